@@ -1,0 +1,113 @@
+# One Makefile, not recursive. The lists below show which code lives in which process.
+# CFLAGS and LDFLAGS are the user's. SAN=1 builds into build-san/ with ASan and UBSan.
+
+CC ?= cc
+CFLAGS ?= -O2 -g
+PKG_CONFIG ?= pkg-config
+PREFIX ?= /usr
+VERSION := 0.1.0
+
+ifeq ($(SAN),1)
+B := build-san
+SANFLAGS := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+else
+B := build
+HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE
+HARDEN_LD := -pie -Wl,-z,relro,-z,now
+endif
+WERROR ?= -Werror
+ALL_CFLAGS = -std=gnu17 -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes $(WERROR) -D_GNU_SOURCE \
+    -DGATEWAYD_VERSION='"$(VERSION)"' -I. -I$(B) $(HARDEN) $(SANFLAGS) $(CFLAGS)
+ALL_LDFLAGS = -Wl,--as-needed $(HARDEN_LD) $(SANFLAGS) $(LDFLAGS)
+
+# Archives, one per folder: a process gets only the objects that it refers to.
+AR_COMMON := $(B)/libcommon.a
+AR_IPC := $(B)/libipc.a
+AR_HAT := $(B)/libhat.a
+AR_MODBUS := $(B)/libpmodbus.a
+AR_IEC := $(B)/libpiec60870.a
+AR_RUNNER := $(B)/librunner.a
+AR_SUPERVISOR := $(B)/libsupervisor.a
+AR_EVENTD := $(B)/libeventd.a
+AR_CTL := $(B)/libctl.a
+
+obj = $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard $(1))))
+
+SRC_DIRS := common ipc protocols/hat protocols/modbus protocols/iec60870 device-runners \
+    device-runners/modbus device-runners/iec60870 supervisor event-server gatewayctl
+
+PROGRAMS := $(foreach p,supervisor:gatewayd event-server:gateway-eventd gatewayctl:gatewayctl \
+    device-runners/modbus:libexec/modbus device-runners/iec60870:libexec/iec60870,$(if \
+    $(wildcard $(firstword $(subst :, ,$(p)))/main.c),$(B)/$(lastword $(subst :, ,$(p)))))
+
+.PHONY: all check unit vectors system interop fault fuzz bench lint install clean demo deps soak
+.DELETE_ON_ERROR:
+.SECONDARY:
+all: $(PROGRAMS)
+
+$(AR_COMMON): $(call obj,common/*.c)
+$(AR_IPC): $(call obj,ipc/*.c)
+$(AR_HAT): $(call obj,protocols/hat/*.c)
+$(AR_MODBUS): $(call obj,protocols/modbus/*.c)
+$(AR_IEC): $(call obj,protocols/iec60870/*.c)
+$(AR_RUNNER): $(call obj,device-runners/*.c)
+$(AR_SUPERVISOR): $(call obj,supervisor/*.c)
+$(AR_EVENTD): $(call obj,event-server/*.c)
+$(AR_CTL): $(call obj,gatewayctl/*.c)
+
+%.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D); echo "  cc   $<"
+	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+LINK = @mkdir -p $(@D); echo "  link $@"; $(CC) $(ALL_LDFLAGS) -o $@
+
+$(B)/gatewayd: $(B)/supervisor/main.o $(AR_SUPERVISOR) $(AR_HAT) $(AR_IPC) $(AR_COMMON)
+	$(LINK) $^ -lev -lyaml -lmsgpackc -lcares -lyajl -lsystemd -lm
+$(B)/gateway-eventd: $(B)/event-server/main.o $(AR_EVENTD) $(AR_HAT) $(AR_COMMON)
+	$(LINK) $^ -lev -llmdb -lyajl -lm
+$(B)/gatewayctl: $(B)/gatewayctl/main.o $(AR_CTL) $(AR_IPC) $(AR_COMMON)
+	$(LINK) $^ -lmsgpackc -lyajl -lm
+$(B)/libexec/modbus: $(call obj,device-runners/modbus/*.c) $(B)/device-runners/modbus/main.o \
+    $(AR_RUNNER) $(AR_MODBUS) $(AR_IPC) $(AR_COMMON)
+	$(LINK) $^ -lev -lmsgpackc -lmodbus -lyajl -lm
+$(B)/libexec/iec60870: $(call obj,device-runners/iec60870/*.c) $(B)/device-runners/iec60870/main.o \
+    $(AR_RUNNER) $(AR_IEC) $(AR_IPC) $(AR_COMMON)
+	$(LINK) $^ -lev -lmsgpackc -lssl -lcrypto -lyajl -lm
+
+# Tests. A unit test links what it refers to, nothing else.
+UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/check_*.c))
+TEST_ARCHIVES := $(AR_SUPERVISOR) $(AR_EVENTD) $(AR_CTL) $(AR_RUNNER) $(AR_HAT) $(AR_MODBUS) \
+    $(AR_IEC) $(AR_IPC) $(AR_COMMON)
+TEST_LIBS := -lcheck -lev -lyaml -lmsgpackc -lcares -llmdb -lmodbus -lssl -lcrypto -lyajl -lsystemd \
+    -lsubunit -lrt -lpthread -lm
+
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(TEST_ARCHIVES)
+	$(LINK) $< -Wl,--start-group $(TEST_ARCHIVES) -Wl,--end-group $(TEST_LIBS)
+
+unit: $(UNIT)
+	@tests/lib/run-unit $(UNIT)
+
+# make vectors VECTORS=DIR: every vector of every file in DIR; without DIR, ../shared/vectors.
+VEC := $(patsubst tests/vectors/%.c,$(B)/tests/vectors/%,$(wildcard tests/vectors/vec_*.c))
+$(B)/tests/vectors/%: $(B)/tests/vectors/%.o $(call obj,tests/vectors/lib/*.c) $(TEST_ARCHIVES)
+	$(LINK) $< $(filter tests/vectors/lib/%.o $(B)/tests/vectors/lib/%.o,$^) \
+	    -Wl,--start-group $(TEST_ARCHIVES) -Wl,--end-group $(TEST_LIBS)
+vectors: $(VEC)
+	@tests/vectors/run $(VEC)
+
+# Fuzz targets: with clang libFuzzer (make fuzz), and replayed over their corpora by plain gcc.
+FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(TEST_ARCHIVES)
+	$(LINK) $< $(B)/tests/fuzz/replay.o -Wl,--start-group $(TEST_ARCHIVES) -Wl,--end-group $(TEST_LIBS)
+replay: $(FUZZ_REPLAY)
+	@tests/fuzz/run-replay $(FUZZ_REPLAY)
+
+clean:
+	rm -rf build build-san build-fuzz
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

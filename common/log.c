@@ -1,0 +1,120 @@
+#include "common/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	LOG_MAX_TEXT = 1024, /* a line is cut here */
+};
+
+static enum log_level level_limit = LOG_LEVEL_INFO;
+static enum log_target target = LOG_TARGET_STDERR;
+static log_sink *sink;
+
+static const char *const level_names[] = { "emergency", "alert", "critical", "error", "warning",
+	"notice", "info", "debug" };
+
+void
+log_set_target(enum log_target t)
+{
+	target = t;
+}
+
+void
+log_set_sink(log_sink *s)
+{
+	sink = s;
+}
+
+void
+log_set_level(enum log_level level)
+{
+	level_limit = level;
+}
+
+enum log_level
+log_get_level(void)
+{
+	return level_limit;
+}
+
+int
+log_level_parse(const char *name)
+{
+	for (int i = 0; i < 8; i++)
+		if (strcmp(level_names[i], name) == 0)
+			return i;
+	return -1;
+}
+
+const char *
+log_level_name(enum log_level level)
+{
+	return level_names[level & 7];
+}
+
+/* Everything that a terminal or a log reader might take for more than text becomes '?'. */
+static void
+make_clean(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = *text == '\t' ? ' ' : '?';
+}
+
+static void
+write_stderr(enum log_level level, const char *device, const char *text)
+{
+	char line[LOG_MAX_TEXT + 160];
+	int n;
+
+	if (target == LOG_TARGET_PREFIX) {
+		n = snprintf(line, sizeof(line), "<%d>%s%s%s\n", (int)level, device ? device : "",
+		    device ? ": " : "", text);
+	} else {
+		struct timespec ts;
+		struct tm tm;
+		clock_gettime(CLOCK_REALTIME, &ts);
+		localtime_r(&ts.tv_sec, &tm);
+		n = snprintf(line, sizeof(line), "%02d:%02d:%02d.%03ld %-7s %s%s%s\n", tm.tm_hour,
+		    tm.tm_min, tm.tm_sec, ts.tv_nsec / 1000000, log_level_name(level),
+		    device ? device : "", device ? ": " : "", text);
+	}
+	if (n >= (int)sizeof(line)) {
+		n = sizeof(line);
+		line[n - 1] = '\n';
+	}
+	/* A log that cannot be written must not stop the work: the line is lost. */
+	ssize_t written = write(STDERR_FILENO, line, (size_t)n);
+	(void)written;
+}
+
+void
+log_vwrite(enum log_level level, const char *device, const char *event, const char *fmt, va_list ap)
+{
+	char text[LOG_MAX_TEXT];
+
+	if (level > level_limit)
+		return;
+	int saved = errno;
+	vsnprintf(text, sizeof(text), fmt, ap);
+	make_clean(text);
+	if (sink)
+		sink(level, device, event, text);
+	else
+		write_stderr(level, device, text);
+	errno = saved;
+}
+
+void
+log_write(enum log_level level, const char *device, const char *event, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_vwrite(level, device, event, fmt, ap);
+	va_end(ap);
+}

@@ -1,0 +1,174 @@
+#include "common/schema.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	PATH_MAX_TEXT = 512,
+};
+
+struct check {
+	schema_report *report;
+	void *arg;
+	int errors;
+};
+
+static void complain(struct check *c, enum schema_severity severity, const struct json *j,
+    const char *path, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+static void
+complain(struct check *c, enum schema_severity severity, const struct json *j, const char *path,
+    const char *fmt, ...)
+{
+	char message[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	if (severity == SCHEMA_ERROR)
+		c->errors++;
+	c->report(c->arg, severity, j, path, message);
+}
+
+static void check_node(struct check *, const struct json *, const struct schema *, const char *);
+
+static void
+check_type(struct check *c, const struct json *j, const struct schema *s, const char *path,
+    enum json_type type)
+{
+	if (j->type != type)
+		complain(c, SCHEMA_ERROR, j, path, "expected %s%s, found %s", json_type_name(type),
+		    s->nullable ? " or null" : "", json_type_name(j->type));
+}
+
+static void
+check_number(struct check *c, const struct json *j, const struct schema *s, const char *path)
+{
+	double d = NAN;
+	int64_t i;
+
+	if (s->kind == SCHEMA_INT ? json_int(j, INT64_MIN, INT64_MAX, &i) : json_double(j, &d)) {
+		if (s->kind == SCHEMA_INT)
+			d = (double)i;
+		if (d >= s->min && d <= s->max)
+			return;
+	}
+	complain(c, SCHEMA_ERROR, j, path, "expected %s from %.10g to %.10g%s, found %.40s",
+	    s->kind == SCHEMA_INT ? "an integer" : "a number", s->min, s->max,
+	    s->nullable ? " or null" : "",
+	    j->type == JSON_NUMBER ? j->text : json_type_name(j->type));
+}
+
+static void
+check_enum(struct check *c, const struct json *j, const struct schema *s, const char *path)
+{
+	char list[160] = "";
+
+	if (json_enum(j, s->names) >= 0)
+		return;
+	for (int i = 0; s->names[i]; i++) {
+		size_t used = strlen(list);
+		snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", s->names[i]);
+	}
+	complain(c, SCHEMA_ERROR, j, path, "expected one of %s%s, found %.40s", list,
+	    s->nullable ? " or null" : "",
+	    j->type == JSON_STRING || j->type == JSON_NUMBER ? j->text : json_type_name(j->type));
+}
+
+static void
+check_string(struct check *c, const struct json *j, const struct schema *s, const char *path)
+{
+	check_type(c, j, s, path, JSON_STRING);
+	if (j->type != JSON_STRING)
+		return;
+	if (!json_str(j))
+		complain(c, SCHEMA_ERROR, j, path, "a NUL in a string");
+	else if (s->max > 0 && (double)j->len > s->max)
+		complain(c, SCHEMA_ERROR, j, path, "expected at most %.0f bytes, found %zu", s->max,
+		    j->len);
+}
+
+static void
+check_object(struct check *c, const struct json *j, const struct schema *s, const char *path)
+{
+	char sub[PATH_MAX_TEXT];
+
+	check_type(c, j, s, path, JSON_OBJECT);
+	if (j->type != JSON_OBJECT)
+		return;
+	for (const struct schema_field *f = s->fields; f && f->key; f++) {
+		const struct json *member = json_get(j, f->key);
+		snprintf(sub, sizeof(sub), "%s%s%s", path, *path ? "." : "", f->key);
+		if (member)
+			check_node(c, member, &f->is, sub);
+		else if (f->required)
+			complain(c, SCHEMA_ERROR, j, sub, "is missing");
+	}
+	if (s->open)
+		return;
+	json_foreach(member, j) {
+		const struct schema_field *f = s->fields;
+		while (f && f->key && strcmp(f->key, member->key) != 0)
+			f++;
+		if (f && f->key)
+			continue;
+		snprintf(sub, sizeof(sub), "%s%s%s", path, *path ? "." : "", member->key);
+		complain(c, SCHEMA_WARNING, member, sub, "unknown key, ignored");
+	}
+}
+
+static void
+check_array(struct check *c, const struct json *j, const struct schema *s, const char *path)
+{
+	char sub[PATH_MAX_TEXT];
+	size_t i = 0;
+
+	check_type(c, j, s, path, JSON_ARRAY);
+	if (j->type != JSON_ARRAY)
+		return;
+	if ((double)j->count < s->min)
+		complain(c, SCHEMA_ERROR, j, path, "expected at least %.0f elements, found %zu",
+		    s->min, j->count);
+	if (s->max > 0 && (double)j->count > s->max)
+		complain(c, SCHEMA_ERROR, j, path, "expected at most %.0f elements, found %zu",
+		    s->max, j->count);
+	json_foreach(item, j) {
+		snprintf(sub, sizeof(sub), "%s[%zu]", path, i++);
+		if (s->items)
+			check_node(c, item, s->items, sub);
+	}
+}
+
+static void
+check_node(struct check *c, const struct json *j, const struct schema *s, const char *path)
+{
+	static void (*const checks[])(struct check *, const struct json *, const struct schema *,
+	    const char *) = {
+		[SCHEMA_INT] = check_number,
+		[SCHEMA_NUMBER] = check_number,
+		[SCHEMA_STRING] = check_string,
+		[SCHEMA_ENUM] = check_enum,
+		[SCHEMA_OBJECT] = check_object,
+		[SCHEMA_ARRAY] = check_array,
+	};
+
+	if (s->nullable && j->type == JSON_NULL)
+		return;
+	if (s->kind == SCHEMA_BOOL)
+		check_type(c, j, s, path, JSON_BOOL);
+	else if (checks[s->kind])
+		checks[s->kind](c, j, s, path);
+}
+
+int
+schema_check(const struct json *j, const struct schema *s, const char *path, schema_report *report,
+    void *arg)
+{
+	struct check c = { report, arg, 0 };
+
+	check_node(&c, j, s, path);
+	return c.errors;
+}

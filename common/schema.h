@@ -1,0 +1,50 @@
+/*
+ * Checks a tree against a table: what keys, of what type and range. Used by
+ * the supervisor for its own keys and by runners for their devices'. Reports
+ * everything that is wrong, not the first only.
+ */
+#ifndef COMMON_SCHEMA_H
+#define COMMON_SCHEMA_H
+
+#include "common/json.h"
+
+enum schema_kind {
+	SCHEMA_ANY,
+	SCHEMA_BOOL,
+	SCHEMA_INT,    /* min..max */
+	SCHEMA_NUMBER, /* min..max, integers included */
+	SCHEMA_STRING, /* at most max bytes where max is not 0 */
+	SCHEMA_ENUM,   /* one of names */
+	SCHEMA_OBJECT, /* fields */
+	SCHEMA_ARRAY,  /* of items, at least min, at most max where max is not 0 */
+};
+
+struct schema_field;
+
+struct schema {
+	enum schema_kind kind;
+	bool nullable; /* null will do as well */
+	bool open;     /* an object with keys that others check: unknown ones are not reported */
+	double min, max;
+	const char *const *names;           /* SCHEMA_ENUM: ends with NULL */
+	const struct schema_field *fields;  /* SCHEMA_OBJECT: ends with key NULL */
+	const struct schema *items;         /* SCHEMA_ARRAY */
+};
+
+struct schema_field {
+	const char *key;
+	bool required;
+	struct schema is;
+};
+
+enum schema_severity { SCHEMA_WARNING, SCHEMA_ERROR };
+
+/* where: the node (for its line and column); path: "devices[3].connection.port"; both borrowed. */
+typedef void schema_report(void *arg, enum schema_severity severity, const struct json *where,
+    const char *path, const char *message);
+
+/* Returns the number of errors. An unknown key is a warning. */
+int schema_check(const struct json *j, const struct schema *s, const char *path,
+    schema_report *report, void *arg);
+
+#endif
