@@ -39,7 +39,7 @@ struct runner_event {
 	bool has_source_timestamp;
 	struct timestamp source_timestamp;
 	enum runner_payload payload;
-	const char *data; /* valid JSON text, or bytes */
+	const char *data; /* text that is said to be JSON (json_parse it), or bytes */
 	size_t len;
 };
 

@@ -1,0 +1,536 @@
+/* The runtime of a runner process: its life from exec to exit. See runner.h. */
+#include "device-runners/runner.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/fdutil.h"
+#include "common/schema.h"
+#include "device-runners/runner_private.h"
+#include "device-runners/sandbox.h"
+
+enum {
+	LAST_WORDS_MS = 2000,           /* how long the end waits for the last events to leave */
+	MAX_CONFIG_NODES = 4000 * 1000, /* values in a device's configuration */
+};
+
+/* The end of the process: what is queued leaves first. Events without credit are lost, and counted. */
+static _Noreturn void
+leave(struct runner *r, int code)
+{
+	runner_events_flush(r);
+	if (r->waiting.len)
+		log_warning("%zu bytes of events had no credit left and are lost", r->waiting.len);
+	channel_flush(&r->channel, LAST_WORDS_MS);
+	channel_close(&r->channel);
+	runner_events_clear(r);
+	for (size_t i = 0; i < r->plan_count; i++)
+		free(r->plan[i].target);
+	ev_loop_destroy(r->loop);
+	exit(code);
+}
+
+void
+runner_sent(struct runner *r, int result)
+{
+	if (result == 0)
+		return;
+	log_error("the supervisor does not take messages: %s", strerror(errno));
+	r->waiting.len = 0;
+	exit(EX_UNAVAILABLE);
+}
+
+static void
+send_text(struct runner *r, enum ipc_type type, const char *text)
+{
+	msgpack_packer *p = channel_begin(&r->channel, type, 0);
+
+	msgpack_pack_array(p, 1);
+	ipc_pack_text(p, text, strnlen(text, IPC_MAX_TEXT));
+	runner_sent(r, channel_send(&r->channel, -1));
+}
+
+void
+runner_fail(struct runner *r, const char *fmt, ...)
+{
+	char why[IPC_MAX_TEXT];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	log_error("%s", why);
+	runner_events_flush(r);
+	send_text(r, IPC_CLOSED, why);
+	leave(r, EXIT_FAILURE);
+}
+
+struct ev_loop *
+runner_loop(struct runner *r)
+{
+	return r->loop;
+}
+
+const char *
+runner_name(const struct runner *r)
+{
+	return r->name;
+}
+
+static int
+plan_add(struct runner *r, enum ipc_resource kind, const char *target, uint16_t port)
+{
+	if (r->plan_count == IPC_MAX_PLAN) {
+		runner_config_error(r, "", "needs more than %d resources", IPC_MAX_PLAN);
+		return -1;
+	}
+	char *copy = strdup(target);
+	if (!copy)
+		runner_fail(r, "out of memory");
+	r->plan[r->plan_count] = (struct plan_entry){ (uint8_t)kind, port, copy };
+	r->has_tty |= kind == IPC_RESOURCE_TTY;
+	return (int)r->plan_count++;
+}
+
+int
+runner_plan_connect(struct runner *r, const char *host, uint16_t port)
+{
+	return plan_add(r, IPC_RESOURCE_CONNECT, host, port);
+}
+
+int
+runner_plan_listen(struct runner *r, const char *host, uint16_t port)
+{
+	return plan_add(r, IPC_RESOURCE_LISTEN, host, port);
+}
+
+int
+runner_plan_tty(struct runner *r, const char *path)
+{
+	return plan_add(r, IPC_RESOURCE_TTY, path, 0);
+}
+
+int
+runner_plan_file(struct runner *r, const char *path)
+{
+	return plan_add(r, IPC_RESOURCE_FILE, path, 0);
+}
+
+static void
+send_config_fault(struct runner *r, enum schema_severity severity, const char *path,
+    const char *message)
+{
+	msgpack_packer *p = channel_begin(&r->channel, IPC_CONFIG_ERROR, 0);
+
+	msgpack_pack_array(p, 3);
+	msgpack_pack_uint32(p, severity);
+	ipc_pack_text(p, path, strnlen(path, IPC_MAX_TEXT));
+	ipc_pack_text(p, message, strnlen(message, IPC_MAX_TEXT));
+	runner_sent(r, channel_send(&r->channel, -1));
+	if (severity == SCHEMA_ERROR)
+		r->config_errors++;
+}
+
+static void
+config_fault(struct runner *r, enum schema_severity severity, const char *path, const char *fmt,
+    va_list ap)
+{
+	char message[IPC_MAX_TEXT];
+
+	vsnprintf(message, sizeof(message), fmt, ap);
+	send_config_fault(r, severity, path, message);
+}
+
+void
+runner_config_error(struct runner *r, const char *path, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	config_fault(r, SCHEMA_ERROR, path, fmt, ap);
+	va_end(ap);
+}
+
+void
+runner_config_warning(struct runner *r, const char *path, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	config_fault(r, SCHEMA_WARNING, path, fmt, ap);
+	va_end(ap);
+}
+
+static void
+on_schema_fault(void *arg, enum schema_severity severity, const struct json *where,
+    const char *path, const char *message)
+{
+	(void)where;
+	send_config_fault(arg, severity, path, message);
+}
+
+int
+runner_check_config(
+    struct runner *r, const struct json *conf, const struct schema *schema, const char *path)
+{
+	return schema_check(conf, schema, path, on_schema_fault, r);
+}
+
+void
+runner_ready(struct runner *r)
+{
+	/* What was registered before comes before. */
+	runner_events_flush(r);
+	runner_sent(r, channel_send_empty(&r->channel, IPC_READY, 0));
+}
+
+uint32_t
+runner_open(struct runner *r, int index, runner_open_cb *cb, void *arg)
+{
+	size_t slot = 0;
+
+	if (index < 0 || (size_t)index >= r->plan_count)
+		return 0;
+	while (slot < IPC_MAX_ASKED && r->opens[slot].id)
+		slot++;
+	if (slot == IPC_MAX_ASKED)
+		return 0;
+	if (++r->last_id == 0)
+		r->last_id = 1;
+	r->opens[slot] = (struct open_request){ r->last_id, cb, arg };
+	msgpack_packer *p = channel_begin(&r->channel, IPC_OPEN, r->last_id);
+	msgpack_pack_array(p, 1);
+	msgpack_pack_uint32(p, (uint32_t)index);
+	runner_sent(r, channel_send(&r->channel, -1));
+	return r->opens[slot].id;
+}
+
+void
+runner_cancel(struct runner *r, uint32_t id)
+{
+	for (size_t i = 0; i < IPC_MAX_ASKED; i++) {
+		if (id == 0 || r->opens[i].id != id)
+			continue;
+		r->opens[i].id = 0;
+		runner_sent(r, channel_send_empty(&r->channel, IPC_CANCEL, id));
+		return;
+	}
+}
+
+void
+runner_set_link(struct runner *r, const char *state)
+{
+	send_text(r, IPC_LINK, state);
+}
+
+uint64_t *
+runner_counter(struct runner *r, const char *name)
+{
+	static uint64_t overflow;
+
+	for (size_t i = 0; i < r->counter_count; i++)
+		if (strcmp(r->counters[i].name, name) == 0)
+			return &r->counters[i].value;
+	if (r->counter_count == RUNNER_MAX_COUNTERS)
+		return &overflow;
+	r->counters[r->counter_count] = (struct counter){ .name = name };
+	return &r->counters[r->counter_count++].value;
+}
+
+static void
+send_stats(struct runner *r)
+{
+	uint32_t changed = 0;
+
+	for (size_t i = 0; i < r->counter_count; i++)
+		changed += r->counters[i].value != r->counters[i].reported;
+	if (changed == 0)
+		return;
+	msgpack_packer *p = channel_begin(&r->channel, IPC_STATS, 0);
+	msgpack_pack_array(p, changed);
+	for (size_t i = 0; i < r->counter_count; i++) {
+		struct counter *c = &r->counters[i];
+		if (c->value == c->reported)
+			continue;
+		c->reported = c->value;
+		msgpack_pack_array(p, 2);
+		ipc_pack_str(p, c->name);
+		msgpack_pack_uint64(p, c->value);
+	}
+	runner_sent(r, channel_send(&r->channel, -1));
+}
+
+void
+runner_trace(struct runner *r, enum runner_direction dir, const void *frame, size_t len)
+{
+	struct timestamp now;
+
+	if (!r->tracing || len > IPC_MAX_EVENT)
+		return;
+	now = timestamp_now();
+	msgpack_packer *p = channel_begin(&r->channel, IPC_TRACE_FRAME, 0);
+	msgpack_pack_array(p, 3);
+	msgpack_pack_uint32(p, dir);
+	ipc_pack_timestamp(p, &now);
+	msgpack_pack_bin(p, len);
+	msgpack_pack_bin_body(p, frame, len);
+	runner_sent(r, channel_send(&r->channel, -1));
+}
+
+/* Maps the sealed configuration and parses it. */
+static struct json_doc *
+load_config(struct runner *r, int fd)
+{
+	struct stat st;
+	char err[128];
+	struct json_doc *doc = NULL;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		runner_fail(r, "no configuration came with init");
+	void *text = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (text == MAP_FAILED)
+		runner_fail(r, "configuration: %s", strerror(errno));
+	doc = json_parse(text, (size_t)st.st_size, MAX_CONFIG_NODES, err, sizeof(err));
+	munmap(text, (size_t)st.st_size);
+	fd_close(fd);
+	if (!doc) {
+		runner_config_error(r, "", "%s", err);
+		leave(r, EX_CONFIG);
+	}
+	return doc;
+}
+
+static void
+send_plan(struct runner *r)
+{
+	msgpack_packer *p = channel_begin(&r->channel, IPC_PLAN, 0);
+
+	msgpack_pack_array(p, r->plan_count);
+	for (size_t i = 0; i < r->plan_count; i++) {
+		msgpack_pack_array(p, 3);
+		msgpack_pack_uint32(p, r->plan[i].kind);
+		ipc_pack_str(p, r->plan[i].target);
+		msgpack_pack_uint32(p, r->plan[i].port);
+	}
+	runner_sent(r, channel_send(&r->channel, -1));
+	r->channel.phase = PHASE_RUN;
+}
+
+static void
+find_type(struct runner *r, const msgpack_object_str *name)
+{
+	for (const struct runner_device *const *t = r->types; *t; t++)
+		if (strlen((*t)->type) == name->size && memcmp((*t)->type, name->ptr, name->size) == 0)
+			r->type = *t;
+	if (!r->type) {
+		runner_config_error(r, "module", "this executable has no type %.*s",
+		    (int)name->size, name->ptr);
+		leave(r, EX_CONFIG);
+	}
+}
+
+static void
+set_zone(const msgpack_object_str *zone)
+{
+	char text[IPC_MAX_TEXT + 1];
+
+	memcpy(text, zone->ptr, zone->size);
+	text[zone->size] = '\0';
+	/* A leading ':' or a name: glibc reads the file now and, as TZ stays, never again. */
+	setenv("TZ", text, 1);
+	tzset();
+}
+
+static void
+on_init(struct runner *r, const msgpack_object *f, int fd)
+{
+	const msgpack_object_str *name = &f[IPC_INIT_NAME].via.str;
+	const char *why = NULL;
+
+	if (r->type)
+		runner_fail(r, "init came twice");
+	if (f[IPC_INIT_VERSION].via.u64 != IPC_VERSION)
+		runner_fail(r, "contract version %u is spoken here, the supervisor's is %u",
+		    (unsigned)IPC_VERSION, (unsigned)f[IPC_INIT_VERSION].via.u64);
+	memcpy(r->name, name->ptr, name->size);
+	r->check_only = f[IPC_INIT_CHECK_ONLY].via.boolean;
+	r->credit = f[IPC_INIT_CREDIT].via.u64;
+	log_set_level((enum log_level)f[IPC_INIT_LOG_LEVEL].via.u64);
+	set_zone(&f[IPC_INIT_ZONE].via.str);
+	find_type(r, &f[IPC_INIT_TYPE].via.str);
+
+	enum ipc_sandbox level = (enum ipc_sandbox)f[IPC_INIT_SANDBOX].via.u64;
+	struct json_doc *doc = load_config(r, fd);
+	r->device = r->type->create(r, json_root(doc));
+	json_free(doc);
+	if (!r->device || r->config_errors)
+		leave(r, EX_CONFIG);
+	send_plan(r);
+	if (r->check_only) {
+		r->type->free(r->device);
+		leave(r, EXIT_SUCCESS);
+	}
+	if (sandbox_lock(level, r->has_tty, &why) < 0)
+		runner_fail(r, "the sandbox is not to be had: %s: %s", why, strerror(errno));
+	r->started = true;
+	r->type->start(r->device);
+}
+
+static void
+on_opened(struct runner *r, uint32_t id, const msgpack_object *f, int fd)
+{
+	char why[IPC_MAX_TEXT + 1];
+
+	for (size_t i = 0; i < IPC_MAX_ASKED; i++) {
+		struct open_request o = r->opens[i];
+		if (id == 0 || o.id != id)
+			continue;
+		r->opens[i].id = 0;
+		memcpy(why, f[1].via.str.ptr, f[1].via.str.size);
+		why[f[1].via.str.size] = '\0';
+		o.cb(o.arg, fd, fd >= 0 ? 0 : (int)f[0].via.u64, why);
+		return;
+	}
+	fd_close(fd); /* cancelled meanwhile */
+}
+
+static void
+on_stop(struct runner *r)
+{
+	if (r->stopping)
+		return;
+	r->stopping = true;
+	if (r->started)
+		r->type->stop(r->device);
+	if (r->device)
+		r->type->free(r->device);
+	send_stats(r);
+	leave(r, EXIT_SUCCESS);
+}
+
+static void
+deliver_event(void *arg, const struct runner_event *e)
+{
+	struct runner *r = arg;
+
+	r->type->on_event(r->device, e);
+}
+
+static void
+on_message(void *arg, const struct ipc_header *h, const msgpack_object *body, int fd, size_t len)
+{
+	struct runner *r = arg;
+	const msgpack_object *f = body->via.array.ptr;
+
+	(void)len;
+	switch ((enum ipc_type)h->type) {
+	case IPC_INIT:
+		on_init(r, f, fd);
+		break;
+	case IPC_OPENED:
+		on_opened(r, h->id, f, fd);
+		break;
+	case IPC_EVENTS:
+		runner_each_event(body, deliver_event, r);
+		break;
+	case IPC_QUERY_RESULT:
+		runner_on_query_result(r, h->id, body);
+		break;
+	case IPC_CREDIT:
+		runner_on_credit(r, (uint32_t)f[0].via.u64);
+		break;
+	case IPC_PING:
+		send_stats(r);
+		runner_sent(r, channel_send_empty(&r->channel, IPC_PONG, h->id));
+		break;
+	case IPC_STOP:
+		on_stop(r);
+		break;
+	case IPC_SET_LOG_LEVEL:
+		log_set_level((enum log_level)f[0].via.u64);
+		break;
+	case IPC_TRACE:
+		r->tracing = f[0].via.boolean;
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+on_violation(void *arg, const char *why, const void *packet, size_t len)
+{
+	(void)arg, (void)packet;
+	log_error("the supervisor broke the contract: %s (%zu bytes)", why, len);
+	exit(EX_PROTOCOL);
+}
+
+/* Without a supervisor there is nothing to do and nobody to tell. */
+static void
+on_close(void *arg)
+{
+	(void)arg;
+	exit(EX_UNAVAILABLE);
+}
+
+static void
+on_before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+	(void)loop, (void)revents;
+	runner_events_flush(w->data);
+}
+
+static bool
+is_called_by_supervisor(void)
+{
+	int type;
+	socklen_t len = sizeof(type);
+
+	return getsockopt(RUNNER_FD, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET;
+}
+
+int
+runner_main(int argc, char **argv, const struct runner_device *const types[])
+{
+	static const struct channel_handler handler = { on_message, on_violation, on_close, NULL };
+	static struct runner runner;
+	struct runner *r = &runner;
+
+	if (argc > 1 || !is_called_by_supervisor()) {
+		fprintf(stderr, "%s is a runner of gatewayd: it is started by it, not by hand.\nTypes:",
+		    argv[0]);
+		for (const struct runner_device *const *t = types; *t; t++)
+			fprintf(stderr, " %s", (*t)->type);
+		fprintf(stderr, "\nSee gateway-ipc(7).\n");
+		return argc == 2 && strcmp(argv[1], "--help") == 0 ? EXIT_SUCCESS : EX_USAGE;
+	}
+	log_set_target(LOG_TARGET_PREFIX);
+	for (size_t i = 0; i < 4; i++)
+		signal((const int[]){ SIGPIPE, SIGTERM, SIGINT, SIGHUP }[i], SIG_IGN);
+	if (sandbox_enter() < 0 || fd_set_nonblock(RUNNER_FD) < 0) {
+		log_error("start: %s", strerror(errno));
+		return EX_OSERR;
+	}
+	r->types = types;
+	r->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+	if (!r->loop) {
+		log_error("no event loop");
+		return EX_OSERR;
+	}
+	runner_events_init(r);
+	channel_open(&r->channel, r->loop, RUNNER_FD, IPC_SUPERVISOR, &handler, r);
+	ev_prepare_init(&r->before_wait, on_before_wait);
+	r->before_wait.data = r;
+	ev_prepare_start(r->loop, &r->before_wait);
+	ev_run(r->loop, 0);
+	leave(r, EXIT_FAILURE);
+}

@@ -1,0 +1,267 @@
+/* The runtime's traffic of events: batches, credit, queries. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device-runners/runner_private.h"
+
+static int
+pack_write(void *data, const char *bytes, size_t len)
+{
+	buffer_append(data, bytes, len);
+	return 0;
+}
+
+void
+runner_events_init(struct runner *r)
+{
+	buffer_init(&r->batch, 2 * IPC_MAX_MESSAGE);
+	buffer_init(&r->waiting, RUNNER_MAX_WAITING);
+	buffer_init(&r->payload, IPC_MAX_EVENT);
+	msgpack_packer_init(&r->batch_packer, &r->batch, pack_write);
+}
+
+void
+runner_events_clear(struct runner *r)
+{
+	buffer_clear(&r->batch);
+	buffer_clear(&r->waiting);
+	buffer_clear(&r->payload);
+}
+
+static uint64_t
+batch_cost(size_t len, uint32_t count)
+{
+	return len + (uint64_t)count * IPC_EVENT_COST;
+}
+
+/* Sends a REGISTER of count packed events when the credit allows it. */
+static bool
+send_batch(struct runner *r, const void *events, size_t len, uint32_t count)
+{
+	uint64_t cost = batch_cost(len, count);
+
+	if (cost > r->credit)
+		return false;
+	r->credit -= cost;
+	msgpack_pack_array(channel_begin(&r->channel, IPC_REGISTER, 0), count);
+	buffer_append(&r->channel.out, events, len);
+	runner_sent(r, channel_send(&r->channel, -1));
+	return true;
+}
+
+static uint32_t
+read_u32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static void
+send_waiting(struct runner *r)
+{
+	while (r->waiting.len) {
+		const uint8_t *p = buffer_data(&r->waiting);
+		uint32_t len = read_u32(p);
+		if (!send_batch(r, p + 8, len, read_u32(p + 4)))
+			return;
+		buffer_consume(&r->waiting, 8 + len);
+	}
+}
+
+/* The batch leaves, or joins the queue behind what waits. */
+static void
+end_batch(struct runner *r)
+{
+	uint32_t head[2] = { (uint32_t)r->batch.len, r->batch_count };
+
+	if (r->batch_count == 0)
+		return;
+	if (r->waiting.len || !send_batch(r, buffer_data(&r->batch), r->batch.len, r->batch_count)) {
+		buffer_append(&r->waiting, head, sizeof(head));
+		buffer_append(&r->waiting, buffer_data(&r->batch), r->batch.len);
+		if (buffer_failed(&r->waiting))
+			runner_fail(r, "registered more than %d bytes of events without credit",
+			    RUNNER_MAX_WAITING);
+	}
+	buffer_reset(&r->batch);
+	r->batch_count = 0;
+}
+
+void
+runner_events_flush(struct runner *r)
+{
+	end_batch(r);
+	if (r->waiting.len)
+		r->was_congested = true;
+}
+
+void
+runner_on_credit(struct runner *r, uint32_t credit)
+{
+	r->credit += credit;
+	send_waiting(r);
+	if (r->was_congested && r->waiting.len == 0) {
+		r->was_congested = false;
+		if (r->type->on_credit && r->started && !r->stopping)
+			r->type->on_credit(r->device);
+	}
+}
+
+bool
+runner_congested(const struct runner *r)
+{
+	return r->waiting.len > 0;
+}
+
+void
+runner_register(struct runner *r, const char *const type[], size_t type_len,
+    const struct timestamp *source_ts, const char *json, size_t len)
+{
+	size_t start = r->batch.len;
+
+	msgpack_pack_array(&r->batch_packer, 3);
+	msgpack_pack_array(&r->batch_packer, type_len);
+	for (size_t i = 0; i < type_len; i++)
+		ipc_pack_str(&r->batch_packer, type[i]);
+	ipc_pack_timestamp(&r->batch_packer, source_ts);
+	if (json)
+		ipc_pack_text(&r->batch_packer, json, len);
+	else
+		msgpack_pack_nil(&r->batch_packer);
+	size_t size = r->batch.len - start;
+	if (buffer_failed(&r->batch) || size > IPC_MAX_EVENT) {
+		log_warning("an event of type %s/%s/... was dropped: %zu bytes, at most %d go into one",
+		    type[0], type_len > 1 ? type[1] : "", len, IPC_MAX_EVENT);
+		r->batch.failed = false;
+		buffer_truncate(&r->batch, start);
+		return;
+	}
+	/* What was there before leaves first when the two do not fit into one message. */
+	if (start && batch_cost(r->batch.len, r->batch_count + 1) > RUNNER_BATCH_COST) {
+		struct buffer last;
+		buffer_init(&last, IPC_MAX_EVENT);
+		buffer_append(&last, buffer_data(&r->batch) + start, size);
+		buffer_truncate(&r->batch, start);
+		end_batch(r);
+		buffer_append(&r->batch, buffer_data(&last), last.len);
+		buffer_clear(&last);
+	}
+	r->batch_count++;
+}
+
+struct json_writer *
+runner_payload(struct runner *r)
+{
+	buffer_reset(&r->payload);
+	r->payload_writer = (struct json_writer){ &r->payload, false };
+	return &r->payload_writer;
+}
+
+void
+runner_register_payload(struct runner *r, const char *const type[], size_t type_len,
+    const struct timestamp *source_ts)
+{
+	if (buffer_failed(&r->payload)) {
+		log_warning("an event of type %s/%s/... was dropped: more than %d bytes", type[0],
+		    type_len > 1 ? type[1] : "", IPC_MAX_EVENT);
+		return;
+	}
+	runner_register(r, type, type_len, source_ts, (const char *)buffer_data(&r->payload),
+	    r->payload.len);
+}
+
+/* Texts of an event with their NULs; static, as one event is looked at at a time. */
+static bool
+copy_type(const msgpack_object *type, struct runner_event *e)
+{
+	static char text[IPC_MAX_SEGMENTS][IPC_MAX_TEXT + 1];
+	static const char *segments[IPC_MAX_SEGMENTS];
+
+	e->type = segments;
+	e->type_len = type->via.array.size;
+	for (size_t i = 0; i < e->type_len; i++) {
+		const msgpack_object_str *s = &type->via.array.ptr[i].via.str;
+		if (memchr(s->ptr, '\0', s->size))
+			return false;
+		memcpy(text[i], s->ptr, s->size);
+		text[i][s->size] = '\0';
+		segments[i] = text[i];
+	}
+	return true;
+}
+
+static void
+read_payload(const msgpack_object *o, struct runner_event *e)
+{
+	if (o->type == MSGPACK_OBJECT_STR) {
+		e->payload = RUNNER_PAYLOAD_JSON;
+		e->data = o->via.str.ptr;
+		e->len = o->via.str.size;
+	} else if (o->type == MSGPACK_OBJECT_ARRAY) {
+		e->payload = RUNNER_PAYLOAD_BINARY;
+		e->data = o->via.array.ptr[1].via.bin.ptr;
+		e->len = o->via.array.ptr[1].via.bin.size;
+	}
+}
+
+void
+runner_each_event(const msgpack_object *events, runner_query_cb *cb, void *arg)
+{
+	for (uint32_t i = 0; i < events->via.array.size; i++) {
+		const msgpack_object *f = events->via.array.ptr[i].via.array.ptr;
+		struct runner_event e = { .timestamp = ipc_timestamp(&f[1]) };
+		if (!copy_type(&f[0], &e)) {
+			log_warning("an event was dropped: a NUL in its type");
+			continue;
+		}
+		e.has_source_timestamp = f[2].type == MSGPACK_OBJECT_ARRAY;
+		if (e.has_source_timestamp)
+			e.source_timestamp = ipc_timestamp(&f[2]);
+		read_payload(&f[3], &e);
+		cb(arg, &e);
+	}
+}
+
+void
+runner_query(struct runner *r, const struct runner_type types[], size_t count, runner_query_cb *cb,
+    void *arg)
+{
+	size_t slot = 0;
+
+	while (slot < IPC_MAX_ASKED && r->queries[slot].id)
+		slot++;
+	if (slot == IPC_MAX_ASKED)
+		runner_fail(r, "more than %d queries at once", IPC_MAX_ASKED);
+	r->queries[slot] = (struct query_request){ ++r->last_id, cb, arg };
+	msgpack_packer *p = channel_begin(&r->channel, IPC_QUERY, r->last_id);
+	msgpack_pack_array(p, count);
+	for (size_t i = 0; i < count; i++) {
+		msgpack_pack_array(p, types[i].len);
+		for (size_t k = 0; k < types[i].len; k++)
+			ipc_pack_str(p, types[i].segments[k]);
+	}
+	if (channel_length(&r->channel) > IPC_MAX_MESSAGE)
+		runner_fail(r, "a query of more than %d bytes", IPC_MAX_MESSAGE);
+	runner_sent(r, channel_send(&r->channel, -1));
+}
+
+void
+runner_on_query_result(struct runner *r, uint32_t id, const msgpack_object *body)
+{
+	const msgpack_object *f = body->via.array.ptr;
+
+	for (size_t i = 0; i < IPC_MAX_ASKED; i++) {
+		struct query_request q = r->queries[i];
+		if (q.id != id || id == 0)
+			continue;
+		runner_each_event(&f[1], q.cb, q.arg);
+		if (f[0].via.boolean)
+			return;
+		r->queries[i].id = 0;
+		q.cb(q.arg, NULL);
+		return;
+	}
+}

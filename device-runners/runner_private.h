@@ -1,0 +1,79 @@
+/* What the files of the runtime share; not for devices. One runner per process. */
+#ifndef DEVICE_RUNNERS_RUNNER_PRIVATE_H
+#define DEVICE_RUNNERS_RUNNER_PRIVATE_H
+
+#include "common/buffer.h"
+#include "device-runners/runner.h"
+#include "ipc/channel.h"
+
+enum {
+	RUNNER_FD = 3,
+	RUNNER_MAX_WAITING = 8 * 1024 * 1024, /* bytes of events without credit: a device that ignores
+	                                       * runner_congested() ends here */
+	RUNNER_BATCH_COST = 56 * 1024,        /* a REGISTER message leaves at this cost at the latest */
+};
+
+struct open_request {
+	uint32_t id; /* 0: free */
+	runner_open_cb *cb;
+	void *arg;
+};
+
+struct query_request {
+	uint32_t id; /* 0: free */
+	runner_query_cb *cb;
+	void *arg;
+};
+
+struct counter {
+	const char *name;
+	uint64_t value, reported;
+};
+
+struct runner {
+	struct ev_loop *loop;
+	struct channel channel;
+	ev_prepare before_wait;
+	const struct runner_device *const *types;
+	const struct runner_device *type;
+	void *device;
+	char name[IPC_MAX_TEXT + 1];
+	uint32_t last_id;
+	int config_errors;
+	bool check_only, started, stopping, has_tty, tracing, was_congested;
+	size_t plan_count;
+	struct plan_entry {
+		uint8_t kind;
+		uint16_t port;
+		char *target;
+	} plan[IPC_MAX_PLAN];
+	struct open_request opens[IPC_MAX_ASKED];
+	struct query_request queries[IPC_MAX_ASKED];
+
+	/* Events on their way: the batch of this turn, then batches that wait for credit. */
+	uint64_t credit;
+	struct buffer batch; /* packed events */
+	msgpack_packer batch_packer;
+	uint32_t batch_count;
+	struct buffer waiting; /* u32 length, u32 count, packed events; for each batch */
+	struct buffer payload; /* scratch of runner_payload() */
+	struct json_writer payload_writer;
+
+	struct counter counters[RUNNER_MAX_COUNTERS];
+	size_t counter_count;
+};
+
+/* runner_events.c */
+void runner_events_init(struct runner *r);
+void runner_events_clear(struct runner *r);
+/* Sends what this turn registered, as far as credit goes. */
+void runner_events_flush(struct runner *r);
+void runner_on_credit(struct runner *r, uint32_t credit);
+/* Calls cb for each element of a checked array of events. */
+void runner_each_event(const msgpack_object *events, runner_query_cb *cb, void *arg);
+void runner_on_query_result(struct runner *r, uint32_t id, const msgpack_object *body);
+
+/* runner.c: a message that could not be sent means that the supervisor is gone. */
+void runner_sent(struct runner *r, int result);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * One end of the socket between supervisor and runner, on a libev loop. Checks
+ * every packet (ipc_check) before anybody sees it. Used by both sides.
+ */
+#ifndef IPC_CHANNEL_H
+#define IPC_CHANNEL_H
+
+#include <ev.h>
+#include <msgpack.h>
+#include <stdbool.h>
+
+#include "common/buffer.h"
+#include "common/monotime.h"
+#include "ipc/message.h"
+
+enum {
+	IPC_MAX_QUEUE = 4 * 1024 * 1024, /* bytes that wait for a reader; beyond it, it is "not reading" */
+	IPC_MAX_QUEUED_FDS = 64,
+	IPC_READ_BURST = 32, /* packets taken in one turn, so that nobody starves the others */
+};
+
+struct channel;
+
+struct channel_handler {
+	/* One checked message. body is a tree of the rule's shape, borrowed until the return. fd >= 0
+	 * where one came along, the handler's. The channel may be closed in here, not freed. */
+	void (*on_message)(void *arg, const struct ipc_header *h, const msgpack_object *body, int fd,
+	    size_t len);
+	/* The peer broke the contract: nothing more is read. packet is borrowed. */
+	void (*on_violation)(void *arg, const char *why, const void *packet, size_t len);
+	/* The peer closed, and everything it sent before was handled. */
+	void (*on_close)(void *arg);
+	/* The queue that had formed is empty again. May be NULL. */
+	void (*on_drained)(void *arg);
+};
+
+struct queued_fd {
+	uint64_t packet; /* the number of the packet that it belongs to */
+	int fd;
+};
+
+struct channel {
+	struct ev_loop *loop;
+	int fd; /* -1 when closed */
+	enum ipc_sender peer;
+	enum ipc_phase phase; /* of the runner: set by the owner */
+	const struct channel_handler *handler;
+	void *arg;
+	ev_io readable, writable;
+	struct buffer out; /* the message that is being built */
+	msgpack_packer packer;
+	struct buffer queue; /* length u32 and bytes of each packet that waits */
+	struct queued_fd fds[IPC_MAX_QUEUED_FDS];
+	size_t fd_count;
+	uint64_t sent, queued; /* packets sent, packets ever queued or sent */
+	bool stalled;          /* the queue overflowed: nothing more is sent */
+};
+
+/* Takes fd (non-blocking). peer: who is at the other end. */
+void channel_open(struct channel *c, struct ev_loop *loop, int fd, enum ipc_sender peer,
+    const struct channel_handler *handler, void *arg);
+/* Closes and frees; callbacks do not come any more. May be called twice. */
+void channel_close(struct channel *c);
+
+/* Begins a message; pack its body with msgpack_pack_*(), then channel_send(). Borrowed. */
+msgpack_packer *channel_begin(struct channel *c, enum ipc_type type, uint32_t id);
+/* Bytes of the message so far, header included. */
+size_t channel_length(const struct channel *c);
+/* Sends or queues what was begun, with fd (taken; -1 for none). Returns 0, or -1 with errno:
+ * EMSGSIZE over IPC_MAX_MESSAGE, ENOBUFS when the peer is not reading, EPIPE when it is gone. */
+int channel_send(struct channel *c, int fd);
+/* An empty-bodied message. */
+int channel_send_empty(struct channel *c, enum ipc_type type, uint32_t id);
+/* Waits (blocking, at most ms) until the queue is sent; for the end of a process. */
+void channel_flush(struct channel *c, int ms);
+
+/* Small packers for what several messages share. */
+void ipc_pack_text(msgpack_packer *p, const char *text, size_t len);
+void ipc_pack_str(msgpack_packer *p, const char *text);
+void ipc_pack_timestamp(msgpack_packer *p, const struct timestamp *t); /* nil where NULL */
+/* A checked [s, us]. */
+struct timestamp ipc_timestamp(const msgpack_object *o);
+
+#endif

@@ -1,0 +1,303 @@
+#include "ipc/message.h"
+
+#include <string.h>
+
+#include "common/cursor.h"
+#include "common/utf8.h"
+
+static const struct ipc_rule rules[] = {
+#define X(name, number, sender, phases, fd, shape) { number, sender, phases, fd, #name, shape },
+	IPC_MESSAGES(X)
+#undef X
+};
+
+const struct ipc_rule *
+ipc_rule_find(uint16_t type)
+{
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (rules[i].type == type)
+			return &rules[i];
+	return NULL;
+}
+
+const char *
+ipc_resource_name(enum ipc_resource kind)
+{
+	static const char *const names[] = { "connect", "listen", "tty", "file" };
+
+	return kind < IPC_RESOURCE_COUNT ? names[kind] : "unknown";
+}
+
+/* One msgpack item as its first bytes announce it. */
+enum kind { KIND_NIL, KIND_BOOL, KIND_UINT, KIND_INT, KIND_STR, KIND_BIN, KIND_ARRAY, KIND_OTHER };
+
+struct item {
+	enum kind kind;
+	uint64_t n; /* value, length or count */
+};
+
+/* The formats 0xc0 to 0xdf: kind, and how many bytes of value or length follow. */
+static const struct {
+	uint8_t kind, bytes;
+} formats[32] = {
+	[0x00] = { KIND_NIL, 0 },
+	[0x01] = { KIND_OTHER, 0 },
+	[0x02] = { KIND_BOOL, 0 },
+	[0x03] = { KIND_BOOL, 0 },
+	[0x04] = { KIND_BIN, 1 },
+	[0x05] = { KIND_BIN, 2 },
+	[0x06] = { KIND_BIN, 4 },
+	[0x07] = { KIND_OTHER, 0 },
+	[0x08] = { KIND_OTHER, 0 },
+	[0x09] = { KIND_OTHER, 0 },
+	[0x0a] = { KIND_OTHER, 0 },
+	[0x0b] = { KIND_OTHER, 0 },
+	[0x0c] = { KIND_UINT, 1 },
+	[0x0d] = { KIND_UINT, 2 },
+	[0x0e] = { KIND_UINT, 4 },
+	[0x0f] = { KIND_UINT, 8 },
+	[0x10] = { KIND_INT, 1 },
+	[0x11] = { KIND_INT, 2 },
+	[0x12] = { KIND_INT, 4 },
+	[0x13] = { KIND_INT, 8 },
+	[0x14] = { KIND_OTHER, 0 },
+	[0x15] = { KIND_OTHER, 0 },
+	[0x16] = { KIND_OTHER, 0 },
+	[0x17] = { KIND_OTHER, 0 },
+	[0x18] = { KIND_OTHER, 0 },
+	[0x19] = { KIND_STR, 1 },
+	[0x1a] = { KIND_STR, 2 },
+	[0x1b] = { KIND_STR, 4 },
+	[0x1c] = { KIND_ARRAY, 2 },
+	[0x1d] = { KIND_ARRAY, 4 },
+	[0x1e] = { KIND_OTHER, 0 },
+	[0x1f] = { KIND_OTHER, 0 },
+};
+
+static struct item
+read_item(struct cursor *c)
+{
+	uint8_t b = cursor_u8(c);
+
+	if (b < 0x80)
+		return (struct item){ KIND_UINT, b };
+	if (b >= 0xe0)
+		return (struct item){ KIND_INT, b };
+	if (b >= 0xa0 && b < 0xc0)
+		return (struct item){ KIND_STR, b & 0x1f };
+	if (b >= 0x90 && b < 0xa0)
+		return (struct item){ KIND_ARRAY, b & 0x0f };
+	if (b < 0x90)
+		return (struct item){ KIND_OTHER, 0 };
+	return (struct item){ formats[b - 0xc0].kind, cursor_be(c, formats[b - 0xc0].bytes) };
+}
+
+struct walk {
+	struct cursor c;
+	const char *why;
+};
+
+static void
+refuse(struct walk *w, const char *why)
+{
+	if (!w->why)
+		w->why = why;
+	cursor_fail(&w->c);
+}
+
+static struct item
+expect(struct walk *w, enum kind kind, uint64_t max, const char *why)
+{
+	struct item it = read_item(&w->c);
+
+	if (!cursor_ok(&w->c))
+		refuse(w, "cut short");
+	else if (it.kind != kind || it.n > max)
+		refuse(w, why);
+	return it;
+}
+
+static void
+skip(struct walk *w, uint64_t n)
+{
+	if (n > cursor_left(&w->c))
+		refuse(w, "cut short");
+	else
+		w->c.p += n;
+}
+
+static void
+check_text(struct walk *w, uint64_t max)
+{
+	struct item it = expect(w, KIND_STR, max, "not a text, or too long");
+	const uint8_t *p = w->c.p;
+
+	skip(w, it.n);
+	if (!w->why && !utf8_valid(p, it.n))
+		refuse(w, "not UTF-8");
+}
+
+static void
+check_type(struct walk *w)
+{
+	struct item it = expect(w, KIND_ARRAY, IPC_MAX_SEGMENTS, "not an event type");
+
+	if (!w->why && it.n == 0)
+		refuse(w, "empty event type");
+	for (uint64_t i = 0; !w->why && i < it.n; i++)
+		check_text(w, IPC_MAX_TEXT);
+}
+
+static void
+check_timestamp(struct walk *w)
+{
+	struct item it = expect(w, KIND_ARRAY, 2, "not a timestamp");
+
+	if (!w->why && it.n != 2)
+		refuse(w, "not a timestamp");
+	it = read_item(&w->c);
+	if (it.kind != KIND_INT && (it.kind != KIND_UINT || it.n > INT64_MAX))
+		refuse(w, "not a timestamp");
+	expect(w, KIND_UINT, 999999, "microseconds out of range");
+}
+
+static void
+check_payload(struct walk *w)
+{
+	struct cursor start = w->c;
+	struct item it = read_item(&w->c);
+
+	if (it.kind == KIND_NIL)
+		return;
+	w->c = start;
+	if (it.kind == KIND_STR) {
+		check_text(w, IPC_MAX_EVENT);
+		return;
+	}
+	it = expect(w, KIND_ARRAY, 2, "not a payload");
+	if (!w->why && it.n != 2)
+		refuse(w, "not a payload");
+	check_text(w, IPC_MAX_TEXT);
+	skip(w, expect(w, KIND_BIN, IPC_MAX_EVENT, "not bytes").n);
+}
+
+static const char *check_shape(struct walk *w, const char *shape, int depth);
+
+/* The position after the element that starts at shape. */
+static const char *
+shape_end(const char *shape)
+{
+	int depth = 0;
+
+	while (*shape == '*' || *shape == '?')
+		shape++;
+	do {
+		depth += (*shape == '[') - (*shape == ']');
+		shape++;
+	} while (depth > 0);
+	return shape;
+}
+
+static void
+check_repeat(struct walk *w, const char *element, int depth)
+{
+	struct item it = expect(w, KIND_ARRAY, IPC_MAX_COUNT, "not an array, or too many elements");
+
+	for (uint64_t i = 0; !w->why && i < it.n; i++) {
+		const uint8_t *start = w->c.p;
+		check_shape(w, element, depth + 1);
+		if (!w->why && w->c.p - start > IPC_MAX_EVENT)
+			refuse(w, "an element is too long");
+	}
+}
+
+static const char *
+check_group(struct walk *w, const char *shape, int depth)
+{
+	uint64_t want = 0;
+
+	for (const char *s = shape + 1; *s != ']'; s = shape_end(s))
+		want++;
+	struct item it = expect(w, KIND_ARRAY, want, "wrong number of fields");
+	if (!w->why && it.n != want)
+		refuse(w, "wrong number of fields");
+	shape++;
+	while (*shape != ']')
+		shape = check_shape(w, shape, depth + 1);
+	return shape + 1;
+}
+
+/* Walks one value against one element of a shape; returns the shape after it. */
+static const char *
+check_shape(struct walk *w, const char *shape, int depth)
+{
+	if (depth > IPC_MAX_DEPTH)
+		refuse(w, "nested too deep");
+	switch (*shape) {
+	case '[':
+		return check_group(w, shape, depth);
+	case '*':
+		check_repeat(w, shape + 1, depth);
+		return shape_end(shape);
+	case '?': {
+		struct cursor start = w->c;
+		if (read_item(&w->c).kind == KIND_NIL && cursor_ok(&w->c))
+			return shape_end(shape);
+		w->c = w->why ? w->c : start;
+		return check_shape(w, shape + 1, depth);
+	}
+	case 'u':
+		expect(w, KIND_UINT, UINT32_MAX, "not an unsigned integer of 32 bits");
+		break;
+	case 'U':
+		expect(w, KIND_UINT, UINT64_MAX, "not an unsigned integer");
+		break;
+	case 'b':
+		expect(w, KIND_BOOL, UINT64_MAX, "not a boolean");
+		break;
+	case 's':
+		check_text(w, IPC_MAX_TEXT);
+		break;
+	case 'B':
+		skip(w, expect(w, KIND_BIN, IPC_MAX_MESSAGE, "not bytes").n);
+		break;
+	case 'N':
+		check_type(w);
+		break;
+	case 'T':
+		check_timestamp(w);
+		break;
+	case 'P':
+		check_payload(w);
+		break;
+	}
+	return shape + 1;
+}
+
+const char *
+ipc_check(const void *packet, size_t len, enum ipc_sender sender, enum ipc_phase phase,
+    struct ipc_header *header)
+{
+	struct walk w = { .c = cursor_make(packet, len) };
+
+	if (len > IPC_MAX_MESSAGE)
+		return "longer than a message may be";
+	header->type = cursor_u16le(&w.c);
+	uint16_t flags = cursor_u16le(&w.c);
+	header->id = cursor_u32le(&w.c);
+	if (!cursor_ok(&w.c))
+		return "shorter than a header";
+	const struct ipc_rule *rule = ipc_rule_find(header->type);
+	if (!rule)
+		return "unknown message type";
+	if (flags != 0)
+		return "unknown flags";
+	if (rule->sender != sender)
+		return "not this side's message";
+	if (!(rule->phases & phase))
+		return "not in this phase";
+	check_shape(&w, rule->shape, 1);
+	if (!w.why && !cursor_done(&w.c))
+		return "bytes after the message";
+	return w.why;
+}

@@ -1,0 +1,127 @@
+/*
+ * The contract between supervisor and runner (gateway-ipc(7)): one table that
+ * says what may be said, by whom, when, of which shape and size. One packet of
+ * a SOCK_SEQPACKET socket is one message: an 8 byte header, then exactly one
+ * msgpack value of the message's shape.
+ */
+#ifndef IPC_MESSAGE_H
+#define IPC_MESSAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	IPC_VERSION = 1,
+	IPC_HEADER = 8,              /* type u16, flags u16 (0), id u32; little endian */
+	IPC_MAX_MESSAGE = 64 * 1024, /* bytes of a packet, header included */
+	IPC_MAX_EVENT = 60 * 1024,   /* bytes of one event in a message */
+	IPC_MAX_DEPTH = 8,           /* nesting of arrays */
+	IPC_MAX_COUNT = 16 * 1024,   /* elements of one array */
+	IPC_MAX_TEXT = 512,          /* bytes of a name, path, reason, segment */
+	IPC_MAX_SEGMENTS = 16,       /* of an event type, after the device's prefix */
+	IPC_EVENT_COST = 96,         /* credit that an event costs beside its bytes */
+	IPC_MAX_ASKED = 64,          /* opens, and queries, of one runner under way */
+};
+
+enum ipc_sender { IPC_SUPERVISOR = 1, IPC_RUNNER = 2 };
+
+/* The runner's phase when a message may be sent; STOP follows RUN while messages are under way, so
+ * what may be said in RUN is heard in STOP as well. */
+enum ipc_phase {
+	PHASE_INIT = 1,
+	PHASE_RUN = 2,
+	PHASE_STOP = 4,
+	PHASE_LATER = PHASE_RUN | PHASE_STOP,
+	PHASE_ANY = PHASE_INIT | PHASE_RUN | PHASE_STOP,
+};
+
+/*
+ * Shapes: u unsigned 32 bits, U unsigned 64 bits, b boolean, s UTF-8 text of at most IPC_MAX_TEXT,
+ * B bytes, [...] an array of exactly these, *x an array of any number of x, ?x x or nil,
+ * N an event type (1 to IPC_MAX_SEGMENTS texts), T a timestamp [seconds, microseconds],
+ * P a payload: nil, JSON text, or [type, bytes].
+ */
+/* name, number, sender, phases, fd may come along, shape */
+#define IPC_MESSAGES(X)                                                                            \
+	X(INIT, 1, IPC_SUPERVISOR, PHASE_INIT, 1, "[usssubuu]")                                      \
+	X(OPENED, 2, IPC_SUPERVISOR, PHASE_LATER, 1, "[us]")                                         \
+	X(EVENTS, 3, IPC_SUPERVISOR, PHASE_LATER, 0, "*[NT?TP]")                                     \
+	X(QUERY_RESULT, 4, IPC_SUPERVISOR, PHASE_LATER, 0, "[b*[NT?TP]]")                            \
+	X(CREDIT, 5, IPC_SUPERVISOR, PHASE_LATER, 0, "[u]")                                          \
+	X(PING, 6, IPC_SUPERVISOR, PHASE_ANY, 0, "[]")                                               \
+	X(STOP, 7, IPC_SUPERVISOR, PHASE_ANY, 0, "[]")                                               \
+	X(SET_LOG_LEVEL, 8, IPC_SUPERVISOR, PHASE_ANY, 0, "[u]")                                     \
+	X(TRACE, 9, IPC_SUPERVISOR, PHASE_ANY, 0, "[b]")                                             \
+	X(PLAN, 32, IPC_RUNNER, PHASE_INIT, 0, "*[usu]")                                             \
+	X(CONFIG_ERROR, 33, IPC_RUNNER, PHASE_INIT, 0, "[uss]")                                      \
+	X(READY, 34, IPC_RUNNER, PHASE_LATER, 0, "[]")                                               \
+	X(OPEN, 35, IPC_RUNNER, PHASE_LATER, 0, "[u]")                                               \
+	X(CANCEL, 36, IPC_RUNNER, PHASE_LATER, 0, "[]")                                              \
+	X(REGISTER, 37, IPC_RUNNER, PHASE_LATER, 0, "*[N?TP]")                                       \
+	X(QUERY, 38, IPC_RUNNER, PHASE_LATER, 0, "*N")                                               \
+	X(PONG, 39, IPC_RUNNER, PHASE_ANY, 0, "[]")                                                  \
+	X(STATS, 40, IPC_RUNNER, PHASE_LATER, 0, "*[sU]")                                            \
+	X(TRACE_FRAME, 41, IPC_RUNNER, PHASE_LATER, 0, "[uTB]")                                      \
+	X(CLOSED, 42, IPC_RUNNER, PHASE_ANY, 0, "[s]")                                               \
+	X(LINK, 43, IPC_RUNNER, PHASE_LATER, 0, "[s]")
+
+enum ipc_type {
+#define X(name, number, ...) IPC_##name = number,
+	IPC_MESSAGES(X)
+#undef X
+};
+
+/* Fields of INIT, in order. The configuration comes along as a sealed memfd of JSON text. */
+enum {
+	IPC_INIT_VERSION,
+	IPC_INIT_TYPE,
+	IPC_INIT_NAME,
+	IPC_INIT_ZONE, /* value for TZ */
+	IPC_INIT_LOG_LEVEL,
+	IPC_INIT_CHECK_ONLY,
+	IPC_INIT_SANDBOX, /* enum ipc_sandbox */
+	IPC_INIT_CREDIT,
+};
+
+enum ipc_sandbox { IPC_SANDBOX_STRICT, IPC_SANDBOX_BEST_EFFORT, IPC_SANDBOX_OFF };
+
+/* First field of an element of PLAN. */
+enum ipc_resource {
+	IPC_RESOURCE_CONNECT,
+	IPC_RESOURCE_LISTEN,
+	IPC_RESOURCE_TTY,
+	IPC_RESOURCE_FILE,
+	IPC_RESOURCE_COUNT,
+};
+
+enum { IPC_MAX_PLAN = 64 };
+
+struct ipc_rule {
+	uint16_t type;
+	uint8_t sender; /* enum ipc_sender */
+	uint8_t phases; /* enum ipc_phase */
+	uint8_t fd;     /* an fd may come along */
+	const char *name;
+	const char *shape;
+};
+
+/* The rule of a type, or NULL. */
+const struct ipc_rule *ipc_rule_find(uint16_t type);
+/* "connect", "listen", "tty", "file". */
+const char *ipc_resource_name(enum ipc_resource kind);
+
+struct ipc_header {
+	uint16_t type;
+	uint32_t id;
+};
+
+/*
+ * Checks a whole packet from `sender`, whose runner is in `phase`: known type, right speaker, right
+ * time, flags 0, and a body that is one msgpack value of the rule's shape within every limit, of
+ * valid UTF-8 texts, with nothing after it. Only then may msgpack-c see the bytes: it trusts announced
+ * sizes. Returns NULL when all is well, else what is wrong, a constant text.
+ */
+const char *ipc_check(const void *packet, size_t len, enum ipc_sender sender, enum ipc_phase phase,
+    struct ipc_header *header);
+
+#endif
