@@ -1,0 +1,310 @@
+#include "supervisor/link.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+
+static void connect_now(struct link *l);
+
+const char *
+link_state_name(enum link_state state)
+{
+	static const char *const names[] = { "off", "waiting", "connecting", "connected" };
+
+	return names[state];
+}
+
+static void
+set_state(struct link *l, enum link_state state)
+{
+	l->state = state;
+	l->since = monotime_now();
+}
+
+static void
+set_timer(struct link *l, int64_t ms)
+{
+	ev_timer_stop(l->loop, &l->timer);
+	ev_timer_set(&l->timer, (double)ms / 1e3, 0.);
+	ev_timer_start(l->loop, &l->timer);
+}
+
+/* Closes what there is and waits, longer each time, with a quarter of jitter. */
+static void
+back_off(struct link *l, const char *why)
+{
+	enum link_state was = l->state;
+
+	broker_cancel(l->connecting);
+	l->connecting = NULL;
+	conn_close(&l->conn);
+	l->query_count = 0;
+	l->was_full = false;
+	snprintf(l->last_error, sizeof(l->last_error), "%s", why);
+	set_state(l, LINK_WAITING);
+	int64_t ms = l->backoff_ms * 3 / 4 + random() % (l->backoff_ms / 2 + 1);
+	log_write(was == LINK_UP ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE, NULL, "link_down",
+	    "Event Server: %s; next try in %.1f s", why, (double)ms / 1e3);
+	l->backoff_ms = l->backoff_ms * 2 < LINK_BACKOFF_MAX_MS ? l->backoff_ms * 2 :
+								   LINK_BACKOFF_MAX_MS;
+	set_timer(l, ms);
+	if (was == LINK_UP)
+		l->handler->on_down(l->arg, l->last_error);
+}
+
+static void
+on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct link *l = w->data;
+
+	(void)loop, (void)revents;
+	if (l->state == LINK_CONNECTING)
+		back_off(l, l->connecting ? "no connection in time" : "no answer to init in time");
+	else if (l->state == LINK_WAITING)
+		connect_now(l);
+}
+
+static void
+on_init_res(struct link *l, const struct chatter_msg *msg)
+{
+	struct eventer_init_res res;
+
+	if (l->state != LINK_CONNECTING || msg->owner || msg->first != l->init_conversation ||
+	    eventer_init_res_decode(msg->data, &res) != DEC_OK) {
+		back_off(l, "a wrong answer to init");
+		return;
+	}
+	if (!res.success) {
+		char why[120];
+		snprintf(why, sizeof(why), "it refused us: %.*s", (int)res.error.len, res.error.p);
+		back_off(l, why);
+		return;
+	}
+	ev_timer_stop(l->loop, &l->timer);
+	l->backoff_ms = LINK_BACKOFF_FIRST_MS;
+	l->status = res.status;
+	l->connects++;
+	set_state(l, LINK_UP);
+	log_write(LOG_LEVEL_NOTICE, NULL, "link_up", "Event Server: connected, %s",
+	    eventer_status_name(l->status));
+	l->handler->on_up(l->arg);
+}
+
+static void
+on_status(struct link *l, const struct chatter_msg *msg)
+{
+	if (l->state != LINK_UP || eventer_status_decode(msg->data, &l->status) != DEC_OK) {
+		back_off(l, "a malformed status");
+		return;
+	}
+	log_write(LOG_LEVEL_NOTICE, NULL, "link_status", "Event Server: %s",
+	    eventer_status_name(l->status));
+	l->handler->on_status(l->arg, l->status);
+}
+
+static void
+on_events(struct link *l, const struct chatter_msg *msg)
+{
+	struct eventer_events_iter it;
+
+	if (l->state != LINK_UP || eventer_events_notify_decode(msg->data, &it) != DEC_OK) {
+		back_off(l, "malformed events");
+		return;
+	}
+	l->events_in += it.left;
+	l->handler->on_events(l->arg, &it);
+	if (l->state == LINK_UP && !msg->last)
+		eventer_send_events_ack(&l->conn.chatter, chatter_msg_conv(msg));
+}
+
+static void
+on_query_res(struct link *l, const struct chatter_msg *msg)
+{
+	struct eventer_events_iter it;
+	size_t i = 0;
+
+	while (i < l->query_count && (msg->owner || l->queries[i].conversation != msg->first))
+		i++;
+	if (i == l->query_count || eventer_query_res_decode(msg->data, &it) != DEC_OK) {
+		back_off(l, "an answer to no query, or malformed");
+		return;
+	}
+	struct link_query q = l->queries[i];
+	l->query_count--;
+	memmove(&l->queries[i], &l->queries[i + 1],
+	    (l->query_count - i) * sizeof(l->queries[0]));
+	if (q.cb)
+		q.cb(q.arg, &it);
+}
+
+static void
+on_message(void *arg, const struct chatter_msg *msg)
+{
+	static void (*const handlers[EVENTER_MSG_COUNT])(
+	    struct link *, const struct chatter_msg *) = {
+		[EVENTER_INIT_RES] = on_init_res,
+		[EVENTER_STATUS_NOTIFY] = on_status,
+		[EVENTER_EVENTS_NOTIFY] = on_events,
+		[EVENTER_QUERY_RES] = on_query_res,
+	};
+	struct link *l = arg;
+	int type = eventer_msg_parse(msg->type);
+
+	if (type < 0 || !handlers[type]) {
+		back_off(l, "a message that is not a server's");
+		return;
+	}
+	handlers[type](l, msg);
+}
+
+static void
+on_closed(void *arg, const char *why)
+{
+	back_off(arg, why);
+}
+
+static void
+on_drained(void *arg)
+{
+	struct link *l = arg;
+
+	if (l->was_full && l->state == LINK_UP) {
+		l->was_full = false;
+		l->handler->on_room(l->arg);
+	}
+}
+
+static void
+on_connected(void *arg, int fd, int error, const char *why)
+{
+	struct link *l = arg;
+	const struct link_target *t = &l->target;
+
+	l->connecting = NULL;
+	if (fd < 0) {
+		back_off(l, error == ECANCELED ? "cancelled" : why);
+		return;
+	}
+	conn_open(&l->conn, fd);
+	struct eventer_init_req req = {
+		.client_name = sbs_str(t->client_name),
+		.has_token = t->token != NULL,
+		.token = t->token ? sbs_str(t->token) : (struct sbs_str){ 0 },
+		.subscriptions = t->subscriptions,
+		.has_server_id = t->has_server_id,
+		.server_id = t->server_id,
+		.persisted = false,
+	};
+	l->init_conversation = eventer_send_init_req(&l->conn.chatter, &req);
+	conn_flush(&l->conn);
+}
+
+static void
+connect_now(struct link *l)
+{
+	const struct link_target *t = &l->target;
+
+	set_state(l, LINK_CONNECTING);
+	set_timer(l, LINK_CONNECT_MS);
+	l->connecting = t->unix_path ?
+	    broker_connect_unix(l->broker, t->unix_path, on_connected, l) :
+	    broker_open(l->broker, IPC_RESOURCE_CONNECT, t->host, t->port, on_connected, l);
+	if (!l->connecting)
+		back_off(l, "out of memory");
+}
+
+void
+link_init(struct link *l, struct ev_loop *loop, struct broker *broker,
+    const struct link_handler *handler, void *arg)
+{
+	static const struct conn_handler conn_handler = { on_message, on_closed, on_drained };
+
+	*l = (struct link){ .loop = loop,
+		.broker = broker,
+		.handler = handler,
+		.arg = arg,
+		.backoff_ms = LINK_BACKOFF_FIRST_MS };
+	conn_init(&l->conn, loop, &conn_handler, l);
+	ev_timer_init(&l->timer, on_timer, 0., 0.);
+	l->timer.data = l;
+}
+
+void
+link_on(struct link *l, const struct link_target *target)
+{
+	l->target = *target;
+	l->backoff_ms = LINK_BACKOFF_FIRST_MS;
+	connect_now(l);
+}
+
+void
+link_off(struct link *l)
+{
+	broker_cancel(l->connecting);
+	l->connecting = NULL;
+	ev_timer_stop(l->loop, &l->timer);
+	conn_close(&l->conn);
+	free(l->queries);
+	l->queries = NULL;
+	l->query_count = 0;
+	l->was_full = false;
+	set_state(l, LINK_OFF);
+}
+
+void
+link_flush(struct link *l)
+{
+	conn_flush(&l->conn);
+}
+
+bool
+link_has_room(struct link *l)
+{
+	if (l->state != LINK_UP)
+		return false;
+	if (l->conn.out.len < LINK_LOW)
+		return true;
+	l->was_full = true;
+	return false;
+}
+
+void
+link_register(struct link *l, size_t count, const void *events, size_t len)
+{
+	if (l->state != LINK_UP)
+		return;
+	eventer_put_register_req(
+	    &l->conn.chatter, count, (struct sbs_str){ events, len }, false);
+	l->events_out += count;
+	l->messages_out++;
+}
+
+int
+link_query_latest(
+    struct link *l, const struct eventer_types *types, link_query_cb *cb, void *arg)
+{
+	struct eventer_query query = { .kind = EVENTER_QUERY_LATEST, .has_types = true, .types = *types };
+
+	if (l->state != LINK_UP)
+		return errno = ENOTCONN, -1;
+	if (!l->queries)
+		l->queries = calloc(LINK_MAX_QUERIES, sizeof(*l->queries));
+	if (!l->queries || l->query_count == LINK_MAX_QUERIES)
+		return errno = ENOBUFS, -1;
+	int64_t conversation = eventer_send_query_req(&l->conn.chatter, &query);
+	if (conversation < 0)
+		return errno = ENOBUFS, -1;
+	l->queries[l->query_count++] = (struct link_query){ conversation, cb, arg };
+	return 0;
+}
+
+void
+link_forget(struct link *l, void *arg)
+{
+	for (size_t i = 0; i < l->query_count; i++)
+		if (l->queries[i].arg == arg)
+			l->queries[i].cb = NULL;
+}

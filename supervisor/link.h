@@ -1,0 +1,101 @@
+/*
+ * The link to the Event Server: HatEventer's client on the supervisor's loop.
+ * Connects, subscribes, reconnects for ever with backoff; what happens when it
+ * is up is the engine's.
+ */
+#ifndef SUPERVISOR_LINK_H
+#define SUPERVISOR_LINK_H
+
+#include <ev.h>
+#include <stdbool.h>
+
+#include "protocols/hat/eventer.h"
+#include "supervisor/broker.h"
+#include "supervisor/conn.h"
+
+enum {
+	LINK_CONNECT_MS = 10000,    /* from the start of a connect to the answer of init */
+	LINK_BACKOFF_FIRST_MS = 100,
+	LINK_BACKOFF_MAX_MS = 10000,
+	LINK_LOW = 256 * 1024,      /* registered events are put behind this many unsent bytes at most */
+	LINK_MAX_QUERIES = 8192,
+};
+
+enum link_state { LINK_OFF, LINK_WAITING, LINK_CONNECTING, LINK_UP };
+
+/* Where the Event Server is; texts are borrowed while the link is on. */
+struct link_target {
+	const char *unix_path; /* or NULL */
+	const char *host;
+	uint16_t port;
+	const char *client_name; /* "gateway/<name>" */
+	const char *token;       /* or NULL */
+	bool has_server_id;
+	int64_t server_id;
+	struct eventer_types subscriptions;
+};
+
+struct link_handler {
+	/* Registered and subscribed. */
+	void (*on_up)(void *arg);
+	/* The connection is over; queries under way are forgotten, their callbacks do not come. */
+	void (*on_down)(void *arg, const char *why);
+	void (*on_status)(void *arg, enum eventer_status status);
+	/* Notified events, to be iterated over; borrowed. */
+	void (*on_events)(void *arg, struct eventer_events_iter *events);
+	/* There is room below LINK_LOW again. */
+	void (*on_room)(void *arg);
+};
+
+/* The events of a query's answer. */
+typedef void link_query_cb(void *arg, struct eventer_events_iter *events);
+
+struct link_query {
+	int64_t conversation; /* 0: free */
+	link_query_cb *cb;
+	void *arg;
+};
+
+struct link {
+	struct ev_loop *loop;
+	struct broker *broker;
+	const struct link_handler *handler;
+	void *arg;
+	struct link_target target;
+	enum link_state state;
+	enum eventer_status status;
+	struct monotime since;
+	struct conn conn;
+	struct broker_request *connecting;
+	ev_timer timer;
+	int64_t backoff_ms;
+	int64_t init_conversation;
+	bool was_full;
+	char last_error[160];
+	uint64_t connects, events_out, messages_out, events_in;
+	struct link_query *queries; /* LINK_MAX_QUERIES at most, owned */
+	size_t query_count;
+};
+
+void link_init(struct link *l, struct ev_loop *loop, struct broker *broker,
+    const struct link_handler *handler, void *arg);
+/* Starts connecting to target (its texts and subscriptions are borrowed while on). */
+void link_on(struct link *l, const struct link_target *target);
+/* Closes; on_down does not come. */
+void link_off(struct link *l);
+/* Writes what was put, now. */
+void link_flush(struct link *l);
+
+/* Room for another register message. */
+bool link_has_room(struct link *l);
+/* Puts count encoded RegisterEvents of len bytes into one message. Copied. */
+void link_register(struct link *l, size_t count, const void *events, size_t len);
+/* Asks for the latest events of these types. Returns 0, or -1 with errno (ENOBUFS, ENOTCONN). */
+int link_query_latest(
+    struct link *l, const struct eventer_types *types, link_query_cb *cb, void *arg);
+/* The answer to queries of this arg is not wanted any more. */
+void link_forget(struct link *l, void *arg);
+
+const char *link_state_name(enum link_state state);
+
+#endif
