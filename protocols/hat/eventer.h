@@ -83,7 +83,7 @@ void eventer_put_type(struct buffer *b, const struct sbs_str *segments, size_t c
 void eventer_put_type_text(struct buffer *b, const char *text);
 /* Appends segments without their count: the bytes of a struct eventer_prefix. */
 void eventer_put_segments(struct buffer *b, const struct sbs_str *segments, size_t count);
-void eventer_put_segments_text(struct buffer *b, const char *text);
+size_t eventer_put_segments_text(struct buffer *b, const char *text); /* returns how many */
 
 /* Events. */
 struct eventer_id {

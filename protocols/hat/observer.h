@@ -100,14 +100,18 @@ struct observer {
 	/* what we answer */
 	struct observer_token res_token;
 	bool active;
+	bool
+	    releasing; /* activity ended, its token is still held: observer_release gives it back */
 };
 
 void observer_init(struct observer *o, const char *event_group, const char *client_token);
 /* Takes in a MsgServer's data. DEC_OK: *answer says whether MsgClient is to be sent again
  * (res_token changed); then look at o->active and o->event_server. DEC_BAD: nothing has changed. */
 enum dec observer_update(struct observer *o, struct sbs_str data, bool *answer);
-/* Returns whether MsgClient is to be sent again. Not ready gives the token back and ends activity.
- */
+/* Returns whether MsgClient is to be sent again. Not ready ends activity. */
 bool observer_set_ready(struct observer *o, bool ready);
+/* After activity ended and all that it did has stopped: only then may another be blessed. Returns
+ * whether MsgClient is to be sent again. */
+bool observer_release(struct observer *o);
 
 #endif
