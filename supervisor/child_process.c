@@ -1,0 +1,402 @@
+/* The process of a child: spawn, output, death. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/fdutil.h"
+#include "common/log.h"
+#include "supervisor/child.h"
+
+enum { PATH_SIZE = 4096, RUNNER_FD = 3 };
+
+/* The device's configuration as JSON in a sealed memfd, or -1. */
+static int
+config_memfd(const struct child *c)
+{
+	struct buffer b;
+	struct json_writer w = { &b, false };
+
+	buffer_init(&b, CONFIG_MAX_FILE);
+	json_put_tree(&w, NULL, c->conf->conf);
+	int fd = buffer_failed(&b) ? -1 : memfd_create("config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd >= 0 &&
+	    (write(fd, buffer_data(&b), b.len) != (ssize_t)b.len ||
+		fcntl(fd, F_ADD_SEALS,
+		    F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)) {
+		fd_close(fd);
+		fd = -1;
+	}
+	buffer_clear(&b);
+	return fd;
+}
+
+static int
+send_init(struct child *c)
+{
+	int fd = config_memfd(c);
+
+	if (fd < 0)
+		return -1;
+	msgpack_packer *p = channel_begin(&c->channel, IPC_INIT, 0);
+	msgpack_pack_array(p, 8);
+	msgpack_pack_uint32(p, IPC_VERSION);
+	ipc_pack_str(p, c->conf->type);
+	ipc_pack_str(p, c->conf->name);
+	ipc_pack_str(p, c->host->zone);
+	msgpack_pack_uint32(p, c->log_level);
+	if (c->host->check_only)
+		msgpack_pack_true(p);
+	else
+		msgpack_pack_false(p);
+	msgpack_pack_uint32(p, c->conf->sandbox);
+	/* What an earlier life left pending counts: the window is the device's, not the process'. */
+	c->credit = (int64_t)(c->conf->limits.credit - c->outstanding);
+	msgpack_pack_uint32(p, (uint32_t)c->credit);
+	c->to_return = 0;
+	return channel_send(&c->channel, fd);
+}
+
+static void
+relay_line(struct child *c)
+{
+	enum log_level level = LOG_LEVEL_INFO;
+	const char *text = c->line;
+
+	c->line[c->line_len] = '\0';
+	c->line_len = 0;
+	if (text[0] == '<' && text[1] >= '0' && text[1] <= '7' && text[2] == '>') {
+		level = (enum log_level)(text[1] - '0');
+		text += 3;
+	}
+	if (*text == '\0')
+		return;
+	snprintf(c->last_line, sizeof(c->last_line), "%s", text);
+	if (ev_now(c->host->loop) - c->log_second >= 1.) {
+		if (c->log_suppressed)
+			log_write(LOG_LEVEL_WARNING, c->conf->name, "log_suppressed",
+			    "%u lines of output were left out", c->log_suppressed);
+		c->log_second = ev_now(c->host->loop);
+		c->log_count = 0;
+		c->log_suppressed = 0;
+	}
+	if (++c->log_count > CHILD_LOG_BURST)
+		c->log_suppressed++;
+	else
+		log_write(level, c->conf->name, "runner", "%s", text);
+}
+
+/* Reads what the runner printed; at most one burst, so that a flood waits for its turn. */
+static bool
+read_output(struct child *c)
+{
+	char bytes[4096];
+	ssize_t n = read(c->output, bytes, sizeof(bytes));
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n <= 0) {
+		ev_io_stop(c->host->loop, &c->printed);
+		return false;
+	}
+	for (ssize_t i = 0; i < n; i++) {
+		if (bytes[i] == '\n' || c->line_len == sizeof(c->line) - 1)
+			relay_line(c);
+		if (bytes[i] != '\n')
+			c->line[c->line_len++] = bytes[i] ? bytes[i] : '?';
+	}
+	return true;
+}
+
+static void
+on_printed(struct ev_loop *loop, ev_io *w, int revents)
+{
+	(void)loop, (void)revents;
+	read_output(w->data);
+}
+
+static void
+describe_death(const struct child *c, char *cause, size_t size)
+{
+	int status = c->status;
+
+	if (c->fsm.kill == CHILD_KILL_VIOLATION)
+		snprintf(cause, size, "protocol violation: %s", c->violation);
+	else if (c->fsm.kill != CHILD_KILL_NONE)
+		snprintf(cause, size, "%s", child_kill_name(c->fsm.kill));
+	else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		snprintf(cause, size, "SIGSYS (denied system call)");
+	else if (WIFSIGNALED(status))
+		snprintf(cause, size, "SIG%s", sigabbrev_np(WTERMSIG(status)));
+	else if (c->closing_words[0])
+		snprintf(cause, size, "%s", c->closing_words);
+	else if (WEXITSTATUS(status) == EX_CONFIG)
+		snprintf(cause, size, "exit code 78 (configuration)");
+	else
+		snprintf(cause, size, "exit code %d", WEXITSTATUS(status));
+}
+
+static void
+write_obituary(struct child *c)
+{
+	struct child_obituary *o = &c->obituaries[c->deaths++ % CHILD_MAX_OBITUARIES];
+
+	*o = (struct child_obituary){ .when = timestamp_now(),
+		.uptime_ms = monotime_diff_ms(monotime_now(), c->spawned),
+		.pid = c->pid,
+		.events = c->events_since_spawn };
+	describe_death(c, o->cause, sizeof(o->cause));
+	snprintf(o->last_line, sizeof(o->last_line), "%s", c->last_line);
+	log_write(LOG_LEVEL_WARNING, c->conf->name, "runner_died",
+	    "runner %d died after %.1f s: %s%s%s", (int)c->pid, (double)o->uptime_ms / 1e3, o->cause,
+	    o->last_line[0] ? "; last line: " : "", o->last_line);
+}
+
+static bool
+is_orderly(const struct child *c)
+{
+	return WIFEXITED(c->status) && WEXITSTATUS(c->status) == 0 &&
+	    c->fsm.kill == CHILD_KILL_NONE &&
+	    (c->fsm.state == CHILD_STOPPING || c->host->check_only);
+}
+
+/* Both are known: how the process ended, and that nothing more comes from it. */
+static void
+end_if_complete(struct child *c)
+{
+	if (!c->reaped || !c->gone)
+		return;
+	while (read_output(c))
+		;
+	if (c->line_len)
+		relay_line(c);
+	if (!is_orderly(c))
+		write_obituary(c);
+	bool config = WIFEXITED(c->status) && WEXITSTATUS(c->status) == EX_CONFIG &&
+	    c->fsm.kill == CHILD_KILL_NONE;
+	child_end(c);
+	child_step(c, config ? CHILD_DIED_CONFIG : CHILD_DIED);
+}
+
+static void
+on_exited(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct child *c = w->data;
+	siginfo_t info = { 0 };
+
+	(void)revents;
+	if (waitid(P_PIDFD, (id_t)c->pidfd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+		return;
+	ev_io_stop(loop, &c->exited);
+	ev_timer_stop(loop, &c->closed);
+	c->reaped = true;
+	c->status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) :
+						 W_EXITCODE(0, info.si_status);
+	/* The channel says the end when all that was sent before is read; one that is not read any
+	 * more has nothing to say. */
+	if (!c->gone && (c->fsm.kill == CHILD_KILL_VIOLATION || !ev_is_active(&c->channel.readable)))
+		c->gone = true;
+	end_if_complete(c);
+}
+
+static void
+on_channel_close(void *arg)
+{
+	struct child *c = arg;
+
+	c->gone = true;
+	if (!c->reaped)
+		ev_timer_again(c->host->loop, &c->closed);
+	end_if_complete(c);
+}
+
+/* It closed its socket and lives on. */
+static void
+on_closed_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct child *c = w->data;
+
+	(void)revents;
+	ev_timer_stop(loop, w);
+	snprintf(c->violation, sizeof(c->violation), "closed its socket and went on");
+	child_step(c, CHILD_VIOLATION);
+}
+
+void
+child_violate(struct child *c, const char *why, const void *packet, size_t len)
+{
+	char hex[65] = "";
+	const uint8_t *bytes = packet;
+
+	for (size_t i = 0; i < len && i < 32; i++)
+		snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+	c->violations++;
+	snprintf(c->violation, sizeof(c->violation), "%s", why);
+	log_write(LOG_LEVEL_ERROR, c->conf->name, "protocol_violation",
+	    "runner %d broke the contract: %s; %zu bytes: %s%s; it is killed", (int)c->pid, why, len,
+	    hex, len > 32 ? "..." : "");
+	/* Nothing that it says after this counts. */
+	ev_io_stop(c->host->loop, &c->channel.readable);
+	c->gone = true;
+	child_step(c, CHILD_VIOLATION);
+}
+
+static void
+on_channel_violation(void *arg, const char *why, const void *packet, size_t len)
+{
+	child_violate(arg, why, packet, len);
+}
+
+static const struct channel_handler handler = { child_on_message, on_channel_violation,
+	on_channel_close, NULL };
+
+/* Starts path with fd 3 as its socket and its output in a pipe; nothing else is inherited. */
+static int
+spawn_process(struct child *c, const char *path, int socket, int output)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t none, all;
+	char *argv[] = { (char *)path, NULL }, *envp[] = { NULL };
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawnattr_init(&attr);
+	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, socket, RUNNER_FD);
+	posix_spawnattr_setflags(&attr,
+	    POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setsigdefault(&attr, &all);
+	int error = posix_spawn(&c->pid, path, &actions, &attr, argv, envp);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attr);
+	if (error) {
+		c->pid = 0;
+		errno = error;
+		return -1;
+	}
+	return 0;
+}
+
+static void
+watch_process(struct child *c)
+{
+	struct ev_loop *loop = c->host->loop;
+
+	ev_io_init(&c->exited, on_exited, c->pidfd, EV_READ);
+	ev_io_init(&c->printed, on_printed, c->output, EV_READ);
+	ev_timer_init(&c->closed, on_closed_timer, 0., CHILD_CLOSED_MS / 1e3);
+	c->exited.data = c;
+	c->printed.data = c;
+	c->closed.data = c;
+	ev_io_start(loop, &c->exited);
+	ev_io_start(loop, &c->printed);
+}
+
+static void
+forget_last_life(struct child *c)
+{
+	c->reaped = false;
+	c->gone = false;
+	c->violation[0] = '\0';
+	c->closing_words[0] = '\0';
+	c->last_line[0] = '\0';
+	c->line_len = 0;
+	c->link[0] = '\0';
+	c->events_since_spawn = 0;
+	c->spawned = monotime_now();
+}
+
+int
+child_spawn(struct child *c)
+{
+	char path[PATH_SIZE];
+	int sockets[2] = { -1, -1 }, pipes[2] = { -1, -1 };
+
+	forget_last_life(c);
+	if (c->conf->runner)
+		snprintf(path, sizeof(path), "%s", c->conf->runner);
+	else
+		snprintf(path, sizeof(path), "%s/%s", c->host->libexec, c->conf->family);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) < 0 ||
+	    pipe2(pipes, O_CLOEXEC | O_NONBLOCK) < 0 || spawn_process(c, path, sockets[1], pipes[1]) < 0)
+		goto fail;
+	c->pidfd = pidfd_open(c->pid, 0);
+	if (c->pidfd < 0) {
+		kill(c->pid, SIGKILL);
+		waitpid(c->pid, NULL, 0);
+		c->pid = 0;
+		goto fail;
+	}
+	fd_close(sockets[1]);
+	fd_close(pipes[1]);
+	c->output = pipes[0];
+	fd_set_cloexec(c->pidfd, 1);
+	channel_open(&c->channel, c->host->loop, sockets[0], IPC_RUNNER, &handler, c);
+	watch_process(c);
+	c->exec_ns = (uint64_t)(monotime_now().ns - c->spawned.ns);
+	if (send_init(c) < 0) {
+		/* It never hears of its device: its deadline ends it. */
+		log_write(LOG_LEVEL_ERROR, c->conf->name, "init_failed", "no configuration for it: %s",
+		    strerror(errno));
+	}
+	return 0;
+fail:
+	log_write(LOG_LEVEL_ERROR, c->conf->name, "spawn_failed", "start of %s: %s", path,
+	    strerror(errno));
+	for (int i = 0; i < 2; i++) {
+		fd_close(sockets[i]);
+		fd_close(pipes[i]);
+	}
+	return -1;
+}
+
+void
+child_kill(struct child *c)
+{
+	if (c->pid && !c->reaped && pidfd_send_signal(c->pidfd, SIGKILL, NULL, 0) < 0)
+		log_write(LOG_LEVEL_ERROR, c->conf->name, "kill_failed", "kill %d: %s", (int)c->pid,
+		    strerror(errno));
+}
+
+void
+child_end(struct child *c)
+{
+	struct ev_loop *loop = c->host->loop;
+
+	ev_io_stop(loop, &c->exited);
+	ev_io_stop(loop, &c->printed);
+	ev_timer_stop(loop, &c->closed);
+	channel_close(&c->channel);
+	fd_close(c->pidfd);
+	fd_close(c->output);
+	c->pidfd = -1;
+	c->output = -1;
+	c->pid = 0;
+	for (size_t i = 0; i < IPC_MAX_ASKED; i++) {
+		if (c->opens[i].child)
+			broker_cancel(c->opens[i].request);
+		if (c->queries[i].child)
+			c->host->ops->forget_query(c->host->arg, &c->queries[i]);
+		c->opens[i].child = NULL;
+		c->queries[i].child = NULL;
+	}
+	for (size_t i = 0; i < c->plan_count; i++)
+		free(c->plan[i].target);
+	c->plan_count = 0;
+	buffer_reset(&c->events);
+	c->events_count = 0;
+}
