@@ -56,10 +56,16 @@ check_number(struct check *c, const struct json *j, const struct schema *s, cons
 		if (d >= s->min && d <= s->max)
 			return;
 	}
-	complain(c, SCHEMA_ERROR, j, path, "expected %s from %.10g to %.10g%s, found %.40s",
-	    s->kind == SCHEMA_INT ? "an integer" : "a number", s->min, s->max,
-	    s->nullable ? " or null" : "",
-	    j->type == JSON_NUMBER ? j->text : json_type_name(j->type));
+	const char *or_null = s->nullable ? " or null" : "";
+	const char *found = j->type == JSON_NUMBER ? j->text : json_type_name(j->type);
+	if (s->kind == SCHEMA_INT)
+		complain(c, SCHEMA_ERROR, j, path,
+		    "expected an integer from %.0f to %.0f%s, found %.40s", s->min, s->max, or_null,
+		    found);
+	else
+		complain(c, SCHEMA_ERROR, j, path,
+		    "expected a number from %.10g to %.10g%s, found %.40s", s->min, s->max, or_null,
+		    found);
 }
 
 static void

@@ -1,7 +1,8 @@
 /*
  * The configuration file (gatewayd.yaml(5)), in the supervisor: YAML into a
  * tree with line numbers, checked whole, every fault reported. What a device
- * type's own keys mean is checked by its runner; see runner_config_error().
+ * type's own keys mean is checked by its runner; config_device_find() gives its
+ * faults their lines.
  */
 #ifndef SUPERVISOR_CONFIG_H
 #define SUPERVISOR_CONFIG_H
@@ -10,76 +11,166 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/buffer.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/schema.h"
 
 enum {
-	CONFIG_MAX_FILE = 64 * 1024 * 1024, /* bytes of a file */
-	CONFIG_MAX_NODES = 4 * 1000 * 1000, /* values in it */
+	CONFIG_MAX_FILE = 32 * 1024 * 1024, /* bytes of a file: ten times 50,000 data points */
+	CONFIG_MAX_NODES = 2 * 1000 * 1000, /* values in it: 96 bytes of memory each */
 	CONFIG_MAX_DEVICES = 4096,
+	CONFIG_MAX_NAME = 255,	 /* bytes of a gateway's, device's or type's name */
+	CONFIG_MAX_FAULTS = 200, /* reported one by one; the rest is counted in a last line */
+};
+
+/* Defaults and ranges of config_limits. */
+#define CONFIG_MEMORY_DEFAULT                                                                      \
+	(UINT64_C(256) << 20) /* libraries 20 MiB, a data point about 1 KiB                        \
+			       */
+#define CONFIG_MEMORY_MIN (UINT64_C(32) << 20)
+#define CONFIG_MEMORY_MAX (UINT64_C(1) << 40)
+enum {
+	CONFIG_FILES_DEFAULT = 256, /* a slave's connections, and a few of its own */
+	CONFIG_FILES_MIN = 16,
+	CONFIG_FILES_MAX = 65536,
+	CONFIG_START_MS_DEFAULT = 10000,
+	CONFIG_PING_MS_DEFAULT = 2000,
+	CONFIG_STOP_MS_DEFAULT = 5000,
+	CONFIG_MS_MIN = 100,
+	CONFIG_MS_MAX = 600000,
+	CONFIG_CREDIT_DEFAULT = 256 * 1024, /* a few thousand events */
+	CONFIG_CREDIT_MIN = 64 * 1024,	    /* one message must fit */
+	CONFIG_CREDIT_MAX = 64 * 1024 * 1024,
+	CONFIG_TIMESERIES_DEFAULT = 10000,
+	CONFIG_TIMESERIES_MAX = 10 * 1000 * 1000,
 };
 
 enum config_server {
 	CONFIG_SERVER_BUILT_IN, /* gateway-eventd as our child, over a Unix socket */
-	CONFIG_SERVER_EVENTER,  /* one Event Server at host:port */
-	CONFIG_SERVER_MONITOR,  /* found, and we made active, by a Monitor Server */
+	CONFIG_SERVER_EVENTER,	/* one Event Server at host:port */
+	CONFIG_SERVER_MONITOR,	/* found, and we made active, by a Monitor Server */
 };
 
 enum config_sandbox { CONFIG_SANDBOX_STRICT, CONFIG_SANDBOX_BEST_EFFORT, CONFIG_SANDBOX_OFF };
 
 /* Of one runner process; each has a default. */
 struct config_limits {
-	uint64_t memory;  /* bytes of address space (RLIMIT_AS) */
-	uint32_t files;   /* open file descriptors */
+	uint64_t memory;		     /* bytes of address space (RLIMIT_AS) */
+	uint32_t files;			     /* open file descriptors */
 	uint32_t start_ms, ping_ms, stop_ms; /* deadlines: ready, pong, end after stop */
-	uint32_t credit;  /* bytes of events that may be under way to the Event Server */
+	uint32_t credit;		     /* bytes of events under way to the Event Server */
 };
 
 struct config_device {
 	const char *name;   /* unique per type; no '/' */
 	const char *type;   /* "modbus_master" */
+	const char *module; /* "hat.gateway.devices.modbus.master", or NULL when runner is set */
 	const char *family; /* runner executable below libexec, "modbus"; NULL when runner is set */
 	const char *runner; /* absolute path of a third party's runner, or NULL */
 	const struct json *conf; /* the device's own tree */
 	enum config_sandbox sandbox;
 	struct config_limits limits;
+	enum log_level log_level; /* of its logger, by its module's name */
+};
+
+/* gateway-eventd as our child. */
+struct config_built_in {
+	const char *data;	 /* its folder, or NULL: below the state directory */
+	uint32_t timeseries;	 /* events that it keeps beside the latest ones; 0: none */
+	const char *listen_host; /* where others reach it over TCP too, or NULL */
+	uint16_t listen_port;
+};
+
+struct config_log_target {
+	bool on;
+	enum log_level level; /* of this target, beside that of the line's logger */
+};
+
+enum config_syslog { CONFIG_SYSLOG_LOCAL, CONFIG_SYSLOG_UDP, CONFIG_SYSLOG_TCP };
+
+/* What "log" asks for, as far as it is served. Without "log": console, at LOG_LEVEL_INFO. */
+struct config_log {
+	enum log_level level; /* of the gateway's own lines */
+	struct config_log_target console, journal, syslog;
+	enum config_syslog syslog_transport;
+	const char *syslog_host; /* or NULL when local */
+	uint16_t syslog_port;
 };
 
 struct config {
-	struct json_doc *doc;      /* owns all texts below */
-	const char *path;          /* of the file; owned */
-	const char *name;          /* the gateway's */
-	bool name_in_types;        /* seed naming: gateway/<name>/<type>/<device>/... */
+	struct json_doc *doc; /* owns all texts below, unless said otherwise */
+	char *path;	      /* of the file; owned */
+	const char *name;     /* the gateway's */
+	bool name_in_types;   /* seed naming: gateway/<name>/<type>/<device>/... */
+	const char
+	    *component_name; /* at the Monitor Server; the gateway's where nothing else is said */
 	enum config_server server;
 	bool require_operational;
-	const char *server_host;   /* of the Event Server or the Monitor Server */
+	const char *server_host; /* of the Event Server or the Monitor Server; NULL when built in */
 	uint16_t server_port;
-	const char *server_token;  /* expected token of the Event Server, or NULL */
-	const char *gateway_group, *event_server_group;
-	const struct json *built_in; /* gateway-eventd's own keys, or NULL */
-	const char *control_group;   /* group that may use the control socket, or NULL */
-	enum log_level log_level;
-	const struct json *log;      /* hat-gateway's "log", as it stands, or NULL */
+	const char *server_token; /* expected token of the Event Server, or NULL */
+	const char *gateway_group, *event_server_group; /* at the Monitor Server, else NULL */
+	struct config_built_in built_in;
+	const char *control_group; /* group that may use the control socket, or NULL */
+	struct config_log log;
 	struct config_device *devices; /* owned, in the file's order */
 	size_t device_count;
+	char *address_host; /* owned: the host of an address in the first generation's form */
 };
 
-/* One fault: "FILE:LINE:COLUMN: PATH: MESSAGE". */
+/* One fault: "FILE:LINE:COLUMN: PATH: MESSAGE". line is 0 where it is about the whole file; path
+ * may be "". All borrowed. */
 typedef void config_report(void *arg, enum schema_severity severity, const char *file,
     uint32_t line, uint32_t column, const char *path, const char *message);
+
+/* The report of a fault as one line for people, to the FILE * in arg. */
+void config_report_print(void *arg, enum schema_severity severity, const char *file, uint32_t line,
+    uint32_t column, const char *path, const char *message);
 
 /* Loads and checks; reports every fault. Returns a configuration for config_free(), or NULL when
  * there was an error (warnings alone are none). */
 struct config *config_load(const char *path, config_report *report, void *arg);
+/* The same from memory; file is what faults call it. */
+struct config *config_load_text(
+    const char *text, size_t len, const char *file, config_report *report, void *arg);
 void config_free(struct config *c);
 
-/* Finds the node of path ("devices[3].connection.port") in the tree, or the closest one above it:
- * how a runner's config_error gets its line and column. Never NULL. */
+/* Finds the node of path ("devices[3].connection.port") in the tree, or the closest one above it.
+ * Never NULL. */
 const struct json *config_find(const struct config *c, const char *path);
+/* The same below a device's own tree: how a runner's config_error gets its line and column. */
+const struct json *config_device_find(const struct config_device *d, const char *path);
 
-/* Whether the device would be started the same way in both (same type, runner, sandbox, limits and
- * own tree): what reload asks. */
+/* Whether the device would be started the same way in both (same name, type, runner, sandbox,
+ * limits and own tree; the order of keys, comments and lines do not count): what reload asks. */
 bool config_device_equal(const struct config_device *a, const struct config_device *b);
+/* Appends the device's own tree as JSON, as its runner gets it: without the keys that are the
+ * supervisor's ("runner", "type", "limits", "sandbox"). Check the buffer for failure. */
+void config_device_json(const struct config_device *d, struct buffer *b);
+
+/* What a reload does, one row a device. */
+enum config_change { CONFIG_REMOVED, CONFIG_CHANGED, CONFIG_ADDED, CONFIG_SAME };
+
+struct config_diff_row {
+	enum config_change change;
+	const struct config_device *before,
+	    *after; /* borrowed from the two; NULL where there is none */
+};
+
+struct config_diff {
+	bool server; /* name, Event Server or Monitor Server: the link starts anew */
+	bool log;
+	bool control;
+	size_t count;
+	size_t counts[4]; /* by enum config_change */
+	struct config_diff_row rows[];
+};
+
+/* Compares by type and name. Rows come in the order in which a reload acts, so that what a removed
+ * device held is free for an added one: removed, changed, added, same; each in its file's order.
+ * Returns a diff for free(), or NULL with errno. */
+struct config_diff *config_diff(const struct config *before, const struct config *after);
+const char *config_change_name(enum config_change change);
 
 #endif

@@ -1,0 +1,272 @@
+#include "supervisor/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/fdutil.h"
+#include "supervisor/config_check.h"
+#include "supervisor/yaml_tree.h"
+
+void
+config_report_print(void *arg, enum schema_severity severity, const char *file, uint32_t line,
+    uint32_t column, const char *path, const char *message)
+{
+	FILE *f = arg;
+
+	fprintf(f, "%s:", file);
+	if (line)
+		fprintf(f, "%u:%u:", line, column);
+	fprintf(f, " %s%s%s%s\n", severity == SCHEMA_WARNING ? "warning: " : "", path,
+	    *path ? ": " : "", message);
+}
+
+static void
+fault_at(struct config_check *k, enum schema_severity severity, uint32_t line, uint32_t column,
+    const char *path, const char *message)
+{
+	if (severity == SCHEMA_ERROR)
+		k->errors++;
+	if (++k->faults <= CONFIG_MAX_FAULTS)
+		k->report(k->arg, severity, k->file, line, column, path, message);
+}
+
+void
+config_fault(void *check, enum schema_severity severity, const struct json *where, const char *path,
+    const char *message)
+{
+	fault_at(
+	    check, severity, where ? where->line : 0, where ? where->column : 0, path, message);
+}
+
+void
+config_error(
+    struct config_check *k, const struct json *where, const char *path, const char *fmt, ...)
+{
+	char message[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	config_fault(k, SCHEMA_ERROR, where, path, message);
+}
+
+void
+config_warning(
+    struct config_check *k, const struct json *where, const char *path, const char *fmt, ...)
+{
+	char message[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	config_fault(k, SCHEMA_WARNING, where, path, message);
+}
+
+static void
+on_yaml_fault(void *arg, uint32_t line, uint32_t column, const char *path, const char *message)
+{
+	fault_at(arg, SCHEMA_ERROR, line, column, path, message);
+}
+
+static void
+check_text(struct config_check *k, const char *text, size_t len)
+{
+	int faults = 0;
+
+	if (len > CONFIG_MAX_FILE) {
+		config_error(k, NULL, "", "longer than %d bytes", CONFIG_MAX_FILE);
+		return;
+	}
+	k->c->doc = yaml_tree_parse(text, len, CONFIG_MAX_NODES, on_yaml_fault, k, &faults);
+	if (k->c->doc)
+		config_check_root(k, json_root(k->c->doc));
+}
+
+struct config *
+config_load_text(const char *text, size_t len, const char *file, config_report *report, void *arg)
+{
+	struct config_check k = { .report = report, .arg = arg, .file = file };
+
+	k.c = calloc(1, sizeof(*k.c));
+	if (k.c)
+		k.c->path = strdup(file);
+	if (!k.c || !k.c->path)
+		config_error(&k, NULL, "", "out of memory");
+	else
+		check_text(&k, text, len);
+	if (k.faults > CONFIG_MAX_FAULTS) {
+		char message[64];
+		snprintf(message, sizeof(message), "and %u more", k.faults - CONFIG_MAX_FAULTS);
+		report(arg, SCHEMA_WARNING, file, 0, 0, "", message);
+	}
+	if (k.errors == 0)
+		return k.c;
+	config_free(k.c);
+	return NULL;
+}
+
+/* The whole file in memory of the caller's, or NULL after a report. */
+static char *
+read_file(struct config_check *k, size_t *len)
+{
+	struct stat st;
+	char *text = NULL;
+	/* Non-blocking, so that a FIFO in place of the file does not stop the loop on reload. */
+	int fd = open(k->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		config_error(k, NULL, "", "%s", strerror(errno));
+		goto fail;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		config_error(k, NULL, "", "expected a regular file");
+		goto fail;
+	}
+	if (st.st_size > CONFIG_MAX_FILE) {
+		config_error(k, NULL, "", "longer than %d bytes", CONFIG_MAX_FILE);
+		goto fail;
+	}
+	text = malloc((size_t)st.st_size + 1);
+	if (!text) {
+		config_error(k, NULL, "", "out of memory");
+		goto fail;
+	}
+	ssize_t n;
+	for (*len = 0; *len < (size_t)st.st_size; *len += (size_t)n) {
+		n = read(fd, text + *len, (size_t)st.st_size - *len);
+		if (n < 0) {
+			config_error(k, NULL, "", "%s", strerror(errno));
+			goto fail;
+		}
+		if (n == 0)
+			break;
+	}
+	close(fd);
+	return text;
+fail:
+	free(text);
+	fd_close(fd);
+	return NULL;
+}
+
+struct config *
+config_load(const char *path, config_report *report, void *arg)
+{
+	struct config_check k = { .report = report, .arg = arg, .file = path };
+	size_t len;
+	char *text = read_file(&k, &len);
+
+	if (!text)
+		return NULL;
+	struct config *c = config_load_text(text, len, path, report, arg);
+	free(text);
+	return c;
+}
+
+void
+config_free(struct config *c)
+{
+	if (!c)
+		return;
+	int saved = errno;
+	json_free(c->doc);
+	free(c->path);
+	free(c->address_host);
+	free(c->devices);
+	free(c);
+	errno = saved;
+}
+
+/* The element of "[3]..."; *path moves behind it. */
+static const struct json *
+step_element(const struct json *j, const char **path)
+{
+	char *end;
+	unsigned long index = strtoul(*path + 1, &end, 10);
+
+	if (j->type != JSON_ARRAY || *end != ']')
+		return NULL;
+	*path = end + 1;
+	const struct json *item = j->child;
+	while (item && index-- > 0)
+		item = item->next;
+	return item;
+}
+
+/* The member of "key..." with the longest key that fits, as keys may hold dots. */
+static const struct json *
+step_member(const struct json *j, const char **path)
+{
+	const struct json *found = NULL;
+	size_t longest = 0;
+
+	if (j->type != JSON_OBJECT)
+		return NULL;
+	json_foreach (m, j) {
+		size_t n = strlen(m->key);
+		if (n < longest || strncmp(*path, m->key, n) != 0 || !strchr(".[", (*path)[n]))
+			continue;
+		found = m;
+		longest = n;
+	}
+	*path += longest;
+	return found;
+}
+
+static const struct json *
+find(const struct json *j, const char *path)
+{
+	while (*path) {
+		if (*path == '.')
+			path++;
+		const struct json *next =
+		    *path == '[' ? step_element(j, &path) : step_member(j, &path);
+		if (!next)
+			break;
+		j = next;
+	}
+	return j;
+}
+
+const struct json *
+config_find(const struct config *c, const char *path)
+{
+	return find(json_root(c->doc), path);
+}
+
+const struct json *
+config_device_find(const struct config_device *d, const char *path)
+{
+	return find(d->conf, path);
+}
+
+bool
+config_is_supervisors_key(const char *key)
+{
+	static const char *const keys[] = { "runner", "type", "limits", "sandbox" };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (strcmp(keys[i], key) == 0)
+			return true;
+	return false;
+}
+
+void
+config_device_json(const struct config_device *d, struct buffer *b)
+{
+	struct json_writer w = { .b = b };
+
+	json_begin_object(&w, NULL);
+	json_foreach (m, d->conf)
+		if (!config_is_supervisors_key(m->key))
+			json_put_tree(&w, m->key, m);
+	json_end_object(&w);
+}

@@ -1,0 +1,320 @@
+#include "supervisor/config_check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The gateway's and the servers' keys. "devices" and "log" have files of their own. */
+
+#define TEXT(max_bytes)                                                                            \
+	{                                                                                          \
+		.kind = SCHEMA_STRING, .max = (max_bytes)                                          \
+	}
+#define PORT                                                                                       \
+	{                                                                                          \
+		.kind = SCHEMA_INT, .min = 1, .max = 65535                                         \
+	}
+#define OBJECT(table)                                                                              \
+	{                                                                                          \
+		.kind = SCHEMA_OBJECT, .fields = (table)                                           \
+	}
+#define OBJECT_OR_NULL(table)                                                                      \
+	{                                                                                          \
+		.kind = SCHEMA_OBJECT, .nullable = true, .fields = (table)                         \
+	}
+
+enum {
+	MAX_HOST = 255,	 /* of a name (RFC 1035) */
+	MAX_TEXT = 4096, /* of other texts */
+};
+
+static const struct schema_field monitor_component_fields[] = {
+	{ "host", true, TEXT(MAX_HOST) },
+	{ "port", true, PORT },
+	{ "gateway_group", true, TEXT(MAX_TEXT) },
+	{ "event_server_group", true, TEXT(MAX_TEXT) },
+	{ 0 },
+};
+
+static const struct schema_field eventer_server_fields[] = {
+	{ "host", true, TEXT(MAX_HOST) },
+	{ "port", true, PORT },
+	{ "token", false, { .kind = SCHEMA_STRING, .nullable = true, .max = MAX_TEXT } },
+	{ 0 },
+};
+
+static const struct schema_field listen_fields[] = {
+	{ "host", true, TEXT(MAX_HOST) },
+	{ "port", true, PORT },
+	{ 0 },
+};
+
+static const struct schema_field built_in_fields[] = {
+	{ "data", false, TEXT(MAX_TEXT) },
+	{ "timeseries", false, { .kind = SCHEMA_INT, .max = CONFIG_TIMESERIES_MAX } },
+	{ "listen", false, OBJECT_OR_NULL(listen_fields) },
+	{ 0 },
+};
+
+static const struct schema_field event_server_fields[] = {
+	{ "require_operational", false, { .kind = SCHEMA_BOOL } },
+	{ "monitor_component", false, OBJECT(monitor_component_fields) },
+	{ "eventer_server", false, OBJECT(eventer_server_fields) },
+	{ "built_in", false, OBJECT_OR_NULL(built_in_fields) },
+	{ 0 },
+};
+
+static const struct schema_field monitor_fields[] = {
+	{ "name", true, TEXT(CONFIG_MAX_NAME) },
+	{ "group", true, TEXT(MAX_TEXT) },
+	{ "monitor_address", true, TEXT(MAX_TEXT) },
+	{ "component_address", false,
+	    { .kind = SCHEMA_STRING, .nullable = true, .max = MAX_TEXT } },
+	{ 0 },
+};
+
+static const struct schema_field control_fields[] = {
+	{ "group", false, TEXT(MAX_HOST) },
+	{ 0 },
+};
+
+static const char *const gateway_type[] = { "gateway", NULL };
+
+static const struct schema_field root_fields[] = {
+	{ "type", false, { .kind = SCHEMA_ENUM, .names = gateway_type } },
+	{ "version", false, TEXT(MAX_TEXT) },
+	{ "log", false, { .kind = SCHEMA_OBJECT, .nullable = true, .open = true } },
+	{ "name", false, TEXT(0) },
+	{ "gateway_name", false, TEXT(0) },
+	{ "event_server", false, OBJECT_OR_NULL(event_server_fields) },
+	{ "event_server_address", false, TEXT(MAX_TEXT) },
+	{ "monitor", false, OBJECT(monitor_fields) },
+	{ "event_server_group", false, TEXT(MAX_TEXT) },
+	{ "devices", true, { .kind = SCHEMA_ARRAY, .max = CONFIG_MAX_DEVICES } },
+	{ "adminer_server", false, { .kind = SCHEMA_ANY } },
+	{ "control", false, OBJECT_OR_NULL(control_fields) },
+	/* Checked with each device's own, whose defaults they are. */
+	{ "sandbox", false, { .kind = SCHEMA_ANY } },
+	{ "limits", false, { .kind = SCHEMA_ANY } },
+	{ 0 },
+};
+
+static const struct schema root_schema = OBJECT(root_fields);
+
+const char *
+config_check_name(struct config_check *k, const struct json *j, const char *path)
+{
+	const char *name = json_str(j);
+
+	if (!name)
+		return NULL;
+	const char *bad = name;
+	while ((unsigned char)*bad >= 0x20 && *bad != 0x7f && !strchr("/?*", *bad))
+		bad++;
+	if (j->len == 0)
+		config_error(k, j, path, "expected a name, found an empty string");
+	else if (*bad)
+		config_error(k, j, path,
+		    "expected a name without '/', '?', '*' and control characters, as it is a "
+		    "segment "
+		    "of event types");
+	else if (j->len > CONFIG_MAX_NAME)
+		config_error(k, j, path, "expected a name of at most %d bytes, found %zu",
+		    CONFIG_MAX_NAME, j->len);
+	else
+		return name;
+	return NULL;
+}
+
+/* Of the three generations: name alone (0.6 and later), gateway_name alone (before), or both, where
+ * name is the Monitor Server's component and gateway_name goes into the event types. */
+static void
+check_gateway_name(struct config_check *k, const struct json *root)
+{
+	const struct json *name = json_get(root, "name"), *seed = json_get(root, "gateway_name");
+	struct config *c = k->c;
+
+	if (!name && !seed)
+		config_error(k, root, "name",
+		    "is missing (or gateway_name, where event types begin with it)");
+	const char *name_text = config_check_name(k, name, "name");
+	const char *seed_text = config_check_name(k, seed, "gateway_name");
+	c->name_in_types = seed != NULL;
+	c->name = seed ? seed_text : name_text;
+	c->component_name = name ? name_text : seed_text;
+}
+
+static uint16_t
+port_of(const struct json *o)
+{
+	int64_t port = 0;
+
+	json_int(json_get(o, "port"), 1, 65535, &port);
+	return (uint16_t)port;
+}
+
+static void
+take_built_in(struct config *c, const struct json *built_in)
+{
+	const struct json *listen = json_get(built_in, "listen");
+	int64_t timeseries = CONFIG_TIMESERIES_DEFAULT;
+
+	json_int(json_get(built_in, "timeseries"), 0, CONFIG_TIMESERIES_MAX, &timeseries);
+	c->server = CONFIG_SERVER_BUILT_IN;
+	c->built_in = (struct config_built_in){
+		.data = json_str(json_get(built_in, "data")),
+		.timeseries = (uint32_t)timeseries,
+		.listen_host = json_str(json_get(listen, "host")),
+		.listen_port = port_of(listen),
+	};
+}
+
+static void
+take_eventer_server(struct config *c, const struct json *eventer_server)
+{
+	c->server = CONFIG_SERVER_EVENTER;
+	c->server_host = json_str(json_get(eventer_server, "host"));
+	c->server_port = port_of(eventer_server);
+	c->server_token = json_str(json_get(eventer_server, "token"));
+}
+
+static void
+take_monitor_component(struct config *c, const struct json *monitor_component)
+{
+	c->server = CONFIG_SERVER_MONITOR;
+	c->server_host = json_str(json_get(monitor_component, "host"));
+	c->server_port = port_of(monitor_component);
+	c->gateway_group = json_str(json_get(monitor_component, "gateway_group"));
+	c->event_server_group = json_str(json_get(monitor_component, "event_server_group"));
+}
+
+static const struct {
+	const char *key;
+	void (*take)(struct config *c, const struct json *server);
+} servers[] = {
+	{ "eventer_server", take_eventer_server },
+	{ "monitor_component", take_monitor_component },
+	{ "built_in", take_built_in },
+};
+
+static void
+check_event_server(struct config_check *k, const struct json *event_server)
+{
+	int found = 0;
+
+	for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++) {
+		const struct json *server = json_get(event_server, servers[i].key);
+		if (!server)
+			continue;
+		servers[i].take(k->c, server);
+		found++;
+	}
+	if (found != 1 && event_server->type == JSON_OBJECT)
+		config_error(k, event_server, "event_server",
+		    "expected exactly one of eventer_server, monitor_component and built_in, found "
+		    "%d",
+		    found);
+	k->c->require_operational = json_is_true(json_get(event_server, "require_operational"));
+}
+
+/* "tcp+sbs://HOST:PORT", HOST in brackets where it is IPv6: the first generation's addresses. */
+static void
+check_address(struct config_check *k, const struct json *j, const char *path)
+{
+	static const char scheme[] = "tcp+sbs://";
+	const char *text = json_str(j);
+
+	if (!text)
+		return;
+	const char *host = text + sizeof(scheme) - 1, *colon = strrchr(text, ':');
+	if (strncmp(text, scheme, sizeof(scheme) - 1) != 0 || colon < host)
+		goto bad;
+	size_t len = (size_t)(colon - host);
+	if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
+		host++;
+		len -= 2;
+	} else if (memchr(host, ':', len) || memchr(host, '/', len)) {
+		goto bad;
+	}
+	char *end;
+	unsigned long port = strtoul(colon + 1, &end, 10);
+	if (len == 0 || len > MAX_HOST || colon[1] < '0' || colon[1] > '9' || *end || port == 0 ||
+	    port > 65535)
+		goto bad;
+	k->c->server_port = (uint16_t)port;
+	k->c->address_host = strndup(host, len);
+	if (!k->c->address_host)
+		config_error(k, j, path, "out of memory");
+	k->c->server_host = k->c->address_host;
+	return;
+bad:
+	config_error(k, j, path, "expected an address as tcp+sbs://HOST:PORT, found '%.80s'", text);
+}
+
+/* The first generation: "monitor" with "event_server_group", or "event_server_address". */
+static void
+check_old_server(struct config_check *k, const struct json *root)
+{
+	const struct json *monitor = json_get(root, "monitor");
+	const struct json *group = json_get(root, "event_server_group");
+	const struct json *address = json_get(root, "event_server_address");
+
+	if (address && monitor)
+		config_error(k, address, "event_server_address",
+		    "expected either event_server_address or monitor, found both");
+	else if (address && group)
+		config_warning(k, group, "event_server_group", "ignored without monitor");
+	if (address && !monitor) {
+		k->c->server = CONFIG_SERVER_EVENTER;
+		check_address(k, address, "event_server_address");
+	}
+	if (!monitor)
+		return;
+	if (!group)
+		config_error(k, root, "event_server_group", "is missing");
+	k->c->server = CONFIG_SERVER_MONITOR;
+	check_address(k, json_get(monitor, "monitor_address"), "monitor.monitor_address");
+	k->c->component_name = json_str(json_get(monitor, "name"));
+	k->c->gateway_group = json_str(json_get(monitor, "group"));
+	k->c->event_server_group = json_str(group);
+}
+
+static void
+check_servers(struct config_check *k, const struct json *root)
+{
+	static const char *const old_keys[] = { "monitor", "event_server_address",
+		"event_server_group" };
+	const struct json *event_server = json_get(root, "event_server"), *old = NULL;
+
+	for (size_t i = 0; !old && i < 3; i++)
+		old = json_get(root, old_keys[i]);
+	if (event_server && event_server->type == JSON_NULL)
+		event_server = NULL;
+	if (event_server && old)
+		config_error(k, old, old->key, "expected either it or event_server, found both");
+	take_built_in(k->c, NULL);
+	if (event_server)
+		check_event_server(k, event_server);
+	else
+		check_old_server(k, root);
+	if (!event_server && old && !json_get(root, "monitor") &&
+	    !json_get(root, "event_server_address"))
+		config_error(k, root, "monitor", "is missing (as there is event_server_group)");
+}
+
+void
+config_check_root(struct config_check *k, const struct json *root)
+{
+	const struct json *adminer = json_get(root, "adminer_server");
+
+	schema_check(root, &root_schema, "", config_fault, k);
+	if (root->type != JSON_OBJECT)
+		return;
+	check_gateway_name(k, root);
+	check_servers(k, root);
+	if (adminer)
+		config_warning(k, adminer, "adminer_server",
+		    "not served, ignored; gatewayctl does what it was for");
+	k->c->control_group = json_str(json_get(json_get(root, "control"), "group"));
+	config_check_log(k, json_get(root, "log"));
+	config_check_devices(k, root);
+}

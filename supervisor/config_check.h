@@ -1,0 +1,38 @@
+/* What config*.c share, in the supervisor: faults with their places, and the parts of the check. */
+#ifndef SUPERVISOR_CONFIG_CHECK_H
+#define SUPERVISOR_CONFIG_CHECK_H
+
+#include "supervisor/config.h"
+
+struct config_check {
+	struct config *c;
+	config_report *report;
+	void *arg;
+	const char *file;
+	unsigned faults, errors;
+};
+
+/* A schema_report with a struct config_check as its arg. */
+void config_fault(void *check, enum schema_severity severity, const struct json *where,
+    const char *path, const char *message);
+void config_error(struct config_check *k, const struct json *where, const char *path,
+    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void config_warning(struct config_check *k, const struct json *where, const char *path,
+    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* Checks the tree and fills k->c from it. */
+void config_check_root(struct config_check *k, const struct json *root);
+/* "devices": fills k->c->devices. log is the root's "log", or NULL. */
+void config_check_devices(struct config_check *k, const struct json *root);
+/* "log": fills k->c->log. */
+void config_check_log(struct config_check *k, const struct json *log);
+/* The level of a logger ("hat.gateway.devices.modbus.master"), by the closest name above it. */
+enum log_level config_log_level(const struct json *log, const char *logger);
+
+/* A segment of an event type: not empty, no '/', '?', '*' nor control character, CONFIG_MAX_NAME
+ * bytes. Returns its text, or NULL after an error (none where j is NULL or no string). */
+const char *config_check_name(struct config_check *k, const struct json *j, const char *path);
+/* Whether a key of a device is the supervisor's alone. */
+bool config_is_supervisors_key(const char *key);
+
+#endif

@@ -1,0 +1,273 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/config_check.h"
+#include "supervisor/device_type.h"
+
+/* "devices": which runner each needs, and the supervisor's keys of it. */
+
+#define RANGE(lo, hi)                                                                              \
+	{                                                                                          \
+		.kind = SCHEMA_INT, .min = (lo), .max = (hi)                                       \
+	}
+
+static const struct schema_field limits_fields[] = {
+	{ "memory", false, RANGE(CONFIG_MEMORY_MIN, CONFIG_MEMORY_MAX) },
+	{ "files", false, RANGE(CONFIG_FILES_MIN, CONFIG_FILES_MAX) },
+	{ "start_ms", false, RANGE(CONFIG_MS_MIN, CONFIG_MS_MAX) },
+	{ "ping_ms", false, RANGE(CONFIG_MS_MIN, CONFIG_MS_MAX) },
+	{ "stop_ms", false, RANGE(CONFIG_MS_MIN, CONFIG_MS_MAX) },
+	{ "credit", false, RANGE(CONFIG_CREDIT_MIN, CONFIG_CREDIT_MAX) },
+	{ 0 },
+};
+
+static const struct schema limits_schema = {
+	.kind = SCHEMA_OBJECT,
+	.nullable = true,
+	.fields = limits_fields,
+};
+
+static const struct schema_field device_fields[] = {
+	{ "module", false, { .kind = SCHEMA_STRING } },
+	{ "name", true, { .kind = SCHEMA_STRING } },
+	{ "runner", false, { .kind = SCHEMA_STRING, .max = 4096 } },
+	{ 0 },
+};
+
+static const struct schema device_schema = {
+	.kind = SCHEMA_OBJECT,
+	.open = true, /* the rest is the runner's */
+	.fields = device_fields,
+};
+
+static const struct config_limits default_limits = {
+	.memory = CONFIG_MEMORY_DEFAULT,
+	.files = CONFIG_FILES_DEFAULT,
+	.start_ms = CONFIG_START_MS_DEFAULT,
+	.ping_ms = CONFIG_PING_MS_DEFAULT,
+	.stop_ms = CONFIG_STOP_MS_DEFAULT,
+	.credit = CONFIG_CREDIT_DEFAULT,
+};
+
+static void
+join(char *path, size_t size, const char *base, const char *key)
+{
+	snprintf(path, size, "%s%s%s", base, *base ? "." : "", key);
+}
+
+static void
+take_u32(const struct json *o, const char *key, uint32_t *v)
+{
+	int64_t n;
+
+	if (json_int(json_get(o, key), 0, UINT32_MAX, &n))
+		*v = (uint32_t)n;
+}
+
+/* "limits" of the object at base: what it does not name stays as it is. */
+static void
+check_limits(
+    struct config_check *k, const struct json *o, const char *base, struct config_limits *limits)
+{
+	const struct json *j = json_get(o, "limits");
+	char path[64];
+	int64_t memory;
+
+	if (!j)
+		return;
+	join(path, sizeof(path), base, "limits");
+	if (schema_check(j, &limits_schema, path, config_fault, k) > 0)
+		return;
+	if (json_int(json_get(j, "memory"), 0, INT64_MAX, &memory))
+		limits->memory = (uint64_t)memory;
+	take_u32(j, "files", &limits->files);
+	take_u32(j, "start_ms", &limits->start_ms);
+	take_u32(j, "ping_ms", &limits->ping_ms);
+	take_u32(j, "stop_ms", &limits->stop_ms);
+	take_u32(j, "credit", &limits->credit);
+}
+
+/* "sandbox" of the object at base. A plain off is a boolean in YAML 1.1, and meant as it reads. */
+static void
+check_sandbox(
+    struct config_check *k, const struct json *o, const char *base, enum config_sandbox *sandbox)
+{
+	static const char *const names[] = {
+		[CONFIG_SANDBOX_STRICT] = "strict",
+		[CONFIG_SANDBOX_BEST_EFFORT] = "best-effort",
+		[CONFIG_SANDBOX_OFF] = "off",
+		NULL,
+	};
+	const struct json *j = json_get(o, "sandbox");
+	char path[64];
+	int i = json_enum(j, names);
+
+	if (!j)
+		return;
+	if (j->type == JSON_BOOL && !j->boolean)
+		i = CONFIG_SANDBOX_OFF;
+	join(path, sizeof(path), base, "sandbox");
+	if (i < 0)
+		config_error(k, j, path, "expected one of strict, best-effort, off, found %.40s",
+		    j->type == JSON_STRING ? j->text : json_type_name(j->type));
+	else
+		*sandbox = (enum config_sandbox)i;
+}
+
+static void
+check_module(
+    struct config_check *k, const struct json *j, const char *base, struct config_device *d)
+{
+	char path[64], list[512];
+	const char *module = json_str(j);
+
+	if (!module)
+		return;
+	join(path, sizeof(path), base, "module");
+	const struct device_type *t = device_type_find(module);
+	if (t && t->family) {
+		d->module = module;
+		d->type = t->type;
+		d->family = t->family;
+		return;
+	}
+	device_type_list(list, sizeof(list));
+	if (t)
+		config_error(k, j, path,
+		    "no runner is built for '%s' (%s); a runner of your own can be named by runner "
+		    "and "
+		    "type. Those built are: %s",
+		    module, t->type, list);
+	else
+		config_error(k, j, path, "expected one of %s, found '%.100s'", list, module);
+}
+
+/* A third party's runner; its type is named by "type", or by a module that is known. */
+static void
+check_runner(
+    struct config_check *k, const struct json *o, const char *base, struct config_device *d)
+{
+	const struct json *runner = json_get(o, "runner"), *type = json_get(o, "type");
+	const char *module = json_str(json_get(o, "module"));
+	const struct device_type *known = module ? device_type_find(module) : NULL;
+	char path[64];
+
+	d->module = module;
+	d->runner = json_str(runner);
+	join(path, sizeof(path), base, "runner");
+	if (d->runner && d->runner[0] != '/')
+		config_error(
+		    k, runner, path, "expected an absolute path, found '%.100s'", d->runner);
+	join(path, sizeof(path), base, "type");
+	if (type && type->type != JSON_STRING)
+		config_error(
+		    k, type, path, "expected a string, found %s", json_type_name(type->type));
+	else if (type)
+		d->type = config_check_name(k, type, path);
+	else if (known)
+		d->type = known->type;
+	else
+		config_error(k, o, path, "is missing (the device type of the runner)");
+}
+
+static void
+check_device(struct config_check *k, const struct json *o, size_t index, const struct json *log,
+    struct config_device *d)
+{
+	const struct json *module = json_get(o, "module");
+	char base[40], path[64];
+
+	d->conf = o;
+	snprintf(base, sizeof(base), "devices[%zu]", index);
+	schema_check(o, &device_schema, base, config_fault, k);
+	if (o->type != JSON_OBJECT)
+		return;
+	join(path, sizeof(path), base, "name");
+	d->name = config_check_name(k, json_get(o, "name"), path);
+	join(path, sizeof(path), base, "module");
+	if (json_get(o, "runner"))
+		check_runner(k, o, base, d);
+	else if (module)
+		check_module(k, module, base, d);
+	else
+		config_error(k, o, path, "is missing");
+	check_limits(k, o, base, &d->limits);
+	check_sandbox(k, o, base, &d->sandbox);
+	d->log_level = log ? config_log_level(log, d->module ? d->module : "hat.gateway.devices")
+			   : LOG_LEVEL_INFO;
+}
+
+/* A device with its place, to be sorted. */
+struct place {
+	const struct config_device *d;
+	size_t index;
+};
+
+static int
+compare_places(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+	int r = strcmp(x->d->type, y->d->type);
+
+	if (r == 0)
+		r = strcmp(x->d->name, y->d->name);
+	return r ? r : (x->index > y->index) - (x->index < y->index);
+}
+
+static void
+check_unique(struct config_check *k, const struct config_device *devices, size_t count)
+{
+	struct place *places = malloc(count * sizeof(*places) + 1);
+	size_t n = 0, first = 0;
+	char path[64];
+
+	if (!places) {
+		config_error(k, NULL, "devices", "out of memory");
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (devices[i].type && devices[i].name)
+			places[n++] = (struct place){ &devices[i], i };
+	qsort(places, n, sizeof(*places), compare_places);
+	for (size_t i = 1; i < n; i++) {
+		const struct config_device *a = places[first].d, *b = places[i].d;
+		if (strcmp(a->type, b->type) != 0 || strcmp(a->name, b->name) != 0) {
+			first = i;
+			continue;
+		}
+		snprintf(path, sizeof(path), "devices[%zu].name", places[i].index);
+		config_error(k, json_get(b->conf, "name"), path,
+		    "another %s is called '%s' in line %u", b->type, b->name,
+		    json_get(a->conf, "name")->line);
+	}
+	free(places);
+}
+
+void
+config_check_devices(struct config_check *k, const struct json *root)
+{
+	const struct json *devices = json_get(root, "devices"), *log = json_get(root, "log");
+	struct config_device defaults = { .limits = default_limits };
+	struct config *c = k->c;
+
+	check_limits(k, root, "", &defaults.limits);
+	check_sandbox(k, root, "", &defaults.sandbox);
+	if (!devices || devices->type != JSON_ARRAY || devices->count > CONFIG_MAX_DEVICES)
+		return;
+	c->devices = calloc(devices->count + 1, sizeof(*c->devices));
+	if (!c->devices) {
+		config_error(k, devices, "devices", "out of memory");
+		return;
+	}
+	if (log && log->type != JSON_OBJECT)
+		log = NULL;
+	json_foreach (item, devices) {
+		struct config_device *d = &c->devices[c->device_count];
+		*d = defaults;
+		check_device(k, item, c->device_count, log, d);
+		c->device_count++;
+	}
+	check_unique(k, c->devices, c->device_count);
+}

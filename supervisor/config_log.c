@@ -1,0 +1,346 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/config_check.h"
+
+/* "log": Python's logging.config.dictConfig, as far as levels and the handlers that this program
+ * has go. Whatever else is named in a warning, and ignored. */
+
+enum {
+	SYSLOG_PORT = 514,	/* RFC 5426 */
+	PYTHON_WARNING = 30,	/* the root logger's level where nothing is said */
+	MAX_HANDLER_NAMES = 16, /* handlers of one logger */
+	MAX_PATH = 512,
+};
+
+enum handler_kind { HANDLER_CONSOLE, HANDLER_JOURNAL, HANDLER_SYSLOG, HANDLER_NULL };
+
+static const struct {
+	const char *class;
+	enum handler_kind kind;
+} handler_classes[] = {
+	{ "logging.StreamHandler", HANDLER_CONSOLE },
+	{ "colorlog.StreamHandler", HANDLER_CONSOLE },
+	{ "rich.logging.RichHandler", HANDLER_CONSOLE },
+	{ "logging.handlers.SysLogHandler", HANDLER_SYSLOG },
+	{ "hat.syslog.handler.SyslogHandler", HANDLER_SYSLOG },
+	{ "hat.syslog.handler.SysLogHandler", HANDLER_SYSLOG },
+	{ "systemd.journal.JournalHandler", HANDLER_JOURNAL },
+	{ "systemd.journal.JournaldLogHandler", HANDLER_JOURNAL },
+	{ "cysystemd.journal.JournaldLogHandler", HANDLER_JOURNAL },
+	{ "logging.NullHandler", HANDLER_NULL },
+};
+
+static const struct {
+	const char *name;
+	int64_t value; /* Python's */
+} level_names[] = {
+	{ "CRITICAL", 50 },
+	{ "FATAL", 50 },
+	{ "ERROR", 40 },
+	{ "WARNING", 30 },
+	{ "WARN", 30 },
+	{ "NOTICE", 25 },
+	{ "INFO", 20 },
+	{ "DEBUG", 10 },
+	{ "NOTSET", 0 },
+};
+
+/* Python's number of a level, or -1. */
+static int64_t
+python_level(const struct json *j)
+{
+	const char *name = json_str(j);
+	int64_t v;
+
+	if (json_int(j, 0, INT32_MAX, &v))
+		return v;
+	for (size_t i = 0; name && i < sizeof(level_names) / sizeof(level_names[0]); i++)
+		if (strcasecmp(level_names[i].name, name) == 0)
+			return level_names[i].value;
+	return -1;
+}
+
+/* Lines of at least Python's level pass. There are none above errors here. */
+static enum log_level
+our_level(int64_t python)
+{
+	static const struct {
+		int64_t above;
+		enum log_level level;
+	} rows[] = {
+		{ 30, LOG_LEVEL_ERROR },
+		{ 25, LOG_LEVEL_WARNING },
+		{ 20, LOG_LEVEL_NOTICE },
+		{ 10, LOG_LEVEL_INFO },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (python > rows[i].above)
+			return rows[i].level;
+	return LOG_LEVEL_DEBUG;
+}
+
+/* The level of an object (logger, handler) by Python's numbers; 0 where it has none of its own. */
+static int64_t
+own_level(const struct json *o)
+{
+	int64_t v = python_level(json_get(o, "level"));
+
+	return v > 0 ? v : 0;
+}
+
+enum log_level
+config_log_level(const struct json *log, const char *logger)
+{
+	const struct json *loggers = json_get(log, "loggers"), *root = json_get(log, "root");
+	const struct json *level = json_get(root, "level");
+	char name[256];
+
+	snprintf(name, sizeof(name), "%s", logger);
+	for (char *end = name + strlen(name); end; end = strrchr(name, '.')) {
+		*end = '\0';
+		int64_t v = own_level(json_get(loggers, name));
+		if (v)
+			return our_level(v);
+	}
+	return our_level(level ? own_level(root) : PYTHON_WARNING);
+}
+
+static void
+check_level(struct config_check *k, const struct json *o, const char *base)
+{
+	const struct json *j = json_get(o, "level");
+	char path[MAX_PATH];
+
+	if (!j || python_level(j) >= 0)
+		return;
+	snprintf(path, sizeof(path), "%.400s.level", base);
+	config_error(k, j, path,
+	    "expected one of CRITICAL, ERROR, WARNING, INFO, DEBUG, NOTSET or a number, found "
+	    "%.40s",
+	    j->type == JSON_STRING ? j->text : json_type_name(j->type));
+}
+
+/* Ours, or one above: "hat", "hat.gateway", "hat.gateway.devices...". */
+static bool
+is_our_logger(const char *name)
+{
+	static const char ours[] = "hat.gateway";
+	size_t n = strlen(name);
+
+	return strcmp(name, "hat") == 0 || strcmp(name, ours) == 0 ||
+	       (n > sizeof(ours) && strncmp(name, ours, sizeof(ours) - 1) == 0 &&
+		   name[sizeof(ours) - 1] == '.');
+}
+
+/* Where a syslog handler sends: hat-syslog's host, port and comm_type, or Python's address. */
+static void
+take_syslog(struct config_check *k, const struct json *h, const char *base)
+{
+	static const char *const transports[] = { "UDP", "TCP", NULL };
+	const struct json *address = json_get(h, "address"), *type = json_get(h, "comm_type");
+	struct config_log *log = &k->c->log;
+	int transport = type ? json_enum(type, transports) : 0;
+	int64_t port = SYSLOG_PORT;
+	char path[MAX_PATH];
+
+	log->syslog_transport = CONFIG_SYSLOG_UDP;
+	log->syslog_host = "localhost";
+	if (address && address->type == JSON_STRING) {
+		log->syslog_transport = CONFIG_SYSLOG_LOCAL;
+		log->syslog_host = NULL;
+	} else if (address && address->type == JSON_ARRAY && address->count == 2) {
+		log->syslog_host = json_str(address->child);
+		json_int(address->last, 1, 65535, &port);
+	} else if (json_get(h, "host")) {
+		log->syslog_host = json_str(json_get(h, "host"));
+		json_int(json_get(h, "port"), 1, 65535, &port);
+	}
+	if (transport == 1)
+		log->syslog_transport = CONFIG_SYSLOG_TCP;
+	log->syslog_port = (uint16_t)port;
+	if (transport < 0) {
+		snprintf(path, sizeof(path), "%.400s.comm_type", base);
+		config_warning(
+		    k, type, path, "only UDP and TCP are served, the handler is ignored");
+		log->syslog.on = false;
+	} else if (log->syslog_transport != CONFIG_SYSLOG_LOCAL && !log->syslog_host) {
+		config_error(k, h, base, "expected a host as a string");
+	}
+}
+
+static void
+use_handler(struct config_check *k, const struct json *h)
+{
+	struct config_log *log = &k->c->log;
+	struct config_log_target *const targets[] = {
+		[HANDLER_CONSOLE] = &log->console,
+		[HANDLER_JOURNAL] = &log->journal,
+		[HANDLER_SYSLOG] = &log->syslog,
+		[HANDLER_NULL] = NULL,
+	};
+	const char *class = json_str(json_get(h, "class"));
+	enum log_level level = our_level(own_level(h));
+	char path[MAX_PATH];
+
+	for (size_t i = 0; class && i < sizeof(handler_classes) / sizeof(handler_classes[0]); i++) {
+		struct config_log_target *t = targets[handler_classes[i].kind];
+		if (strcmp(handler_classes[i].class, class) != 0 || !t)
+			continue;
+		bool first = !t->on;
+		t->level = first || level > t->level ? level : t->level;
+		t->on = true;
+		snprintf(path, sizeof(path), "log.handlers.%.200s", h->key);
+		if (handler_classes[i].kind == HANDLER_SYSLOG && first)
+			take_syslog(k, h, path);
+		else if (handler_classes[i].kind == HANDLER_SYSLOG)
+			config_warning(k, h, path, "a second syslog handler is ignored");
+	}
+}
+
+/* The handlers of one logger. Returns false where one is named that is not there. */
+static void
+use_handlers(struct config_check *k, const struct json *logger, const char *base,
+    const struct json *handlers, const struct json **used, size_t *count)
+{
+	const struct json *names = json_get(logger, "handlers");
+	char path[MAX_PATH];
+
+	if (!names || names->type != JSON_ARRAY)
+		return;
+	snprintf(path, sizeof(path), "%.400s.handlers", base);
+	json_foreach (item, names) {
+		const char *name = json_str(item);
+		const struct json *h = name ? json_get(handlers, name) : NULL;
+		size_t i = 0;
+		if (!h) {
+			config_error(
+			    k, item, path, "expected the name of a handler in log.handlers");
+			continue;
+		}
+		while (i < *count && used[i] != h)
+			i++;
+		if (i < *count || *count == MAX_HANDLER_NAMES)
+			continue;
+		used[(*count)++] = h;
+		use_handler(k, h);
+	}
+}
+
+static void
+warn_handlers(struct config_check *k, const struct json *handlers)
+{
+	char path[MAX_PATH];
+
+	if (!handlers || handlers->type != JSON_OBJECT)
+		return;
+	json_foreach (h, handlers) {
+		const char *class = json_str(json_get(h, "class"));
+		bool known = false;
+		for (size_t i = 0;
+		     class && !known && i < sizeof(handler_classes) / sizeof(handler_classes[0]);
+		     i++)
+			known = strcmp(handler_classes[i].class, class) == 0;
+		snprintf(path, sizeof(path), "log.handlers.%.200s", h->key);
+		if (!known)
+			config_warning(k, h, path,
+			    "ignored: of handlers, streams, syslog and the journal are served, not "
+			    "%.100s",
+			    class ? class : "one without a class");
+		check_level(k, h, path);
+	}
+}
+
+static void
+check_loggers(struct config_check *k, const struct json *loggers)
+{
+	char path[MAX_PATH];
+
+	if (!loggers || loggers->type != JSON_OBJECT)
+		return;
+	json_foreach (l, loggers) {
+		snprintf(path, sizeof(path), "log.loggers.%.200s", l->key);
+		if (!is_our_logger(l->key))
+			config_warning(k, l, path, "ignored: no logger of this program");
+		check_level(k, l, path);
+	}
+}
+
+static void
+warn_other_keys(struct config_check *k, const struct json *log)
+{
+	static const char *const served[] = { "version", "disable_existing_loggers", "incremental",
+		"handlers", "loggers", "root", NULL };
+	char path[MAX_PATH];
+
+	json_foreach (m, log) {
+		int i = 0;
+		while (served[i] && strcmp(served[i], m->key) != 0)
+			i++;
+		if (served[i])
+			continue;
+		snprintf(path, sizeof(path), "log.%.200s", m->key);
+		config_warning(k, m, path, "ignored: lines have the form of their target");
+	}
+}
+
+static void
+check_shape(struct config_check *k, const struct json *log)
+{
+	static const struct schema_field fields[] = {
+		{ "version", false, { .kind = SCHEMA_INT, .min = 1, .max = 1 } },
+		{ "handlers", false, { .kind = SCHEMA_OBJECT, .open = true } },
+		{ "loggers", false, { .kind = SCHEMA_OBJECT, .open = true } },
+		{ "root", false, { .kind = SCHEMA_OBJECT, .open = true } },
+		{ 0 },
+	};
+	static const struct schema schema = {
+		.kind = SCHEMA_OBJECT, .open = true, .fields = fields
+	};
+
+	schema_check(log, &schema, "log", config_fault, k);
+}
+
+/* Handlers of our loggers and, unless one of them does not propagate, of the root. */
+static void
+use_all_handlers(struct config_check *k, const struct json *log)
+{
+	static const char *const names[] = { "hat.gateway", "hat" };
+	const struct json *handlers = json_get(log, "handlers"),
+			  *loggers = json_get(log, "loggers");
+	const struct json *used[MAX_HANDLER_NAMES];
+	size_t count = 0;
+	char path[MAX_PATH];
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct json *logger = json_get(loggers, names[i]);
+		bool propagate = true;
+		snprintf(path, sizeof(path), "log.loggers.%s", names[i]);
+		use_handlers(k, logger, path, handlers, used, &count);
+		if (json_bool(json_get(logger, "propagate"), &propagate) && !propagate)
+			return;
+	}
+	use_handlers(k, json_get(log, "root"), "log.root", handlers, used, &count);
+}
+
+void
+config_check_log(struct config_check *k, const struct json *log)
+{
+	struct config_log *c = &k->c->log;
+
+	*c = (struct config_log){ .level = LOG_LEVEL_INFO };
+	if (log && log->type == JSON_OBJECT && log->count > 0) {
+		check_shape(k, log);
+		warn_other_keys(k, log);
+		warn_handlers(k, json_get(log, "handlers"));
+		check_loggers(k, json_get(log, "loggers"));
+		check_level(k, json_get(log, "root"), "log.root");
+		c->level = config_log_level(log, "hat.gateway");
+		use_all_handlers(k, log);
+	}
+	/* Like Python's handler of last resort: a log that goes nowhere helps nobody. */
+	if (!c->console.on && !c->journal.on && !c->syslog.on)
+		c->console = (struct config_log_target){ true, LOG_LEVEL_DEBUG };
+}

@@ -1,0 +1,46 @@
+#include "supervisor/device_type.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MODULE(name) "hat.gateway.devices." name
+
+static const struct device_type types[] = {
+	{ MODULE("modbus.master"), "modbus_master", "modbus" },
+	{ MODULE("modbus.slave"), "modbus_slave", "modbus" },
+	{ MODULE("iec101.master"), "iec101_master", "iec60870" },
+	{ MODULE("iec101.slave"), "iec101_slave", "iec60870" },
+	{ MODULE("iec103.master"), "iec103_master", "iec60870" },
+	{ MODULE("iec104.master"), "iec104_master", "iec60870" },
+	{ MODULE("iec104.slave"), "iec104_slave", "iec60870" },
+	{ MODULE("iec61850.client"), "iec61850_client", NULL },
+	{ MODULE("ping"), "ping", NULL },
+	{ MODULE("smpp.client"), "smpp_client", NULL },
+	{ MODULE("snmp.manager"), "snmp_manager", NULL },
+	{ MODULE("snmp.trap_listener"), "snmp_trap_listener", NULL },
+};
+
+enum {
+	TYPE_COUNT = sizeof(types) / sizeof(types[0]),
+};
+
+const struct device_type *
+device_type_find(const char *module)
+{
+	for (size_t i = 0; i < TYPE_COUNT; i++)
+		if (strcmp(types[i].module, module) == 0)
+			return &types[i];
+	return NULL;
+}
+
+void
+device_type_list(char *text, size_t size)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < TYPE_COUNT && used < size; i++)
+		if (types[i].family)
+			used += (size_t)snprintf(
+			    text + used, size - used, "%s%s", used ? ", " : "", types[i].module);
+}

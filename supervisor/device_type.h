@@ -1,0 +1,19 @@
+/* The device types that the configuration may name, in the supervisor. */
+#ifndef SUPERVISOR_DEVICE_TYPE_H
+#define SUPERVISOR_DEVICE_TYPE_H
+
+#include <stddef.h>
+
+struct device_type {
+	const char *module; /* hat-gateway's Python module */
+	const char *type;   /* segment of its event types */
+	const char
+	    *family; /* its runner, below libexec; NULL: known, but no runner is built for it */
+};
+
+/* NULL where the module is not known. */
+const struct device_type *device_type_find(const char *module);
+/* The modules that have a runner, with commas between them. */
+void device_type_list(char *text, size_t size);
+
+#endif
