@@ -368,7 +368,9 @@ on_init(struct runner *r, const msgpack_object *f, int fd)
 	set_zone(&f[IPC_INIT_ZONE].via.str);
 	find_type(r, &f[IPC_INIT_TYPE].via.str);
 
-	enum ipc_sandbox level = (enum ipc_sandbox)f[IPC_INIT_SANDBOX].via.u64;
+	struct sandbox sandbox = { .level = (enum ipc_sandbox)f[IPC_INIT_SANDBOX].via.u64,
+		.memory = f[IPC_INIT_MEMORY].via.u64,
+		.files = (uint32_t)f[IPC_INIT_FILES].via.u64 };
 	struct json_doc *doc = load_config(r, fd);
 	r->device = r->type->create(r, json_root(doc));
 	json_free(doc);
@@ -379,7 +381,8 @@ on_init(struct runner *r, const msgpack_object *f, int fd)
 		r->type->free(r->device);
 		leave(r, EXIT_SUCCESS);
 	}
-	if (sandbox_lock(level, r->has_tty, &why) < 0)
+	sandbox.tty = r->has_tty;
+	if (sandbox_lock(&sandbox, &why) < 0)
 		runner_fail(r, "the sandbox is not to be had: %s: %s", why, strerror(errno));
 	r->started = true;
 	r->type->start(r->device);

@@ -21,10 +21,15 @@ sandbox_enter(void)
 }
 
 int
-sandbox_lock(enum ipc_sandbox level, bool tty, const char **why)
+sandbox_lock(const struct sandbox *s, const char **why)
 {
-	(void)tty;
-	if (level == IPC_SANDBOX_OFF)
+	const struct rlimit memory = { s->memory, s->memory }, files = { s->files, s->files };
+
+	if (setrlimit(RLIMIT_AS, &memory) < 0 || setrlimit(RLIMIT_NOFILE, &files) < 0) {
+		*why = "resource limits";
+		return -1;
+	}
+	if (s->level == IPC_SANDBOX_OFF)
 		return 0;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
 		*why = "no_new_privs";

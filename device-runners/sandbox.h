@@ -7,14 +7,22 @@
 #define DEVICE_RUNNERS_SANDBOX_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "ipc/message.h"
 
 /* Right after exec: death signal, file descriptors, no core. Returns 0, or -1 with errno. */
 int sandbox_enter(void);
 
-/* Locks the door. tty: termios calls stay allowed. In IPC_SANDBOX_STRICT anything missing is a
- * failure (-1, why says what, constant); in BEST_EFFORT it is logged. */
-int sandbox_lock(enum ipc_sandbox level, bool tty, const char **why);
+struct sandbox {
+	enum ipc_sandbox level;
+	bool tty;        /* termios calls stay allowed */
+	uint64_t memory; /* bytes of address space */
+	uint32_t files;  /* open file descriptors */
+};
+
+/* Locks the door. In IPC_SANDBOX_STRICT anything missing is a failure (-1 with errno, why says what,
+ * constant); in BEST_EFFORT it is logged. */
+int sandbox_lock(const struct sandbox *s, const char **why);
 
 #endif

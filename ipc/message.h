@@ -43,7 +43,7 @@ enum ipc_phase {
  */
 /* name, number, sender, phases, fd may come along, shape */
 #define IPC_MESSAGES(X)                                                                            \
-	X(INIT, 1, IPC_SUPERVISOR, PHASE_INIT, 1, "[usssubuu]")                                      \
+	X(INIT, 1, IPC_SUPERVISOR, PHASE_INIT, 1, "[usssubuUuu]")                                    \
 	X(OPENED, 2, IPC_SUPERVISOR, PHASE_LATER, 1, "[us]")                                         \
 	X(EVENTS, 3, IPC_SUPERVISOR, PHASE_LATER, 0, "*[NT?TP]")                                     \
 	X(QUERY_RESULT, 4, IPC_SUPERVISOR, PHASE_LATER, 0, "[b*[NT?TP]]")                            \
@@ -80,6 +80,8 @@ enum {
 	IPC_INIT_LOG_LEVEL,
 	IPC_INIT_CHECK_ONLY,
 	IPC_INIT_SANDBOX, /* enum ipc_sandbox */
+	IPC_INIT_MEMORY,  /* bytes of address space */
+	IPC_INIT_FILES,   /* open file descriptors */
 	IPC_INIT_CREDIT,
 };
 

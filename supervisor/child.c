@@ -245,9 +245,9 @@ event_refused(const struct eventer_event *e, size_t prefix_count)
 }
 
 static bool
-append_event(struct child *c, const struct eventer_event *e, size_t prefix_count)
+append_event(struct child *c, const struct eventer_event *e)
 {
-	const char *why = event_refused(e, prefix_count);
+	const char *why = event_refused(e, c->prefix.count);
 
 	if (why) {
 		c->dropped++;
@@ -255,13 +255,23 @@ append_event(struct child *c, const struct eventer_event *e, size_t prefix_count
 		    "an event for it was dropped: %s", why);
 		return false;
 	}
-	pack_event(&c->events_packer, e, prefix_count);
+	pack_event(&c->events_packer, e, c->prefix.count);
 	c->events_count++;
 	return true;
 }
 
+bool
+child_owns_event(const struct child *c, const struct eventer_event *e)
+{
+	size_t skip = sbs_int_size((int64_t)e->type.count);
+
+	return e->type.count > c->prefix.count &&
+	    e->type.raw.len > skip + c->prefix.bytes.len &&
+	    memcmp(e->type.raw.p + skip, c->prefix.bytes.p, c->prefix.bytes.len) == 0;
+}
+
 void
-child_put_event(struct child *c, const struct eventer_event *e, size_t prefix_count)
+child_put_event(struct child *c, const struct eventer_event *e)
 {
 	if (!c->pid || c->gone || !(c->channel.phase & PHASE_RUN)) {
 		c->dropped++;
@@ -269,7 +279,7 @@ child_put_event(struct child *c, const struct eventer_event *e, size_t prefix_co
 	}
 	if (c->events.len + e->rest.len + e->type.raw.len + 64 > CHILD_EVENTS_MESSAGE)
 		child_flush_events(c);
-	if (append_event(c, e, prefix_count))
+	if (append_event(c, e))
 		c->delivered++;
 }
 
@@ -313,7 +323,7 @@ send_query_page(struct child *c, uint32_t id, bool more)
 }
 
 void
-child_answer_query(struct child_query *q, struct eventer_events_iter *events, size_t prefix_count)
+child_answer_query(struct child_query *q, struct eventer_events_iter *events)
 {
 	struct child *c = q->child;
 	struct eventer_event e;
@@ -323,9 +333,11 @@ child_answer_query(struct child_query *q, struct eventer_events_iter *events, si
 		return;
 	child_flush_events(c);
 	while (eventer_events_next(events, &e)) {
+		if (!child_owns_event(c, &e))
+			continue;
 		if (c->events.len + e.rest.len + e.type.raw.len + 64 > CHILD_EVENTS_MESSAGE)
 			send_query_page(c, q->id, true);
-		append_event(c, &e, prefix_count);
+		append_event(c, &e);
 	}
 	send_query_page(c, q->id, false);
 }
@@ -385,8 +397,10 @@ return_credit(struct child *c, uint64_t cost)
 {
 	c->outstanding -= cost;
 	c->to_return += cost;
-	if (c->to_return < c->conf->limits.credit / 4 || !c->pid || c->gone ||
-	    !(c->channel.phase & PHASE_LATER))
+	/* A runner may wait for the credit of one whole message. */
+	bool wanted = c->to_return >= c->conf->limits.credit / 4 ||
+	    (c->pending.len == 0 && c->credit < IPC_MAX_MESSAGE);
+	if (!wanted || !c->pid || c->gone || !(c->channel.phase & PHASE_LATER))
 		return;
 	c->credit += (int64_t)c->to_return;
 	msgpack_packer *p = channel_begin(&c->channel, IPC_CREDIT, 0);
@@ -505,6 +519,8 @@ on_plan(struct child *c, uint32_t id, const msgpack_object *body, size_t len)
 	}
 	/* The plan is frozen: none is heard in the phases that follow. */
 	c->channel.phase = c->fsm.state == CHILD_STOPPING ? PHASE_STOP : PHASE_RUN;
+	if (c->host->ops->on_plan)
+		c->host->ops->on_plan(c->host->arg, c);
 	return NULL;
 }
 

@@ -74,6 +74,8 @@ struct child_ops {
 	void (*on_state)(void *arg, struct child *c, enum child_state before);
 	void (*on_config_fault)(void *arg, struct child *c, enum schema_severity severity,
 	    const char *path, const char *message);
+	/* Its plan is known, and frozen. May be NULL. */
+	void (*on_plan)(void *arg, struct child *c);
 	/* A frame of a traced device; may be NULL. */
 	void (*on_trace)(void *arg, struct child *c, uint32_t direction,
 	    const struct timestamp *when, const void *frame, size_t len);
@@ -155,13 +157,13 @@ void child_reconfigure(struct child *c, const struct config_device *conf);
 /* There is a process. */
 bool child_is_alive(const struct child *c);
 
-/* One event of its prefix; suffix: its type after the prefix. Dropped and counted where no runner
- * takes it. */
-void child_put_event(struct child *c, const struct eventer_event *e, size_t prefix_count);
+/* Whether the event's type begins with the device's prefix, and has more. */
+bool child_owns_event(const struct child *c, const struct eventer_event *e);
+/* One event that it owns, for the runner; dropped and counted where none takes it. */
+void child_put_event(struct child *c, const struct eventer_event *e);
 void child_flush_events(struct child *c);
-/* The events of a query's answer. */
-void child_answer_query(
-    struct child_query *q, struct eventer_events_iter *events, size_t prefix_count);
+/* The events of a query's answer; what is not the device's own is left out. */
+void child_answer_query(struct child_query *q, struct eventer_events_iter *events);
 
 /* Puts one event of our own into pending, behind the runner's. */
 void child_register(struct child *c, const struct sbs_str *segments, size_t count,

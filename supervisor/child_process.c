@@ -24,10 +24,9 @@ static int
 config_memfd(const struct child *c)
 {
 	struct buffer b;
-	struct json_writer w = { &b, false };
 
 	buffer_init(&b, CONFIG_MAX_FILE);
-	json_put_tree(&w, NULL, c->conf->conf);
+	config_device_json(c->conf, &b);
 	int fd = buffer_failed(&b) ? -1 : memfd_create("config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd >= 0 &&
 	    (write(fd, buffer_data(&b), b.len) != (ssize_t)b.len ||
@@ -48,7 +47,7 @@ send_init(struct child *c)
 	if (fd < 0)
 		return -1;
 	msgpack_packer *p = channel_begin(&c->channel, IPC_INIT, 0);
-	msgpack_pack_array(p, 8);
+	msgpack_pack_array(p, 10);
 	msgpack_pack_uint32(p, IPC_VERSION);
 	ipc_pack_str(p, c->conf->type);
 	ipc_pack_str(p, c->conf->name);
@@ -59,6 +58,8 @@ send_init(struct child *c)
 	else
 		msgpack_pack_false(p);
 	msgpack_pack_uint32(p, c->conf->sandbox);
+	msgpack_pack_uint64(p, c->conf->limits.memory);
+	msgpack_pack_uint32(p, c->conf->limits.files);
 	/* What an earlier life left pending counts: the window is the device's, not the process'. */
 	c->credit = (int64_t)(c->conf->limits.credit - c->outstanding);
 	msgpack_pack_uint32(p, (uint32_t)c->credit);
@@ -184,6 +185,9 @@ end_if_complete(struct child *c)
 	bool config = WIFEXITED(c->status) && WEXITSTATUS(c->status) == EX_CONFIG &&
 	    c->fsm.kill == CHILD_KILL_NONE;
 	child_end(c);
+	/* A check is one life. */
+	if (c->host->check_only)
+		child_step(c, CHILD_DISABLE);
 	child_step(c, config ? CHILD_DIED_CONFIG : CHILD_DIED);
 }
 

@@ -1,0 +1,556 @@
+#include "supervisor/engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+
+enum {
+	PREFIX_MAX_SEGMENTS = 4,
+	MAX_SUBSCRIPTIONS = 4 * 1024 * 1024, /* bytes, encoded */
+	MAX_PUT = 64 * 1024,                 /* bytes of an event of gatewayctl */
+};
+
+static const struct sbs_str enable_suffix[] = { { "system", 6 }, { "enable", 6 } };
+static const struct sbs_str running_suffix[] = { { "gateway", 7 }, { "running", 7 } };
+
+/* --- the way out ------------------------------------------------------------------------------- */
+
+static void
+push_pending(struct engine *e, struct engine_device *d)
+{
+	if (d->in_pending)
+		return;
+	d->in_pending = true;
+	d->next_pending = NULL;
+	if (e->pending_tail)
+		e->pending_tail->next_pending = d;
+	else
+		e->pending_head = d;
+	e->pending_tail = d;
+}
+
+static struct engine_device *
+pop_pending(struct engine *e)
+{
+	struct engine_device *d = e->pending_head;
+
+	if (!d)
+		return NULL;
+	e->pending_head = d->next_pending;
+	if (!e->pending_head)
+		e->pending_tail = NULL;
+	d->in_pending = false;
+	return d;
+}
+
+/* Puts what devices registered onto the link, a message of each in turn, while there is room. */
+static void
+pump(struct engine *e)
+{
+	struct engine_device *d;
+	uint32_t count;
+	const void *events;
+	size_t len;
+
+	while (e->pending_head && link_has_room(&e->link)) {
+		d = pop_pending(e);
+		if (!child_peek(d->child, &count, &events, &len))
+			continue;
+		link_register(&e->link, count, events, len);
+		if (e->watch.on_registered)
+			e->watch.on_registered(e->watch.arg, d->child, count, events, len);
+		child_took(d->child);
+		if (d->child->pending.len)
+			push_pending(e, d);
+	}
+}
+
+static bool
+all_ended(const struct engine *e)
+{
+	for (size_t i = 0; i < e->device_count; i++)
+		if (child_is_alive(e->devices[i].child))
+			return false;
+	return true;
+}
+
+static void
+finish_stop(struct engine *e)
+{
+	if (!e->stopping || !e->on_stopped || !all_ended(e))
+		return;
+	if (e->link.state == LINK_UP && (e->pending_head || e->link.conn.out.len))
+		return;
+	void (*cb)(void *) = e->on_stopped;
+	e->on_stopped = NULL;
+	cb(e->on_stopped_arg);
+}
+
+/* Before the loop waits: everything of this turn leaves in one write. */
+static void
+on_before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+	struct engine *e = w->data;
+
+	(void)loop, (void)revents;
+	pump(e);
+	link_flush(&e->link);
+	finish_stop(e);
+}
+
+/* --- what children ask ------------------------------------------------------------------------- */
+
+static void
+on_pending(void *arg, struct child *c)
+{
+	struct engine *e = arg;
+
+	if (e->active)
+		push_pending(e, c->slot);
+	else
+		child_drop_pending(c);
+}
+
+static void
+on_running(void *arg, struct child *c, bool running)
+{
+	struct timestamp now = timestamp_now();
+
+	(void)arg;
+	child_register(c, running_suffix, 2, &now, running ? "true" : "false");
+}
+
+static void
+on_answer(void *arg, struct eventer_events_iter *events)
+{
+	child_answer_query(arg, events);
+}
+
+static int
+on_query(void *arg, struct child *c, struct child_query *query, const struct eventer_types *types)
+{
+	struct engine *e = arg;
+
+	(void)c;
+	return link_query_latest(&e->link, types, on_answer, query);
+}
+
+static void
+forget_query(void *arg, struct child_query *query)
+{
+	link_forget(&((struct engine *)arg)->link, query);
+}
+
+static void
+on_state(void *arg, struct child *c, enum child_state before)
+{
+	struct engine *e = arg;
+
+	if (e->watch.on_state)
+		e->watch.on_state(e->watch.arg, c, before);
+}
+
+static void
+on_config_fault(void *arg, struct child *c, enum schema_severity severity, const char *path,
+    const char *message)
+{
+	struct engine *e = arg;
+
+	if (e->watch.on_config_fault) {
+		e->watch.on_config_fault(e->watch.arg, c, severity, path, message);
+		return;
+	}
+	log_write(severity == SCHEMA_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, c->conf->name,
+	    "config_fault", "configuration: %s: %s", path, message);
+}
+
+static void
+on_trace(void *arg, struct child *c, uint32_t direction, const struct timestamp *when,
+    const void *frame, size_t len)
+{
+	struct engine *e = arg;
+
+	if (e->watch.on_trace)
+		e->watch.on_trace(e->watch.arg, c, direction, when, frame, len);
+}
+
+static const struct child_ops child_ops = { on_pending, on_running, on_query, forget_query,
+	on_state, on_config_fault, NULL, on_trace };
+
+/* --- the way in -------------------------------------------------------------------------------- */
+
+static int
+compare_bytes(struct sbs_str a, struct sbs_str b)
+{
+	size_t n = a.len < b.len ? a.len : b.len;
+	int r = n ? memcmp(a.p, b.p, n) : 0;
+
+	return r ? r : (a.len > b.len) - (a.len < b.len);
+}
+
+static int
+compare_devices(const void *a, const void *b)
+{
+	const struct engine_device *const *x = a, *const *y = b;
+
+	return compare_bytes((*x)->child->prefix.bytes, (*y)->child->prefix.bytes);
+}
+
+/* The device whose prefix the event's type begins with: a binary search over encoded prefixes. */
+static struct engine_device *
+route(const struct engine *e, const struct eventer_event *event)
+{
+	size_t low = 0, high = e->device_count;
+	size_t skip = sbs_int_size((int64_t)event->type.count);
+	struct sbs_str type = { event->type.raw.p + skip, event->type.raw.len - skip };
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+		struct engine_device *d = e->sorted[mid];
+		struct sbs_str prefix = d->child->prefix.bytes;
+		if (child_owns_event(d->child, event))
+			return d;
+		if (compare_bytes(type, prefix) < 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return NULL;
+}
+
+static bool
+has_suffix(const struct child *c, const struct eventer_event *event, const struct sbs_str *suffix,
+    size_t count)
+{
+	if (event->type.cut || event->type.count != c->prefix.count + count)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!sbs_str_eq(event->type.segments[c->prefix.count + i], suffix[i]))
+			return false;
+	return true;
+}
+
+/* JSON true and nothing else. */
+static bool
+is_json_true(const struct eventer_payload *p)
+{
+	char err[64];
+
+	if (p->kind != EVENTER_PAYLOAD_JSON)
+		return false;
+	struct json_doc *doc = json_parse(p->data.p, p->data.len, 1, err, sizeof(err));
+	bool result = doc && json_is_true(json_root(doc));
+	json_free(doc);
+	return result;
+}
+
+static void
+on_enable(struct engine_device *d, const struct eventer_event *event)
+{
+	d->enable_known = true;
+	child_enable(d->child, is_json_true(&event->payload));
+}
+
+static void
+on_events(void *arg, struct eventer_events_iter *events)
+{
+	struct engine *e = arg;
+	struct eventer_event event;
+
+	while (e->active && !e->stopping && eventer_events_next(events, &event)) {
+		if (e->watch.on_notified)
+			e->watch.on_notified(e->watch.arg, &event);
+		struct engine_device *d = route(e, &event);
+		if (!d)
+			e->unrouted++;
+		else if (has_suffix(d->child, &event, enable_suffix, 2))
+			on_enable(d, &event);
+		else
+			child_put_event(d->child, &event);
+	}
+	for (size_t i = 0; i < e->device_count; i++)
+		child_flush_events(e->devices[i].child);
+}
+
+/* --- the engine's life ------------------------------------------------------------------------- */
+
+static void
+on_enables(void *arg, struct eventer_events_iter *events)
+{
+	struct engine *e = arg;
+	struct eventer_event event;
+
+	while (e->active && !e->stopping && eventer_events_next(events, &event)) {
+		struct engine_device *d = route(e, &event);
+		/* What was notified meanwhile is newer. */
+		if (d && !d->enable_known && has_suffix(d->child, &event, enable_suffix, 2))
+			on_enable(d, &event);
+	}
+}
+
+static void
+query_enables(struct engine *e)
+{
+	struct buffer b;
+	struct eventer_types types = { .count = e->device_count };
+
+	buffer_init(&b, MAX_SUBSCRIPTIONS);
+	for (size_t i = 0; i < e->device_count; i++) {
+		const struct eventer_prefix *p = &e->devices[i].child->prefix;
+		sbs_put_int(&b, (int64_t)p->count + 2);
+		buffer_append(&b, p->bytes.p, p->bytes.len);
+		eventer_put_segments(&b, enable_suffix, 2);
+	}
+	types.bytes = (struct sbs_str){ (const char *)buffer_data(&b), b.len };
+	if (buffer_failed(&b) || link_query_latest(&e->link, &types, on_enables, e) < 0)
+		log_error("the last 'enable' events could not be asked for: %s", strerror(errno));
+	buffer_clear(&b);
+}
+
+static void
+create(struct engine *e)
+{
+	e->active = true;
+	log_write(LOG_LEVEL_INFO, NULL, "engine", "engine created, %zu devices", e->device_count);
+	for (size_t i = 0; i < e->device_count; i++) {
+		struct engine_device *d = &e->devices[i];
+		d->enable_known = false;
+		/* A child that is still ending says so itself when it has. */
+		on_running(e, d->child, false);
+	}
+	if (e->device_count)
+		query_enables(e);
+}
+
+static void
+destroy(struct engine *e)
+{
+	if (!e->active)
+		return;
+	e->active = false;
+	log_write(LOG_LEVEL_INFO, NULL, "engine", "engine destroyed, devices stop");
+	while (pop_pending(e))
+		;
+	for (size_t i = 0; i < e->device_count; i++) {
+		child_enable(e->devices[i].child, false);
+		child_drop_pending(e->devices[i].child);
+	}
+}
+
+static void
+follow_status(struct engine *e)
+{
+	bool wanted = e->link.state == LINK_UP && !e->stopping &&
+	    (!e->config->require_operational || e->link.status == EVENTER_OPERATIONAL);
+
+	if (wanted && !e->active)
+		create(e);
+	else if (!wanted && e->active && !e->stopping)
+		destroy(e);
+}
+
+static void
+notify_link(struct engine *e)
+{
+	if (e->watch.on_link)
+		e->watch.on_link(e->watch.arg);
+}
+
+static void
+on_up(void *arg)
+{
+	follow_status(arg);
+	notify_link(arg);
+}
+
+static void
+on_down(void *arg, const char *why)
+{
+	(void)why;
+	destroy(arg);
+	notify_link(arg);
+}
+
+static void
+on_status(void *arg, enum eventer_status status)
+{
+	(void)status;
+	follow_status(arg);
+	notify_link(arg);
+}
+
+static void
+on_room(void *arg)
+{
+	pump(arg);
+}
+
+static const struct link_handler link_handler = { on_up, on_down, on_status, on_events, on_room };
+
+/* The segments of a device's prefix; returns how many. */
+static size_t
+device_prefix(const struct config *config, const struct config_device *d,
+    struct sbs_str segments[PREFIX_MAX_SEGMENTS])
+{
+	size_t n = 0;
+
+	segments[n++] = sbs_str("gateway");
+	if (config->name_in_types)
+		segments[n++] = sbs_str(config->name);
+	segments[n++] = sbs_str(d->type);
+	segments[n++] = sbs_str(d->name);
+	return n;
+}
+
+static int
+put_subscriptions(struct engine *e)
+{
+	struct eventer_types *types = &e->target.subscriptions;
+	struct sbs_str any[] = { sbs_str("gateway"), sbs_str(e->config->name), sbs_str("?"),
+		sbs_str("?"), sbs_str("system"), sbs_str("*") };
+
+	buffer_init(&e->subscriptions, MAX_SUBSCRIPTIONS);
+	types->count = e->config->name_in_types ? 1 : e->config->device_count;
+	if (e->config->name_in_types)
+		eventer_put_type(&e->subscriptions, any, 6);
+	for (size_t i = 0; !e->config->name_in_types && i < e->config->device_count; i++) {
+		struct sbs_str s[PREFIX_MAX_SEGMENTS + 2];
+		size_t n = device_prefix(e->config, &e->config->devices[i], s);
+		s[n++] = sbs_str("system");
+		s[n++] = sbs_str("*");
+		eventer_put_type(&e->subscriptions, s, n);
+	}
+	types->bytes = (struct sbs_str){ (const char *)buffer_data(&e->subscriptions),
+		e->subscriptions.len };
+	return buffer_failed(&e->subscriptions) ? -1 : 0;
+}
+
+static int
+add_device(struct engine *e, const struct config_device *conf)
+{
+	struct engine_device *d = &e->devices[e->device_count];
+	struct sbs_str segments[PREFIX_MAX_SEGMENTS];
+	size_t n = device_prefix(e->config, conf, segments);
+
+	d->engine = e;
+	d->child = child_new(&e->host, conf, segments, n, log_get_level());
+	if (!d->child)
+		return -1;
+	d->child->slot = d;
+	e->sorted[e->device_count++] = d;
+	return 0;
+}
+
+int
+engine_init(struct engine *e, struct ev_loop *loop, struct broker *broker,
+    const struct config *config, const char *libexec, const char *zone)
+{
+	*e = (struct engine){ .loop = loop, .config = config };
+	e->host = (struct child_host){ .loop = loop,
+		.broker = broker,
+		.libexec = libexec,
+		.zone = zone,
+		.ops = &child_ops,
+		.arg = e };
+	link_init(&e->link, loop, broker, &link_handler, e);
+	e->devices = calloc(config->device_count + 1, sizeof(*e->devices));
+	e->sorted = calloc(config->device_count + 1, sizeof(*e->sorted));
+	if (!e->devices || !e->sorted || put_subscriptions(e) < 0 ||
+	    asprintf(&e->client_name, "gateway/%s", config->name) < 0) {
+		engine_clear(e);
+		return -1;
+	}
+	for (size_t i = 0; i < config->device_count; i++)
+		if (add_device(e, &config->devices[i]) < 0) {
+			engine_clear(e);
+			return -1;
+		}
+	qsort(e->sorted, e->device_count, sizeof(e->sorted[0]), compare_devices);
+	ev_prepare_init(&e->before_wait, on_before_wait);
+	e->before_wait.data = e;
+	ev_prepare_start(loop, &e->before_wait);
+	return 0;
+}
+
+void
+engine_clear(struct engine *e)
+{
+	ev_prepare_stop(e->loop, &e->before_wait);
+	e->active = false;
+	for (size_t i = 0; i < e->device_count; i++)
+		child_free(e->devices[i].child);
+	link_off(&e->link);
+	buffer_clear(&e->subscriptions);
+	free(e->devices);
+	free(e->sorted);
+	free(e->client_name);
+	*e = (struct engine){ .loop = e->loop };
+}
+
+void
+engine_connect(struct engine *e, const struct link_target *server)
+{
+	struct eventer_types subscriptions = e->target.subscriptions;
+
+	engine_disconnect(e);
+	e->target = *server;
+	e->target.subscriptions = subscriptions;
+	e->target.client_name = e->client_name;
+	link_on(&e->link, &e->target);
+}
+
+void
+engine_disconnect(struct engine *e)
+{
+	destroy(e);
+	link_off(&e->link);
+	notify_link(e);
+}
+
+void
+engine_stop(struct engine *e, void (*on_stopped)(void *arg), void *arg)
+{
+	e->stopping = true;
+	e->on_stopped = on_stopped;
+	e->on_stopped_arg = arg;
+	for (size_t i = 0; i < e->device_count; i++)
+		child_enable(e->devices[i].child, false);
+}
+
+int
+engine_register(struct engine *e, const struct sbs_str *segments, size_t count,
+    const struct timestamp *source, const struct eventer_payload *payload)
+{
+	const struct eventer_prefix none = { 0 };
+	struct buffer b;
+
+	if (e->link.state != LINK_UP)
+		return errno = ENOTCONN, -1;
+	buffer_init(&b, MAX_PUT);
+	eventer_put_register_event(&b, &none, segments, count, source, payload);
+	bool failed = buffer_failed(&b);
+	if (!failed)
+		link_register(&e->link, 1, buffer_data(&b), b.len);
+	buffer_clear(&b);
+	return failed ? (errno = EMSGSIZE, -1) : 0;
+}
+
+struct engine_device *
+engine_find(struct engine *e, const char *name)
+{
+	char full[1024];
+
+	for (size_t i = 0; i < e->device_count; i++)
+		if (strcmp(e->devices[i].child->conf->name, name) == 0)
+			return &e->devices[i];
+	for (size_t i = 0; i < e->device_count; i++) {
+		const struct config_device *d = e->devices[i].child->conf;
+		snprintf(full, sizeof(full), "%s/%s", d->type, d->name);
+		if (strcmp(full, name) == 0)
+			return &e->devices[i];
+	}
+	return NULL;
+}

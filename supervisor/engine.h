@@ -1,0 +1,77 @@
+/*
+ * The engine (the seed's rules): created when the link to the Event Server is
+ * up, destroyed when it is lost, and with it every device. It follows 'enable',
+ * registers 'running', routes events to devices and theirs to the link.
+ */
+#ifndef SUPERVISOR_ENGINE_H
+#define SUPERVISOR_ENGINE_H
+
+#include <ev.h>
+#include <stdbool.h>
+
+#include "supervisor/child.h"
+#include "supervisor/config.h"
+#include "supervisor/link.h"
+
+/* A device: its child, and what the Event Server said of it. */
+struct engine_device {
+	struct engine *engine;
+	struct child *child;
+	struct engine_device *next_pending; /* in the ring of those that have something to send */
+	bool in_pending;
+	bool enable_known; /* since the engine was created */
+};
+
+/* Somebody who watches (the control socket); any may be NULL. */
+struct engine_watch {
+	void *arg;
+	void (*on_state)(void *arg, struct child *c, enum child_state before);
+	void (*on_link)(void *arg);
+	/* Encoded RegisterEvents on their way to the Event Server. */
+	void (*on_registered)(void *arg, struct child *c, size_t count, const void *events, size_t len);
+	void (*on_notified)(void *arg, const struct eventer_event *e);
+	void (*on_trace)(void *arg, struct child *c, uint32_t direction,
+	    const struct timestamp *when, const void *frame, size_t len);
+	void (*on_config_fault)(void *arg, struct child *c, enum schema_severity severity,
+	    const char *path, const char *message);
+};
+
+struct engine {
+	struct ev_loop *loop;
+	const struct config *config;
+	struct child_host host;
+	struct link link;
+	struct link_target target;
+	struct buffer subscriptions; /* encoded, of target */
+	char *client_name;           /* of target; owned */
+	struct engine_device *devices; /* in the configuration's order */
+	size_t device_count;
+	struct engine_device **sorted; /* by prefix, for routing */
+	struct engine_device *pending_head, *pending_tail;
+	ev_prepare before_wait;
+	bool active;   /* the engine exists: link up, and operational where required */
+	bool stopping; /* on the way to the end of the process */
+	void (*on_stopped)(void *arg);
+	void *on_stopped_arg;
+	struct engine_watch watch;
+	uint64_t unrouted; /* events of no device of ours */
+};
+
+/* libexec, zone: borrowed. Returns 0, or -1 when out of memory. */
+int engine_init(struct engine *e, struct ev_loop *loop, struct broker *broker,
+    const struct config *config, const char *libexec, const char *zone);
+void engine_clear(struct engine *e);
+/* The link goes to this server from now on; texts are borrowed. */
+void engine_connect(struct engine *e, const struct link_target *server);
+/* Devices end, the link closes. */
+void engine_disconnect(struct engine *e);
+/* Orderly end: devices say their last events, 'running' false is registered, all is sent; then
+ * on_stopped, once. */
+void engine_stop(struct engine *e, void (*on_stopped)(void *arg), void *arg);
+/* Registers an event of any type, as gatewayctl may. count segments. */
+int engine_register(struct engine *e, const struct sbs_str *segments, size_t count,
+    const struct timestamp *source, const struct eventer_payload *payload);
+/* The device of that name ("plc1", or "type/name" where several types share it), or NULL. */
+struct engine_device *engine_find(struct engine *e, const char *name);
+
+#endif

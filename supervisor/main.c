@@ -1,0 +1,327 @@
+/* gatewayd: options, signals, and the order of start and end. */
+#include <errno.h>
+#include <ev.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "supervisor/broker.h"
+#include "supervisor/check.h"
+#include "supervisor/config.h"
+#include "supervisor/engine.h"
+#include "supervisor/eventd.h"
+
+#define DEFAULT_CONFIG "/etc/gatewayd/gatewayd.yaml"
+
+enum { EXIT_USAGE = 2, PATH_SIZE = 4096, STOP_SLACK_MS = 3000 };
+
+struct gateway {
+	struct ev_loop *loop;
+	const char *config_path;
+	const char *libexec_option;
+	bool check, verbose;
+	char libexec[PATH_SIZE], eventd_program[PATH_SIZE];
+	char runtime[PATH_SIZE], state[PATH_SIZE], eventd_socket[PATH_SIZE + 16];
+	char zone[256];
+	struct config *config;
+	struct broker *broker;
+	struct engine engine;
+	struct eventd *eventd;
+	ev_signal signals[3];
+	ev_timer grace, watchdog;
+	int exit_code;
+	bool stopping;
+};
+
+static void
+usage(FILE *f)
+{
+	fprintf(f, "usage: gatewayd [--config FILE] [--libexec DIR] [--check [--verbose]]\n"
+		   "       gatewayd --help | --version\n"
+		   "\n"
+		   "  -c, --config FILE   configuration (default " DEFAULT_CONFIG ")\n"
+		   "      --libexec DIR   where the runners are\n"
+		   "      --check         check the configuration with each device's runner, and end\n"
+		   "  -v, --verbose       with --check: say what each device may touch; else log more\n"
+		   "  -h, --help          this text\n"
+		   "  -V, --version       the version\n"
+		   "\n"
+		   "gatewayd stays in the foreground. SIGTERM stops it in order, SIGHUP reloads.\n"
+		   "Exit code: 0 done, 1 failed, 2 usage, 78 the configuration is at fault.\n"
+		   "See gatewayd(8), gatewayd.yaml(5).\n");
+}
+
+/* Returns -1 to go on, else an exit code. */
+static int
+parse_options(struct gateway *g, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "libexec", required_argument, NULL, 'l' },
+		{ "check", no_argument, NULL, 'k' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+
+	for (int o; (o = getopt_long(argc, argv, "c:vhV", options, NULL)) != -1;) {
+		switch (o) {
+		case 'c':
+			g->config_path = optarg;
+			break;
+		case 'l':
+			g->libexec_option = optarg;
+			break;
+		case 'k':
+			g->check = true;
+			break;
+		case 'v':
+			g->verbose = true;
+			break;
+		case 'h':
+			usage(stdout);
+			return EXIT_SUCCESS;
+		case 'V':
+			printf("gatewayd %s\n", GATEWAYD_VERSION);
+			return EXIT_SUCCESS;
+		default:
+			usage(stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "gatewayd: unexpected argument %s\n", argv[optind]);
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+/* Beside the executable when it runs from its build folder, else below the prefix it is in. */
+static void
+find_programs(struct gateway *g)
+{
+	char self[PATH_SIZE];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 32);
+
+	self[n > 0 ? n : 0] = '\0';
+	char *slash = strrchr(self, '/');
+	if (slash)
+		*slash = '\0';
+	snprintf(g->libexec, sizeof(g->libexec), "%.*s/libexec", (int)sizeof(g->libexec) - 16, self);
+	if (access(g->libexec, X_OK) != 0)
+		snprintf(g->libexec, sizeof(g->libexec), "%.*s/../libexec/gatewayd",
+		    (int)sizeof(g->libexec) - 32, self);
+	if (g->libexec_option)
+		snprintf(g->libexec, sizeof(g->libexec), "%s", g->libexec_option);
+	snprintf(g->eventd_program, sizeof(g->eventd_program), "%.*s/gateway-eventd",
+	    (int)sizeof(g->eventd_program) - 32, self);
+}
+
+/* $RUNTIME_DIRECTORY (systemd), else $XDG_RUNTIME_DIR/gatewayd, else /run/gatewayd; the same for
+ * what is kept. */
+static int
+find_directories(struct gateway *g)
+{
+	const char *runtime = getenv("RUNTIME_DIRECTORY"), *xdg = getenv("XDG_RUNTIME_DIR");
+	const char *state = getenv("STATE_DIRECTORY"), *xdg_state = getenv("XDG_STATE_HOME");
+
+	if (runtime)
+		snprintf(g->runtime, sizeof(g->runtime), "%.4000s", runtime);
+	else if (xdg)
+		snprintf(g->runtime, sizeof(g->runtime), "%.4000s/gatewayd", xdg);
+	else
+		snprintf(g->runtime, sizeof(g->runtime), "/run/gatewayd");
+	if (state)
+		snprintf(g->state, sizeof(g->state), "%.4000s", state);
+	else if (xdg_state)
+		snprintf(g->state, sizeof(g->state), "%.4000s/gatewayd", xdg_state);
+	else
+		snprintf(g->state, sizeof(g->state), "%s", geteuid() == 0 ? "/var/lib/gatewayd" : g->runtime);
+	snprintf(g->eventd_socket, sizeof(g->eventd_socket), "%s/eventd", g->runtime);
+	const char *const needed[] = { g->runtime, g->state };
+	for (size_t i = 0; i < 2; i++) {
+		if (mkdir(needed[i], 0750) < 0 && errno != EEXIST) {
+			log_error("folder %s: %s", needed[i], strerror(errno));
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* A TZ for the runners that makes glibc read zone data once: it never looks at an unchanged TZ
+ * again, where it would at /etc/localtime by default. */
+static void
+find_zone(struct gateway *g)
+{
+	const char *tz = getenv("TZ");
+
+	snprintf(g->zone, sizeof(g->zone), "%s", tz ? tz : ":/etc/localtime");
+}
+
+static void
+on_stopped(void *arg)
+{
+	struct gateway *g = arg;
+
+	ev_break(g->loop, EVBREAK_ALL);
+}
+
+static void
+on_grace(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)w, (void)revents;
+	log_warning("the end takes too long; what is left is killed");
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static int64_t
+longest_stop(const struct config *c)
+{
+	int64_t ms = 0;
+
+	for (size_t i = 0; i < c->device_count; i++)
+		if (c->devices[i].limits.stop_ms > ms)
+			ms = c->devices[i].limits.stop_ms;
+	return ms;
+}
+
+static void
+on_terminate(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	struct gateway *g = w->data;
+
+	(void)revents;
+	if (g->stopping) {
+		log_warning("signal %d again: the end comes now", w->signum);
+		ev_break(loop, EVBREAK_ALL);
+		return;
+	}
+	g->stopping = true;
+	log_notice("signal %d: devices stop, then the gateway", w->signum);
+	sd_notify(0, "STOPPING=1");
+	ev_timer_set(&g->grace, (double)(longest_stop(g->config) + STOP_SLACK_MS) / 1e3, 0.);
+	ev_timer_start(loop, &g->grace);
+	engine_stop(&g->engine, on_stopped, g);
+}
+
+static void
+on_watchdog(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop, (void)w, (void)revents;
+	sd_notify(0, "WATCHDOG=1");
+}
+
+static void
+watch_signals(struct gateway *g)
+{
+	static const int numbers[] = { SIGTERM, SIGINT };
+	uint64_t watchdog_us = 0;
+
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		ev_signal_init(&g->signals[i], on_terminate, numbers[i]);
+		g->signals[i].data = g;
+		ev_signal_start(g->loop, &g->signals[i]);
+	}
+	ev_timer_init(&g->grace, on_grace, 0., 0.);
+	if (sd_watchdog_enabled(0, &watchdog_us) > 0) {
+		ev_timer_init(&g->watchdog, on_watchdog, 0., (double)watchdog_us / 3e6);
+		ev_timer_start(g->loop, &g->watchdog);
+	}
+}
+
+static int
+run_check(struct gateway *g)
+{
+	int faulty = check_devices(g->loop, g->config, g->libexec, g->zone, g->verbose,
+	    config_report_print, stderr);
+
+	if (faulty < 0) {
+		log_error("check: %s", strerror(errno));
+		return EXIT_FAILURE;
+	}
+	if (faulty > 0) {
+		fprintf(stderr, "gatewayd: %s: %d of %zu devices are at fault\n", g->config_path,
+		    faulty, g->config->device_count);
+		return EX_CONFIG;
+	}
+	printf("%s: %zu devices, no fault\n", g->config_path, g->config->device_count);
+	return EXIT_SUCCESS;
+}
+
+static int
+connect_server(struct gateway *g)
+{
+	struct link_target target = { .host = g->config->server_host,
+		.port = g->config->server_port,
+		.token = g->config->server_token };
+
+	if (g->config->server == CONFIG_SERVER_BUILT_IN) {
+		g->eventd = eventd_start(g->loop, g->eventd_program, &g->config->built_in,
+		    g->eventd_socket, g->state);
+		if (!g->eventd)
+			return -1;
+		target.unix_path = g->eventd_socket;
+	}
+	engine_connect(&g->engine, &target);
+	return 0;
+}
+
+static int
+run(struct gateway *g)
+{
+	if (find_directories(g) < 0)
+		return EXIT_FAILURE;
+	g->broker = broker_new(g->loop);
+	if (!g->broker || engine_init(&g->engine, g->loop, g->broker, g->config, g->libexec, g->zone) < 0) {
+		log_error("start: %s", strerror(errno));
+		return EXIT_FAILURE;
+	}
+	watch_signals(g);
+	if (connect_server(g) < 0) {
+		log_error("start: out of memory");
+		return EXIT_FAILURE;
+	}
+	log_notice("gatewayd %s: %s, %zu devices", GATEWAYD_VERSION, g->config->name,
+	    g->config->device_count);
+	sd_notify(0, "READY=1");
+	ev_run(g->loop, 0);
+	engine_clear(&g->engine);
+	eventd_stop(g->eventd);
+	broker_free(g->broker);
+	return g->exit_code;
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct gateway gateway;
+	struct gateway *g = &gateway;
+
+	g->config_path = DEFAULT_CONFIG;
+	int code = parse_options(g, argc, argv);
+	if (code >= 0)
+		return code;
+	if (g->verbose && !g->check)
+		log_set_level(LOG_LEVEL_DEBUG);
+	g->config = config_load(g->config_path, config_report_print, stderr);
+	if (!g->config)
+		return EX_CONFIG;
+	find_programs(g);
+	find_zone(g);
+	srandom((unsigned)(monotime_now().ns ^ getpid()));
+	g->loop = ev_default_loop(EVBACKEND_EPOLL);
+	code = g->loop ? g->check ? run_check(g) : run(g) : EXIT_FAILURE;
+	config_free(g->config);
+	ev_loop_destroy(g->loop);
+	return code;
+}
