@@ -208,9 +208,10 @@ frame_passes(const struct json *v)
 	if (!pdu_equal(&got, &want, dir) || f.unit != unit || f.transaction != id)
 		return false;
 	/* Lower case digits and the like are understood, not written. */
-	return strncmp(json_str(json_get(v, "name")), "malformed", 9) == 0 ||
-	       modbus_frame_encode(framing, id, unit, pdu_bytes, len, out) == n &&
-		   memcmp(out, frame, n) == 0;
+	if (strncmp(json_str(json_get(v, "name")), "malformed", 9) == 0)
+		return true;
+	return modbus_frame_encode(framing, id, unit, pdu_bytes, len, out) == n &&
+	       memcmp(out, frame, n) == 0;
 }
 
 static void
