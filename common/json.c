@@ -7,6 +7,7 @@
 #include <string.h>
 #include <yajl/yajl_parse.h>
 
+#include "common/number.h"
 #include "common/utf8.h"
 
 enum {
@@ -528,38 +529,20 @@ json_put_bool(struct json_writer *w, const char *key, bool v)
 void
 json_put_int(struct json_writer *w, const char *key, int64_t v)
 {
-	char text[24];
-	size_t i = sizeof(text);
-	uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+	char text[NUMBER_MAX_INT];
 
-	do
-		text[--i] = (char)('0' + u % 10);
-	while (u /= 10);
-	if (v < 0)
-		text[--i] = '-';
-	json_put_raw(w, key, text + i, sizeof(text) - i);
+	json_put_raw(w, key, text, (size_t)(number_put_int(text, v) - text));
 }
 
 void
 json_put_double(struct json_writer *w, const char *key, double v)
 {
-	char text[32];
+	char text[NUMBER_MAX_DOUBLE];
 
-	if (!isfinite(v)) {
+	if (isfinite(v))
+		json_put_raw(w, key, text, (size_t)(number_put_double(text, v) - text));
+	else
 		json_put_null(w, key);
-		return;
-	}
-	if (v == rint(v) && fabs(v) < 1e15) {
-		/* An integer keeps its ".0", as a reader may tell numbers by it. */
-		snprintf(text, sizeof(text), "%.1f", v);
-	} else {
-		for (int digits = 15; digits <= 17; digits++) {
-			snprintf(text, sizeof(text), "%.*g", digits, v);
-			if (strtod(text, NULL) == v)
-				break;
-		}
-	}
-	json_put_raw(w, key, text, strlen(text));
 }
 
 void
