@@ -1,0 +1,494 @@
+#include <stdlib.h>
+
+#include "protocols/iec60870/link_internal.h"
+
+/* What an answer means for the request under way. */
+enum verdict {
+	STRAY, /* not an answer to it */
+	DONE,
+	EMPTY,	 /* no data of that class */
+	GIVEN,	 /* data */
+	NACKED,	 /* not taken now */
+	REFUSED, /* never taken */
+};
+
+enum { ANSWER_SINGLE = 16, ANSWER_KINDS = 17 };
+
+/* By function code of the answer; the last column is the character E5. */
+static const uint8_t verdicts[][ANSWER_KINDS] = {
+	[LINK_REQ_RESET] = { [FT12_ACK] = DONE,
+	    [ANSWER_SINGLE] = DONE,
+	    [FT12_NACK] = REFUSED,
+	    [FT12_NOT_FUNCTIONING] = REFUSED,
+	    [FT12_NOT_IMPLEMENTED] = REFUSED },
+	[LINK_REQ_DATA] = { [FT12_ACK] = DONE,
+	    [ANSWER_SINGLE] = DONE,
+	    [FT12_RES_NO_DATA] = DONE,
+	    [FT12_NACK] = NACKED,
+	    [FT12_NOT_FUNCTIONING] = REFUSED,
+	    [FT12_NOT_IMPLEMENTED] = REFUSED },
+	[LINK_REQ_POLL1] = { [FT12_RES_DATA] = GIVEN,
+	    [FT12_RES_NO_DATA] = EMPTY,
+	    [ANSWER_SINGLE] = EMPTY,
+	    [FT12_ACK] = EMPTY,
+	    [FT12_NACK] = EMPTY,
+	    [FT12_NOT_FUNCTIONING] = EMPTY,
+	    [FT12_NOT_IMPLEMENTED] = EMPTY },
+	[LINK_REQ_POLL2] = { [FT12_RES_DATA] = GIVEN,
+	    [FT12_RES_NO_DATA] = EMPTY,
+	    [ANSWER_SINGLE] = EMPTY,
+	    [FT12_ACK] = EMPTY,
+	    [FT12_NACK] = EMPTY,
+	    [FT12_NOT_FUNCTIONING] = EMPTY,
+	    [FT12_NOT_IMPLEMENTED] = EMPTY },
+	[LINK_REQ_STATUS] = { [FT12_RES_STATUS] = DONE,
+	    [FT12_ACK] = DONE,
+	    [ANSWER_SINGLE] = DONE,
+	    [FT12_NACK] = DONE,
+	    [FT12_NOT_FUNCTIONING] = DONE,
+	    [FT12_NOT_IMPLEMENTED] = DONE },
+};
+
+static const struct {
+	uint8_t function;
+	bool fcv;
+} requests[] = {
+	[LINK_REQ_RESET] = { FT12_RESET_LINK, false },
+	[LINK_REQ_DATA] = { FT12_DATA, true },
+	[LINK_REQ_POLL1] = { FT12_REQ_CLASS1, true },
+	[LINK_REQ_POLL2] = { FT12_REQ_CLASS2, true },
+	[LINK_REQ_STATUS] = { FT12_REQ_STATUS, false },
+	[LINK_REQ_BROADCAST] = { FT12_DATA_NO_REPLY, false },
+};
+
+/* Whether other open stations use the line, so that one that is silent must not take it all. */
+static bool
+line_shared(const struct link *l)
+{
+	int open = 0;
+
+	for (int i = 0; i < l->count; i++)
+		open += l->stations[i].state != LINK_CLOSED;
+	return open > 1;
+}
+
+void
+primary_open(struct link *l, struct link_station *st, struct monotime now)
+{
+	(void)l;
+	st->reset_due = now;
+	st->acd = st->busy = false;
+	st->nacks = 0;
+}
+
+static void
+mark_dirty(struct link *l, struct monotime now)
+{
+	const struct link_station *st = link_station_of(l, l->cur);
+
+	l->dirty_by = l->cur;
+	l->dirty_until = monotime_add_ms(now, st ? st->conf.response_ms : 0);
+}
+
+void
+primary_close(struct link *l, int index)
+{
+	if (l->phase == LINK_IDLE || l->cur != index)
+		return;
+	if (l->phase == LINK_WAITING || l->phase == LINK_SETTLE_WAIT)
+		mark_dirty(l, l->deadline);
+	l->phase = LINK_IDLE;
+}
+
+/* --- choosing what to send
+ * -------------------------------------------------------------------------- */
+
+struct choice {
+	int station;
+	enum link_request_kind kind;
+	unsigned rank; /* the lower the sooner */
+	struct monotime due;
+};
+
+static void
+consider(struct choice *best, struct choice c)
+{
+	if (best->kind == LINK_REQ_NONE || c.rank < best->rank ||
+	    (c.rank == best->rank && monotime_cmp(c.due, best->due) < 0))
+		*best = c;
+}
+
+static bool
+polled(const struct link *l, const struct link_station *st, int cls)
+{
+	return l->conf.mode == LINK_MASTER && !l->paused &&
+	       (st->conf.poll_ms[cls] >= 0 || (cls == 0 && st->acd));
+}
+
+/* A station that nothing else speaks to is asked for its status, so that its loss is noticed. */
+static bool
+needs_status(const struct link *l, const struct link_station *st)
+{
+	return l->conf.mode == LINK_BALANCED ||
+	       (st->conf.poll_ms[0] < 0 && st->conf.poll_ms[1] < 0) || l->paused;
+}
+
+/* Adds what this station wants and is due; with now 0 everything that it wants, by time alone. */
+static void
+consider_station(const struct link *l, int i, struct choice *best, struct monotime now)
+{
+	const struct link_station *st = &l->stations[i];
+	struct choice rows[5];
+	int n = 0;
+
+	if (st->state == LINK_CONNECTING)
+		rows[n++] = (struct choice){ i, LINK_REQ_RESET, 1, st->reset_due };
+	if (st->state == LINK_CONNECTED) {
+		if (st->queue[0].head && !st->busy)
+			rows[n++] = (struct choice){ i, LINK_REQ_DATA,
+				l->urgent < LINK_URGENT_IN_A_ROW ? 0 : 2, { 1 } };
+		if (st->busy && st->queue[0].head)
+			rows[n++] = (struct choice){ i, LINK_REQ_STATUS, 1, st->busy_due };
+		for (int c = 0; c < 2; c++)
+			if (polled(l, st, c))
+				rows[n++] = (struct choice){ i, c ? LINK_REQ_POLL2 : LINK_REQ_POLL1,
+					1, st->poll_due[c] };
+		if (needs_status(l, st))
+			rows[n++] = (struct choice){ i, LINK_REQ_STATUS, 1, st->status_due };
+	}
+	for (int k = 0; k < n; k++) {
+		if (!now.ns)
+			rows[k].rank = 0;
+		else if (monotime_cmp(rows[k].due, now) > 0)
+			continue;
+		consider(best, rows[k]);
+	}
+}
+
+static struct choice
+choose(const struct link *l, struct monotime now)
+{
+	struct choice best = { 0, LINK_REQ_NONE, 0, { 0 } };
+
+	if (l->broadcasts.head)
+		best = (struct choice){ LINK_ALL, LINK_REQ_BROADCAST, 0, { 1 } };
+	/* From the one after the last served, so that equals take turns. */
+	for (int k = 0; k < l->count; k++)
+		consider_station(l, (l->cur + 1 + k) % l->count, &best, now);
+	return best;
+}
+
+static size_t
+compose(struct link *l, uint8_t out[FT12_MAX_FRAME], int index, enum link_request_kind kind)
+{
+	const struct link_station *st = link_station_of(l, index);
+	const struct link_msg *m = kind == LINK_REQ_BROADCAST ? l->broadcasts.head
+				   : kind == LINK_REQ_DATA    ? st->queue[0].head
+							      : NULL;
+	struct ft12_frame f = {
+		.kind = FT12_PRIMARY,
+		.dir = st && st->conf.dir,
+		.fcv = requests[kind].fcv,
+		.fcb = requests[kind].fcv && st->fcb,
+		.function = requests[kind].function,
+		.address = st ? st->conf.address : ft12_broadcast(l->conf.address_size),
+		.data = m ? m->data : NULL,
+		.len = m ? m->len : 0,
+	};
+	int n = ft12_encode(&l->rx.params, &f, out);
+
+	return n > 0 ? (size_t)n : 0;
+}
+
+static bool
+begin(struct link *l, struct monotime now)
+{
+	struct choice c = choose(l, now);
+
+	if (c.kind == LINK_REQ_NONE)
+		return false;
+	l->urgent = c.rank == 0 ? l->urgent + 1 : 0;
+	l->cur = c.station;
+	l->request = c.kind;
+	l->tx_len = compose(l, l->tx, c.station, c.kind);
+	l->tries = l->settle_tries = 0;
+	l->again = false;
+	l->phase = LINK_SENDING;
+	return true;
+}
+
+/* --- what becomes of it
+ * ------------------------------------------------------------------------------ */
+
+static void
+station_down(struct link *l, int index, const char *reason, struct monotime now)
+{
+	struct link_station *st = &l->stations[index];
+
+	queue_clear(&st->queue[0]);
+	queue_clear(&st->queue[1]);
+	st->state = LINK_CONNECTING;
+	primary_open(l, st, now);
+	l->phase = LINK_IDLE;
+	link_act(l, (struct link_action){ LINK_DOWN, .station = index, .reason = reason });
+}
+
+/* Answers to several status requests can not be told apart either: then only silence settles. */
+static void
+settle_quietly(struct link *l, struct monotime now)
+{
+	l->deadline = monotime_add_ms(now, l->stations[l->cur].conf.response_ms);
+	l->phase = LINK_SETTLE_QUIET;
+}
+
+static void
+settle(struct link *l, struct monotime now)
+{
+	if (l->request == LINK_REQ_STATUS) {
+		settle_quietly(l, now);
+		return;
+	}
+	l->settle_len = compose(l, l->settle, l->cur, LINK_REQ_STATUS);
+	l->phase = LINK_SETTLING;
+}
+
+static void
+settled(struct link *l)
+{
+	l->dirty_until = (struct monotime){ 0 };
+	l->phase = l->again ? LINK_SENDING : LINK_IDLE;
+	l->again = false;
+}
+
+static void
+message_done(
+    struct link *l, struct link_station *st, enum link_action_type type, const char *reason)
+{
+	struct link_msg *m = queue_take(&st->queue[0]);
+
+	st->nacks = 0;
+	if (!m)
+		return;
+	link_act(l,
+	    (struct link_action){ type, .station = l->cur, .token = m->token, .reason = reason });
+	free(m);
+}
+
+static void
+hold_data(struct link_station *st, struct monotime now)
+{
+	st->busy = true;
+	st->busy_due = monotime_add_ms(now, LINK_BUSY_MS);
+}
+
+static void
+connected(struct link *l, struct link_station *st, struct monotime now)
+{
+	st->state = LINK_CONNECTED;
+	st->fcb = true;
+	st->poll_due[0] = st->poll_due[1] = now;
+	link_act(l, (struct link_action){ LINK_UP, .station = l->cur });
+	secondary_release(l, l->cur);
+}
+
+static void
+poll_done(struct link *l, struct link_station *st, enum verdict v, const struct ft12_frame *f,
+    struct monotime now)
+{
+	int cls = l->request == LINK_REQ_POLL2;
+
+	/* One that claims class 1 data and gives none would be polled for ever. */
+	if (cls == 0 && v == EMPTY)
+		st->acd = false;
+	st->poll_due[cls] = monotime_add_ms(now, st->conf.poll_ms[cls]);
+	if (st->acd && (cls == 0 || monotime_cmp(st->poll_due[0], now) > 0))
+		st->poll_due[0] = now;
+	if (v == GIVEN && f->len)
+		link_act(l, (struct link_action){
+				LINK_DATA, .station = l->cur, .data = f->data, .len = f->len });
+}
+
+static void
+data_done(struct link *l, struct link_station *st, enum verdict v, struct monotime now)
+{
+	if (v == DONE) {
+		message_done(l, st, LINK_DELIVERED, NULL);
+	} else if (v == REFUSED) {
+		message_done(l, st, LINK_REFUSED, "the station does not support it");
+	} else {
+		hold_data(st, now);
+		if (++st->nacks > st->conf.retries)
+			message_done(l, st, LINK_REFUSED, "the station's link stays busy");
+	}
+}
+
+static void
+request_done(struct link *l, struct link_station *st, enum verdict v, const struct ft12_frame *f,
+    struct monotime now)
+{
+	int64_t status_ms =
+	    l->conf.mode == LINK_BALANCED ? st->conf.status_ms : LINK_IDLE_STATUS_MS;
+
+	if (requests[l->request].fcv)
+		st->fcb = !st->fcb;
+	st->acd = f->acd;
+	st->status_due = monotime_add_ms(now, status_ms);
+	if (!f->dfc)
+		st->busy = false;
+	else if (!st->busy || l->request == LINK_REQ_STATUS)
+		hold_data(st, now);
+	if (l->request == LINK_REQ_DATA)
+		data_done(l, st, v, now);
+	else if (l->request == LINK_REQ_POLL1 || l->request == LINK_REQ_POLL2)
+		poll_done(l, st, v, f, now);
+	else if (l->request == LINK_REQ_RESET && v == DONE)
+		connected(l, st, now);
+	else if (l->request == LINK_REQ_RESET)
+		st->reset_due = monotime_add_ms(now, LINK_BUSY_MS);
+	if (st->acd && l->request != LINK_REQ_POLL1 && monotime_cmp(st->poll_due[0], now) > 0)
+		st->poll_due[0] = now;
+}
+
+static bool
+from_current(const struct link *l, const struct ft12_frame *f)
+{
+	const struct link_station *st = &l->stations[l->cur];
+
+	return f->kind == FT12_SINGLE ||
+	       (f->address == st->conf.address &&
+		   (l->conf.mode != LINK_BALANCED || f->dir != st->conf.dir));
+}
+
+bool
+primary_on_answer(struct link *l, const struct ft12_frame *f, struct monotime now)
+{
+	if ((l->phase != LINK_WAITING && l->phase != LINK_SETTLE_WAIT) || !from_current(l, f))
+		return false;
+	struct link_station *st = &l->stations[l->cur];
+	if (l->phase == LINK_SETTLE_WAIT) {
+		if (f->kind == FT12_SINGLE || f->function != FT12_RES_STATUS)
+			return false;
+		if (l->settle_tries)
+			settle_quietly(l, now);
+		else
+			settled(l);
+		return true;
+	}
+	enum verdict v = verdicts[l->request][f->kind == FT12_SINGLE ? ANSWER_SINGLE : f->function];
+	bool dirty = monotime_cmp(now, l->dirty_until) < 0;
+	if (v == STRAY)
+		return false;
+	if (dirty && l->dirty_by != l->cur && f->kind == FT12_SINGLE) {
+		l->again = true;
+		settle(l, now);
+		return true;
+	}
+	l->phase = LINK_IDLE;
+	request_done(l, st, v, f, now);
+	if (dirty && l->dirty_by == l->cur)
+		settle(l, now);
+	return true;
+}
+
+static void
+timed_out(struct link *l, struct monotime now)
+{
+	struct link_station *st = &l->stations[l->cur];
+
+	if (l->phase == LINK_SETTLE_QUIET) {
+		settled(l);
+		return;
+	}
+	l->counters.timeouts++;
+	if (l->phase == LINK_SETTLE_WAIT) {
+		if (l->settle_tries++ < st->conf.retries)
+			l->phase = LINK_SETTLING;
+		else
+			settled(l);
+		return;
+	}
+	mark_dirty(l, now);
+	if (l->request == LINK_REQ_RESET) {
+		st->reset_due = line_shared(l) ? monotime_add_ms(now, st->conf.reconnect_ms) : now;
+		l->phase = LINK_IDLE;
+	} else if (l->tries < st->conf.retries) {
+		l->tries++;
+		l->counters.repeated++;
+		l->phase = LINK_SENDING;
+	} else {
+		station_down(l, l->cur, "no answer", now);
+	}
+}
+
+static void
+send_now(struct link *l, struct monotime now)
+{
+	bool settling = l->phase == LINK_SETTLING;
+
+	link_transmit(
+	    l, l->cur, settling ? l->settle : l->tx, settling ? l->settle_len : l->tx_len, now);
+	if (l->request == LINK_REQ_BROADCAST) {
+		free(queue_take(&l->broadcasts));
+		l->phase = LINK_IDLE;
+		return;
+	}
+	l->deadline = monotime_add_ms(l->sent_end, l->stations[l->cur].conf.response_ms);
+	l->phase = settling ? LINK_SETTLE_WAIT : LINK_WAITING;
+}
+
+/* The end of the wait; an answer that is coming in has the time of a frame more, noise no longer.
+ */
+static struct monotime
+wait_end(const struct link *l)
+{
+	int64_t more = l->last_rx.ns + link_gap_ns(l);
+	int64_t most = l->deadline.ns + FT12_MAX_FRAME * l->conf.char_ns + link_gap_ns(l);
+
+	if (!ft12_rx_partial(&l->rx) || more <= l->deadline.ns)
+		return l->deadline;
+	return (struct monotime){ more < most ? more : most };
+}
+
+bool
+primary_step(struct link *l, struct monotime now)
+{
+	switch (l->phase) {
+	case LINK_IDLE:
+		return l->conf.mode != LINK_SLAVE && begin(l, now);
+	case LINK_SENDING:
+	case LINK_SETTLING:
+		if (monotime_cmp(now, l->free_at) < 0)
+			return false;
+		send_now(l, now);
+		return true;
+	case LINK_WAITING:
+	case LINK_SETTLE_WAIT:
+	case LINK_SETTLE_QUIET:
+		if (monotime_cmp(now, wait_end(l)) < 0)
+			return false;
+		timed_out(l, now);
+		return true;
+	}
+	return false;
+}
+
+struct monotime
+primary_deadline(const struct link *l)
+{
+	struct monotime at = { 0 };
+
+	if (l->conf.mode == LINK_SLAVE)
+		return at;
+	if (l->phase == LINK_SENDING || l->phase == LINK_SETTLING)
+		return l->free_at.ns ? l->free_at : (struct monotime){ 1 };
+	if (l->phase != LINK_IDLE)
+		return wait_end(l);
+	/* The earliest of everything wanted, whatever its rank. */
+	for (int i = 0; i < l->count; i++) {
+		struct choice best = { 0, LINK_REQ_NONE, 0, { 0 } };
+		consider_station(l, i, &best, (struct monotime){ 0 });
+		if (best.kind != LINK_REQ_NONE)
+			at = link_earlier(at, best.due);
+	}
+	return l->broadcasts.head ? (struct monotime){ 1 } : at;
+}
