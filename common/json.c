@@ -128,7 +128,6 @@ struct parse {
 	size_t depth;
 	char *key; /* of the next member */
 	const char *why;
-	bool nul_in_key;
 };
 
 static struct json *
@@ -166,9 +165,21 @@ on_number(void *ctx, const char *text, size_t len)
 	return parse_add(ctx, JSON_NUMBER, text, len) != NULL;
 }
 
+/* yajl lets overlong forms and surrogates pass, and makes the latter of escapes. */
+static bool
+parse_utf8(struct parse *p, const unsigned char *text, size_t len)
+{
+	if (utf8_valid(text, len))
+		return true;
+	p->why = "not UTF-8";
+	return false;
+}
+
 static int
 on_string(void *ctx, const unsigned char *text, size_t len)
 {
+	if (!parse_utf8(ctx, text, len))
+		return 0;
 	return parse_add(ctx, JSON_STRING, (const char *)text, len) != NULL;
 }
 
@@ -177,6 +188,8 @@ on_key(void *ctx, const unsigned char *text, size_t len)
 {
 	struct parse *p = ctx;
 
+	if (!parse_utf8(p, text, len))
+		return 0;
 	if (memchr(text, '\0', len)) {
 		p->why = "a NUL in a key";
 		return 0;
@@ -302,8 +315,14 @@ check_text(void *ctx, const char *text, size_t len)
 static int
 check_string(void *ctx, const unsigned char *text, size_t len)
 {
-	(void)text, (void)len;
-	return check_value(ctx);
+	return utf8_valid(text, len) && check_value(ctx);
+}
+
+static int
+check_key(void *ctx, const unsigned char *text, size_t len)
+{
+	(void)ctx;
+	return utf8_valid(text, len) && !memchr(text, '\0', len);
 }
 
 static int
@@ -326,6 +345,7 @@ static const yajl_callbacks check_callbacks = {
 	.yajl_number = check_text,
 	.yajl_string = check_string,
 	.yajl_start_map = check_open,
+	.yajl_map_key = check_key,
 	.yajl_end_map = check_close,
 	.yajl_start_array = check_open,
 	.yajl_end_array = check_close,
@@ -359,7 +379,7 @@ json_get(const struct json *o, const char *key)
 
 	if (!o || o->type != JSON_OBJECT)
 		return NULL;
-	json_foreach(m, o)
+	json_foreach (m, o)
 		if (strcmp(m->key, key) == 0)
 			found = m;
 	return found;
@@ -592,13 +612,13 @@ json_put_tree(struct json_writer *w, const char *key, const struct json *j)
 		break;
 	case JSON_ARRAY:
 		json_begin_array(w, key);
-		json_foreach(item, j)
+		json_foreach (item, j)
 			json_put_tree(w, NULL, item);
 		json_end_array(w);
 		break;
 	case JSON_OBJECT:
 		json_begin_object(w, key);
-		json_foreach(item, j)
+		json_foreach (item, j)
 			json_put_tree(w, item->key, item);
 		json_end_object(w);
 		break;

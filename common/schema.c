@@ -15,14 +15,33 @@ struct check {
 	int errors;
 };
 
+/* Where the check is. It becomes text only in a message: most configurations have none. */
+struct path {
+	const struct path *above; /* NULL: key is the caller's path */
+	const char *key;	  /* or NULL: index */
+	size_t index;
+};
+
+static size_t
+path_text(const struct path *p, char *text, size_t size)
+{
+	size_t used = p->above ? path_text(p->above, text, size) : 0;
+
+	if (used < size)
+		used += (size_t)(p->key ? snprintf(text + used, size - used, "%s%s",
+					      used ? "." : "", p->key)
+					: snprintf(text + used, size - used, "[%zu]", p->index));
+	return used;
+}
+
 static void complain(struct check *c, enum schema_severity severity, const struct json *j,
-    const char *path, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+    const struct path *p, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
 static void
-complain(struct check *c, enum schema_severity severity, const struct json *j, const char *path,
+complain(struct check *c, enum schema_severity severity, const struct json *j, const struct path *p,
     const char *fmt, ...)
 {
-	char message[256];
+	char message[256], path[PATH_MAX_TEXT];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -30,13 +49,15 @@ complain(struct check *c, enum schema_severity severity, const struct json *j, c
 	va_end(ap);
 	if (severity == SCHEMA_ERROR)
 		c->errors++;
+	path_text(p, path, sizeof(path));
 	c->report(c->arg, severity, j, path, message);
 }
 
-static void check_node(struct check *, const struct json *, const struct schema *, const char *);
+static void check_node(
+    struct check *, const struct json *, const struct schema *, const struct path *);
 
 static void
-check_type(struct check *c, const struct json *j, const struct schema *s, const char *path,
+check_type(struct check *c, const struct json *j, const struct schema *s, const struct path *path,
     enum json_type type)
 {
 	if (j->type != type)
@@ -45,7 +66,7 @@ check_type(struct check *c, const struct json *j, const struct schema *s, const 
 }
 
 static void
-check_number(struct check *c, const struct json *j, const struct schema *s, const char *path)
+check_number(struct check *c, const struct json *j, const struct schema *s, const struct path *path)
 {
 	double d = NAN;
 	int64_t i;
@@ -69,7 +90,7 @@ check_number(struct check *c, const struct json *j, const struct schema *s, cons
 }
 
 static void
-check_enum(struct check *c, const struct json *j, const struct schema *s, const char *path)
+check_enum(struct check *c, const struct json *j, const struct schema *s, const struct path *path)
 {
 	char list[160] = "";
 
@@ -85,7 +106,7 @@ check_enum(struct check *c, const struct json *j, const struct schema *s, const 
 }
 
 static void
-check_string(struct check *c, const struct json *j, const struct schema *s, const char *path)
+check_string(struct check *c, const struct json *j, const struct schema *s, const struct path *path)
 {
 	check_type(c, j, s, path, JSON_STRING);
 	if (j->type != JSON_STRING)
@@ -98,39 +119,36 @@ check_string(struct check *c, const struct json *j, const struct schema *s, cons
 }
 
 static void
-check_object(struct check *c, const struct json *j, const struct schema *s, const char *path)
+check_object(struct check *c, const struct json *j, const struct schema *s, const struct path *path)
 {
-	char sub[PATH_MAX_TEXT];
-
 	check_type(c, j, s, path, JSON_OBJECT);
 	if (j->type != JSON_OBJECT)
 		return;
 	for (const struct schema_field *f = s->fields; f && f->key; f++) {
 		const struct json *member = json_get(j, f->key);
-		snprintf(sub, sizeof(sub), "%s%s%s", path, *path ? "." : "", f->key);
+		struct path sub = { path, f->key, 0 };
 		if (member)
-			check_node(c, member, &f->is, sub);
+			check_node(c, member, &f->is, &sub);
 		else if (f->required)
-			complain(c, SCHEMA_ERROR, j, sub, "is missing");
+			complain(c, SCHEMA_ERROR, j, &sub, "is missing");
 	}
 	if (s->open)
 		return;
-	json_foreach(member, j) {
+	json_foreach (member, j) {
 		const struct schema_field *f = s->fields;
 		while (f && f->key && strcmp(f->key, member->key) != 0)
 			f++;
 		if (f && f->key)
 			continue;
-		snprintf(sub, sizeof(sub), "%s%s%s", path, *path ? "." : "", member->key);
-		complain(c, SCHEMA_WARNING, member, sub, "unknown key, ignored");
+		struct path sub = { path, member->key, 0 };
+		complain(c, SCHEMA_WARNING, member, &sub, "unknown key, ignored");
 	}
 }
 
 static void
-check_array(struct check *c, const struct json *j, const struct schema *s, const char *path)
+check_array(struct check *c, const struct json *j, const struct schema *s, const struct path *path)
 {
-	char sub[PATH_MAX_TEXT];
-	size_t i = 0;
+	struct path sub = { path, NULL, 0 };
 
 	check_type(c, j, s, path, JSON_ARRAY);
 	if (j->type != JSON_ARRAY)
@@ -141,18 +159,18 @@ check_array(struct check *c, const struct json *j, const struct schema *s, const
 	if (s->max > 0 && (double)j->count > s->max)
 		complain(c, SCHEMA_ERROR, j, path, "expected at most %.0f elements, found %zu",
 		    s->max, j->count);
-	json_foreach(item, j) {
-		snprintf(sub, sizeof(sub), "%s[%zu]", path, i++);
+	json_foreach (item, j) {
 		if (s->items)
-			check_node(c, item, s->items, sub);
+			check_node(c, item, s->items, &sub);
+		sub.index++;
 	}
 }
 
 static void
-check_node(struct check *c, const struct json *j, const struct schema *s, const char *path)
+check_node(struct check *c, const struct json *j, const struct schema *s, const struct path *path)
 {
-	static void (*const checks[])(struct check *, const struct json *, const struct schema *,
-	    const char *) = {
+	static void (*const checks[])(
+	    struct check *, const struct json *, const struct schema *, const struct path *) = {
 		[SCHEMA_INT] = check_number,
 		[SCHEMA_NUMBER] = check_number,
 		[SCHEMA_STRING] = check_string,
@@ -174,7 +192,8 @@ schema_check(const struct json *j, const struct schema *s, const char *path, sch
     void *arg)
 {
 	struct check c = { report, arg, 0 };
+	struct path start = { NULL, path, 0 };
 
-	check_node(&c, j, s, path);
+	check_node(&c, j, s, &start);
 	return c.errors;
 }

@@ -261,7 +261,7 @@ config_check_devices(struct config_check *k, const struct json *root)
 		config_error(k, devices, "devices", "out of memory");
 		return;
 	}
-	if (log && log->type != JSON_OBJECT)
+	if (log && (log->type != JSON_OBJECT || log->count == 0))
 		log = NULL;
 	json_foreach (item, devices) {
 		struct config_device *d = &c->devices[c->device_count];

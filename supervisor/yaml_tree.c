@@ -142,9 +142,13 @@ fault_syntax(struct tree *t, const char *text)
 		return fault(t, 0, 0, "out of memory");
 	if (p->error == YAML_READER_ERROR)
 		locate(text, p->problem_offset, &line, &column);
+	/* What is open is not where the problem is: the message goes without a path. */
+	uint32_t depth = t->depth;
 	t->depth = 0;
-	return fault(t, line, column, "not YAML: %s%s%s", p->context ? p->context : "",
+	fault(t, line, column, "not YAML: %s%s%s", p->context ? p->context : "",
 	    p->context ? ", " : "", p->problem ? p->problem : "unknown problem");
+	t->depth = depth;
+	return -1;
 }
 
 static struct level *
@@ -295,8 +299,13 @@ on_scalar(struct tree *t, yaml_event_t *e)
 
 	if (l && l->node->type == JSON_OBJECT && !l->has_key)
 		return take_key(t, l, e);
+	/* After a fault the value stays as it is written, as there may be more faults to find. */
 	if (resolve_scalar(t, e, &s) < 0)
-		s = (struct yaml_scalar){ .type = JSON_NULL }; /* go on: there may be more faults */
+		s = (struct yaml_scalar){
+			.type = s.error ? JSON_NUMBER : JSON_STRING,
+			.text = (const char *)e->data.scalar.value,
+			.len = e->data.scalar.length,
+		};
 	bool has_text = s.type == JSON_NUMBER || s.type == JSON_STRING;
 	struct json *j =
 	    add_node(t, e, s.type, has_text ? s.text : NULL, has_text ? s.len : 0, false);

@@ -1,0 +1,761 @@
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/buffer.h"
+#include "supervisor/config.h"
+
+/* Every fault as "LINE:COLUMN PATH: MESSAGE\n", warnings with "warning " before. */
+static struct buffer faults;
+
+static void
+on_fault(void *arg, enum schema_severity severity, const char *file, uint32_t line, uint32_t column,
+    const char *path, const char *message)
+{
+	(void)arg, (void)file;
+	buffer_printf(&faults, "%s%u:%u %s: %s\n", severity == SCHEMA_WARNING ? "warning " : "",
+	    line, column, path, message);
+}
+
+static void
+setup(void)
+{
+	buffer_init(&faults, 1 << 20);
+}
+
+static void
+teardown(void)
+{
+	buffer_clear(&faults);
+}
+
+static const char *
+reported(void)
+{
+	buffer_u8(&faults, 0);
+	buffer_truncate(&faults, faults.len - 1);
+	return faults.len ? (const char *)buffer_data(&faults) : "";
+}
+
+static struct config *
+load(const char *text)
+{
+	buffer_reset(&faults);
+	return config_load_text(text, strlen(text), "test.yaml", on_fault, NULL);
+}
+
+static struct config *
+load_good(const char *text)
+{
+	struct config *c = load(text);
+
+	ck_assert_msg(c != NULL, "%s\n%s", text, reported());
+	ck_assert_str_eq(reported(), "");
+	return c;
+}
+
+#define MODULES                                                                                    \
+	"hat.gateway.devices.modbus.master, hat.gateway.devices.modbus.slave, "                    \
+	"hat.gateway.devices.iec101.master, hat.gateway.devices.iec101.slave, "                    \
+	"hat.gateway.devices.iec103.master, hat.gateway.devices.iec104.master, "                   \
+	"hat.gateway.devices.iec104.slave"
+#define MASTER "hat.gateway.devices.modbus.master"
+#define BAD_NAME                                                                                   \
+	"expected a name without '/', '?', '*' and control characters, as it is a segment of "     \
+	"event "                                                                                   \
+	"types"
+#define HEAD "name: g\ndevices: []\n" /* two lines */
+
+static const struct {
+	const char *text;
+	const char *faults;
+} bad[] = {
+	{ "", "1:1 : the document is empty, expected an object\n" },
+	{ "# nothing\n", "1:1 : the document is empty, expected an object\n" },
+	{ "5\n", "1:1 : expected an object, found a number\n" },
+	{ "[]\n", "1:1 : expected an object, found an array\n" },
+	{ "{}\n", "1:1 devices: is missing\n"
+		  "1:1 name: is missing (or gateway_name, where event types begin with it)\n" },
+	{ "devices: []\n",
+	    "1:1 name: is missing (or gateway_name, where event types begin with it)\n" },
+	{ "name: g\n", "1:1 devices: is missing\n" },
+	{ "name: 5\ndevices: {}\n", "1:7 name: expected a string, found a number\n"
+				    "2:10 devices: expected an array, found an object\n" },
+	{ "name: g\n devices: []\n",
+	    "2:9 : not YAML: mapping values are not allowed in this context\n" },
+	{ "name: [g\ndevices: []\n",
+	    "2:8 : not YAML: while parsing a flow sequence, did not find expected ',' or ']'\n" },
+	{ "name: \"g\n", "2:1 : not YAML: while scanning a quoted scalar, found unexpected end of "
+			 "stream\n" },
+	{ "name: \xc5\n", "1:7 : expected UTF-8, found other bytes\n" },
+	{ "name: g\n# \xc5\xbe\xff\n", "2:4 : expected UTF-8, found other bytes\n" },
+	{ "name: g\x01\n", "1:8 : not YAML: control characters are not allowed\n" },
+	{ HEAD "---\nname: h\n", "3:1 : expected one document, found another\n" },
+	{ HEAD "name: h\n", "3:7 : duplicate key 'name', first given in line 1\n" },
+	{ HEAD "type: !gateway gateway\n", "3:7 type: the tag '!gateway' is not supported\n" },
+	{ HEAD "control: !!set {}\n",
+	    "3:10 control: tags other than the core ones are not supported\n" },
+	{ HEAD "x: !!int y\n", "3:4 x: the value is not what its tag says\n"
+			       "warning 3:4 x: unknown key, ignored\n" },
+	{ HEAD "x: *y\n", "3:4 x: an alias of an anchor that was not given before it\n" },
+	{ HEAD "x: &x [*x]\n", "3:8 x[0]: an alias within its own anchor\n" },
+	{ HEAD "? [a, b]\n: c\n", "3:3 : expected a plain key, found an array or an object\n" },
+	{ HEAD "x: {<<: 5}\n",
+	    "3:9 x: '<<' expects an object or an array of objects, found a number\n" },
+	{ HEAD "limits: {memory: .inf, files: 0xffffffffffffffffffff}\n",
+	    "3:18 limits.memory: infinity and NaN can not be used in a configuration\n"
+	    "3:31 limits.files: an integer of this notation that does not fit 64 bits\n"
+	    "3:18 limits.memory: expected an integer from 33554432 to 1099511627776, found .inf\n"
+	    "3:31 limits.files: expected an integer from 16 to 65536, found 0xffffffffffffffffffff\n" },
+
+	{ HEAD "type: event\n", "3:7 type: expected one of gateway, found event\n" },
+	{ HEAD "version: 1\n", "3:10 version: expected a string, found a number\n" },
+	{ "name: ''\ndevices: []\n", "1:7 name: expected a name, found an empty string\n" },
+	{ "name: a/b\ndevices: []\n", "1:7 name: " BAD_NAME "\n" },
+	{ "gateway_name: '?'\ndevices: []\n", "1:15 gateway_name: " BAD_NAME "\n" },
+	{ "name: \"a\\0b\"\ndevices: []\n", "1:7 name: a NUL in a string\n" },
+
+	{ HEAD "event_server: 5\n", "3:15 event_server: expected an object or null, found a number\n" },
+	{ HEAD "event_server: {}\n",
+	    "3:15 event_server: expected exactly one of eventer_server, monitor_component and "
+	    "built_in, found 0\n" },
+	{ HEAD "event_server: {require_operational: 1, eventer_server: {host: h}}\n",
+	    "3:37 event_server.require_operational: expected a boolean, found a number\n"
+	    "3:56 event_server.eventer_server.port: is missing\n" },
+	{ HEAD "event_server:\n    eventer_server:\n        host: h\n        port: 65536\n",
+	    "6:15 event_server.eventer_server.port: expected an integer from 1 to 65535, found "
+	    "65536\n" },
+	{ HEAD "event_server: {eventer_server: {host: h, port: 1}, built_in: {timeseries: -1}}\n",
+	    "3:75 event_server.built_in.timeseries: expected an integer from 0 to 10000000, found "
+	    "-1\n"
+	    "3:15 event_server: expected exactly one of eventer_server, monitor_component and "
+	    "built_in, found 2\n" },
+	{ HEAD "event_server: {monitor_component: {host: h, port: 1, gateway_group: g}}\n",
+	    "3:35 event_server.monitor_component.event_server_group: is missing\n" },
+	{ HEAD "event_server: {built_in: {listen: {host: h}}}\n",
+	    "3:35 event_server.built_in.listen.port: is missing\n" },
+	{ HEAD "event_server: {built_in: null}\nevent_server_address: tcp+sbs://h:1\n",
+	    "4:23 event_server_address: expected either it or event_server, found both\n" },
+	{ HEAD "event_server_address: ssl+sbs://h:1\n",
+	    "3:23 event_server_address: expected an address as tcp+sbs://HOST:PORT, found "
+	    "'ssl+sbs://h:1'\n" },
+	{ HEAD "event_server_address: tcp+sbs://h\n",
+	    "3:23 event_server_address: expected an address as tcp+sbs://HOST:PORT, found "
+	    "'tcp+sbs://h'\n" },
+	{ HEAD "event_server_address: tcp+sbs://::1:5\n",
+	    "3:23 event_server_address: expected an address as tcp+sbs://HOST:PORT, found "
+	    "'tcp+sbs://::1:5'\n" },
+	{ HEAD "event_server_address: tcp+sbs://h:0\n",
+	    "3:23 event_server_address: expected an address as tcp+sbs://HOST:PORT, found "
+	    "'tcp+sbs://h:0'\n" },
+	{ HEAD "event_server_group: e\n",
+	    "1:1 monitor: is missing (as there is event_server_group)\n" },
+	{ HEAD "monitor: {name: n, group: g, monitor_address: 'tcp+sbs://h:1'}\n",
+	    "1:1 event_server_group: is missing\n" },
+	{ HEAD "monitor: {name: n, group: g, monitor_address: 'tcp+sbs://h:1'}\n"
+	       "event_server_group: e\nevent_server_address: 'tcp+sbs://h:1'\n",
+	    "5:23 event_server_address: expected either event_server_address or monitor, found "
+	    "both\n" },
+
+	{ HEAD "sandbox: on\n",
+	    "3:10 sandbox: expected one of strict, best-effort, off, found a boolean\n" },
+	{ HEAD "sandbox: none\n",
+	    "3:10 sandbox: expected one of strict, best-effort, off, found none\n" },
+	{ HEAD "limits: {memory: 1, files: 1, start_ms: 1, ping_ms: 1, stop_ms: 1, credit: 1}\n",
+	    "3:18 limits.memory: expected an integer from 33554432 to 1099511627776, found 1\n"
+	    "3:28 limits.files: expected an integer from 16 to 65536, found 1\n"
+	    "3:41 limits.start_ms: expected an integer from 100 to 600000, found 1\n"
+	    "3:53 limits.ping_ms: expected an integer from 100 to 600000, found 1\n"
+	    "3:65 limits.stop_ms: expected an integer from 100 to 600000, found 1\n"
+	    "3:76 limits.credit: expected an integer from 65536 to 67108864, found 1\n" },
+
+	{ "name: g\ndevices: [5, {}]\n", "2:11 devices[0]: expected an object, found a number\n"
+					 "2:14 devices[1].name: is missing\n"
+					 "2:14 devices[1].module: is missing\n" },
+	{ "name: g\ndevices:\n  - module: pymodbus\n    name: a/b\n",
+	    "4:11 devices[0].name: " BAD_NAME "\n"
+	    "3:13 devices[0].module: expected one of " MODULES ", found 'pymodbus'\n" },
+	{ "name: g\ndevices:\n  - module: hat.gateway.devices.snmp.manager\n    name: a\n",
+	    "3:13 devices[0].module: no runner is built for 'hat.gateway.devices.snmp.manager' "
+	    "(snmp_manager); a runner of your own can be named by runner and type. Those built "
+	    "are: " MODULES "\n" },
+	{ "name: g\ndevices:\n  - {module: " MASTER ", name: a}\n"
+	  "  - {module: hat.gateway.devices.modbus.slave, name: a}\n"
+	  "  - {module: " MASTER ", name: a}\n  - {module: " MASTER ", name: a}\n",
+	    "5:55 devices[2].name: another modbus_master is called 'a' in line 3\n"
+	    "6:55 devices[3].name: another modbus_master is called 'a' in line 3\n" },
+	{ "name: g\ndevices:\n  - {runner: x, name: a}\n  - {runner: /x, name: b, type: 5}\n",
+	    "3:14 devices[0].runner: expected an absolute path, found 'x'\n"
+	    "3:5 devices[0].type: is missing (the device type of the runner)\n"
+	    "4:33 devices[1].type: expected a string, found a number\n" },
+	{ "name: g\ndevices:\n  - {runner: /x, name: a, type: a/b, sandbox: 5, limits: []}\n",
+	    "3:33 devices[0].type: " BAD_NAME "\n"
+	    "3:58 devices[0].limits: expected an object or null, found an array\n"
+	    "3:47 devices[0].sandbox: expected one of strict, best-effort, off, found a number\n" },
+
+	{ HEAD "log: {version: 2, root: 5, handlers: []}\n",
+	    "3:16 log.version: expected an integer from 1 to 1, found 2\n"
+	    "3:38 log.handlers: expected an object, found an array\n"
+	    "3:25 log.root: expected an object, found a number\n" },
+	{ HEAD "log: {root: {level: LOUD, handlers: [a]}}\n",
+	    "3:21 log.root.level: expected one of CRITICAL, ERROR, WARNING, INFO, DEBUG, NOTSET or "
+	    "a number, found LOUD\n"
+	    "3:38 log.root.handlers: expected the name of a handler in log.handlers\n" },
+};
+
+START_TEST(bad_files_name_every_fault)
+{
+	struct config *c = load(bad[_i].text);
+
+	ck_assert_str_eq(reported(), bad[_i].faults);
+	ck_assert_ptr_null(c);
+}
+END_TEST
+
+static const struct {
+	const char *text, *warnings;
+} odd[] = {
+	{ HEAD "bogus: 1\n", "warning 3:8 bogus: unknown key, ignored\n" },
+	{ HEAD "adminer_server: {host: h, port: 1}\n",
+	    "warning 3:17 adminer_server: not served, ignored; gatewayctl does what it was for\n" },
+	{ HEAD "log: {formatters: {}, handlers: {f: {class: logging.FileHandler}, g: {}}}\n",
+	    "warning 3:19 log.formatters: ignored: lines have the form of their target\n"
+	    "warning 3:37 log.handlers.f: ignored: of handlers, streams, syslog and the journal "
+	    "are "
+	    "served, not logging.FileHandler\n"
+	    "warning 3:70 log.handlers.g: ignored: of handlers, streams, syslog and the journal "
+	    "are "
+	    "served, not one without a class\n" },
+	{ HEAD "log: {loggers: {asyncio: {level: DEBUG}, hat.gatewayx: {}}}\n",
+	    "warning 3:26 log.loggers.asyncio: ignored: no logger of this program\n"
+	    "warning 3:56 log.loggers.hat.gatewayx: ignored: no logger of this program\n" },
+	{ HEAD "event_server_address: tcp+sbs://h:1\nevent_server_group: e\n",
+	    "warning 4:21 event_server_group: ignored without monitor\n" },
+};
+
+START_TEST(what_is_not_served_is_a_warning)
+{
+	struct config *c = load(odd[_i].text);
+
+	ck_assert_str_eq(reported(), odd[_i].warnings);
+	ck_assert_ptr_nonnull(c);
+	config_free(c);
+}
+END_TEST
+
+START_TEST(defaults)
+{
+	struct config *c = load_good("name: g\ndevices:\n  - {module: " MASTER ", name: a}\n");
+	const struct config_device *d = c->devices;
+
+	ck_assert_str_eq(c->name, "g");
+	ck_assert_str_eq(c->component_name, "g");
+	ck_assert_str_eq(c->path, "test.yaml");
+	ck_assert(!c->name_in_types);
+	ck_assert_int_eq(c->server, CONFIG_SERVER_BUILT_IN);
+	ck_assert_ptr_null(c->built_in.data);
+	ck_assert_uint_eq(c->built_in.timeseries, CONFIG_TIMESERIES_DEFAULT);
+	ck_assert_ptr_null(c->built_in.listen_host);
+	ck_assert_ptr_null(c->control_group);
+	ck_assert_int_eq(c->log.level, LOG_LEVEL_INFO);
+	ck_assert(c->log.console.on && !c->log.syslog.on && !c->log.journal.on);
+	ck_assert_uint_eq(c->device_count, 1);
+	ck_assert_str_eq(d->name, "a");
+	ck_assert_str_eq(d->type, "modbus_master");
+	ck_assert_str_eq(d->family, "modbus");
+	ck_assert_ptr_null(d->runner);
+	ck_assert_int_eq(d->sandbox, CONFIG_SANDBOX_STRICT);
+	ck_assert_int_eq(d->log_level, LOG_LEVEL_INFO);
+	ck_assert_uint_eq(d->limits.memory, CONFIG_MEMORY_DEFAULT);
+	ck_assert_uint_eq(d->limits.files, CONFIG_FILES_DEFAULT);
+	ck_assert_uint_eq(d->limits.start_ms, CONFIG_START_MS_DEFAULT);
+	ck_assert_uint_eq(d->limits.ping_ms, CONFIG_PING_MS_DEFAULT);
+	ck_assert_uint_eq(d->limits.stop_ms, CONFIG_STOP_MS_DEFAULT);
+	ck_assert_uint_eq(d->limits.credit, CONFIG_CREDIT_DEFAULT);
+	config_free(c);
+}
+END_TEST
+
+START_TEST(own_keys)
+{
+	struct config *c =
+	    load_good("name: g\nsandbox: off\nlimits: {files: 100}\n"
+		      "control: {group: ops}\n"
+		      "event_server:\n"
+		      "  built_in: {data: /d, timeseries: 0, listen: {host: h, port: 9}}\n"
+		      "devices:\n"
+		      "  - {runner: /r, type: t, name: a, sandbox: best-effort}\n"
+		      "  - {runner: /r, module: hat.gateway.devices.ping, name: a,\n"
+		      "     limits: {memory: 67108864, credit: 65536}}\n"
+		      "  - {runner: /r, module: my.module, type: u, name: a}\n");
+	const struct config_device *d = c->devices;
+
+	ck_assert_str_eq(c->control_group, "ops");
+	ck_assert_str_eq(c->built_in.data, "/d");
+	ck_assert_uint_eq(c->built_in.timeseries, 0);
+	ck_assert_str_eq(c->built_in.listen_host, "h");
+	ck_assert_uint_eq(c->built_in.listen_port, 9);
+	ck_assert_uint_eq(c->device_count, 3);
+	ck_assert_str_eq(d[0].type, "t");
+	ck_assert_str_eq(d[0].runner, "/r");
+	ck_assert_ptr_null(d[0].family);
+	ck_assert_int_eq(d[0].sandbox, CONFIG_SANDBOX_BEST_EFFORT);
+	ck_assert_uint_eq(d[0].limits.files, 100);
+	ck_assert_str_eq(d[1].type, "ping");
+	ck_assert_int_eq(d[1].sandbox, CONFIG_SANDBOX_OFF);
+	ck_assert_uint_eq(d[1].limits.memory, 67108864);
+	ck_assert_uint_eq(d[1].limits.credit, 65536);
+	ck_assert_uint_eq(d[1].limits.files, 100);
+	ck_assert_str_eq(d[2].type, "u");
+	config_free(c);
+}
+END_TEST
+
+START_TEST(generations_keep_their_names)
+{
+	struct config *c =
+	    load_good("gateway_name: g\nevent_server_address: 'tcp+sbs://[::1]:23012'\n"
+		      "devices: []\n");
+
+	ck_assert(c->name_in_types);
+	ck_assert_str_eq(c->name, "g");
+	ck_assert_int_eq(c->server, CONFIG_SERVER_EVENTER);
+	ck_assert_str_eq(c->server_host, "::1");
+	ck_assert_uint_eq(c->server_port, 23012);
+	config_free(c);
+
+	c = load_good("gateway_name: g\nmonitor:\n  name: c\n  group: gg\n"
+		      "  monitor_address: tcp+sbs://mon:23010\n  component_address: null\n"
+		      "event_server_group: eg\ndevices: []\n");
+	ck_assert(c->name_in_types);
+	ck_assert_str_eq(c->name, "g");
+	ck_assert_str_eq(c->component_name, "c");
+	ck_assert_int_eq(c->server, CONFIG_SERVER_MONITOR);
+	ck_assert_str_eq(c->server_host, "mon");
+	ck_assert_str_eq(c->gateway_group, "gg");
+	ck_assert_str_eq(c->event_server_group, "eg");
+	config_free(c);
+
+	c = load_good("name: c\ngateway_name: g\nevent_server:\n  require_operational: yes\n"
+		      "  monitor_component: {host: h, port: 1, gateway_group: gg,\n"
+		      "                      event_server_group: eg}\ndevices: []\n");
+	ck_assert(c->name_in_types);
+	ck_assert_str_eq(c->name, "g");
+	ck_assert_str_eq(c->component_name, "c");
+	ck_assert(c->require_operational);
+	ck_assert_int_eq(c->server, CONFIG_SERVER_MONITOR);
+	config_free(c);
+
+	c = load_good("name: g\nevent_server: {eventer_server: {host: h, port: 2, token: t}}\n"
+		      "devices: []\n");
+	ck_assert(!c->name_in_types);
+	ck_assert_int_eq(c->server, CONFIG_SERVER_EVENTER);
+	ck_assert_str_eq(c->server_token, "t");
+	config_free(c);
+}
+END_TEST
+
+static const struct {
+	const char *log;
+	enum log_level gateway, master, slave; /* of the gateway, modbus.master, iec104.slave */
+	int console, journal, syslog;	       /* level of the target, -1: off */
+} logs[] = {
+	{ "null", 6, 6, 6, 7, -1, -1 },
+	{ "{}", 6, 6, 6, 7, -1, -1 },
+	{ "{version: 1}", 4, 4, 4, 7, -1, -1 },
+	{ "{root: {level: ERROR}}", 3, 3, 3, 7, -1, -1 },
+	{ "{root: {level: CRITICAL}}", 3, 3, 3, 7, -1, -1 },
+	{ "{root: {level: NOTSET}}", 7, 7, 7, 7, -1, -1 },
+	{ "{root: {level: 25}}", 5, 5, 5, 7, -1, -1 },
+	{ "{root: {level: info}}", 6, 6, 6, 7, -1, -1 },
+	{ "{root: {level: INFO}, loggers: {hat.gateway.devices.modbus: {level: DEBUG}}}", 6, 7, 6,
+	    7, -1, -1 },
+	{ "{loggers: {hat: {level: ERROR}, hat.gateway.devices: {level: NOTSET},\n"
+	  "  hat.gateway.devices.iec104.slave: {level: INFO}}}",
+	    3, 3, 6, 7, -1, -1 },
+	{ "{handlers: {c: {class: logging.StreamHandler, level: WARNING}},\n"
+	  "  root: {level: INFO, handlers: [c]}}",
+	    6, 6, 6, 4, -1, -1 },
+	{ "{handlers: {j: {class: systemd.journal.JournalHandler}}, root: {handlers: [j]}}", 4, 4,
+	    4, -1, 7, -1 },
+	{ "{handlers: {s: {class: logging.handlers.SysLogHandler, level: ERROR},\n"
+	  "  c: {class: logging.StreamHandler}}, loggers: {hat.gateway: {handlers: [s],\n"
+	  "  propagate: false}}, root: {level: INFO, handlers: [c]}}",
+	    6, 6, 6, -1, -1, 3 },
+	{ "{handlers: {s: {class: logging.handlers.SysLogHandler, address: /dev/log},\n"
+	  "  c: {class: logging.StreamHandler}}, loggers: {hat.gateway: {handlers: [s]}},\n"
+	  "  root: {level: INFO, handlers: [c, s]}}",
+	    6, 6, 6, 7, -1, 7 },
+	{ "{handlers: {n: {class: logging.NullHandler}}, root: {handlers: [n]}}", 4, 4, 4, 7, -1,
+	    -1 },
+};
+
+static int
+level_of(const struct config_log_target *t)
+{
+	return t->on ? (int)t->level : -1;
+}
+
+START_TEST(log_levels_and_targets)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+	    "name: g\nlog: %s\ndevices:\n  - {module: " MASTER ", name: a}\n"
+	    "  - {module: hat.gateway.devices.iec104.slave, name: a}\n",
+	    logs[_i].log);
+	struct config *c = load_good(text);
+	ck_assert_int_eq(c->log.level, logs[_i].gateway);
+	ck_assert_int_eq(c->devices[0].log_level, logs[_i].master);
+	ck_assert_int_eq(c->devices[1].log_level, logs[_i].slave);
+	ck_assert_int_eq(level_of(&c->log.console), logs[_i].console);
+	ck_assert_int_eq(level_of(&c->log.journal), logs[_i].journal);
+	ck_assert_int_eq(level_of(&c->log.syslog), logs[_i].syslog);
+	config_free(c);
+}
+END_TEST
+
+static const struct {
+	const char *keys;
+	enum config_syslog transport;
+	const char *host;
+	unsigned port;
+} syslogs[] = {
+	{ "address: /dev/log", CONFIG_SYSLOG_LOCAL, NULL, 514 },
+	{ "address: [logs, 1514]", CONFIG_SYSLOG_UDP, "logs", 1514 },
+	{ "level: INFO", CONFIG_SYSLOG_UDP, "localhost", 514 },
+	{ "host: h, port: 6514, comm_type: UDP", CONFIG_SYSLOG_UDP, "h", 6514 },
+	{ "host: h, port: 6514, comm_type: TCP", CONFIG_SYSLOG_TCP, "h", 6514 },
+};
+
+START_TEST(syslog_addresses)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+	    HEAD "log: {handlers: {s: {class: hat.syslog.handler.SyslogHandler, %s}},\n"
+		 "  root: {handlers: [s]}}\n",
+	    syslogs[_i].keys);
+	struct config *c = load_good(text);
+	ck_assert(c->log.syslog.on);
+	ck_assert_int_eq(c->log.syslog_transport, syslogs[_i].transport);
+	ck_assert_uint_eq(c->log.syslog_port, syslogs[_i].port);
+	if (syslogs[_i].host)
+		ck_assert_str_eq(c->log.syslog_host, syslogs[_i].host);
+	else
+		ck_assert_ptr_null(c->log.syslog_host);
+	config_free(c);
+}
+END_TEST
+
+START_TEST(paths_find_their_lines)
+{
+	struct config *c = load_good("name: g\n"				      /* 1 */
+				     "log: {loggers: {hat.gateway: {level: INFO}}}\n" /* 2 */
+				     "devices:\n"				      /* 3 */
+				     "  - module: " MASTER "\n"			      /* 4 */
+				     "    name: a\n"				      /* 5 */
+				     "    connection:\n"			      /* 6 */
+				     "      transport:\n"			      /* 7 */
+				     "        port: 1\n"			      /* 8 */
+				     "    data: [{name: x},\n"			      /* 9 */
+				     "           {name: y}]\n");		      /* 10 */
+	static const struct {
+		const char *path;
+		uint32_t line, column;
+	} rows[] = {
+		{ "", 1, 1 },
+		{ "name", 1, 7 },
+		{ "log.loggers.hat.gateway.level", 2, 38 },
+		{ "devices[0].name", 5, 11 },
+		{ "devices[0].connection.transport.port", 8, 15 },
+		{ "devices[0].connection.transport.host", 7, 7 },
+		{ "devices[0].connection.nothing.host", 6, 5 },
+		{ "devices[0].data[1].name", 10, 19 },
+		{ "devices[0].data[2].name", 9, 11 },
+		{ "devices[0].data[", 9, 11 },
+		{ "devices[0].data[x]", 9, 11 },
+		{ "nothing", 1, 1 },
+		{ "name[0]", 1, 7 },
+		{ "name.x", 1, 7 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct json *j = config_find(c, rows[i].path);
+		ck_assert_msg(j->line == rows[i].line && j->column == rows[i].column, "%s: %u:%u",
+		    rows[i].path, j->line, j->column);
+	}
+	ck_assert_uint_eq(config_device_find(c->devices, "connection.transport.port")->line, 8);
+	ck_assert_ptr_eq(config_device_find(c->devices, "no"), c->devices[0].conf);
+	config_free(c);
+}
+END_TEST
+
+START_TEST(runner_gets_its_own_tree)
+{
+	struct config *c = load_good("name: g\ndevices:\n"
+				     "  - {module: " MASTER ", name: \"\\u017e\\\"\", limits: {},\n"
+				     "     sandbox: off, runner: /r, type: t,\n"
+				     "     a: 0x1F, b: [yes, ~, .5, 1_000, '5'], c: {type: x}}\n");
+	struct buffer b;
+
+	buffer_init(&b, 4096);
+	config_device_json(c->devices, &b);
+	buffer_u8(&b, 0);
+	ck_assert(!buffer_failed(&b));
+	ck_assert_str_eq((const char *)buffer_data(&b),
+	    "{\"module\":\"" MASTER "\",\"name\":\"\xc5\xbe\\\"\",\"a\":31,"
+	    "\"b\":[true,null,0.5,1000,\"5\"],\"c\":{\"type\":\"x\"}}");
+	buffer_clear(&b);
+	config_free(c);
+}
+END_TEST
+
+#define DEVICES(list) "name: g\ndevices: [" list "]\n"
+#define DEVICE(name, rest) "{module: " MASTER ", name: " name rest "}"
+
+static const struct {
+	const char *a, *b;
+	bool equal;
+} pairs[] = {
+	{ "", "", true },
+	{ ", x: 1", ", x: 1", true },
+	{ ", x: 1", ",  # a comment\n\n  x: 1", true },
+	{ ", x: 1, y: {a: 1, b: 2}", ", y: {b: 2, a: 1}, x: 1", true },
+	{ ", x: 0x10", ", x: 16", true },
+	{ ", x: &a [1], y: *a", ", x: [1], y: [1]", true },
+	{ ", limits: {files: 256}", "", true }, /* the default */
+	{ ", sandbox: strict", "", true },
+	{ ", x: 1", ", x: 2", false },
+	{ ", x: 1", ", x: '1'", false },
+	{ ", x: 1", ", y: 1", false },
+	{ ", x: 1", "", false },
+	{ "", ", x: null", false },
+	{ ", x: [1, 2]", ", x: [2, 1]", false },
+	{ ", x: [1, 2]", ", x: [1]", false },
+	{ ", x: true", ", x: false", false },
+	{ ", x: {type: a}", ", x: {type: b}", false },
+	{ ", limits: {files: 255}", "", false },
+	{ ", sandbox: off", "", false },
+	{ ", runner: /a", ", runner: /b", false },
+	{ ", runner: /a", "", false },
+	{ ", runner: /a, type: t", ", runner: /a, type: u", false },
+};
+
+START_TEST(devices_compare_by_meaning)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), DEVICES(DEVICE("a", "%s")), pairs[_i].a);
+	struct config *a = load_good(text);
+	snprintf(text, sizeof(text), DEVICES(DEVICE("a", "%s")), pairs[_i].b);
+	struct config *b = load_good(text);
+	ck_assert(config_device_equal(a->devices, b->devices) == pairs[_i].equal);
+	ck_assert(config_device_equal(b->devices, a->devices) == pairs[_i].equal);
+	config_free(a);
+	config_free(b);
+}
+END_TEST
+
+static const struct {
+	const char *before, *after;
+	const char *rows; /* "removed a, added b" */
+	const char *also; /* of "server", "log", "control" */
+} diffs[] = {
+	{ DEVICES(""), DEVICES(""), "", "" },
+	{ DEVICES(DEVICE("a", "")), DEVICES(DEVICE("a", "")), "same a", "" },
+	{ DEVICES(""), DEVICES(DEVICE("b", "") "," DEVICE("a", "")), "added b, added a", "" },
+	{ DEVICES(DEVICE("b", "") "," DEVICE("a", "")), DEVICES(""), "removed b, removed a", "" },
+	{ DEVICES(DEVICE("a", "") "," DEVICE("b", "") "," DEVICE("c", "")),
+	    DEVICES(DEVICE("d", "") "," DEVICE("c", "") "," DEVICE("b", ", x: 1")),
+	    "removed a, changed b, added d, same c", "" },
+	{ DEVICES(DEVICE("a", "")), DEVICES("{module: hat.gateway.devices.modbus.slave, name: a}"),
+	    "removed a, added a", "" },
+	{ DEVICES(""), "name: h\ndevices: []\n", "", "server" },
+	{ DEVICES(""), "gateway_name: g\ndevices: []\n", "", "server" },
+	{ HEAD "event_server: {eventer_server: {host: h, port: 1}}\n",
+	    HEAD "event_server: {eventer_server: {host: h, port: 2}}\n", "", "server" },
+	{ HEAD "event_server_address: tcp+sbs://h:1\n",
+	    HEAD "event_server: {eventer_server: {host: h, port: 1}}\n", "", "" },
+	{ HEAD, HEAD "event_server: {built_in: {timeseries: 1}}\n", "", "server" },
+	{ HEAD, HEAD "log: {root: {level: DEBUG}}\n", "", "log" },
+	{ HEAD, HEAD "control: {group: ops}\n", "", "control" },
+};
+
+START_TEST(diff_says_what_a_reload_does)
+{
+	struct config *before = load_good(diffs[_i].before), *after = load_good(diffs[_i].after);
+	struct config_diff *d = config_diff(before, after);
+	struct buffer b;
+
+	ck_assert_ptr_nonnull(d);
+	buffer_init(&b, 4096);
+	for (size_t i = 0; i < d->count; i++) {
+		const struct config_diff_row *r = &d->rows[i];
+		ck_assert((r->before == NULL) == (r->change == CONFIG_ADDED));
+		ck_assert((r->after == NULL) == (r->change == CONFIG_REMOVED));
+		buffer_printf(&b, "%s%s %s", i ? ", " : "", config_change_name(r->change),
+		    r->after ? r->after->name : r->before->name);
+	}
+	buffer_u8(&b, 0);
+	ck_assert_str_eq((const char *)buffer_data(&b), diffs[_i].rows);
+	ck_assert(d->server == (strcmp(diffs[_i].also, "server") == 0));
+	ck_assert(d->log == (strcmp(diffs[_i].also, "log") == 0));
+	ck_assert(d->control == (strcmp(diffs[_i].also, "control") == 0));
+	ck_assert_uint_eq(d->counts[0] + d->counts[1] + d->counts[2] + d->counts[3], d->count);
+	buffer_clear(&b);
+	free(d);
+	config_free(before);
+	config_free(after);
+}
+END_TEST
+
+static const struct {
+	const char *file;
+	size_t devices;
+	const char *warnings;
+} samples[] = {
+	{ "minimal", 1, "" },
+	{ "seed-naming", 1, "" },
+	{ "monitor", 1, "" },
+	{ "own-keys", 2, "" },
+	{ "hat-gateway-0.6-full", 6,
+	    "warning 46:1 adminer_server: not served, ignored; gatewayctl does what it was for\n"
+	    "warning 7:5 log.formatters: ignored: lines have the form of their target\n"
+	    "warning 23:9 log.handlers.file_handler: ignored: of handlers, streams, syslog and the "
+	    "journal are served, not logging.handlers.RotatingFileHandler\n"
+	    "warning 31:9 log.loggers.asyncio: ignored: no logger of this program\n" },
+};
+
+START_TEST(samples_load)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "etc/samples/%s.yaml", samples[_i].file);
+	buffer_reset(&faults);
+	struct config *c = config_load(path, on_fault, NULL);
+	ck_assert_str_eq(reported(), samples[_i].warnings);
+	ck_assert_ptr_nonnull(c);
+	ck_assert_str_eq(c->path, path);
+	ck_assert_uint_eq(c->device_count, samples[_i].devices);
+	config_free(c);
+}
+END_TEST
+
+START_TEST(a_full_configuration_of_hat_gateway)
+{
+	struct config *c = config_load("etc/samples/hat-gateway-0.6-full.yaml", on_fault, NULL);
+
+	ck_assert_ptr_nonnull(c);
+	ck_assert_int_eq(c->server, CONFIG_SERVER_EVENTER);
+	ck_assert_int_eq(c->log.level, LOG_LEVEL_INFO);
+	ck_assert_int_eq(level_of(&c->log.console), LOG_LEVEL_WARNING);
+	ck_assert_int_eq(level_of(&c->log.syslog), LOG_LEVEL_DEBUG);
+	ck_assert_int_eq(c->log.syslog_transport, CONFIG_SYSLOG_TCP);
+	ck_assert_int_eq(c->devices[0].log_level, LOG_LEVEL_DEBUG);
+	ck_assert_int_eq(c->devices[3].log_level, LOG_LEVEL_INFO);
+	/* What '<<' brought in, and what was there before it. */
+	const struct json *connection = json_get(c->devices[1].conf, "connection");
+	ck_assert_str_eq(json_get(connection, "modbus_type")->text, "TCP");
+	ck_assert_str_eq(json_get(connection, "request_retry_delay")->text, "5");
+	ck_assert_ptr_null(json_get(connection, "<<"));
+	ck_assert_uint_eq(connection->count, 9);
+	config_free(c);
+}
+END_TEST
+
+START_TEST(unreadable_files)
+{
+	char fifo[] = "/tmp/check_config_XXXXXX";
+	static const struct {
+		const char *path, *fault;
+	} rows[] = {
+		{ "/nonexistent/gatewayd.yaml", "0:0 : No such file or directory\n" },
+		{ "etc", "0:0 : expected a regular file\n" },
+		{ "/dev/null", "0:0 : expected a regular file\n" },
+		{ NULL, "0:0 : expected a regular file\n" },
+	};
+
+	ck_assert_ptr_nonnull(mkdtemp(fifo));
+	char path[64];
+	snprintf(path, sizeof(path), "%s/fifo", fifo);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		buffer_reset(&faults);
+		ck_assert_ptr_null(config_load(rows[i].path ? rows[i].path : path, on_fault, NULL));
+		ck_assert_str_eq(reported(), rows[i].fault);
+	}
+	unlink(path);
+	rmdir(fifo);
+}
+END_TEST
+
+START_TEST(faults_are_counted_not_poured_out)
+{
+	struct buffer b;
+	size_t lines = 0;
+
+	buffer_init(&b, 1 << 20);
+	buffer_append_str(&b, "name: g\ndevices:\n");
+	for (int i = 0; i < 300; i++)
+		buffer_append_str(&b, "  - 5\n");
+	buffer_u8(&b, 0);
+	ck_assert_ptr_null(load((const char *)buffer_data(&b)));
+	const char *text = reported(), *last = text;
+	for (const char *p = text; *p; p++)
+		if (*p == '\n' && ++lines == CONFIG_MAX_FAULTS)
+			last = p + 1;
+	ck_assert_uint_eq(lines, CONFIG_MAX_FAULTS + 1);
+	ck_assert_str_eq(last, "warning 0:0 : and 100 more\n");
+	buffer_clear(&b);
+}
+END_TEST
+
+START_TEST(too_many_devices)
+{
+	struct buffer b;
+
+	buffer_init(&b, 1 << 20);
+	buffer_append_str(&b, "name: g\ndevices:\n");
+	for (int i = 0; i < CONFIG_MAX_DEVICES + 1; i++)
+		buffer_printf(&b, "  - {module: " MASTER ", name: a%d}\n", i);
+	buffer_u8(&b, 0);
+	ck_assert_ptr_null(load((const char *)buffer_data(&b)));
+	ck_assert_str_eq(reported(), "2:1 devices: expected at most 4096 elements, found 4097\n");
+	buffer_clear(&b);
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase *tc = tcase_create("config");
+	tcase_add_checked_fixture(tc, setup, teardown);
+#define LOOP(test, table) tcase_add_loop_test(tc, test, 0, sizeof(table) / sizeof(table[0]))
+	LOOP(bad_files_name_every_fault, bad);
+	LOOP(what_is_not_served_is_a_warning, odd);
+	tcase_add_test(tc, defaults);
+	tcase_add_test(tc, own_keys);
+	tcase_add_test(tc, generations_keep_their_names);
+	LOOP(log_levels_and_targets, logs);
+	LOOP(syslog_addresses, syslogs);
+	tcase_add_test(tc, paths_find_their_lines);
+	tcase_add_test(tc, runner_gets_its_own_tree);
+	LOOP(devices_compare_by_meaning, pairs);
+	LOOP(diff_says_what_a_reload_does, diffs);
+	LOOP(samples_load, samples);
+	tcase_add_test(tc, a_full_configuration_of_hat_gateway);
+	tcase_add_test(tc, unreadable_files);
+	tcase_add_test(tc, faults_are_counted_not_poured_out);
+	tcase_add_test(tc, too_many_devices);
+	Suite *s = suite_create("config");
+	suite_add_tcase(s, tc);
+	SRunner *sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	int failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

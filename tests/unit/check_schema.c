@@ -1,0 +1,165 @@
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buffer.h"
+#include "common/schema.h"
+
+static const char *const colours[] = { "RED", "GREEN", NULL };
+
+static const struct schema_field inner_fields[] = {
+	{ "id", true, { .kind = SCHEMA_INT, .min = -5, .max = 5 } },
+	{ "deep", false,
+	    { .kind = SCHEMA_ARRAY, .items = &(const struct schema){ .kind = SCHEMA_BOOL } } },
+	{ 0 },
+};
+
+static const struct schema inner = { .kind = SCHEMA_OBJECT, .fields = inner_fields };
+
+static const struct schema_field fields[] = {
+	{ "any", false, { .kind = SCHEMA_ANY } },
+	{ "bool", false, { .kind = SCHEMA_BOOL } },
+	{ "int", false, { .kind = SCHEMA_INT, .min = 0, .max = 1099511627776 } },
+	{ "number", false, { .kind = SCHEMA_NUMBER, .min = 0.5, .max = 1e9 } },
+	{ "string", false, { .kind = SCHEMA_STRING, .max = 3 } },
+	{ "text", false, { .kind = SCHEMA_STRING } },
+	{ "enum", false, { .kind = SCHEMA_ENUM, .names = colours } },
+	{ "null_int", false, { .kind = SCHEMA_INT, .nullable = true, .min = 1, .max = 2 } },
+	{ "null_enum", false, { .kind = SCHEMA_ENUM, .nullable = true, .names = colours } },
+	{ "object", false, { .kind = SCHEMA_OBJECT, .fields = inner_fields } },
+	{ "open", false, { .kind = SCHEMA_OBJECT, .open = true, .fields = inner_fields } },
+	{ "list", false, { .kind = SCHEMA_ARRAY, .min = 1, .max = 2, .items = &inner } },
+	{ "free", false, { .kind = SCHEMA_ARRAY } },
+	{ 0 },
+};
+
+static const struct schema root = { .kind = SCHEMA_OBJECT, .fields = fields };
+
+static void
+on_fault(void *arg, enum schema_severity severity, const struct json *where, const char *path,
+    const char *message)
+{
+	ck_assert_ptr_nonnull(where);
+	buffer_printf(
+	    arg, "%s%s: %s\n", severity == SCHEMA_WARNING ? "warning " : "", path, message);
+}
+
+static const struct {
+	const char *text;
+	int errors;
+	const char *faults;
+} rows[] = {
+	{ "{}", 0, "" },
+	{ "{\"any\": {\"x\": 1}, \"bool\": true, \"int\": 0, \"number\": 1, \"string\": \"abc\",\n"
+	  " \"text\": \"abcdef\", \"enum\": \"GREEN\", \"null_int\": null, \"null_enum\": null,\n"
+	  " \"object\": {\"id\": -5, \"deep\": []}, \"open\": {\"id\": 5, \"more\": 1},\n"
+	  " \"list\": [{\"id\": 0}], \"free\": [1, \"x\", {}]}",
+	    0, "" },
+	{ "5", 1, ": expected an object, found a number\n" },
+	{ "{\"int\": 1099511627777}", 1,
+	    "int: expected an integer from 0 to 1099511627776, found 1099511627777\n" },
+	{ "{\"int\": -1}", 1, "int: expected an integer from 0 to 1099511627776, found -1\n" },
+	{ "{\"int\": 1.5}", 1, "int: expected an integer from 0 to 1099511627776, found 1.5\n" },
+	{ "{\"int\": 99999999999999999999}", 1,
+	    "int: expected an integer from 0 to 1099511627776, found 99999999999999999999\n" },
+	{ "{\"int\": \"1\"}", 1,
+	    "int: expected an integer from 0 to 1099511627776, found a string\n" },
+	{ "{\"int\": null}", 1, "int: expected an integer from 0 to 1099511627776, found null\n" },
+	{ "{\"number\": 0.4}", 1, "number: expected a number from 0.5 to 1000000000, found 0.4\n" },
+	{ "{\"number\": 1e999}", 1,
+	    "number: expected a number from 0.5 to 1000000000, found 1e999\n" },
+	{ "{\"null_int\": 3}", 1, "null_int: expected an integer from 1 to 2 or null, found 3\n" },
+	{ "{\"string\": \"abcd\", \"text\": 1}", 2,
+	    "string: expected at most 3 bytes, found 4\n"
+	    "text: expected a string, found a number\n" },
+	{ "{\"string\": \"a\\u0000b\"}", 1, "string: a NUL in a string\n" },
+	{ "{\"enum\": \"BLUE\", \"null_enum\": 1, \"bool\": 0}", 3,
+	    "bool: expected a boolean, found a number\n"
+	    "enum: expected one of RED, GREEN, found BLUE\n"
+	    "null_enum: expected one of RED, GREEN or null, found 1\n" },
+	{ "{\"enum\": [], \"object\": []}", 2,
+	    "enum: expected one of RED, GREEN, found an array\n"
+	    "object: expected an object, found an array\n" },
+	{ "{\"object\": {}, \"bogus\": 1}", 1,
+	    "object.id: is missing\n"
+	    "warning bogus: unknown key, ignored\n" },
+	{ "{\"object\": {\"id\": 9, \"deep\": [true, 1, {}], \"more\": 1}}", 3,
+	    "object.id: expected an integer from -5 to 5, found 9\n"
+	    "object.deep[1]: expected a boolean, found a number\n"
+	    "object.deep[2]: expected a boolean, found an object\n"
+	    "warning object.more: unknown key, ignored\n" },
+	{ "{\"list\": []}", 1, "list: expected at least 1 elements, found 0\n" },
+	{ "{\"list\": {}}", 1, "list: expected an array, found an object\n" },
+	{ "{\"list\": [{\"id\": 1}, 5, {}]}", 3,
+	    "list: expected at most 2 elements, found 3\n"
+	    "list[1]: expected an object, found a number\n"
+	    "list[2].id: is missing\n" },
+};
+
+static int
+check_text(const char *text, const char *path, struct buffer *b)
+{
+	char err[128];
+	struct json_doc *doc = json_parse(text, strlen(text), 1000, err, sizeof(err));
+
+	ck_assert_msg(doc != NULL, "%s: %s", text, err);
+	buffer_init(b, 1 << 16);
+	int errors = schema_check(json_root(doc), &root, path, on_fault, b);
+	buffer_u8(b, 0);
+	json_free(doc);
+	return errors;
+}
+
+START_TEST(every_fault_is_named)
+{
+	struct buffer b;
+
+	ck_assert_int_eq(check_text(rows[_i].text, "", &b), rows[_i].errors);
+	ck_assert_str_eq((const char *)buffer_data(&b), rows[_i].faults);
+	buffer_clear(&b);
+}
+END_TEST
+
+START_TEST(paths_begin_with_the_callers)
+{
+	struct buffer b;
+
+	ck_assert_int_eq(check_text("{\"list\": [{}], \"x\": 1}", "devices[3].conf", &b), 1);
+	ck_assert_str_eq((const char *)buffer_data(&b),
+	    "devices[3].conf.list[0].id: is missing\n"
+	    "warning devices[3].conf.x: unknown key, ignored\n");
+	buffer_clear(&b);
+}
+END_TEST
+
+START_TEST(long_paths_are_cut)
+{
+	char key[1001], text[1100];
+	struct buffer b;
+
+	memset(key, 'k', sizeof(key) - 1);
+	key[sizeof(key) - 1] = '\0';
+	snprintf(text, sizeof(text), "{\"%s\": 1}", key);
+	ck_assert_int_eq(check_text(text, "", &b), 0);
+	ck_assert_uint_lt(b.len, 600);
+	ck_assert(strncmp((const char *)buffer_data(&b), "warning kkkk", 12) == 0);
+	buffer_clear(&b);
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase *tc = tcase_create("schema");
+	tcase_add_loop_test(tc, every_fault_is_named, 0, sizeof(rows) / sizeof(rows[0]));
+	tcase_add_test(tc, paths_begin_with_the_callers);
+	tcase_add_test(tc, long_paths_are_cut);
+	Suite *s = suite_create("schema");
+	suite_add_tcase(s, tc);
+	SRunner *sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	int failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
