@@ -55,11 +55,11 @@ pump(struct engine *e)
 	const void *events;
 	size_t len;
 
-	while (e->pending_head && link_has_room(&e->link)) {
+	while (e->pending_head && eventlink_has_room(&e->link)) {
 		d = pop_pending(e);
 		if (!child_peek(d->child, &count, &events, &len))
 			continue;
-		link_register(&e->link, count, events, len);
+		eventlink_register(&e->link, count, events, len);
 		if (e->watch.on_registered)
 			e->watch.on_registered(e->watch.arg, d->child, count, events, len);
 		child_took(d->child);
@@ -97,7 +97,7 @@ on_before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
 
 	(void)loop, (void)revents;
 	pump(e);
-	link_flush(&e->link);
+	eventlink_flush(&e->link);
 	finish_stop(e);
 }
 
@@ -135,13 +135,13 @@ on_query(void *arg, struct child *c, struct child_query *query, const struct eve
 	struct engine *e = arg;
 
 	(void)c;
-	return link_query_latest(&e->link, types, on_answer, query);
+	return eventlink_query_latest(&e->link, types, on_answer, query);
 }
 
 static void
 forget_query(void *arg, struct child_query *query)
 {
-	link_forget(&((struct engine *)arg)->link, query);
+	eventlink_forget(&((struct engine *)arg)->link, query);
 }
 
 static void
@@ -305,7 +305,7 @@ query_enables(struct engine *e)
 		eventer_put_segments(&b, enable_suffix, 2);
 	}
 	types.bytes = (struct sbs_str){ (const char *)buffer_data(&b), b.len };
-	if (buffer_failed(&b) || link_query_latest(&e->link, &types, on_enables, e) < 0)
+	if (buffer_failed(&b) || eventlink_query_latest(&e->link, &types, on_enables, e) < 0)
 		log_error("the last 'enable' events could not be asked for: %s", strerror(errno));
 	buffer_clear(&b);
 }
@@ -388,7 +388,7 @@ on_room(void *arg)
 	pump(arg);
 }
 
-static const struct link_handler link_handler = { on_up, on_down, on_status, on_events, on_room };
+static const struct eventlink_handler eventlink_handler = { on_up, on_down, on_status, on_events, on_room };
 
 /* The segments of a device's prefix; returns how many. */
 static size_t
@@ -455,7 +455,7 @@ engine_init(struct engine *e, struct ev_loop *loop, struct broker *broker,
 		.zone = zone,
 		.ops = &child_ops,
 		.arg = e };
-	link_init(&e->link, loop, broker, &link_handler, e);
+	eventlink_init(&e->link, loop, broker, &eventlink_handler, e);
 	e->devices = calloc(config->device_count + 1, sizeof(*e->devices));
 	e->sorted = calloc(config->device_count + 1, sizeof(*e->sorted));
 	if (!e->devices || !e->sorted || put_subscriptions(e) < 0 ||
@@ -482,7 +482,7 @@ engine_clear(struct engine *e)
 	e->active = false;
 	for (size_t i = 0; i < e->device_count; i++)
 		child_free(e->devices[i].child);
-	link_off(&e->link);
+	eventlink_off(&e->link);
 	buffer_clear(&e->subscriptions);
 	free(e->devices);
 	free(e->sorted);
@@ -491,7 +491,7 @@ engine_clear(struct engine *e)
 }
 
 void
-engine_connect(struct engine *e, const struct link_target *server)
+engine_connect(struct engine *e, const struct eventlink_target *server)
 {
 	struct eventer_types subscriptions = e->target.subscriptions;
 
@@ -499,14 +499,14 @@ engine_connect(struct engine *e, const struct link_target *server)
 	e->target = *server;
 	e->target.subscriptions = subscriptions;
 	e->target.client_name = e->client_name;
-	link_on(&e->link, &e->target);
+	eventlink_on(&e->link, &e->target);
 }
 
 void
 engine_disconnect(struct engine *e)
 {
 	destroy(e);
-	link_off(&e->link);
+	eventlink_off(&e->link);
 	notify_link(e);
 }
 
@@ -533,7 +533,7 @@ engine_register(struct engine *e, const struct sbs_str *segments, size_t count,
 	eventer_put_register_event(&b, &none, segments, count, source, payload);
 	bool failed = buffer_failed(&b);
 	if (!failed)
-		link_register(&e->link, 1, buffer_data(&b), b.len);
+		eventlink_register(&e->link, 1, buffer_data(&b), b.len);
 	buffer_clear(&b);
 	return failed ? (errno = EMSGSIZE, -1) : 0;
 }

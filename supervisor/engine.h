@@ -11,7 +11,7 @@
 
 #include "supervisor/child.h"
 #include "supervisor/config.h"
-#include "supervisor/link.h"
+#include "supervisor/eventlink.h"
 
 /* A device: its child, and what the Event Server said of it. */
 struct engine_device {
@@ -40,8 +40,8 @@ struct engine {
 	struct ev_loop *loop;
 	const struct config *config;
 	struct child_host host;
-	struct link link;
-	struct link_target target;
+	struct eventlink link;
+	struct eventlink_target target;
 	struct buffer subscriptions; /* encoded, of target */
 	char *client_name;           /* of target; owned */
 	struct engine_device *devices; /* in the configuration's order */
@@ -62,7 +62,7 @@ int engine_init(struct engine *e, struct ev_loop *loop, struct broker *broker,
     const struct config *config, const char *libexec, const char *zone);
 void engine_clear(struct engine *e);
 /* The link goes to this server from now on; texts are borrowed. */
-void engine_connect(struct engine *e, const struct link_target *server);
+void engine_connect(struct engine *e, const struct eventlink_target *server);
 /* Devices end, the link closes. */
 void engine_disconnect(struct engine *e);
 /* Orderly end: devices say their last events, 'running' false is registered, all is sent; then

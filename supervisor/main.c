@@ -261,7 +261,7 @@ run_check(struct gateway *g)
 static int
 connect_server(struct gateway *g)
 {
-	struct link_target target = { .host = g->config->server_host,
+	struct eventlink_target target = { .host = g->config->server_host,
 		.port = g->config->server_port,
 		.token = g->config->server_token };
 

@@ -1,4 +1,4 @@
-#include "supervisor/link.h"
+#include "supervisor/eventlink.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,10 +7,10 @@
 
 #include "common/log.h"
 
-static void connect_now(struct link *l);
+static void connect_now(struct eventlink *l);
 
 const char *
-link_state_name(enum link_state state)
+eventlink_state_name(enum eventlink_state state)
 {
 	static const char *const names[] = { "off", "waiting", "connecting", "connected" };
 
@@ -18,14 +18,14 @@ link_state_name(enum link_state state)
 }
 
 static void
-set_state(struct link *l, enum link_state state)
+set_state(struct eventlink *l, enum eventlink_state state)
 {
 	l->state = state;
 	l->since = monotime_now();
 }
 
 static void
-set_timer(struct link *l, int64_t ms)
+set_timer(struct eventlink *l, int64_t ms)
 {
 	ev_timer_stop(l->loop, &l->timer);
 	ev_timer_set(&l->timer, (double)ms / 1e3, 0.);
@@ -34,9 +34,9 @@ set_timer(struct link *l, int64_t ms)
 
 /* Closes what there is and waits, longer each time, with a quarter of jitter. */
 static void
-back_off(struct link *l, const char *why)
+back_off(struct eventlink *l, const char *why)
 {
-	enum link_state was = l->state;
+	enum eventlink_state was = l->state;
 
 	broker_cancel(l->connecting);
 	l->connecting = NULL;
@@ -58,7 +58,7 @@ back_off(struct link *l, const char *why)
 static void
 on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	struct link *l = w->data;
+	struct eventlink *l = w->data;
 
 	(void)loop, (void)revents;
 	if (l->state == LINK_CONNECTING)
@@ -68,7 +68,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 }
 
 static void
-on_init_res(struct link *l, const struct chatter_msg *msg)
+on_init_res(struct eventlink *l, const struct chatter_msg *msg)
 {
 	struct eventer_init_res res;
 
@@ -94,7 +94,7 @@ on_init_res(struct link *l, const struct chatter_msg *msg)
 }
 
 static void
-on_status(struct link *l, const struct chatter_msg *msg)
+on_status(struct eventlink *l, const struct chatter_msg *msg)
 {
 	if (l->state != LINK_UP || eventer_status_decode(msg->data, &l->status) != DEC_OK) {
 		back_off(l, "a malformed status");
@@ -106,7 +106,7 @@ on_status(struct link *l, const struct chatter_msg *msg)
 }
 
 static void
-on_events(struct link *l, const struct chatter_msg *msg)
+on_events(struct eventlink *l, const struct chatter_msg *msg)
 {
 	struct eventer_events_iter it;
 
@@ -121,7 +121,7 @@ on_events(struct link *l, const struct chatter_msg *msg)
 }
 
 static void
-on_query_res(struct link *l, const struct chatter_msg *msg)
+on_query_res(struct eventlink *l, const struct chatter_msg *msg)
 {
 	struct eventer_events_iter it;
 	size_t i = 0;
@@ -132,7 +132,7 @@ on_query_res(struct link *l, const struct chatter_msg *msg)
 		back_off(l, "an answer to no query, or malformed");
 		return;
 	}
-	struct link_query q = l->queries[i];
+	struct eventlink_query q = l->queries[i];
 	l->query_count--;
 	memmove(&l->queries[i], &l->queries[i + 1],
 	    (l->query_count - i) * sizeof(l->queries[0]));
@@ -144,13 +144,13 @@ static void
 on_message(void *arg, const struct chatter_msg *msg)
 {
 	static void (*const handlers[EVENTER_MSG_COUNT])(
-	    struct link *, const struct chatter_msg *) = {
+	    struct eventlink *, const struct chatter_msg *) = {
 		[EVENTER_INIT_RES] = on_init_res,
 		[EVENTER_STATUS_NOTIFY] = on_status,
 		[EVENTER_EVENTS_NOTIFY] = on_events,
 		[EVENTER_QUERY_RES] = on_query_res,
 	};
-	struct link *l = arg;
+	struct eventlink *l = arg;
 	int type = eventer_msg_parse(msg->type);
 
 	if (type < 0 || !handlers[type]) {
@@ -169,7 +169,7 @@ on_closed(void *arg, const char *why)
 static void
 on_drained(void *arg)
 {
-	struct link *l = arg;
+	struct eventlink *l = arg;
 
 	if (l->was_full && l->state == LINK_UP) {
 		l->was_full = false;
@@ -180,8 +180,8 @@ on_drained(void *arg)
 static void
 on_connected(void *arg, int fd, int error, const char *why)
 {
-	struct link *l = arg;
-	const struct link_target *t = &l->target;
+	struct eventlink *l = arg;
+	const struct eventlink_target *t = &l->target;
 
 	l->connecting = NULL;
 	if (fd < 0) {
@@ -203,9 +203,9 @@ on_connected(void *arg, int fd, int error, const char *why)
 }
 
 static void
-connect_now(struct link *l)
+connect_now(struct eventlink *l)
 {
-	const struct link_target *t = &l->target;
+	const struct eventlink_target *t = &l->target;
 
 	set_state(l, LINK_CONNECTING);
 	set_timer(l, LINK_CONNECT_MS);
@@ -217,12 +217,12 @@ connect_now(struct link *l)
 }
 
 void
-link_init(struct link *l, struct ev_loop *loop, struct broker *broker,
-    const struct link_handler *handler, void *arg)
+eventlink_init(struct eventlink *l, struct ev_loop *loop, struct broker *broker,
+    const struct eventlink_handler *handler, void *arg)
 {
 	static const struct conn_handler conn_handler = { on_message, on_closed, on_drained };
 
-	*l = (struct link){ .loop = loop,
+	*l = (struct eventlink){ .loop = loop,
 		.broker = broker,
 		.handler = handler,
 		.arg = arg,
@@ -233,7 +233,7 @@ link_init(struct link *l, struct ev_loop *loop, struct broker *broker,
 }
 
 void
-link_on(struct link *l, const struct link_target *target)
+eventlink_on(struct eventlink *l, const struct eventlink_target *target)
 {
 	l->target = *target;
 	l->backoff_ms = LINK_BACKOFF_FIRST_MS;
@@ -241,7 +241,7 @@ link_on(struct link *l, const struct link_target *target)
 }
 
 void
-link_off(struct link *l)
+eventlink_off(struct eventlink *l)
 {
 	broker_cancel(l->connecting);
 	l->connecting = NULL;
@@ -255,13 +255,13 @@ link_off(struct link *l)
 }
 
 void
-link_flush(struct link *l)
+eventlink_flush(struct eventlink *l)
 {
 	conn_flush(&l->conn);
 }
 
 bool
-link_has_room(struct link *l)
+eventlink_has_room(struct eventlink *l)
 {
 	if (l->state != LINK_UP)
 		return false;
@@ -272,7 +272,7 @@ link_has_room(struct link *l)
 }
 
 void
-link_register(struct link *l, size_t count, const void *events, size_t len)
+eventlink_register(struct eventlink *l, size_t count, const void *events, size_t len)
 {
 	if (l->state != LINK_UP)
 		return;
@@ -283,8 +283,8 @@ link_register(struct link *l, size_t count, const void *events, size_t len)
 }
 
 int
-link_query_latest(
-    struct link *l, const struct eventer_types *types, link_query_cb *cb, void *arg)
+eventlink_query_latest(
+    struct eventlink *l, const struct eventer_types *types, eventlink_query_cb *cb, void *arg)
 {
 	struct eventer_query query = { .kind = EVENTER_QUERY_LATEST, .has_types = true, .types = *types };
 
@@ -297,12 +297,12 @@ link_query_latest(
 	int64_t conversation = eventer_send_query_req(&l->conn.chatter, &query);
 	if (conversation < 0)
 		return errno = ENOBUFS, -1;
-	l->queries[l->query_count++] = (struct link_query){ conversation, cb, arg };
+	l->queries[l->query_count++] = (struct eventlink_query){ conversation, cb, arg };
 	return 0;
 }
 
 void
-link_forget(struct link *l, void *arg)
+eventlink_forget(struct eventlink *l, void *arg)
 {
 	for (size_t i = 0; i < l->query_count; i++)
 		if (l->queries[i].arg == arg)

@@ -3,8 +3,8 @@
  * Connects, subscribes, reconnects for ever with backoff; what happens when it
  * is up is the engine's.
  */
-#ifndef SUPERVISOR_LINK_H
-#define SUPERVISOR_LINK_H
+#ifndef SUPERVISOR_EVENTLINK_H
+#define SUPERVISOR_EVENTLINK_H
 
 #include <ev.h>
 #include <stdbool.h>
@@ -21,10 +21,10 @@ enum {
 	LINK_MAX_QUERIES = 8192,
 };
 
-enum link_state { LINK_OFF, LINK_WAITING, LINK_CONNECTING, LINK_UP };
+enum eventlink_state { LINK_OFF, LINK_WAITING, LINK_CONNECTING, LINK_UP };
 
 /* Where the Event Server is; texts are borrowed while the link is on. */
-struct link_target {
+struct eventlink_target {
 	const char *unix_path; /* or NULL */
 	const char *host;
 	uint16_t port;
@@ -35,7 +35,7 @@ struct link_target {
 	struct eventer_types subscriptions;
 };
 
-struct link_handler {
+struct eventlink_handler {
 	/* Registered and subscribed. */
 	void (*on_up)(void *arg);
 	/* The connection is over; queries under way are forgotten, their callbacks do not come. */
@@ -48,21 +48,21 @@ struct link_handler {
 };
 
 /* The events of a query's answer. */
-typedef void link_query_cb(void *arg, struct eventer_events_iter *events);
+typedef void eventlink_query_cb(void *arg, struct eventer_events_iter *events);
 
-struct link_query {
+struct eventlink_query {
 	int64_t conversation; /* 0: free */
-	link_query_cb *cb;
+	eventlink_query_cb *cb;
 	void *arg;
 };
 
-struct link {
+struct eventlink {
 	struct ev_loop *loop;
 	struct broker *broker;
-	const struct link_handler *handler;
+	const struct eventlink_handler *handler;
 	void *arg;
-	struct link_target target;
-	enum link_state state;
+	struct eventlink_target target;
+	enum eventlink_state state;
 	enum eventer_status status;
 	struct monotime since;
 	struct conn conn;
@@ -73,29 +73,29 @@ struct link {
 	bool was_full;
 	char last_error[160];
 	uint64_t connects, events_out, messages_out, events_in;
-	struct link_query *queries; /* LINK_MAX_QUERIES at most, owned */
+	struct eventlink_query *queries; /* LINK_MAX_QUERIES at most, owned */
 	size_t query_count;
 };
 
-void link_init(struct link *l, struct ev_loop *loop, struct broker *broker,
-    const struct link_handler *handler, void *arg);
+void eventlink_init(struct eventlink *l, struct ev_loop *loop, struct broker *broker,
+    const struct eventlink_handler *handler, void *arg);
 /* Starts connecting to target (its texts and subscriptions are borrowed while on). */
-void link_on(struct link *l, const struct link_target *target);
+void eventlink_on(struct eventlink *l, const struct eventlink_target *target);
 /* Closes; on_down does not come. */
-void link_off(struct link *l);
+void eventlink_off(struct eventlink *l);
 /* Writes what was put, now. */
-void link_flush(struct link *l);
+void eventlink_flush(struct eventlink *l);
 
 /* Room for another register message. */
-bool link_has_room(struct link *l);
+bool eventlink_has_room(struct eventlink *l);
 /* Puts count encoded RegisterEvents of len bytes into one message. Copied. */
-void link_register(struct link *l, size_t count, const void *events, size_t len);
+void eventlink_register(struct eventlink *l, size_t count, const void *events, size_t len);
 /* Asks for the latest events of these types. Returns 0, or -1 with errno (ENOBUFS, ENOTCONN). */
-int link_query_latest(
-    struct link *l, const struct eventer_types *types, link_query_cb *cb, void *arg);
+int eventlink_query_latest(
+    struct eventlink *l, const struct eventer_types *types, eventlink_query_cb *cb, void *arg);
 /* The answer to queries of this arg is not wanted any more. */
-void link_forget(struct link *l, void *arg);
+void eventlink_forget(struct eventlink *l, void *arg);
 
-const char *link_state_name(enum link_state state);
+const char *eventlink_state_name(enum eventlink_state state);
 
 #endif
