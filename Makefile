@@ -41,7 +41,8 @@ PROGRAMS := $(foreach p,supervisor:gatewayd event-server:gateway-eventd gatewayc
     device-runners/modbus:libexec/modbus device-runners/iec60870:libexec/iec60870,$(if \
     $(wildcard $(firstword $(subst :, ,$(p)))/main.c),$(B)/$(lastword $(subst :, ,$(p)))))
 
-.PHONY: all check unit vectors system interop fault fuzz bench lint install clean demo deps soak
+.PHONY: all check check-san unit vectors replay system interop fault fuzz bench lint install clean demo soak \
+    test-tools demo-tools
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(PROGRAMS)
@@ -108,6 +109,67 @@ $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(TEST
 	$(LINK) $< $(B)/tests/fuzz/replay.o -Wl,--start-group $(TEST_ARCHIVES) -Wl,--end-group $(TEST_LIBS)
 replay: $(FUZZ_REPLAY)
 	@tests/fuzz/run-replay $(FUZZ_REPLAY)
+
+# System tests: the real binaries, over real sockets and ptys. JOBS at once.
+system: all test-tools
+	@BUILD=$(B) tests/lib/run-system tests/system
+
+# The command of the README: everything that Debian's packages allow. Installs what is missing.
+check:
+	@tests/lib/deps test
+	@$(MAKE) -s all test-tools
+	@tests/lib/sum '$(MAKE) -s unit' '$(MAKE) -s vectors' '$(MAKE) -s replay' '$(MAKE) -s lint' \
+	    '$(MAKE) -s system'
+
+# The same tests that a sanitizer can say something about.
+check-san:
+	@tests/lib/sum '$(MAKE) -s SAN=1 unit' '$(MAKE) -s SAN=1 replay' '$(MAKE) -s SAN=1 system'
+
+# Peers from PyPI, in a venv of its own; skipped, saying so, where PyPI is out of reach.
+interop: all test-tools
+	@BUILD=$(B) tests/interop/run
+
+# What a runner does or suffers reaches nobody else. FAULT=quick: the bounded version.
+fault: all test-tools
+	@BUILD=$(B) tests/fault/run
+
+bench: all test-tools
+	@BUILD=$(B) tests/bench/run
+
+soak: all test-tools
+	@BUILD=$(B) tests/soak/run
+
+lint:
+	@tests/lib/lint
+
+# Fuzzing with libFuzzer: make fuzz FUZZ=sbs SECONDS=600; without FUZZ each target in turn.
+SECONDS ?= 60
+FUZZ ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz:
+	@tests/fuzz/run-fuzz $(SECONDS) $(FUZZ)
+
+demo:
+	@./demo
+
+# Tools for tests and the demo: simulated devices, runners that misbehave.
+TOOLS := $(patsubst tests/lib/%.c,$(B)/tests/lib/%,$(wildcard tests/lib/*.c))
+test-tools: $(TOOLS)
+demo-tools: $(filter %/modbus_sim,$(TOOLS))
+$(B)/tests/lib/%: $(B)/tests/lib/%.o $(TEST_ARCHIVES)
+	$(LINK) $< -Wl,--start-group $(TEST_ARCHIVES) -Wl,--end-group $(TEST_LIBS)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/gatewayd
+	install -m 755 $(B)/gatewayd $(B)/gateway-eventd $(DESTDIR)$(PREFIX)/sbin
+	install -m 755 $(B)/gatewayctl $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(B)/libexec/* $(DESTDIR)$(PREFIX)/libexec/gatewayd
+	for s in 1 5 7 8; do for m in man/*.$$s; do [ -e "$$m" ] || continue; \
+	    install -D -m 644 "$$m" "$(DESTDIR)$(PREFIX)/share/man/man$$s/$${m##*/}"; done; done
+	install -d $(DESTDIR)/etc/gatewayd
+	for f in etc/systemd/*.service; do [ -e "$$f" ] && install -D -m 644 "$$f" \
+	    "$(DESTDIR)$(PREFIX)/lib/systemd/system/$${f##*/}"; done; true
+	for d in sysusers.d tmpfiles.d; do [ -e etc/systemd/$$d/gatewayd.conf ] && install -D -m 644 \
+	    etc/systemd/$$d/gatewayd.conf "$(DESTDIR)$(PREFIX)/lib/$$d/gatewayd.conf"; done; true
 
 clean:
 	rm -rf build build-san build-fuzz

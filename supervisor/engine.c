@@ -78,15 +78,51 @@ all_ended(const struct engine *e)
 }
 
 static void
-finish_stop(struct engine *e)
+notify_link(struct engine *e)
 {
-	if (!e->stopping || !e->on_stopped || !all_ended(e))
+	if (e->watch.on_link)
+		e->watch.on_link(e->watch.arg);
+}
+
+/* The devices are gone: so is the engine, and the link with it. */
+static void
+leave(struct engine *e)
+{
+	void (*cb)(void *) = e->on_left;
+
+	ev_timer_stop(e->loop, &e->leave_limit);
+	e->leaving = false;
+	e->active = false;
+	while (pop_pending(e))
+		;
+	for (size_t i = 0; i < e->device_count; i++)
+		child_drop_pending(e->devices[i].child);
+	eventlink_off(&e->link);
+	notify_link(e);
+	cb(e->on_left_arg);
+}
+
+static void
+leave_if_done(struct engine *e)
+{
+	if (!e->leaving || !all_ended(e))
 		return;
 	if (e->link.state == LINK_UP && (e->pending_head || e->link.conn.out.len))
 		return;
-	void (*cb)(void *) = e->on_stopped;
-	e->on_stopped = NULL;
-	cb(e->on_stopped_arg);
+	leave(e);
+}
+
+static void
+on_leave_limit(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct engine *e = w->data;
+
+	(void)loop, (void)revents;
+	log_warning("the end of the devices takes too long; what is not sent is lost");
+	for (size_t i = 0; i < e->device_count; i++)
+		if (child_is_alive(e->devices[i].child))
+			child_kill(e->devices[i].child);
+	leave(e);
 }
 
 /* Before the loop waits: everything of this turn leaves in one write. */
@@ -98,7 +134,7 @@ on_before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
 	(void)loop, (void)revents;
 	pump(e);
 	eventlink_flush(&e->link);
-	finish_stop(e);
+	leave_if_done(e);
 }
 
 /* --- what children ask ------------------------------------------------------------------------- */
@@ -260,7 +296,7 @@ on_events(void *arg, struct eventer_events_iter *events)
 	struct engine *e = arg;
 	struct eventer_event event;
 
-	while (e->active && !e->stopping && eventer_events_next(events, &event)) {
+	while (e->active && !e->leaving && eventer_events_next(events, &event)) {
 		if (e->watch.on_notified)
 			e->watch.on_notified(e->watch.arg, &event);
 		struct engine_device *d = route(e, &event);
@@ -283,7 +319,7 @@ on_enables(void *arg, struct eventer_events_iter *events)
 	struct engine *e = arg;
 	struct eventer_event event;
 
-	while (e->active && !e->stopping && eventer_events_next(events, &event)) {
+	while (e->active && !e->leaving && eventer_events_next(events, &event)) {
 		struct engine_device *d = route(e, &event);
 		/* What was notified meanwhile is newer. */
 		if (d && !d->enable_known && has_suffix(d->child, &event, enable_suffix, 2))
@@ -343,20 +379,13 @@ destroy(struct engine *e)
 static void
 follow_status(struct engine *e)
 {
-	bool wanted = e->link.state == LINK_UP && !e->stopping &&
+	bool wanted = e->link.state == LINK_UP && !e->leaving &&
 	    (!e->config->require_operational || e->link.status == EVENTER_OPERATIONAL);
 
 	if (wanted && !e->active)
 		create(e);
-	else if (!wanted && e->active && !e->stopping)
+	else if (!wanted && e->active && !e->leaving)
 		destroy(e);
-}
-
-static void
-notify_link(struct engine *e)
-{
-	if (e->watch.on_link)
-		e->watch.on_link(e->watch.arg);
 }
 
 static void
@@ -469,6 +498,8 @@ engine_init(struct engine *e, struct ev_loop *loop, struct broker *broker,
 			return -1;
 		}
 	qsort(e->sorted, e->device_count, sizeof(e->sorted[0]), compare_devices);
+	ev_timer_init(&e->leave_limit, on_leave_limit, 0., 0.);
+	e->leave_limit.data = e;
 	ev_prepare_init(&e->before_wait, on_before_wait);
 	e->before_wait.data = e;
 	ev_prepare_start(loop, &e->before_wait);
@@ -479,6 +510,7 @@ void
 engine_clear(struct engine *e)
 {
 	ev_prepare_stop(e->loop, &e->before_wait);
+	ev_timer_stop(e->loop, &e->leave_limit);
 	e->active = false;
 	for (size_t i = 0; i < e->device_count; i++)
 		child_free(e->devices[i].child);
@@ -495,29 +527,31 @@ engine_connect(struct engine *e, const struct eventlink_target *server)
 {
 	struct eventer_types subscriptions = e->target.subscriptions;
 
-	engine_disconnect(e);
 	e->target = *server;
 	e->target.subscriptions = subscriptions;
 	e->target.client_name = e->client_name;
 	eventlink_on(&e->link, &e->target);
-}
-
-void
-engine_disconnect(struct engine *e)
-{
-	destroy(e);
-	eventlink_off(&e->link);
 	notify_link(e);
 }
 
 void
-engine_stop(struct engine *e, void (*on_stopped)(void *arg), void *arg)
+engine_disconnect(struct engine *e, void (*on_left)(void *arg), void *arg)
 {
-	e->stopping = true;
-	e->on_stopped = on_stopped;
-	e->on_stopped_arg = arg;
-	for (size_t i = 0; i < e->device_count; i++)
-		child_enable(e->devices[i].child, false);
+	uint32_t longest = 0;
+
+	e->on_left = on_left;
+	e->on_left_arg = arg;
+	if (e->leaving)
+		return;
+	e->leaving = true;
+	for (size_t i = 0; i < e->device_count; i++) {
+		struct child *c = e->devices[i].child;
+		if (c->conf->limits.stop_ms > longest)
+			longest = c->conf->limits.stop_ms;
+		child_enable(c, false);
+	}
+	ev_timer_set(&e->leave_limit, (longest + ENGINE_LEAVE_SLACK_MS) / 1e3, 0.);
+	ev_timer_start(e->loop, &e->leave_limit);
 }
 
 int

@@ -13,6 +13,8 @@
 #include "supervisor/config.h"
 #include "supervisor/eventlink.h"
 
+enum { ENGINE_LEAVE_SLACK_MS = 3000 };
+
 /* A device: its child, and what the Event Server said of it. */
 struct engine_device {
 	struct engine *engine;
@@ -49,10 +51,11 @@ struct engine {
 	struct engine_device **sorted; /* by prefix, for routing */
 	struct engine_device *pending_head, *pending_tail;
 	ev_prepare before_wait;
-	bool active;   /* the engine exists: link up, and operational where required */
-	bool stopping; /* on the way to the end of the process */
-	void (*on_stopped)(void *arg);
-	void *on_stopped_arg;
+	bool active;  /* the engine exists: link up, and operational where required */
+	bool leaving; /* engine_disconnect() is under way */
+	ev_timer leave_limit;
+	void (*on_left)(void *arg);
+	void *on_left_arg;
 	struct engine_watch watch;
 	uint64_t unrouted; /* events of no device of ours */
 };
@@ -61,13 +64,12 @@ struct engine {
 int engine_init(struct engine *e, struct ev_loop *loop, struct broker *broker,
     const struct config *config, const char *libexec, const char *zone);
 void engine_clear(struct engine *e);
-/* The link goes to this server from now on; texts are borrowed. */
+/* The link goes to this server from now on; texts are borrowed. Only when disconnected. */
 void engine_connect(struct engine *e, const struct eventlink_target *server);
-/* Devices end, the link closes. */
-void engine_disconnect(struct engine *e);
-/* Orderly end: devices say their last events, 'running' false is registered, all is sent; then
- * on_stopped, once. */
-void engine_stop(struct engine *e, void (*on_stopped)(void *arg), void *arg);
+/* Orderly: devices say their last events, 'running' false is registered, all is sent, the link
+ * closes; then on_left, once, from the loop. What takes longer than the devices' stop deadlines and
+ * ENGINE_LEAVE_SLACK_MS is cut short. A second call replaces on_left. */
+void engine_disconnect(struct engine *e, void (*on_left)(void *arg), void *arg);
 /* Registers an event of any type, as gatewayctl may. count segments. */
 int engine_register(struct engine *e, const struct sbs_str *segments, size_t count,
     const struct timestamp *source, const struct eventer_payload *payload);

@@ -17,10 +17,11 @@
 #include "supervisor/config.h"
 #include "supervisor/engine.h"
 #include "supervisor/eventd.h"
+#include "supervisor/monitor.h"
 
 #define DEFAULT_CONFIG "/etc/gatewayd/gatewayd.yaml"
 
-enum { EXIT_USAGE = 2, PATH_SIZE = 4096, STOP_SLACK_MS = 3000 };
+enum { EXIT_USAGE = 2, PATH_SIZE = 4096 };
 
 struct gateway {
 	struct ev_loop *loop;
@@ -34,8 +35,11 @@ struct gateway {
 	struct broker *broker;
 	struct engine engine;
 	struct eventd *eventd;
+	struct monitor monitor;
+	struct observer_event_server server; /* of the Monitor Server: where the engine is connected */
+	bool connected;
 	ev_signal signals[3];
-	ev_timer grace, watchdog;
+	ev_timer watchdog;
 	int exit_code;
 	bool stopping;
 };
@@ -175,23 +179,14 @@ on_stopped(void *arg)
 	ev_break(g->loop, EVBREAK_ALL);
 }
 
+/* Devices end in order, then the process. */
 static void
-on_grace(struct ev_loop *loop, ev_timer *w, int revents)
+stop(struct gateway *g, int exit_code)
 {
-	(void)w, (void)revents;
-	log_warning("the end takes too long; what is left is killed");
-	ev_break(loop, EVBREAK_ALL);
-}
-
-static int64_t
-longest_stop(const struct config *c)
-{
-	int64_t ms = 0;
-
-	for (size_t i = 0; i < c->device_count; i++)
-		if (c->devices[i].limits.stop_ms > ms)
-			ms = c->devices[i].limits.stop_ms;
-	return ms;
+	g->stopping = true;
+	g->exit_code = exit_code;
+	sd_notify(0, "STOPPING=1");
+	engine_disconnect(&g->engine, on_stopped, g);
 }
 
 static void
@@ -205,12 +200,8 @@ on_terminate(struct ev_loop *loop, ev_signal *w, int revents)
 		ev_break(loop, EVBREAK_ALL);
 		return;
 	}
-	g->stopping = true;
 	log_notice("signal %d: devices stop, then the gateway", w->signum);
-	sd_notify(0, "STOPPING=1");
-	ev_timer_set(&g->grace, (double)(longest_stop(g->config) + STOP_SLACK_MS) / 1e3, 0.);
-	ev_timer_start(loop, &g->grace);
-	engine_stop(&g->engine, on_stopped, g);
+	stop(g, EXIT_SUCCESS);
 }
 
 static void
@@ -232,7 +223,6 @@ watch_signals(struct gateway *g)
 		g->signals[i].data = g;
 		ev_signal_start(g->loop, &g->signals[i]);
 	}
-	ev_timer_init(&g->grace, on_grace, 0., 0.);
 	if (sd_watchdog_enabled(0, &watchdog_us) > 0) {
 		ev_timer_init(&g->watchdog, on_watchdog, 0., (double)watchdog_us / 3e6);
 		ev_timer_start(g->loop, &g->watchdog);
@@ -258,13 +248,74 @@ run_check(struct gateway *g)
 	return EXIT_SUCCESS;
 }
 
+static void follow_monitor(struct gateway *g);
+
+/* The engine is gone; what we held of the Monitor Server may go to another. */
+static void
+on_left(void *arg)
+{
+	struct gateway *g = arg;
+
+	g->connected = false;
+	monitor_release(&g->monitor);
+	follow_monitor(g);
+}
+
+/* Connected exactly while we are active, to the Event Server that is active. */
+static void
+follow_monitor(struct gateway *g)
+{
+	const struct observer *o = &g->monitor.observer;
+	bool wanted = o->active && o->event_server.found;
+
+	if (g->stopping || g->engine.leaving)
+		return;
+	if (g->connected && (!wanted || !observer_event_server_eq(&g->server, &o->event_server))) {
+		engine_disconnect(&g->engine, on_left, g);
+		return;
+	}
+	if (!wanted && !g->connected)
+		monitor_release(&g->monitor);
+	if (!wanted || g->connected)
+		return;
+	g->server = o->event_server;
+	g->connected = true;
+	engine_connect(&g->engine,
+	    &(struct eventlink_target){ .host = g->server.host,
+		.port = g->server.port,
+		.token = g->config->server_token,
+		.has_server_id = true,
+		.server_id = g->server.server_id });
+}
+
+static void
+on_monitor_change(void *arg)
+{
+	follow_monitor(arg);
+}
+
+/* The seed's rule: without its Monitor Server a gateway ends; systemd starts it again. */
+static void
+on_monitor_lost(void *arg, const char *why)
+{
+	struct gateway *g = arg;
+
+	log_write(LOG_LEVEL_ERROR, NULL, "monitor_lost", "Monitor Server: %s; the gateway ends", why);
+	if (!g->stopping)
+		stop(g, EXIT_FAILURE);
+}
+
 static int
 connect_server(struct gateway *g)
 {
+	static const struct monitor_handler monitor_handler = { on_monitor_change, on_monitor_lost };
 	struct eventlink_target target = { .host = g->config->server_host,
 		.port = g->config->server_port,
 		.token = g->config->server_token };
 
+	if (g->config->server == CONFIG_SERVER_MONITOR)
+		return monitor_open(
+		    &g->monitor, g->loop, g->broker, g->config, &monitor_handler, g);
 	if (g->config->server == CONFIG_SERVER_BUILT_IN) {
 		g->eventd = eventd_start(g->loop, g->eventd_program, &g->config->built_in,
 		    g->eventd_socket, g->state);
@@ -296,6 +347,8 @@ run(struct gateway *g)
 	sd_notify(0, "READY=1");
 	ev_run(g->loop, 0);
 	engine_clear(&g->engine);
+	if (g->config->server == CONFIG_SERVER_MONITOR)
+		monitor_close(&g->monitor);
 	eventd_stop(g->eventd);
 	broker_free(g->broker);
 	return g->exit_code;
