@@ -1,0 +1,399 @@
+#include "event-server/client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "common/fdutil.h"
+#include "common/log.h"
+
+static void
+watch(struct client *c)
+{
+	struct ev_loop *loop = c->server->loop;
+
+	if (c->state == CLIENT_DEAD)
+		return;
+	if (c->state != CLIENT_LEAVING && c->out.len <= CLIENT_HIGH_WATER && !c->again)
+		ev_io_start(loop, &c->readable);
+	else
+		ev_io_stop(loop, &c->readable);
+	if (c->out.len)
+		ev_io_start(loop, &c->writable);
+	else
+		ev_io_stop(loop, &c->writable);
+}
+
+static void
+shrink(struct buffer *b)
+{
+	if (b->len == 0 && b->size > CLIENT_IDLE_BUFFER)
+		buffer_clear(b);
+}
+
+void
+client_flush(struct client *c)
+{
+	if (c->state == CLIENT_DEAD)
+		return;
+	if (buffer_failed(&c->out)) {
+		client_close(c, "does not take what it is sent");
+		return;
+	}
+	while (c->out.len) {
+		ssize_t n = send(c->fd, buffer_data(&c->out), c->out.len, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			break;
+		if (n < 0) {
+			client_close(c, NULL);
+			return;
+		}
+		buffer_consume(&c->out, (size_t)n);
+	}
+	shrink(&c->out);
+	if (c->paused && c->out.len <= CLIENT_HIGH_WATER) {
+		c->paused = false;
+		c->again = true;
+		server_again(c->server);
+	}
+	if (c->state == CLIENT_LEAVING && c->out.len == 0)
+		client_close(c, NULL);
+	watch(c);
+}
+
+void
+client_close(struct client *c, const char *reason)
+{
+	struct server *s = c->server;
+
+	if (c->state == CLIENT_DEAD)
+		return;
+	if (reason)
+		server_complain(s, "client %lld (%s) %s: closing its connection", (long long)c->id,
+		    c->name ? c->name : "unnamed", reason);
+	ev_io_stop(s->loop, &c->readable);
+	ev_io_stop(s->loop, &c->writable);
+	ev_timer_stop(s->loop, &c->timer);
+	fd_close(c->fd);
+	c->fd = -1;
+	bool was_ready = c->state == CLIENT_READY;
+	c->state = CLIENT_DEAD;
+	if (c->slot >= 0) {
+		s->slots[c->slot] = NULL;
+		c->slot = -1;
+		s->epoch++;
+	}
+	for (size_t i = 0; i < s->request_count; i++)
+		if (s->requests[i].client == c)
+			s->requests[i].client = NULL;
+	if (was_ready && s->status != EVENTER_STOPPING) {
+		struct sbs_str name = sbs_str(c->name);
+		log_debug("client %lld (%s) left", (long long)c->id, c->name);
+		server_register_own(s, "eventer", &name, "\"DISCONNECTED\"");
+	}
+	server_again(s); /* so that it is freed */
+}
+
+void
+client_free(struct client *c)
+{
+	if (!c)
+		return;
+	chatter_clear(&c->chatter);
+	buffer_clear(&c->out);
+	buffer_clear(&c->subscriptions);
+	free(c->name);
+	free(c);
+}
+
+bool
+client_wants(const struct client *c, const struct eventer_type *type)
+{
+	struct eventer_types all = { c->subscription_count,
+		{ (const char *)buffer_data(&c->subscriptions), c->subscriptions.len } };
+	struct eventer_types_iter it = eventer_types_begin(&all);
+	struct eventer_type pattern;
+
+	while (eventer_types_next(&it, &pattern))
+		if (eventer_type_match(
+			type->segments, type->count, pattern.segments, pattern.count))
+			return true;
+	return false;
+}
+
+static void
+refuse(struct client *c, struct chatter_conv conv, const char *why)
+{
+	struct eventer_init_res res = { .success = false, .error = sbs_str(why) };
+
+	server_complain(c->server, "client %lld refused: %s", (long long)c->id, why);
+	c->state = CLIENT_LEAVING;
+	eventer_send_init_res(&c->chatter, conv, &res);
+}
+
+/* NULL, or why the client is refused. */
+static const char *
+check_init(const struct client *c, const struct eventer_init_req *req)
+{
+	struct eventer_types_iter it = eventer_types_begin(&req->subscriptions);
+	const char *token = c->server->token;
+	struct eventer_type type;
+
+	if (token && (!req->has_token || !sbs_str_eq(req->token, sbs_str(token))))
+		return "invalid client token";
+	if (req->client_name.len > CLIENT_MAX_NAME ||
+	    memchr(req->client_name.p, '\0', req->client_name.len))
+		return "unusable client name";
+	if (req->subscriptions.count > CLIENT_MAX_SUBSCRIPTIONS ||
+	    req->subscriptions.bytes.len > CLIENT_MAX_SUBSCRIPTION_BYTES)
+		return "too many subscriptions";
+	while (eventer_types_next(&it, &type))
+		if (type.cut)
+			return "too many segments in a subscription";
+	return NULL;
+}
+
+static void
+subscribe(struct client *c, const struct eventer_init_req *req)
+{
+	struct server *s = c->server;
+
+	buffer_append(&c->subscriptions, req->subscriptions.bytes.p, req->subscriptions.bytes.len);
+	c->subscription_count = req->subscriptions.count;
+	c->foreign = req->has_server_id && req->server_id != s->store.state.server;
+	if (c->subscription_count == 0 || c->foreign)
+		return;
+	for (int i = 0; i < SERVER_SLOTS && c->slot < 0; i++)
+		if (!s->slots[i])
+			c->slot = i;
+	if (c->slot < 0)
+		return;
+	s->slots[c->slot] = c;
+	s->epoch++;
+}
+
+static bool
+on_init_req(struct client *c, const struct chatter_msg *msg)
+{
+	struct eventer_init_res res = { .success = true, .status = c->server->status };
+	struct eventer_init_req req;
+
+	if (eventer_init_req_decode(msg->data, &req) != DEC_OK)
+		return false;
+	const char *why = check_init(c, &req);
+	if (why) {
+		refuse(c, chatter_msg_conv(msg), why);
+		return true;
+	}
+	c->name = strndup(req.client_name.p, req.client_name.len);
+	subscribe(c, &req);
+	if (!c->name || buffer_failed(&c->subscriptions)) {
+		client_close(c, "found no memory");
+		return true;
+	}
+	c->state = CLIENT_READY;
+	log_debug("client %lld is %s, with %zu subscriptions", (long long)c->id, c->name,
+	    c->subscription_count);
+	struct sbs_str name = sbs_str(c->name);
+	server_register_own(c->server, "eventer", &name, "\"CONNECTED\"");
+	c->from = c->server->store.staged_count;
+	eventer_send_init_res(&c->chatter, chatter_msg_conv(msg), &res);
+	return true;
+}
+
+static bool
+on_register_req(struct client *c, const struct chatter_msg *msg)
+{
+	struct eventer_events_iter events;
+
+	if (eventer_register_req_decode(msg->data, &events) != DEC_OK)
+		return false;
+	server_register(c->server, msg->last ? NULL : c, chatter_msg_conv(msg), &events);
+	if (eventer_events_end(&events) != DEC_OK)
+		return false;
+	if (c->server->store.staged_count >= SERVER_MAX_STAGED)
+		server_commit(c->server);
+	return true;
+}
+
+static bool
+on_query_req(struct client *c, const struct chatter_msg *msg)
+{
+	struct query *q = &c->server->query;
+	struct eventer_query params;
+
+	if (eventer_query_req_decode(msg->data, &params) != DEC_OK)
+		return false;
+	/* What was registered before the query is found by it. */
+	server_commit(c->server);
+	if (query_run(q, &c->server->store, &params) < 0) {
+		client_close(c, errno == E2BIG ? "asked for too much" : "found no memory");
+		return true;
+	}
+	eventer_begin_query_res(&c->chatter, chatter_msg_conv(msg), q->count, q->bytes);
+	for (size_t i = 0; i < q->count; i++)
+		buffer_append(&c->out, q->results[i]->bytes, q->results[i]->len);
+	eventer_put_query_more(&c->chatter, q->more);
+	c->again = true;
+	return true;
+}
+
+static bool
+on_events_ack(struct client *c, const struct chatter_msg *msg)
+{
+	(void)c;
+	return msg->data.len == 0;
+}
+
+/* What may be said, and when. */
+static const struct {
+	enum client_state state;
+	bool (*on)(struct client *c, const struct chatter_msg *msg); /* false: malformed */
+} handlers[EVENTER_MSG_COUNT] = {
+	[EVENTER_INIT_REQ] = { CLIENT_NEW, on_init_req },
+	[EVENTER_REGISTER_REQ] = { CLIENT_READY, on_register_req },
+	[EVENTER_QUERY_REQ] = { CLIENT_READY, on_query_req },
+	[EVENTER_EVENTS_ACK] = { CLIENT_READY, on_events_ack },
+};
+
+static void
+handle(struct client *c, const struct chatter_msg *msg)
+{
+	int type = eventer_msg_parse(msg->type);
+
+	if (type < 0 || !handlers[type].on || handlers[type].state != c->state)
+		client_close(c, "sent a message that has no place here");
+	else if (!handlers[type].on(c, msg))
+		client_close(c, "sent a malformed message");
+}
+
+static bool
+may_go_on(struct client *c)
+{
+	c->paused = c->out.len > CLIENT_HIGH_WATER;
+	return !c->paused && !c->again && (c->state == CLIENT_NEW || c->state == CLIENT_READY);
+}
+
+void
+client_work(struct client *c)
+{
+	struct chatter_msg msg;
+	enum dec r = DEC_OK;
+
+	c->again = false;
+	while (r == DEC_OK && may_go_on(c)) {
+		r = chatter_next(&c->chatter, &msg);
+		if (r == DEC_OK)
+			handle(c, &msg);
+		else if (r == DEC_BAD)
+			client_close(c, "sent a malformed frame");
+	}
+	if (c->again)
+		server_again(c->server);
+	if (r == DEC_MORE)
+		shrink(&c->chatter.in);
+	client_flush(c);
+}
+
+/* Reads on while reads fill their room, up to a bound; more comes in the next turn. */
+static void
+on_readable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct client *c = w->data;
+	size_t total = 0, size = 0;
+	ssize_t n;
+
+	(void)loop, (void)revents;
+	do {
+		uint8_t *room = chatter_room(&c->chatter, c->want, &size);
+		if (!room) {
+			client_close(c, "sent more than fits");
+			return;
+		}
+		n = recv(c->fd, room, size, 0);
+		if (n <= 0)
+			break;
+		chatter_fed(&c->chatter, (size_t)n, monotime_now());
+		total += (size_t)n;
+		if ((size_t)n == size && c->want < CLIENT_READ_MAX)
+			c->want *= 2;
+	} while ((size_t)n == size && total < CLIENT_READ_MAX);
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
+		/* What it sent before it left still counts. */
+		if (total)
+			client_work(c);
+		client_close(c, NULL);
+		return;
+	}
+	client_work(c);
+}
+
+static void
+on_writable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	(void)loop, (void)revents;
+	client_flush(w->data);
+}
+
+static void
+arm(struct client *c, struct monotime now)
+{
+	struct monotime at = chatter_deadline(&c->chatter);
+
+	if (c->state != CLIENT_READY && monotime_cmp(c->init_deadline, at) < 0)
+		at = c->init_deadline;
+	int64_t ms = monotime_diff_ms(at, now) + 1;
+	ev_timer_stop(c->server->loop, &c->timer);
+	ev_timer_set(&c->timer, ms > 0 ? (double)ms / 1000 : 0, 0);
+	ev_timer_start(c->server->loop, &c->timer);
+}
+
+static void
+on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct client *c = w->data;
+	struct monotime now = monotime_now();
+
+	(void)loop, (void)revents;
+	if (c->state != CLIENT_READY && monotime_cmp(now, c->init_deadline) >= 0) {
+		client_close(c, "said nothing in time");
+		return;
+	}
+	if (!chatter_tick(&c->chatter, now)) {
+		client_close(c, "does not answer");
+		return;
+	}
+	client_flush(c);
+	if (c->state != CLIENT_DEAD)
+		arm(c, now);
+}
+
+struct client *
+client_new(struct server *s, int fd)
+{
+	struct client *c = calloc(1, sizeof(*c));
+	struct monotime now = monotime_now();
+
+	if (!c) {
+		fd_close(fd);
+		return NULL;
+	}
+	c->server = s;
+	c->id = ++s->next_client;
+	c->fd = fd;
+	c->slot = -1;
+	c->want = CLIENT_READ_MIN;
+	c->init_deadline = monotime_add_ms(now, CLIENT_INIT_MS);
+	buffer_init(&c->out, CLIENT_MAX_OUT);
+	buffer_init(&c->subscriptions, CLIENT_MAX_SUBSCRIPTION_BYTES);
+	chatter_init(&c->chatter, &c->out, CLIENT_MAX_FRAME, now);
+	ev_io_init(&c->readable, on_readable, fd, EV_READ);
+	ev_io_init(&c->writable, on_writable, fd, EV_WRITE);
+	ev_timer_init(&c->timer, on_timer, 0, 0);
+	c->readable.data = c->writable.data = c->timer.data = c;
+	watch(c);
+	arm(c, now);
+	return c;
+}

@@ -1,0 +1,257 @@
+#include "event-server/db.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/fdutil.h"
+
+enum { TABLES = 3, DB_FORMAT = 1 };
+
+struct db {
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi latest, series, meta;
+	int lock;
+	int failed; /* LMDB's code of the open transaction's first failure */
+	int error;  /* the one to tell */
+};
+
+/* As it is kept; in the byte order of the machine, as LMDB's own pages are. */
+struct kept_state {
+	uint64_t format;
+	int64_t server, session, s;
+	uint64_t us;
+};
+
+static char state_key[] = "state";
+
+static int
+lock_folder(const char *dir)
+{
+	char path[4096];
+
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return -1;
+	if ((size_t)snprintf(path, sizeof(path), "%s/lock", dir) >= sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		fd_close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int
+open_tables(struct db *db)
+{
+	MDB_txn *txn;
+	int r = mdb_txn_begin(db->env, NULL, 0, &txn);
+
+	if (r)
+		return r;
+	r = mdb_dbi_open(txn, "latest", MDB_CREATE | MDB_INTEGERKEY, &db->latest);
+	if (!r)
+		r = mdb_dbi_open(txn, "series", MDB_CREATE | MDB_INTEGERKEY, &db->series);
+	if (!r)
+		r = mdb_dbi_open(txn, "meta", MDB_CREATE, &db->meta);
+	if (r) {
+		mdb_txn_abort(txn);
+		return r;
+	}
+	return mdb_txn_commit(txn);
+}
+
+struct db *
+db_open(const char *dir, bool sync, char *err, size_t err_size)
+{
+	struct db *db = calloc(1, sizeof(*db));
+	unsigned flags = MDB_NOLOCK | MDB_NOTLS | (sync ? 0 : MDB_NOSYNC);
+
+	if (!db) {
+		snprintf(err, err_size, "out of memory");
+		return NULL;
+	}
+	db->lock = lock_folder(dir);
+	if (db->lock < 0) {
+		const char *why = strerror(errno);
+		if (errno == EWOULDBLOCK)
+			why = "in use by another gateway-eventd";
+		snprintf(err, err_size, "%s: %s", dir, why);
+		goto fail;
+	}
+	int r = mdb_env_create(&db->env);
+	if (!r)
+		r = mdb_env_set_maxdbs(db->env, TABLES);
+	if (!r)
+		r = mdb_env_set_mapsize(db->env, DB_MAP_SIZE);
+	if (!r)
+		r = mdb_env_open(db->env, dir, flags, 0600);
+	if (!r)
+		r = open_tables(db);
+	if (!r)
+		return db;
+	snprintf(err, err_size, "%s: %s", dir, mdb_strerror(r));
+fail:
+	db_close(db);
+	return NULL;
+}
+
+void
+db_close(struct db *db)
+{
+	if (!db)
+		return;
+	int saved = errno;
+	if (db->txn)
+		mdb_txn_abort(db->txn);
+	if (db->env)
+		mdb_env_close(db->env);
+	fd_close(db->lock);
+	free(db);
+	errno = saved;
+}
+
+static int
+visit_all(MDB_txn *txn, MDB_dbi table, db_visit *visit, void *arg)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int r = mdb_cursor_open(txn, table, &cursor);
+
+	if (r)
+		return r;
+	while ((r = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+		size_t k;
+		if (key.mv_size != sizeof(k))
+			continue;
+		memcpy(&k, key.mv_data, sizeof(k));
+		if (!visit(arg, k, (struct sbs_str){ value.mv_data, value.mv_size }))
+			break;
+	}
+	mdb_cursor_close(cursor);
+	return r == MDB_NOTFOUND ? 0 : r;
+}
+
+static int
+read_state(struct db *db, MDB_txn *txn, struct db_state *state)
+{
+	MDB_val key = { sizeof(state_key) - 1, state_key }, value;
+	struct kept_state kept;
+	int r = mdb_get(txn, db->meta, &key, &value);
+
+	*state = (struct db_state){ 0 };
+	if (r == MDB_NOTFOUND)
+		return 0;
+	if (r)
+		return r;
+	if (value.mv_size != sizeof(kept))
+		return MDB_VERSION_MISMATCH;
+	memcpy(&kept, value.mv_data, sizeof(kept));
+	if (kept.format != DB_FORMAT)
+		return MDB_VERSION_MISMATCH;
+	*state = (struct db_state){ kept.server, kept.session, { kept.s, (uint32_t)kept.us } };
+	return 0;
+}
+
+int
+db_load(struct db *db, db_visit *latest, db_visit *series, void *arg, struct db_state *state)
+{
+	MDB_txn *txn;
+
+	db->error = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn);
+	if (db->error)
+		return -1;
+	db->error = read_state(db, txn, state);
+	if (!db->error)
+		db->error = visit_all(txn, db->latest, latest, arg);
+	if (!db->error)
+		db->error = visit_all(txn, db->series, series, arg);
+	mdb_txn_abort(txn);
+	return db->error ? -1 : 0;
+}
+
+static void
+note(struct db *db, int r)
+{
+	if (r && !db->failed)
+		db->failed = r;
+}
+
+void
+db_begin(struct db *db)
+{
+	db->failed = mdb_txn_begin(db->env, NULL, 0, &db->txn);
+	if (db->failed)
+		db->txn = NULL;
+}
+
+static void
+put(struct db *db, MDB_dbi table, uint64_t key, struct sbs_str event, unsigned flags)
+{
+	size_t number = (size_t)key; /* what LMDB takes for an integer key */
+	MDB_val k = { sizeof(number), &number }, v = { event.len, (void *)event.p };
+
+	if (!db->failed)
+		note(db, mdb_put(db->txn, table, &k, &v, flags));
+}
+
+void
+db_put_latest(struct db *db, uint64_t type, struct sbs_str event)
+{
+	put(db, db->latest, type, event, 0);
+}
+
+void
+db_put_series(struct db *db, uint64_t seq, struct sbs_str event)
+{
+	put(db, db->series, seq, event, MDB_APPEND);
+}
+
+void
+db_drop_series(struct db *db, uint64_t from, uint64_t to)
+{
+	for (size_t seq = (size_t)from; seq < to && !db->failed; seq++) {
+		MDB_val k = { sizeof(seq), &seq };
+		int r = mdb_del(db->txn, db->series, &k, NULL);
+		if (r != MDB_NOTFOUND)
+			note(db, r);
+	}
+}
+
+void
+db_put_state(struct db *db, const struct db_state *state)
+{
+	struct kept_state kept = { DB_FORMAT, state->server, state->session, state->last.s,
+		state->last.us };
+	MDB_val k = { sizeof(state_key) - 1, state_key }, v = { sizeof(kept), &kept };
+
+	if (!db->failed)
+		note(db, mdb_put(db->txn, db->meta, &k, &v, 0));
+}
+
+int
+db_commit(struct db *db)
+{
+	if (db->txn && db->failed)
+		mdb_txn_abort(db->txn);
+	else if (db->txn)
+		note(db, mdb_txn_commit(db->txn));
+	db->txn = NULL;
+	db->error = db->failed;
+	return db->failed ? -1 : 0;
+}
+
+const char *
+db_error(const struct db *db)
+{
+	return mdb_strerror(db->error);
+}

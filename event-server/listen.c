@@ -1,0 +1,231 @@
+/* gateway-eventd's listening sockets. */
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/fdutil.h"
+#include "common/log.h"
+#include "event-server/client.h"
+#include "event-server/server.h"
+
+enum {
+	BACKLOG = 256,
+	ACCEPTS_A_TURN = 64,
+	ACCEPT_PAUSE_S = 1, /* after running out of descriptors or memory */
+};
+
+static void
+watch_listeners(struct server *s, bool on)
+{
+	for (size_t i = 0; i < s->listener_count; i++) {
+		if (on)
+			ev_io_start(s->loop, &s->listeners[i]);
+		else
+			ev_io_stop(s->loop, &s->listeners[i]);
+	}
+}
+
+static void
+on_accept_again(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop, (void)revents;
+	watch_listeners(w->data, true);
+}
+
+static void
+take(struct server *s, int fd)
+{
+	int one = 1;
+
+	if (s->client_count == SERVER_MAX_CLIENTS) {
+		server_complain(
+		    s, "a connection is refused: %d clients are connected", SERVER_MAX_CLIENTS);
+		fd_close(fd);
+		return;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* fails on a Unix socket */
+	struct client *c = client_new(s, fd);
+	if (!c)
+		return;
+	c->next = s->clients;
+	s->clients = c;
+	s->client_count++;
+}
+
+static void
+on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct server *s = w->data;
+
+	(void)revents;
+	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+		int fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			take(s, fd);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			server_complain(
+			    s, "no connection can be taken for now: %s", strerror(errno));
+			watch_listeners(s, false);
+			ev_timer_set(&s->accept, ACCEPT_PAUSE_S, 0);
+			ev_timer_start(loop, &s->accept);
+		}
+		return;
+	}
+}
+
+static void
+add_listener(struct server *s, int fd)
+{
+	ev_io *w = &s->listeners[s->listener_count++];
+
+	ev_timer_init(&s->accept, on_accept_again, 0, 0);
+	s->accept.data = s;
+	ev_io_init(w, on_acceptable, fd, EV_READ);
+	w->data = s;
+	ev_io_start(s->loop, w);
+}
+
+/* Cuts "HOST:PORT" or "[HOST]:PORT" in place. */
+static int
+split_address(char *address, char **host, char **port)
+{
+	char *colon = strrchr(address, ':');
+
+	if (!colon || !colon[1])
+		return -1;
+	*colon = '\0';
+	*port = colon + 1;
+	*host = address;
+	size_t len = strlen(address);
+	if (address[0] == '[' && len > 2 && address[len - 1] == ']') {
+		address[len - 1] = '\0';
+		*host = address + 1;
+	} else if (strchr(address, ':')) {
+		return -1;
+	}
+	return 0;
+}
+
+static int
+bind_first(const struct addrinfo *list)
+{
+	int one = 1, fd = -1;
+
+	for (const struct addrinfo *a = list; a; a = a->ai_next) {
+		fd_close(fd);
+		fd = socket(a->ai_family, a->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		if (fd < 0)
+			continue;
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+		if (bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+			return fd;
+	}
+	fd_close(fd);
+	return -1;
+}
+
+static int
+port_of(int fd)
+{
+	struct sockaddr_storage a;
+	socklen_t len = sizeof(a);
+
+	if (getsockname(fd, (struct sockaddr *)&a, &len) < 0)
+		return -1;
+	return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port
+					     : ((struct sockaddr_in *)&a)->sin_port);
+}
+
+int
+server_listen_tcp(struct server *s, const char *address, char *err, size_t err_size)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE },
+			*list = NULL;
+	char *copy = strdup(address), *host, *port;
+	int fd = -1, r;
+
+	if (!copy || split_address(copy, &host, &port) < 0) {
+		snprintf(err, err_size, "%s: not HOST:PORT", address);
+		goto out;
+	}
+	r = getaddrinfo(*host ? host : NULL, port, &hints, &list);
+	if (r) {
+		snprintf(err, err_size, "%s: %s", address, gai_strerror(r));
+		goto out;
+	}
+	fd = bind_first(list);
+	if (fd < 0) {
+		snprintf(err, err_size, "%s: %s", address, strerror(errno));
+		goto out;
+	}
+	add_listener(s, fd);
+out:
+	if (list)
+		freeaddrinfo(list);
+	if (fd >= 0)
+		log_notice("listening on %s%s%s:%d", strchr(host, ':') ? "[" : "", host,
+		    strchr(host, ':') ? "]" : "", port_of(fd));
+	free(copy);
+	return fd < 0 ? -1 : port_of(fd);
+}
+
+/* A socket file that nobody listens on goes; one that is in use stays. */
+static int
+clear_stale(const struct sockaddr_un *a)
+{
+	struct stat st;
+
+	if (lstat(a->sun_path, &st) < 0)
+		return errno == ENOENT ? 0 : -1;
+	if (!S_ISSOCK(st.st_mode)) {
+		errno = EEXIST;
+		return -1;
+	}
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -1;
+	bool dead =
+	    connect(fd, (const struct sockaddr *)a, sizeof(*a)) < 0 && errno == ECONNREFUSED;
+	fd_close(fd);
+	if (!dead) {
+		errno = EADDRINUSE;
+		return -1;
+	}
+	return unlink(a->sun_path);
+}
+
+int
+server_listen_unix(struct server *s, const char *path, char *err, size_t err_size)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = -1;
+
+	if (strlen(path) >= sizeof(a.sun_path)) {
+		snprintf(err, err_size, "%s: too long for a socket", path);
+		return -1;
+	}
+	memcpy(a.sun_path, path, strlen(path) + 1);
+	mode_t mask = umask(0117);
+	if (clear_stale(&a) == 0)
+		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, BACKLOG) < 0) {
+		snprintf(err, err_size, "%s: %s", path, strerror(errno));
+		fd_close(fd);
+		umask(mask);
+		return -1;
+	}
+	umask(mask);
+	s->unix_path = path;
+	add_listener(s, fd);
+	log_notice("listening on %s", path);
+	return 0;
+}

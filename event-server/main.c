@@ -1,0 +1,247 @@
+/* gateway-eventd: a small Event Server. Options, start, exit code; the work is server.c's. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "event-server/server.h"
+
+enum { EXIT_USAGE = 2, MAX_TOKEN = 1024 };
+
+#define DEFAULT_LISTEN "127.0.0.1:23012"
+
+struct options {
+	const char *listen, *unix_path, *data;
+	char token[MAX_TOKEN];
+	bool has_token, no_sync;
+	long long server_id, timeseries, ready_fd;
+};
+
+static const char usage[] =
+    "usage: gateway-eventd [options]\n"
+    "  --listen HOST:PORT   listen on TCP (" DEFAULT_LISTEN " where neither it nor --unix is\n"
+    "                       given); port 0 takes a free one\n"
+    "  --unix PATH          listen on a Unix socket\n"
+    "  --data DIR           keep events in DIR; without it they are kept in memory alone\n"
+    "  --no-sync            commits survive the end of the process, not a power cut; faster\n"
+    "  --timeseries N       keep the last N events (65536), besides the latest of each type\n"
+    "  --server-id N        server id in the ids of events (1)\n"
+    "  --token TOKEN        refuse clients that do not present it\n"
+    "  --token-file FILE    the same, read from the first line of FILE\n"
+    "  --ready-fd N         write \"PORT\\n\" to descriptor N when ready, and close it\n"
+    "  --log-level LEVEL    error, warning, notice, info (the default) or debug\n"
+    "  --log-prefix         log lines begin with <N>, for systemd and supervisors\n"
+    "  --help, --version\n";
+
+static int
+parse_number(const char *text, long long min, long long max, long long *v)
+{
+	char *end;
+
+	errno = 0;
+	*v = strtoll(text, &end, 10);
+	return errno || end == text || *end || *v < min || *v > max ? -1 : 0;
+}
+
+static int
+set_token(struct options *o, const char *text)
+{
+	size_t len = strcspn(text, "\r\n");
+
+	if (len == 0 || len >= sizeof(o->token))
+		return -1;
+	memcpy(o->token, text, len);
+	o->token[len] = '\0';
+	o->has_token = true;
+	return 0;
+}
+
+static int
+read_token(struct options *o, const char *path)
+{
+	char line[MAX_TOKEN + 2];
+	FILE *f = fopen(path, "re");
+	int r = -1;
+
+	if (!f) {
+		fprintf(stderr, "gateway-eventd: %s: %s\n", path, strerror(errno));
+		return -1;
+	}
+	if (fgets(line, sizeof(line), f))
+		r = set_token(o, line);
+	fclose(f);
+	return r;
+}
+
+enum {
+	OPT_LISTEN = 256,
+	OPT_UNIX,
+	OPT_DATA,
+	OPT_NO_SYNC,
+	OPT_TIMESERIES,
+	OPT_SERVER_ID,
+	OPT_TOKEN,
+	OPT_TOKEN_FILE,
+	OPT_READY_FD,
+	OPT_LOG_LEVEL,
+	OPT_LOG_PREFIX,
+	OPT_HELP,
+	OPT_VERSION,
+};
+
+static const struct option long_options[] = {
+	{ "listen", required_argument, NULL, OPT_LISTEN },
+	{ "unix", required_argument, NULL, OPT_UNIX },
+	{ "data", required_argument, NULL, OPT_DATA },
+	{ "no-sync", no_argument, NULL, OPT_NO_SYNC },
+	{ "timeseries", required_argument, NULL, OPT_TIMESERIES },
+	{ "server-id", required_argument, NULL, OPT_SERVER_ID },
+	{ "token", required_argument, NULL, OPT_TOKEN },
+	{ "token-file", required_argument, NULL, OPT_TOKEN_FILE },
+	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
+	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
+	{ "log-prefix", no_argument, NULL, OPT_LOG_PREFIX },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ 0 },
+};
+
+static int
+set_level(const char *name)
+{
+	int level = log_level_parse(name);
+
+	if (level < 0)
+		return -1;
+	log_set_level((enum log_level)level);
+	return 0;
+}
+
+static int
+apply(struct options *o, int opt, const char *arg)
+{
+	switch (opt) {
+	case OPT_LISTEN:
+		o->listen = arg;
+		return 0;
+	case OPT_UNIX:
+		o->unix_path = arg;
+		return 0;
+	case OPT_DATA:
+		o->data = arg;
+		return 0;
+	case OPT_NO_SYNC:
+		o->no_sync = true;
+		return 0;
+	case OPT_TIMESERIES:
+		return parse_number(arg, 0, STORE_MAX_SERIES, &o->timeseries);
+	case OPT_SERVER_ID:
+		return parse_number(arg, 0, INT64_MAX, &o->server_id);
+	case OPT_TOKEN:
+		return set_token(o, arg);
+	case OPT_TOKEN_FILE:
+		return read_token(o, arg);
+	case OPT_READY_FD:
+		return parse_number(arg, 0, INT32_MAX, &o->ready_fd);
+	case OPT_LOG_LEVEL:
+		return set_level(arg);
+	case OPT_LOG_PREFIX:
+		log_set_target(LOG_TARGET_PREFIX);
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+/* -1, or the code to exit with. */
+static int
+parse_options(struct options *o, int argc, char **argv)
+{
+	int opt, index = 0;
+
+	while ((opt = getopt_long(argc, argv, "", long_options, &index)) >= 0) {
+		if (opt == OPT_HELP) {
+			fputs(usage, stdout);
+			return 0;
+		}
+		if (opt == OPT_VERSION) {
+			puts("gateway-eventd " GATEWAYD_VERSION);
+			return 0;
+		}
+		if (opt == '?') {
+			fputs(usage, stderr);
+			return EXIT_USAGE;
+		}
+		if (apply(o, opt, optarg) < 0) {
+			fprintf(
+			    stderr, "gateway-eventd: --%s: not usable\n", long_options[index].name);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fputs(usage, stderr);
+		return EXIT_USAGE;
+	}
+	if (!o->listen && !o->unix_path)
+		o->listen = DEFAULT_LISTEN;
+	return -1;
+}
+
+/* As many clients as there may be, whatever the shell's soft limit. */
+static void
+raise_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void
+tell_ready(long long fd, int port)
+{
+	if (fd < 0)
+		return;
+	dprintf((int)fd, "%d\n", port);
+	close((int)fd);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct server server;
+	struct options o = { .server_id = 1, .timeseries = STORE_DEFAULT_SERIES, .ready_fd = -1 };
+	char err[512];
+	struct db *db = NULL;
+	int port = 0, code = parse_options(&o, argc, argv);
+
+	if (code >= 0)
+		return code;
+	signal(SIGPIPE, SIG_IGN);
+	raise_files();
+	if (o.data && !(db = db_open(o.data, !o.no_sync, err, sizeof(err))))
+		goto fail;
+	if (server_init(&server, db, o.server_id, (size_t)o.timeseries,
+		o.has_token ? o.token : NULL, err, sizeof(err)) < 0)
+		goto fail;
+	if (o.listen && (port = server_listen_tcp(&server, o.listen, err, sizeof(err))) < 0)
+		goto fail_clear;
+	if (o.unix_path && server_listen_unix(&server, o.unix_path, err, sizeof(err)) < 0)
+		goto fail_clear;
+	tell_ready(o.ready_fd, port);
+	server_run(&server);
+	server_clear(&server);
+	return EXIT_SUCCESS;
+fail_clear:
+	server_clear(&server);
+fail:
+	log_error("%s", err);
+	return EXIT_FAILURE;
+}

@@ -1,0 +1,415 @@
+#include "event-server/server.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/fdutil.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "event-server/client.h"
+
+void
+server_complain(struct server *s, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+	double now = ev_now(s->loop);
+
+	if (now - s->complained < 1) {
+		s->hushed++;
+		return;
+	}
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (s->hushed)
+		log_warning("%s (and %lu like it)", text, s->hushed);
+	else
+		log_warning("%s", text);
+	s->complained = now;
+	s->hushed = 0;
+}
+
+uint64_t
+server_watchers(struct server *s, struct store_type *type)
+{
+	if (type->watch_epoch == s->epoch)
+		return type->watch_mask;
+	struct eventer_types one = { 1, type->raw };
+	struct eventer_types_iter it = eventer_types_begin(&one);
+	struct eventer_type t;
+	uint64_t mask = 0;
+
+	if (eventer_types_next(&it, &t))
+		for (int i = 0; i < SERVER_SLOTS; i++)
+			if (s->slots[i] && client_wants(s->slots[i], &t))
+				mask |= UINT64_C(1) << i;
+	type->watch_epoch = s->epoch;
+	type->watch_mask = mask;
+	return mask;
+}
+
+/* A subscriber beyond the slots is matched event by event. */
+static bool
+concerns(struct server *s, const struct client *c, struct store_type *type)
+{
+	if (c->slot >= 0)
+		return server_watchers(s, type) >> c->slot & 1;
+	struct eventer_types one = { 1, type->raw };
+	struct eventer_types_iter it = eventer_types_begin(&one);
+	struct eventer_type t;
+
+	return eventer_types_next(&it, &t) && client_wants(c, &t);
+}
+
+static void
+send_events(struct server *s, struct client *c, size_t count, size_t bytes)
+{
+	if (count == 0 || eventer_begin_events_notify(&c->chatter, count, bytes, false) < 0)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		const struct record *r = s->store.staged[s->picked[i]];
+		buffer_append(&c->out, r->bytes, r->len);
+	}
+}
+
+static void
+notify(struct server *s, struct client *c)
+{
+	size_t count = 0, bytes = 0;
+
+	if (c->state != CLIENT_READY || c->subscription_count == 0 || c->foreign)
+		return;
+	for (size_t i = c->from; i < s->store.staged_count; i++) {
+		const struct record *r = s->store.staged[i];
+		if (!concerns(s, c, r->type))
+			continue;
+		if (bytes > SERVER_MAX_NOTIFY) {
+			send_events(s, c, count, bytes);
+			count = bytes = 0;
+		}
+		s->picked[count++] = i;
+		bytes += r->len;
+	}
+	send_events(s, c, count, bytes);
+}
+
+static void
+answer(struct server *s, const struct request *r, bool committed)
+{
+	struct client *c = r->client;
+	size_t bytes = 0;
+
+	if (!c)
+		return;
+	if (r->failed || !committed) {
+		eventer_send_register_failure(&c->chatter, r->conv);
+		return;
+	}
+	for (size_t i = r->first; i < r->first + r->count; i++)
+		bytes += s->store.staged[i]->len;
+	if (eventer_begin_register_res(&c->chatter, r->conv, r->count, bytes) < 0)
+		return;
+	for (size_t i = r->first; i < r->first + r->count; i++)
+		buffer_append(&c->out, s->store.staged[i]->bytes, s->store.staged[i]->len);
+}
+
+static int
+reserve_picked(struct server *s)
+{
+	if (s->store.staged_count <= s->picked_size)
+		return 0;
+	size_t *picked = realloc(s->picked, s->store.staged_size * sizeof(*picked));
+	if (!picked)
+		return -1;
+	s->picked = picked;
+	s->picked_size = s->store.staged_size;
+	return 0;
+}
+
+/* Nothing here closes a client, which would register an event: that comes with the flush. */
+void
+server_commit(struct server *s)
+{
+	if (s->store.staged_count == 0 && s->request_count == 0)
+		return;
+	bool committed = reserve_picked(s) == 0 && store_commit(&s->store) == 0;
+
+	if (!committed)
+		server_complain(s, "%zu events are lost, they cannot be kept: %s",
+		    s->store.staged_count, s->store.db ? db_error(s->store.db) : "out of memory");
+	for (struct client *c = s->clients; c; c = c->next) {
+		if (committed)
+			notify(s, c);
+		c->from = 0;
+	}
+	for (size_t i = 0; i < s->request_count; i++)
+		answer(s, &s->requests[i], committed);
+	s->request_count = 0;
+	store_release(&s->store);
+}
+
+static struct request *
+request_add(struct server *s)
+{
+	if (s->request_count == s->request_size) {
+		size_t size = s->request_size ? s->request_size * 2 : 64;
+		struct request *requests = realloc(s->requests, size * sizeof(*requests));
+		if (!requests)
+			return NULL;
+		s->requests = requests;
+		s->request_size = size;
+	}
+	return &s->requests[s->request_count++];
+}
+
+/* NULL, or why the event cannot be registered. */
+static const char *
+stage(struct server *s, const struct eventer_event *e)
+{
+	if (e->payload.kind == EVENTER_PAYLOAD_JSON &&
+	    !json_valid(e->payload.data.p, e->payload.data.len))
+		return "a payload is not JSON";
+	if (store_stage(&s->store, e) == 0)
+		return NULL;
+	if (errno == EMSGSIZE)
+		return "an event is too large";
+	return errno == ENOSPC ? "the store is full" : "out of memory";
+}
+
+/* All of a request's events, or none: of a malformed one nothing may stay. */
+void
+server_register(struct server *s, struct client *client, struct chatter_conv conv,
+    struct eventer_events_iter *events)
+{
+	size_t first = s->store.staged_count;
+	const char *why = events->left > CLIENT_MAX_EVENTS ? "too many events" : NULL;
+	struct eventer_event e;
+
+	if (events->left && !why)
+		store_begin_session(&s->store, timestamp_now());
+	while (eventer_events_next(events, &e))
+		if (!why)
+			why = stage(s, &e);
+	if (eventer_events_end(events) != DEC_OK) {
+		store_unstage(&s->store, first);
+		return;
+	}
+	if (why) {
+		store_unstage(&s->store, first);
+		server_complain(s, "a register request failed: %s", why);
+	}
+	if (!client)
+		return;
+	struct request *r = request_add(s);
+	if (!r) {
+		client_close(client, "found no memory");
+		return;
+	}
+	*r = (struct request){ client, conv, first, s->store.staged_count - first, why != NULL };
+}
+
+void
+server_register_own(
+    struct server *s, const char *kind, const struct sbs_str *name, const char *text)
+{
+	char id[24];
+	struct sbs_str segments[4] = { sbs_str("event"), { 0 }, sbs_str(kind) };
+	struct eventer_payload payload = { .kind = EVENTER_PAYLOAD_JSON, .data = sbs_str(text) };
+	struct eventer_prefix none = { 0 };
+	struct buffer b;
+
+	snprintf(id, sizeof(id), "%lld", (long long)s->store.state.server);
+	segments[1] = sbs_str(id);
+	if (name)
+		segments[3] = *name;
+	buffer_init(&b, 2 * CLIENT_MAX_NAME);
+	sbs_put_int(&b, 1);
+	eventer_put_register_event(&b, &none, segments, name ? 4 : 3, NULL, &payload);
+	struct eventer_events_iter it;
+	struct sbs_str data = { (const char *)buffer_data(&b), b.len };
+	if (eventer_register_req_decode(data, &it) == DEC_OK)
+		server_register(s, NULL, (struct chatter_conv){ 0 }, &it);
+	buffer_clear(&b);
+}
+
+/* The largest goes where all together hold too much. */
+static void
+shed(struct server *s)
+{
+	struct client *largest = NULL;
+	size_t total = 0, most = 0;
+
+	for (struct client *c = s->clients; c; c = c->next) {
+		size_t size = c->out.size + c->chatter.in.size;
+		total += size;
+		if (size > most && c->state != CLIENT_DEAD) {
+			most = size;
+			largest = c;
+		}
+	}
+	if (total > SERVER_MAX_BUFFERS && largest)
+		client_close(largest, "holds most of the buffers");
+}
+
+static void
+reap(struct server *s)
+{
+	struct client **link = &s->clients;
+
+	while (*link) {
+		struct client *c = *link;
+		if (c->state != CLIENT_DEAD) {
+			link = &c->next;
+			continue;
+		}
+		*link = c->next;
+		s->client_count--;
+		client_free(c);
+	}
+}
+
+static bool
+all_told(const struct server *s)
+{
+	for (const struct client *c = s->clients; c; c = c->next)
+		if (c->state != CLIENT_DEAD && c->out.len)
+			return false;
+	return true;
+}
+
+static void
+on_before_sleep(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+	struct server *s = w->data;
+
+	(void)revents;
+	server_commit(s);
+	for (struct client *c = s->clients; c; c = c->next)
+		if (c->out.len || buffer_failed(&c->out))
+			client_flush(c);
+	shed(s);
+	reap(s);
+	if (s->status == EVENTER_STOPPING && all_told(s))
+		ev_break(loop, EVBREAK_ALL);
+}
+
+void
+server_again(struct server *s)
+{
+	if (!ev_is_active(&s->again)) {
+		ev_timer_set(&s->again, 0, 0);
+		ev_timer_start(s->loop, &s->again);
+	}
+}
+
+static void
+on_again(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct server *s = w->data;
+
+	(void)loop, (void)revents;
+	for (struct client *c = s->clients; c; c = c->next)
+		if (c->again && c->state != CLIENT_DEAD)
+			client_work(c);
+}
+
+static void
+close_listeners(struct server *s)
+{
+	for (size_t i = 0; i < s->listener_count; i++) {
+		ev_io_stop(s->loop, &s->listeners[i]);
+		fd_close(s->listeners[i].fd);
+	}
+	s->listener_count = 0;
+	ev_timer_stop(s->loop, &s->accept);
+	if (s->unix_path)
+		remove(s->unix_path);
+	s->unix_path = NULL;
+}
+
+static void
+on_stop_timeout(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)w, (void)revents;
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static void
+on_signal(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	struct server *s = w->data;
+
+	(void)revents;
+	if (s->status == EVENTER_STOPPING)
+		return;
+	log_notice("stopping");
+	close_listeners(s);
+	s->status = EVENTER_STOPPING;
+	server_register_own(s, "engine", NULL, "\"STOPPED\"");
+	server_commit(s);
+	for (struct client *c = s->clients; c; c = c->next)
+		if (c->state == CLIENT_READY)
+			eventer_send_status_notify(&c->chatter, s->status);
+	ev_timer_set(&s->stop, SERVER_STOP_MS / 1000.0, 0);
+	ev_timer_start(loop, &s->stop);
+}
+
+static void
+start_signal(struct server *s, ev_signal *w, int number)
+{
+	ev_signal_init(w, on_signal, number);
+	w->data = s;
+	ev_signal_start(s->loop, w);
+}
+
+int
+server_init(struct server *s, struct db *db, int64_t server_id, size_t series_max,
+    const char *token, char *err, size_t err_size)
+{
+	*s = (struct server){
+		.loop = ev_default_loop(EVFLAG_AUTO),
+		.token = token,
+		.status = EVENTER_OPERATIONAL,
+		.epoch = 1,
+	};
+	if (!s->loop) {
+		snprintf(err, err_size, "no event loop");
+		db_close(db);
+		return -1;
+	}
+	if (store_init(&s->store, db, server_id, series_max, err, err_size) < 0)
+		return -1;
+	ev_prepare_init(&s->before_sleep, on_before_sleep);
+	ev_timer_init(&s->again, on_again, 0, 0);
+	ev_timer_init(&s->stop, on_stop_timeout, 0, 0);
+	s->before_sleep.data = s->again.data = s->stop.data = s;
+	ev_prepare_start(s->loop, &s->before_sleep);
+	start_signal(s, &s->term, SIGTERM);
+	start_signal(s, &s->interrupt, SIGINT);
+	return 0;
+}
+
+void
+server_run(struct server *s)
+{
+	server_register_own(s, "engine", NULL, "\"STARTED\"");
+	ev_run(s->loop, 0);
+}
+
+void
+server_clear(struct server *s)
+{
+	close_listeners(s);
+	for (struct client *c = s->clients; c; c = c->next)
+		client_close(c, NULL);
+	server_commit(s);
+	reap(s);
+	store_clear(&s->store);
+	query_clear(&s->query);
+	free(s->requests);
+	free(s->picked);
+	ev_loop_destroy(s->loop);
+}

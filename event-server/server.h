@@ -1,0 +1,92 @@
+/*
+ * gateway-eventd's loop: listeners, clients, and one commit per turn. What
+ * clients register in a turn of the loop is staged; before the loop sleeps it
+ * is committed together, then notified, then answered. Nobody is waited for:
+ * a client that does not take what it is sent is cut off.
+ */
+#ifndef EVENT_SERVER_SERVER_H
+#define EVENT_SERVER_SERVER_H
+
+#include <ev.h>
+
+#include "event-server/query.h"
+#include "event-server/store.h"
+#include "protocols/hat/eventer.h"
+
+enum {
+	SERVER_MAX_CLIENTS = 1024,
+	SERVER_MAX_LISTENERS = 2,
+	SERVER_MAX_BUFFERS =
+	    512 << 20,		     /* bytes of all clients' buffers; over it the largest goes */
+	SERVER_SLOTS = 64,	     /* subscribers whose match is remembered per event type */
+	SERVER_MAX_STAGED = 65536,   /* events that are staged before a turn is over */
+	SERVER_MAX_NOTIFY = 1 << 20, /* bytes of events in one MsgEventsNotify, about */
+	SERVER_STOP_MS = 500,	     /* what clients get to read the last words */
+};
+
+struct client;
+
+/* A MsgRegisterReq that waits for the commit: the staged events from first on. */
+struct request {
+	struct client *client; /* NULL: nobody waits for an answer */
+	struct chatter_conv conv;
+	size_t first, count;
+	bool failed;
+};
+
+struct server {
+	struct ev_loop *loop;
+	struct store store;
+	struct query query;
+	const char *token; /* borrowed; NULL: any client will do */
+	enum eventer_status status;
+	struct client *clients;
+	size_t client_count;
+	int64_t next_client;
+	struct client *slots[SERVER_SLOTS];
+	uint64_t epoch; /* of the subscriptions */
+	struct request *requests;
+	size_t request_count, request_size;
+	size_t *picked; /* indices of staged events for one client */
+	size_t picked_size;
+	ev_io listeners[SERVER_MAX_LISTENERS];
+	size_t listener_count;
+	const char *unix_path; /* borrowed */
+	ev_prepare before_sleep;
+	ev_timer again;	 /* clients with more to do */
+	ev_timer accept; /* after running out of descriptors */
+	ev_timer stop;
+	ev_signal term, interrupt;
+	double complained; /* when a client's fault was logged last */
+	unsigned long hushed;
+};
+
+/* Takes db. 0, or -1 with a message. */
+int server_init(struct server *s, struct db *db, int64_t server_id, size_t series_max,
+    const char *token, char *err, size_t err_size);
+/* "HOST:PORT" or "[HOST]:PORT"; port 0 takes a free one. Returns the port, or -1 with a message. */
+int server_listen_tcp(struct server *s, const char *address, char *err, size_t err_size);
+/* Replaces a socket that nobody listens on. path is borrowed. 0, or -1 with a message. */
+int server_listen_unix(struct server *s, const char *path, char *err, size_t err_size);
+/* Until SIGTERM or SIGINT. */
+void server_run(struct server *s);
+void server_clear(struct server *s);
+
+/* For clients. */
+/* Commits, notifies and answers what is staged. */
+void server_commit(struct server *s);
+/* Stages the events of one request. client: who waits for the answer, or NULL. */
+void server_register(struct server *s, struct client *client, struct chatter_conv conv,
+    struct eventer_events_iter *events);
+/* Registers one of the server's own events: event/<server id>/<kind>[/<name>] with a JSON string.
+ */
+void server_register_own(
+    struct server *s, const char *kind, const struct sbs_str *name, const char *text);
+/* Which subscribers' slots an event type concerns. */
+uint64_t server_watchers(struct server *s, struct store_type *type);
+/* Runs the client again in the next turn. */
+void server_again(struct server *s);
+/* A client's fault, at most one line a second. */
+void server_complain(struct server *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,449 @@
+#include "event-server/store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+enum { FIRST_TABLE = 1024, FIRST_STAGED = 256 };
+
+static size_t
+record_size(size_t len)
+{
+	return sizeof(struct record) + len;
+}
+
+static struct record *
+record_new(struct store *s, struct store_type *type, struct sbs_str bytes)
+{
+	struct record *r = malloc(record_size(bytes.len));
+
+	if (!r)
+		return NULL;
+	*r = (struct record){ .refs = 1, .len = (uint32_t)bytes.len, .type = type };
+	memcpy(r->bytes, bytes.p, bytes.len);
+	s->bytes += record_size(bytes.len);
+	return r;
+}
+
+static void
+record_unref(struct store *s, struct record *r)
+{
+	if (!r || --r->refs)
+		return;
+	s->bytes -= record_size(r->len);
+	free(r);
+}
+
+static void
+record_describe(struct record *r, const struct eventer_event *e)
+{
+	r->id = e->id;
+	r->timestamp = e->timestamp;
+	r->source = e->source;
+}
+
+/* Seeded, so that no client can choose types that collide. */
+static uint64_t
+hash_bytes(const struct store *s, struct sbs_str raw)
+{
+	uint64_t h = s->seed ^ raw.len * UINT64_C(0x9e3779b97f4a7c15);
+
+	for (size_t i = 0; i < raw.len; i += 8) {
+		uint64_t word = 0;
+		memcpy(&word, raw.p + i, raw.len - i < 8 ? raw.len - i : 8);
+		h = (h ^ word) * UINT64_C(0xff51afd7ed558ccd);
+		h ^= h >> 32;
+	}
+	return h;
+}
+
+static struct store_type **
+find_place(struct store *s, struct sbs_str raw, uint64_t hash)
+{
+	size_t i = (size_t)hash & (s->table_size - 1);
+
+	while (s->table[i] && (s->table[i]->hash != hash || !sbs_str_eq(s->table[i]->raw, raw)))
+		i = (i + 1) & (s->table_size - 1);
+	return &s->table[i];
+}
+
+static int
+grow_types(struct store *s)
+{
+	if (s->type_count == s->type_size) {
+		size_t size = s->type_size ? s->type_size * 2 : FIRST_TABLE / 2;
+		struct store_type **types = realloc(s->types, size * sizeof(struct store_type *));
+		if (!types)
+			return -1;
+		s->types = types;
+		s->type_size = size;
+	}
+	if (s->type_count * 2 < s->table_size)
+		return 0;
+	struct store_type **old = s->table;
+	size_t size = s->table_size * 2;
+	struct store_type **table = calloc(size, sizeof(struct store_type *));
+	if (!table)
+		return -1;
+	s->table = table;
+	s->table_size = size;
+	for (size_t i = 0; i < s->type_count; i++)
+		*find_place(s, s->types[i]->raw, s->types[i]->hash) = s->types[i];
+	free(old);
+	return 0;
+}
+
+/* Returns the type, new where it was not seen before; NULL with errno. */
+static struct store_type *
+type_get(struct store *s, struct sbs_str raw)
+{
+	uint64_t hash = hash_bytes(s, raw);
+	struct store_type *t = *find_place(s, raw, hash);
+
+	if (t)
+		return t;
+	if (s->type_count == STORE_MAX_TYPES) {
+		errno = ENOSPC;
+		return NULL;
+	}
+	if (grow_types(s) < 0 || !(t = malloc(sizeof(*t) + raw.len)))
+		return NULL;
+	char *copy = (char *)(t + 1);
+	memcpy(copy, raw.p, raw.len);
+	*t = (struct store_type){
+		.number = s->next_number++,
+		.hash = hash,
+		.raw = { copy, raw.len },
+	};
+	*find_place(s, raw, hash) = t;
+	s->types[s->type_count++] = t;
+	return t;
+}
+
+/* One type has one key: an encoding that is not the shortest is encoded again. */
+static struct sbs_str
+canonical(struct store *s, const struct eventer_type *type)
+{
+	size_t size = sbs_int_size((int64_t)type->count);
+
+	for (size_t i = 0; i < type->count; i++)
+		size += sbs_int_size((int64_t)type->segments[i].len) + type->segments[i].len;
+	if (size == type->raw.len)
+		return type->raw;
+	buffer_reset(&s->scratch);
+	eventer_put_type(&s->scratch, type->segments, type->count);
+	return (struct sbs_str){ (const char *)buffer_data(&s->scratch), s->scratch.len };
+}
+
+struct store_type *
+store_find_type(struct store *s, const struct eventer_type *type)
+{
+	struct sbs_str raw = canonical(s, type);
+
+	return *find_place(s, raw, hash_bytes(s, raw));
+}
+
+/* Loading. */
+struct load {
+	struct store *s;
+	size_t skipped;
+	bool no_memory;
+};
+
+static struct record *
+load_record(struct load *l, struct sbs_str value, struct eventer_event *e)
+{
+	struct store *s = l->s;
+
+	if (eventer_event_decode(value, e) != DEC_OK || e->type.cut) {
+		l->skipped++;
+		return NULL;
+	}
+	struct store_type *t = type_get(s, e->type.raw);
+	if (!t) {
+		l->no_memory = true;
+		return NULL;
+	}
+	if (t->latest && eventer_id_cmp(&t->latest->id, &e->id) == 0) {
+		t->latest->refs++;
+		return t->latest;
+	}
+	struct record *r = record_new(s, t, value);
+	if (!r)
+		l->no_memory = true;
+	else
+		record_describe(r, e);
+	return r;
+}
+
+static bool
+load_latest(void *arg, uint64_t number, struct sbs_str value)
+{
+	struct load *l = arg;
+	struct eventer_event e;
+	struct record *r = load_record(l, value, &e);
+
+	if (r) {
+		r->type->number = number;
+		r->type->latest = r;
+	}
+	if (number >= l->s->next_number)
+		l->s->next_number = number + 1;
+	return !l->no_memory;
+}
+
+static void
+series_drop_oldest(struct store *s)
+{
+	record_unref(s, s->series[s->series_first]);
+	s->series_first = (s->series_first + 1) % s->series_size;
+	s->series_count--;
+	s->series_seq++;
+}
+
+/* Room for n more. */
+static int
+series_reserve(struct store *s, size_t n)
+{
+	size_t size = s->series_size ? s->series_size : FIRST_TABLE;
+
+	if (s->series_count + n <= s->series_size)
+		return 0;
+	while (size < s->series_count + n)
+		size *= 2;
+	struct record **ring = malloc(size * sizeof(struct record *));
+	if (!ring)
+		return -1;
+	for (size_t i = 0; i < s->series_count; i++)
+		ring[i] = s->series[(s->series_first + i) % s->series_size];
+	free(s->series);
+	s->series = ring;
+	s->series_size = size;
+	s->series_first = 0;
+	return 0;
+}
+
+/* Takes over a reference; the room is reserved. */
+static void
+series_push(struct store *s, struct record *r)
+{
+	s->series[(s->series_first + s->series_count) % s->series_size] = r;
+	s->series_count++;
+}
+
+static bool
+load_series(void *arg, uint64_t seq, struct sbs_str value)
+{
+	struct load *l = arg;
+	struct store *s = l->s;
+	struct eventer_event e;
+
+	if (s->series_count == 0)
+		s->series_seq = s->db_seq = seq;
+	/* A gap can only come from a file that was tampered with: what is before it goes. */
+	while (s->series_count && s->series_seq + s->series_count != seq)
+		series_drop_oldest(s);
+	if (s->series_count == 0)
+		s->series_seq = seq;
+	if (series_reserve(s, 1) < 0)
+		l->no_memory = true;
+	struct record *r = l->no_memory ? NULL : load_record(l, value, &e);
+	if (r)
+		series_push(s, r);
+	return !l->no_memory;
+}
+
+static int
+load(struct store *s, int64_t server_id, char *err, size_t err_size)
+{
+	struct load l = { .s = s };
+
+	if (db_load(s->db, load_latest, load_series, &l, &s->state) < 0) {
+		snprintf(err, err_size, "reading the events: %s", db_error(s->db));
+		return -1;
+	}
+	if (l.no_memory) {
+		snprintf(err, err_size, "reading the events: out of memory");
+		return -1;
+	}
+	if (s->state.session && s->state.server != server_id) {
+		snprintf(err, err_size, "the events are of server id %lld, not %lld",
+		    (long long)s->state.server, (long long)server_id);
+		return -1;
+	}
+	return 0;
+}
+
+int
+store_init(struct store *s, struct db *db, int64_t server_id, size_t series_max, char *err,
+    size_t err_size)
+{
+	*s = (struct store){
+		.db = db,
+		.table = calloc(FIRST_TABLE, sizeof(struct store_type *)),
+		.table_size = FIRST_TABLE,
+		.next_number = 1,
+		.series_max = series_max,
+	};
+	buffer_init(&s->scratch, 2 * STORE_MAX_EVENT);
+	if (!s->table || getrandom(&s->seed, sizeof(s->seed), 0) != sizeof(s->seed)) {
+		snprintf(err, err_size, "out of memory");
+		store_clear(s);
+		return -1;
+	}
+	if (db && load(s, server_id, err, err_size) < 0) {
+		store_clear(s);
+		return -1;
+	}
+	s->state.server = server_id;
+	s->kept = s->state;
+	return 0;
+}
+
+void
+store_clear(struct store *s)
+{
+	store_release(s);
+	while (s->series_count)
+		series_drop_oldest(s);
+	for (size_t i = 0; i < s->type_count; i++) {
+		record_unref(s, s->types[i]->latest);
+		free(s->types[i]);
+	}
+	free(s->types);
+	free(s->table);
+	free(s->series);
+	free(s->staged);
+	buffer_clear(&s->scratch);
+	db_close(s->db);
+	*s = (struct store){ 0 };
+}
+
+void
+store_begin_session(struct store *s, struct timestamp now)
+{
+	s->state.session++;
+	s->instance = 0;
+	if (eventer_time_cmp(&now, &s->state.last) > 0)
+		s->state.last = now;
+}
+
+static int
+stage_record(struct store *s, struct record *r)
+{
+	if (s->staged_count == s->staged_size) {
+		size_t size = s->staged_size ? s->staged_size * 2 : FIRST_STAGED;
+		struct record **staged = realloc(s->staged, size * sizeof(struct record *));
+		if (!staged)
+			return -1;
+		s->staged = staged;
+		s->staged_size = size;
+	}
+	s->staged[s->staged_count++] = r;
+	return 0;
+}
+
+int
+store_stage(struct store *s, const struct eventer_event *event)
+{
+	struct eventer_id id = { s->state.server, s->state.session, s->instance + 1 };
+
+	if (event->type.cut || event->raw.len > STORE_MAX_EVENT - 5 * SBS_MAX_INT) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	if (s->bytes + record_size(event->raw.len) > STORE_MAX_BYTES) {
+		errno = ENOSPC;
+		return -1;
+	}
+	struct store_type *t = type_get(s, canonical(s, &event->type));
+	if (!t)
+		return -1;
+	buffer_reset(&s->scratch);
+	eventer_put_event(&s->scratch, &id, t->raw, &s->state.last, event->rest);
+	struct sbs_str bytes = { (const char *)buffer_data(&s->scratch), s->scratch.len };
+	struct record *r = record_new(s, t, bytes);
+	if (!r || stage_record(s, r) < 0) {
+		record_unref(s, r);
+		errno = ENOMEM;
+		return -1;
+	}
+	r->id = id;
+	r->timestamp = s->state.last;
+	r->source = event->source;
+	s->instance++;
+	return 0;
+}
+
+void
+store_unstage(struct store *s, size_t count)
+{
+	while (s->staged_count > count)
+		record_unref(s, s->staged[--s->staged_count]);
+}
+
+void
+store_release(struct store *s)
+{
+	store_unstage(s, 0);
+}
+
+/* Room in the series for what is staged. */
+static void
+series_make_room(struct store *s)
+{
+	while (s->series_count &&
+	       (s->series_count + s->staged_count > s->series_max || s->bytes > STORE_SERIES_BYTES))
+		series_drop_oldest(s);
+}
+
+/* skip: so many of the first ones are more than the series may have. */
+static int
+write_staged(struct store *s, size_t skip)
+{
+	uint64_t seq = s->series_seq + s->series_count;
+
+	db_begin(s->db);
+	db_drop_series(s->db, s->db_seq, s->series_seq);
+	for (size_t i = 0; i < s->staged_count; i++) {
+		const struct record *r = s->staged[i];
+		db_put_latest(s->db, r->type->number, record_bytes(r));
+		if (i >= skip)
+			db_put_series(s->db, seq++, record_bytes(r));
+	}
+	db_put_state(s->db, &s->state);
+	return db_commit(s->db);
+}
+
+int
+store_commit(struct store *s)
+{
+	if (s->staged_count == 0)
+		return 0;
+	series_make_room(s);
+	size_t skip = s->staged_count > s->series_max ? s->staged_count - s->series_max : 0;
+	if (series_reserve(s, s->staged_count - skip) < 0 || (s->db && write_staged(s, skip) < 0)) {
+		s->state = s->kept;
+		return -1;
+	}
+	s->db_seq = s->series_seq;
+	s->kept = s->state;
+	for (size_t i = 0; i < s->staged_count; i++) {
+		struct record *r = s->staged[i];
+		record_unref(s, r->type->latest);
+		r->type->latest = r;
+		r->refs++;
+		if (i >= skip) {
+			r->refs++;
+			series_push(s, r);
+		}
+	}
+	return 0;
+}
+
+const struct record *
+store_series(const struct store *s, size_t i)
+{
+	return s->series[(s->series_first + i) % s->series_size];
+}

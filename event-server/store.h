@@ -1,0 +1,100 @@
+/*
+ * The events of gateway-eventd: the latest of each type, and the time series
+ * of the last ones, both in memory, and in a db where there is one. Events
+ * are staged, then committed together: only then can they be seen.
+ */
+#ifndef EVENT_SERVER_STORE_H
+#define EVENT_SERVER_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "event-server/db.h"
+#include "protocols/hat/eventer.h"
+
+enum {
+	STORE_MAX_TYPES = 1 << 20,   /* event types ever seen */
+	STORE_MAX_EVENT = 1 << 20,   /* bytes of one event */
+	STORE_MAX_BYTES = 256 << 20, /* of all events together: beyond it nothing is registered */
+	STORE_SERIES_BYTES = 128 << 20,	     /* of all events: beyond it the series' oldest go */
+	STORE_MAX_SERIES = 10 * 1000 * 1000, /* what --timeseries may ask for */
+	STORE_DEFAULT_SERIES = 65536,
+};
+
+struct record;
+
+/* An event type that was seen. Never freed before the store is. */
+struct store_type {
+	uint64_t number; /* its own, from 1 */
+	uint64_t hash;
+	struct record *latest; /* NULL: staged only */
+	struct sbs_str raw;    /* the encoded EventType, owned */
+	/* Room for the owner: which subscribers it concerns, valid while the epoch is the owner's.
+	 */
+	uint64_t watch_epoch, watch_mask;
+	uint64_t query; /* the last query that selected it */
+};
+
+/* One event, shared by latest, series and staged. */
+struct record {
+	uint32_t refs;
+	uint32_t len;
+	struct store_type *type;
+	struct eventer_id id;
+	struct timestamp timestamp;
+	struct eventer_time source;
+	char bytes[]; /* the encoded Event */
+};
+
+struct store {
+	struct db *db;		   /* owned; NULL: in memory only */
+	struct db_state state;	   /* last id and timestamp, staged events included */
+	struct db_state kept;	   /* the same of what was committed */
+	int64_t instance;	   /* of the last event in this session */
+	uint64_t next_number;	   /* of the next new type */
+	struct store_type **types; /* in the order of appearance */
+	size_t type_count, type_size;
+	struct store_type **table; /* by hash, open addressing; table_size is a power of 2 */
+	size_t table_size;
+	uint64_t seed;
+	struct record **series; /* ring of series_size places */
+	size_t series_size, series_first, series_count, series_max;
+	uint64_t series_seq; /* of the oldest in memory */
+	uint64_t db_seq;     /* of the oldest in the db */
+	struct record **staged;
+	size_t staged_count, staged_size;
+	size_t bytes;	/* of all records */
+	uint64_t query; /* number of the last query */
+	struct buffer scratch;
+};
+
+/* Takes db (NULL: in memory only). 0, or -1 with a message. */
+int store_init(struct store *s, struct db *db, int64_t server_id, size_t series_max, char *err,
+    size_t err_size);
+void store_clear(struct store *s);
+
+/* Starts a session: its events share a timestamp, which never goes back. */
+void store_begin_session(struct store *s, struct timestamp now);
+/* Stages a copy of a RegisterEvent. -1 with errno: ENOSPC (a limit above), EMSGSIZE (too large, or
+ * too many segments), ENOMEM. */
+int store_stage(struct store *s, const struct eventer_event *event);
+/* Takes back staged events from that count on. */
+void store_unstage(struct store *s, size_t count);
+/* Commits what is staged. -1: nothing of it was kept or can be seen. Either way the staged events
+ * can be looked at until store_release. */
+int store_commit(struct store *s);
+void store_release(struct store *s);
+
+/* The type of these segments, or NULL. */
+struct store_type *store_find_type(struct store *s, const struct eventer_type *type);
+/* The i-th oldest event of the series, i < series_count. */
+const struct record *store_series(const struct store *s, size_t i);
+
+static inline struct sbs_str
+record_bytes(const struct record *r)
+{
+	return (struct sbs_str){ r->bytes, r->len };
+}
+
+#endif
