@@ -372,7 +372,8 @@ main(int argc, char **argv)
 	find_programs(g);
 	find_zone(g);
 	srandom((unsigned)(monotime_now().ns ^ getpid()));
-	g->loop = ev_default_loop(EVBACKEND_EPOLL);
+	/* Not the default loop: it would reap children that are ours to reap. */
+	g->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
 	code = g->loop ? g->check ? run_check(g) : run(g) : EXIT_FAILURE;
 	config_free(g->config);
 	ev_loop_destroy(g->loop);
