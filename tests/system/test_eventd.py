@@ -57,7 +57,10 @@ class Eventd:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        logged = self.logged()
         self.log.close()
+        if 'Sanitizer' in logged:
+            raise AssertionError(logged)
 
     def kill(self):
         self.process.kill()
