@@ -100,7 +100,9 @@ split_address(char *address, char **host, char **port)
 {
 	char *colon = strrchr(address, ':');
 
-	if (!colon || !colon[1])
+	/* getaddrinfo takes any number for a port. */
+	if (!colon || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+	    strlen(colon + 1) > 5 || strtoul(colon + 1, NULL, 10) > UINT16_MAX)
 		return -1;
 	*colon = '\0';
 	*port = colon + 1;

@@ -1,0 +1,641 @@
+"""gateway-eventd as a process: what it keeps, whom it tells, whom it cuts off.
+
+Run from the top folder: python3 tests/system/test_eventd.py; $BUILD names the build folder.
+"""
+
+import os
+import pathlib
+import random
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / 'tests' / 'lib'))
+
+import hat  # noqa: E402
+from hat import Binary, Json, RegisterEvent  # noqa: E402
+
+PROGRAM = ROOT / os.environ.get('BUILD', 'build') / 'gateway-eventd'
+
+
+class Eventd:
+    """One gateway-eventd on a free port."""
+
+    def __init__(self, *args, listen='127.0.0.1:0', limits=None):
+        ready, writer = os.pipe()
+        self.log = tempfile.TemporaryFile()
+        args = [str(PROGRAM), '--ready-fd', str(writer), *args]
+        if listen:
+            args += ['--listen', listen]
+        self.process = subprocess.Popen(args, pass_fds=[writer], stderr=self.log,
+                                        preexec_fn=limits)
+        os.close(writer)
+        with os.fdopen(ready) as f:
+            line = f.read()
+        if not line:
+            self.process.wait()
+            logged = self.logged()
+            self.log.close()
+            raise RuntimeError(logged)
+        self.port = int(line)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        logged = self.logged()
+        self.log.close()
+        if 'Sanitizer' in logged:
+            raise AssertionError(logged)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def logged(self):
+        self.log.seek(0)
+        return self.log.read().decode()
+
+    def client(self, **kwargs):
+        return hat.EventerClient(port=self.port, **kwargs)
+
+    def memory_kib(self):
+        status = pathlib.Path(f'/proc/{self.process.pid}/status').read_text()
+        return int(status.split('VmRSS:')[1].split()[0])
+
+    def descriptors(self):
+        return len(os.listdir(f'/proc/{self.process.pid}/fd'))
+
+
+def eventually(condition, timeout=10):
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError('condition does not come true')
+        time.sleep(0.01)
+
+
+def numbers(kind, values):
+    return [RegisterEvent(kind, None, Json(v)) for v in values]
+
+
+def payloads(events):
+    return [e.payload.data for e in events]
+
+
+class TestProgram(unittest.TestCase):
+
+    def run_with(self, *args):
+        return subprocess.run([str(PROGRAM), *args], capture_output=True, text=True, timeout=10)
+
+    def test_help_version_and_exit_codes(self):
+        self.assertIn('usage:', self.run_with('--help').stdout)
+        self.assertEqual(self.run_with('--help').returncode, 0)
+        self.assertRegex(self.run_with('--version').stdout, r'^gateway-eventd \d')
+        for args in (['--nonsense'], ['surplus'], ['--timeseries', 'x'], ['--timeseries', '-1'],
+                     ['--server-id', ''], ['--log-level', 'loud'], ['--token', '']):
+            self.assertEqual(self.run_with(*args).returncode, 2, args)
+        for args in (['--listen', 'nowhere'], ['--listen', '127.0.0.1:99999'],
+                     ['--data', '/proc/no/such/folder'], ['--unix', '/tmp/' + 200 * 'x']):
+            self.assertEqual(self.run_with(*args).returncode, 1, args)
+
+    def test_sigterm_says_its_last_words(self):
+        with Eventd() as server, server.client(subscriptions=['event/1/engine']) as client:
+            server.process.terminate()
+            self.assertEqual(client.wait_event('event/1/engine').payload, Json('STOPPED'))
+            eventually(client.closed.is_set)
+            self.assertEqual(client.status, 'stopping')
+            self.assertEqual(server.process.wait(5), 0)
+
+    def test_sigterm_waits_for_nobody(self):
+        with Eventd() as server:
+            clients = [server.client(name=f'c{i}') for i in range(20)]
+            os.kill(server.process.pid, signal.SIGTERM)
+            self.assertEqual(server.process.wait(3), 0)
+            for c in clients:
+                c.close()
+
+    def test_unix_socket(self):
+        with tempfile.TemporaryDirectory() as d:
+            path = d + '/events.sock'
+            with Eventd('--unix', path) as server:
+                self.assertEqual(os.stat(path).st_mode & 0o777, 0o660)
+                with hat.EventerClient(path=path, subscriptions=['a']) as one, \
+                        server.client() as two:
+                    two.register(numbers('a', [1]), response=True)
+                    self.assertEqual(one.wait_event('a').payload, Json(1))
+                with self.assertRaises(RuntimeError):
+                    Eventd('--unix', path)
+                server.kill()
+                self.assertTrue(os.path.exists(path))
+            with Eventd('--unix', path, listen=None) as server:
+                self.assertEqual(server.port, 0)
+                with hat.EventerClient(path=path) as client:
+                    self.assertEqual(client.status, 'operational')
+                server.process.terminate()
+                server.process.wait(5)
+                self.assertFalse(os.path.exists(path))
+
+    def test_token(self):
+        for option in ('--token', '--token-file'):
+            with tempfile.NamedTemporaryFile('w') as f:
+                f.write('secret\n')
+                f.flush()
+                with Eventd(option, 'secret' if option == '--token' else f.name) as server:
+                    for bad in (None, '', 'secre', 'secret\n'):
+                        with self.assertRaises(hat.Refused):
+                            server.client(token=bad)
+                    with server.client(token='secret') as client:
+                        self.assertEqual(client.status, 'operational')
+        with Eventd() as server, server.client(token='whatever') as client:
+            self.assertEqual(client.status, 'operational')
+
+
+class TestEvents(unittest.TestCase):
+
+    def setUp(self):
+        self.server = Eventd('--timeseries', '100')
+        self.addCleanup(self.server.__exit__)
+
+    def client(self, **kwargs):
+        client = self.server.client(**kwargs)
+        self.addCleanup(client.close)
+        return client
+
+    def test_ids_and_timestamps(self):
+        client = self.client()
+        before = hat.now()
+        one = client.register(numbers('a', [1, 2]), response=True)
+        two = client.register(numbers('a', [3]), response=True)
+        self.assertEqual([e.id.server for e in one + two], [1, 1, 1])
+        self.assertEqual([e.id.instance for e in one + two], [1, 2, 1])
+        self.assertEqual(one[0].id.session, one[1].id.session)
+        self.assertEqual(two[0].id.session, one[0].id.session + 1)
+        self.assertEqual(one[0].timestamp, one[1].timestamp)
+        self.assertTrue(before <= one[0].timestamp <= two[0].timestamp <= hat.now())
+
+    def test_nothing_changes_on_the_way(self):
+        client = self.client(subscriptions=['*'])
+        events = [RegisterEvent('a', hat.Timestamp(-5, 999999), Binary('t/ž', bytes(range(256)))),
+                  RegisterEvent((), None, None),
+                  RegisterEvent(('x', '', 'ž', '/'), hat.Timestamp(1 << 60, 0), Json([{}, 'ž', 1.5])),
+                  RegisterEvent('long', None, Binary('', bytes(100000)))]
+        answer = client.register(events, response=True)
+        self.assertEqual([(e.type, e.source_timestamp, e.payload) for e in answer],
+                         [(hat.event_type(e.type), e.source_timestamp, e.payload) for e in events])
+        self.assertEqual(client.next_events(), answer)
+        self.assertEqual(client.query_timeseries(ascending=True,
+                                                 types=['a', (), ('x', '*'), 'long']).events, answer)
+
+    def test_own_events_come_back_and_answers_after_them(self):
+        client = self.client(subscriptions=['a'])
+        answer = client.register(numbers('a', [1]), response=True)
+        self.assertEqual(client.notified.get_nowait(), answer)
+
+    def test_subscriptions(self):
+        rows = {('a',): ['a'], ('*',): ['', 'a', 'a/b', 'a/b/c'], ('a', '*'): ['a', 'a/b', 'a/b/c'],
+                ('?',): ['a'], ('?', 'b'): ['a/b'], ('a', '?', '?'): ['a/b/c'],
+                ('?', '*'): ['a', 'a/b', 'a/b/c'], ('b', '*'): [], (): ['']}
+        clients = {p: self.client(subscriptions=[p]) for p in rows}
+        self.client().register([RegisterEvent(t) for t in ('', 'a', 'a/b', 'a/b/c', 'end')],
+                               response=True)
+        for pattern, want in rows.items():
+            clients[pattern].query_latest([])  # what was notified before has arrived
+            got = []
+            while not clients[pattern].notified.empty():
+                got += clients[pattern].notified.get()
+            got = [e.type for e in got if e.type[:1] not in [('event',), ('end',)]]
+            self.assertEqual(got, [hat.event_type(t) for t in want], pattern)
+
+    def test_subscribers_beyond_the_slots(self):
+        clients = [self.client(name=f'c{i}', subscriptions=[f'a/{i}/*']) for i in range(100)]
+        everything = self.client(subscriptions=['a/*'])
+        self.client().register([RegisterEvent(f'a/{i}/x', None, Json(i)) for i in range(100)],
+                               response=True)
+        for i, client in enumerate(clients):
+            self.assertEqual(payloads(client.next_events()), [i])
+        self.assertEqual(payloads(everything.next_events()), list(range(100)))
+
+    def test_new_subscribers_are_seen_for_known_types(self):
+        sender = self.client()
+        for _ in range(3):
+            with self.server.client(subscriptions=['t']) as client:
+                sender.register(numbers('t', [1]), response=True)
+                self.assertEqual(payloads(client.next_events()), [1])
+
+    def test_server_id(self):
+        mine = self.client(subscriptions=['a'], server_id=1, persisted=True)
+        other = self.client(subscriptions=['a'], server_id=2)
+        self.client().register(numbers('a', [1]), response=True)
+        self.assertEqual(payloads(mine.next_events()), [1])
+        self.assertTrue(other.notified.empty())
+
+    def test_clients_come_and_go(self):
+        watcher = self.client(subscriptions=['event/1/eventer/?'])
+        with self.server.client(name='guest'):
+            self.assertEqual(watcher.wait_event('event/1/eventer/guest').payload, Json('CONNECTED'))
+        self.assertEqual(watcher.wait_event('event/1/eventer/guest').payload, Json('DISCONNECTED'))
+
+    def test_query_latest(self):
+        client = self.client()
+        client.register(numbers('a/x', [1, 2]) + numbers('a/y', [3]) + numbers('b', [4]))
+        for types, want in ((['a/x'], [2]), (['a/?'], [2, 3]), (['a/*', 'b', 'b', '?'], [2, 3, 4]),
+                            (['nothing', 'c/*'], []), ([], [])):
+            result = client.query_latest(types)
+            self.assertEqual((sorted(payloads(result.events)), result.more), (want, False), types)
+        self.assertTrue({1, 2, 3, 4} > {2, 3, 4} <= set(
+            e.payload.data for e in client.query_latest().events if e.type[0] != 'event'))
+
+    def test_latest_of_more_types_than_a_page(self):
+        client = self.client()
+        client.register([RegisterEvent(f'many/{i}', None, Json(i)) for i in range(20000)])
+        result = client.query_latest(['many/*'])
+        self.assertEqual((len(result.events), result.more), (20000, False))
+
+    def test_query_timeseries(self):
+        client = self.client()
+        events = []
+        for i in range(10):
+            events += client.register(
+                [RegisterEvent('t/a' if i % 2 else 't/b', hat.Timestamp(100 - i, 0) if i else None,
+                               Json(i))], response=True)
+
+        def ask(**kwargs):
+            result = client.query_timeseries(['t/*'], **kwargs)
+            return payloads(result.events), result.more
+
+        up = list(range(10))
+        self.assertEqual(ask(), (up[::-1], False))
+        self.assertEqual(ask(ascending=True), (up, False))
+        self.assertEqual(ask(ascending=True, max_results=3), ([0, 1, 2], True))
+        self.assertEqual(ask(ascending=True, max_results=10), (up, False))
+        self.assertEqual(ask(max_results=0), ([], True))
+        self.assertEqual(ask(ascending=True, max_results=3, last_event_id=events[2].id),
+                         ([3, 4, 5], True))
+        self.assertEqual(ask(max_results=4, last_event_id=events[3].id), ([2, 1, 0], False))
+        self.assertEqual(ask(ascending=True, t_from=events[4].timestamp, t_to=events[6].timestamp),
+                         ([4, 5, 6], False))
+        self.assertEqual(ask(ascending=True, source_t_from=hat.Timestamp(95, 0)),
+                         ([1, 2, 3, 4, 5], False))
+        self.assertEqual(ask(by_source=True), ([1, 2, 3, 4, 5, 6, 7, 8, 9], False))
+        self.assertEqual(ask(by_source=True, ascending=True, max_results=2,
+                             last_event_id=events[7].id), ([6, 5], True))
+        self.assertEqual(payloads(client.query_timeseries(['t/a'], ascending=True).events),
+                         [1, 3, 5, 7, 9])
+
+    def test_timeseries_is_bounded(self):
+        client = self.client()
+        client.register(numbers('old', [0]))
+        first = client.register(numbers('t', range(250)), response=True)
+        client.register(numbers('u', range(30)))
+        result = client.query_timeseries(ascending=True)
+        self.assertEqual(payloads(result.events), list(range(180, 250)) + list(range(30)))
+        # An id that has left the series still tells where to go on.
+        result = client.query_timeseries(ascending=True, last_event_id=first[0].id, max_results=1)
+        self.assertEqual(payloads(result.events), [180])
+        # Latest events outlive it.
+        self.assertEqual(payloads(client.query_latest(['old']).events), [0])
+
+    def test_query_server(self):
+        client = self.client()
+        events = client.register(numbers('a', [1, 2, 3]), response=True)
+        self.assertEqual(client.query_server(2).events, [])
+        self.assertEqual(client.query_server(1).events[-3:], events)
+        result = client.query_server(1, last_event_id=events[0].id, max_results=1)
+        self.assertEqual((result.events, result.more), ([events[1]], True))
+
+    def test_query_finds_what_was_registered_before_it(self):
+        client = self.client()
+        for i in range(200):
+            client.register(numbers('a', [i]))
+            self.assertEqual(payloads(client.query_latest(['a']).events), [i])
+
+    def test_a_request_is_taken_whole_or_not_at_all(self):
+        client = self.client(subscriptions=['a'])
+        for bad in (RegisterEvent('a', None, hat.RawJson('{"x": nan}')),
+                    RegisterEvent('a', None, hat.RawJson('1 2')),
+                    RegisterEvent('a', None, hat.RawJson('')),
+                    RegisterEvent(['s'] * 33),
+                    RegisterEvent('a', None, Binary('b', bytes(1 << 20)))):
+            self.assertIsNone(client.register(numbers('a', [1]) + [bad], response=True))
+        self.assertEqual(client.query_latest(['a']).events, [])
+        self.assertTrue(client.notified.empty())
+        self.assertEqual(client.register([], response=True), [])
+        self.assertEqual(len(client.register(numbers('a', [1]), response=True)), 1)
+
+    def test_batches_keep_their_order(self):
+        watcher = self.client(subscriptions=['?'])
+        senders = [self.client(name=f's{i}') for i in range(4)]
+
+        def send(sender, i):
+            for n in range(500):
+                sender.register(numbers(f't{i}', [n]))
+
+        threads = [threading.Thread(target=send, args=a) for a in zip(senders, range(4))]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        got = []
+        while len(got) < 2000:
+            got += watcher.next_events()
+        for i in range(4):
+            self.assertEqual(payloads(e for e in got if e.type == (f't{i}',)), list(range(500)))
+        self.assertEqual(got, sorted(got, key=lambda e: e.id))
+
+
+class TestDurability(unittest.TestCase):
+
+    def test_kill_loses_nothing_acknowledged(self):
+        for options in ([], ['--no-sync']):
+            with tempfile.TemporaryDirectory() as d:
+                last = -1
+                for life in range(4):
+                    last = self.live_and_die(d, options, life, last)
+
+    def live_and_die(self, folder, options, life, last):
+        """Registers until the server is killed; returns the last value acknowledged."""
+        with Eventd('--data', folder, *options) as server:
+            watcher = server.client(subscriptions=['n'])
+            client = server.client()
+            found = client.query_latest(['n']).events
+            if last >= 0:
+                self.assertGreaterEqual(found[0].payload.data, last)
+                last = found[0].payload.data
+                series = payloads(client.query_timeseries(['n'], max_results=100).events)
+                self.assertEqual(series, list(range(last, last - len(series), -1)))
+                self.assertGreater(len(series), 50)
+            killer = threading.Timer(0.2 + 0.05 * life, server.kill)
+            killer.start()
+            acknowledged = last
+            try:
+                while True:
+                    client.register(numbers('n', [acknowledged + 1]), response=True)
+                    acknowledged += 1
+            except (hat.Closed, TimeoutError):
+                pass
+            killer.join()
+            watcher.closed.wait(5)
+            while not watcher.notified.empty():
+                acknowledged = max(acknowledged, *payloads(watcher.notified.get()))
+            client.close()
+            watcher.close()
+            self.assertGreater(acknowledged, last + 50)
+            return acknowledged
+
+    def test_ids_go_on_after_a_restart(self):
+        with tempfile.TemporaryDirectory() as d:
+            with Eventd('--data', d) as server, server.client() as client:
+                before = client.register(numbers('a', [1]), response=True)[0]
+                server.kill()
+            with Eventd('--data', d) as server, server.client() as client:
+                self.assertEqual(client.query_latest(['a']).events, [before])
+                after = client.register(numbers('a', [2]), response=True)[0]
+                self.assertGreater(after.id, before.id)
+                self.assertGreaterEqual(after.timestamp, before.timestamp)
+            with self.assertRaisesRegex(RuntimeError, 'server id'):
+                Eventd('--data', d, '--server-id', '2')
+
+    def test_types_that_failed_leave_no_trace(self):
+        with tempfile.TemporaryDirectory() as d:
+            with Eventd('--data', d) as server, server.client() as client:
+                bad = RegisterEvent('bad', None, hat.RawJson('x'))
+                self.assertIsNone(client.register([RegisterEvent('lost'), bad], response=True))
+                client.register(numbers('kept', [1]), response=True)
+                server.kill()
+            with Eventd('--data', d) as server, server.client() as client:
+                for i in range(10):
+                    client.register(numbers(f'new{i}', [i]), response=True)
+                server.kill()
+            with Eventd('--data', d) as server, server.client() as client:
+                latest = client.query_latest(['kept', 'lost', 'bad', '?']).events
+                self.assertEqual({e.type[0]: e.payload.data for e in latest},
+                                 {'kept': 1, **{f'new{i}': i for i in range(10)}})
+
+    def test_series_is_bounded_on_disk_too(self):
+        with tempfile.TemporaryDirectory() as d:
+            with Eventd('--data', d, '--timeseries', '50') as server, server.client() as client:
+                for i in range(20):
+                    client.register(numbers('a', range(i * 10, i * 10 + 10)), response=True)
+                server.kill()
+            with Eventd('--data', d, '--timeseries', '20') as server, server.client() as client:
+                client.register(numbers('a', [200]), response=True)
+                server.kill()
+            with Eventd('--data', d, '--timeseries', '1000') as server, server.client() as client:
+                got = payloads(client.query_timeseries(['a'], ascending=True).events)
+                self.assertLessEqual(len(got), 20)
+                self.assertEqual(got, list(range(201 - len(got), 201)))
+
+    def test_one_process_a_folder(self):
+        with tempfile.TemporaryDirectory() as d, Eventd('--data', d):
+            with self.assertRaisesRegex(RuntimeError, 'in use'):
+                Eventd('--data', d)
+
+    def test_a_full_disk_fails_the_request_and_nothing_else(self):
+        def small_files():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+        with tempfile.TemporaryDirectory() as d:
+            with Eventd('--data', d, limits=small_files) as server, \
+                    server.client(subscriptions=['a', 'b']) as client:
+                kept = 0
+                while client.register([RegisterEvent('b', None, Binary('', bytes(50000)))],
+                                      response=True):
+                    kept += 1
+                    client.next_events()
+                self.assertGreater(kept, 3)
+                self.assertTrue(client.notified.empty())
+                self.assertEqual(len(client.query_timeseries(['b']).events), kept)
+            with Eventd('--data', d) as server, server.client() as client:
+                self.assertEqual(len(client.query_timeseries(['b']).events), kept)
+                self.assertTrue(client.register(numbers('a', [1]), response=True))
+
+
+class TestBadClients(unittest.TestCase):
+
+    def setUp(self):
+        self.server = Eventd()
+        self.addCleanup(self.server.__exit__)
+
+    def raw(self):
+        chatter = hat.Chatter(hat.connect(port=self.server.port))
+        chatter.sock.settimeout(5)
+        self.addCleanup(chatter.close)
+        return chatter
+
+    def ready(self):
+        client = self.server.client(name='bad')
+        self.addCleanup(client.close)
+        return client
+
+    def assert_cut(self, chatter):
+        with self.assertRaises(hat.Closed):
+            while True:
+                chatter.receive()
+
+    def test_malformed_frames(self):
+        for data in (b'\x00', b'\xff' * 300, b'\x09' + bytes(20), b'\x04\xff\xff\xff\xff',
+                     b'\x01\x03abc', b'\x01\x00', b'GET / HTTP/1.1\r\n\r\n'):
+            chatter = self.raw()
+            chatter.send_raw(data)
+            self.assert_cut(chatter)
+
+    def test_messages_out_of_place(self):
+        for kind in ('HatEventer.MsgRegisterReq', 'HatEventer.MsgQueryReq', 'HatEventer.MsgInitRes',
+                     'HatEventer.MsgEventsAck', 'HatObserver.MsgClient', ''):
+            chatter = self.raw()
+            chatter.send(kind, b'\x80')
+            self.assert_cut(chatter)
+        client = self.ready()
+        client.chatter.send('HatEventer.MsgInitReq', b'\x80')
+        eventually(client.closed.is_set)
+
+    def test_malformed_messages(self):
+        good = hat.put_list(hat.put_register_event, numbers('a', [1, 2]))
+        for kind, data in (('HatEventer.MsgRegisterReq', good[:-1]),
+                           ('HatEventer.MsgRegisterReq', good + b'\x00'),
+                           ('HatEventer.MsgRegisterReq', hat.put_int(1 << 40)),
+                           ('HatEventer.MsgRegisterReq', hat.put_int(-1)),
+                           ('HatEventer.MsgQueryReq', b'\x83'),
+                           ('HatEventer.MsgQueryReq', b'\x80'),
+                           ('HatEventer.MsgQueryReq', b'\x80\x80\x80'),
+                           ('HatEventer.MsgEventsAck', b'\x80')):
+            client = self.ready()
+            client.chatter.send(kind, data)
+            eventually(client.closed.is_set)
+        with self.server.client() as client:
+            self.assertEqual(client.query_latest(['a']).events, [])
+
+    def test_too_much_of_everything(self):
+        with self.assertRaises(hat.Refused):
+            self.server.client(subscriptions=['a'] * 16385)
+        with self.assertRaises(hat.Refused):
+            self.server.client(subscriptions=[['s'] * 33])
+        with self.assertRaises(hat.Refused):
+            self.server.client(name='n' * 1025)
+        with self.assertRaises(hat.Refused):
+            self.server.client(name='n\0n')
+        with self.server.client() as client:
+            self.assertIsNone(client.register([RegisterEvent('a')] * ((1 << 17) + 1), response=True))
+            self.assertEqual(client.query_latest(['a']).events, [])
+
+    def test_costly_queries(self):
+        with self.server.client(timeout=30) as client:
+            client.register([RegisterEvent(f'many/{i}') for i in range(100000)], response=True)
+            with self.assertRaises(hat.Closed):
+                client.query_latest(['many/?/?'] * 501)
+        with self.server.client() as client:
+            self.assertEqual(client.query_latest(['many/7']).events[0].type, ('many', '7'))
+
+    def test_slow_client_is_cut_off_and_nobody_waits(self):
+        chatter = self.raw()
+        chatter.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        chatter.send('HatEventer.MsgInitReq',
+                     hat.put_str('slow') + hat.put_optional(hat.put_str, None) +
+                     hat.put_list(hat.put_type, ['*']) + hat.put_optional(hat.put_int, None) +
+                     b'\x00', last=False)
+        chatter.receive()
+        payload = Binary('', bytes(100000))
+        with self.server.client(subscriptions=['big']) as quick:
+            worst = 0
+            for i in range(600):  # 60 MB, more than a client may leave
+                start = time.monotonic()
+                quick.register([RegisterEvent('big', None, payload)], response=True)
+                worst = max(worst, time.monotonic() - start)
+                quick.next_events()
+            self.assertLess(worst, 1)
+            eventually(lambda: quick.query_latest(['event/1/eventer/slow'])
+                       .events[0].payload == Json('DISCONNECTED'))
+        self.assertIn('does not take what it is sent', self.server.logged())
+
+    def test_a_client_that_asks_and_does_not_read(self):
+        with self.server.client(timeout=30) as client:
+            client.register([RegisterEvent(f'many/{i}') for i in range(50000)], response=True)
+        chatter = self.raw()
+        chatter.send('HatEventer.MsgInitReq', hat.put_str('deaf') + b'\x80\x80\x80\x00', last=False)
+        chatter.receive()
+        chatter.sock.settimeout(1)
+        with self.assertRaises(OSError):
+            for _ in range(100000):
+                chatter.send_raw(hat.put_frame(hat.Msg(2, 2, True, True, False,
+                                                       'HatEventer.MsgQueryReq', b'\x80\x80')))
+        with self.server.client() as client:
+            self.assertEqual(client.query_latest(['many/1']).events[0].type, ('many', '1'))
+        self.assertLess(self.server.memory_kib(), 200 << 10)
+
+    def test_many_clients_and_one_too_many(self):
+        before = self.server.descriptors()
+        socks = [hat.connect(port=self.server.port) for _ in range(1024)]
+        eventually(lambda: self.server.descriptors() == before + 1024)
+        extra = hat.connect(port=self.server.port)
+        extra.settimeout(5)
+        self.assertEqual(extra.recv(1), b'')
+        for s in socks + [extra]:
+            s.close()
+        eventually(lambda: self.server.descriptors() == before)
+        with self.server.client() as client:
+            self.assertEqual(client.status, 'operational')
+
+    def test_hundreds_of_subscribers(self):
+        clients = [self.server.client(name=f'c{i}', subscriptions=['a/*', f'b/{i}'])
+                   for i in range(300)]
+        try:
+            with self.server.client() as sender:
+                sender.register(numbers('a/1', range(10)), response=True)
+                sender.register(numbers('b/299', [99]), response=True)
+            for c in clients:
+                self.assertEqual(payloads(c.next_events()), list(range(10)))
+            self.assertEqual(payloads(clients[299].next_events()), [99])
+        finally:
+            for c in clients:
+                c.close()
+
+    def test_out_of_descriptors(self):
+        def few():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))
+
+        with Eventd(limits=few) as server:
+            socks = [hat.connect(port=server.port) for _ in range(40)]
+            eventually(lambda: 'no connection can be taken' in server.logged())
+            for s in socks:
+                s.close()
+            with server.client(timeout=10) as client:
+                self.assertEqual(client.status, 'operational')
+
+    def test_random_bytes_never_hurt(self):
+        rng = random.Random(1)
+        frame = hat.put_frame(hat.Msg(2, 2, True, True, False, 'HatEventer.MsgRegisterReq',
+                                      hat.put_list(hat.put_register_event, numbers('a/b', [1, 2]))))
+        for _ in range(300):
+            client = hat.EventerClient(port=self.server.port, name='fuzz')
+            data = bytearray(frame)
+            for _ in range(rng.randrange(1, 6)):
+                data[rng.randrange(len(data))] = rng.randrange(256)
+            try:
+                client.chatter.send_raw(bytes(data))
+            except OSError:
+                pass
+            client.chatter.close()
+        with self.server.client() as client:
+            self.assertEqual(client.status, 'operational')
+
+
+if __name__ == '__main__':
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    unittest.main()
