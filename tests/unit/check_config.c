@@ -510,7 +510,7 @@ START_TEST(runner_gets_its_own_tree)
 	buffer_u8(&b, 0);
 	ck_assert(!buffer_failed(&b));
 	ck_assert_str_eq((const char *)buffer_data(&b),
-	    "{\"module\":\"" MASTER "\",\"name\":\"\xc5\xbe\\\"\",\"a\":31,"
+	    "{\"module\":\"" MASTER "\",\"name\":\"\xc5\xbe\\\"\",\"type\":\"t\",\"a\":31,"
 	    "\"b\":[true,null,0.5,1000,\"5\"],\"c\":{\"type\":\"x\"}}");
 	buffer_clear(&b);
 	config_free(c);
@@ -670,6 +670,38 @@ START_TEST(a_full_configuration_of_hat_gateway)
 }
 END_TEST
 
+/* The examples of gatewayd.yaml(5), between ".Bd -literal" and ".Ed" of its section EXAMPLES. */
+START_TEST(examples_of_the_manual_load)
+{
+	FILE *f = fopen("man/gatewayd.yaml.5", "r");
+	char line[256];
+	bool examples = false, inside = false;
+	struct buffer b;
+	int count = 0;
+
+	ck_assert_ptr_nonnull(f);
+	buffer_init(&b, 1 << 16);
+	while (fgets(line, sizeof(line), f)) {
+		if (strcmp(line, ".Sh EXAMPLES\n") == 0)
+			examples = true;
+		if (strcmp(line, ".Ed\n") == 0 && inside) {
+			buffer_u8(&b, 0);
+			config_free(load_good((const char *)buffer_data(&b)));
+			buffer_reset(&b);
+			inside = false;
+			count++;
+		}
+		if (inside)
+			buffer_append_str(&b, line);
+		if (strncmp(line, ".Bd -literal", 12) == 0 && examples)
+			inside = true;
+	}
+	fclose(f);
+	buffer_clear(&b);
+	ck_assert_int_eq(count, 3);
+}
+END_TEST
+
 START_TEST(unreadable_files)
 {
 	char fifo[] = "/tmp/check_config_XXXXXX";
@@ -779,6 +811,7 @@ main(void)
 	LOOP(diff_says_what_a_reload_does, diffs);
 	LOOP(samples_load, samples);
 	tcase_add_test(tc, a_full_configuration_of_hat_gateway);
+	tcase_add_test(tc, examples_of_the_manual_load);
 	tcase_add_test(tc, unreadable_files);
 	tcase_add_test(tc, faults_are_counted_not_poured_out);
 	tcase_add_test(tc, too_many_devices);
