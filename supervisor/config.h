@@ -42,7 +42,7 @@ enum {
 	CONFIG_CREDIT_DEFAULT = 256 * 1024, /* a few thousand events */
 	CONFIG_CREDIT_MIN = 64 * 1024,	    /* one message must fit */
 	CONFIG_CREDIT_MAX = 64 * 1024 * 1024,
-	CONFIG_TIMESERIES_DEFAULT = 10000,
+	CONFIG_TIMESERIES_DEFAULT = 65536, /* as gateway-eventd's own */
 	CONFIG_TIMESERIES_MAX = 10 * 1000 * 1000,
 };
 
