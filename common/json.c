@@ -242,6 +242,10 @@ static const yajl_callbacks tree_callbacks = {
 	.yajl_end_array = on_end,
 };
 
+/* Ends what a text may leave open: a number, and a string that began after the value, which yajl
+ * would wait for and otherwise not complain of (in a string, a line feed is an error). */
+static const unsigned char at_rest[] = "\n";
+
 /* One line for a person: ours where we stopped it, else yajl's first line. */
 static void
 describe(yajl_handle h, const struct parse *p, const char *text, size_t len, char *err, size_t size)
@@ -267,6 +271,7 @@ json_parse(const char *text, size_t len, size_t max_nodes, char *err, size_t err
 		goto fail;
 	}
 	if (yajl_parse(h, (const unsigned char *)text, len) != yajl_status_ok ||
+	    yajl_parse(h, at_rest, 1) != yajl_status_ok ||
 	    yajl_complete_parse(h) != yajl_status_ok || !p.doc->root) {
 		describe(h, &p, text, len, err, err_size);
 		goto fail;
@@ -362,10 +367,9 @@ json_valid(const char *text, size_t len)
 	}
 	check.depth = 0;
 	check.values = 0;
-	/* The space ends a number at the top level. */
 	if (yajl_parse(check.h, (const unsigned char *)text, len) == yajl_status_ok &&
-	    yajl_parse(check.h, (const unsigned char *)" ", 1) == yajl_status_ok &&
-	    check.depth == 0 && check.values == 1)
+	    yajl_parse(check.h, at_rest, 1) == yajl_status_ok && check.depth == 0 &&
+	    check.values == 1)
 		return true;
 	yajl_free(check.h);
 	check.h = NULL;

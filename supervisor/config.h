@@ -42,7 +42,7 @@ enum {
 	CONFIG_CREDIT_DEFAULT = 256 * 1024, /* a few thousand events */
 	CONFIG_CREDIT_MIN = 64 * 1024,	    /* one message must fit */
 	CONFIG_CREDIT_MAX = 64 * 1024 * 1024,
-	CONFIG_TIMESERIES_DEFAULT = 10000,
+	CONFIG_TIMESERIES_DEFAULT = 65536, /* as gateway-eventd's own */
 	CONFIG_TIMESERIES_MAX = 10 * 1000 * 1000,
 };
 
@@ -109,7 +109,7 @@ struct config {
 	bool require_operational;
 	const char *server_host; /* of the Event Server or the Monitor Server; NULL when built in */
 	uint16_t server_port;
-	const char *server_token; /* expected token of the Event Server, or NULL */
+	const char *server_token; /* client token, which the Event Server's must equal; or NULL */
 	const char *gateway_group, *event_server_group; /* at the Monitor Server, else NULL */
 	struct config_built_in built_in;
 	const char *control_group; /* group that may use the control socket, or NULL */
@@ -146,7 +146,7 @@ const struct json *config_device_find(const struct config_device *d, const char 
  * limits and own tree; the order of keys, comments and lines do not count): what reload asks. */
 bool config_device_equal(const struct config_device *a, const struct config_device *b);
 /* Appends the device's own tree as JSON, as its runner gets it: without the keys that are the
- * supervisor's ("runner", "type", "limits", "sandbox"). Check the buffer for failure. */
+ * supervisor's ("runner", "limits", "sandbox"). Check the buffer for failure. */
 void config_device_json(const struct config_device *d, struct buffer *b);
 
 /* What a reload does, one row a device. */

@@ -32,6 +32,7 @@ static const struct schema_field monitor_component_fields[] = {
 	{ "port", true, PORT },
 	{ "gateway_group", true, TEXT(MAX_TEXT) },
 	{ "event_server_group", true, TEXT(MAX_TEXT) },
+	{ "token", false, { .kind = SCHEMA_STRING, .nullable = true, .max = MAX_TEXT } },
 	{ 0 },
 };
 
@@ -183,6 +184,7 @@ take_monitor_component(struct config *c, const struct json *monitor_component)
 	c->server = CONFIG_SERVER_MONITOR;
 	c->server_host = json_str(json_get(monitor_component, "host"));
 	c->server_port = port_of(monitor_component);
+	c->server_token = json_str(json_get(monitor_component, "token"));
 	c->gateway_group = json_str(json_get(monitor_component, "gateway_group"));
 	c->event_server_group = json_str(json_get(monitor_component, "event_server_group"));
 }

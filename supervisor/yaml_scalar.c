@@ -112,6 +112,8 @@ sexagesimal(struct number *n, bool *is_float, const char **error)
 
 	for (; p < n->end && *p != '.'; p++) {
 		if (*p == ':') {
+			if (!digits)
+				return false;
 			over |= __builtin_mul_overflow(v + part, UINT64_C(60), &v) ||
 				v > UINT64_MAX / 2;
 			colons++;

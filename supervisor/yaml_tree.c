@@ -201,9 +201,10 @@ add_node(struct tree *t, const yaml_event_t *e, enum json_type type, const char 
 	return j;
 }
 
-/* Takes the name of a new anchor. Returns its index, -1 where the node has none, -2 on a fault. */
+/* Takes the name of a new anchor, whose node comes next. Returns its index, -1 where there is none,
+ * -2 on a fault. */
 static int
-add_anchor(struct tree *t, const yaml_event_t *e, const yaml_char_t *name, struct json *node)
+add_anchor(struct tree *t, const yaml_event_t *e, const yaml_char_t *name)
 {
 	if (!name)
 		return -1;
@@ -218,7 +219,7 @@ add_anchor(struct tree *t, const yaml_event_t *e, const yaml_char_t *name, struc
 		fault_at(t, e, "out of memory");
 		return -2;
 	}
-	t->anchors[t->anchor_count] = (struct anchor){ .name = copy, .node = node, .weight = 1 };
+	t->anchors[t->anchor_count] = (struct anchor){ .name = copy, .weight = 1 };
 	return (int)t->anchor_count++;
 }
 
@@ -306,13 +307,18 @@ on_scalar(struct tree *t, yaml_event_t *e)
 			.text = (const char *)e->data.scalar.value,
 			.len = e->data.scalar.length,
 		};
+	int index = add_anchor(t, e, e->data.scalar.anchor);
+	if (index == -2)
+		return -1;
 	bool has_text = s.type == JSON_NUMBER || s.type == JSON_STRING;
 	struct json *j =
 	    add_node(t, e, s.type, has_text ? s.text : NULL, has_text ? s.len : 0, false);
 	if (!j)
 		return -1;
 	j->boolean = s.boolean;
-	return add_anchor(t, e, e->data.scalar.anchor, j) == -2 ? -1 : 0;
+	if (index >= 0)
+		t->anchors[index].node = j;
+	return 0;
 }
 
 static int
@@ -334,17 +340,19 @@ on_open(struct tree *t, yaml_event_t *e, enum json_type type)
 	if (tag && strcmp(tag, "!") != 0 &&
 	    strcmp(tag, is_object ? CORE_TAG "map" : CORE_TAG "seq") != 0)
 		return fault_at(t, e, "tags other than the core ones are not supported");
+	int index = add_anchor(t, e, anchor);
+	if (index == -2)
+		return -1;
 	size_t before = t->weight;
 	struct json *j = add_node(t, e, type, NULL, 0, block);
 	if (!j)
 		return -1;
 	if (t->depth == 0)
 		t->json = !block;
-	int index = add_anchor(t, e, anchor, j);
-	if (index == -2)
-		return -1;
-	if (index >= 0)
+	if (index >= 0) {
+		t->anchors[index].node = j;
 		t->anchors[index].open = true;
+	}
 	t->levels[t->depth++] =
 	    (struct level){ .node = j, .weight_before = before, .height = 1, .anchor = index };
 	return 0;
