@@ -109,6 +109,12 @@ $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(TEST
 replay: $(FUZZ_REPLAY)
 	@tests/fuzz/run-replay $(FUZZ_REPLAY)
 
+# System tests start the real programs. The probe is a device without a field protocol.
+$(B)/tests/lib/probe-runner: $(B)/tests/lib/probe_runner.o $(AR_RUNNER) $(AR_IPC) $(AR_COMMON)
+	$(LINK) $^ -lev -lmsgpackc -lyajl -lm
+system: all $(B)/tests/lib/probe-runner
+	@BUILD=$(B) tests/lib/run-system $(SYSTEM)
+
 clean:
 	rm -rf build build-san build-fuzz
 
