@@ -112,7 +112,7 @@ replay: $(FUZZ_REPLAY)
 
 # System tests: the real binaries, over real sockets and ptys. JOBS at once.
 system: all test-tools
-	@BUILD=$(B) tests/lib/run-system tests/system
+	@BUILD=$(B) tests/lib/run-system $(SYSTEM)
 
 # The command of the README: everything that Debian's packages allow. Installs what is missing.
 check:
@@ -151,12 +151,17 @@ fuzz:
 demo:
 	@./demo
 
-# Tools for tests and the demo: simulated devices, runners that misbehave.
-TOOLS := $(patsubst tests/lib/%.c,$(B)/tests/lib/%,$(wildcard tests/lib/*.c))
+# Tools for tests and the demo, simulated devices and runners that misbehave: tests/lib/NAME_PART.c with a
+# main() becomes $(B)/tests/lib/NAME-PART.
+TOOL_SOURCES := $(patsubst tests/lib/%.c,%,$(shell grep -l '^main(' tests/lib/*.c 2>/dev/null))
+TOOLS := $(patsubst %,$(B)/tests/lib/%,$(subst _,-,$(TOOL_SOURCES)))
 test-tools: $(TOOLS)
-demo-tools: $(filter %/modbus_sim,$(TOOLS))
-$(B)/tests/lib/%: $(B)/tests/lib/%.o $(TEST_ARCHIVES)
-	$(LINK) $< -Wl,--start-group $(TEST_ARCHIVES) -Wl,--end-group $(TEST_LIBS)
+demo-tools: $(filter %/modbus-sim,$(TOOLS))
+define TOOL_RULE
+$(B)/tests/lib/$(subst _,-,$(1)): $(B)/tests/lib/$(1).o $(TEST_ARCHIVES)
+	$$(LINK) $$< -Wl,--start-group $$(TEST_ARCHIVES) -Wl,--end-group $$(TEST_LIBS)
+endef
+$(foreach t,$(TOOL_SOURCES),$(eval $(call TOOL_RULE,$(t))))
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/gatewayd

@@ -1,0 +1,228 @@
+/*
+ * A device for tests, of type "probe": no field protocol, every service of the runtime. Runs as a
+ * runner process under gatewayd ("runner: PATH", "type: probe"). Its configuration, all optional:
+ *
+ *   interval_ms  registers gateway/value/<i> = a number that counts up, every so often
+ *   values       how many values each time (default 1)
+ *   payload      bytes of text in each value instead of the number
+ *   connect      [{host, port}, ...], listen [{host, port}, ...]: its plan, opened at the start
+ *   link         the word that it reports as its link (default "connected")
+ *   ready        false: never says that it is ready
+ *   fault        a text: a configuration error
+ *
+ * Events: system/echo/... comes back as gateway/echo/... with the same payload, and a trace frame
+ * in each direction; system/do with "crash", "exit", "hang", "config", "print TEXT" or "flood" does
+ * that.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/fdutil.h"
+#include "device-runners/runner.h"
+
+enum { MAX_OPEN = 16, MAX_PAYLOAD = 60000, FLOOD_LINES = 10000 };
+
+struct probe {
+	struct runner *r;
+	ev_timer tick;
+	int64_t interval_ms, values, payload, count;
+	int plan[MAX_OPEN], fds[MAX_OPEN];
+	size_t plan_count, fd_count;
+	bool ready;
+	char link[40];
+	uint64_t *ticks, *echoes;
+};
+
+static void
+plan_all(struct probe *p, const struct json *list,
+    int (*plan)(struct runner *r, const char *host, uint16_t port))
+{
+	int64_t port;
+
+	if (!list)
+		return;
+	json_foreach (item, list) {
+		const char *host = json_str(json_get(item, "host"));
+		if (host && json_int(json_get(item, "port"), 0, 65535, &port) &&
+		    p->plan_count < MAX_OPEN)
+			p->plan[p->plan_count++] = plan(p->r, host, (uint16_t)port);
+	}
+}
+
+static void *
+probe_create(struct runner *r, const struct json *conf)
+{
+	const char *fault = json_str(json_get(conf, "fault"));
+	const char *link = json_str(json_get(conf, "link"));
+	struct probe *p = calloc(1, sizeof(*p));
+
+	if (!p || fault) {
+		runner_config_error(r, "fault", "%s", fault ? fault : "out of memory");
+		free(p);
+		return NULL;
+	}
+	p->r = r;
+	p->values = 1;
+	p->ready = true;
+	json_int(json_get(conf, "interval_ms"), 1, 3600000, &p->interval_ms);
+	json_int(json_get(conf, "values"), 1, 10000, &p->values);
+	json_int(json_get(conf, "payload"), 0, MAX_PAYLOAD, &p->payload);
+	json_bool(json_get(conf, "ready"), &p->ready);
+	snprintf(p->link, sizeof(p->link), "%s", link ? link : "connected");
+	plan_all(p, json_get(conf, "connect"), runner_plan_connect);
+	plan_all(p, json_get(conf, "listen"), runner_plan_listen);
+	p->ticks = runner_counter(r, "ticks");
+	p->echoes = runner_counter(r, "echoes");
+	return p;
+}
+
+static void
+register_value(struct probe *p, int64_t index)
+{
+	char name[16], text[MAX_PAYLOAD + 32];
+	const char *type[] = { "gateway", "value", name };
+	struct timestamp now = timestamp_now();
+
+	snprintf(name, sizeof(name), "%d", (int)index);
+	int n = snprintf(text, sizeof(text), "%lld", (long long)p->count);
+	if (p->payload) {
+		text[0] = '"';
+		memset(text + 1, 'x', (size_t)p->payload);
+		text[p->payload + 1] = '"';
+		n = (int)p->payload + 2;
+	}
+	runner_register(p->r, type, 3, &now, text, (size_t)n);
+}
+
+static void
+on_tick(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct probe *p = w->data;
+
+	(void)loop, (void)revents;
+	++*p->ticks;
+	p->count++;
+	for (int64_t i = 0; i < p->values && !runner_congested(p->r); i++)
+		register_value(p, i);
+}
+
+static void
+on_opened(void *arg, int fd, int error, const char *why)
+{
+	struct probe *p = arg;
+
+	if (fd < 0)
+		log_warning("open: %d %s", error, why);
+	else
+		p->fds[p->fd_count++] = fd;
+}
+
+static void
+probe_start(void *device)
+{
+	struct probe *p = device;
+	double interval = (double)p->interval_ms / 1e3;
+
+	for (size_t i = 0; i < p->plan_count; i++)
+		runner_open(p->r, p->plan[i], on_opened, p);
+	ev_timer_init(&p->tick, on_tick, interval, interval);
+	p->tick.data = p;
+	if (p->interval_ms)
+		ev_timer_start(runner_loop(p->r), &p->tick);
+	runner_set_link(p->r, p->link);
+	if (p->ready)
+		runner_ready(p->r);
+}
+
+static void
+hang(void)
+{
+	for (;;)
+		sleep(1);
+}
+
+static void
+obey(const char *what)
+{
+	if (strcmp(what, "crash") == 0)
+		raise(SIGSEGV);
+	else if (strcmp(what, "exit") == 0)
+		exit(EXIT_FAILURE);
+	else if (strcmp(what, "config") == 0)
+		exit(EX_CONFIG);
+	else if (strcmp(what, "hang") == 0)
+		hang();
+	else if (strncmp(what, "print ", 6) == 0)
+		log_warning("%s", what + 6);
+	else if (strcmp(what, "debug") == 0)
+		log_debug("a line at debug");
+	else if (strcmp(what, "flood") == 0)
+		for (int i = 0; i < FLOOD_LINES; i++)
+			log_warning("line %d", i);
+}
+
+static void
+echo(struct probe *p, const struct runner_event *event)
+{
+	const char *type[RUNNER_MAX_SEGMENTS] = { "gateway" };
+	struct timestamp now = timestamp_now();
+
+	for (size_t i = 1; i < event->type_len; i++)
+		type[i] = event->type[i];
+	++*p->echoes;
+	runner_trace(p->r, RUNNER_RX, event->data, event->len);
+	runner_register(p->r, type, event->type_len, &now,
+	    event->payload == RUNNER_PAYLOAD_JSON ? event->data : NULL, event->len);
+	runner_trace(p->r, RUNNER_TX, event->data, event->len);
+}
+
+static void
+probe_on_event(void *device, const struct runner_event *event)
+{
+	char err[64];
+
+	if (event->type_len < 2 || strcmp(event->type[0], "system") != 0)
+		return;
+	if (strcmp(event->type[1], "echo") == 0)
+		echo(device, event);
+	if (strcmp(event->type[1], "do") != 0 || event->payload != RUNNER_PAYLOAD_JSON)
+		return;
+	struct json_doc *doc = json_parse(event->data, event->len, 1, err, sizeof(err));
+	if (doc && json_str(json_root(doc)))
+		obey(json_str(json_root(doc)));
+	json_free(doc);
+}
+
+static void
+probe_stop(void *device)
+{
+	struct probe *p = device;
+	const char *type[] = { "gateway", "stopped" };
+
+	ev_timer_stop(runner_loop(p->r), &p->tick);
+	runner_register(p->r, type, 2, NULL, "true", 4);
+}
+
+static void
+probe_free(void *device)
+{
+	struct probe *p = device;
+
+	while (p->fd_count)
+		fd_close(p->fds[--p->fd_count]);
+	free(p);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct runner_device device = { "probe", probe_create, probe_start,
+		probe_on_event, NULL, probe_stop, probe_free };
+	static const struct runner_device *const types[] = { &device, NULL };
+
+	return runner_main(argc, argv, types);
+}
