@@ -52,7 +52,7 @@ $(AR_IPC): $(call obj,ipc/*.c)
 $(AR_HAT): $(call obj,protocols/hat/*.c)
 $(AR_MODBUS): $(call obj,protocols/modbus/*.c)
 $(AR_IEC): $(call obj,protocols/iec60870/*.c)
-$(AR_RUNNER): $(call obj,device-runners/*.c)
+$(AR_RUNNER): $(call obj,device-runners/*.c) $(B)/device-runners/filter/tables.o
 $(AR_IEC_DEVICES): $(call obj,device-runners/iec60870/*.c)
 $(AR_SUPERVISOR): $(call obj,supervisor/*.c)
 $(AR_EVENTD): $(call obj,event-server/*.c)
@@ -66,6 +66,14 @@ $(AR_CTL): $(call obj,gatewayctl/*.c)
 $(B)/%.o: %.c
 	@mkdir -p $(@D); echo "  cc   $<"
 	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The runners' system call filters are computed once, here, by libseccomp.
+$(B)/device-runners/filter/mkfilter: $(B)/device-runners/filter/mkfilter.o
+	@echo "  link $@"; $(CC) $(ALL_LDFLAGS) -o $@ $^ -lseccomp
+$(B)/device-runners/filter/tables.c: $(B)/device-runners/filter/mkfilter
+	@$< >$@
+$(B)/device-runners/filter/tables.o: $(B)/device-runners/filter/tables.c
+	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 LINK = @mkdir -p $(@D); echo "  link $@"; $(CC) $(ALL_LDFLAGS) -o $@
 

@@ -1,39 +1,142 @@
 #include "device-runners/sandbox.h"
 
+#include <errno.h>
+#include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/log.h"
+#include "device-runners/sandbox_private.h"
+
 enum { FIRST_FOREIGN_FD = 4 };
+
+/* AddressSanitizer reserves terabytes of addresses and reports through calls that are denied. */
+#ifdef __SANITIZE_ADDRESS__
+static const bool sanitized = true;
+#else
+static const bool sanitized = false;
+#endif
+
+static int
+set_limit(int resource, uint64_t value)
+{
+	const struct rlimit limit = { value, value };
+
+	return setrlimit((__rlimit_resource_t)resource, &limit);
+}
 
 int
 sandbox_enter(void)
 {
-	const struct rlimit none = { 0, 0 };
-
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
 		return -1;
 	/* A parent that died before the call above shows as the end of fd 3. */
-	if (setrlimit(RLIMIT_CORE, &none) < 0)
+	if (set_limit(RLIMIT_CORE, 0) < 0)
 		return -1;
 	return close_range(FIRST_FOREIGN_FD, ~0U, 0);
 }
 
+/* A debugger's runner: as it was started, but for its budget. */
+static int
+set_budget(const struct sandbox *s)
+{
+	if (!sanitized && set_limit(RLIMIT_AS, s->memory) < 0)
+		return -1;
+	return set_limit(RLIMIT_NOFILE, s->files);
+}
+
+static int
+drop_ids(const struct sandbox *s)
+{
+	(void)s;
+	return sandbox_ids_drop();
+}
+
+/* As nobody, who is everything in the new user namespace: dropped again. */
+static int
+leave_namespaces(const struct sandbox *s)
+{
+	if (s->level != IPC_SANDBOX_NAMESPACES)
+		return 0;
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
+		    CLONE_NEWCGROUP) < 0)
+		return -1;
+	return sandbox_ids_drop();
+}
+
+static int
+forbid_privileges(const struct sandbox *s)
+{
+	(void)s;
+	/* A change of ids undoes the other two. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+		return -1;
+	return prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+static int
+forbid_growth(const struct sandbox *s)
+{
+	static const int none[] = { RLIMIT_NPROC, RLIMIT_FSIZE, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE };
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		if (set_limit(none[i], 0) < 0)
+			return -1;
+	return 0;
+}
+
+static int
+lock_landlock(const struct sandbox *s)
+{
+	(void)s;
+	return sandbox_landlock_lock();
+}
+
+static int
+lock_seccomp(const struct sandbox *s)
+{
+	return sanitized ? 0 : sandbox_seccomp_lock(s->tty);
+}
+
+/* In this order; the last two need no_new_privs, and nothing is possible after the last. Landlock is
+ * a second wall behind seccomp: a kernel without it is named at gatewayd's start, and served. */
+static const struct {
+	const char *name;
+	int (*lock)(const struct sandbox *s);
+	bool may_lack;
+} steps[] = {
+	{ "ids and capabilities", drop_ids, false },
+	{ "namespaces", leave_namespaces, false },
+	{ "no_new_privs", forbid_privileges, false },
+	{ "resource limits", forbid_growth, false },
+	{ "Landlock", lock_landlock, true },
+	{ "seccomp", lock_seccomp, false },
+};
+
 int
 sandbox_lock(const struct sandbox *s, const char **why)
 {
-	const struct rlimit memory = { s->memory, s->memory }, files = { s->files, s->files };
-
-	if (setrlimit(RLIMIT_AS, &memory) < 0 || setrlimit(RLIMIT_NOFILE, &files) < 0) {
-		*why = "resource limits";
+	if (set_budget(s) < 0) {
+		*why = "memory and file limits";
 		return -1;
 	}
 	if (s->level == IPC_SANDBOX_OFF)
-		return 0;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
-		*why = "no_new_privs";
-		return -1;
+		return prctl(PR_SET_DUMPABLE, 1);
+	bool best_effort = s->level == IPC_SANDBOX_BEST_EFFORT;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		if (steps[i].lock(s) == 0)
+			continue;
+		bool lacks = errno == ENOSYS || errno == EOPNOTSUPP;
+		if (!best_effort && !(steps[i].may_lack && lacks)) {
+			*why = steps[i].name;
+			return -1;
+		}
+		log_write(best_effort ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, NULL,
+		    "sandbox", "goes on without %s: %s", steps[i].name, strerror(errno));
 	}
 	return 0;
 }

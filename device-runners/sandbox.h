@@ -21,8 +21,9 @@ struct sandbox {
 	uint32_t files;  /* open file descriptors */
 };
 
-/* Locks the door. In IPC_SANDBOX_STRICT anything missing is a failure (-1 with errno, why says what,
- * constant); in BEST_EFFORT it is logged. */
+/* Locks the door. In IPC_SANDBOX_STRICT (and _NAMESPACES) anything missing is a failure (-1 with errno, why says what,
+ * constant), but for Landlock on a kernel that has none; in BEST_EFFORT it is logged; IPC_SANDBOX_OFF
+ * sets memory and files alone. */
 int sandbox_lock(const struct sandbox *s, const char **why);
 
 #endif

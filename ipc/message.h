@@ -85,7 +85,13 @@ enum {
 	IPC_INIT_CREDIT,
 };
 
-enum ipc_sandbox { IPC_SANDBOX_STRICT, IPC_SANDBOX_BEST_EFFORT, IPC_SANDBOX_OFF };
+/* How the runner is to lock itself in; NAMESPACES is STRICT, and namespaces of its own. */
+enum ipc_sandbox {
+	IPC_SANDBOX_STRICT,
+	IPC_SANDBOX_BEST_EFFORT,
+	IPC_SANDBOX_OFF,
+	IPC_SANDBOX_NAMESPACES,
+};
 
 /* First field of an element of PLAN. */
 enum ipc_resource {

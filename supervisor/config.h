@@ -52,7 +52,7 @@ enum config_server {
 	CONFIG_SERVER_MONITOR,	/* found, and we made active, by a Monitor Server */
 };
 
-enum config_sandbox { CONFIG_SANDBOX_STRICT, CONFIG_SANDBOX_BEST_EFFORT, CONFIG_SANDBOX_OFF };
+enum config_sandbox { CONFIG_SANDBOX_STRICT, CONFIG_SANDBOX_BEST_EFFORT, CONFIG_SANDBOX_OFF, CONFIG_SANDBOX_NAMESPACES };
 
 /* Of one runner process; each has a default. */
 struct config_limits {

@@ -98,6 +98,7 @@ check_sandbox(
 		[CONFIG_SANDBOX_STRICT] = "strict",
 		[CONFIG_SANDBOX_BEST_EFFORT] = "best-effort",
 		[CONFIG_SANDBOX_OFF] = "off",
+		[CONFIG_SANDBOX_NAMESPACES] = "namespaces",
 		NULL,
 	};
 	const struct json *j = json_get(o, "sandbox");
@@ -110,7 +111,7 @@ check_sandbox(
 		i = CONFIG_SANDBOX_OFF;
 	join(path, sizeof(path), base, "sandbox");
 	if (i < 0)
-		config_error(k, j, path, "expected one of strict, best-effort, off, found %.40s",
+		config_error(k, j, path, "expected one of strict, best-effort, off, namespaces, found %.40s",
 		    j->type == JSON_STRING ? j->text : json_type_name(j->type));
 	else
 		*sandbox = (enum config_sandbox)i;

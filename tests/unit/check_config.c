@@ -164,9 +164,9 @@ static const struct {
 	    "both\n" },
 
 	{ HEAD "sandbox: on\n",
-	    "3:10 sandbox: expected one of strict, best-effort, off, found a boolean\n" },
+	    "3:10 sandbox: expected one of strict, best-effort, off, namespaces, found a boolean\n" },
 	{ HEAD "sandbox: none\n",
-	    "3:10 sandbox: expected one of strict, best-effort, off, found none\n" },
+	    "3:10 sandbox: expected one of strict, best-effort, off, namespaces, found none\n" },
 	{ HEAD "limits: {memory: 1, files: 1, start_ms: 1, ping_ms: 1, stop_ms: 1, credit: 1}\n",
 	    "3:18 limits.memory: expected an integer from 33554432 to 1099511627776, found 1\n"
 	    "3:28 limits.files: expected an integer from 16 to 65536, found 1\n"
@@ -197,7 +197,7 @@ static const struct {
 	{ "name: g\ndevices:\n  - {runner: /x, name: a, type: a/b, sandbox: 5, limits: []}\n",
 	    "3:33 devices[0].type: " BAD_NAME "\n"
 	    "3:58 devices[0].limits: expected an object or null, found an array\n"
-	    "3:47 devices[0].sandbox: expected one of strict, best-effort, off, found a number\n" },
+	    "3:47 devices[0].sandbox: expected one of strict, best-effort, off, namespaces, found a number\n" },
 
 	{ HEAD "log: {version: 2, root: 5, handlers: []}\n",
 	    "3:16 log.version: expected an integer from 1 to 1, found 2\n"

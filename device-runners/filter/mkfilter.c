@@ -1,0 +1,230 @@
+/*
+ * Build tool: writes, as C source on stdout, the system call filters of the
+ * runners (gateway-sandbox(7)) and the names of all system calls, so that a
+ * runner neither links libseccomp nor computes anything. Runs on the machine
+ * that builds, for its own architecture.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "device-runners/filter/filter.h"
+
+enum { MAX_NUMBER = 1024, MAX_FILTER = 4096 };
+
+static scmp_filter_ctx ctx;
+
+static void
+die(const char *what, int error)
+{
+	fprintf(stderr, "mkfilter: %s: %s\n", what, strerror(-error));
+	exit(EXIT_FAILURE);
+}
+
+/* A name that this architecture does not have is left out: nobody can call it. */
+static void
+add(uint32_t action, const char *name, unsigned count, const struct scmp_arg_cmp *args)
+{
+	int number = seccomp_syscall_resolve_name(name);
+
+	if (number == __NR_SCMP_ERROR)
+		die(name, -ENOSYS);
+	if (number < 0)
+		return;
+	int r = seccomp_rule_add_array(ctx, action, number, count, args);
+	if (r < 0)
+		die(name, r);
+}
+
+/* What works on what the process already has, or tells the time. */
+static const char *const plain[] = {
+	/* descriptors */
+	"read", "readv", "pread64", "write", "writev", "lseek", "fstat", "close", "recvfrom", "recvmsg",
+	"accept", "accept4", "shutdown", "getsockname", "getpeername", "getsockopt",
+	/* waiting */
+	"epoll_ctl", "epoll_wait", "epoll_pwait", "poll", "ppoll", "select", "_newselect", "pselect6",
+	"eventfd2", "timerfd_create", "timerfd_settime", "nanosleep", "clock_nanosleep",
+	/* time and chance */
+	"clock_gettime", "clock_getres", "gettimeofday", "time", "getrandom",
+	/* memory; without execution, below */
+	"brk", "munmap", "mremap", "madvise",
+	/* the process itself */
+	"futex", "sched_yield", "rt_sigreturn", "rt_sigprocmask", "sigaltstack", "restart_syscall",
+	"getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid", "uname", "exit",
+	"exit_group",
+};
+
+static void
+allow_plain(void)
+{
+	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+		add(SCMP_ACT_ALLOW, plain[i], 0, NULL);
+}
+
+static void
+allow_value(const char *name, unsigned arg, const uint64_t *values, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		add(SCMP_ACT_ALLOW, name, 1,
+		    &(struct scmp_arg_cmp){ arg, SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint32_t)values[i] });
+}
+
+/* Only while none of these bits is set in an argument. */
+static void
+allow_without(const char *name, unsigned arg, uint64_t bits)
+{
+	add(SCMP_ACT_ALLOW, name, 1, &(struct scmp_arg_cmp){ arg, SCMP_CMP_MASKED_EQ, bits, 0 });
+}
+
+static void
+allow_option(int level, int option)
+{
+	const struct scmp_arg_cmp args[] = {
+		{ 1, SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint32_t)level },
+		{ 2, SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint32_t)option },
+	};
+
+	add(SCMP_ACT_ALLOW, "setsockopt", 2, args);
+}
+
+static void
+allow_limited(void)
+{
+	static const uint64_t fcntls[] = { F_GETFD, F_SETFD, F_GETFL, F_SETFL };
+	static const uint64_t ioctls[] = { FIONREAD, FIONBIO, TCGETS };
+	/* abort() of this very process: the number is put in when the filter is loaded. */
+	static const struct scmp_arg_cmp abort_self[] = {
+		{ 0, SCMP_CMP_MASKED_EQ, UINT32_MAX, FILTER_OWN_PID },
+		{ 2, SCMP_CMP_MASKED_EQ, UINT32_MAX, SIGABRT },
+	};
+	static const struct scmp_arg_cmp read_limit[] = {
+		{ 0, SCMP_CMP_EQ, 0, 0 },
+		{ 2, SCMP_CMP_EQ, 0, 0 },
+	};
+
+	allow_without("mmap", 2, PROT_EXEC);
+	allow_without("mprotect", 2, PROT_EXEC);
+	/* MSG_FASTOPEN makes a connection, to anywhere, of a socket that lost its own. */
+	allow_without("sendto", 3, MSG_FASTOPEN);
+	allow_without("sendmsg", 2, MSG_FASTOPEN);
+	allow_value("fcntl", 1, fcntls, sizeof(fcntls) / sizeof(fcntls[0]));
+	allow_value("ioctl", 1, ioctls, sizeof(ioctls) / sizeof(ioctls[0]));
+	allow_value("prctl", 0, (const uint64_t[]){ PR_SET_NAME }, 1);
+	allow_option(SOL_SOCKET, SO_KEEPALIVE);
+	allow_option(SOL_SOCKET, SO_LINGER);
+	allow_option(IPPROTO_TCP, TCP_NODELAY);
+	allow_option(IPPROTO_TCP, TCP_QUICKACK);
+	allow_option(IPPROTO_TCP, TCP_KEEPIDLE);
+	allow_option(IPPROTO_TCP, TCP_KEEPINTVL);
+	allow_option(IPPROTO_TCP, TCP_KEEPCNT);
+	allow_option(IPPROTO_TCP, TCP_USER_TIMEOUT);
+	add(SCMP_ACT_ALLOW, "tgkill", 2, abort_self);
+	add(SCMP_ACT_ALLOW, "prlimit64", 2, read_limit);
+	/* The C library's fstat() is this one, with a path that a filter cannot read; it asks, for a
+	 * buffer's size, and goes on without an answer. */
+	add(SCMP_ACT_ERRNO(EACCES), "newfstatat", 0, NULL);
+	/* Names of mappings, of newer C libraries: not needed, not worth a life. */
+	add(SCMP_ACT_ERRNO(EINVAL), "prctl", 1, &(struct scmp_arg_cmp){ 0, SCMP_CMP_EQ, 0x53564d41, 0 });
+}
+
+static void
+allow_tty(void)
+{
+	/* No TIOCSTI, no line disciplines, no TIOCSSERIAL. */
+	static const uint64_t ioctls[] = { TCSETS, TCSETSW, TCSETSF, 0x802c542a /* TCGETS2 */,
+		0x402c542b /* TCSETS2 */, 0x402c542c /* TCSETSW2 */, 0x402c542d /* TCSETSF2 */, TCSBRK,
+		TCSBRKP, TCXONC, TCFLSH, TIOCOUTQ, TIOCMGET, TIOCMSET, TIOCMBIS, TIOCMBIC, TIOCGICOUNT,
+		TIOCGRS485, TIOCSRS485 };
+
+	allow_value("ioctl", 1, ioctls, sizeof(ioctls) / sizeof(ioctls[0]));
+}
+
+static void
+set_attribute(enum scmp_filter_attr attribute, uint32_t value)
+{
+	int r = seccomp_attr_set(ctx, attribute, value);
+
+	if (r < 0)
+		die("attribute", r);
+}
+
+static void
+print_filter(const char *name)
+{
+	static struct sock_filter code[MAX_FILTER];
+	int fd = memfd_create("filter", MFD_CLOEXEC);
+	int r = fd < 0 ? -errno : seccomp_export_bpf(ctx, fd);
+
+	if (r < 0)
+		die("export", r);
+	ssize_t n = pread(fd, code, sizeof(code), 0);
+	if (n <= 0 || n == sizeof(code) || n % (ssize_t)sizeof(code[0]))
+		die("export", -EFBIG);
+	size_t count = (size_t)n / sizeof(code[0]);
+	printf("static const struct sock_filter %s[] = {\n", name);
+	for (size_t i = 0; i < count; i++)
+		printf("\t{ 0x%02x, %u, %u, 0x%08x },\n", code[i].code, code[i].jt, code[i].jf, code[i].k);
+	printf("};\n\n");
+	close(fd);
+}
+
+static void
+write_filter(const char *name, int tty)
+{
+	ctx = seccomp_init(SCMP_ACT_TRAP);
+	if (!ctx)
+		die("init", -ENOMEM);
+	set_attribute(SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	/* A binary tree over the numbers: some ten comparisons a call instead of ninety. */
+	set_attribute(SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	allow_plain();
+	allow_limited();
+	if (tty)
+		allow_tty();
+	print_filter(name);
+	seccomp_release(ctx);
+}
+
+static void
+write_names(void)
+{
+	printf("const char *const filter_call_names[] = {\n");
+	for (int i = 0; i < MAX_NUMBER; i++) {
+		char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, i);
+		if (name)
+			printf("\t[%d] = \"%s\",\n", i, name);
+		free(name);
+	}
+	printf("};\n\nconst size_t filter_call_count ="
+	       " sizeof(filter_call_names) / sizeof(filter_call_names[0]);\n");
+}
+
+int
+main(void)
+{
+	const struct scmp_version *v = seccomp_version();
+
+	printf("/* Made by mkfilter with libseccomp %u.%u.%u. */\n#include <stddef.h>\n"
+	       "#include <linux/filter.h>\n#include \"device-runners/filter/filter.h\"\n\n",
+	    v->major, v->minor, v->micro);
+	write_filter("plain", 0);
+	write_filter("tty", 1);
+	printf("const struct filter filter_plain = { plain, sizeof(plain) / sizeof(plain[0]) };\n"
+	       "const struct filter filter_tty = { tty, sizeof(tty) / sizeof(tty[0]) };\n\n");
+	write_names();
+	return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_SUCCESS : EXIT_FAILURE;
+}

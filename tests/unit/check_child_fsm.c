@@ -1,0 +1,348 @@
+#include <check.h>
+#include <stdlib.h>
+
+#include "supervisor/child_fsm.h"
+
+enum { START_MS = 10000, PING_MS = 2000, STOP_MS = 5000 };
+
+static const struct child_deadlines limits = { START_MS, PING_MS, STOP_MS };
+
+static struct monotime
+at(int64_t ms)
+{
+	return monotime_add_ms((struct monotime){ 1 }, ms);
+}
+
+/* A machine in a state as it is usually reached, at 1 s. */
+static struct child_fsm
+machine(enum child_state state)
+{
+	static const enum child_event paths[CHILD_STATE_COUNT][4] = {
+		[CHILD_DISABLED] = { CHILD_DISABLE, CHILD_DISABLE, CHILD_DISABLE, CHILD_DISABLE },
+		[CHILD_STARTING] = { CHILD_ENABLE, CHILD_ENABLE, CHILD_ENABLE, CHILD_ENABLE },
+		[CHILD_RUNNING] = { CHILD_ENABLE, CHILD_READY, CHILD_READY, CHILD_READY },
+		[CHILD_STOPPING] = { CHILD_ENABLE, CHILD_READY, CHILD_RESTART, CHILD_RESTART },
+		[CHILD_BACKOFF] = { CHILD_ENABLE, CHILD_READY, CHILD_DIED, CHILD_DIED },
+		[CHILD_FAILED] = { CHILD_ENABLE, CHILD_DIED_CONFIG, CHILD_DIED_CONFIG,
+			CHILD_DIED_CONFIG },
+	};
+	struct child_fsm f;
+
+	child_fsm_init(&f, &limits, at(0));
+	for (size_t i = 0; i < 4; i++)
+		child_fsm_step(&f, paths[state][i], at(1000), 0);
+	ck_assert_int_eq(f.state, state);
+	return f;
+}
+
+#define STAYS(s) s, 0
+
+struct expectation {
+	enum child_state state;
+	unsigned actions;
+};
+
+/* Every (state, event): where it leads and what is done. */
+static const struct expectation table[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
+	[CHILD_DISABLED] = {
+		[CHILD_ENABLE] = { CHILD_STARTING, CHILD_DO_SPAWN },
+		[CHILD_DISABLE] = { STAYS(CHILD_DISABLED) },
+		[CHILD_READY] = { STAYS(CHILD_DISABLED) },
+		[CHILD_PONG] = { STAYS(CHILD_DISABLED) },
+		[CHILD_DIED] = { STAYS(CHILD_DISABLED) },
+		[CHILD_DIED_CONFIG] = { STAYS(CHILD_DISABLED) },
+		[CHILD_SPAWN_ERROR] = { STAYS(CHILD_DISABLED) },
+		[CHILD_VIOLATION] = { STAYS(CHILD_DISABLED) },
+		[CHILD_RESTART] = { STAYS(CHILD_DISABLED) },
+		[CHILD_DEADLINE] = { STAYS(CHILD_DISABLED) },
+	},
+	[CHILD_STARTING] = {
+		[CHILD_ENABLE] = { STAYS(CHILD_STARTING) },
+		[CHILD_DISABLE] = { CHILD_STOPPING, CHILD_DO_STOP },
+		[CHILD_READY] = { CHILD_RUNNING, CHILD_DO_RUNNING_TRUE },
+		[CHILD_PONG] = { STAYS(CHILD_STARTING) },
+		[CHILD_DIED] = { CHILD_STARTING, CHILD_DO_SPAWN }, /* the first restart is immediate */
+		[CHILD_DIED_CONFIG] = { STAYS(CHILD_FAILED) },
+		[CHILD_SPAWN_ERROR] = { STAYS(CHILD_BACKOFF) },
+		[CHILD_VIOLATION] = { CHILD_STARTING, CHILD_DO_KILL },
+		[CHILD_RESTART] = { CHILD_STOPPING, CHILD_DO_STOP },
+		[CHILD_DEADLINE] = { CHILD_STARTING, CHILD_DO_KILL },
+	},
+	[CHILD_RUNNING] = {
+		[CHILD_ENABLE] = { STAYS(CHILD_RUNNING) },
+		[CHILD_DISABLE] = { CHILD_STOPPING, CHILD_DO_STOP },
+		[CHILD_READY] = { STAYS(CHILD_RUNNING) },
+		[CHILD_PONG] = { STAYS(CHILD_RUNNING) },
+		[CHILD_DIED] = { CHILD_STARTING, CHILD_DO_SPAWN | CHILD_DO_RUNNING_FALSE },
+		[CHILD_DIED_CONFIG] = { CHILD_FAILED, CHILD_DO_RUNNING_FALSE },
+		[CHILD_SPAWN_ERROR] = { STAYS(CHILD_RUNNING) },
+		[CHILD_VIOLATION] = { CHILD_RUNNING, CHILD_DO_KILL },
+		[CHILD_RESTART] = { CHILD_STOPPING, CHILD_DO_STOP },
+		[CHILD_DEADLINE] = { CHILD_RUNNING, CHILD_DO_PING },
+	},
+	[CHILD_STOPPING] = {
+		[CHILD_ENABLE] = { STAYS(CHILD_STOPPING) },
+		[CHILD_DISABLE] = { STAYS(CHILD_STOPPING) },
+		[CHILD_READY] = { STAYS(CHILD_STOPPING) },
+		[CHILD_PONG] = { STAYS(CHILD_STOPPING) },
+		[CHILD_DIED] = { CHILD_STARTING, CHILD_DO_SPAWN | CHILD_DO_RUNNING_FALSE },
+		[CHILD_DIED_CONFIG] = { CHILD_STARTING, CHILD_DO_SPAWN | CHILD_DO_RUNNING_FALSE },
+		[CHILD_SPAWN_ERROR] = { STAYS(CHILD_STOPPING) },
+		[CHILD_VIOLATION] = { CHILD_STOPPING, CHILD_DO_KILL },
+		[CHILD_RESTART] = { STAYS(CHILD_STOPPING) },
+		[CHILD_DEADLINE] = { CHILD_STOPPING, CHILD_DO_KILL },
+	},
+	[CHILD_BACKOFF] = {
+		[CHILD_ENABLE] = { STAYS(CHILD_BACKOFF) },
+		[CHILD_DISABLE] = { STAYS(CHILD_DISABLED) },
+		[CHILD_READY] = { STAYS(CHILD_BACKOFF) },
+		[CHILD_PONG] = { STAYS(CHILD_BACKOFF) },
+		[CHILD_DIED] = { STAYS(CHILD_BACKOFF) },
+		[CHILD_DIED_CONFIG] = { STAYS(CHILD_BACKOFF) },
+		[CHILD_SPAWN_ERROR] = { STAYS(CHILD_BACKOFF) },
+		[CHILD_VIOLATION] = { STAYS(CHILD_BACKOFF) },
+		[CHILD_RESTART] = { CHILD_STARTING, CHILD_DO_SPAWN },
+		[CHILD_DEADLINE] = { CHILD_STARTING, CHILD_DO_SPAWN },
+	},
+	[CHILD_FAILED] = {
+		[CHILD_ENABLE] = { STAYS(CHILD_FAILED) },
+		[CHILD_DISABLE] = { STAYS(CHILD_DISABLED) },
+		[CHILD_READY] = { STAYS(CHILD_FAILED) },
+		[CHILD_PONG] = { STAYS(CHILD_FAILED) },
+		[CHILD_DIED] = { STAYS(CHILD_FAILED) },
+		[CHILD_DIED_CONFIG] = { STAYS(CHILD_FAILED) },
+		[CHILD_SPAWN_ERROR] = { STAYS(CHILD_FAILED) },
+		[CHILD_VIOLATION] = { STAYS(CHILD_FAILED) },
+		[CHILD_RESTART] = { CHILD_STARTING, CHILD_DO_SPAWN },
+		[CHILD_DEADLINE] = { STAYS(CHILD_FAILED) },
+	},
+};
+
+START_TEST(every_state_meets_every_event)
+{
+	for (int s = 0; s < CHILD_STATE_COUNT; s++)
+		for (int e = 0; e < CHILD_EVENT_COUNT; e++) {
+			struct child_fsm f = machine((enum child_state)s);
+			unsigned actions = child_fsm_step(&f, (enum child_event)e, at(2000), 0);
+			ck_assert_msg(f.state == table[s][e].state && actions == table[s][e].actions,
+			    "%s, event %d: %s, actions %u", child_state_name((enum child_state)s), e,
+			    child_state_name(f.state), actions);
+		}
+}
+END_TEST
+
+/* Whatever comes in whatever order: 'running' true and false alternate, and only a live state has a
+ * process, which is spawned when there is none. */
+START_TEST(announcements_alternate_in_any_order)
+{
+	struct child_fsm f;
+	bool announced = false, process = false;
+	uint32_t x = 12345;
+
+	child_fsm_init(&f, &limits, at(0));
+	for (int i = 0; i < 500000; i++) {
+		x = x * 1664525 + 1013904223;
+		enum child_event e = (enum child_event)((x >> 16) % CHILD_EVENT_COUNT);
+		bool ends = e == CHILD_DIED || e == CHILD_DIED_CONFIG || e == CHILD_SPAWN_ERROR;
+		if ((ends || e == CHILD_READY || e == CHILD_PONG || e == CHILD_VIOLATION) && !process)
+			continue;
+		if (e == CHILD_SPAWN_ERROR && f.state != CHILD_STARTING)
+			continue;
+		process = process && !ends;
+		unsigned a = child_fsm_step(&f, e, at(i * 10), x);
+		if (a & CHILD_DO_RUNNING_FALSE) {
+			ck_assert(announced);
+			announced = false;
+		}
+		if (a & CHILD_DO_SPAWN) {
+			ck_assert(!process && !announced);
+			process = true;
+		}
+		if (a & CHILD_DO_RUNNING_TRUE) {
+			ck_assert(!announced);
+			announced = true;
+		}
+		if (a & (CHILD_DO_KILL | CHILD_DO_STOP | CHILD_DO_PING))
+			ck_assert(process);
+		ck_assert(process ==
+		    (f.state == CHILD_STARTING || f.state == CHILD_RUNNING || f.state == CHILD_STOPPING));
+		ck_assert(!announced || process);
+		if (!f.wanted)
+			ck_assert(f.state == CHILD_DISABLED || f.state == CHILD_STOPPING);
+	}
+}
+END_TEST
+
+START_TEST(backoff_doubles_with_jitter_to_its_limit)
+{
+	static const int64_t want[] = { 500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000 };
+
+	for (int extreme = 0; extreme < 2; extreme++) {
+		struct child_fsm f = machine(CHILD_RUNNING);
+		int64_t now = 1000;
+		ck_assert_uint_eq(child_fsm_step(&f, CHILD_DIED, at(now), 0),
+		    CHILD_DO_RUNNING_FALSE | CHILD_DO_SPAWN);
+		for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+			uint32_t random = extreme ? (uint32_t)(want[i] / 2) : 0;
+			ck_assert_uint_eq(child_fsm_step(&f, CHILD_DIED, at(now), random), 0);
+			ck_assert_int_eq(f.state, CHILD_BACKOFF);
+			int64_t ms = monotime_diff_ms(f.deadline, at(now));
+			ck_assert_int_eq(ms, want[i] * 3 / 4 + (extreme ? want[i] / 2 : 0));
+			now += ms;
+			ck_assert_uint_eq(child_fsm_step(&f, CHILD_DEADLINE, at(now), 0), CHILD_DO_SPAWN);
+		}
+		ck_assert_uint_eq(f.restarts, 10);
+	}
+}
+END_TEST
+
+START_TEST(running_long_enough_forgets_failures)
+{
+	struct child_fsm f = machine(CHILD_BACKOFF);
+
+	child_fsm_step(&f, CHILD_DEADLINE, at(5000), 0);
+	child_fsm_step(&f, CHILD_READY, at(6000), 0);
+	child_fsm_step(&f, CHILD_DIED, at(6000 + CHILD_SETTLED_MS - 1), 0);
+	ck_assert_int_eq(f.state, CHILD_BACKOFF);
+	child_fsm_step(&f, CHILD_DEADLINE, at(50000), 0);
+	child_fsm_step(&f, CHILD_READY, at(51000), 0);
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_DIED, at(51000 + CHILD_SETTLED_MS), 0),
+	    CHILD_DO_RUNNING_FALSE | CHILD_DO_SPAWN);
+}
+END_TEST
+
+START_TEST(never_ready_is_killed_and_named)
+{
+	struct child_fsm f = machine(CHILD_STARTING);
+
+	ck_assert_int_eq(monotime_cmp(f.deadline, at(1000 + START_MS)), 0);
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_DEADLINE, at(11000), 0), CHILD_DO_KILL);
+	ck_assert_int_eq(f.kill, CHILD_KILL_NEVER_READY);
+	ck_assert_int_eq(f.deadline.ns, 0);
+	/* Its last word comes too late. */
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_READY, at(11001), 0), 0);
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_DIED, at(11002), 0), CHILD_DO_SPAWN);
+	ck_assert_int_eq(f.kill, CHILD_KILL_NONE);
+}
+END_TEST
+
+START_TEST(a_hang_is_found_within_two_ping_deadlines)
+{
+	struct child_fsm f = machine(CHILD_RUNNING);
+
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_DEADLINE, at(3000), 0), CHILD_DO_PING);
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_PONG, at(3001), 0), 0);
+	ck_assert_int_eq(monotime_cmp(f.deadline, at(3001 + PING_MS)), 0);
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_DEADLINE, at(5001), 0), CHILD_DO_PING);
+	ck_assert_int_eq(monotime_cmp(f.deadline, at(5001 + PING_MS)), 0);
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_DEADLINE, at(7001), 0), CHILD_DO_KILL);
+	ck_assert_int_eq(f.kill, CHILD_KILL_MISSED_PING);
+	/* A pong after the sentence changes nothing. */
+	child_fsm_step(&f, CHILD_PONG, at(7002), 0);
+	ck_assert_int_eq(f.deadline.ns, 0);
+}
+END_TEST
+
+START_TEST(a_stop_has_a_grace)
+{
+	struct child_fsm f = machine(CHILD_RUNNING);
+
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_DISABLE, at(2000), 0), CHILD_DO_STOP);
+	ck_assert_int_eq(monotime_cmp(f.deadline, at(2000 + STOP_MS)), 0);
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_DEADLINE, at(7000), 0), CHILD_DO_KILL);
+	ck_assert_int_eq(f.kill, CHILD_KILL_NEVER_STOPPED);
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_DIED, at(7001), 0), CHILD_DO_RUNNING_FALSE);
+	ck_assert_int_eq(f.state, CHILD_DISABLED);
+}
+END_TEST
+
+START_TEST(the_last_wish_counts_while_it_stops)
+{
+	struct child_fsm f = machine(CHILD_RUNNING);
+
+	child_fsm_step(&f, CHILD_DISABLE, at(2000), 0);
+	child_fsm_step(&f, CHILD_ENABLE, at(2001), 0);
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_DIED, at(2002), 0),
+	    CHILD_DO_RUNNING_FALSE | CHILD_DO_SPAWN);
+	f = machine(CHILD_STOPPING);
+	child_fsm_step(&f, CHILD_DISABLE, at(2001), 0);
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_DIED, at(2002), 0), CHILD_DO_RUNNING_FALSE);
+	ck_assert_int_eq(f.state, CHILD_DISABLED);
+}
+END_TEST
+
+START_TEST(what_is_condemned_is_not_asked_to_stop)
+{
+	struct child_fsm f = machine(CHILD_RUNNING);
+
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_VIOLATION, at(2000), 0), CHILD_DO_KILL);
+	ck_assert_int_eq(f.kill, CHILD_KILL_VIOLATION);
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_RESTART, at(2001), 0), 0);
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_DISABLE, at(2001), 0), 0);
+	ck_assert_int_eq(f.state, CHILD_STOPPING);
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_DIED, at(2002), 0), CHILD_DO_RUNNING_FALSE);
+	/* The first reason is kept. */
+	f = machine(CHILD_STARTING);
+	child_fsm_step(&f, CHILD_DEADLINE, at(11000), 0);
+	child_fsm_step(&f, CHILD_VIOLATION, at(11001), 0);
+	ck_assert_int_eq(f.kill, CHILD_KILL_NEVER_READY);
+}
+END_TEST
+
+START_TEST(no_process_to_be_had_is_never_retried_at_once)
+{
+	struct child_fsm f = machine(CHILD_STARTING);
+
+	for (int i = 0; i < 20; i++) {
+		ck_assert_uint_eq(child_fsm_step(&f, CHILD_SPAWN_ERROR, at(2000), 0), 0);
+		ck_assert_int_eq(f.state, CHILD_BACKOFF);
+		ck_assert_int_ge(monotime_diff_ms(f.deadline, at(2000)), CHILD_BACKOFF_FIRST_MS * 3 / 4);
+		child_fsm_step(&f, CHILD_DEADLINE, at(3000), 0);
+	}
+}
+END_TEST
+
+START_TEST(a_faulty_configuration_waits_for_people)
+{
+	struct child_fsm f = machine(CHILD_FAILED);
+
+	ck_assert_int_eq(f.deadline.ns, 0);
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_ENABLE, at(5000), 0), 0);
+	child_fsm_step(&f, CHILD_DISABLE, at(5000), 0);
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_ENABLE, at(5000), 0), CHILD_DO_SPAWN);
+}
+END_TEST
+
+START_TEST(states_and_reasons_have_names)
+{
+	ck_assert_str_eq(child_state_name(CHILD_DISABLED), "disabled");
+	ck_assert_str_eq(child_state_name(CHILD_FAILED), "failed");
+	ck_assert_str_eq(child_kill_name(CHILD_KILL_MISSED_PING), "missed ping");
+	ck_assert_str_eq(child_kill_name(CHILD_KILL_VIOLATION), "protocol violation");
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase *tc = tcase_create("core");
+	tcase_add_test(tc, every_state_meets_every_event);
+	tcase_add_test(tc, announcements_alternate_in_any_order);
+	tcase_add_test(tc, backoff_doubles_with_jitter_to_its_limit);
+	tcase_add_test(tc, running_long_enough_forgets_failures);
+	tcase_add_test(tc, never_ready_is_killed_and_named);
+	tcase_add_test(tc, a_hang_is_found_within_two_ping_deadlines);
+	tcase_add_test(tc, a_stop_has_a_grace);
+	tcase_add_test(tc, the_last_wish_counts_while_it_stops);
+	tcase_add_test(tc, what_is_condemned_is_not_asked_to_stop);
+	tcase_add_test(tc, no_process_to_be_had_is_never_retried_at_once);
+	tcase_add_test(tc, a_faulty_configuration_waits_for_people);
+	tcase_add_test(tc, states_and_reasons_have_names);
+	Suite *s = suite_create("child policy");
+	suite_add_tcase(s, tc);
+	SRunner *sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	int failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
