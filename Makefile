@@ -84,6 +84,10 @@ $(B)/libexec/iec60870: $(call obj,device-runners/iec60870/*.c) $(B)/device-runne
     $(AR_RUNNER) $(AR_IEC) $(AR_IPC) $(AR_COMMON)
 	$(LINK) $^ -lev -lmsgpackc -lssl -lcrypto -lyajl -lm
 
+# A Modbus TCP slave for the demo, tests and benchmarks.
+$(B)/tests/lib/modbus-sim: $(B)/tests/lib/modbus_sim.o
+	$(LINK) $< -lmodbus -lm
+
 # Tests. A unit test links what it refers to, nothing else.
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/check_*.c))
 TEST_ARCHIVES := $(AR_SUPERVISOR) $(AR_EVENTD) $(AR_CTL) $(AR_IEC_DEVICES) $(AR_MODBUS_DEVICES) $(AR_RUNNER) $(AR_HAT) $(AR_MODBUS) \

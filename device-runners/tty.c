@@ -30,8 +30,10 @@ tty_params_read(struct tty_params *p, const struct json *transport)
 	*p = (struct tty_params){
 		.path = json_str(json_get(transport, "port")),
 		.baud = (uint32_t)baud,
-		.bits = (uint8_t)(5 + json_enum(json_get(transport, "bytesize"), tty_bytesize_names)),
-		.parity = (enum tty_parity)json_enum(json_get(transport, "parity"), tty_parity_names),
+		.bits =
+		    (uint8_t)(5 + json_enum(json_get(transport, "bytesize"), tty_bytesize_names)),
+		.parity =
+		    (enum tty_parity)json_enum(json_get(transport, "parity"), tty_parity_names),
 		.stop = (enum tty_stop)json_enum(json_get(transport, "stopbits"), tty_stop_names),
 		.xonxoff = json_is_true(json_get(flow, "xonxoff")),
 		.rtscts = json_is_true(json_get(flow, "rtscts")),
@@ -48,7 +50,7 @@ control_flags(const struct tty_params *p)
 
 	/* With five data bits the driver makes one and a half of two. */
 	return CREAD | CLOCAL | BOTHER | BOTHER << IBSHIFT | sizes[p->bits - 5] |
-	    parities[p->parity] | (p->stop == TTY_ONE ? 0 : CSTOPB) | (p->rtscts ? CRTSCTS : 0);
+	       parities[p->parity] | (p->stop == TTY_ONE ? 0 : CSTOPB) | (p->rtscts ? CRTSCTS : 0);
 }
 
 int

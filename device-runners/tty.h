@@ -38,11 +38,16 @@ extern const struct schema_field tty_flow_fields[];
 #define TTY_SCHEMA_FIELDS                                                                          \
 	{ "port", true, { .kind = SCHEMA_STRING, .max = 4095 } },                                  \
 	    { "baudrate", true,                                                                    \
-		{ .kind = SCHEMA_INT, .min = TTY_MIN_BAUD, .max = TTY_MAX_BAUD } },                \
+		    { .kind = SCHEMA_INT, .min = TTY_MIN_BAUD, .max = TTY_MAX_BAUD } },            \
 	    { "bytesize", true, { .kind = SCHEMA_ENUM, .names = tty_bytesize_names } },            \
 	    { "parity", true, { .kind = SCHEMA_ENUM, .names = tty_parity_names } },                \
 	    { "stopbits", true, { .kind = SCHEMA_ENUM, .names = tty_stop_names } },                \
-	    { "flow_control", true, { .kind = SCHEMA_OBJECT, .fields = tty_flow_fields } }
+	{                                                                                          \
+		"flow_control", true,                                                              \
+		{                                                                                  \
+			.kind = SCHEMA_OBJECT, .fields = tty_flow_fields                           \
+		}                                                                                  \
+	}
 
 /* Reads the keys above from a tree that passed the schema. Borrows its texts. */
 void tty_params_read(struct tty_params *p, const struct json *transport);
@@ -55,8 +60,8 @@ int tty_setup(int fd, const struct tty_params *p);
 /* How long one character takes on the line: start, data, parity and stop bits. */
 int64_t tty_char_ns(const struct tty_params *p);
 
-/* When the line may be spoken to again: the silence between frames, counted from the end of the last
- * character of either side. */
+/* When the line may be spoken to again: the silence between frames, counted from the end of the
+ * last character of either side. */
 struct tty_pace {
 	int64_t char_ns;
 	int64_t silence_ns;
@@ -69,8 +74,8 @@ void tty_pace_sent(struct tty_pace *p, size_t n, struct monotime now);
 void tty_pace_received(struct tty_pace *p, struct monotime now);
 struct monotime tty_pace_free(const struct tty_pace *p);
 
-/* A one-shot timer of nanoseconds (epoll_wait counts milliseconds): a timerfd where there is one, else
- * the loop's own timer. */
+/* A one-shot timer of nanoseconds (epoll_wait counts milliseconds): a timerfd where there is one,
+ * else the loop's own timer. */
 struct tty_alarm;
 typedef void tty_alarm_cb(void *arg);
 /* In create(), before the sandbox is closed. NULL when out of memory. */

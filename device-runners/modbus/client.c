@@ -73,8 +73,8 @@ client_hold(const struct client *c, uint8_t unit, uint8_t fc, uint64_t identity)
 }
 
 static void
-finish(struct client *c, enum client_result result, const struct modbus_pdu *res,
-    struct monotime now)
+finish(
+    struct client *c, enum client_result result, const struct modbus_pdu *res, struct monotime now)
 {
 	c->busy = false;
 	c->earliest = plus(now, c->conf.delay_ns);
@@ -89,8 +89,7 @@ client_send(struct client *c, uint8_t unit, const struct modbus_pdu *req, const 
 	struct client_late *l = &c->late[unit];
 
 	c->transaction++;
-	c->expect =
-	    (struct modbus_expect){ mbap ? c->transaction : 0, unit, req->fc };
+	c->expect = (struct modbus_expect){ mbap ? c->transaction : 0, unit, req->fc };
 	c->req = *req;
 	if (!mbap) {
 		c->identity = client_identity(unit, pdu, len);
@@ -99,16 +98,15 @@ client_send(struct client *c, uint8_t unit, const struct modbus_pdu *req, const 
 	}
 	/* What came unasked belongs to nobody. */
 	modbus_stream_reset(&c->stream);
-	c->sent_len =
-	    modbus_frame_encode(c->conf.framing, c->transaction, unit, pdu, len, c->sent);
+	c->sent_len = modbus_frame_encode(c->conf.framing, c->transaction, unit, pdu, len, c->sent);
 	c->echo_open = !mbap;
 	c->busy = true;
 	tty_pace_sent(&c->pace, c->sent_len, now);
 	c->deadline = plus(later(now, c->pace.busy_until), c->conf.timeout_ns);
 	c->ops->send(c->arg, c->sent, c->sent_len);
 	if (broadcast && c->busy) {
-		c->pace.busy_until = monotime_add_ms(c->pace.busy_until,
-		    mbap ? 0 : CLIENT_TURNAROUND_MS);
+		c->pace.busy_until =
+		    monotime_add_ms(c->pace.busy_until, mbap ? 0 : CLIENT_TURNAROUND_MS);
 		finish(c, CLIENT_SENT, NULL, now);
 	}
 }
@@ -121,7 +119,8 @@ strip_echo(struct client *c)
 	size_t n = s->len < c->sent_len ? s->len : c->sent_len;
 	/* Their answers are the requests again: only a known echo is one. */
 	bool alike = c->req.fc == MODBUS_WRITE_SINGLE_COIL ||
-	    c->req.fc == MODBUS_WRITE_SINGLE_REGISTER || c->req.fc == MODBUS_MASK_WRITE_REGISTER;
+		     c->req.fc == MODBUS_WRITE_SINGLE_REGISTER ||
+		     c->req.fc == MODBUS_MASK_WRITE_REGISTER;
 
 	if (!c->echo_open || (alike && !c->echoes))
 		return true;

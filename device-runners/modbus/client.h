@@ -19,7 +19,7 @@ enum {
 
 struct client_conf {
 	enum modbus_framing framing;
-	bool serial;        /* the far end of what we send is known by tty_pace */
+	bool serial;	    /* the far end of what we send is known by tty_pace */
 	int64_t timeout_ns; /* from the request's last byte to its answer's */
 	int64_t delay_ns;   /* from an answer to the next request */
 	int64_t silence_ns; /* of the line before a request; 0 for MBAP */
@@ -27,7 +27,7 @@ struct client_conf {
 };
 
 enum client_result {
-	CLIENT_ANSWER,  /* res is a response that fits, perhaps an exception */
+	CLIENT_ANSWER, /* res is a response that fits, perhaps an exception */
 	CLIENT_TIMEOUT,
 	CLIENT_SENT, /* a broadcast: nobody answers */
 };
@@ -42,8 +42,8 @@ struct client_ops {
 /* Answers of one unit that may still come. */
 struct client_late {
 	uint8_t fc;
-	uint8_t owed;      /* 0: none */
-	bool ambiguous;    /* one came, and it is not known which */
+	uint8_t owed;	   /* 0: none */
+	bool ambiguous;	   /* one came, and it is not known which */
 	uint64_t identity; /* of the request that timed out last */
 	struct monotime until;
 };
@@ -62,8 +62,8 @@ struct client {
 	struct monotime earliest; /* the next request, by request_delay */
 	struct tty_pace pace;
 	size_t sent_len; /* of the frame under way */
-	bool echo_open;  /* nothing but an echo of it can have come so far */
-	bool echoes;     /* the line repeats what we send (RS-485 adapters) */
+	bool echo_open;	 /* nothing but an echo of it can have come so far */
+	bool echoes;	 /* the line repeats what we send (RS-485 adapters) */
 	uint64_t late_dropped, bad_frames, echoes_dropped; /* counters */
 	struct modbus_stream stream;
 	struct client_late late[256]; /* by unit; unused for MBAP */
@@ -79,8 +79,8 @@ void client_reset(struct client *c);
 uint64_t client_identity(uint8_t unit, const uint8_t *pdu, size_t len);
 /* When a request may be sent at all (only where not busy). */
 struct monotime client_free_at(const struct client *c);
-/* Until when this request must wait, as a late answer to an earlier one could be taken for its own; 0
- * for not at all. */
+/* Until when this request must wait, as a late answer to an earlier one could be taken for its own;
+ * 0 for not at all. */
 struct monotime client_hold(const struct client *c, uint8_t unit, uint8_t fc, uint64_t identity);
 
 /* Sends a request; req is what pdu says, its data are not looked at. Answered by done(), for a

@@ -53,8 +53,9 @@ read_serial(struct conf_transport *t, struct runner *r, const struct json *tree,
 	if (t->framing == MODBUS_RTU && t->silence_ns < least_silence_ns(&t->tty))
 		t->silence_ns = least_silence_ns(&t->tty);
 	if (t->tty.dsrdtr)
-		runner_config_warning(r, path, "flow_control.dsrdtr: Linux has no DSR/DTR flow "
-					       "control, DTR is raised and DSR not looked at");
+		runner_config_warning(r, path,
+		    "flow_control.dsrdtr: Linux has no DSR/DTR flow "
+		    "control, DTR is raised and DSR not looked at");
 }
 
 int
@@ -119,7 +120,8 @@ conf_data_load(struct conf_data *d, struct runner *r, const struct json *tree, c
 
 	if (d->start + quantity > MODBUS_ADDRESSES) {
 		runner_config_error(r, path,
-		    "expected start_address + (bit_offset + bit_count) / %u of at most %d, found %u + %u",
+		    "expected start_address + (bit_offset + bit_count) / %u of at most %d, found "
+		    "%u + %u",
 		    modbus_register_bits(d->type), MODBUS_ADDRESSES, d->start, quantity);
 		return 1;
 	}
@@ -156,8 +158,10 @@ conf_data_unique(struct runner *r, const struct conf_data *data, size_t n, const
 		if (strcmp(names[i].name, names[i - 1].name) != 0)
 			continue;
 		snprintf(where, sizeof(where), "%s[%zu].name", path, names[i].index);
-		runner_config_error(r, where, "expected names that differ, found %.60s again, as in "
-					      "[%zu]", names[i].name, names[i - 1].index);
+		runner_config_error(r, where,
+		    "expected names that differ, found %.60s again, as in "
+		    "[%zu]",
+		    names[i].name, names[i - 1].index);
 		errors++;
 	}
 	free(names);

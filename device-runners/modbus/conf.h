@@ -20,7 +20,7 @@ enum {
 	CONF_MAX_SECONDS = 1000000,  /* of any delay or interval */
 	CONF_MAX_RETRIES = 1000,     /* of either kind */
 	CONF_MAX_CONNECTIONS = 1024, /* of masters to a slave */
-	CONF_MAX_NAME = 255,         /* bytes of a data's name */
+	CONF_MAX_NAME = 255,	     /* bytes of a data's name */
 };
 
 struct conf_transport {
@@ -29,7 +29,7 @@ struct conf_transport {
 	char *host; /* TCP: remote, or local of a slave; serial: NULL. Owned */
 	uint16_t port;
 	struct tty_params tty; /* path owned */
-	int64_t silence_ns;    /* between frames: the configured interval, at least 3.5 characters */
+	int64_t silence_ns; /* between frames: the configured interval, at least 3.5 characters */
 };
 
 struct conf_data {
@@ -67,13 +67,14 @@ struct conf_slave {
 	size_t remote_host_count;
 	unsigned max_connections;
 	int64_t response_timeout_ns;
-	int64_t keep_alive_ns; /* 0: none */
+	int64_t keep_alive_ns;	/* 0: none */
 	struct conf_data *data; /* owned */
 	size_t count;
 };
 
 struct json;
-/* Reports every fault to the runner. Returns 0, or -1 when there was an error; clear in both cases. */
+/* Reports every fault to the runner. Returns 0, or -1 when there was an error; clear in both cases.
+ */
 int conf_master_load(struct conf_master *c, struct runner *r, const struct json *conf);
 void conf_master_clear(struct conf_master *c);
 int conf_slave_load(struct conf_slave *c, struct runner *r, const struct json *conf);

@@ -74,7 +74,8 @@ check_size(struct runner *r, const struct conf_data *d, const char *path)
 
 	if (quantity <= max)
 		return 0;
-	runner_config_error(r, path, "expected bit_offset + bit_count of at most %u for %s, found %u",
+	runner_config_error(r, path,
+	    "expected bit_offset + bit_count of at most %u for %s, found %u",
 	    max * modbus_register_bits(d->type), modbus_type_names[d->type], d->offset + d->bits);
 	return 1;
 }
@@ -88,7 +89,7 @@ load_data(struct conf_remote *remote, struct runner *r, const struct json *list,
 	remote->data = calloc(list->count ? list->count : 1, sizeof(*remote->data));
 	if (!remote->data)
 		runner_fail(r, "out of memory");
-	json_foreach(item, list) {
+	json_foreach (item, list) {
 		struct conf_data *d = &remote->data[remote->count];
 		snprintf(where, sizeof(where), "%s.data[%zu]", path, remote->count++);
 		errors += conf_data_load(d, r, item, where) || check_size(r, d, where);
@@ -124,8 +125,10 @@ load_remote(struct conf_master *c, struct runner *r, const struct json *tree, co
 	for (size_t i = 0; i < c->count; i++) {
 		if (c->remotes[i].unit != remote->unit)
 			continue;
-		runner_config_error(r, path, "expected a device_id of its own, found %u again, as in "
-					     "remote_devices[%zu]", remote->unit, i);
+		runner_config_error(r, path,
+		    "expected a device_id of its own, found %u again, as in "
+		    "remote_devices[%zu]",
+		    remote->unit, i);
 		errors++;
 	}
 	if (remote->unit > 247 && c->transport.framing != MODBUS_TCP)
@@ -167,7 +170,7 @@ conf_master_load(struct conf_master *c, struct runner *r, const struct json *con
 	c->remotes = calloc(remotes->count ? remotes->count : 1, sizeof(*c->remotes));
 	if (!c->remotes)
 		runner_fail(r, "out of memory");
-	json_foreach(item, remotes) {
+	json_foreach (item, remotes) {
 		snprintf(path, sizeof(path), "remote_devices[%zu]", i++);
 		errors += load_remote(c, r, item, path);
 	}

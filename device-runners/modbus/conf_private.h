@@ -7,17 +7,30 @@
 #include "device-runners/modbus/conf.h"
 #include "device-runners/runner.h"
 
-#define CONF_SECONDS(minimum) { .kind = SCHEMA_NUMBER, .min = (minimum), .max = CONF_MAX_SECONDS }
-#define CONF_UNIT { .kind = SCHEMA_INT, .min = 0, .max = 255 }
-#define CONF_TEXT { .kind = SCHEMA_STRING, .max = 4095 }
+#define CONF_SECONDS(minimum)                                                                      \
+	{                                                                                          \
+		.kind = SCHEMA_NUMBER, .min = (minimum), .max = CONF_MAX_SECONDS                   \
+	}
+#define CONF_UNIT                                                                                  \
+	{                                                                                          \
+		.kind = SCHEMA_INT, .min = 0, .max = 255                                           \
+	}
+#define CONF_TEXT                                                                                  \
+	{                                                                                          \
+		.kind = SCHEMA_STRING, .max = 4095                                                 \
+	}
 /* The keys of a data that both roles have. */
 #define CONF_DATA_FIELDS                                                                           \
 	{ "name", true, { .kind = SCHEMA_STRING, .max = CONF_MAX_NAME } },                         \
 	    { "data_type", true, { .kind = SCHEMA_ENUM, .names = modbus_type_names } },            \
 	    { "start_address", true, { .kind = SCHEMA_INT, .max = MODBUS_ADDRESSES - 1 } },        \
 	    { "bit_offset", true, { .kind = SCHEMA_INT, .max = 16 * MODBUS_ADDRESSES } },          \
-	    { "bit_count", true,                                                                   \
-		{ .kind = SCHEMA_INT, .min = 1, .max = MODBUS_MAX_VALUE_BITS } }
+	{                                                                                          \
+		"bit_count", true,                                                                 \
+		{                                                                                  \
+			.kind = SCHEMA_INT, .min = 1, .max = MODBUS_MAX_VALUE_BITS                 \
+		}                                                                                  \
+	}
 
 extern const char *const conf_framing_names[], *const conf_transport_names[];
 
@@ -35,8 +48,7 @@ void conf_transport_clear(struct conf_transport *t);
 int conf_data_load(
     struct conf_data *d, struct runner *r, const struct json *tree, const char *path);
 /* Names that occur twice, each an error. path: of the list. */
-int conf_data_unique(
-    struct runner *r, const struct conf_data *data, size_t n, const char *path);
+int conf_data_unique(struct runner *r, const struct conf_data *data, size_t n, const char *path);
 void conf_data_free(struct conf_data *data, size_t n);
 
 #endif

@@ -56,7 +56,7 @@ load_data(struct conf_slave *c, struct runner *r, const struct json *list)
 	c->data = calloc(list->count ? list->count : 1, sizeof(*c->data));
 	if (!c->data)
 		runner_fail(r, "out of memory");
-	json_foreach(item, list) {
+	json_foreach (item, list) {
 		struct conf_data *d = &c->data[c->count];
 		snprintf(where, sizeof(where), "data[%zu]", c->count++);
 		errors += conf_data_load(d, r, item, where);
@@ -79,7 +79,7 @@ read_transport(struct conf_slave *c, struct runner *r, const struct json *tree)
 	c->remote_hosts = calloc(hosts->count + 1, sizeof(*c->remote_hosts));
 	if (!c->remote_hosts)
 		runner_fail(r, "out of memory");
-	json_foreach(host, hosts)
+	json_foreach (host, hosts)
 		if (!(c->remote_hosts[c->remote_host_count++] = strdup(json_str(host))))
 			runner_fail(r, "out of memory");
 }

@@ -1,7 +1,7 @@
 /*
- * The byte stream of one connection: a socket or a tty in the loop. Writes what it is given, keeps what the
- * kernel does not take yet, and says when there is something to read or the other side is gone.
- * In the Modbus runner.
+ * The byte stream of one connection: a socket or a tty in the loop. Writes what it is given, keeps
+ * what the kernel does not take yet, and says when there is something to read or the other side is
+ * gone. In the Modbus runner.
  */
 #ifndef DEVICE_RUNNERS_MODBUS_LINE_H
 #define DEVICE_RUNNERS_MODBUS_LINE_H
@@ -45,8 +45,8 @@ line_is_open(const struct line *l)
 	return l->fd >= 0;
 }
 
-/* How many bytes came, 0 for none yet, or -1 with errno (0: the other side closed): the line is lost and
- * the caller closes it. */
+/* How many bytes came, 0 for none yet, or -1 with errno (0: the other side closed): the line is
+ * lost and the caller closes it. */
 ssize_t line_read(struct line *l, void *p, size_t size);
 /* 0, or -1 with errno: lost, or more pending than fits (EAGAIN). */
 int line_write(struct line *l, const void *p, size_t len);

@@ -19,16 +19,16 @@
 
 enum {
 	MAX_PAYLOAD_NODES = 64, /* of a system event */
-	RESULT_TEXT = 160,      /* a read event's payload without its value */
+	RESULT_TEXT = 160,	/* a read event's payload without its value */
 };
 
 enum master_state {
-	MASTER_IDLE,       /* not started, or stopped */
-	MASTER_QUERYING,   /* what is enabled */
+	MASTER_IDLE,	 /* not started, or stopped */
+	MASTER_QUERYING, /* what is enabled */
 	MASTER_CONNECTING,
-	MASTER_PAUSING,    /* connected, before the first request */
+	MASTER_PAUSING, /* connected, before the first request */
 	MASTER_CONNECTED,
-	MASTER_WAITING,    /* before the next attempt */
+	MASTER_WAITING, /* before the next attempt */
 };
 
 struct master {
@@ -39,16 +39,16 @@ struct master {
 	enum master_state state;
 	const char *status; /* the last one registered */
 	uint32_t open_id;
-	ev_timer life; /* of the state: time-out, pause, delay */
-	ev_timer wake; /* of the requests, on TCP */
+	ev_timer life;		 /* of the state: time-out, pause, delay */
+	ev_timer wake;		 /* of the requests, on TCP */
 	struct tty_alarm *alarm; /* of the requests, on a serial line; else NULL */
-	struct monotime armed; /* when one of the two fires; 0 for not set */
+	struct monotime armed;	 /* when one of the two fires; 0 for not set */
 	struct line line;
 	struct reconnect reconnect;
 	struct client client;
 	struct sched sched;
 	struct remote *remotes;
-	bool *live; /* by remote: an enable event came, which is newer than the query */
+	bool *live;	      /* by remote: an enable event came, which is newer than the query */
 	struct remote *asked; /* whose request is under way */
 	bool asked_write;
 	bool failing; /* the last attempt to connect failed: say it once */
@@ -124,8 +124,8 @@ on_remote_read(void *arg, const struct remote *r, const struct conf_data *d, con
 
 	if (value) {
 		modbus_value_format(value, d->bits, digits);
-		n = snprintf(json, sizeof(json), "{\"result\":\"%s\",\"value\":%s,\"cause\":\"%s\"}",
-		    result, digits, cause);
+		n = snprintf(json, sizeof(json),
+		    "{\"result\":\"%s\",\"value\":%s,\"cause\":\"%s\"}", result, digits, cause);
 	} else {
 		n = snprintf(json, sizeof(json), "{\"result\":\"%s\"}", result);
 	}
@@ -149,8 +149,7 @@ on_remote_written(void *arg, const struct remote *r, const struct conf_data *d,
 	++*m->writes;
 }
 
-static const struct remote_ops remote_ops = { on_remote_status, on_remote_read,
-	on_remote_written };
+static const struct remote_ops remote_ops = { on_remote_status, on_remote_read, on_remote_written };
 
 /* --- The connection -------------------------------------------------------------------------- */
 
@@ -179,7 +178,8 @@ connect_failed(struct master *m, const char *why)
 {
 	if (!m->failing)
 		log_warning("connecting failed: %s; next try in %.3g s, and so on without a line "
-			    "each", why, (double)m->reconnect.delay_ns * 1e-9);
+			    "each",
+		    why, (double)m->reconnect.delay_ns * 1e-9);
 	m->failing = true;
 	wait_then_connect(m, reconnect_failed(&m->reconnect));
 }
@@ -342,15 +342,15 @@ static void
 ask(struct master *m, const struct sched_pick *p, struct monotime now)
 {
 	uint8_t pdu[MODBUS_MAX_PDU];
-	const struct modbus_pdu *req = p->write ? remote_write(p->remote) :
-						  remote_poll(p->remote, now);
+	const struct modbus_pdu *req =
+	    p->write ? remote_write(p->remote) : remote_poll(p->remote, now);
 	size_t len = modbus_pdu_encode(MODBUS_REQUEST, req, pdu);
 
 	m->asked = p->remote;
 	m->asked_write = p->write;
 	++*m->requests;
-	client_send(&m->client, p->remote->conf->unit, req, pdu, len, p->remote->conf->broadcast,
-	    now);
+	client_send(
+	    &m->client, p->remote->conf->unit, req, pdu, len, p->remote->conf->broadcast, now);
 }
 
 /* Sends what is to be sent and sets the timer for what is next. */
@@ -413,7 +413,8 @@ on_readable(void *arg)
 	struct monotime now = monotime_now();
 	client_received(&m->client, now);
 	if (m->client.stream.skipped != skipped && ratelimit_pass(&m->noise, now, &unsaid))
-		log_notice("bytes that are no Modbus answer were skipped (%u times since the last line)",
+		log_notice(
+		    "bytes that are no Modbus answer were skipped (%u times since the last line)",
 		    unsaid);
 	pump(m);
 }
@@ -461,16 +462,18 @@ static void
 on_write(struct master *m, struct remote *r, const char *name, const struct runner_event *e)
 {
 	char err[128] = "no JSON";
-	struct json_doc *doc = e->payload == RUNNER_PAYLOAD_JSON ?
-	    json_parse(e->data, e->len, MAX_PAYLOAD_NODES, err, sizeof(err)) :
-	    NULL;
+	struct json_doc *doc =
+	    e->payload == RUNNER_PAYLOAD_JSON
+		? json_parse(e->data, e->len, MAX_PAYLOAD_NODES, err, sizeof(err))
+		: NULL;
 	const struct json *root = doc ? json_root(doc) : NULL;
 	const char *request_id = json_str(json_get(root, "request_id"));
 	const struct json *value = json_get(root, "value");
 
 	if (!request_id || !value || value->type != JSON_NUMBER)
-		log_warning("write of %s refused: expected {request_id: string, value: integer}%s%s",
-		    name, doc ? "" : ", ", doc ? "" : err);
+		log_warning(
+		    "write of %s refused: expected {request_id: string, value: integer}%s%s", name,
+		    doc ? "" : ", ", doc ? "" : err);
 	else if (m->state != MASTER_CONNECTED)
 		log_warning("write of %s lost: not connected", name);
 	else if (!remote_add_write(r, name, request_id, value->text, value->len))
@@ -617,9 +620,8 @@ master_create(struct runner *r, const struct json *conf)
 static void
 master_start(void *device)
 {
-	static const struct runner_type enables = {
-		{ "system", "remote_device", "?", "enable" }, 4
-	};
+	static const struct runner_type enables = { { "system", "remote_device", "?", "enable" },
+		4 };
 	struct master *m = device;
 
 	runner_ready(m->runner);

@@ -1,5 +1,5 @@
-/* How often something is worth a log line: once in a while, with how many went unsaid. In the Modbus
- * runner. */
+/* How often something is worth a log line: once in a while, with how many went unsaid. In the
+ * Modbus runner. */
 #ifndef DEVICE_RUNNERS_MODBUS_RATELIMIT_H
 #define DEVICE_RUNNERS_MODBUS_RATELIMIT_H
 
@@ -11,10 +11,11 @@ enum { RATELIMIT_MS = 10 * 1000 };
 
 struct ratelimit {
 	struct monotime next; /* when a line may be written again */
-	unsigned count;       /* times since the last line */
+	unsigned count;	      /* times since the last line */
 };
 
-/* Whether to write a line now; *count is how many times it happened since the last one, this included. */
+/* Whether to write a line now; *count is how many times it happened since the last one, this
+ * included. */
 static inline bool
 ratelimit_pass(struct ratelimit *l, struct monotime now, unsigned *count)
 {

@@ -1,8 +1,8 @@
 /*
  * When a lost or refused connection is tried again: the first time after a loss at once, then only
  * after the configured delay, until a connection has lived, that is, answered a request and
- * stood for as long as the delay. So a device that closes on every request costs one connection a delay. Pure. In the
- * Modbus runner.
+ * stood for as long as the delay. So a device that closes on every request costs one connection a
+ * delay. Pure. In the Modbus runner.
  */
 #ifndef DEVICE_RUNNERS_MODBUS_RECONNECT_H
 #define DEVICE_RUNNERS_MODBUS_RECONNECT_H
@@ -17,7 +17,7 @@ enum {
 
 struct reconnect {
 	int64_t delay_ns;
-	bool spent; /* the attempt that needs no delay was made */
+	bool spent;	       /* the attempt that needs no delay was made */
 	struct monotime since; /* the connection stands since */
 };
 
@@ -25,7 +25,8 @@ void reconnect_init(struct reconnect *r, int64_t delay_ns);
 void reconnect_connected(struct reconnect *r, struct monotime now);
 /* The attempt failed; returns nanoseconds to wait. */
 int64_t reconnect_failed(struct reconnect *r);
-/* The connection ended; answered: it had answered a request. Returns nanoseconds to wait, perhaps 0. */
+/* The connection ended; answered: it had answered a request. Returns nanoseconds to wait, perhaps
+ * 0. */
 int64_t reconnect_lost(struct reconnect *r, bool answered, struct monotime now);
 
 #endif

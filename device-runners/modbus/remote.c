@@ -127,8 +127,8 @@ make_points(struct remote *r)
 
 	for (size_t i = 0; i < r->conf->count; i++) {
 		const struct conf_data *d = &r->conf->data[i];
-		r->points[i] = (struct plan_point){ d->type, d->start, conf_data_quantity(d),
-			d->interval_us };
+		r->points[i] =
+		    (struct plan_point){ d->type, d->start, conf_data_quantity(d), d->interval_us };
 		r->state[i] = (struct remote_point){ false, value };
 		value += modbus_value_size(d->bits);
 	}
@@ -167,7 +167,8 @@ remote_init(struct remote *r, const struct conf_master *master, const struct con
 	r->order = calloc(n, sizeof(*r->order));
 	r->ranges = calloc(n, sizeof(*r->ranges));
 	r->origins = calloc(n, sizeof(*r->origins));
-	if (!plan || !r->points || !r->state || !r->values || !r->order || !r->ranges || !r->origins)
+	if (!plan || !r->points || !r->state || !r->values || !r->order || !r->ranges ||
+	    !r->origins)
 		goto fail;
 	make_points(r);
 	if (make_plan(r, plan) < 0)

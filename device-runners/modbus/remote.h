@@ -11,9 +11,9 @@
 #include "device-runners/modbus/conf.h"
 
 enum {
-	REMOTE_MAX_WRITES = 1024,     /* waiting for one remote device */
-	REMOTE_MAX_REQUEST_ID = 4096, /* bytes of a write's request_id, with its NUL */
-	REMOTE_WHOLE_MS = 60 * 1000,  /* after a split, until the whole is tried again */
+	REMOTE_MAX_WRITES = 1024,	   /* waiting for one remote device */
+	REMOTE_MAX_REQUEST_ID = 4096,	   /* bytes of a write's request_id, with its NUL */
+	REMOTE_WHOLE_MS = 60 * 1000,	   /* after a split, until the whole is tried again */
 	REMOTE_MAX_WHOLE_MS = 3600 * 1000, /* what that doubles up to while it is refused */
 };
 
@@ -62,7 +62,7 @@ struct remote_write {
 struct remote_range {
 	struct plan_range plan;
 	struct monotime due;
-	uint32_t origin;    /* index of the range it was split from */
+	uint32_t origin; /* index of the range it was split from */
 	bool have_last;
 	uint8_t last_len;
 	uint8_t *last; /* the last answer's data; owned */
@@ -77,7 +77,7 @@ struct remote_origin {
 };
 
 struct remote_point {
-	bool valid;    /* the last read succeeded, value is it */
+	bool valid;	/* the last read succeeded, value is it */
 	uint8_t *value; /* owned by remote->values */
 };
 
@@ -111,8 +111,8 @@ struct remote {
 };
 
 /* 0, or -1 when out of memory. */
-int remote_init(struct remote *r, const struct conf_master *master,
-    const struct conf_remote *conf, const struct remote_ops *ops, void *arg);
+int remote_init(struct remote *r, const struct conf_master *master, const struct conf_remote *conf,
+    const struct remote_ops *ops, void *arg);
 void remote_clear(struct remote *r);
 
 /* The connection stands, or is lost (its writes are forgotten; returns how many). */
@@ -124,7 +124,8 @@ void remote_enable(struct remote *r, bool enable, struct monotime now);
 struct monotime remote_poll_at(const struct remote *r);
 struct monotime remote_write_at(const struct remote *r);
 
-/* The request that remote_poll_at() or remote_write_at() announced; stays valid until its result. */
+/* The request that remote_poll_at() or remote_write_at() announced; stays valid until its result.
+ */
 const struct modbus_pdu *remote_poll(struct remote *r, struct monotime now);
 const struct modbus_pdu *remote_write(struct remote *r);
 
@@ -136,9 +137,10 @@ void remote_on_poll(struct remote *r, const struct modbus_pdu *res, struct monot
 void remote_on_write(struct remote *r, const struct modbus_pdu *res, struct monotime now);
 
 /* Queues a write. text: the value as a JSON number. It is answered by written(), at once where it
- * can not be. False where there is no such data, or it can not be written (nothing is answered then). */
-bool remote_add_write(struct remote *r, const char *name, const char *request_id, const char *text,
-    size_t len);
+ * can not be. False where there is no such data, or it can not be written (nothing is answered
+ * then). */
+bool remote_add_write(
+    struct remote *r, const char *name, const char *request_id, const char *text, size_t len);
 const struct conf_data *remote_find(const struct remote *r, const char *name);
 
 #endif

@@ -62,8 +62,8 @@ remote_poll(struct remote *r, struct monotime now)
 }
 
 static void
-report_value(struct remote *r, uint32_t index, const struct plan_range *p,
-    const struct modbus_pdu *res)
+report_value(
+    struct remote *r, uint32_t index, const struct plan_range *p, const struct modbus_pdu *res)
 {
 	const struct conf_data *d = &r->conf->data[index];
 	struct remote_point *s = &r->state[index];
@@ -71,7 +71,8 @@ report_value(struct remote *r, uint32_t index, const struct plan_range *p,
 	size_t size = modbus_value_size(d->bits);
 
 	modbus_value_get(d->type, res->data, res->len,
-	    (d->start - p->start) * (size_t)modbus_register_bits(d->type) + d->offset, d->bits, value);
+	    (d->start - p->start) * (size_t)modbus_register_bits(d->type) + d->offset, d->bits,
+	    value);
 	if (s->valid && memcmp(s->value, value, size) == 0)
 		return;
 	const char *cause = s->valid ? "CHANGE" : "INTERROGATE";
@@ -107,8 +108,8 @@ report_error(struct remote *r, struct remote_range *g, uint8_t exception)
 	for (size_t i = p->first; i < p->first + p->count; i++) {
 		uint32_t index = r->order[i];
 		r->state[index].valid = false;
-		r->ops->read(r->arg, r, &r->conf->data[index], remote_result_name(exception), NULL,
-		    NULL);
+		r->ops->read(
+		    r->arg, r, &r->conf->data[index], remote_result_name(exception), NULL, NULL);
 	}
 }
 
@@ -145,8 +146,8 @@ join(struct remote *r, uint32_t origin, struct monotime now)
 		else
 			r->ranges[kept++] = r->ranges[i];
 	}
-	r->ranges[kept] = (struct remote_range){ .plan = r->origins[origin].plan,
-		.origin = origin, .due = now };
+	r->ranges[kept] =
+	    (struct remote_range){ .plan = r->origins[origin].plan, .origin = origin, .due = now };
 	r->range_count = kept + 1;
 	r->origins[origin].parts = 1;
 	remote_heapify(r);
@@ -175,7 +176,7 @@ on_answer(struct remote *r, const struct modbus_pdu *res, struct monotime now)
 {
 	struct remote_range *g = &r->ranges[0];
 	bool refused = res->exception == MODBUS_ILLEGAL_DATA_ADDRESS ||
-	    res->exception == MODBUS_ILLEGAL_DATA_VALUE;
+		       res->exception == MODBUS_ILLEGAL_DATA_VALUE;
 
 	remote_set_status(r, REMOTE_CONNECTED);
 	if (r->poll.whole) {

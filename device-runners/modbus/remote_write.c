@@ -76,8 +76,8 @@ remote_on_write(struct remote *r, const struct modbus_pdu *res, struct monotime 
 }
 
 bool
-remote_add_write(struct remote *r, const char *name, const char *request_id, const char *text,
-    size_t len)
+remote_add_write(
+    struct remote *r, const char *name, const char *request_id, const char *text, size_t len)
 {
 	const struct conf_data *d = remote_find(r, name);
 

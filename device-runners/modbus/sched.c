@@ -16,8 +16,8 @@ held(const struct client *c, const struct remote *r, const struct modbus_pdu *re
 	if (c->conf.framing == MODBUS_TCP || c->late[r->conf->unit].owed == 0 || at.ns == INT64_MAX)
 		return at;
 	size_t len = modbus_pdu_encode(MODBUS_REQUEST, req, pdu);
-	struct monotime hold = client_hold(c, r->conf->unit, req->fc,
-	    client_identity(r->conf->unit, pdu, len));
+	struct monotime hold =
+	    client_hold(c, r->conf->unit, req->fc, client_identity(r->conf->unit, pdu, len));
 	return monotime_cmp(hold, at) > 0 ? hold : at;
 }
 
@@ -46,7 +46,8 @@ struct search {
 	struct monotime now, wake;
 };
 
-/* The first from `turn` on that is ready, in its round; else NULL and the wake-up is brought forward. */
+/* The first from `turn` on that is ready, in its round; else NULL and the wake-up is brought
+ * forward. */
 static struct remote *
 search(struct sched *s, struct search *q, size_t *turn)
 {

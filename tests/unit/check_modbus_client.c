@@ -119,9 +119,9 @@ END_TEST
 START_TEST(other_unit_function_size_are_not_taken)
 {
 	static const uint8_t pdus[][6] = {
-		{ 4, 2, 0, 1 },       /* other function */
+		{ 4, 2, 0, 1 },	      /* other function */
 		{ 3, 4, 0, 1, 0, 2 }, /* more than asked */
-		{ 3, 2, 0, 1 },       /* other unit */
+		{ 3, 2, 0, 1 },	      /* other unit */
 	};
 	static const size_t sizes[] = { 4, 6, 4 };
 
@@ -131,7 +131,7 @@ START_TEST(other_unit_function_size_are_not_taken)
 		for (size_t i = 0; i < 3; i++) {
 			uint8_t frame[MODBUS_MAX_FRAME];
 			receive(frame, modbus_frame_encode(client.conf.framing, client.transaction,
-			    i == 2 ? 2 : 1, pdus[i], sizes[i], frame));
+					   i == 2 ? 2 : 1, pdus[i], sizes[i], frame));
 		}
 		ck_assert_int_eq(done_count, 0);
 		answer(client.transaction, 1, 7);
@@ -235,8 +235,11 @@ END_TEST
 
 START_TEST(silence_and_delay_are_kept)
 {
-	struct client_conf conf = { .framing = MODBUS_RTU, .serial = true,
-		.timeout_ns = TIMEOUT_MS * MS, .delay_ns = 2 * MS, .silence_ns = 4 * MS,
+	struct client_conf conf = { .framing = MODBUS_RTU,
+		.serial = true,
+		.timeout_ns = TIMEOUT_MS * MS,
+		.delay_ns = 2 * MS,
+		.silence_ns = 4 * MS,
 		.char_ns = MS };
 
 	client_init(&client, &conf, &ops, NULL);

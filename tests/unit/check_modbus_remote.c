@@ -81,7 +81,9 @@ start(void)
 				.bits = 16,
 				.interval_us = i < 3 ? 1000000 : PLAN_NEVER };
 		confs[u] = (struct conf_remote){ .unit = (uint8_t)(u + 1),
-			.timeout_poll_delay_ns = 3000 * INT64_C(1000000), .data = data[u], .count = 4 };
+			.timeout_poll_delay_ns = 3000 * INT64_C(1000000),
+			.data = data[u],
+			.count = 4 };
 		ck_assert_int_eq(remote_init(&remotes[u], &master, &confs[u], &ops, NULL), 0);
 	}
 }
@@ -105,7 +107,8 @@ serve(struct remote *r, uint16_t base, uint32_t hole)
 		regs[2 * i] = (uint8_t)((base + req->address + i) >> 8);
 		regs[2 * i + 1] = (uint8_t)(base + req->address + i);
 		if (req->address + i == hole)
-			res = (struct modbus_pdu){ .fc = 3, .exception = MODBUS_ILLEGAL_DATA_ADDRESS };
+			res = (struct modbus_pdu){ .fc = 3,
+				.exception = MODBUS_ILLEGAL_DATA_ADDRESS };
 	}
 	remote_on_poll(r, &res, now);
 }
@@ -139,7 +142,8 @@ START_TEST(values_and_changes)
 	expect("1 a 111 CHANGE");
 	expect("1 b 112 CHANGE");
 	expect("1 c 113 CHANGE");
-	remote_on_poll(r, (remote_poll(r, now), &(struct modbus_pdu){ .fc = 3, .exception = 4 }), now);
+	remote_on_poll(
+	    r, (remote_poll(r, now), &(struct modbus_pdu){ .fc = 3, .exception = 4 }), now);
 	expect("1 a FUNCTION_ERROR");
 	expect("1 b FUNCTION_ERROR");
 	expect("1 c FUNCTION_ERROR");
