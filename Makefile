@@ -28,6 +28,7 @@ AR_MODBUS := $(B)/libpmodbus.a
 AR_IEC := $(B)/libpiec60870.a
 AR_RUNNER := $(B)/librunner.a
 AR_IEC_DEVICES := $(B)/libiec60870.a
+AR_MODBUS_DEVICES := $(B)/libmodbusdevices.a
 AR_SUPERVISOR := $(B)/libsupervisor.a
 AR_EVENTD := $(B)/libeventd.a
 AR_CTL := $(B)/libctl.a
@@ -54,6 +55,7 @@ $(AR_MODBUS): $(call obj,protocols/modbus/*.c)
 $(AR_IEC): $(call obj,protocols/iec60870/*.c)
 $(AR_RUNNER): $(call obj,device-runners/*.c) $(B)/device-runners/filter/tables.o
 $(AR_IEC_DEVICES): $(call obj,device-runners/iec60870/*.c)
+$(AR_MODBUS_DEVICES): $(call obj,device-runners/modbus/*.c)
 $(AR_SUPERVISOR): $(call obj,supervisor/*.c)
 $(AR_EVENTD): $(call obj,event-server/*.c)
 $(AR_CTL): $(call obj,gatewayctl/*.c)
@@ -90,9 +92,13 @@ $(B)/libexec/iec60870: $(call obj,device-runners/iec60870/*.c) $(B)/device-runne
     $(AR_RUNNER) $(AR_IEC) $(AR_IPC) $(AR_COMMON)
 	$(LINK) $^ -lev -lmsgpackc -lssl -lcrypto -lyajl -lm
 
+# A Modbus TCP slave for the demo, tests and benchmarks.
+$(B)/tests/lib/modbus-sim: $(B)/tests/lib/modbus_sim.o
+	$(LINK) $< -lmodbus -lm
+
 # Tests. A unit test links what it refers to, nothing else.
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/check_*.c))
-TEST_ARCHIVES := $(AR_SUPERVISOR) $(AR_EVENTD) $(AR_CTL) $(AR_IEC_DEVICES) $(AR_RUNNER) $(AR_HAT) $(AR_MODBUS) \
+TEST_ARCHIVES := $(AR_SUPERVISOR) $(AR_EVENTD) $(AR_CTL) $(AR_IEC_DEVICES) $(AR_MODBUS_DEVICES) $(AR_RUNNER) $(AR_HAT) $(AR_MODBUS) \
     $(AR_IEC) $(AR_IPC) $(AR_COMMON)
 TEST_LIBS := -lcheck -lev -lyaml -lmsgpackc -lcares -llmdb -lmodbus -lssl -lcrypto -lyajl -lsystemd \
     -lsubunit -lrt -lpthread -lm

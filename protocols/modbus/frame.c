@@ -112,6 +112,12 @@ skip(struct modbus_stream *s, size_t n)
 }
 
 void
+modbus_stream_drop(struct modbus_stream *s, size_t n)
+{
+	consume(s, n);
+}
+
+void
 modbus_stream_reset(struct modbus_stream *s)
 {
 	skip(s, s->len);

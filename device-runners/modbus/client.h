@@ -1,0 +1,96 @@
+/*
+ * A Modbus master's side of one connection: one request at a time, its answer
+ * or its time-out, and the silences that belong between. Knows which answers
+ * may still be on their way after a time-out, so that none is taken for another
+ * request's: by the transaction identifier on TCP; on RTU and ASCII, where frames
+ * carry none, by holding back what could be confused. Pure: (state, event, now), no
+ * sockets. In the Modbus runner.
+ */
+#ifndef DEVICE_RUNNERS_MODBUS_CLIENT_H
+#define DEVICE_RUNNERS_MODBUS_CLIENT_H
+
+#include "device-runners/tty.h"
+#include "protocols/modbus/frame.h"
+
+enum {
+	/* MODBUS over Serial Line, clause 2.4.1: slaves need time to act on a broadcast. */
+	CLIENT_TURNAROUND_MS = 100,
+};
+
+struct client_conf {
+	enum modbus_framing framing;
+	bool serial;	    /* the far end of what we send is known by tty_pace */
+	int64_t timeout_ns; /* from the request's last byte to its answer's */
+	int64_t delay_ns;   /* from an answer to the next request */
+	int64_t silence_ns; /* of the line before a request; 0 for MBAP */
+	int64_t char_ns;    /* 0 unless serial */
+};
+
+enum client_result {
+	CLIENT_ANSWER, /* res is a response that fits, perhaps an exception */
+	CLIENT_TIMEOUT,
+	CLIENT_SENT, /* a broadcast: nobody answers */
+};
+
+struct client_ops {
+	/* A whole frame; borrowed. */
+	void (*send)(void *arg, const uint8_t *frame, size_t len);
+	/* The request is over; the client is free. res (only for an answer) is borrowed. */
+	void (*done)(void *arg, enum client_result result, const struct modbus_pdu *res);
+};
+
+/* Answers of one unit that may still come. */
+struct client_late {
+	uint8_t fc;
+	uint8_t owed;	   /* 0: none */
+	bool ambiguous;	   /* one came, and it is not known which */
+	uint64_t identity; /* of the request that timed out last */
+	struct monotime until;
+};
+
+struct client {
+	struct client_conf conf;
+	const struct client_ops *ops; /* borrowed */
+	void *arg;
+	bool busy;
+	bool answered; /* ever, on this connection */
+	uint16_t transaction;
+	struct modbus_expect expect;
+	struct modbus_pdu req; /* without its data */
+	uint64_t identity;
+	struct monotime deadline; /* of the request under way */
+	struct monotime earliest; /* the next request, by request_delay */
+	struct tty_pace pace;
+	size_t sent_len; /* of the frame under way */
+	bool echo_open;	 /* nothing but an echo of it can have come so far */
+	bool echoes;	 /* the line repeats what we send (RS-485 adapters) */
+	uint64_t late_dropped, bad_frames, echoes_dropped; /* counters */
+	struct modbus_stream stream;
+	struct client_late late[256]; /* by unit; unused for MBAP */
+	uint8_t sent[MODBUS_MAX_FRAME];
+};
+
+void client_init(
+    struct client *c, const struct client_conf *conf, const struct client_ops *ops, void *arg);
+/* A new connection: nothing is owed and nothing received. */
+void client_reset(struct client *c);
+
+/* Names a request, for client_hold(). */
+uint64_t client_identity(uint8_t unit, const uint8_t *pdu, size_t len);
+/* When a request may be sent at all (only where not busy). */
+struct monotime client_free_at(const struct client *c);
+/* Until when this request must wait, as a late answer to an earlier one could be taken for its own;
+ * 0 for not at all. */
+struct monotime client_hold(const struct client *c, uint8_t unit, uint8_t fc, uint64_t identity);
+
+/* Sends a request; req is what pdu says, its data are not looked at. Answered by done(), for a
+ * broadcast before the return. */
+void client_send(struct client *c, uint8_t unit, const struct modbus_pdu *req, const uint8_t *pdu,
+    size_t len, bool broadcast, struct monotime now);
+
+/* Bytes were put into c->stream (modbus_stream_room, modbus_stream_commit). */
+void client_received(struct client *c, struct monotime now);
+/* Time has passed: acts on the deadline. */
+void client_tick(struct client *c, struct monotime now);
+
+#endif

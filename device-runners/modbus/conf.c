@@ -1,0 +1,177 @@
+#include "device-runners/modbus/conf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "device-runners/modbus/conf_private.h"
+
+enum { PATH_TEXT = 256 };
+
+const char *const conf_framing_names[] = { "TCP", "RTU", "ASCII", NULL };
+const char *const conf_transport_names[] = { "TCP", "SERIAL", NULL };
+
+int64_t
+conf_ns(const struct json *o, const char *key, int64_t otherwise)
+{
+	double seconds;
+
+	return json_double(json_get(o, key), &seconds) ? (int64_t)(seconds * 1e9 + 0.5) : otherwise;
+}
+
+int64_t
+conf_integer(const struct json *o, const char *key, int64_t otherwise)
+{
+	int64_t v = otherwise;
+
+	json_int(json_get(o, key), INT64_MIN, INT64_MAX, &v);
+	return v;
+}
+
+static char *
+copy(struct runner *r, const char *text)
+{
+	char *s = strdup(text ? text : "");
+
+	if (!s)
+		runner_fail(r, "out of memory");
+	return s;
+}
+
+/* MODBUS over Serial Line, clause 2.5.1.1: 3.5 characters, and 1.75 ms from 19200 baud on. */
+static int64_t
+least_silence_ns(const struct tty_params *tty)
+{
+	return tty->baud > 19200 ? 1750000 : tty_char_ns(tty) * 7 / 2;
+}
+
+static void
+read_serial(struct conf_transport *t, struct runner *r, const struct json *tree, const char *path)
+{
+	tty_params_read(&t->tty, tree);
+	t->tty.path = copy(r, t->tty.path);
+	t->silence_ns = conf_ns(tree, "silent_interval", 0);
+	if (t->framing == MODBUS_RTU && t->silence_ns < least_silence_ns(&t->tty))
+		t->silence_ns = least_silence_ns(&t->tty);
+	if (t->tty.dsrdtr)
+		runner_config_warning(r, path,
+		    "flow_control.dsrdtr: Linux has no DSR/DTR flow "
+		    "control, DTR is raised and DSR not looked at");
+}
+
+int
+conf_transport_load(struct conf_transport *t, struct runner *r, const struct json *tree,
+    const char *path, const struct schema_field *tcp, const struct schema_field *serial,
+    const char *host_key, const char *port_key)
+{
+	static const struct schema_field type_field[] = {
+		{ "type", true, { .kind = SCHEMA_ENUM, .names = conf_transport_names } },
+		{ .key = NULL },
+	};
+	struct schema any = { .kind = SCHEMA_OBJECT, .open = true, .fields = type_field };
+	int errors = runner_check_config(r, tree, &any, path);
+
+	if (errors)
+		return errors;
+	t->serial = json_enum(json_get(tree, "type"), conf_transport_names) == 1;
+	struct schema whole = { .kind = SCHEMA_OBJECT, .fields = t->serial ? serial : tcp };
+	errors = runner_check_config(r, tree, &whole, path);
+	if (errors)
+		return errors;
+	if (t->serial) {
+		read_serial(t, r, tree, path);
+	} else {
+		t->host = copy(r, json_str(json_get(tree, host_key)));
+		t->port = (uint16_t)conf_integer(tree, port_key, 502);
+	}
+	if (t->serial && t->framing == MODBUS_TCP)
+		runner_config_warning(r, path, "modbus_type TCP on a serial line is unusual");
+	return 0;
+}
+
+void
+conf_transport_clear(struct conf_transport *t)
+{
+	free(t->host);
+	free((char *)t->tty.path);
+	*t = (struct conf_transport){ 0 };
+}
+
+uint32_t
+conf_data_quantity(const struct conf_data *d)
+{
+	unsigned size = modbus_register_bits(d->type);
+
+	return (d->offset + d->bits + size - 1) / size;
+}
+
+int
+conf_data_load(struct conf_data *d, struct runner *r, const struct json *tree, const char *path)
+{
+	*d = (struct conf_data){
+		.name = copy(r, json_str(json_get(tree, "name"))),
+		.type = (enum modbus_type)json_enum(json_get(tree, "data_type"), modbus_type_names),
+		.unit = (uint8_t)conf_integer(tree, "device_id", 0),
+		.start = (uint16_t)conf_integer(tree, "start_address", 0),
+		.offset = (uint32_t)conf_integer(tree, "bit_offset", 0),
+		.bits = (uint32_t)conf_integer(tree, "bit_count", 1),
+		.interval_us = PLAN_NEVER,
+	};
+	uint32_t quantity = conf_data_quantity(d);
+
+	if (d->start + quantity > MODBUS_ADDRESSES) {
+		runner_config_error(r, path,
+		    "expected start_address + (bit_offset + bit_count) / %u of at most %d, found "
+		    "%u + %u",
+		    modbus_register_bits(d->type), MODBUS_ADDRESSES, d->start, quantity);
+		return 1;
+	}
+	return 0;
+}
+
+struct named {
+	const char *name;
+	size_t index;
+};
+
+static int
+by_name(const void *pa, const void *pb)
+{
+	const struct named *a = pa, *b = pb;
+	int r = strcmp(a->name, b->name);
+
+	return r ? r : (a->index > b->index) - (a->index < b->index);
+}
+
+int
+conf_data_unique(struct runner *r, const struct conf_data *data, size_t n, const char *path)
+{
+	struct named *names = calloc(n ? n : 1, sizeof(*names));
+	char where[PATH_TEXT];
+	int errors = 0;
+
+	if (!names)
+		runner_fail(r, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		names[i] = (struct named){ data[i].name, i };
+	qsort(names, n, sizeof(*names), by_name);
+	for (size_t i = 1; i < n; i++) {
+		if (strcmp(names[i].name, names[i - 1].name) != 0)
+			continue;
+		snprintf(where, sizeof(where), "%s[%zu].name", path, names[i].index);
+		runner_config_error(r, where,
+		    "expected names that differ, found %.60s again, as in "
+		    "[%zu]",
+		    names[i].name, names[i - 1].index);
+		errors++;
+	}
+	free(names);
+	return errors;
+}
+
+void
+conf_data_free(struct conf_data *data, size_t n)
+{
+	for (size_t i = 0; data && i < n; i++)
+		free(data[i].name);
+	free(data);
+}

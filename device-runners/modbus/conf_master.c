@@ -1,0 +1,188 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "device-runners/modbus/conf_private.h"
+
+enum { PATH_TEXT = 256 };
+
+static const struct schema_field data_fields[] = {
+	CONF_DATA_FIELDS,
+	{ "interval", true,
+	    { .kind = SCHEMA_NUMBER, .nullable = true, .min = 0, .max = CONF_MAX_SECONDS } },
+	{ .key = NULL },
+};
+static const struct schema data_schema = { .kind = SCHEMA_OBJECT, .fields = data_fields };
+
+static const struct schema_field remote_fields[] = {
+	{ "device_id", true, CONF_UNIT },
+	{ "timeout_poll_delay", true, CONF_SECONDS(0) },
+	{ "data", true, { .kind = SCHEMA_ARRAY, .items = &data_schema, .max = CONF_MAX_DATA } },
+	{ "broadcast", false, { .kind = SCHEMA_BOOL } },
+	{ "one_request_per_data", false, { .kind = SCHEMA_BOOL } },
+	{ "max_bits", false, { .kind = SCHEMA_INT, .min = 1, .max = MODBUS_MAX_READ_BITS } },
+	{ "max_registers", false, { .kind = SCHEMA_INT, .min = 1, .max = MODBUS_MAX_READ_REGS } },
+	{ "hole_bits", false, { .kind = SCHEMA_INT, .max = MODBUS_MAX_READ_BITS } },
+	{ "hole_registers", false, { .kind = SCHEMA_INT, .max = MODBUS_MAX_READ_REGS } },
+	{ .key = NULL },
+};
+static const struct schema remote_schema = { .kind = SCHEMA_OBJECT, .fields = remote_fields };
+
+static const struct schema_field connection_fields[] = {
+	{ "modbus_type", true, { .kind = SCHEMA_ENUM, .names = conf_framing_names } },
+	{ "transport", true, { .kind = SCHEMA_OBJECT, .open = true } },
+	{ "connect_timeout", true, CONF_SECONDS(0) },
+	{ "connect_delay", true, CONF_SECONDS(0) },
+	{ "request_timeout", true, CONF_SECONDS(0) },
+	{ "request_delay", true, CONF_SECONDS(0) },
+	{ "request_retry_immediate_count", true, { .kind = SCHEMA_INT, .max = CONF_MAX_RETRIES } },
+	{ "request_retry_delayed_count", true, { .kind = SCHEMA_INT, .max = CONF_MAX_RETRIES } },
+	{ "request_retry_delay", true, CONF_SECONDS(0) },
+	{ "connect_pause", false, CONF_SECONDS(0) },
+	{ .key = NULL },
+};
+
+static const struct schema_field master_fields[] = {
+	{ "name", true, CONF_TEXT },
+	{ "connection", true, { .kind = SCHEMA_OBJECT, .fields = connection_fields } },
+	{ "remote_devices", true, { .kind = SCHEMA_ARRAY, .items = &remote_schema, .max = 256 } },
+	{ .key = NULL },
+};
+/* What every device has besides ("module", ...) is the supervisor's to check. */
+static const struct schema master_schema = {
+	.kind = SCHEMA_OBJECT, .open = true, .fields = master_fields
+};
+
+static const struct schema_field tcp_fields[] = {
+	{ "type", true, CONF_TEXT },
+	{ "host", true, CONF_TEXT },
+	{ "port", true, { .kind = SCHEMA_INT, .min = 1, .max = 65535 } },
+	{ .key = NULL },
+};
+static const struct schema_field serial_fields[] = {
+	{ "type", true, CONF_TEXT },
+	TTY_SCHEMA_FIELDS,
+	{ "silent_interval", true, CONF_SECONDS(0) },
+	{ .key = NULL },
+};
+
+/* One request must carry it, however small the configured batches are. */
+static int
+check_size(struct runner *r, const struct conf_data *d, const char *path)
+{
+	uint32_t quantity = conf_data_quantity(d);
+	unsigned max = modbus_max_quantity(d->type);
+
+	if (quantity <= max)
+		return 0;
+	runner_config_error(r, path,
+	    "expected bit_offset + bit_count of at most %u for %s, found %u",
+	    max * modbus_register_bits(d->type), modbus_type_names[d->type], d->offset + d->bits);
+	return 1;
+}
+
+static int
+load_data(struct conf_remote *remote, struct runner *r, const struct json *list, const char *path)
+{
+	char where[PATH_TEXT];
+	int errors = 0;
+
+	remote->data = calloc(list->count ? list->count : 1, sizeof(*remote->data));
+	if (!remote->data)
+		runner_fail(r, "out of memory");
+	json_foreach (item, list) {
+		struct conf_data *d = &remote->data[remote->count];
+		snprintf(where, sizeof(where), "%s.data[%zu]", path, remote->count++);
+		errors += conf_data_load(d, r, item, where) || check_size(r, d, where);
+		int64_t ns = conf_ns(item, "interval", -1);
+		d->unit = remote->unit;
+		if (ns >= 0 && !remote->broadcast)
+			d->interval_us = ns / 1000;
+		else if (ns >= 0)
+			runner_config_warning(r, where, "nobody answers a broadcast: never read");
+	}
+	snprintf(where, sizeof(where), "%s.data", path);
+	return errors + conf_data_unique(r, remote->data, remote->count, where);
+}
+
+static int
+load_remote(struct conf_master *c, struct runner *r, const struct json *tree, const char *path)
+{
+	struct conf_remote *remote = &c->remotes[c->count];
+	int errors = 0;
+
+	*remote = (struct conf_remote){
+		.unit = (uint8_t)conf_integer(tree, "device_id", 0),
+		.timeout_poll_delay_ns = conf_ns(tree, "timeout_poll_delay", 0),
+		.limits = { .max_bits = (uint32_t)conf_integer(tree, "max_bits", 0),
+		    .max_registers = (uint32_t)conf_integer(tree, "max_registers", 0),
+		    .hole_bits = (uint32_t)conf_integer(tree, "hole_bits", 0),
+		    .hole_registers = (uint32_t)conf_integer(tree, "hole_registers", 0),
+		    .one_each = json_is_true(json_get(tree, "one_request_per_data")) },
+	};
+	/* 0 is everybody on a line, and on TCP as good an address as any. */
+	remote->broadcast = remote->unit == 0 && c->transport.framing != MODBUS_TCP;
+	json_bool(json_get(tree, "broadcast"), &remote->broadcast);
+	for (size_t i = 0; i < c->count; i++) {
+		if (c->remotes[i].unit != remote->unit)
+			continue;
+		runner_config_error(r, path,
+		    "expected a device_id of its own, found %u again, as in "
+		    "remote_devices[%zu]",
+		    remote->unit, i);
+		errors++;
+	}
+	if (remote->unit > 247 && c->transport.framing != MODBUS_TCP)
+		runner_config_warning(r, path, "device_id above 247 is reserved on serial lines");
+	c->count++;
+	return errors + load_data(remote, r, json_get(tree, "data"), path);
+}
+
+static void
+read_connection(struct conf_master *c, const struct json *tree)
+{
+	c->connect_timeout_ns = conf_ns(tree, "connect_timeout", 0);
+	c->connect_delay_ns = conf_ns(tree, "connect_delay", 0);
+	c->pause_ns = conf_ns(tree, "connect_pause", 0);
+	c->request_timeout_ns = conf_ns(tree, "request_timeout", 0);
+	c->request_delay_ns = conf_ns(tree, "request_delay", 0);
+	c->retry_immediate = (unsigned)conf_integer(tree, "request_retry_immediate_count", 0);
+	c->retry_delayed = (unsigned)conf_integer(tree, "request_retry_delayed_count", 0);
+	c->retry_delay_ns = conf_ns(tree, "request_retry_delay", 0);
+	c->transport.framing =
+	    (enum modbus_framing)json_enum(json_get(tree, "modbus_type"), conf_framing_names);
+}
+
+int
+conf_master_load(struct conf_master *c, struct runner *r, const struct json *conf)
+{
+	const struct json *connection = json_get(conf, "connection");
+	const struct json *remotes = json_get(conf, "remote_devices");
+	char path[PATH_TEXT / 2];
+	size_t i = 0;
+
+	*c = (struct conf_master){ 0 };
+	int errors = runner_check_config(r, conf, &master_schema, "");
+	if (errors)
+		return -1;
+	read_connection(c, connection);
+	errors += conf_transport_load(&c->transport, r, json_get(connection, "transport"),
+	    "connection.transport", tcp_fields, serial_fields, "host", "port");
+	c->remotes = calloc(remotes->count ? remotes->count : 1, sizeof(*c->remotes));
+	if (!c->remotes)
+		runner_fail(r, "out of memory");
+	json_foreach (item, remotes) {
+		snprintf(path, sizeof(path), "remote_devices[%zu]", i++);
+		errors += load_remote(c, r, item, path);
+	}
+	return errors ? -1 : 0;
+}
+
+void
+conf_master_clear(struct conf_master *c)
+{
+	conf_transport_clear(&c->transport);
+	for (size_t i = 0; i < c->count; i++)
+		conf_data_free(c->remotes[i].data, c->remotes[i].count);
+	free(c->remotes);
+	*c = (struct conf_master){ 0 };
+}

@@ -1,0 +1,54 @@
+/* What conf.c shares with conf_master.c and conf_slave.c. In the Modbus runner. */
+#ifndef DEVICE_RUNNERS_MODBUS_CONF_PRIVATE_H
+#define DEVICE_RUNNERS_MODBUS_CONF_PRIVATE_H
+
+#include "common/json.h"
+#include "common/schema.h"
+#include "device-runners/modbus/conf.h"
+#include "device-runners/runner.h"
+
+#define CONF_SECONDS(minimum)                                                                      \
+	{                                                                                          \
+		.kind = SCHEMA_NUMBER, .min = (minimum), .max = CONF_MAX_SECONDS                   \
+	}
+#define CONF_UNIT                                                                                  \
+	{                                                                                          \
+		.kind = SCHEMA_INT, .min = 0, .max = 255                                           \
+	}
+#define CONF_TEXT                                                                                  \
+	{                                                                                          \
+		.kind = SCHEMA_STRING, .max = 4095                                                 \
+	}
+/* The keys of a data that both roles have. */
+#define CONF_DATA_FIELDS                                                                           \
+	{ "name", true, { .kind = SCHEMA_STRING, .max = CONF_MAX_NAME } },                         \
+	    { "data_type", true, { .kind = SCHEMA_ENUM, .names = modbus_type_names } },            \
+	    { "start_address", true, { .kind = SCHEMA_INT, .max = MODBUS_ADDRESSES - 1 } },        \
+	    { "bit_offset", true, { .kind = SCHEMA_INT, .max = 16 * MODBUS_ADDRESSES } },          \
+	{                                                                                          \
+		"bit_count", true,                                                                 \
+		{                                                                                  \
+			.kind = SCHEMA_INT, .min = 1, .max = MODBUS_MAX_VALUE_BITS                 \
+		}                                                                                  \
+	}
+
+extern const char *const conf_framing_names[], *const conf_transport_names[];
+
+/* Seconds as nanoseconds; `otherwise` where the key is absent or null. */
+int64_t conf_ns(const struct json *o, const char *key, int64_t otherwise);
+int64_t conf_integer(const struct json *o, const char *key, int64_t otherwise);
+
+/* Checks the transport's keys by its type and reads it. 0, or the number of errors. */
+int conf_transport_load(struct conf_transport *t, struct runner *r, const struct json *tree,
+    const char *path, const struct schema_field *tcp, const struct schema_field *serial,
+    const char *host_key, const char *port_key);
+void conf_transport_clear(struct conf_transport *t);
+
+/* Reads and checks one data that passed the schema. */
+int conf_data_load(
+    struct conf_data *d, struct runner *r, const struct json *tree, const char *path);
+/* Names that occur twice, each an error. path: of the list. */
+int conf_data_unique(struct runner *r, const struct conf_data *data, size_t n, const char *path);
+void conf_data_free(struct conf_data *data, size_t n);
+
+#endif

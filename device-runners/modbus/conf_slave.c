@@ -1,0 +1,114 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "device-runners/modbus/conf_private.h"
+
+enum { PATH_TEXT = 256 };
+
+static const struct schema_field data_fields[] = {
+	CONF_DATA_FIELDS,
+	{ "device_id", true, CONF_UNIT },
+	{ .key = NULL },
+};
+static const struct schema data_schema = { .kind = SCHEMA_OBJECT, .fields = data_fields };
+
+static const struct schema_field slave_fields[] = {
+	{ "name", true, CONF_TEXT },
+	{ "modbus_type", true, { .kind = SCHEMA_ENUM, .names = conf_framing_names } },
+	{ "transport", true, { .kind = SCHEMA_OBJECT, .open = true } },
+	{ "data", true, { .kind = SCHEMA_ARRAY, .items = &data_schema, .max = CONF_MAX_DATA } },
+	{ .key = NULL },
+};
+static const struct schema slave_schema = {
+	.kind = SCHEMA_OBJECT, .open = true, .fields = slave_fields
+};
+
+static const struct schema text_schema = CONF_TEXT;
+
+static const struct schema_field tcp_fields[] = {
+	{ "type", true, CONF_TEXT },
+	{ "local_host", true, CONF_TEXT },
+	{ "local_port", true, { .kind = SCHEMA_INT, .max = 65535 } },
+	{ "remote_hosts", true,
+	    { .kind = SCHEMA_ARRAY, .nullable = true, .items = &text_schema, .max = 4096 } },
+	{ "max_connections", true,
+	    { .kind = SCHEMA_INT, .nullable = true, .max = CONF_MAX_CONNECTIONS } },
+	{ "response_timeout", true, CONF_SECONDS(0) },
+	{ "keep_alive_timeout", true,
+	    { .kind = SCHEMA_NUMBER, .nullable = true, .min = 0.001, .max = CONF_MAX_SECONDS } },
+	{ .key = NULL },
+};
+static const struct schema_field serial_fields[] = {
+	{ "type", true, CONF_TEXT },
+	TTY_SCHEMA_FIELDS,
+	{ "silent_interval", true, CONF_SECONDS(0) },
+	{ "response_timeout", true, CONF_SECONDS(0) },
+	{ "keep_alive_timeout", true, CONF_SECONDS(0.001) },
+	{ .key = NULL },
+};
+
+static int
+load_data(struct conf_slave *c, struct runner *r, const struct json *list)
+{
+	char where[PATH_TEXT];
+	int errors = 0;
+
+	c->data = calloc(list->count ? list->count : 1, sizeof(*c->data));
+	if (!c->data)
+		runner_fail(r, "out of memory");
+	json_foreach (item, list) {
+		struct conf_data *d = &c->data[c->count];
+		snprintf(where, sizeof(where), "data[%zu]", c->count++);
+		errors += conf_data_load(d, r, item, where);
+		if (d->unit == 0)
+			runner_config_warning(r, where, "device_id 0 is broadcast: never answered");
+	}
+	return errors + conf_data_unique(r, c->data, c->count, "data");
+}
+
+static void
+read_transport(struct conf_slave *c, struct runner *r, const struct json *tree)
+{
+	const struct json *hosts = json_get(tree, "remote_hosts");
+
+	c->max_connections = (unsigned)conf_integer(tree, "max_connections", CONF_MAX_CONNECTIONS);
+	c->response_timeout_ns = conf_ns(tree, "response_timeout", 0);
+	c->keep_alive_ns = conf_ns(tree, "keep_alive_timeout", 0);
+	if (!hosts || hosts->type != JSON_ARRAY)
+		return;
+	c->remote_hosts = calloc(hosts->count + 1, sizeof(*c->remote_hosts));
+	if (!c->remote_hosts)
+		runner_fail(r, "out of memory");
+	json_foreach (host, hosts)
+		if (!(c->remote_hosts[c->remote_host_count++] = strdup(json_str(host))))
+			runner_fail(r, "out of memory");
+}
+
+int
+conf_slave_load(struct conf_slave *c, struct runner *r, const struct json *conf)
+{
+	const struct json *transport = json_get(conf, "transport");
+
+	*c = (struct conf_slave){ 0 };
+	if (runner_check_config(r, conf, &slave_schema, ""))
+		return -1;
+	c->transport.framing =
+	    (enum modbus_framing)json_enum(json_get(conf, "modbus_type"), conf_framing_names);
+	int errors = conf_transport_load(&c->transport, r, transport, "transport", tcp_fields,
+	    serial_fields, "local_host", "local_port");
+	if (errors == 0)
+		read_transport(c, r, transport);
+	errors += load_data(c, r, json_get(conf, "data"));
+	return errors ? -1 : 0;
+}
+
+void
+conf_slave_clear(struct conf_slave *c)
+{
+	conf_transport_clear(&c->transport);
+	for (size_t i = 0; i < c->remote_host_count; i++)
+		free(c->remote_hosts[i]);
+	free(c->remote_hosts);
+	conf_data_free(c->data, c->count);
+	*c = (struct conf_slave){ 0 };
+}

@@ -1,0 +1,657 @@
+/*
+ * modbus_master: the connection's life, events in and out. What is asked when is
+ * sched.c's and remote.c's business, how it is asked client.c's. In the Modbus runner.
+ */
+#include "device-runners/modbus/master.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "device-runners/modbus/client.h"
+#include "device-runners/modbus/conf.h"
+#include "device-runners/modbus/line.h"
+#include "device-runners/modbus/ratelimit.h"
+#include "device-runners/modbus/reconnect.h"
+#include "device-runners/modbus/sched.h"
+
+enum {
+	MAX_PAYLOAD_NODES = 64, /* of a system event */
+	RESULT_TEXT = 160,	/* a read event's payload without its value */
+};
+
+enum master_state {
+	MASTER_IDLE,	 /* not started, or stopped */
+	MASTER_QUERYING, /* what is enabled */
+	MASTER_CONNECTING,
+	MASTER_PAUSING, /* connected, before the first request */
+	MASTER_CONNECTED,
+	MASTER_WAITING, /* before the next attempt */
+};
+
+struct master {
+	struct runner *runner;
+	struct ev_loop *loop;
+	struct conf_master conf;
+	int resource; /* index in the plan */
+	enum master_state state;
+	const char *status; /* the last one registered */
+	uint32_t open_id;
+	ev_timer life;		 /* of the state: time-out, pause, delay */
+	ev_timer wake;		 /* of the requests, on TCP */
+	struct tty_alarm *alarm; /* of the requests, on a serial line; else NULL */
+	struct monotime armed;	 /* when one of the two fires; 0 for not set */
+	struct line line;
+	struct reconnect reconnect;
+	struct client client;
+	struct sched sched;
+	struct remote *remotes;
+	bool *live;	      /* by remote: an enable event came, which is newer than the query */
+	struct remote *asked; /* whose request is under way */
+	bool asked_write;
+	bool failing; /* the last attempt to connect failed: say it once */
+	struct ratelimit noise, refused;
+	uint64_t *requests, *timeouts, *late, *bad, *connects, *writes;
+};
+
+static void connect_now(struct master *m);
+static void pump(struct master *m);
+
+static void
+register_text(struct master *m, const char *const type[], size_t len, const char *text)
+{
+	char json[64];
+	int n = snprintf(json, sizeof(json), "\"%s\"", text);
+
+	runner_register(m->runner, type, len, NULL, json, (size_t)n);
+}
+
+static void
+set_status(struct master *m, const char *status)
+{
+	static const struct {
+		const char *status, *link;
+	} links[] = { { "CONNECTED", "connected" }, { "CONNECTING", "connecting" },
+		{ "DISCONNECTED", "disconnected" } };
+
+	if (m->status == status)
+		return;
+	m->status = status;
+	register_text(m, (const char *[]){ "gateway", "status" }, 2, status);
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		if (strcmp(links[i].status, status) == 0)
+			runner_set_link(m->runner, links[i].link);
+}
+
+static const char *const connecting = "CONNECTING", *const connected = "CONNECTED",
+			 *const disconnected = "DISCONNECTED";
+
+/* --- Events that remote devices give rise to ------------------------------------------------- */
+
+struct unit_text {
+	char text[4];
+};
+
+static struct unit_text
+unit_text(const struct remote *r)
+{
+	struct unit_text t;
+
+	snprintf(t.text, sizeof(t.text), "%u", r->conf->unit);
+	return t;
+}
+
+static void
+on_remote_status(void *arg, const struct remote *r)
+{
+	struct unit_text unit = unit_text(r);
+	const char *const type[] = { "gateway", "remote_device", unit.text, "status" };
+
+	register_text(arg, type, 4, remote_status_name(r->status));
+}
+
+static void
+on_remote_read(void *arg, const struct remote *r, const struct conf_data *d, const char *result,
+    const char *cause, const uint8_t *value)
+{
+	struct master *m = arg;
+	struct unit_text unit = unit_text(r);
+	const char *const type[] = { "gateway", "remote_device", unit.text, "read", d->name };
+	char json[RESULT_TEXT + MODBUS_MAX_VALUE_TEXT], digits[MODBUS_MAX_VALUE_TEXT];
+	int n;
+
+	if (value) {
+		modbus_value_format(value, d->bits, digits);
+		n = snprintf(json, sizeof(json),
+		    "{\"result\":\"%s\",\"value\":%s,\"cause\":\"%s\"}", result, digits, cause);
+	} else {
+		n = snprintf(json, sizeof(json), "{\"result\":\"%s\"}", result);
+	}
+	runner_register(m->runner, type, 5, NULL, json, (size_t)n);
+}
+
+static void
+on_remote_written(void *arg, const struct remote *r, const struct conf_data *d,
+    const char *request_id, const char *result)
+{
+	struct master *m = arg;
+	struct unit_text unit = unit_text(r);
+	const char *const type[] = { "gateway", "remote_device", unit.text, "write", d->name };
+	struct json_writer *w = runner_payload(m->runner);
+
+	json_begin_object(w, NULL);
+	json_put_str(w, "request_id", request_id);
+	json_put_str(w, "result", result);
+	json_end_object(w);
+	runner_register_payload(m->runner, type, 5, NULL);
+	++*m->writes;
+}
+
+static const struct remote_ops remote_ops = { on_remote_status, on_remote_read, on_remote_written };
+
+/* --- The connection -------------------------------------------------------------------------- */
+
+static void
+set_life(struct master *m, int64_t ns)
+{
+	ev_timer_stop(m->loop, &m->life);
+	ev_timer_set(&m->life, (double)ns * 1e-9, 0);
+	ev_timer_start(m->loop, &m->life);
+}
+
+static void
+wait_then_connect(struct master *m, int64_t ns)
+{
+	set_status(m, disconnected);
+	if (ns == 0) {
+		connect_now(m);
+		return;
+	}
+	m->state = MASTER_WAITING;
+	set_life(m, ns);
+}
+
+static void
+connect_failed(struct master *m, const char *why)
+{
+	if (!m->failing)
+		log_warning("connecting failed: %s; next try in %.3g s, and so on without a line "
+			    "each",
+		    why, (double)m->reconnect.delay_ns * 1e-9);
+	m->failing = true;
+	wait_then_connect(m, reconnect_failed(&m->reconnect));
+}
+
+static void
+lost(struct master *m, const char *why)
+{
+	struct monotime now = monotime_now();
+	bool answered = m->client.answered;
+	size_t dropped = 0;
+
+	line_close(&m->line);
+	client_reset(&m->client);
+	m->asked = NULL;
+	int64_t wait = reconnect_lost(&m->reconnect, answered, now);
+	unsigned unsaid;
+	if (ratelimit_pass(&m->refused, now, &unsaid))
+		log_notice("connection lost: %s (%u times since the last line); next try in %.3g s",
+		    why, unsaid, (double)wait * 1e-9);
+	for (size_t i = 0; i < m->conf.count; i++)
+		dropped += remote_offline(&m->remotes[i]);
+	if (dropped)
+		log_warning("%zu writes were lost with the connection", dropped);
+	wait_then_connect(m, wait);
+}
+
+static void
+begin_requests(struct master *m)
+{
+	struct monotime now = monotime_now();
+
+	m->state = MASTER_CONNECTED;
+	for (size_t i = 0; i < m->conf.count; i++)
+		remote_online(&m->remotes[i], now);
+	pump(m);
+}
+
+static void
+on_opened(void *arg, int fd, int error, const char *why)
+{
+	struct master *m = arg;
+
+	(void)error;
+	m->open_id = 0;
+	ev_timer_stop(m->loop, &m->life);
+	if (fd >= 0 && m->conf.transport.serial && tty_setup(fd, &m->conf.transport.tty) < 0) {
+		why = strerror(errno);
+		close(fd);
+		fd = -1;
+	}
+	if (fd < 0) {
+		connect_failed(m, why);
+		return;
+	}
+	if (m->failing)
+		log_notice("connected");
+	m->failing = false;
+	++*m->connects;
+	client_reset(&m->client);
+	line_open(&m->line, fd);
+	reconnect_connected(&m->reconnect, monotime_now());
+	set_status(m, connected);
+	if (m->conf.pause_ns == 0) {
+		begin_requests(m);
+		return;
+	}
+	m->state = MASTER_PAUSING;
+	set_life(m, m->conf.pause_ns);
+}
+
+static void
+connect_now(struct master *m)
+{
+	m->state = MASTER_CONNECTING;
+	set_status(m, connecting);
+	m->open_id = runner_open(m->runner, m->resource, on_opened, m);
+	set_life(m, m->conf.connect_timeout_ns);
+}
+
+static void
+on_life(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct master *m = w->data;
+
+	(void)loop, (void)events;
+	switch (m->state) {
+	case MASTER_CONNECTING:
+		runner_cancel(m->runner, m->open_id);
+		m->open_id = 0;
+		connect_failed(m, "no connection within connect_timeout");
+		break;
+	case MASTER_PAUSING:
+		begin_requests(m);
+		break;
+	case MASTER_WAITING:
+		connect_now(m);
+		break;
+	default:
+		break;
+	}
+}
+
+/* --- Requests -------------------------------------------------------------------------------- */
+
+static void
+client_sends(void *arg, const uint8_t *frame, size_t len)
+{
+	struct master *m = arg;
+
+	runner_trace(m->runner, RUNNER_TX, frame, len);
+	/* A line that is lost says so when it is read; one that takes nothing times out. */
+	if (line_write(&m->line, frame, len) < 0 && errno != EAGAIN)
+		log_debug("write: %s", strerror(errno));
+}
+
+static void
+client_done(void *arg, enum client_result result, const struct modbus_pdu *res)
+{
+	static const struct modbus_pdu taken;
+	struct master *m = arg;
+	struct remote *r = m->asked;
+	struct monotime now = monotime_now();
+
+	m->asked = NULL;
+	*m->timeouts += result == CLIENT_TIMEOUT;
+	*m->late = m->client.late_dropped;
+	*m->bad = m->client.bad_frames + m->client.stream.skipped;
+	if (result == CLIENT_SENT)
+		res = &taken;
+	if (res && res->exception)
+		log_debug("device %u answers function %u with exception %u", r->conf->unit, res->fc,
+		    res->exception);
+	if (m->asked_write)
+		remote_on_write(r, res, now);
+	else
+		remote_on_poll(r, res, now);
+}
+
+static const struct client_ops client_ops = { client_sends, client_done };
+
+static void
+arm(struct master *m, struct monotime at)
+{
+	/* A timer that fires too early costs one turn; setting it for each request costs more. */
+	if (at.ns == INT64_MAX || (m->armed.ns && m->armed.ns <= at.ns))
+		return;
+	m->armed = at;
+	if (m->alarm) {
+		tty_alarm_set(m->alarm, at);
+		return;
+	}
+	double after = (double)(at.ns - monotime_now().ns) * 1e-9;
+	ev_now_update(m->loop);
+	ev_timer_stop(m->loop, &m->wake);
+	ev_timer_set(&m->wake, after > 0 ? after : 0, 0);
+	ev_timer_start(m->loop, &m->wake);
+}
+
+static void
+ask(struct master *m, const struct sched_pick *p, struct monotime now)
+{
+	uint8_t pdu[MODBUS_MAX_PDU];
+	const struct modbus_pdu *req =
+	    p->write ? remote_write(p->remote) : remote_poll(p->remote, now);
+	size_t len = modbus_pdu_encode(MODBUS_REQUEST, req, pdu);
+
+	m->asked = p->remote;
+	m->asked_write = p->write;
+	++*m->requests;
+	client_send(
+	    &m->client, p->remote->conf->unit, req, pdu, len, p->remote->conf->broadcast, now);
+}
+
+/* Sends what is to be sent and sets the timer for what is next. */
+static void
+pump(struct master *m)
+{
+	while (m->state == MASTER_CONNECTED && !m->client.busy) {
+		struct monotime now = monotime_now(), free_at = client_free_at(&m->client);
+		if (monotime_cmp(free_at, now) > 0) {
+			arm(m, free_at);
+			return;
+		}
+		struct sched_pick p =
+		    sched_next(&m->sched, &m->client, !runner_congested(m->runner), now);
+		if (!p.remote) {
+			arm(m, p.wake);
+			return;
+		}
+		ask(m, &p, now);
+	}
+	if (m->client.busy)
+		arm(m, m->client.deadline);
+}
+
+static void
+on_wake(void *arg)
+{
+	struct master *m = arg;
+
+	m->armed = (struct monotime){ 0 };
+	if (m->state != MASTER_CONNECTED)
+		return;
+	client_tick(&m->client, monotime_now());
+	pump(m);
+}
+
+static void
+on_wake_timer(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)loop, (void)events;
+	on_wake(w->data);
+}
+
+static void
+on_readable(void *arg)
+{
+	struct master *m = arg;
+	uint64_t skipped = m->client.stream.skipped;
+	size_t room;
+	uint8_t *p = modbus_stream_room(&m->client.stream, &room);
+	ssize_t n = line_read(&m->line, p, room);
+	unsigned unsaid;
+
+	if (n < 0) {
+		lost(m, errno ? strerror(errno) : "closed by the other side");
+		return;
+	}
+	runner_trace(m->runner, RUNNER_RX, p, (size_t)n);
+	modbus_stream_commit(&m->client.stream, (size_t)n);
+	struct monotime now = monotime_now();
+	client_received(&m->client, now);
+	if (m->client.stream.skipped != skipped && ratelimit_pass(&m->noise, now, &unsaid))
+		log_notice(
+		    "bytes that are no Modbus answer were skipped (%u times since the last line)",
+		    unsaid);
+	pump(m);
+}
+
+static const struct line_ops line_ops = { on_readable, NULL };
+
+/* --- Events that come in --------------------------------------------------------------------- */
+
+static struct remote *
+find_remote(struct master *m, const char *text)
+{
+	char *end;
+	unsigned long unit = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end)
+		return NULL;
+	for (size_t i = 0; i < m->conf.count; i++)
+		if (m->remotes[i].conf->unit == unit)
+			return &m->remotes[i];
+	return NULL;
+}
+
+static bool
+is_true(const struct runner_event *e)
+{
+	size_t from = 0, to = e->len;
+
+	if (e->payload != RUNNER_PAYLOAD_JSON)
+		return false;
+	while (from < to && strchr(" \t\r\n", e->data[from]))
+		from++;
+	while (to > from && strchr(" \t\r\n", e->data[to - 1]))
+		to--;
+	return to - from == 4 && memcmp(e->data + from, "true", 4) == 0;
+}
+
+static void
+on_enable(struct master *m, struct remote *r, const struct runner_event *e)
+{
+	m->live[r - m->remotes] = true;
+	remote_enable(r, is_true(e), monotime_now());
+}
+
+static void
+on_write(struct master *m, struct remote *r, const char *name, const struct runner_event *e)
+{
+	char err[128] = "no JSON";
+	struct json_doc *doc =
+	    e->payload == RUNNER_PAYLOAD_JSON
+		? json_parse(e->data, e->len, MAX_PAYLOAD_NODES, err, sizeof(err))
+		: NULL;
+	const struct json *root = doc ? json_root(doc) : NULL;
+	const char *request_id = json_str(json_get(root, "request_id"));
+	const struct json *value = json_get(root, "value");
+
+	if (!request_id || !value || value->type != JSON_NUMBER)
+		log_warning(
+		    "write of %s refused: expected {request_id: string, value: integer}%s%s", name,
+		    doc ? "" : ", ", doc ? "" : err);
+	else if (m->state != MASTER_CONNECTED)
+		log_warning("write of %s lost: not connected", name);
+	else if (!remote_add_write(r, name, request_id, value->text, value->len))
+		log_warning("write of %s refused: device %u has no such coil or holding register",
+		    name, r->conf->unit);
+	json_free(doc);
+}
+
+static void
+master_on_event(void *device, const struct runner_event *e)
+{
+	struct master *m = device;
+
+	if (e->type_len < 4 || strcmp(e->type[0], "system") != 0 ||
+	    strcmp(e->type[1], "remote_device") != 0) {
+		log_debug("an event of an unknown type was ignored");
+		return;
+	}
+	struct remote *r = find_remote(m, e->type[2]);
+	if (!r)
+		log_debug("an event for a remote device that is not configured was ignored");
+	else if (e->type_len == 4 && strcmp(e->type[3], "enable") == 0)
+		on_enable(m, r, e);
+	else if (e->type_len == 5 && strcmp(e->type[3], "write") == 0)
+		on_write(m, r, e->type[4], e);
+	else
+		log_debug("an event of an unknown type was ignored");
+	pump(m);
+}
+
+static void
+on_enabled_result(void *arg, const struct runner_event *e)
+{
+	struct master *m = arg;
+
+	if (m->state != MASTER_QUERYING)
+		return;
+	if (!e) {
+		connect_now(m);
+		return;
+	}
+	struct remote *r = e->type_len == 4 ? find_remote(m, e->type[2]) : NULL;
+	if (r && !m->live[r - m->remotes])
+		remote_enable(r, is_true(e), monotime_now());
+}
+
+static void
+master_on_credit(void *device)
+{
+	pump(device);
+}
+
+/* --- Life ------------------------------------------------------------------------------------ */
+
+static void
+master_free(void *device)
+{
+	struct master *m = device;
+
+	if (!m)
+		return;
+	for (size_t i = 0; m->remotes && i < m->conf.count; i++)
+		remote_clear(&m->remotes[i]);
+	free(m->remotes);
+	free(m->live);
+	tty_alarm_free(m->alarm);
+	conf_master_clear(&m->conf);
+	free(m);
+}
+
+static void
+plan_resource(struct master *m)
+{
+	const struct conf_transport *t = &m->conf.transport;
+
+	if (t->serial)
+		m->resource = runner_plan_tty(m->runner, t->tty.path);
+	else
+		m->resource = runner_plan_connect(m->runner, t->host, t->port);
+}
+
+static void
+make_counters(struct master *m)
+{
+	m->requests = runner_counter(m->runner, "requests");
+	m->timeouts = runner_counter(m->runner, "timeouts");
+	m->late = runner_counter(m->runner, "late_answers");
+	m->bad = runner_counter(m->runner, "bad_bytes");
+	m->connects = runner_counter(m->runner, "connects");
+	m->writes = runner_counter(m->runner, "writes");
+}
+
+static void
+make_client(struct master *m)
+{
+	const struct conf_master *c = &m->conf;
+	struct client_conf conf = {
+		.framing = c->transport.framing,
+		.serial = c->transport.serial,
+		.timeout_ns = c->request_timeout_ns,
+		.delay_ns = c->request_delay_ns,
+		.silence_ns = c->transport.silence_ns,
+		.char_ns = c->transport.serial ? tty_char_ns(&c->transport.tty) : 0,
+	};
+
+	client_init(&m->client, &conf, &client_ops, m);
+}
+
+static void *
+master_create(struct runner *r, const struct json *conf)
+{
+	struct master *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		runner_fail(r, "out of memory");
+	m->runner = r;
+	m->loop = runner_loop(r);
+	if (conf_master_load(&m->conf, r, conf) < 0) {
+		master_free(m);
+		return NULL;
+	}
+	m->remotes = calloc(m->conf.count + 1, sizeof(*m->remotes));
+	m->live = calloc(m->conf.count + 1, sizeof(*m->live));
+	if (!m->remotes || !m->live)
+		runner_fail(r, "out of memory");
+	for (size_t i = 0; i < m->conf.count; i++)
+		if (remote_init(&m->remotes[i], &m->conf, &m->conf.remotes[i], &remote_ops, m) < 0)
+			runner_fail(r, "out of memory");
+	plan_resource(m);
+	make_counters(m);
+	make_client(m);
+	sched_init(&m->sched, m->remotes, m->conf.count);
+	reconnect_init(&m->reconnect, m->conf.connect_delay_ns);
+	line_init(&m->line, m->loop, &line_ops, m);
+	ev_init(&m->life, on_life);
+	ev_init(&m->wake, on_wake_timer);
+	m->life.data = m;
+	m->wake.data = m;
+	if (m->conf.transport.serial && !(m->alarm = tty_alarm_new(m->loop, on_wake, m)))
+		runner_fail(r, "out of memory");
+	return m;
+}
+
+static void
+master_start(void *device)
+{
+	static const struct runner_type enables = { { "system", "remote_device", "?", "enable" },
+		4 };
+	struct master *m = device;
+
+	runner_ready(m->runner);
+	m->state = MASTER_QUERYING;
+	runner_query(m->runner, &enables, 1, on_enabled_result, m);
+}
+
+static void
+master_stop(void *device)
+{
+	struct master *m = device;
+
+	runner_cancel(m->runner, m->open_id);
+	ev_timer_stop(m->loop, &m->life);
+	ev_timer_stop(m->loop, &m->wake);
+	m->state = MASTER_IDLE;
+	if (line_is_open(&m->line))
+		line_close(&m->line);
+	for (size_t i = 0; i < m->conf.count; i++)
+		remote_offline(&m->remotes[i]);
+	if (m->status)
+		set_status(m, disconnected);
+}
+
+const struct runner_device master_device = {
+	.type = "modbus_master",
+	.create = master_create,
+	.start = master_start,
+	.on_event = master_on_event,
+	.on_credit = master_on_credit,
+	.stop = master_stop,
+	.free = master_free,
+};

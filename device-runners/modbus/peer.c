@@ -1,0 +1,267 @@
+#include "device-runners/modbus/peer.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/log.h"
+
+static void process(struct peer *p);
+
+static void
+fail(struct peer *p, const char *why)
+{
+	if (p->dead)
+		return;
+	p->dead = true;
+	p->ops->lost(p->arg, p, why);
+}
+
+static void
+transmit(struct peer *p)
+{
+	p->ops->trace(p->arg, true, p->answer, p->answer_len);
+	if (line_write(&p->line, p->answer, p->answer_len) < 0)
+		fail(p, strerror(errno));
+	tty_pace_sent(&p->pace, p->answer_len, monotime_now());
+	p->answer_len = 0;
+}
+
+void
+peer_on_alarm(struct peer *p)
+{
+	if (!p->answer_len || p->dead)
+		return;
+	transmit(p);
+	process(p);
+}
+
+static void
+answer(struct peer *p, const struct modbus_pdu *res)
+{
+	uint8_t pdu[MODBUS_MAX_PDU];
+	size_t len = modbus_pdu_encode(MODBUS_RESPONSE, res, pdu);
+	struct monotime free_at = tty_pace_free(&p->pace);
+
+	p->answer_len = modbus_frame_encode(
+	    p->stream.framing, p->transaction, p->unit, pdu, len, p->answer);
+	if (p->alarm && monotime_cmp(free_at, monotime_now()) > 0)
+		tty_alarm_set(p->alarm, free_at);
+	else
+		transmit(p);
+}
+
+static void
+answer_exception(struct peer *p, uint8_t fc, uint8_t exception)
+{
+	answer(p, &(struct modbus_pdu){ .fc = fc & 0x7f, .exception = exception });
+}
+
+static void
+answer_write(struct peer *p)
+{
+	struct modbus_pdu res = p->req;
+
+	res.data = NULL;
+	res.len = 0;
+	answer(p, &res);
+}
+
+static void
+on_touch(void *arg, const struct conf_data *d, const uint8_t *value)
+{
+	struct peer *p = arg;
+	char digits[MODBUS_MAX_VALUE_TEXT];
+	struct json_writer w = { p->data, p->data->len > 0 };
+
+	size_t n = modbus_value_format(value, d->bits, digits);
+	json_begin_object(&w, NULL);
+	json_put_str(&w, "name", d->name);
+	json_put_raw(&w, "value", digits, n);
+	json_end_object(&w);
+}
+
+static void
+serve_write(struct peer *p)
+{
+	buffer_reset(p->data);
+	uint8_t exception = cache_write(p->cache, p->unit, &p->req, on_touch, p);
+	if (!exception && buffer_failed(p->data))
+		exception = MODBUS_DEVICE_FAILURE;
+	if (exception) {
+		answer_exception(p, p->req.fc, exception);
+		return;
+	}
+	if (p->data->len == 0) {
+		answer_write(p);
+		return;
+	}
+	p->ops->write(p->arg, p, (const char *)buffer_data(p->data), p->data->len);
+	ev_timer_set(&p->response, (double)p->conf->response_timeout_ns * 1e-9, 0);
+	ev_timer_start(p->line.loop, &p->response);
+	/* The next request waits, and TCP pushes back on who sends more. */
+	line_pause(&p->line, true);
+}
+
+static bool
+is_read(uint8_t fc)
+{
+	return fc <= MODBUS_READ_INPUT_REGISTERS || fc == MODBUS_READ_FIFO_QUEUE;
+}
+
+static void
+serve(struct peer *p, enum dec decoded)
+{
+	uint8_t data[MODBUS_MAX_PDU], exception = 0;
+	struct modbus_pdu res = { .fc = p->req.fc, .data = data };
+
+	if (decoded == DEC_UNSUP)
+		exception = MODBUS_ILLEGAL_FUNCTION;
+	else if (decoded != DEC_OK)
+		exception = MODBUS_ILLEGAL_DATA_VALUE;
+	else
+		exception = modbus_request_check(&p->req);
+	if (!exception && !is_read(p->req.fc)) {
+		serve_write(p);
+		return;
+	}
+	if (!exception)
+		exception = cache_read(p->cache, p->unit, &p->req, data, &res.len);
+	if (exception)
+		answer_exception(p, p->req.fc, exception);
+	else
+		answer(p, &res);
+}
+
+static void
+on_frame(struct peer *p, const struct modbus_frame *f)
+{
+	enum dec d = modbus_pdu_decode(MODBUS_REQUEST, f->pdu, f->len, &p->req);
+
+	p->transaction = f->transaction;
+	p->unit = f->unit;
+	if (f->unit == 0 || !cache_has_unit(p->cache, f->unit)) {
+		if (!p->conf->transport.serial)
+			answer_exception(p, p->req.fc, MODBUS_ILLEGAL_DATA_ADDRESS);
+		return;
+	}
+	p->ops->alive(p->arg, p);
+	serve(p, d);
+}
+
+static bool
+is_waiting(const struct peer *p)
+{
+	return p->dead || p->request_id[0] || p->answer_len || p->line.pending_len;
+}
+
+static void
+process(struct peer *p)
+{
+	struct modbus_frame f;
+	enum dec d = DEC_MORE;
+
+	ev_timer_stop(p->line.loop, &p->gap);
+	while (!is_waiting(p) && (d = modbus_stream_next(&p->stream, NULL, &f)) == DEC_OK)
+		on_frame(p, &f);
+	if (d == DEC_BAD)
+		fail(p, "no Modbus TCP frame");
+	if (p->dead || !modbus_stream_pending(&p->stream))
+		return;
+	ev_timer_set(&p->gap, PEER_GAP_MS * 1e-3 + (double)p->pace.silence_ns * 1e-9, 0);
+	if (!is_waiting(p) && p->stream.framing != MODBUS_TCP)
+		ev_timer_start(p->line.loop, &p->gap);
+}
+
+static void
+on_gap(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct peer *p = w->data;
+	struct modbus_frame f;
+
+	(void)loop, (void)events;
+	while (!is_waiting(p) && modbus_stream_silence(&p->stream, &f) == DEC_OK)
+		on_frame(p, &f);
+}
+
+static void
+on_readable(void *arg)
+{
+	struct peer *p = arg;
+	size_t room;
+	uint8_t *to = modbus_stream_room(&p->stream, &room);
+	ssize_t n = line_read(&p->line, to, room);
+
+	if (n < 0) {
+		fail(p, errno ? strerror(errno) : "closed by the master");
+		return;
+	}
+	p->ops->trace(p->arg, false, to, (size_t)n);
+	tty_pace_received(&p->pace, monotime_now());
+	modbus_stream_commit(&p->stream, (size_t)n);
+	process(p);
+}
+
+static void
+on_drained(void *arg)
+{
+	process(arg);
+}
+
+static const struct line_ops line_ops = { on_readable, on_drained };
+
+void
+peer_on_written(struct peer *p, bool success)
+{
+	p->request_id[0] = '\0';
+	ev_timer_stop(p->line.loop, &p->response);
+	line_pause(&p->line, false);
+	if (success)
+		answer_write(p);
+	else
+		answer_exception(p, p->req.fc, MODBUS_DEVICE_FAILURE);
+	process(p);
+}
+
+static void
+on_response_timeout(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)loop, (void)events;
+	peer_on_written(w->data, false);
+}
+
+static void
+on_keep_alive(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)loop, (void)events;
+	struct peer *p = w->data;
+
+	p->ops->lost(p->arg, p, NULL);
+}
+
+void
+peer_open(struct peer *p, struct ev_loop *loop, int fd)
+{
+	line_init(&p->line, loop, &line_ops, p);
+	modbus_stream_init(&p->stream, p->conf->transport.framing, MODBUS_REQUEST);
+	ev_init(&p->gap, on_gap);
+	ev_init(&p->response, on_response_timeout);
+	ev_timer_init(&p->keep_alive, on_keep_alive, 0, (double)p->conf->keep_alive_ns * 1e-9);
+	p->gap.data = p->response.data = p->keep_alive.data = p;
+	p->pace = (struct tty_pace){ .silence_ns = p->conf->transport.silence_ns };
+	if (p->conf->transport.serial)
+		p->pace.char_ns = tty_char_ns(&p->conf->transport.tty);
+	line_open(&p->line, fd);
+}
+
+void
+peer_close(struct peer *p)
+{
+	ev_timer_stop(p->line.loop, &p->gap);
+	ev_timer_stop(p->line.loop, &p->response);
+	ev_timer_stop(p->line.loop, &p->keep_alive);
+	if (p->alarm)
+		tty_alarm_stop(p->alarm);
+	if (line_is_open(&p->line))
+		line_close(&p->line);
+}

@@ -1,0 +1,64 @@
+/*
+ * One master's connection to a Modbus slave: its requests one after another,
+ * answered from the cache, or, for writes, when somebody said how they went. On a serial line, the line. In the
+ * Modbus runner.
+ */
+#ifndef DEVICE_RUNNERS_MODBUS_PEER_H
+#define DEVICE_RUNNERS_MODBUS_PEER_H
+
+#include "device-runners/modbus/cache.h"
+#include "device-runners/modbus/line.h"
+
+enum {
+	/* Beyond the line's silence: adapters hand over what they received up to 16 ms late. */
+	PEER_GAP_MS = 20,
+	PEER_MAX_REQUEST_ID = 64,
+};
+
+struct peer;
+
+struct peer_ops {
+	/* A request for a configured unit came. */
+	void (*alive)(void *arg, struct peer *p);
+	/* A write touches data: register it. On the return p->request_id names it. */
+	void (*write)(void *arg, struct peer *p, const char *data_json, size_t len);
+	/* It is lost, or broke the framing: close and free it (not before this returns to the loop). */
+	void (*lost)(void *arg, struct peer *p, const char *why);
+	void (*trace)(void *arg, bool sent, const void *p, size_t len);
+};
+
+struct peer {
+	struct peer *next;
+	const struct conf_slave *conf; /* borrowed, as are cache and ops */
+	const struct cache *cache;
+	const struct peer_ops *ops;
+	void *arg;
+	uint32_t id; /* 0: not counted as a connection (a serial line without requests) */
+	char local[64], remote[64];
+	uint16_t local_port, remote_port;
+	struct line line;
+	struct modbus_stream stream;
+	struct tty_pace pace;
+	struct tty_alarm *alarm; /* when a serial answer may go; borrowed, or NULL */
+	ev_timer gap;            /* no more bytes came: the rest is no request */
+	ev_timer response;       /* how long a write may take */
+	ev_timer keep_alive;
+	char request_id[PEER_MAX_REQUEST_ID]; /* of the write under way, or "" */
+	bool dead;
+	uint16_t transaction; /* of the request under way */
+	uint8_t unit;
+	struct modbus_pdu req;
+	size_t answer_len; /* of an answer that waits for the line's silence */
+	uint8_t answer[MODBUS_MAX_FRAME];
+	struct buffer *data; /* where the data of a write gather; borrowed */
+};
+
+/* Takes fd. */
+void peer_open(struct peer *p, struct ev_loop *loop, int fd);
+void peer_close(struct peer *p);
+/* The write under way was done, or not. */
+void peer_on_written(struct peer *p, bool success);
+/* The line is silent: what waits may go. */
+void peer_on_alarm(struct peer *p);
+
+#endif

@@ -1,0 +1,232 @@
+/* Reading: the next range, what its answer means, splitting and joining. See remote.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "device-runners/modbus/remote_private.h"
+
+struct monotime
+remote_poll_at(const struct remote *r)
+{
+	if (!r->online || !r->enabled || r->range_count == 0)
+		return remote_never;
+	if (r->poll.active)
+		return r->poll.retry.at;
+	return monotime_cmp(r->ranges[0].due, r->resume_at) > 0 ? r->ranges[0].due : r->resume_at;
+}
+
+/* On the beat of the interval, without making up for what was missed. */
+static void
+schedule(struct remote_range *g, struct monotime now)
+{
+	int64_t interval = g->plan.interval_us * 1000;
+
+	g->due.ns += interval;
+	if (g->due.ns <= now.ns)
+		g->due.ns = interval ? now.ns + interval - (now.ns - g->due.ns) % interval : now.ns;
+}
+
+static bool
+is_time_for_whole(const struct remote *r, struct monotime now)
+{
+	const struct remote_origin *o = &r->origins[r->ranges[0].origin];
+
+	return o->parts > 1 && monotime_cmp(o->whole_at, now) <= 0;
+}
+
+struct modbus_pdu
+remote_peek(const struct remote *r, struct monotime now)
+{
+	if (r->poll.active)
+		return r->poll.req;
+	const struct remote_range *g = &r->ranges[0];
+	const struct plan_range *p =
+	    is_time_for_whole(r, now) ? &r->origins[g->origin].plan : &g->plan;
+	return (struct modbus_pdu){ .fc = modbus_read_fc(p->type),
+		.address = (uint16_t)p->start,
+		.quantity = (uint16_t)p->quantity };
+}
+
+const struct modbus_pdu *
+remote_poll(struct remote *r, struct monotime now)
+{
+	if (r->poll.active)
+		return &r->poll.req;
+	if (r->status == REMOTE_DISCONNECTED)
+		remote_set_status(r, REMOTE_CONNECTING);
+	r->poll.req = remote_peek(r, now);
+	r->poll.whole = is_time_for_whole(r, now);
+	r->poll.active = true;
+	r->poll.origin = r->ranges[0].origin;
+	remote_retry_start(&r->poll.retry, r->master);
+	return &r->poll.req;
+}
+
+static void
+report_value(
+    struct remote *r, uint32_t index, const struct plan_range *p, const struct modbus_pdu *res)
+{
+	const struct conf_data *d = &r->conf->data[index];
+	struct remote_point *s = &r->state[index];
+	uint8_t value[MODBUS_MAX_VALUE];
+	size_t size = modbus_value_size(d->bits);
+
+	modbus_value_get(d->type, res->data, res->len,
+	    (d->start - p->start) * (size_t)modbus_register_bits(d->type) + d->offset, d->bits,
+	    value);
+	if (s->valid && memcmp(s->value, value, size) == 0)
+		return;
+	const char *cause = s->valid ? "CHANGE" : "INTERROGATE";
+	s->valid = true;
+	memcpy(s->value, value, size);
+	r->ops->read(r->arg, r, d, "SUCCESS", cause, value);
+}
+
+static void
+report_values(struct remote *r, struct remote_range *g, const struct modbus_pdu *res)
+{
+	const struct plan_range *p = &g->plan;
+
+	/* What is as it was needs no look at its data. */
+	if (g->have_last && g->last_len == res->len && memcmp(g->last, res->data, res->len) == 0)
+		return;
+	for (size_t i = p->first; i < p->first + p->count; i++)
+		report_value(r, r->order[i], p, res);
+	if (!g->last)
+		g->last = malloc(UINT8_MAX);
+	g->have_last = g->last != NULL;
+	g->last_len = (uint8_t)res->len;
+	if (g->have_last && res->len)
+		memcpy(g->last, res->data, res->len);
+}
+
+static void
+report_error(struct remote *r, struct remote_range *g, uint8_t exception)
+{
+	const struct plan_range *p = &g->plan;
+
+	g->have_last = false;
+	for (size_t i = p->first; i < p->first + p->count; i++) {
+		uint32_t index = r->order[i];
+		r->state[index].valid = false;
+		r->ops->read(
+		    r->arg, r, &r->conf->data[index], remote_result_name(exception), NULL, NULL);
+	}
+}
+
+/* The range in two by its data, both due at once. */
+static void
+split(struct remote *r, struct remote_range *g, struct monotime now)
+{
+	struct remote_range *half = &r->ranges[r->range_count++];
+	struct remote_origin *o = &r->origins[g->origin];
+
+	*half = (struct remote_range){ .plan = g->plan, .origin = g->origin, .due = now };
+	half->plan.count = g->plan.count / 2;
+	half->plan.first = g->plan.first + g->plan.count - half->plan.count;
+	g->plan.count -= half->plan.count;
+	g->due = now;
+	g->have_last = false;
+	plan_cover(r->points, r->order, &g->plan);
+	plan_cover(r->points, r->order, &half->plan);
+	if (o->parts++ == 1)
+		o->whole_ms = REMOTE_WHOLE_MS;
+	o->whole_at = monotime_add_ms(now, o->whole_ms);
+	remote_heapify(r);
+}
+
+/* The parts of an origin become one range again. */
+static void
+join(struct remote *r, uint32_t origin, struct monotime now)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < r->range_count; i++) {
+		if (r->ranges[i].origin == origin)
+			free(r->ranges[i].last);
+		else
+			r->ranges[kept++] = r->ranges[i];
+	}
+	r->ranges[kept] =
+	    (struct remote_range){ .plan = r->origins[origin].plan, .origin = origin, .due = now };
+	r->range_count = kept + 1;
+	r->origins[origin].parts = 1;
+	remote_heapify(r);
+}
+
+static struct remote_range *
+find_range(struct remote *r, uint32_t origin)
+{
+	struct remote_range *g = r->ranges;
+
+	while (g->origin != origin)
+		g++;
+	return g;
+}
+
+/* A whole that was split is still refused: the parts go on, for longer each time. */
+static void
+keep_parts(struct remote_origin *o, struct monotime now)
+{
+	o->whole_ms = o->whole_ms * 2 < REMOTE_MAX_WHOLE_MS ? o->whole_ms * 2 : REMOTE_MAX_WHOLE_MS;
+	o->whole_at = monotime_add_ms(now, o->whole_ms);
+}
+
+static void
+on_answer(struct remote *r, const struct modbus_pdu *res, struct monotime now)
+{
+	struct remote_range *g = &r->ranges[0];
+	bool refused = res->exception == MODBUS_ILLEGAL_DATA_ADDRESS ||
+		       res->exception == MODBUS_ILLEGAL_DATA_VALUE;
+
+	remote_set_status(r, REMOTE_CONNECTED);
+	if (r->poll.whole) {
+		if (res->exception) {
+			keep_parts(&r->origins[r->poll.origin], now);
+			return;
+		}
+		join(r, r->poll.origin, now);
+		g = find_range(r, r->poll.origin);
+	} else if (refused && g->plan.count > 1) {
+		split(r, g, now);
+		return;
+	}
+	if (res->exception)
+		report_error(r, g, res->exception);
+	else
+		report_values(r, g, res);
+	schedule(g, now);
+	remote_sift(r, (size_t)(g - r->ranges));
+}
+
+static void
+on_timeout(struct remote *r, struct monotime now)
+{
+	if (remote_retry_next(&r->poll.retry, r->master, now)) {
+		r->poll.active = true;
+		return;
+	}
+	remote_set_status(r, REMOTE_DISCONNECTED);
+	r->resume_at = (struct monotime){ now.ns + r->conf->timeout_poll_delay_ns };
+	for (size_t i = 0; i < r->range_count; i++) {
+		r->ranges[i].due = r->resume_at;
+		r->ranges[i].have_last = false;
+	}
+	for (size_t i = 0; i < r->conf->count; i++)
+		r->state[i].valid = false;
+	remote_heapify(r);
+}
+
+void
+remote_on_poll(struct remote *r, const struct modbus_pdu *res, struct monotime now)
+{
+	bool active = r->poll.active;
+
+	r->suspect = res == NULL;
+	r->poll.active = false;
+	if (!active || !r->online || !r->enabled)
+		return;
+	if (res)
+		on_answer(r, res, now);
+	else
+		on_timeout(r, now);
+}

@@ -1,0 +1,110 @@
+#include "device-runners/modbus/sched.h"
+
+void
+sched_init(struct sched *s, struct remote *remotes, size_t count)
+{
+	*s = (struct sched){ .remotes = remotes, .count = count };
+}
+
+/* When a request may go out, with regard to answers that may still be under way. */
+static struct monotime
+held(const struct client *c, const struct remote *r, const struct modbus_pdu *req,
+    struct monotime at)
+{
+	uint8_t pdu[MODBUS_MAX_PDU];
+
+	if (c->conf.framing == MODBUS_TCP || c->late[r->conf->unit].owed == 0 || at.ns == INT64_MAX)
+		return at;
+	size_t len = modbus_pdu_encode(MODBUS_REQUEST, req, pdu);
+	struct monotime hold =
+	    client_hold(c, r->conf->unit, req->fc, client_identity(r->conf->unit, pdu, len));
+	return monotime_cmp(hold, at) > 0 ? hold : at;
+}
+
+static struct monotime
+poll_at(const struct client *c, struct remote *r, struct monotime now)
+{
+	struct monotime at = remote_poll_at(r);
+
+	if (c->conf.framing == MODBUS_TCP || c->late[r->conf->unit].owed == 0 || at.ns == INT64_MAX)
+		return at;
+	struct modbus_pdu req = remote_peek(r, now);
+	return held(c, r, &req, at);
+}
+
+static struct monotime
+write_at(const struct client *c, struct remote *r)
+{
+	struct monotime at = remote_write_at(r);
+
+	return at.ns == INT64_MAX ? at : held(c, r, remote_write(r), at);
+}
+
+struct search {
+	const struct client *client;
+	bool write, suspect;
+	struct monotime now, wake;
+};
+
+/* The first from `turn` on that is ready, in its round; else NULL and the wake-up is brought
+ * forward. */
+static struct remote *
+search(struct sched *s, struct search *q, size_t *turn)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		size_t at = (*turn + i) % s->count;
+		struct remote *r = &s->remotes[at];
+		if (!r->online || r->suspect != q->suspect)
+			continue;
+		struct monotime ready =
+		    q->write ? write_at(q->client, r) : poll_at(q->client, r, q->now);
+		if (monotime_cmp(ready, q->now) <= 0) {
+			*turn = (at + 1) % s->count;
+			return r;
+		}
+		if (monotime_cmp(ready, q->wake) < 0)
+			q->wake = ready;
+	}
+	return NULL;
+}
+
+static size_t
+count_healthy(const struct sched *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		n += s->remotes[i].online && s->remotes[i].enabled && !s->remotes[i].suspect;
+	return n;
+}
+
+struct sched_pick
+sched_next(struct sched *s, const struct client *c, bool polls, struct monotime now)
+{
+	struct search q = { c, true, false, now, { INT64_MAX } };
+	struct sched_pick p = { .write = true };
+
+	if ((p.remote = search(s, &q, &s->turn_write)))
+		return p;
+	q.write = p.write = false;
+	if (polls && s->round > 0 && (p.remote = search(s, &q, &s->turn_poll))) {
+		s->round--;
+		return p;
+	}
+	q.suspect = true;
+	q.write = p.write = true;
+	p.remote = search(s, &q, &s->turn_suspect);
+	if (!p.remote && polls) {
+		q.write = p.write = false;
+		p.remote = search(s, &q, &s->turn_suspect);
+	}
+	if (p.remote) {
+		s->round = count_healthy(s);
+		return p;
+	}
+	q.suspect = false;
+	if (polls && (p.remote = search(s, &q, &s->turn_poll)))
+		return p;
+	p.wake = q.wake;
+	return p;
+}

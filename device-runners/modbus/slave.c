@@ -1,0 +1,578 @@
+/* modbus_slave: connections of masters, the cache's values, writes that are answered by events. In the
+ * Modbus runner. */
+#include "device-runners/modbus/slave.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/fdutil.h"
+#include "device-runners/modbus/peer.h"
+#include "device-runners/modbus/ratelimit.h"
+
+enum {
+	MAX_PAYLOAD_NODES = 64,  /* of a system event */
+	MAX_WRITE = 48 * 1024,   /* bytes of JSON that one write's data may take */
+	REOPEN_MS = 1000,        /* a serial port that is gone is tried again */
+};
+
+struct slave {
+	struct runner *runner;
+	struct ev_loop *loop;
+	struct conf_slave conf;
+	struct cache cache;
+	bool *live; /* by data: an event came, which is newer than the query */
+	int resource;
+	uint32_t open_id;
+	bool running, stopped;
+	int listener;
+	ev_io accept;
+	ev_timer reopen;
+	ev_idle reap; /* frees peers that were lost */
+	struct tty_alarm *alarm;
+	struct peer *peers;
+	size_t peer_count;
+	uint32_t last_id;
+	uint64_t last_write;
+	uint64_t boot; /* tells the writes of one start from another's */
+	struct buffer write_data;
+	struct ratelimit closed, refused, invalid;
+	uint64_t *requests, *writes, *connections;
+};
+
+/* --- Connections ------------------------------------------------------------------------------ */
+
+static void
+put_address(struct json_writer *w, const char *key, const char *host, uint16_t port)
+{
+	json_begin_object(w, key);
+	json_put_str(w, "host", host);
+	json_put_int(w, "port", port);
+	json_end_object(w);
+}
+
+static void
+register_connections(struct slave *s)
+{
+	struct json_writer *w = runner_payload(s->runner);
+	size_t active = 0;
+
+	json_begin_array(w, NULL);
+	for (const struct peer *p = s->peers; p; p = p->next) {
+		if (p->dead || p->id == 0)
+			continue;
+		active++;
+		json_begin_object(w, NULL);
+		json_put_str(w, "type", s->conf.transport.serial ? "SERIAL" : "TCP");
+		json_put_int(w, "connection_id", p->id);
+		if (!s->conf.transport.serial) {
+			put_address(w, "local", p->local, p->local_port);
+			put_address(w, "remote", p->remote, p->remote_port);
+		}
+		json_end_object(w);
+	}
+	json_end_array(w);
+	runner_register_payload(
+	    s->runner, (const char *[]){ "gateway", "connections" }, 2, NULL);
+	runner_set_link(s->runner, active ? "connected" : "disconnected");
+}
+
+static void
+free_peer(struct slave *s, struct peer **at)
+{
+	struct peer *p = *at;
+
+	*at = p->next;
+	s->peer_count--;
+	peer_close(p);
+	free(p);
+}
+
+static void
+on_reap(struct ev_loop *loop, ev_idle *w, int events)
+{
+	struct slave *s = w->data;
+
+	(void)events;
+	ev_idle_stop(loop, w);
+	for (struct peer **at = &s->peers; *at;) {
+		if ((*at)->dead)
+			free_peer(s, at);
+		else
+			at = &(*at)->next;
+	}
+}
+
+static void open_resource(struct slave *s);
+
+static void
+on_lost(void *arg, struct peer *p, const char *why)
+{
+	struct slave *s = arg;
+	unsigned count;
+	bool counted = p->id != 0;
+
+	/* A serial line outlives the master that fell silent on it. */
+	if (!why && s->conf.transport.serial) {
+		ev_timer_stop(s->loop, &p->keep_alive);
+		p->id = 0;
+		register_connections(s);
+		return;
+	}
+	if (ratelimit_pass(&s->closed, monotime_now(), &count))
+		log_info("connection of %s ended: %s (%u times since the last line)",
+		    p->remote[0] ? p->remote : "the line", why ? why : "keep_alive_timeout", count);
+	p->dead = true;
+	peer_close(p);
+	ev_idle_start(s->loop, &s->reap);
+	if (counted)
+		register_connections(s);
+	if (s->conf.transport.serial)
+		ev_timer_start(s->loop, &s->reopen);
+}
+
+static void
+on_alive(void *arg, struct peer *p)
+{
+	struct slave *s = arg;
+
+	++*s->requests;
+	if (s->conf.keep_alive_ns)
+		ev_timer_again(s->loop, &p->keep_alive);
+	if (p->id == 0) {
+		p->id = ++s->last_id;
+		register_connections(s);
+	}
+}
+
+static void
+on_write(void *arg, struct peer *p, const char *data_json, size_t len)
+{
+	struct slave *s = arg;
+	struct json_writer *w = runner_payload(s->runner);
+
+	snprintf(p->request_id, sizeof(p->request_id), "%016llx_%llu", (unsigned long long)s->boot,
+	    (unsigned long long)++s->last_write);
+	++*s->writes;
+	json_begin_object(w, NULL);
+	json_put_str(w, "request_id", p->request_id);
+	json_put_int(w, "connection_id", p->id);
+	json_begin_array(w, "data");
+	json_put_raw(w, NULL, data_json, len);
+	json_end_array(w);
+	json_end_object(w);
+	runner_register_payload(s->runner, (const char *[]){ "gateway", "write" }, 2, NULL);
+}
+
+static void
+on_trace(void *arg, bool sent, const void *p, size_t len)
+{
+	runner_trace(((struct slave *)arg)->runner, sent ? RUNNER_TX : RUNNER_RX, p, len);
+}
+
+static const struct peer_ops peer_ops = { on_alive, on_write, on_lost, on_trace };
+
+static struct peer *
+add_peer(struct slave *s)
+{
+	struct peer *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		runner_fail(s->runner, "out of memory");
+	p->conf = &s->conf;
+	p->cache = &s->cache;
+	p->ops = &peer_ops;
+	p->arg = s;
+	p->data = &s->write_data;
+	p->alarm = s->alarm;
+	struct peer **at = &s->peers;
+	while (*at)
+		at = &(*at)->next;
+	*at = p;
+	s->peer_count++;
+	return p;
+}
+
+/* An IPv4 address that came in over an IPv6 socket is an IPv4 address. */
+static uint16_t
+address_text(const struct sockaddr_storage *a, char *text, size_t size)
+{
+	static const char mapped[] = "::ffff:";
+	char buf[INET6_ADDRSTRLEN] = "";
+	const char *from = buf;
+	uint16_t port = 0;
+
+	if (a->ss_family == AF_INET) {
+		const struct sockaddr_in *in = (const void *)a;
+		inet_ntop(AF_INET, &in->sin_addr, buf, sizeof(buf));
+		port = ntohs(in->sin_port);
+	} else if (a->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const void *)a;
+		inet_ntop(AF_INET6, &in6->sin6_addr, buf, sizeof(buf));
+		port = ntohs(in6->sin6_port);
+		if (strncmp(buf, mapped, sizeof(mapped) - 1) == 0 && strchr(buf, '.'))
+			from += sizeof(mapped) - 1;
+	}
+	snprintf(text, size, "%s", from);
+	return port;
+}
+
+static bool
+is_allowed(const struct slave *s, const char *host)
+{
+	if (!s->conf.remote_hosts)
+		return true;
+	for (size_t i = 0; i < s->conf.remote_host_count; i++)
+		if (strcmp(s->conf.remote_hosts[i], host) == 0)
+			return true;
+	return false;
+}
+
+static size_t
+count_living(const struct slave *s)
+{
+	size_t n = 0;
+
+	for (const struct peer *p = s->peers; p; p = p->next)
+		n += !p->dead;
+	return n;
+}
+
+static void
+admit(struct slave *s, int fd, const struct sockaddr_storage *from)
+{
+	struct sockaddr_storage here;
+	socklen_t len = sizeof(here);
+	char remote[64];
+	unsigned count;
+	int on = 1;
+	uint16_t port = address_text(from, remote, sizeof(remote));
+	bool allowed = is_allowed(s, remote);
+
+	if (!allowed || count_living(s) >= s->conf.max_connections) {
+		if (ratelimit_pass(&s->refused, monotime_now(), &count))
+			log_warning("connection from %s refused: %s (%u times since the last line)",
+			    remote, allowed ? "max_connections are there" : "not in remote_hosts",
+			    count);
+		close(fd);
+		return;
+	}
+	struct peer *p = add_peer(s);
+	memcpy(p->remote, remote, sizeof(remote));
+	p->remote_port = port;
+	if (getsockname(fd, (struct sockaddr *)&here, &len) == 0)
+		p->local_port = address_text(&here, p->local, sizeof(p->local));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	p->id = ++s->last_id;
+	++*s->connections;
+	peer_open(p, s->loop, fd);
+	if (s->conf.keep_alive_ns)
+		ev_timer_again(s->loop, &p->keep_alive);
+	register_connections(s);
+}
+
+static void
+on_acceptable(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct slave *s = w->data;
+	struct sockaddr_storage from;
+	socklen_t len = sizeof(from);
+	int fd = accept4(s->listener, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	(void)loop, (void)events;
+	if (fd >= 0)
+		admit(s, fd, &from);
+	else if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+		runner_fail(s->runner, "accept: %s", strerror(errno));
+}
+
+static void
+listen_on(struct slave *s, int fd)
+{
+	s->listener = fd;
+	ev_io_init(&s->accept, on_acceptable, fd, EV_READ);
+	s->accept.data = s;
+	ev_io_start(s->loop, &s->accept);
+	if (!s->running)
+		runner_ready(s->runner);
+	s->running = true;
+}
+
+static void
+use_line(struct slave *s, int fd)
+{
+	unsigned count;
+
+	if (tty_setup(fd, &s->conf.transport.tty) == 0) {
+		peer_open(add_peer(s), s->loop, fd);
+		return;
+	}
+	if (ratelimit_pass(&s->refused, monotime_now(), &count))
+		log_warning("%s: %s", s->conf.transport.tty.path, strerror(errno));
+	close(fd);
+	ev_timer_start(s->loop, &s->reopen);
+}
+
+static void
+on_opened(void *arg, int fd, int error, const char *why)
+{
+	struct slave *s = arg;
+	unsigned count;
+
+	(void)error;
+	s->open_id = 0;
+	if (fd >= 0 && s->conf.transport.serial) {
+		use_line(s, fd);
+	} else if (fd >= 0) {
+		listen_on(s, fd);
+	} else if (!s->conf.transport.serial) {
+		runner_fail(s->runner, "listening on %s port %u: %s", s->conf.transport.host,
+		    s->conf.transport.port, why);
+	} else {
+		if (ratelimit_pass(&s->refused, monotime_now(), &count))
+			log_warning("opening %s failed: %s; next try in %d ms, and so on",
+			    s->conf.transport.tty.path, why, REOPEN_MS);
+		ev_timer_start(s->loop, &s->reopen);
+	}
+}
+
+static void
+open_resource(struct slave *s)
+{
+	s->open_id = runner_open(s->runner, s->resource, on_opened, s);
+}
+
+static void
+on_reopen(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)events;
+	ev_timer_stop(loop, w);
+	ev_timer_set(w, REOPEN_MS * 1e-3, 0);
+	open_resource(w->data);
+}
+
+static void
+on_alarm(void *arg)
+{
+	struct slave *s = arg;
+
+	for (struct peer *p = s->peers; p; p = p->next)
+		peer_on_alarm(p);
+}
+
+/* --- Events ------------------------------------------------------------------------------------ */
+
+static int
+find_data(const struct slave *s, const char *name)
+{
+	for (size_t i = 0; i < s->conf.count; i++)
+		if (strcmp(s->conf.data[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+static struct json_doc *
+parse(const struct runner_event *e)
+{
+	char err[128];
+
+	if (e->payload != RUNNER_PAYLOAD_JSON)
+		return NULL;
+	return json_parse(e->data, e->len, MAX_PAYLOAD_NODES, err, sizeof(err));
+}
+
+static void
+take_value(struct slave *s, int index, const struct json *payload)
+{
+	const struct conf_data *d = &s->conf.data[index];
+	const struct json *value = json_get(payload, "value");
+	uint8_t bytes[MODBUS_MAX_VALUE];
+	unsigned count;
+
+	if (value && value->type == JSON_NUMBER &&
+	    modbus_value_parse(value->text, value->len, d->bits, bytes) == 0)
+		cache_set(&s->cache, (size_t)index, bytes);
+	else if (ratelimit_pass(&s->invalid, monotime_now(), &count))
+		log_warning("value of %s refused: expected {value: integer of %u bits} (%u times "
+			    "since the last line)", d->name, d->bits, count);
+}
+
+static void
+on_data(struct slave *s, const struct runner_event *e, bool live)
+{
+	int index = e->type_len == 3 ? find_data(s, e->type[2]) : -1;
+	struct json_doc *doc;
+
+	if (index < 0) {
+		log_debug("a value of data that is not configured was ignored");
+		return;
+	}
+	/* What the query found is older than what came meanwhile. */
+	if (!live && s->live[index])
+		return;
+	s->live[index] |= live;
+	doc = parse(e);
+	take_value(s, index, doc ? json_root(doc) : NULL);
+	json_free(doc);
+}
+
+static void
+on_written(struct slave *s, const struct runner_event *e)
+{
+	struct json_doc *doc = parse(e);
+	const struct json *root = doc ? json_root(doc) : NULL;
+	const char *id = json_str(json_get(root, "request_id"));
+	bool success = false;
+
+	if (!id || !json_bool(json_get(root, "success"), &success))
+		log_warning("write response refused: expected {request_id: string, success: boolean}");
+	for (struct peer *p = id ? s->peers : NULL; p; p = p->next) {
+		if (p->dead || p->request_id[0] == '\0' || strcmp(p->request_id, id) != 0)
+			continue;
+		peer_on_written(p, success);
+		break;
+	}
+	json_free(doc);
+}
+
+static void
+slave_on_event(void *device, const struct runner_event *e)
+{
+	struct slave *s = device;
+
+	if (e->type_len >= 2 && strcmp(e->type[0], "system") == 0 && strcmp(e->type[1], "data") == 0)
+		on_data(s, e, true);
+	else if (e->type_len == 2 && strcmp(e->type[0], "system") == 0 &&
+	    strcmp(e->type[1], "write") == 0)
+		on_written(s, e);
+	else
+		log_debug("an event of an unknown type was ignored");
+}
+
+static void
+on_cached(void *arg, const struct runner_event *e)
+{
+	struct slave *s = arg;
+
+	if (s->stopped)
+		return;
+	if (e) {
+		on_data(s, e, false);
+		return;
+	}
+	register_connections(s);
+	open_resource(s);
+	/* A serial line may come and go; the device exists without it. */
+	if (s->conf.transport.serial) {
+		s->running = true;
+		runner_ready(s->runner);
+	}
+}
+
+/* --- Life -------------------------------------------------------------------------------------- */
+
+static void
+slave_free(void *device)
+{
+	struct slave *s = device;
+
+	if (!s)
+		return;
+	while (s->peers)
+		free_peer(s, &s->peers);
+	cache_clear(&s->cache);
+	free(s->live);
+	tty_alarm_free(s->alarm);
+	buffer_clear(&s->write_data);
+	conf_slave_clear(&s->conf);
+	free(s);
+}
+
+static void
+make_counters(struct slave *s)
+{
+	s->requests = runner_counter(s->runner, "requests");
+	s->writes = runner_counter(s->runner, "writes");
+	s->connections = runner_counter(s->runner, "connections");
+}
+
+static void
+make_watchers(struct slave *s)
+{
+	ev_timer_init(&s->reopen, on_reopen, REOPEN_MS * 1e-3, 0);
+	ev_idle_init(&s->reap, on_reap);
+	s->reopen.data = s;
+	s->reap.data = s;
+	if (s->conf.transport.serial && !(s->alarm = tty_alarm_new(s->loop, on_alarm, s)))
+		runner_fail(s->runner, "out of memory");
+}
+
+static void *
+slave_create(struct runner *r, const struct json *conf)
+{
+	struct slave *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		runner_fail(r, "out of memory");
+	s->runner = r;
+	s->loop = runner_loop(r);
+	s->listener = -1;
+	buffer_init(&s->write_data, MAX_WRITE);
+	if (conf_slave_load(&s->conf, r, conf) < 0) {
+		slave_free(s);
+		return NULL;
+	}
+	s->live = calloc(s->conf.count + 1, sizeof(*s->live));
+	if (!s->live || cache_init(&s->cache, s->conf.data, s->conf.count) < 0 ||
+	    getrandom(&s->boot, sizeof(s->boot), 0) != sizeof(s->boot))
+		runner_fail(r, "out of memory");
+	const struct conf_transport *t = &s->conf.transport;
+	s->resource = t->serial ? runner_plan_tty(r, t->tty.path) :
+				  runner_plan_listen(r, t->host, t->port);
+	make_counters(s);
+	make_watchers(s);
+	return s;
+}
+
+static void
+slave_start(void *device)
+{
+	static const struct runner_type values = { { "system", "data", "*" }, 3 };
+	struct slave *s = device;
+
+	runner_query(s->runner, &values, 1, on_cached, s);
+}
+
+static void
+slave_stop(void *device)
+{
+	struct slave *s = device;
+
+	s->stopped = true;
+	runner_cancel(s->runner, s->open_id);
+	ev_timer_stop(s->loop, &s->reopen);
+	ev_idle_stop(s->loop, &s->reap);
+	if (s->listener >= 0)
+		ev_io_stop(s->loop, &s->accept);
+	fd_close(s->listener);
+	s->listener = -1;
+	while (s->peers)
+		free_peer(s, &s->peers);
+	register_connections(s);
+}
+
+const struct runner_device slave_device = {
+	.type = "modbus_slave",
+	.create = slave_create,
+	.start = slave_start,
+	.on_event = slave_on_event,
+	.stop = slave_stop,
+	.free = slave_free,
+};
