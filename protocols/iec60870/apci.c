@@ -351,3 +351,15 @@ apci_timeout(struct apci *a, struct monotime now, struct buffer *out)
 		ask(a, APCI_TESTFR_ACT, APCI_TESTFR_CON, now, out);
 	return APCI_NOTHING;
 }
+
+void
+apci_postpone(struct apci *a, int64_t ns)
+{
+	struct monotime *deadlines[] = { &a->t1, &a->t2, &a->t3 };
+
+	for (size_t i = 0; i < sizeof(deadlines) / sizeof(deadlines[0]); i++)
+		if (deadlines[i]->ns)
+			deadlines[i]->ns += ns;
+	for (uint64_t i = a->acked; i < a->sent; i++)
+		a->sent_at[i % a->params.k].ns += ns;
+}

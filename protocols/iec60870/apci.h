@@ -109,6 +109,9 @@ uint32_t apci_window(const struct apci *a);
 void apci_send(
     struct apci *a, const void *asdu, size_t len, struct monotime now, struct buffer *out);
 
+/* The caller did not look at the line for so long: what was due in it is due that much later. */
+void apci_postpone(struct apci *a, int64_t ns);
+
 /* When apci_timeout() is to be called; ns 0: never. */
 struct monotime apci_deadline(const struct apci *a);
 /* Serves what is due: test frames, acknowledgements. APCI_BROKEN when t1 is over. */

@@ -1,0 +1,58 @@
+/*
+ * What the configurations of IEC 104 master and slave share, in runner
+ * processes: timers and windows, security, time zone.
+ */
+#ifndef DEVICE_RUNNERS_IEC60870_IEC104_CONF_H
+#define DEVICE_RUNNERS_IEC60870_IEC104_CONF_H
+
+#include "common/schema.h"
+#include "device-runners/iec60870/iec_json.h"
+#include "device-runners/iec60870/tls.h"
+#include "device-runners/runner.h"
+#include "protocols/iec60870/apci.h"
+
+/* Rows of both schemas. */
+#define IEC104_NUMBER(key_, required_, min_, max_)                                                 \
+	{                                                                                          \
+		key_, required_,                                                                   \
+		{                                                                                  \
+			.kind = SCHEMA_NUMBER, .min = min_, .max = max_                            \
+		}                                                                                  \
+	}
+#define IEC104_CONF_ROWS                                                                           \
+	{ "module", false, { .kind = SCHEMA_ANY } }, { "name", false, { .kind = SCHEMA_STRING } }, \
+	    { "runner", false, { .kind = SCHEMA_ANY } },                                           \
+	    { "limits", false, { .kind = SCHEMA_ANY } },                                           \
+	    { "sandbox", false, { .kind = SCHEMA_ANY } },                                          \
+	    IEC104_NUMBER("response_timeout", true, 0.001, 86400),                                 \
+	    IEC104_NUMBER("supervisory_timeout", true, 0.001, 86400),                              \
+	    IEC104_NUMBER("test_timeout", true, 0.001, 604800),                                    \
+	    { "send_window_size", true,                                                            \
+		    { .kind = SCHEMA_INT, .min = 1, .max = APCI_MAX_WINDOW } },                    \
+	    { "receive_window_size", true,                                                         \
+		    { .kind = SCHEMA_INT, .min = 1, .max = APCI_MAX_WINDOW } },                    \
+	    { "time_zone", false, { .kind = SCHEMA_STRING, .nullable = true, .max = 128 } },       \
+	{                                                                                          \
+		"security", true,                                                                  \
+		{                                                                                  \
+			.kind = SCHEMA_OBJECT, .nullable = true, .fields = iec104_security_fields  \
+		}                                                                                  \
+	}
+
+extern const struct schema_field iec104_security_fields[];
+
+struct iec104_security {
+	bool configured, verify, strict;
+	int64_t renew_ms;  /* 0: never */
+	int cert, key, ca; /* in the plan; -1: none */
+	const struct tls_ops *ops;
+};
+
+/* Reads a checked configuration; reports what the schema cannot say. Loads TLS and zone data, plans
+ * the files. Returns 0, or -1 after at least one runner_config_error(). */
+int iec104_conf_read(struct runner *r, const struct json *conf, struct apci_params *params,
+    struct iec_map *map, struct iec104_security *security);
+/* Seconds of a number as milliseconds, at least 1. */
+int64_t iec104_conf_ms(const struct json *conf, const char *key);
+
+#endif

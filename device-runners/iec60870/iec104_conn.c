@@ -1,0 +1,481 @@
+#include "device-runners/iec60870/iec104_conn.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fdutil.h"
+
+/* What all connections read into: one is served at a time. */
+static uint8_t input[APCI_MAX + IEC104_READ];
+
+static void serve(struct iec104_conn *c);
+
+static bool
+is_open(const struct iec104_conn *c)
+{
+	return c->fd >= 0;
+}
+
+static void
+stop_watchers(struct iec104_conn *c)
+{
+	ev_io_stop(c->loop, &c->readable);
+	ev_io_stop(c->loop, &c->writable);
+	ev_timer_stop(c->loop, &c->timer);
+	ev_timer_stop(c->loop, &c->renewal);
+}
+
+/* The socket and what hangs on it; the connection stays to tell its handler. */
+static void
+release(struct iec104_conn *c)
+{
+	if (!is_open(c))
+		return;
+	stop_watchers(c);
+	if (c->tls)
+		c->tls_ops->close(c->tls);
+	c->tls = NULL;
+	fd_close(c->fd);
+	c->fd = -1;
+	apci_clear(&c->apci);
+	buffer_clear(&c->out);
+	buffer_clear(&c->queue);
+	c->queued = 0;
+}
+
+void
+iec104_conn_close(struct iec104_conn *c)
+{
+	if (!c->loop)
+		return;
+	release(c);
+	ev_timer_stop(c->loop, &c->closing);
+}
+
+void
+iec104_conn_break(struct iec104_conn *c, const char *why)
+{
+	if (!is_open(c))
+		return;
+	snprintf(c->why, sizeof(c->why), "%s", why);
+	release(c);
+	ev_timer_set(&c->closing, 0., 0.);
+	ev_timer_start(c->loop, &c->closing);
+}
+
+static void
+on_closing(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct iec104_conn *c = w->data;
+
+	(void)loop, (void)revents;
+	c->handler->on_closed(c->arg, c->why);
+}
+
+/* The timer stands at the earliest deadline or before it: frames only move deadlines back, and then
+ * it is set again when it has fired in vain. */
+static void
+arm(struct iec104_conn *c, struct monotime now)
+{
+	struct monotime next = c->handshaking ? c->handshake_until : apci_deadline(&c->apci);
+
+	if (!is_open(c) || c->paused || next.ns == 0)
+		return;
+	double left = (double)(next.ns - now.ns) / 1e9;
+	if (ev_is_active(&c->timer) && ev_timer_remaining(c->loop, &c->timer) <= left)
+		return;
+	ev_timer_stop(c->loop, &c->timer);
+	ev_timer_set(&c->timer, left > 0 ? left : 0., 0.);
+	ev_timer_start(c->loop, &c->timer);
+}
+
+/* One write. Returns bytes written, 0 when it would block, -1 when the connection is lost. */
+static ssize_t
+put_bytes(struct iec104_conn *c)
+{
+	size_t n = 0;
+
+	if (!c->tls) {
+		ssize_t rc = write(c->fd, buffer_data(&c->out), c->out.len);
+		if (rc >= 0 || errno == EAGAIN || errno == EINTR)
+			return rc < 0 ? 0 : rc;
+		iec104_conn_break(c, strerror(errno));
+		return -1;
+	}
+	switch (c->tls_ops->write(c->tls, buffer_data(&c->out), c->out.len, &n)) {
+	case TLS_DONE:
+		return (ssize_t)n;
+	case TLS_WANTS_READ:
+	case TLS_WANTS_WRITE:
+		return 0;
+	default:
+		iec104_conn_break(c, c->tls_ops->why(c->tls));
+		return -1;
+	}
+}
+
+void
+iec104_conn_flush(struct iec104_conn *c)
+{
+	if (!is_open(c) || c->handshaking)
+		return;
+	if (buffer_failed(&c->out)) {
+		iec104_conn_break(c, "the peer does not read what it is sent");
+		return;
+	}
+	while (c->out.len) {
+		ssize_t n = put_bytes(c);
+		if (n < 0)
+			return;
+		if (n == 0) {
+			ev_io_start(c->loop, &c->writable);
+			return;
+		}
+		runner_trace(c->runner, RUNNER_TX, buffer_data(&c->out), (size_t)n);
+		buffer_consume(&c->out, (size_t)n);
+	}
+	ev_io_stop(c->loop, &c->writable);
+}
+
+/* Moves queued ASDUs into the window. */
+static void
+fill_window(struct iec104_conn *c, struct monotime now)
+{
+	while (c->queued && apci_window(&c->apci)) {
+		const uint8_t *p = buffer_data(&c->queue);
+		size_t len = *p;
+		apci_send(&c->apci, p + 1, len, now, &c->out);
+		++*c->frames_out;
+		buffer_consume(&c->queue, 1 + len);
+		c->queued--;
+	}
+}
+
+uint64_t
+iec104_conn_send(struct iec104_conn *c, const void *asdu, size_t len)
+{
+	if (!is_open(c) || len > APCI_MAX_ASDU || c->apci.state != APCI_STARTED)
+		return 0;
+	if (c->queued == 0 && apci_window(&c->apci)) {
+		apci_send(&c->apci, asdu, len, monotime_now(), &c->out);
+		++*c->frames_out;
+		return c->apci.sent;
+	}
+	if (iec104_conn_room(c) < len)
+		return 0;
+	buffer_u8(&c->queue, (uint8_t)len);
+	buffer_append(&c->queue, asdu, len);
+	c->queued++;
+	return c->apci.sent + c->queued;
+}
+
+size_t
+iec104_conn_room(const struct iec104_conn *c)
+{
+	size_t used = c->queue.len + 1;
+
+	return used < IEC104_MAX_QUEUE ? IEC104_MAX_QUEUE - used : 0;
+}
+
+/* Returns false when the connection is gone. */
+static bool
+take_event(struct iec104_conn *c, enum apci_event event, const struct apdu *apdu)
+{
+	switch (event) {
+	case APCI_ASDU:
+		c->handler->on_asdu(c->arg, apdu->asdu, apdu->len);
+		break;
+	case APCI_ENABLED:
+	case APCI_DISABLED:
+		/* What waited for the window is not sent in another transfer. */
+		buffer_reset(&c->queue);
+		c->queued = 0;
+		c->handler->on_enabled(c->arg, event == APCI_ENABLED);
+		break;
+	case APCI_BROKEN:
+		iec104_conn_break(c, c->apci.why);
+		break;
+	default:
+		break;
+	}
+	return is_open(c);
+}
+
+/* Serves the whole frames in data; returns how many bytes they had, or -1 when it is over. */
+static ssize_t
+serve_frames(struct iec104_conn *c, const uint8_t *data, size_t len, struct monotime now)
+{
+	size_t done = 0, used = 0;
+	struct apdu apdu;
+	enum dec rc;
+
+	while ((rc = apci_decode(&apdu, data + done, len - done, &used)) == DEC_OK) {
+		runner_trace(c->runner, RUNNER_RX, data + done, used);
+		done += used;
+		++*c->frames_in;
+		if (!take_event(c, apci_receive(&c->apci, &apdu, now, &c->out), &apdu))
+			return -1;
+	}
+	if (rc == DEC_MORE)
+		return (ssize_t)done;
+	iec104_conn_break(c, "bytes that are no frame of the standard");
+	return -1;
+}
+
+static void
+serve_input(struct iec104_conn *c, size_t len)
+{
+	struct monotime now = monotime_now();
+	ssize_t done = serve_frames(c, input, len, now);
+
+	if (done < 0)
+		return;
+	c->partial_len = len - (size_t)done;
+	memcpy(c->partial, input + done, c->partial_len);
+	if (c->apci.acked != c->acknowledged) {
+		c->acknowledged = c->apci.acked;
+		if (c->handler->on_acknowledged)
+			c->handler->on_acknowledged(c->arg, c->acknowledged);
+	}
+	if (!is_open(c))
+		return;
+	fill_window(c, now);
+	apci_settle(&c->apci, &c->out);
+	iec104_conn_flush(c);
+	arm(c, now);
+}
+
+/* One read, behind the beginning of a frame that was left over. Returns the bytes, 0 when there are
+ * none, -1 when it is over. */
+static ssize_t
+get_bytes(struct iec104_conn *c)
+{
+	uint8_t *at = input + c->partial_len;
+	size_t n = 0;
+
+	if (!c->tls) {
+		ssize_t rc = read(c->fd, at, IEC104_READ);
+		if (rc > 0)
+			return rc;
+		if (rc < 0 && (errno == EAGAIN || errno == EINTR))
+			return 0;
+		iec104_conn_break(c, rc == 0 ? "closed by the peer" : strerror(errno));
+		return -1;
+	}
+	switch (c->tls_ops->read(c->tls, at, IEC104_READ, &n)) {
+	case TLS_DONE:
+		return (ssize_t)n;
+	case TLS_WANTS_READ:
+	case TLS_WANTS_WRITE:
+		return 0;
+	case TLS_CLOSED:
+		iec104_conn_break(c, "closed by the peer");
+		return -1;
+	default:
+		iec104_conn_break(c, c->tls_ops->why(c->tls));
+		return -1;
+	}
+}
+
+/* A TLS session may hold decoded bytes that no poll reports: it is read until it has none. */
+static void
+serve(struct iec104_conn *c)
+{
+	do {
+		ssize_t n = get_bytes(c);
+		if (n <= 0)
+			return;
+		memcpy(input, c->partial, c->partial_len);
+		serve_input(c, c->partial_len + (size_t)n);
+	} while (is_open(c) && c->tls && !c->paused);
+}
+
+static void
+begin(struct iec104_conn *c)
+{
+	struct monotime now = monotime_now();
+
+	if (c->apci.params.controlling)
+		apci_start(&c->apci, now, &c->out);
+	iec104_conn_flush(c);
+	if (is_open(c))
+		arm(c, now);
+}
+
+static void
+shake_hands(struct iec104_conn *c)
+{
+	char text[TLS_WHY];
+
+	switch (c->tls_ops->handshake(c->tls)) {
+	case TLS_DONE:
+		c->tls_ops->describe(c->tls, text);
+		log_info("TLS: %s", text);
+		c->handshaking = false;
+		ev_io_stop(c->loop, &c->writable);
+		ev_timer_stop(c->loop, &c->timer);
+		begin(c);
+		if (is_open(c))
+			serve(c);
+		break;
+	case TLS_WANTS_READ:
+		ev_io_stop(c->loop, &c->writable);
+		break;
+	case TLS_WANTS_WRITE:
+		ev_io_start(c->loop, &c->writable);
+		break;
+	case TLS_CLOSED:
+		iec104_conn_break(c, "the peer closed during the TLS handshake");
+		break;
+	default:
+		snprintf(text, sizeof(text), "TLS handshake: %.200s", c->tls_ops->why(c->tls));
+		iec104_conn_break(c, text);
+	}
+}
+
+static void
+on_readable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct iec104_conn *c = w->data;
+
+	(void)loop, (void)revents;
+	if (c->handshaking)
+		shake_hands(c);
+	else if (runner_congested(c->runner))
+		iec104_conn_pause(c);
+	else
+		serve(c);
+}
+
+static void
+on_writable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct iec104_conn *c = w->data;
+
+	(void)loop, (void)revents;
+	if (c->handshaking)
+		shake_hands(c);
+	else
+		iec104_conn_flush(c);
+}
+
+static void
+on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct iec104_conn *c = w->data;
+	struct monotime now = monotime_now();
+
+	(void)loop, (void)revents;
+	if (c->handshaking) {
+		iec104_conn_break(c, "no TLS handshake in time");
+		return;
+	}
+	if (!take_event(c, apci_timeout(&c->apci, now, &c->out), NULL))
+		return;
+	iec104_conn_flush(c);
+	if (is_open(c))
+		arm(c, now);
+}
+
+void
+iec104_conn_pause(struct iec104_conn *c)
+{
+	if (!is_open(c) || c->paused)
+		return;
+	c->paused = true;
+	c->paused_since = monotime_now();
+	ev_io_stop(c->loop, &c->readable);
+	ev_timer_stop(c->loop, &c->timer);
+}
+
+void
+iec104_conn_resume(struct iec104_conn *c)
+{
+	struct monotime now = monotime_now();
+
+	if (!is_open(c) || !c->paused)
+		return;
+	c->paused = false;
+	apci_postpone(&c->apci, now.ns - c->paused_since.ns);
+	ev_io_start(c->loop, &c->readable);
+	arm(c, now);
+	/* TLS may hold bytes that no poll reports. */
+	if (c->tls)
+		ev_feed_event(c->loop, &c->readable, EV_READ);
+}
+
+static void
+on_renewal(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct iec104_conn *c = w->data;
+
+	(void)loop, (void)revents;
+	if (c->handshaking || c->paused)
+		return;
+	if (c->strict && !c->tls_ops->still_valid(c->tls)) {
+		iec104_conn_break(c, "the peer's certificate was revoked");
+		return;
+	}
+	if (c->tls_ops->renew(c->tls) == TLS_FAILED)
+		iec104_conn_break(c, c->tls_ops->why(c->tls));
+	else
+		log_info("TLS: new keys");
+}
+
+void
+iec104_conn_renew(struct iec104_conn *c, int64_t ms, bool strict)
+{
+	if (!is_open(c) || !c->tls || ms == 0)
+		return;
+	c->strict = strict;
+	ev_timer_set(&c->renewal, (double)ms / 1000, (double)ms / 1000);
+	ev_timer_start(c->loop, &c->renewal);
+}
+
+static void
+init_watchers(struct iec104_conn *c)
+{
+	ev_io_init(&c->readable, on_readable, c->fd, EV_READ);
+	ev_io_init(&c->writable, on_writable, c->fd, EV_WRITE);
+	ev_timer_init(&c->timer, on_timer, 0., 0.);
+	ev_timer_init(&c->closing, on_closing, 0., 0.);
+	ev_timer_init(&c->renewal, on_renewal, 0., 0.);
+	c->readable.data = c->writable.data = c->timer.data = c->closing.data = c;
+	c->renewal.data = c;
+}
+
+int
+iec104_conn_open(struct iec104_conn *c, struct runner *r, int fd, const struct apci_params *params,
+    const struct tls_ops *ops, struct tls *tls, const struct iec104_handler *handler, void *arg)
+{
+	struct monotime now = monotime_now();
+	struct apci apci;
+
+	if (apci_init(&apci, params, now) < 0)
+		return -1;
+	*c = (struct iec104_conn){ .runner = r,
+		.loop = runner_loop(r),
+		.handler = handler,
+		.arg = arg,
+		.fd = fd,
+		.tls_ops = ops,
+		.tls = tls,
+		.handshaking = tls != NULL,
+		.handshake_until = monotime_add_ms(now, TLS_HANDSHAKE_MS),
+		.apci = apci,
+		.frames_in = runner_counter(r, "frames_in"),
+		.frames_out = runner_counter(r, "frames_out") };
+	buffer_init(&c->out, IEC104_MAX_OUT);
+	buffer_init(&c->queue, IEC104_MAX_QUEUE);
+	init_watchers(c);
+	ev_io_start(c->loop, &c->readable);
+	if (c->handshaking) {
+		arm(c, now);
+		shake_hands(c);
+	} else {
+		begin(c);
+	}
+	return 0;
+}

@@ -1,0 +1,87 @@
+/*
+ * One IEC 104 connection, in runner processes: a connected socket, TLS on it
+ * where configured, frames in and out, the APCI state machine and its timers
+ * on the libev loop. Serves master and slave; knows nothing of ASDUs' content.
+ *
+ * One read takes many frames, which are served in place; what they cause to be
+ * sent leaves in one write.
+ */
+#ifndef DEVICE_RUNNERS_IEC60870_IEC104_CONN_H
+#define DEVICE_RUNNERS_IEC60870_IEC104_CONN_H
+
+#include "device-runners/iec60870/tls.h"
+#include "device-runners/runner.h"
+#include "protocols/iec60870/apci.h"
+
+enum {
+	IEC104_READ = 32 * 1024,	/* bytes that one read takes */
+	IEC104_MAX_OUT = 256 * 1024,	/* bytes that wait for a peer that does not read */
+	IEC104_MAX_QUEUE = 1024 * 1024, /* bytes of ASDUs that wait for the window */
+};
+
+struct iec104_conn;
+
+struct iec104_handler {
+	/* An ASDU, borrowed. The connection may be closed in here, not freed. */
+	void (*on_asdu)(void *arg, const uint8_t *asdu, size_t len);
+	/* Data transfer began (true) or ended. */
+	void (*on_enabled)(void *arg, bool enabled);
+	/* Frames up to this one are acknowledged: see iec104_conn_send(). May be NULL. */
+	void (*on_acknowledged)(void *arg, uint64_t number);
+	/* It is over, and closed; why is one line. Comes once, never from within a call of ours. */
+	void (*on_closed)(void *arg, const char *why);
+};
+
+struct iec104_conn {
+	struct runner *runner;
+	struct ev_loop *loop;
+	const struct iec104_handler *handler;
+	void *arg;
+	int fd; /* -1 when closed */
+	const struct tls_ops *tls_ops;
+	struct tls *tls; /* NULL without */
+	bool handshaking;
+	bool start; /* STARTDT is to be sent when the handshake is done */
+	bool paused;
+	struct monotime paused_since;
+	struct monotime handshake_until;
+	struct apci apci;
+	struct buffer out;   /* bytes for the socket */
+	struct buffer queue; /* length (1 octet) and bytes of each ASDU that waits for the window */
+	uint64_t queued;     /* how many those are */
+	uint64_t acknowledged;	   /* told to the handler */
+	uint8_t partial[APCI_MAX]; /* the beginning of a frame whose rest has not come */
+	size_t partial_len;
+	ev_io readable, writable;
+	ev_timer timer, closing, renewal;
+	bool strict;
+	char why[TLS_WHY];
+	uint64_t *frames_in, *frames_out;
+};
+
+/* Takes a connected, non-blocking fd. tls may be NULL, else a new session on fd, taken. A
+ * controlling station sends STARTDT at once. Returns 0, or -1 with ENOMEM (nothing was taken). */
+int iec104_conn_open(struct iec104_conn *c, struct runner *r, int fd,
+    const struct apci_params *params, const struct tls_ops *ops, struct tls *tls,
+    const struct iec104_handler *handler, void *arg);
+/* Renews the keys of a TLS connection every ms (0: never); strict checks the peer's certificate
+ * against the revocation list as well. */
+void iec104_conn_renew(struct iec104_conn *c, int64_t ms, bool strict);
+/* Closes at once; no callback comes. Fine when closed already. */
+void iec104_conn_close(struct iec104_conn *c);
+/* Closes with a reason, and calls on_closed() from the loop. */
+void iec104_conn_break(struct iec104_conn *c, const char *why);
+
+/* Sends an ASDU (copied), or queues it until the window opens. Returns its number, counted from 1,
+ * for on_acknowledged(); 0 when the queue is full or the data transfer not started. Leaves with
+ * iec104_conn_flush(), which a callback's caller does by itself. */
+uint64_t iec104_conn_send(struct iec104_conn *c, const void *asdu, size_t len);
+void iec104_conn_flush(struct iec104_conn *c);
+/* Room for more in the queue, in bytes of ASDUs. */
+size_t iec104_conn_room(const struct iec104_conn *c);
+
+/* Stops reading, so that TCP pushes back, and stops the protocol's clock; and goes on. */
+void iec104_conn_pause(struct iec104_conn *c);
+void iec104_conn_resume(struct iec104_conn *c);
+
+#endif

@@ -1,0 +1,118 @@
+#include "device-runners/iec60870/iec104_files.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/fdutil.h"
+
+static const char *const file_names[] = { "cert_path", "key_path", "ca_path" };
+
+static void next(struct iec104_files *f);
+
+static void
+forget(struct iec104_files *f)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		if (f->texts[i]) {
+			explicit_bzero(f->texts[i], f->lens[i]);
+			free(f->texts[i]);
+		}
+		f->texts[i] = NULL;
+		f->lens[i] = 0;
+	}
+}
+
+static void
+finish(struct iec104_files *f, struct tls_context *context, const char *why)
+{
+	forget(f);
+	f->cb(f->arg, context, why);
+}
+
+/* The whole file, at most TLS_MAX_FILE; regular files do not block. */
+static int
+read_file(struct iec104_files *f, int fd)
+{
+	char *text = malloc(TLS_MAX_FILE);
+	size_t len = 0;
+	ssize_t n;
+
+	if (!text)
+		return -1;
+	while ((n = read(fd, text + len, TLS_MAX_FILE - len)) > 0)
+		len += (size_t)n;
+	if (n < 0 || len == TLS_MAX_FILE) {
+		explicit_bzero(text, len);
+		free(text);
+		errno = n < 0 ? errno : EFBIG;
+		return -1;
+	}
+	f->texts[f->at] = text;
+	f->lens[f->at] = len;
+	return 0;
+}
+
+static void
+on_open(void *arg, int fd, int error, const char *why)
+{
+	struct iec104_files *f = arg;
+	char text[TLS_WHY];
+
+	f->open_id = 0;
+	if (fd < 0 || read_file(f, fd) < 0) {
+		int reason = error ? error : errno;
+		snprintf(text, sizeof(text), "%s: %.180s", file_names[f->at],
+		    fd < 0 && why ? why : strerror(reason));
+		fd_close(fd);
+		finish(f, NULL, text);
+		return;
+	}
+	fd_close(fd);
+	f->at++;
+	next(f);
+}
+
+static void
+next(struct iec104_files *f)
+{
+	const int plan[] = { f->security->cert, f->security->key, f->security->ca };
+	char why[TLS_WHY] = "";
+
+	while (f->at < 3 && plan[f->at] < 0)
+		f->at++;
+	if (f->at < 3) {
+		f->open_id = runner_open(f->runner, plan[f->at], on_open, f);
+		return;
+	}
+	struct tls_files files = { .cert = f->texts[0],
+		.key = f->texts[1],
+		.ca = f->texts[2],
+		.cert_len = f->lens[0],
+		.key_len = f->lens[1],
+		.ca_len = f->lens[2] };
+	struct tls_context *context = f->security->ops->context_new(&files, &f->settings, why);
+	finish(f, context, why);
+}
+
+void
+iec104_files_start(struct iec104_files *f, struct runner *r, const struct iec104_security *security,
+    const struct tls_settings *settings, iec104_files_cb *cb, void *arg)
+{
+	*f = (struct iec104_files){
+		.runner = r, .security = security, .settings = *settings, .cb = cb, .arg = arg
+	};
+	next(f);
+}
+
+void
+iec104_files_stop(struct iec104_files *f)
+{
+	if (!f->runner)
+		return;
+	runner_cancel(f->runner, f->open_id);
+	forget(f);
+}

@@ -1,0 +1,450 @@
+/*
+ * iec104_master (gateway-iec104(7)), a device in a runner process: connects to
+ * the first of its remote addresses that answers, makes events of what comes,
+ * sends what system events ask for.
+ */
+#include "device-runners/iec60870/iec60870.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "device-runners/iec60870/iec104_conf.h"
+#include "device-runners/iec60870/iec104_conn.h"
+#include "device-runners/iec60870/iec104_files.h"
+#include "device-runners/iec60870/limit.h"
+
+enum {
+	MASTER_MAX_ADDRESSES = 32,
+	MASTER_CONNECT_MS = 30000, /* t0 */
+	MASTER_LIVED_MS = 10000, /* a connection that stood so long earns an immediate reconnect */
+	MASTER_MIN_DELAY_MS = 100, /* between two attempts, whatever the configuration says */
+	MASTER_MIN_SYNC_MS = 100,
+};
+
+enum master_state {
+	MASTER_IDLE,
+	MASTER_OPENING,
+	MASTER_STARTING,
+	MASTER_CONNECTED,
+	MASTER_WAITING
+};
+
+struct iec104_master {
+	struct runner *runner;
+	struct ev_loop *loop;
+	struct apci_params params;
+	struct iec_map map;
+	struct iec104_security security;
+	struct iec104_files files;
+	struct tls_context *tls;
+	int addresses[MASTER_MAX_ADDRESSES]; /* in the plan */
+	char *hosts[MASTER_MAX_ADDRESSES];   /* owned */
+	size_t address_count;
+	int64_t reconnect_ms, sync_ms; /* sync_ms 0: never */
+	enum master_state state;
+	size_t at; /* the address that is tried */
+	uint32_t open_id;
+	bool immediate; /* the next loss is followed by a reconnect at once */
+	struct monotime connected_at;
+	struct iec104_conn conn;
+	ev_timer timer; /* connect time-out, reconnect delay, time synchronisation */
+	struct limit input_limit, event_limit, link_limit;
+	uint64_t *objects, *refused, *ignored, *connects;
+};
+
+static void try_address(struct iec104_master *m);
+
+static void
+register_status(struct iec104_master *m, const char *status)
+{
+	static const char *const type[] = { "gateway", "status" };
+	struct json_writer *w = runner_payload(m->runner);
+
+	json_put_str(w, NULL, status);
+	runner_register_payload(m->runner, type, 2, NULL);
+	runner_set_link(m->runner, status[0] == 'D'   ? "disconnected"
+				   : status[7] == 'I' ? "connecting"
+						      : "connected");
+}
+
+static void
+set_timer(struct iec104_master *m, int64_t ms)
+{
+	ev_timer_stop(m->loop, &m->timer);
+	ev_timer_set(&m->timer, (double)ms / 1000, 0.);
+	ev_timer_start(m->loop, &m->timer);
+}
+
+static void
+attempt(struct iec104_master *m)
+{
+	register_status(m, "CONNECTING");
+	m->at = 0;
+	try_address(m);
+}
+
+static void
+wait_and_retry(struct iec104_master *m)
+{
+	m->state = MASTER_WAITING;
+	set_timer(m, m->reconnect_ms > MASTER_MIN_DELAY_MS ? m->reconnect_ms : MASTER_MIN_DELAY_MS);
+}
+
+/* This address did not come to a data transfer: the next one, or a pause. */
+static void
+address_failed(struct iec104_master *m, const char *why)
+{
+	limit_warning(&m->link_limit, "connection to %s failed: %s", m->hosts[m->at], why);
+	m->at++;
+	try_address(m);
+}
+
+static void on_connection(void *arg, int fd, int error, const char *why);
+
+static void
+try_address(struct iec104_master *m)
+{
+	ev_timer_stop(m->loop, &m->timer);
+	if (m->at == m->address_count) {
+		register_status(m, "DISCONNECTED");
+		wait_and_retry(m);
+		return;
+	}
+	m->state = MASTER_OPENING;
+	m->open_id = runner_open(m->runner, m->addresses[m->at], on_connection, m);
+	set_timer(m, MASTER_CONNECT_MS);
+}
+
+static void
+send_clock(struct iec104_master *m)
+{
+	struct asdu_head head = { .type = iec_type_find(IEC_C_CS_NA_1),
+		.cause = IEC_ACTIVATION,
+		.common = asdu_max_common(&asdu_sizes_104) };
+	struct iec_object o = { .address = 0 };
+	struct asdu_writer w;
+
+	iec_time_from_timestamp(&o.time, &m->map.zone, timestamp_now());
+	asdu_begin(&w, &asdu_sizes_104, &head, ASDU_MAX_104);
+	if (asdu_add(&w, &o) && iec104_conn_send(&m->conn, asdu_end(&w), w.len))
+		iec104_conn_flush(&m->conn);
+	set_timer(m, m->sync_ms);
+}
+
+static void
+on_enabled(void *arg, bool enabled)
+{
+	struct iec104_master *m = arg;
+
+	if (!enabled)
+		return;
+	ev_timer_stop(m->loop, &m->timer);
+	m->state = MASTER_CONNECTED;
+	m->connected_at = monotime_now();
+	++*m->connects;
+	log_info("connected to %s", m->hosts[m->at]);
+	register_status(m, "CONNECTED");
+	if (m->sync_ms)
+		send_clock(m);
+}
+
+static void
+register_object(struct iec104_master *m, const struct asdu_head *head, const struct iec_object *o)
+{
+	static struct iec_event e;
+	const char *why = iec_event_make(&e, &m->map, head, o, -1,
+	    head->type->time == IEC_TIME_CP24 ? timestamp_now() : (struct timestamp){ 0 });
+
+	if (why) {
+		++*m->ignored;
+		limit_warning(&m->input_limit, "%s, address %u/%u, makes no event: %s",
+		    head->type->name, head->common, o->address, why);
+		return;
+	}
+	const char *type[5] = { "gateway", e.type[0], e.type[1], e.type[2], e.type[3] };
+	runner_register(
+	    m->runner, type, 1 + e.type_len, e.has_timestamp ? &e.timestamp : NULL, e.text, e.len);
+	++*m->objects;
+}
+
+static void
+on_asdu(void *arg, const uint8_t *bytes, size_t len)
+{
+	struct iec104_master *m = arg;
+	struct asdu a;
+	struct iec_object o;
+
+	switch (asdu_decode(&a, &asdu_sizes_104, bytes, len)) {
+	case DEC_OK:
+		break;
+	case DEC_UNSUP:
+		++*m->ignored;
+		limit_warning(
+		    &m->input_limit, "an ASDU of unknown type %u is ignored", a.head.type_id);
+		return;
+	default:
+		++*m->ignored;
+		limit_warning(&m->input_limit,
+		    "an ASDU of type %u whose %zu bytes are not what it says is ignored",
+		    a.head.type_id, len);
+		return;
+	}
+	/* The answer to our own clock; the end of a station's initialisation has no event. */
+	if (a.head.type->class == IEC_CLASS_CLOCK_SYNC)
+		return;
+	if (a.head.type->class == IEC_CLASS_END_OF_INIT) {
+		log_info("station %u was initialised", a.head.common);
+		return;
+	}
+	while (asdu_next(&a, &o))
+		register_object(m, &a.head, &o);
+}
+
+/* The connection is lost, or never came to a data transfer. */
+static void
+on_closed(void *arg, const char *why)
+{
+	struct iec104_master *m = arg;
+
+	if (m->state == MASTER_STARTING) {
+		address_failed(m, why);
+		return;
+	}
+	limit_warning(&m->link_limit, "connection to %s lost: %s", m->hosts[m->at], why);
+	register_status(m, "DISCONNECTED");
+	if (monotime_diff_ms(monotime_now(), m->connected_at) >= MASTER_LIVED_MS)
+		m->immediate = true;
+	if (!m->immediate) {
+		wait_and_retry(m);
+		return;
+	}
+	m->immediate = false;
+	attempt(m);
+}
+
+static const struct iec104_handler handler = {
+	.on_asdu = on_asdu,
+	.on_enabled = on_enabled,
+	.on_closed = on_closed,
+};
+
+static void
+on_connection(void *arg, int fd, int error, const char *why)
+{
+	struct iec104_master *m = arg;
+	struct tls *tls = NULL;
+
+	m->open_id = 0;
+	if (fd < 0) {
+		address_failed(m, why ? why : strerror(error));
+		return;
+	}
+	ev_timer_stop(m->loop, &m->timer);
+	m->state = MASTER_STARTING;
+	if (m->tls && !(tls = m->security.ops->open(m->tls, fd, m->hosts[m->at])))
+		runner_fail(m->runner, "out of memory");
+	if (iec104_conn_open(
+		&m->conn, m->runner, fd, &m->params, m->security.ops, tls, &handler, m) < 0)
+		runner_fail(m->runner, "out of memory");
+	iec104_conn_renew(&m->conn, m->security.renew_ms, m->security.strict);
+}
+
+static void
+on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct iec104_master *m = w->data;
+
+	(void)loop, (void)revents;
+	switch (m->state) {
+	case MASTER_OPENING:
+		runner_cancel(m->runner, m->open_id);
+		m->open_id = 0;
+		address_failed(m, "no connection within t0");
+		break;
+	case MASTER_WAITING:
+		attempt(m);
+		break;
+	case MASTER_CONNECTED:
+		send_clock(m);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+on_files(void *arg, struct tls_context *context, const char *why)
+{
+	struct iec104_master *m = arg;
+
+	m->tls = context;
+	if (!context)
+		runner_fail(m->runner, "security: %s", why);
+	attempt(m);
+}
+
+static void
+master_start(void *device)
+{
+	struct iec104_master *m = device;
+	struct tls_settings settings = { .verify = m->security.verify,
+		.strict = m->security.strict };
+
+	runner_ready(m->runner);
+	if (m->security.configured)
+		iec104_files_start(&m->files, m->runner, &m->security, &settings, on_files, m);
+	else
+		attempt(m);
+}
+
+static void
+refuse(struct iec104_master *m, const struct runner_event *event, const char *why)
+{
+	++*m->refused;
+	limit_warning(&m->event_limit, "a system event %s of %zu segments is refused: %s",
+	    event->type_len > 1 ? event->type[1] : "", event->type_len, why);
+}
+
+static void
+master_on_event(void *device, const struct runner_event *event)
+{
+	struct iec104_master *m = device;
+	struct iec_request q;
+	struct asdu_writer w;
+	char why[IEC_JSON_WHY];
+
+	if (event->type_len < 2 || strcmp(event->type[0], "system") != 0 ||
+	    strcmp(event->type[1], "enable") == 0)
+		return;
+	if (event->payload != RUNNER_PAYLOAD_JSON) {
+		refuse(m, event, "no JSON payload");
+		return;
+	}
+	if (iec_request_read(&q, &m->map, event->type + 1, event->type_len - 1,
+		event->has_source_timestamp ? &event->source_timestamp : NULL, event->data,
+		event->len, why) < 0) {
+		refuse(m, event, why);
+		return;
+	}
+	if (m->state != MASTER_CONNECTED) {
+		refuse(m, event, "there is no connection");
+		return;
+	}
+	asdu_begin(&w, &asdu_sizes_104, &q.head, ASDU_MAX_104);
+	if (!asdu_add(&w, &q.object) || !iec104_conn_send(&m->conn, asdu_end(&w), w.len))
+		refuse(m, event, "too many wait to be sent");
+	else
+		iec104_conn_flush(&m->conn);
+}
+
+static void
+master_on_credit(void *device)
+{
+	struct iec104_master *m = device;
+
+	iec104_conn_resume(&m->conn);
+}
+
+static void
+master_stop(void *device)
+{
+	struct iec104_master *m = device;
+
+	ev_timer_stop(m->loop, &m->timer);
+	runner_cancel(m->runner, m->open_id);
+	iec104_files_stop(&m->files);
+	iec104_conn_close(&m->conn);
+	register_status(m, "DISCONNECTED");
+}
+
+static void
+master_free(void *device)
+{
+	struct iec104_master *m = device;
+
+	if (!m)
+		return;
+	iec104_conn_close(&m->conn);
+	if (m->tls)
+		m->security.ops->context_free(m->tls);
+	for (size_t i = 0; i < m->address_count; i++)
+		free(m->hosts[i]);
+	free(m);
+}
+
+static const struct schema_field address_fields[] = {
+	{ "host", true, { .kind = SCHEMA_STRING } },
+	{ "port", true, { .kind = SCHEMA_INT, .min = 1, .max = 65535 } },
+	{ .key = NULL },
+};
+static const struct schema address_schema = { .kind = SCHEMA_OBJECT, .fields = address_fields };
+static const struct schema_field master_fields[] = {
+	IEC104_CONF_ROWS,
+	{ "remote_addresses", true,
+	    { .kind = SCHEMA_ARRAY,
+		.min = 1,
+		.max = MASTER_MAX_ADDRESSES,
+		.items = &address_schema } },
+	IEC104_NUMBER("reconnect_delay", true, 0, 604800),
+	{ "time_sync_delay", true,
+	    { .kind = SCHEMA_NUMBER, .nullable = true, .min = 0, .max = 604800 } },
+	{ .key = NULL },
+};
+static const struct schema master_schema = { .kind = SCHEMA_OBJECT, .fields = master_fields };
+
+static void
+read_addresses(struct iec104_master *m, const struct json *list)
+{
+	json_foreach (address, list) {
+		const char *host = json_str(json_get(address, "host"));
+		int64_t port = 0;
+		json_int(json_get(address, "port"), 1, 65535, &port);
+		m->hosts[m->address_count] = strdup(host);
+		if (!m->hosts[m->address_count])
+			runner_fail(m->runner, "out of memory");
+		m->addresses[m->address_count++] =
+		    runner_plan_connect(m->runner, host, (uint16_t)port);
+	}
+}
+
+static void *
+master_create(struct runner *r, const struct json *conf)
+{
+	if (runner_check_config(r, conf, &master_schema, "") > 0)
+		return NULL;
+	struct iec104_master *m = calloc(1, sizeof(*m));
+	if (!m)
+		runner_fail(r, "out of memory");
+	m->runner = r;
+	m->loop = runner_loop(r);
+	m->immediate = true;
+	m->conn.fd = -1;
+	ev_timer_init(&m->timer, on_timer, 0., 0.);
+	m->timer.data = m;
+	m->objects = runner_counter(r, "objects");
+	m->ignored = runner_counter(r, "ignored");
+	m->refused = runner_counter(r, "refused");
+	m->connects = runner_counter(r, "connections");
+	read_addresses(m, json_get(conf, "remote_addresses"));
+	m->reconnect_ms = iec104_conf_ms(conf, "reconnect_delay");
+	if (json_get(conf, "time_sync_delay")->type != JSON_NULL) {
+		int64_t ms = iec104_conf_ms(conf, "time_sync_delay");
+		m->sync_ms = ms > MASTER_MIN_SYNC_MS ? ms : MASTER_MIN_SYNC_MS;
+	}
+	int rc = iec104_conf_read(r, conf, &m->params, &m->map, &m->security);
+	m->params.controlling = true;
+	if (rc == 0)
+		return m;
+	master_free(m);
+	return NULL;
+}
+
+const struct runner_device iec104_master_device = {
+	.type = "iec104_master",
+	.create = master_create,
+	.start = master_start,
+	.on_event = master_on_event,
+	.on_credit = master_on_credit,
+	.stop = master_stop,
+	.free = master_free,
+};

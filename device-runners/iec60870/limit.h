@@ -1,0 +1,46 @@
+/*
+ * How often a peer may make us write a log line, in runner processes: a few
+ * per period, then silence and a count.
+ */
+#ifndef DEVICE_RUNNERS_IEC60870_LIMIT_H
+#define DEVICE_RUNNERS_IEC60870_LIMIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/monotime.h"
+
+enum {
+	LIMIT_LINES = 10, /* in one period */
+	LIMIT_PERIOD_MS = 30000,
+};
+
+struct limit {
+	struct monotime since; /* of the period; 0: none yet */
+	uint32_t lines;	       /* asked for in it */
+};
+
+/* Whether a line may be written now. *suppressed: how many were not in the period before, once,
+ * else 0. */
+static inline bool
+limit_allows(struct limit *l, struct monotime now, uint32_t *suppressed)
+{
+	*suppressed = 0;
+	if (l->since.ns == 0 || monotime_diff_ms(now, l->since) >= LIMIT_PERIOD_MS) {
+		*suppressed = l->lines > LIMIT_LINES ? l->lines - LIMIT_LINES : 0;
+		*l = (struct limit){ .since = now };
+	}
+	return ++l->lines <= LIMIT_LINES;
+}
+
+#define limit_warning(l, ...)                                                                      \
+	do {                                                                                       \
+		uint32_t suppressed_;                                                              \
+		bool allowed_ = limit_allows(l, monotime_now(), &suppressed_);                     \
+		if (suppressed_)                                                                   \
+			log_warning("%u such warnings were not written", suppressed_);             \
+		if (allowed_)                                                                      \
+			log_warning(__VA_ARGS__);                                                  \
+	} while (0)
+
+#endif

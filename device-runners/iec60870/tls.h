@@ -1,0 +1,65 @@
+/*
+ * TLS of IEC 60870-5-104 devices (the schema's `security`; IEC 62351-3), in
+ * runner processes. The implementation is a shared object of its own, loaded
+ * before the sandbox closes and only by devices that are configured for it, so
+ * that nobody else pays for OpenSSL. Nothing here blocks or opens a file.
+ */
+#ifndef DEVICE_RUNNERS_IEC60870_TLS_H
+#define DEVICE_RUNNERS_IEC60870_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum {
+	TLS_MAX_FILE = 1024 * 1024, /* bytes of a certificate, key or CA file */
+	TLS_WHY = 256,		    /* bytes of a reason */
+	TLS_HANDSHAKE_MS = 10000,   /* a peer that takes longer is gone */
+};
+
+/* Contents of the files, in PEM; borrowed. NULL where the configuration names none. */
+struct tls_files {
+	const char *cert, *key, *ca;
+	size_t cert_len, key_len, ca_len;
+};
+
+struct tls_settings {
+	bool server, verify, strict;
+	const char
+	    *host; /* a client's: what the certificate must name when verify is set; or NULL */
+};
+
+struct tls_context;
+struct tls;
+
+enum tls_want { TLS_DONE, TLS_WANTS_READ, TLS_WANTS_WRITE, TLS_CLOSED, TLS_FAILED };
+
+struct tls_ops {
+	/* Before the sandbox closes. */
+	void (*prepare)(void);
+	/* NULL with why when a file is not what it should be. */
+	struct tls_context *(*context_new)(
+	    const struct tls_files *files, const struct tls_settings *settings, char why[TLS_WHY]);
+	void (*context_free)(struct tls_context *c);
+	/* A session on a connected, non-blocking socket, which stays the caller's. */
+	struct tls *(*open)(struct tls_context *c, int fd, const char *host);
+	void (*close)(struct tls *t);
+	/* Until TLS_DONE. TLS_FAILED: tls_why(). */
+	enum tls_want (*handshake)(struct tls *t);
+	/* *n bytes were read or written when TLS_DONE. */
+	enum tls_want (*read)(struct tls *t, void *data, size_t size, size_t *n);
+	enum tls_want (*write)(struct tls *t, const void *data, size_t len, size_t *n);
+	/* New keys: a key update of TLS 1.3, a renegotiation of TLS 1.2. */
+	enum tls_want (*renew)(struct tls *t);
+	/* The peer's certificate against the CA's revocation list: false when it was revoked. */
+	bool (*still_valid)(struct tls *t);
+	/* One line: protocol, cipher, the peer's subject. */
+	void (*describe)(struct tls *t, char text[TLS_WHY]);
+	const char *(*why)(struct tls *t);
+};
+
+/* Loads the shared object from the executable's folder. NULL with why when it is not there. */
+const struct tls_ops *tls_load(char why[TLS_WHY]);
+
+#endif

@@ -1,0 +1,26 @@
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "device-runners/iec60870/tls.h"
+
+const struct tls_ops *
+tls_load(char why[TLS_WHY])
+{
+	static const char file[] = "iec60870-tls.so";
+	char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(file));
+	char *slash = n > 0 ? memrchr(path, '/', (size_t)n) : NULL;
+
+	if (!slash) {
+		snprintf(why, TLS_WHY, "the folder of this program is not to be found");
+		return NULL;
+	}
+	memcpy(slash + 1, file, sizeof(file));
+	void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	const struct tls_ops *ops = handle ? dlsym(handle, "tls_ops_openssl") : NULL;
+	if (!ops)
+		snprintf(why, TLS_WHY, "TLS is not to be had: %s", dlerror());
+	return ops;
+}
