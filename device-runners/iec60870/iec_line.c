@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "common/fdutil.h"
 
-enum { READ_SIZE = 1024 };
+enum { READ_SIZE = 1024, PTY_FIRST_MAJOR = 136, PTY_LAST_MAJOR = 143 };
 
 bool
 iec_line_may_log(struct iec_line *l)
@@ -232,6 +234,18 @@ on_writable(struct ev_loop *loop, ev_io *w, int events)
 		pump(l);
 }
 
+/* A pseudo-terminal has no speed: bytes are there as soon as they are written. */
+static int64_t
+char_ns(int fd, const struct tty_params *tty)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && major(st.st_rdev) >= PTY_FIRST_MAJOR &&
+	    major(st.st_rdev) <= PTY_LAST_MAJOR)
+		return 0;
+	return tty_char_ns(tty);
+}
+
 static void
 on_opened(void *arg, int fd, int error, const char *why)
 {
@@ -254,6 +268,7 @@ on_opened(void *arg, int fd, int error, const char *why)
 	}
 	l->fd = fd;
 	l->lost = false;
+	l->link.conf.char_ns = char_ns(fd, &l->tty);
 	l->opened_at = monotime_now();
 	ev_io_set(&l->readable, fd, EV_READ);
 	ev_io_set(&l->writable, fd, EV_WRITE);
