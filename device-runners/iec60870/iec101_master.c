@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "device-runners/iec60870/iec101_conf.h"
-#include "device-runners/iec60870/iec101_devices.h"
+#include "device-runners/iec60870/iec60870.h"
 #include "device-runners/iec60870/iec_remotes.h"
 
 enum { REMOTE_SEGMENTS = 3 }; /* "gateway" or "system", "remote_device", address */
@@ -220,7 +220,7 @@ stop(void *device)
 	iec_line_stop(&m->line);
 }
 
-const struct runner_device iec101_master = { .type = "iec101_master",
+const struct runner_device iec101_master_device = { .type = "iec101_master",
 	.create = create,
 	.start = start,
 	.on_event = on_event,

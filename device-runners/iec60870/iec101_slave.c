@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "device-runners/iec60870/iec101_conf.h"
-#include "device-runners/iec60870/iec101_devices.h"
+#include "device-runners/iec60870/iec60870.h"
 #include "device-runners/iec60870/iec101_points.h"
 #include "device-runners/iec60870/iec_remotes.h"
 
@@ -511,7 +511,7 @@ stop(void *device)
 	register_connections(s);
 }
 
-const struct runner_device iec101_slave = { .type = "iec101_slave",
+const struct runner_device iec101_slave_device = { .type = "iec101_slave",
 	.create = create,
 	.start = start,
 	.on_event = on_event,

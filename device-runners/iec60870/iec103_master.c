@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device-runners/iec60870/iec101_devices.h"
+#include "device-runners/iec60870/iec60870.h"
 #include "device-runners/iec60870/iec_remotes.h"
 #include "protocols/iec60870/iec103_session.h"
 
@@ -561,7 +561,7 @@ stop(void *device)
 	iec_line_stop(&m->line);
 }
 
-const struct runner_device iec103_master = { .type = "iec103_master",
+const struct runner_device iec103_master_device = { .type = "iec103_master",
 	.create = create,
 	.start = start,
 	.on_event = on_event,
