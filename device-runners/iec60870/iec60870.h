@@ -6,5 +6,6 @@
 
 extern const struct runner_device iec104_master_device;
 extern const struct runner_device iec104_slave_device;
+extern const struct runner_device iec101_master_device, iec101_slave_device, iec103_master_device;
 
 #endif

@@ -44,6 +44,7 @@ queue_put(struct link_queue *q, const void *data, size_t len, uint64_t token)
 		return -1;
 	m->token = token;
 	m->len = (uint16_t)len;
+	m->told = false;
 	memcpy(m->data, data, len);
 	queue_append(q, m);
 	return 0;
@@ -310,9 +311,12 @@ link_receive(struct link *l, const void *bytes, size_t n, struct monotime now)
 	if (!ft12_rx_partial(&l->rx) && now.ns - l->last_rx.ns >= link_gap_ns(l))
 		ft12_rx_gap(&l->rx);
 	l->last_rx = now;
-	/* On a half duplex line the silence counts from the last byte of either side. */
-	if (l->conf.mode != LINK_BALANCED && l->free_at.ns < now.ns + l->conf.silent_ns)
+	/* On a half duplex line the other side speaks after us: what we sent is out, whatever its
+	 * speed, and the silence counts from here. */
+	if (l->conf.mode != LINK_BALANCED) {
+		l->sent_end = now;
 		l->free_at.ns = now.ns + l->conf.silent_ns;
+	}
 	return ft12_rx_put(&l->rx, bytes, n);
 }
 

@@ -64,7 +64,8 @@ enum link_action_type {
 	LINK_UP,	/* the station is connected */
 	LINK_DOWN,	/* reason; what was queued for it is gone; it goes on connecting */
 	LINK_DATA,	/* user data from the station, LINK_ALL: broadcast */
-	LINK_DELIVERED, /* the station has the message of this token */
+	LINK_DELIVERED, /* the message of this token was confirmed; by a slave: given to its master
+			 */
 	LINK_REFUSED, /* the station does not take the message of this token (reason); it is gone */
 };
 
@@ -82,6 +83,7 @@ struct link_msg {
 	struct link_msg *next;
 	uint64_t token;
 	uint16_t len;
+	bool told; /* LINK_DELIVERED was said */
 	uint8_t data[];
 };
 
@@ -132,6 +134,7 @@ struct link_station {
 	size_t answer_len;
 	bool answering;		/* the answer waits until the line may be used */
 	struct link_msg *given; /* answered to a poll, not confirmed by a new request yet */
+	bool repeated;		/* that poll came more than once */
 	struct link_queue held;
 	struct monotime alive_until;
 };

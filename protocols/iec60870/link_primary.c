@@ -365,6 +365,11 @@ primary_on_answer(struct link *l, const struct ft12_frame *f, struct monotime no
 	if ((l->phase != LINK_WAITING && l->phase != LINK_SETTLE_WAIT) || !from_current(l, f))
 		return false;
 	struct link_station *st = &l->stations[l->cur];
+	/* Where it is answered, it is out. */
+	if (monotime_cmp(now, l->sent_end) < 0) {
+		l->sent_end = now;
+		l->free_at.ns = now.ns + l->conf.silent_ns;
+	}
 	if (l->phase == LINK_SETTLE_WAIT) {
 		if (f->kind == FT12_SINGLE || f->function != FT12_RES_STATUS)
 			return false;

@@ -14,24 +14,21 @@ secondary_reset(struct link_station *st)
 
 /* A request with a new frame count bit says that the last answer has arrived. */
 static void
-confirm_given(struct link *l, int index)
+confirm_given(struct link_station *st)
 {
-	struct link_station *st = &l->stations[index];
-
-	if (!st->given)
-		return;
-	link_act(
-	    l, (struct link_action){ LINK_DELIVERED, .station = index, .token = st->given->token });
 	free(st->given);
 	st->given = NULL;
 }
 
-/* A reset instead: nobody knows whether it has, so it is given again. */
+/* A reset instead. Where the poll had been repeated, the answers were lost, and what they held is
+ * given again; else it is the master that begins anew, and would have it twice. */
 static void
 return_given(struct link_station *st)
 {
-	if (st->given)
+	if (st->given && st->repeated)
 		queue_push_front(&st->queue[0], st->given);
+	else
+		free(st->given);
 	st->given = NULL;
 }
 
@@ -42,6 +39,7 @@ give(struct link_station *st, int cls)
 	if (cls == 1 && !st->queue[1].head)
 		cls = 0;
 	st->given = queue_take(&st->queue[cls]);
+	st->repeated = false;
 }
 
 /* --- answers
@@ -175,6 +173,7 @@ secondary_on_request(struct link *l, int index, const struct ft12_frame *f, stru
 	}
 	if (f->fcv && is_repetition(st, f)) {
 		st->answering = f->function != FT12_DATA_NO_REPLY;
+		st->repeated = true;
 		return;
 	}
 	if (data && !data_welcome(st, f)) {
@@ -182,7 +181,7 @@ secondary_on_request(struct link *l, int index, const struct ft12_frame *f, stru
 		return;
 	}
 	if (f->fcv || f->function == FT12_REQ_CLASS1 || f->function == FT12_REQ_CLASS2)
-		confirm_given(l, index);
+		confirm_given(st);
 	uint8_t function = process(l, index, f);
 	if (f->fcv)
 		remember(st, f);
@@ -227,6 +226,21 @@ lose(struct link *l, int index)
 			.reason = "no request within keep_alive_timeout" });
 }
 
+/* Data count as delivered when they are given for the first time. */
+static void
+send_answer(struct link *l, int index, struct monotime now)
+{
+	struct link_station *st = &l->stations[index];
+
+	st->answering = false;
+	link_transmit(l, index, st->answer, st->answer_len, now);
+	if (!st->given || st->given->told)
+		return;
+	st->given->told = true;
+	link_act(
+	    l, (struct link_action){ LINK_DELIVERED, .station = index, .token = st->given->token });
+}
+
 bool
 secondary_step(struct link *l, struct monotime now)
 {
@@ -235,8 +249,7 @@ secondary_step(struct link *l, struct monotime now)
 	for (int i = 0; i < l->count; i++) {
 		struct link_station *st = &l->stations[i];
 		if (st->answering && monotime_cmp(now, l->free_at) >= 0) {
-			st->answering = false;
-			link_transmit(l, i, st->answer, st->answer_len, now);
+			send_answer(l, i, now);
 			return true;
 		}
 		if (expired(l, st, now)) {

@@ -253,19 +253,20 @@ START_TEST(slave_answers)
 		{ "status shows ACD", 0, "1049014a16", "tx 102b012c16" },
 		{ "class 2 poll with nothing of class 2: class 1, more waits", 0, "105b015c16",
 		    "tx 68030368280111"
-		    "3a16" },
+		    "3a16 delivered 1" },
 		{ "repeated: the same", 0, "105b015c16",
 		    "tx 68030368280111"
 		    "3a16" },
-		{ "new FCB: delivered, the next; none is left", 0, "107a017b16",
-		    "delivered 1 tx 68030368080122"
-		    "2b16" },
-		{ "reset: what was given may be lost", 0, "1040014116", "tx 1020012116" },
+		{ "reset: the answers were lost", 0, "1040014116", "tx 1020012116" },
 		{ "given again", 0, "107a017b16",
+		    "tx 68030368280111"
+		    "3a16" },
+		{ "new FCB: it arrived; the next, none is left", 0, "105a015b16",
 		    "tx 68030368080122"
-		    "2b16" },
-		{ "data: delivered, taken", 0, "680404685301aabbb916",
-		    "delivered 2 data 0 aabb tx e5" },
+		    "2b16 delivered 2" },
+		{ "reset without a repetition: the master begins anew", 0, "1040014116", "tx e5" },
+		{ "nothing twice", 0, "107a017b16", "tx e5" },
+		{ "data: taken", 0, "680404685301aabbb916", "data 0 aabb tx e5" },
 		{ "repeated: answered, not taken again", 0, "680404685301aabbb916", "tx e5" },
 		{ "same FCB, other data: the master gave up on the last", 0, "680404685301aabcba16",
 		    "data 0 aabc tx e5" },
@@ -305,11 +306,11 @@ START_TEST(slave_classes_and_silence)
 		{ "not yet", 4, "", "" },
 		{ "now", 1, "",
 		    "tx 68030368280144"
-		    "6d16" },
-		{ "new FCB", 0, "107a017b16", "delivered 4" },
+		    "6d16 delivered 4" },
+		{ "new FCB", 0, "107a017b16", "" },
 		{ "class 1", 5, "",
 		    "tx 68030368080133"
-		    "3c16" },
+		    "3c16 delivered 3" },
 		{ NULL, 0, NULL, NULL },
 	};
 	run(&slave, first);

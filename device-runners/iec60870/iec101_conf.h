@@ -1,0 +1,30 @@
+/* The configurations of iec101.yaml: checked, and read into the line and its stations. In create().
+ */
+#ifndef DEVICE_RUNNERS_IEC60870_IEC101_CONF_H
+#define DEVICE_RUNNERS_IEC60870_IEC101_CONF_H
+
+#include "device-runners/iec60870/iec_json.h"
+#include "device-runners/iec60870/iec_line.h"
+
+/* What differs between master and slave. */
+struct iec101_conf_role {
+	bool slave;
+	const char *list;		    /* "remote_devices", "devices" */
+	const struct schema_field *extra;   /* keys of this role, ends with key NULL */
+	struct schema balanced, unbalanced; /* of the list's items */
+};
+
+extern const struct iec101_conf_role iec101_conf_master, iec101_conf_slave;
+
+enum { IEC101_MAX_DATA = 1000000, IEC101_MAX_BUFFERS = 256, IEC101_MAX_BUFFER_SIZE = 1000000 };
+
+/* Checks the whole configuration; returns the number of errors, all of them reported. */
+int iec101_conf_check(
+    struct runner *r, const struct json *conf, const struct iec101_conf_role *role);
+
+/* Reads a checked one: sizes and zone into map, the line, one station an item of the list (in its
+ * order). Returns 0, or -1 after a configuration error. */
+int iec101_conf_load(struct runner *r, const struct json *conf, const struct iec101_conf_role *role,
+    struct iec_map *map, struct iec_line *line, const struct iec_line_ops *ops, void *device);
+
+#endif

@@ -1,0 +1,229 @@
+/* iec101_master: remote devices on a serial line (balanced or unbalanced) <-> events. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device-runners/iec60870/iec101_conf.h"
+#include "device-runners/iec60870/iec60870.h"
+#include "device-runners/iec60870/iec_remotes.h"
+
+enum { REMOTE_SEGMENTS = 3 }; /* "gateway" or "system", "remote_device", address */
+
+struct master {
+	struct runner *r;
+	struct iec_line line;
+	struct iec_remotes remotes;
+	struct iec_map map;
+	struct iec_event event; /* scratch */
+};
+
+/* --- what the remote devices say
+ * --------------------------------------------------------------------- */
+
+static void
+register_object(struct master *m, const struct iec_remote *remote, const struct asdu_head *head,
+    const struct iec_object *o, struct timestamp now)
+{
+	const char *type[REMOTE_SEGMENTS + 4] = { "gateway", "remote_device", remote->address };
+	struct iec_event *e = &m->event;
+	const char *why = iec_event_make(e, &m->map, head, o, -1, now);
+
+	if (why) {
+		if (iec_line_may_log(&m->line))
+			log_warning("remote device %s: %s of address %u ignored: %s",
+			    remote->address, head->type->name, o->address, why);
+		return;
+	}
+	for (size_t i = 0; i < e->type_len; i++)
+		type[REMOTE_SEGMENTS + i] = e->type[i];
+	runner_register(m->r, type, REMOTE_SEGMENTS + e->type_len,
+	    e->has_timestamp ? &e->timestamp : NULL, e->text, e->len);
+}
+
+static void
+on_asdu(struct master *m, const struct link_action *action)
+{
+	const struct iec_remote *remote = &m->remotes.list[action->station];
+	struct timestamp now = timestamp_now();
+	struct iec_object o;
+	struct asdu a;
+	enum dec dec = asdu_decode(&a, &m->map.sizes, action->data, action->len);
+
+	if (dec != DEC_OK) {
+		if (iec_line_may_log(&m->line))
+			log_warning("remote device %s: ASDU of type %u %s, ignored",
+			    remote->address, a.head.type_id,
+			    dec == DEC_UNSUP ? "is not supported" : "is malformed");
+		return;
+	}
+	/* The confirmation of our own time synchronization is no news. */
+	if (a.head.type->class == IEC_CLASS_CLOCK_SYNC)
+		return;
+	while (asdu_next(&a, &o))
+		register_object(m, remote, &a.head, &o, now);
+}
+
+static void
+on_action(void *device, const struct link_action *action)
+{
+	struct master *m = device;
+
+	switch (action->type) {
+	case LINK_UP:
+		iec_remotes_on_up(&m->remotes, action->station);
+		break;
+	case LINK_DOWN:
+		iec_remotes_on_down(&m->remotes, action->station, action->reason);
+		break;
+	case LINK_DATA:
+		on_asdu(m, action);
+		break;
+	case LINK_REFUSED:
+		if (iec_line_may_log(&m->line))
+			log_warning("remote device %s refused a message: %s",
+			    m->remotes.list[action->station].address, action->reason);
+		break;
+	case LINK_DELIVERED:
+	case LINK_TRANSMIT:
+		break;
+	}
+}
+
+static void
+on_line(void *device, enum iec_line_status status)
+{
+	struct master *m = device;
+
+	iec_remotes_on_line(&m->remotes, status);
+}
+
+/* --- what they are told
+ * ------------------------------------------------------------------------------ */
+
+/* One object as an ASDU to the station. Returns 0 or -1 with errno. */
+static int
+send_object(struct master *m, int station, const struct asdu_head *head, const struct iec_object *o)
+{
+	size_t room = link_max_data(&m->line.link);
+	struct asdu_writer w;
+
+	asdu_begin(&w, &m->map.sizes, head, room < ASDU_MAX ? room : ASDU_MAX);
+	if (!asdu_add(&w, o)) {
+		errno = EINVAL;
+		return -1;
+	}
+	const uint8_t *data = asdu_end(&w);
+	return iec_line_send(&m->line, station, data, w.len, 0);
+}
+
+static void
+sync_time(void *device, struct iec_remote *remote)
+{
+	struct master *m = device;
+	struct asdu_head head = { .type = iec_type_find(IEC_C_CS_NA_1),
+		.type_id = IEC_C_CS_NA_1,
+		.cause = IEC_ACTIVATION,
+		.common = asdu_max_common(&m->map.sizes) };
+	struct iec_object o = { 0 };
+
+	iec_time_from_timestamp(&o.time, &m->map.zone, timestamp_now());
+	if (send_object(m, remote->station, &head, &o) < 0)
+		log_warning(
+		    "remote device %s: time not sent: %s", remote->address, strerror(errno));
+}
+
+static void
+on_event(void *device, const struct runner_event *event)
+{
+	struct master *m = device;
+	struct iec_remote *remote = iec_remotes_find(&m->remotes, event);
+	char why[IEC_JSON_WHY] = "";
+	struct iec_request q;
+
+	if (!remote) {
+		iec_remotes_refuse(event, "it names no remote device of the configuration");
+		return;
+	}
+	if (iec_remotes_take_enable(&m->remotes, event))
+		return;
+	if (event->payload != RUNNER_PAYLOAD_JSON) {
+		iec_remotes_refuse(event, "expected a JSON payload");
+		return;
+	}
+	if (iec_request_read(&q, &m->map, event->type + REMOTE_SEGMENTS,
+		event->type_len - REMOTE_SEGMENTS,
+		event->has_source_timestamp ? &event->source_timestamp : NULL, event->data,
+		event->len, why) < 0) {
+		iec_remotes_refuse(event, why);
+		return;
+	}
+	if (send_object(m, remote->station, &q.head, &q.object) < 0)
+		iec_remotes_refuse(event,
+		    errno == ENOTCONN ? "the remote device is not connected" : strerror(errno));
+}
+
+/* --- life
+ * --------------------------------------------------------------------------------------------- */
+
+static void
+destroy(void *device)
+{
+	struct master *m = device;
+
+	iec_remotes_clear(&m->remotes);
+	iec_line_clear(&m->line);
+	free(m);
+}
+
+static void *
+create(struct runner *r, const struct json *conf)
+{
+	static const struct iec_line_ops ops = { on_line, on_action };
+	const struct iec101_conf_role *role = &iec101_conf_master;
+
+	if (iec101_conf_check(r, conf, role))
+		return NULL;
+	struct master *m = calloc(1, sizeof(*m));
+	if (!m)
+		runner_fail(r, "out of memory");
+	m->r = r;
+	int rc = iec101_conf_load(r, conf, role, &m->map, &m->line, &ops, m);
+	iec_remotes_init(&m->remotes, r, &m->line, json_get(conf, role->list), sync_time, m);
+	if (rc < 0) {
+		destroy(m);
+		return NULL;
+	}
+	return m;
+}
+
+static void
+start(void *device)
+{
+	struct master *m = device;
+
+	iec_remotes_start(&m->remotes);
+}
+
+static void
+on_credit(void *device)
+{
+	struct master *m = device;
+
+	iec_line_resume(&m->line);
+}
+
+static void
+stop(void *device)
+{
+	struct master *m = device;
+
+	iec_line_stop(&m->line);
+}
+
+const struct runner_device iec101_master_device = { .type = "iec101_master",
+	.create = create,
+	.start = start,
+	.on_event = on_event,
+	.on_credit = on_credit,
+	.stop = stop,
+	.free = destroy };

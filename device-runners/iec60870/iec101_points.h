@@ -1,0 +1,60 @@
+/*
+ * What a 101 slave knows: the last state of each configured data point, and circular buffers of
+ * changes that no master was given yet. In the iec60870 runner; no sockets, no loop.
+ */
+#ifndef DEVICE_RUNNERS_IEC60870_IEC101_POINTS_H
+#define DEVICE_RUNNERS_IEC60870_IEC101_POINTS_H
+
+#include "device-runners/iec60870/iec_json.h"
+#include "device-runners/runner.h"
+
+enum { POINTS_MAX_ASDU = 40 }; /* an ASDU of one data object, with every size at its largest */
+
+struct point {
+	uint16_t common;
+	uint8_t kind;	/* enum iec_kind */
+	bool known;	/* head and object are set */
+	int16_t buffer; /* -1: none */
+	uint32_t address;
+	struct asdu_head head;
+	struct iec_object object;
+};
+
+/* One change as it will be sent. */
+struct point_change {
+	uint8_t len; /* 0: was given to a master */
+	uint8_t data[POINTS_MAX_ASDU];
+};
+
+struct point_buffer {
+	struct point_change *ring; /* owned; of size */
+	uint32_t size, count;
+	uint64_t first; /* number of the oldest; the next has first + count */
+};
+
+struct points {
+	struct point *list; /* owned; by common address, kind, object address */
+	size_t count;
+	struct point_buffer *buffers; /* owned; in the order of the configuration */
+	size_t buffer_count;
+};
+
+/* Reads the checked keys "buffers" and "data"; reports what is twice, unknown or out of range.
+ * Returns 0, or -1 after a configuration error. points_clear() either way. */
+int points_init(
+    struct points *p, struct runner *r, const struct json *conf, const struct asdu_sizes *s);
+void points_clear(struct points *p);
+
+struct point *points_find(struct points *p, uint16_t common, enum iec_kind kind, uint32_t address);
+
+/* Appends a change (at most POINTS_MAX_ASDU bytes) to the buffer of the point, the oldest gives
+ * way. Returns a token for points_given(); 0 where the point has no buffer or it has no size. */
+uint64_t points_keep(struct points *p, const struct point *point, const void *asdu, size_t len);
+/* A master was given the change of this token; unknown and 0 are fine. */
+void points_given(struct points *p, uint64_t token);
+
+/* Every change that is kept, buffer by buffer, oldest first. */
+typedef void points_each_cb(void *arg, uint64_t token, const void *asdu, size_t len);
+void points_each(const struct points *p, points_each_cb *cb, void *arg);
+
+#endif

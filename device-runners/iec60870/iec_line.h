@@ -1,0 +1,112 @@
+/*
+ * A serial line with the link layer of 101 and 103 on it, in the iec60870 runner: has the
+ * supervisor open the tty, sets it up, carries bytes between it and the machine of link.h, keeps
+ * its time, and opens the tty again when it is lost. What the stations say goes to the device.
+ */
+#ifndef DEVICE_RUNNERS_IEC60870_IEC_LINE_H
+#define DEVICE_RUNNERS_IEC60870_IEC_LINE_H
+
+#include "common/buffer.h"
+#include "device-runners/runner.h"
+#include "device-runners/tty.h"
+#include "protocols/iec60870/link.h"
+
+enum {
+	IEC_LINE_MAX_SECONDS = 86400,
+	IEC_LINE_MAX_SILENCE = 10, /* seconds of silent_interval */
+	IEC_LINE_MAX_RETRIES = 1000,
+	IEC_LINE_LIVED_MS = 1000, /* a tty that was open for longer is opened again at once */
+	IEC_LINE_LOG_LINES = 20,
+	IEC_LINE_LOG_MS = 60000,
+	IEC_LINE_MAX_OUT = 4096, /* bytes that the tty has not taken */
+};
+
+#define IEC_LINE_SECONDS                                                                           \
+	{                                                                                          \
+		.kind = SCHEMA_NUMBER, .min = 0.001, .max = IEC_LINE_MAX_SECONDS                   \
+	}
+#define IEC_LINE_DELAY                                                                             \
+	{                                                                                          \
+		.kind = SCHEMA_NUMBER, .min = 0, .max = IEC_LINE_MAX_SECONDS                       \
+	}
+#define IEC_LINE_DELAY_OR_NULL                                                                     \
+	{                                                                                          \
+		.kind = SCHEMA_NUMBER, .nullable = true, .min = 0, .max = IEC_LINE_MAX_SECONDS     \
+	}
+/* The keys of the tty and of the line; name is the supervisor's, and repeated here. */
+#define IEC_LINE_SCHEMA_FIELDS                                                                     \
+	TTY_SCHEMA_FIELDS,                                                                         \
+	{                                                                                          \
+		"silent_interval", true,                                                           \
+		{                                                                                  \
+			.kind = SCHEMA_NUMBER, .min = 0, .max = IEC_LINE_MAX_SILENCE               \
+		}                                                                                  \
+	}
+
+enum iec_line_status { IEC_LINE_CONNECTING, IEC_LINE_CONNECTED, IEC_LINE_DISCONNECTED };
+
+struct iec_line_ops {
+	/* The endpoint's status changed. On DISCONNECTED all stations have lost their connection.
+	 */
+	void (*status)(void *device, enum iec_line_status status);
+	/* An action other than LINK_TRANSMIT. */
+	void (*action)(void *device, const struct link_action *action);
+};
+
+struct iec_line {
+	struct runner *r;
+	const struct iec_line_ops *ops;
+	void *device;
+	struct tty_params tty; /* path is owned */
+	struct link link;
+	int plan;
+	uint32_t opening;
+	int fd;
+	int64_t reconnect_ms;
+	struct monotime opened_at;
+	struct buffer out;
+	ev_io readable, writable;
+	ev_timer reopen;
+	struct tty_alarm *alarm;
+	bool pumping, lost;
+	struct monotime log_since;
+	unsigned logged;
+	struct {
+		uint64_t *sent, *received, *repeated, *timeouts, *strays, *garbage;
+	} counters;
+};
+
+/* Seconds of a checked configuration as milliseconds; otherwise where the key is missing or null.
+ */
+int64_t iec_line_ms(const struct json *conf, const char *key, int64_t otherwise);
+
+/* Plans the tty of a checked configuration; to be called in create(). Exits when out of memory. */
+void iec_line_init(struct iec_line *l, struct runner *r, const struct json *conf,
+    enum link_mode mode, uint8_t address_size, int64_t reconnect_ms, const struct iec_line_ops *ops,
+    void *device);
+/* Reports a station that can not be as a configuration error below path. Returns its index or -1.
+ */
+int iec_line_add(struct iec_line *l, const struct link_station_conf *conf, const char *path);
+void iec_line_clear(struct iec_line *l);
+
+void iec_line_start(struct iec_line *l);
+/* Closes the tty; says DISCONNECTED where something else was said. */
+void iec_line_stop(struct iec_line *l);
+bool iec_line_is_open(const struct iec_line *l);
+
+/* As link_open(), link_close(), link_send(); what follows from them happens at once. */
+void iec_line_open_station(struct iec_line *l, int station);
+void iec_line_close_station(struct iec_line *l, int station);
+int iec_line_send(struct iec_line *l, int station, const void *data, size_t len, uint64_t token);
+/* Looks again whether events may be registered; from on_credit(). */
+void iec_line_resume(struct iec_line *l);
+
+/* Whether what a device on the line provoked may be logged: IEC_LINE_LOG_LINES in IEC_LINE_LOG_MS.
+ */
+bool iec_line_may_log(struct iec_line *l);
+
+/* "CONNECTING", "CONNECTED", "DISCONNECTED" as the payload of a status event. */
+void iec_line_register_status(
+    struct runner *r, const char *const type[], size_t type_len, enum iec_line_status status);
+
+#endif

@@ -1,0 +1,215 @@
+#include "device-runners/iec60870/iec_remotes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ADDRESS_AT = 2, NAME_AT = 3, TYPE_TEXT = 256 };
+
+static void
+set_status(struct iec_remote *m, enum iec_line_status status)
+{
+	const char *const type[] = { "gateway", "remote_device", m->address, "status" };
+
+	m->status = status;
+	iec_line_register_status(m->all->r, type, 4, status);
+}
+
+static void
+on_time_sync(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct iec_remote *m = w->data;
+
+	(void)loop, (void)events;
+	m->all->sync_time(m->all->device, m);
+}
+
+static void
+stop_time_sync(struct iec_remote *m)
+{
+	ev_timer_stop(runner_loop(m->all->r), &m->time_sync);
+}
+
+void
+iec_remotes_init(struct iec_remotes *s, struct runner *r, struct iec_line *line,
+    const struct json *list, void (*sync_time)(void *, struct iec_remote *), void *device)
+{
+	*s = (struct iec_remotes){ .r = r, .line = line, .sync_time = sync_time, .device = device };
+	s->list = calloc(list->count ? list->count : 1, sizeof(*s->list));
+	if (!s->list)
+		runner_fail(r, "out of memory");
+	json_foreach (item, list) {
+		struct iec_remote *m = &s->list[s->count];
+		int64_t address = 0;
+		json_int(json_get(item, "address"), 0, 0xFFFF, &address);
+		*m = (struct iec_remote){ .all = s,
+			.station = s->count++,
+			.status = IEC_LINE_DISCONNECTED,
+			.time_sync_ms = iec_line_ms(item, "time_sync_delay", -1) };
+		snprintf(m->address, sizeof(m->address), "%u", (unsigned)address & 0xFFFF);
+		ev_init(&m->time_sync, on_time_sync);
+		m->time_sync.data = m;
+	}
+}
+
+void
+iec_remotes_clear(struct iec_remotes *s)
+{
+	for (int i = 0; i < s->count; i++)
+		stop_time_sync(&s->list[i]);
+	free(s->list);
+	s->list = NULL;
+	s->count = 0;
+}
+
+/* --- enable
+ * ---------------------------------------------------------------------------------------- */
+
+static void
+connect_remote(struct iec_remote *m)
+{
+	set_status(m, IEC_LINE_CONNECTING);
+	iec_line_open_station(m->all->line, m->station);
+}
+
+static void
+set_enabled(struct iec_remote *m, bool enabled)
+{
+	if (m->enabled == enabled)
+		return;
+	m->enabled = enabled;
+	if (enabled && iec_line_is_open(m->all->line)) {
+		connect_remote(m);
+	} else if (!enabled) {
+		stop_time_sync(m);
+		iec_line_close_station(m->all->line, m->station);
+		if (m->status != IEC_LINE_DISCONNECTED)
+			set_status(m, IEC_LINE_DISCONNECTED);
+	}
+}
+
+struct iec_remote *
+iec_remotes_find(struct iec_remotes *s, const struct runner_event *event)
+{
+	if (event->type_len <= NAME_AT || strcmp(event->type[0], "system") ||
+	    strcmp(event->type[1], "remote_device"))
+		return NULL;
+	for (int i = 0; i < s->count; i++)
+		if (!strcmp(s->list[i].address, event->type[ADDRESS_AT]))
+			return &s->list[i];
+	return NULL;
+}
+
+void
+iec_remotes_refuse(const struct runner_event *event, const char *why)
+{
+	char text[TYPE_TEXT] = "";
+	size_t at = 0;
+
+	for (size_t i = 0; i < event->type_len && at < sizeof(text); i++)
+		at += (size_t)snprintf(
+		    text + at, sizeof(text) - at, "%s%s", i ? "/" : "", event->type[i]);
+	log_warning("event %s refused: %s; nothing is sent", text, why);
+}
+
+/* 1, 0, or -1 where the payload is no JSON boolean. */
+static int
+read_bool(const struct runner_event *event)
+{
+	char why[64];
+	bool v;
+
+	if (event->payload != RUNNER_PAYLOAD_JSON)
+		return -1;
+	struct json_doc *doc = json_parse(event->data, event->len, 1, why, sizeof(why));
+	int rc = doc && json_bool(json_root(doc), &v) ? v : -1;
+	json_free(doc);
+	return rc;
+}
+
+bool
+iec_remotes_take_enable(struct iec_remotes *s, const struct runner_event *event)
+{
+	struct iec_remote *m = iec_remotes_find(s, event);
+
+	if (!m || event->type_len != NAME_AT + 1 || strcmp(event->type[NAME_AT], "enable"))
+		return false;
+	int enable = read_bool(event);
+	if (enable < 0)
+		iec_remotes_refuse(event, "expected true or false");
+	else
+		set_enabled(m, enable);
+	return true;
+}
+
+static void
+on_enables(void *arg, const struct runner_event *event)
+{
+	struct iec_remotes *s = arg;
+
+	if (event) {
+		iec_remotes_take_enable(s, event);
+		return;
+	}
+	runner_ready(s->r);
+	iec_line_start(s->line);
+}
+
+void
+iec_remotes_start(struct iec_remotes *s)
+{
+	static const struct runner_type enables = { { "system", "remote_device", "?", "enable" },
+		4 };
+
+	runner_query(s->r, &enables, 1, on_enables, s);
+}
+
+/* --- connections
+ * ------------------------------------------------------------------------------------ */
+
+static void
+disconnected(struct iec_remote *m)
+{
+	stop_time_sync(m);
+	if (m->status != IEC_LINE_DISCONNECTED)
+		set_status(m, IEC_LINE_DISCONNECTED);
+}
+
+void
+iec_remotes_on_line(struct iec_remotes *s, enum iec_line_status status)
+{
+	static const char *const type[] = { "gateway", "status" };
+
+	for (int i = 0; status == IEC_LINE_DISCONNECTED && i < s->count; i++)
+		disconnected(&s->list[i]);
+	iec_line_register_status(s->r, type, 2, status);
+	for (int i = 0; status == IEC_LINE_CONNECTED && i < s->count; i++)
+		if (s->list[i].enabled)
+			connect_remote(&s->list[i]);
+}
+
+void
+iec_remotes_on_up(struct iec_remotes *s, int station)
+{
+	struct iec_remote *m = &s->list[station];
+
+	log_info("remote device %s connected", m->address);
+	set_status(m, IEC_LINE_CONNECTED);
+	if (m->time_sync_ms < 0)
+		return;
+	s->sync_time(s->device, m);
+	/* A delay of 0 would be a loop without end. */
+	m->time_sync.repeat = m->time_sync_ms > 0 ? (double)m->time_sync_ms * 1e-3 : 1;
+	ev_timer_again(runner_loop(s->r), &m->time_sync);
+}
+
+void
+iec_remotes_on_down(struct iec_remotes *s, int station, const char *reason)
+{
+	struct iec_remote *m = &s->list[station];
+
+	if (iec_line_may_log(s->line))
+		log_warning("remote device %s lost: %s; connecting again", m->address, reason);
+	disconnected(m);
+	set_status(m, IEC_LINE_CONNECTING);
+}
