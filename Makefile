@@ -92,10 +92,6 @@ $(B)/libexec/iec60870: $(call obj,device-runners/iec60870/*.c) $(B)/device-runne
     $(AR_RUNNER) $(AR_IEC) $(AR_IPC) $(AR_COMMON)
 	$(LINK) $^ -lev -lmsgpackc -lssl -lcrypto -lyajl -lm
 
-# A Modbus TCP slave for the demo, tests and benchmarks.
-$(B)/tests/lib/modbus-sim: $(B)/tests/lib/modbus_sim.o
-	$(LINK) $< -lmodbus -lm
-
 # Tests. A unit test links what it refers to, nothing else.
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/check_*.c))
 TEST_ARCHIVES := $(AR_SUPERVISOR) $(AR_EVENTD) $(AR_CTL) $(AR_IEC_DEVICES) $(AR_MODBUS_DEVICES) $(AR_RUNNER) $(AR_HAT) $(AR_MODBUS) \
@@ -167,7 +163,7 @@ demo:
 
 # Tools for tests and the demo, simulated devices and runners that misbehave: tests/lib/NAME_PART.c with a
 # main() becomes $(B)/tests/lib/NAME-PART.
-TOOL_SOURCES := $(patsubst tests/lib/%.c,%,$(shell grep -l '^main(' tests/lib/*.c 2>/dev/null))
+TOOL_SOURCES := $(patsubst tests/lib/%.c,%,$(shell grep -lE '^main\>' tests/lib/*.c 2>/dev/null))
 TOOLS := $(patsubst %,$(B)/tests/lib/%,$(subst _,-,$(TOOL_SOURCES)))
 test-tools: $(TOOLS)
 demo-tools: $(filter %/modbus-sim,$(TOOLS))
