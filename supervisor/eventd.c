@@ -16,27 +16,30 @@
 #include "common/log.h"
 #include "common/monotime.h"
 
-enum { FIRST_DELAY_MS = 100, MAX_DELAY_MS = 10000, SETTLED_MS = 10000, STOP_MS = 2000 };
+enum { FIRST_DELAY_MS = 100, MAX_DELAY_MS = 10000, SETTLED_MS = 10000, STOP_MS = 2000, READY_FD = 3 };
 
 struct eventd {
 	struct ev_loop *loop;
 	const char *program, *socket_path, *data;
 	const struct config_built_in *conf;
 	pid_t pid;
-	int pidfd;
-	ev_io exited;
+	int pidfd, ready_fd;
+	eventd_ready_cb *on_ready;
+	void *arg;
+	ev_io exited, ready;
 	ev_timer restart;
 	struct monotime started;
 	int64_t delay_ms;
 };
 
 static int
-spawn(struct eventd *d)
+spawn(struct eventd *d, int ready)
 {
 	char series[16], address[300];
-	const char *argv[12];
+	const char *argv[16];
 	char *envp[] = { NULL };
 	size_t n = 0;
+	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	sigset_t none, all;
 
@@ -50,6 +53,8 @@ spawn(struct eventd *d)
 	argv[n++] = d->conf->data ? d->conf->data : d->data;
 	argv[n++] = "--timeseries";
 	argv[n++] = series;
+	argv[n++] = "--ready-fd";
+	argv[n++] = "3";
 	if (d->conf->listen_host) {
 		argv[n++] = "--listen";
 		argv[n++] = address;
@@ -57,12 +62,15 @@ spawn(struct eventd *d)
 	argv[n] = NULL;
 	sigemptyset(&none);
 	sigfillset(&all);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, ready, READY_FD);
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setflags(&attr,
 	    POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &all);
-	int error = posix_spawn(&d->pid, d->program, NULL, &attr, (char **)argv, envp);
+	int error = posix_spawn(&d->pid, d->program, &actions, &attr, (char **)argv, envp);
+	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attr);
 	if (error) {
 		d->pid = 0;
@@ -84,10 +92,43 @@ restart_later(struct eventd *d)
 }
 
 static void
+forget_ready(struct eventd *d)
+{
+	ev_io_stop(d->loop, &d->ready);
+	fd_close(d->ready_fd);
+	d->ready_fd = -1;
+}
+
+/* It wrote, or died, which the pidfd tells as well. */
+static void
+on_readable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct eventd *d = w->data;
+	char line[16];
+	bool ready = read(d->ready_fd, line, sizeof(line)) > 0;
+
+	(void)loop, (void)revents;
+	forget_ready(d);
+	if (ready)
+		d->on_ready(d->arg);
+}
+
+static void
 start(struct eventd *d)
 {
+	int pipes[2] = { -1, -1 };
+
 	d->started = monotime_now();
-	if (spawn(d) < 0 || (d->pidfd = pidfd_open(d->pid, 0)) < 0) {
+	int result = pipe2(pipes, O_CLOEXEC | O_NONBLOCK);
+	if (result == 0) {
+		result = spawn(d, pipes[1]);
+		fd_close(pipes[1]);
+		d->ready_fd = pipes[0];
+		ev_io_set(&d->ready, d->ready_fd, EV_READ);
+		ev_io_start(d->loop, &d->ready);
+	}
+	if (result < 0 || (d->pidfd = pidfd_open(d->pid, 0)) < 0) {
+		forget_ready(d);
 		log_write(LOG_LEVEL_ERROR, NULL, "eventd_failed", "start of %s: %s", d->program,
 		    strerror(errno));
 		restart_later(d);
@@ -103,6 +144,7 @@ reap(struct eventd *d)
 	int status;
 
 	waitpid(d->pid, &status, 0);
+	forget_ready(d);
 	ev_io_stop(d->loop, &d->exited);
 	fd_close(d->pidfd);
 	d->pidfd = -1;
@@ -130,7 +172,7 @@ on_restart(struct ev_loop *loop, ev_timer *w, int revents)
 
 struct eventd *
 eventd_start(struct ev_loop *loop, const char *program, const struct config_built_in *conf,
-    const char *socket_path, const char *data)
+    const char *socket_path, const char *data, eventd_ready_cb *on_ready, void *arg)
 {
 	struct eventd *d = calloc(1, sizeof(*d));
 
@@ -142,9 +184,14 @@ eventd_start(struct ev_loop *loop, const char *program, const struct config_buil
 		.data = data,
 		.conf = conf,
 		.pidfd = -1,
+		.ready_fd = -1,
+		.on_ready = on_ready,
+		.arg = arg,
 		.delay_ms = FIRST_DELAY_MS };
 	ev_io_init(&d->exited, on_exited, -1, EV_READ);
+	ev_io_init(&d->ready, on_readable, -1, EV_READ);
 	ev_timer_init(&d->restart, on_restart, 0., 0.);
+	d->ready.data = d;
 	d->exited.data = d;
 	d->restart.data = d;
 	start(d);

@@ -232,6 +232,7 @@ watch_signals(struct gateway *g)
 static int
 run_check(struct gateway *g)
 {
+	log_set_level(LOG_LEVEL_WARNING);
 	int faulty = check_devices(g->loop, g->config, g->libexec, g->zone, g->verbose,
 	    config_report_print, stderr);
 
@@ -305,6 +306,18 @@ on_monitor_lost(void *arg, const char *why)
 		stop(g, EXIT_FAILURE);
 }
 
+/* After a restart of it the link comes back by itself. */
+static void
+on_eventd_ready(void *arg)
+{
+	struct gateway *g = arg;
+
+	if (!g->connected && !g->stopping)
+		engine_connect(
+		    &g->engine, &(struct eventlink_target){ .unix_path = g->eventd_socket });
+	g->connected = true;
+}
+
 static int
 connect_server(struct gateway *g)
 {
@@ -318,10 +331,8 @@ connect_server(struct gateway *g)
 		    &g->monitor, g->loop, g->broker, g->config, &monitor_handler, g);
 	if (g->config->server == CONFIG_SERVER_BUILT_IN) {
 		g->eventd = eventd_start(g->loop, g->eventd_program, &g->config->built_in,
-		    g->eventd_socket, g->state);
-		if (!g->eventd)
-			return -1;
-		target.unix_path = g->eventd_socket;
+		    g->eventd_socket, g->state, on_eventd_ready, g);
+		return g->eventd ? 0 : -1;
 	}
 	engine_connect(&g->engine, &target);
 	return 0;
