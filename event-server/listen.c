@@ -94,7 +94,7 @@ add_listener(struct server *s, int fd)
 	ev_io_start(s->loop, w);
 }
 
-/* Cuts "HOST:PORT" or "[HOST]:PORT" in place. */
+/* Cuts "HOST:PORT" or "[HOST]:PORT" in place; what follows the last colon is the port. */
 static int
 split_address(char *address, char **host, char **port)
 {
@@ -111,8 +111,6 @@ split_address(char *address, char **host, char **port)
 	if (address[0] == '[' && len > 2 && address[len - 1] == ']') {
 		address[len - 1] = '\0';
 		*host = address + 1;
-	} else if (strchr(address, ':')) {
-		return -1;
 	}
 	return 0;
 }

@@ -25,6 +25,11 @@ from hat import Binary, Json, RegisterEvent  # noqa: E402
 PROGRAM = ROOT / os.environ.get('BUILD', 'build') / 'gateway-eventd'
 
 
+def setUpModule():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 class Eventd:
     """One gateway-eventd on a free port."""
 
@@ -636,6 +641,4 @@ class TestBadClients(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     unittest.main()
