@@ -427,7 +427,7 @@ static const struct {
 	const char *host;
 	unsigned port;
 } syslogs[] = {
-	{ "address: /dev/log", CONFIG_SYSLOG_LOCAL, NULL, 514 },
+	{ "address: /dev/log", CONFIG_SYSLOG_LOCAL, "/dev/log", 514 },
 	{ "address: [logs, 1514]", CONFIG_SYSLOG_UDP, "logs", 1514 },
 	{ "level: INFO", CONFIG_SYSLOG_UDP, "localhost", 514 },
 	{ "host: h, port: 6514, comm_type: UDP", CONFIG_SYSLOG_UDP, "h", 6514 },
@@ -446,10 +446,7 @@ START_TEST(syslog_addresses)
 	ck_assert(c->log.syslog.on);
 	ck_assert_int_eq(c->log.syslog_transport, syslogs[_i].transport);
 	ck_assert_uint_eq(c->log.syslog_port, syslogs[_i].port);
-	if (syslogs[_i].host)
-		ck_assert_str_eq(c->log.syslog_host, syslogs[_i].host);
-	else
-		ck_assert_ptr_null(c->log.syslog_host);
+	ck_assert_str_eq(c->log.syslog_host, syslogs[_i].host);
 	config_free(c);
 }
 END_TEST
