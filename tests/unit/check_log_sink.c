@@ -186,7 +186,10 @@ START_TEST(levels_of_devices_change_at_run_time)
 	const char *text = caught();
 	ck_assert_int_eq(count_lines(text), 3);
 	ck_assert_ptr_null(strstr(text, "not"));
-	/* A reload keeps them; -1 takes one back. */
+	/* A reload keeps them; they change; -1 takes one back. */
+	log_sink_set_device_level("a", LOG_LEVEL_NOTICE);
+	ck_assert_int_eq(log_sink_device_level("a"), LOG_LEVEL_NOTICE);
+	log_sink_set_device_level("a", LOG_LEVEL_ERROR);
 	log_sink_open(&console);
 	ck_assert_int_eq(log_sink_device_level("b"), LOG_LEVEL_DEBUG);
 	log_sink_set_device_level("b", -1);
