@@ -94,7 +94,7 @@ struct config_log {
 	enum log_level level; /* of the gateway's own lines */
 	struct config_log_target console, journal, syslog;
 	enum config_syslog syslog_transport;
-	const char *syslog_host; /* or NULL when local */
+	const char *syslog_host; /* when local: the path of its socket, "/dev/log" */
 	uint16_t syslog_port;
 };
 

@@ -150,7 +150,7 @@ take_syslog(struct config_check *k, const struct json *h, const char *base)
 	log->syslog_host = "localhost";
 	if (address && address->type == JSON_STRING) {
 		log->syslog_transport = CONFIG_SYSLOG_LOCAL;
-		log->syslog_host = NULL;
+		log->syslog_host = json_str(address);
 	} else if (address && address->type == JSON_ARRAY && address->count == 2) {
 		log->syslog_host = json_str(address->child);
 		json_int(address->last, 1, 65535, &port);
@@ -166,8 +166,8 @@ take_syslog(struct config_check *k, const struct json *h, const char *base)
 		config_warning(
 		    k, type, path, "only UDP and TCP are served, the handler is ignored");
 		log->syslog.on = false;
-	} else if (log->syslog_transport != CONFIG_SYSLOG_LOCAL && !log->syslog_host) {
-		config_error(k, h, base, "expected a host as a string");
+	} else if (!log->syslog_host) {
+		config_error(k, h, base, "expected a host or a path as a string");
 	}
 }
 

@@ -300,7 +300,9 @@ yaml_scalar_resolve(const char *text, size_t len, bool json, struct buffer *scra
 		return s;
 	}
 	s.type = JSON_NUMBER;
-	s.text = (const char *)buffer_data(scratch);
-	s.len = scratch->len;
+	if (!s.error) {
+		s.text = (const char *)buffer_data(scratch);
+		s.len = scratch->len;
+	}
 	return s;
 }

@@ -163,8 +163,8 @@ static const struct {
 	    "5:23 event_server_address: expected either event_server_address or monitor, found "
 	    "both\n" },
 
-	{ HEAD "sandbox: on\n",
-	    "3:10 sandbox: expected one of strict, best-effort, off, namespaces, found a boolean\n" },
+	{ HEAD "sandbox: on\n", "3:10 sandbox: expected one of strict, best-effort, off, "
+				"namespaces, found a boolean\n" },
 	{ HEAD "sandbox: none\n",
 	    "3:10 sandbox: expected one of strict, best-effort, off, namespaces, found none\n" },
 	{ HEAD "limits: {memory: 1, files: 1, start_ms: 1, ping_ms: 1, stop_ms: 1, credit: 1}\n",
@@ -197,12 +197,16 @@ static const struct {
 	{ "name: g\ndevices:\n  - {runner: /x, name: a, type: a/b, sandbox: 5, limits: []}\n",
 	    "3:33 devices[0].type: " BAD_NAME "\n"
 	    "3:58 devices[0].limits: expected an object or null, found an array\n"
-	    "3:47 devices[0].sandbox: expected one of strict, best-effort, off, namespaces, found a number\n" },
+	    "3:47 devices[0].sandbox: expected one of strict, best-effort, off, namespaces, found "
+	    "a number\n" },
 
 	{ HEAD "log: {version: 2, root: 5, handlers: []}\n",
 	    "3:16 log.version: expected an integer from 1 to 1, found 2\n"
 	    "3:38 log.handlers: expected an object, found an array\n"
 	    "3:25 log.root: expected an object, found a number\n" },
+	{ HEAD "log: {handlers: {s: {class: logging.handlers.SysLogHandler, host: 5}},\n"
+	       "  root: {handlers: [s]}}\n",
+	    "3:21 log.handlers.s: expected a host or a path as a string\n" },
 	{ HEAD "log: {root: {level: LOUD, handlers: [a]}}\n",
 	    "3:21 log.root.level: expected one of CRITICAL, ERROR, WARNING, INFO, DEBUG, NOTSET or "
 	    "a number, found LOUD\n"
@@ -235,6 +239,13 @@ static const struct {
 	{ HEAD "log: {loggers: {asyncio: {level: DEBUG}, hat.gatewayx: {}}}\n",
 	    "warning 3:26 log.loggers.asyncio: ignored: no logger of this program\n"
 	    "warning 3:56 log.loggers.hat.gatewayx: ignored: no logger of this program\n" },
+	{ HEAD "log: {handlers: {s: {class: logging.handlers.SysLogHandler, comm_type: SSL}},\n"
+	       "  root: {handlers: [s]}}\n",
+	    "warning 3:72 log.handlers.s.comm_type: only UDP and TCP are served, the handler is "
+	    "ignored\n" },
+	{ HEAD "log: {handlers: {s: &s {class: logging.handlers.SysLogHandler}, t: *s},\n"
+	       "  root: {handlers: [s, t]}}\n",
+	    "warning 3:68 log.handlers.t: a second syslog handler is ignored\n" },
 	{ HEAD "event_server_address: tcp+sbs://h:1\nevent_server_group: e\n",
 	    "warning 4:21 event_server_group: ignored without monitor\n" },
 };
@@ -427,7 +438,7 @@ static const struct {
 	const char *host;
 	unsigned port;
 } syslogs[] = {
-	{ "address: /dev/log", CONFIG_SYSLOG_LOCAL, NULL, 514 },
+	{ "address: /dev/log", CONFIG_SYSLOG_LOCAL, "/dev/log", 514 },
 	{ "address: [logs, 1514]", CONFIG_SYSLOG_UDP, "logs", 1514 },
 	{ "level: INFO", CONFIG_SYSLOG_UDP, "localhost", 514 },
 	{ "host: h, port: 6514, comm_type: UDP", CONFIG_SYSLOG_UDP, "h", 6514 },
@@ -446,10 +457,7 @@ START_TEST(syslog_addresses)
 	ck_assert(c->log.syslog.on);
 	ck_assert_int_eq(c->log.syslog_transport, syslogs[_i].transport);
 	ck_assert_uint_eq(c->log.syslog_port, syslogs[_i].port);
-	if (syslogs[_i].host)
-		ck_assert_str_eq(c->log.syslog_host, syslogs[_i].host);
-	else
-		ck_assert_ptr_null(c->log.syslog_host);
+	ck_assert_str_eq(c->log.syslog_host, syslogs[_i].host);
 	config_free(c);
 }
 END_TEST
@@ -764,6 +772,47 @@ START_TEST(too_many_devices)
 }
 END_TEST
 
+START_TEST(limits_of_file_and_name)
+{
+	char path[] = "/tmp/check_config_XXXXXX", text[512], name[CONFIG_MAX_NAME + 2];
+	int fd = mkstemp(path);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ftruncate(fd, CONFIG_MAX_FILE + 1), 0);
+	buffer_reset(&faults);
+	ck_assert_ptr_null(config_load(path, on_fault, NULL));
+	ck_assert_str_eq(reported(), "0:0 : longer than 33554432 bytes\n");
+	close(fd);
+	unlink(path);
+
+	memset(name, 'n', sizeof(name) - 1);
+	name[CONFIG_MAX_NAME] = '\0';
+	snprintf(text, sizeof(text), "name: %s\ndevices: []\n", name);
+	config_free(load_good(text));
+	name[CONFIG_MAX_NAME] = 'n';
+	name[CONFIG_MAX_NAME + 1] = '\0';
+	snprintf(text, sizeof(text), "name: %s\ndevices: []\n", name);
+	ck_assert_ptr_null(load(text));
+	ck_assert_str_eq(reported(), "1:7 name: expected a name of at most 255 bytes, found 256\n");
+}
+END_TEST
+
+START_TEST(faults_are_printed_as_compilers_do)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	config_report_print(f, SCHEMA_ERROR, "a.yaml", 3, 7, "name", "is wrong");
+	config_report_print(f, SCHEMA_WARNING, "a.yaml", 3, 7, "", "is odd");
+	config_report_print(f, SCHEMA_ERROR, "a.yaml", 0, 0, "", "is not there");
+	fclose(f);
+	ck_assert_str_eq(text, "a.yaml:3:7: name: is wrong\na.yaml:3:7: warning: is odd\n"
+			       "a.yaml: is not there\n");
+	free(text);
+}
+END_TEST
+
 /* 0.12 s on the machine it was written on; what is caught here is a cost that is not linear. */
 START_TEST(fifty_thousand_points_load_at_once)
 {
@@ -815,6 +864,8 @@ main(void)
 	tcase_add_test(tc, unreadable_files);
 	tcase_add_test(tc, faults_are_counted_not_poured_out);
 	tcase_add_test(tc, too_many_devices);
+	tcase_add_test(tc, limits_of_file_and_name);
+	tcase_add_test(tc, faults_are_printed_as_compilers_do);
 	tcase_add_test(tc, fifty_thousand_points_load_at_once);
 	Suite *s = suite_create("config");
 	suite_add_tcase(s, tc);

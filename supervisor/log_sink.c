@@ -1,0 +1,291 @@
+#include "supervisor/log_sink.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <systemd/sd-journal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "supervisor/log_limit.h"
+#include "supervisor/syslog_out.h"
+
+enum {
+	MAX_LINE = 1280, /* of standard error: a log line and its head */
+};
+
+/* A device whose level is not the gateway's. */
+struct device_level {
+	char *device; /* owned */
+	enum log_level level;
+};
+
+static struct {
+	struct config_log conf; /* its syslog_host is not used after log_sink_open() */
+	bool on_journal;	/* standard error is the journal's stream */
+	bool has_journal;	/* sd_journal_sendv() is silent where there is none */
+	bool syslog_open;
+	struct syslog_out syslog;
+	struct log_limit limit;
+	struct device_level *levels; /* sorted by device */
+	size_t level_count;
+} sink;
+
+/* systemd says in JOURNAL_STREAM which "device:inode" it connected to the journal: standard error
+ * may have been redirected since. */
+static bool
+stderr_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat st;
+
+	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+static void
+write_stderr(enum log_level level, const char *device, const char *text, bool prefix)
+{
+	struct timespec ts;
+	struct tm tm;
+	char line[MAX_LINE];
+	int n;
+
+	if (prefix) {
+		n = snprintf(line, sizeof(line), "<%d>%s%s%s\n", (int)level, device ? device : "",
+		    device ? ": " : "", text);
+	} else {
+		clock_gettime(CLOCK_REALTIME, &ts);
+		localtime_r(&ts.tv_sec, &tm);
+		n = snprintf(line, sizeof(line), "%02d:%02d:%02d.%03ld %-7s %s%s%s\n", tm.tm_hour,
+		    tm.tm_min, tm.tm_sec, ts.tv_nsec / 1000000, log_level_name(level),
+		    device ? device : "", device ? ": " : "", text);
+	}
+	if (n >= (int)sizeof(line)) {
+		n = sizeof(line);
+		line[n - 1] = '\n';
+	}
+	/* A log that cannot be written must not stop the work: the line is lost. */
+	ssize_t written = write(STDERR_FILENO, line, (size_t)n);
+	(void)written;
+}
+
+/* With its fields, so that "journalctl DEVICE=plc1" works. Returns false where there is no journal.
+ */
+static bool
+write_journal(enum log_level level, const char *device, const char *event, const char *text)
+{
+	char priority[16], fields[3][MAX_LINE];
+	struct iovec iov[5] = {
+		{ priority,
+		    (size_t)snprintf(priority, sizeof(priority), "PRIORITY=%d", (int)level) },
+		{ (char[]){ "SYSLOG_IDENTIFIER=gatewayd" },
+		    sizeof("SYSLOG_IDENTIFIER=gatewayd") - 1 },
+	};
+	int n = 2;
+
+	snprintf(
+	    fields[0], MAX_LINE, "MESSAGE=%s%s%s", device ? device : "", device ? ": " : "", text);
+	iov[n++] = (struct iovec){ fields[0], strlen(fields[0]) };
+	if (device) {
+		snprintf(fields[1], MAX_LINE, "DEVICE=%s", device);
+		iov[n++] = (struct iovec){ fields[1], strlen(fields[1]) };
+	}
+	if (event) {
+		snprintf(fields[2], MAX_LINE, "EVENT=%s", event);
+		iov[n++] = (struct iovec){ fields[2], strlen(fields[2]) };
+	}
+	return sink.has_journal && sd_journal_sendv(iov, n) == 0;
+}
+
+static bool
+wants(const struct config_log_target *t, enum log_level level)
+{
+	return t->on && level <= t->level;
+}
+
+/* To every target; standard error alone where none of the others takes it. */
+static void
+write_targets(enum log_level level, const char *device, const char *event, const char *text)
+{
+	bool console = wants(&sink.conf.console, level);
+	bool journal = wants(&sink.conf.journal, level) || (console && sink.on_journal);
+
+	if (journal && write_journal(level, device, event, text))
+		console = console && !sink.on_journal;
+	else if (journal)
+		console = true;
+	if (console)
+		write_stderr(level, device, text, sink.on_journal);
+	if (sink.syslog_open && wants(&sink.conf.syslog, level))
+		syslog_out_write(&sink.syslog, level, device, event, text);
+}
+
+static void
+write_left_out(const char *device, const char *event, uint64_t left_out)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%llu lines of '%s' were left out, as they came too fast",
+	    (unsigned long long)left_out, event);
+	write_targets(LOG_LEVEL_WARNING, device && *device ? device : NULL, "log_suppressed", text);
+}
+
+static int
+compare_device(const void *key, const void *element)
+{
+	return strcmp(key, ((const struct device_level *)element)->device);
+}
+
+static struct device_level *
+find_level(const char *device)
+{
+	return sink.level_count ? bsearch(device, sink.levels, sink.level_count,
+				      sizeof(*sink.levels), compare_device)
+				: NULL;
+}
+
+enum log_level
+log_sink_device_level(const char *device)
+{
+	const struct device_level *l = device ? find_level(device) : NULL;
+
+	return l ? l->level : sink.conf.level;
+}
+
+static void
+on_line(enum log_level level, const char *device, const char *event, const char *text)
+{
+	uint64_t left_out;
+
+	if (level > log_sink_device_level(device))
+		return;
+	/* Lines without an event are our own words, and few; debug is asked for by somebody who
+	 * reads. */
+	if (event && level < LOG_LEVEL_DEBUG) {
+		if (!log_limit_take(&sink.limit, device, event, monotime_now(), &left_out))
+			return;
+		if (left_out)
+			write_left_out(device, event, left_out);
+	}
+	write_targets(level, device, event, text);
+}
+
+/* common/log.h lets through what any device wants; on_line() knows which. */
+static void
+apply_levels(void)
+{
+	enum log_level most = sink.conf.level;
+
+	for (size_t i = 0; i < sink.level_count; i++)
+		if (sink.levels[i].level > most)
+			most = sink.levels[i].level;
+	log_set_level(most);
+}
+
+static void
+remove_level(struct device_level *l)
+{
+	free(l->device);
+	sink.level_count--;
+	memmove(l, l + 1, (size_t)(sink.levels + sink.level_count - l) * sizeof(*l));
+}
+
+static int
+add_level(const char *device, enum log_level level)
+{
+	size_t at = 0;
+	char *copy = strdup(device);
+	struct device_level *levels =
+	    copy ? reallocarray(sink.levels, sink.level_count + 1, sizeof(*levels)) : NULL;
+
+	if (!levels) {
+		free(copy);
+		errno = ENOMEM;
+		return -1;
+	}
+	sink.levels = levels;
+	while (at < sink.level_count && strcmp(levels[at].device, device) < 0)
+		at++;
+	memmove(&levels[at + 1], &levels[at], (sink.level_count - at) * sizeof(*levels));
+	levels[at] = (struct device_level){ copy, level };
+	sink.level_count++;
+	return 0;
+}
+
+int
+log_sink_set_device_level(const char *device, int level)
+{
+	struct device_level *l = find_level(device);
+	int r = 0;
+
+	if (l && level < 0)
+		remove_level(l);
+	else if (l)
+		l->level = (enum log_level)level;
+	else if (level >= 0)
+		r = add_level(device, (enum log_level)level);
+	apply_levels();
+	return r;
+}
+
+int
+log_sink_open(const struct config_log *conf)
+{
+	int r = 0;
+
+	if (sink.syslog_open)
+		syslog_out_close(&sink.syslog);
+	sink.conf = *conf;
+	sink.syslog_open = false;
+	sink.on_journal = stderr_is_journal();
+	sink.has_journal = access("/run/systemd/journal/socket", W_OK) == 0;
+	if (conf->syslog.on) {
+		r = syslog_out_open(&sink.syslog, conf);
+		sink.syslog_open = r == 0;
+		if (r < 0 && !conf->journal.on)
+			sink.conf.console = (struct config_log_target){ true, LOG_LEVEL_DEBUG };
+	}
+	sink.conf.syslog_host = NULL;
+	apply_levels();
+	log_set_sink(on_line);
+	return r;
+}
+
+static void
+tell_left_out(struct monotime now, bool all)
+{
+	const struct log_limit_kind *k;
+	uint64_t left_out;
+
+	while ((k = log_limit_reopened(&sink.limit, now, all, &left_out)))
+		write_left_out(k->device, k->event, left_out);
+}
+
+void
+log_sink_tick(struct monotime now)
+{
+	tell_left_out(now, false);
+	if (sink.syslog_open)
+		syslog_out_flush(&sink.syslog, now);
+}
+
+void
+log_sink_close(void)
+{
+	tell_left_out(monotime_now(), true);
+	if (sink.syslog_open)
+		syslog_out_close(&sink.syslog);
+	while (sink.level_count)
+		remove_level(&sink.levels[sink.level_count - 1]);
+	free(sink.levels);
+	sink.levels = NULL;
+	sink.syslog_open = false;
+	log_set_sink(NULL);
+	log_set_level(sink.conf.level);
+	log_limit_init(&sink.limit);
+}

@@ -1,0 +1,35 @@
+/*
+ * Where the supervisor's log lines go, in the supervisor: standard error for
+ * people, the journal with its fields (natively where systemd connected standard
+ * error to it, as "<N>" lines where that fails), a syslog daemon; each as the
+ * configuration's "log" says. Lines of one (device, event) are limited in rate (debug
+ * is not); a level can be set for each device at run time. One sink a process.
+ */
+#ifndef SUPERVISOR_LOG_SINK_H
+#define SUPERVISOR_LOG_SINK_H
+
+#include "common/log.h"
+#include "common/monotime.h"
+#include "supervisor/config.h"
+
+enum {
+	LOG_SINK_TICK_MS = 1000, /* how often log_sink_tick() wants to be called */
+};
+
+/* Takes over the log of this process; copies what it needs of conf. Called again (on reload) it
+ * starts anew but keeps the devices' levels. Returns 0, or -1 with errno where the syslog daemon's
+ * address cannot be found: then lines go to the other targets, standard error at least. */
+int log_sink_open(const struct config_log *conf);
+/* Says what was left out, and gives the log back to standard error. */
+void log_sink_close(void);
+
+/* Of lines about this device: the runner's and the supervisor's. level -1: the gateway's level
+ * again. Returns 0, or -1 with errno ENOMEM. */
+int log_sink_set_device_level(const char *device, int level);
+enum log_level log_sink_device_level(const char *device);
+
+/* Says what was left out of the kinds that may pass again, and moves what waits for a syslog
+ * daemon. */
+void log_sink_tick(struct monotime now);
+
+#endif
