@@ -58,16 +58,19 @@ $(AR_IEC_DEVICES): $(call obj,device-runners/iec60870/*.c)
 $(AR_MODBUS_DEVICES): $(call obj,device-runners/modbus/*.c)
 $(AR_SUPERVISOR): $(call obj,supervisor/*.c)
 $(AR_EVENTD): $(call obj,event-server/*.c)
-$(AR_CTL): $(call obj,gatewayctl/*.c)
+# The program has the folder's name: its objects go elsewhere.
+$(AR_CTL): $(patsubst gatewayctl/%.c,$(B)/ctl/%.o,$(filter-out %/main.c,$(wildcard gatewayctl/*.c)))
 
 %.a:
 	@mkdir -p $(@D)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
+COMPILE = @mkdir -p $(@D); echo "  cc   $<"; $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 $(B)/%.o: %.c
-	@mkdir -p $(@D); echo "  cc   $<"
-	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(COMPILE)
+$(B)/ctl/%.o: gatewayctl/%.c
+	$(COMPILE)
 
 # The runners' system call filters are computed once, here, by libseccomp.
 $(B)/device-runners/filter/mkfilter: $(B)/device-runners/filter/mkfilter.o
@@ -83,7 +86,7 @@ $(B)/gatewayd: $(B)/supervisor/main.o $(AR_SUPERVISOR) $(AR_HAT) $(AR_IPC) $(AR_
 	$(LINK) $^ -lev -lyaml -lmsgpackc -lcares -lyajl -lsystemd -lm
 $(B)/gateway-eventd: $(B)/event-server/main.o $(AR_EVENTD) $(AR_HAT) $(AR_COMMON)
 	$(LINK) $^ -lev -llmdb -lyajl -lm
-$(B)/gatewayctl: $(B)/gatewayctl/main.o $(AR_CTL) $(AR_IPC) $(AR_COMMON)
+$(B)/gatewayctl: $(B)/ctl/main.o $(AR_CTL) $(AR_IPC) $(AR_COMMON)
 	$(LINK) $^ -lmsgpackc -lyajl -lm
 $(B)/libexec/modbus: $(call obj,device-runners/modbus/*.c) $(B)/device-runners/modbus/main.o \
     $(AR_RUNNER) $(AR_MODBUS) $(AR_IPC) $(AR_COMMON)

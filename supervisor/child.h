@@ -60,6 +60,12 @@ struct child_counter {
 	uint64_t value;
 };
 
+/* How many events it had registered by then. */
+struct child_rate {
+	struct monotime when;
+	uint64_t registered;
+};
+
 /* What the owner of a child does for it. */
 struct child_ops {
 	/* child->pending got its first bytes. */
@@ -134,6 +140,7 @@ struct child {
 
 	uint64_t registered, delivered, dropped, violations;
 	uint64_t events_since_spawn;
+	struct child_rate rates[2]; /* older, newer; taken by whoever shows rates */
 	uint64_t exec_ns; /* what the last spawn took */
 	char link[40];
 	bool tracing;

@@ -297,9 +297,9 @@ on_events(void *arg, struct eventer_events_iter *events)
 	struct eventer_event event;
 
 	while (e->active && !e->leaving && eventer_events_next(events, &event)) {
-		if (e->watch.on_notified)
-			e->watch.on_notified(e->watch.arg, &event);
 		struct engine_device *d = route(e, &event);
+		if (e->watch.on_notified)
+			e->watch.on_notified(e->watch.arg, d ? d->child : NULL, &event);
 		if (!d)
 			e->unrouted++;
 		else if (has_suffix(d->child, &event, enable_suffix, 2))
@@ -570,6 +570,19 @@ engine_register(struct engine *e, const struct sbs_str *segments, size_t count,
 		eventlink_register(&e->link, 1, buffer_data(&b), b.len);
 	buffer_clear(&b);
 	return failed ? (errno = EMSGSIZE, -1) : 0;
+}
+
+int
+engine_query(
+    struct engine *e, const struct eventer_types *types, eventlink_query_cb *cb, void *arg)
+{
+	return eventlink_query_latest(&e->link, types, cb, arg);
+}
+
+void
+engine_forget_query(struct engine *e, void *arg)
+{
+	eventlink_forget(&e->link, arg);
 }
 
 struct engine_device *

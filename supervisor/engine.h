@@ -31,7 +31,8 @@ struct engine_watch {
 	void (*on_link)(void *arg);
 	/* Encoded RegisterEvents on their way to the Event Server. */
 	void (*on_registered)(void *arg, struct child *c, size_t count, const void *events, size_t len);
-	void (*on_notified)(void *arg, const struct eventer_event *e);
+	/* c: whose it is, or NULL. */
+	void (*on_notified)(void *arg, struct child *c, const struct eventer_event *e);
 	void (*on_trace)(void *arg, struct child *c, uint32_t direction,
 	    const struct timestamp *when, const void *frame, size_t len);
 	void (*on_config_fault)(void *arg, struct child *c, enum schema_severity severity,
@@ -73,6 +74,12 @@ void engine_disconnect(struct engine *e, void (*on_left)(void *arg), void *arg);
 /* Registers an event of any type, as gatewayctl may. count segments. */
 int engine_register(struct engine *e, const struct sbs_str *segments, size_t count,
     const struct timestamp *source, const struct eventer_payload *payload);
+/* The latest events of these encoded types, of any device. When the link goes down no answer comes.
+ * Returns 0, or -1 with errno (ENOTCONN, ENOBUFS). */
+int engine_query(struct engine *e, const struct eventer_types *types, eventlink_query_cb *cb,
+    void *arg);
+/* The answer to queries of this arg is not wanted any more. */
+void engine_forget_query(struct engine *e, void *arg);
 /* The device of that name ("plc1", or "type/name" where several types share it), or NULL. */
 struct engine_device *engine_find(struct engine *e, const char *name);
 

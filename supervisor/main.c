@@ -15,6 +15,7 @@
 #include "supervisor/broker.h"
 #include "supervisor/check.h"
 #include "supervisor/config.h"
+#include "supervisor/control.h"
 #include "supervisor/engine.h"
 #include "supervisor/eventd.h"
 #include "supervisor/monitor.h"
@@ -38,6 +39,7 @@ struct gateway {
 	struct monitor monitor;
 	struct observer_event_server server; /* of the Monitor Server: where the engine is connected */
 	bool connected;
+	struct control *control;
 	ev_signal signals[3];
 	ev_timer watchdog;
 	int exit_code;
@@ -130,20 +132,16 @@ find_programs(struct gateway *g)
 	    (int)sizeof(g->eventd_program) - 32, self);
 }
 
-/* $RUNTIME_DIRECTORY (systemd), else $XDG_RUNTIME_DIR/gatewayd, else /run/gatewayd; the same for
- * what is kept. */
+/* Folders for sockets, and for what is kept. */
 static int
 find_directories(struct gateway *g)
 {
-	const char *runtime = getenv("RUNTIME_DIRECTORY"), *xdg = getenv("XDG_RUNTIME_DIR");
 	const char *state = getenv("STATE_DIRECTORY"), *xdg_state = getenv("XDG_STATE_HOME");
 
-	if (runtime)
-		snprintf(g->runtime, sizeof(g->runtime), "%.4000s", runtime);
-	else if (xdg)
-		snprintf(g->runtime, sizeof(g->runtime), "%.4000s/gatewayd", xdg);
-	else
-		snprintf(g->runtime, sizeof(g->runtime), "/run/gatewayd");
+	if (control_runtime_folder(g->runtime, sizeof(g->runtime)) < 0) {
+		log_error("folder for sockets: %s", strerror(errno));
+		return -1;
+	}
 	if (state)
 		snprintf(g->state, sizeof(g->state), "%.4000s", state);
 	else if (xdg_state)
@@ -338,6 +336,21 @@ connect_server(struct gateway *g)
 	return 0;
 }
 
+/* Before anything else is started: a second gateway in the same folder ends here. */
+static int
+open_control(struct gateway *g)
+{
+	const struct control_hooks hooks = { .arg = g, .config_path = g->config_path };
+	char path[PATH_SIZE + 16], err[256];
+
+	snprintf(path, sizeof(path), "%s/control", g->runtime);
+	g->control = control_open(
+	    g->loop, &g->engine, path, g->config->control_group, &hooks, err, sizeof(err));
+	if (!g->control)
+		log_error("start: %s", err);
+	return g->control ? 0 : -1;
+}
+
 static int
 run(struct gateway *g)
 {
@@ -348,8 +361,11 @@ run(struct gateway *g)
 		log_error("start: %s", strerror(errno));
 		return EXIT_FAILURE;
 	}
+	if (open_control(g) < 0)
+		return EXIT_FAILURE;
 	watch_signals(g);
 	if (connect_server(g) < 0) {
+		control_close(g->control);
 		log_error("start: out of memory");
 		return EXIT_FAILURE;
 	}
@@ -357,6 +373,7 @@ run(struct gateway *g)
 	    g->config->device_count);
 	sd_notify(0, "READY=1");
 	ev_run(g->loop, 0);
+	control_close(g->control);
 	engine_clear(&g->engine);
 	if (g->config->server == CONFIG_SERVER_MONITOR)
 		monitor_close(&g->monitor);

@@ -1,0 +1,346 @@
+/* gatewayctl: asks a running gatewayd, and shows what it says. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gatewayctl/client.h"
+#include "gatewayctl/command.h"
+
+enum { WAIT_DEFAULT_S = 30, MAX_SECONDS = 1000000, COLUMN = 27 };
+
+static volatile sig_atomic_t interrupted;
+
+static void
+usage(FILE *f)
+{
+	fprintf(
+	    f, "usage: gatewayctl [--json] [--socket PATH] COMMAND [OPTION...] [ARGUMENT...]\n\n");
+	for (const struct command *c = commands; c->arguments; c++) {
+		const char *name = control_command_name(c->id);
+		int n = fprintf(f, "  %s %s", name, c->arguments);
+		fprintf(f, "%*s%s\n", n < COLUMN ? COLUMN - n : 1, "", c->about);
+	}
+	fprintf(f,
+	    "\n"
+	    "  -j, --json               JSON for scripts: an array of rows, or an object a line\n"
+	    "  -s, --socket PATH        gatewayd's socket (default: control in "
+	    "$RUNTIME_DIRECTORY,\n"
+	    "                           else $XDG_RUNTIME_DIR/gatewayd, else /run/gatewayd)\n"
+	    "  -h, --help               this text; after a command, the command's\n"
+	    "  -V, --version            the version\n\n"
+	    "Exit code: 0 done, 1 refused or not running, 2 usage, 3 gatewayd not reachable.\n"
+	    "See gatewayctl(1).\n");
+}
+
+static void
+command_usage(FILE *f, const struct command *c)
+{
+	const char *name = control_command_name(c->id);
+
+	fprintf(f, "usage: gatewayctl %s%s%s%s%s %s\n%s\n%s", name,
+	    c->options & OPTION_WAIT ? " [--wait]" : "",
+	    c->options & OPTION_DIFF ? " [--diff]" : "",
+	    c->options & OPTION_COUNT ? " [--count N]" : "",
+	    c->options & OPTION_TIMEOUT ? " [--timeout S]" : "", c->arguments, c->about, c->help);
+}
+
+static bool
+parse_seconds(const char *text, double *v)
+{
+	char *end;
+
+	*v = strtod(text, &end);
+	return end != text && *end == '\0' && *v > 0 && *v < MAX_SECONDS;
+}
+
+static bool
+parse_count(const char *text, int64_t *v)
+{
+	char *end;
+
+	errno = 0;
+	*v = strtoll(text, &end, 10);
+	return end != text && *end == '\0' && errno == 0 && *v > 0;
+}
+
+static const struct option long_options[] = {
+	{ "json", no_argument, NULL, 'j' },
+	{ "socket", required_argument, NULL, 's' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "wait", no_argument, NULL, 'w' },
+	{ "timeout", required_argument, NULL, 't' },
+	{ "count", required_argument, NULL, 'n' },
+	{ "diff", no_argument, NULL, 'd' },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* What an option needs of its command; 0: nothing. */
+static unsigned
+needed(int option)
+{
+	switch (option) {
+	case 'w':
+		return OPTION_WAIT;
+	case 't':
+		return OPTION_TIMEOUT;
+	case 'n':
+		return OPTION_COUNT;
+	case 'd':
+		return OPTION_DIFF;
+	default:
+		return 0;
+	}
+}
+
+static bool
+take_option(struct options *o, int option, const char *value)
+{
+	switch (option) {
+	case 'j':
+		o->json = true;
+		return true;
+	case 's':
+		o->socket = value;
+		return true;
+	case 'h':
+		o->help = true;
+		return true;
+	case 'w':
+		o->wait = true;
+		return true;
+	case 'd':
+		o->diff = true;
+		return true;
+	case 't':
+		o->has_timeout = true;
+		return parse_seconds(value, &o->timeout_s);
+	case 'n':
+		return parse_count(value, &o->count);
+	default:
+		return false;
+	}
+}
+
+/* Options from optind on; c: NULL before the command is known. Returns false on wrong usage. */
+static bool
+parse_options(struct options *o, const struct command *c, int argc, char **argv)
+{
+	bool ordered = !c || c->options & OPTION_ORDERED;
+
+	for (int option; (option = getopt_long(argc, argv, ordered ? "+js:hVwt:n:d" : "js:hVwt:n:d",
+			      long_options, NULL)) != -1;) {
+		if (option == 'V') {
+			printf("gatewayctl %s\n", GATEWAYD_VERSION);
+			exit(CONTROL_DONE);
+		}
+		unsigned need = needed(option);
+		if (need && (!c || !(c->options & need))) {
+			fprintf(stderr, "gatewayctl: an option that is not for this command\n");
+			return false;
+		}
+		if (!take_option(o, option, optarg)) {
+			if (option != '?')
+				fprintf(stderr,
+				    "gatewayctl: expected a positive number, found '%s'\n", optarg);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void
+on_signal(int number)
+{
+	(void)number;
+	interrupted = 1;
+}
+
+static void
+catch_interrupts(void)
+{
+	/* Without SA_RESTART, so that a wait ends. */
+	const struct sigaction action = { .sa_handler = on_signal };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+static bool
+is_stream(const struct command *c)
+{
+	return c->view->kind == VIEW_STREAM;
+}
+
+static struct monotime
+deadline_of(const struct command *c, const struct options *o)
+{
+	double s = o->has_timeout	   ? o->timeout_s
+		   : is_stream(c)	   ? 0
+		   : c->id == CONTROL_WAIT ? WAIT_DEFAULT_S
+					   : CLIENT_ANSWER_MS / 1e3;
+
+	return s > 0 ? monotime_add_ms(monotime_now(), (int64_t)(s * 1e3)) : (struct monotime){ 0 };
+}
+
+/* The time is over: that ends a stream well, and anything else not. */
+static int
+give_up(const struct command *c)
+{
+	if (is_stream(c))
+		return CONTROL_DONE;
+	fprintf(stderr, c->id == CONTROL_WAIT ? "gatewayctl: not in time\n"
+					      : "gatewayctl: gatewayd does not answer in time\n");
+	return c->id == CONTROL_WAIT ? CONTROL_REFUSED : CONTROL_UNREACHABLE;
+}
+
+/* Returns true when the stream has shown as many as it was to. */
+static bool
+add_rows(struct view *v, const struct control_reply *reply, const struct options *o, int64_t *count)
+{
+	json_foreach (row, reply->rows)
+		if (view_add(v, row) && o->count && ++*count == o->count)
+			return true;
+	return false;
+}
+
+static int
+receive(struct client *client, const struct command *c, const struct options *o, struct view *v)
+{
+	struct monotime deadline = deadline_of(c, o);
+	struct control_reply reply;
+	int64_t count = 0;
+
+	while (!interrupted) {
+		switch (client_receive(client, deadline, &reply)) {
+		case CLIENT_TIMEOUT:
+			return give_up(c);
+		case CLIENT_INTERRUPTED:
+			continue;
+		case CLIENT_LOST:
+			fprintf(stderr, "gatewayctl: %s\n", client->error);
+			return CONTROL_UNREACHABLE;
+		case CLIENT_REPLY:
+			break;
+		}
+		bool full = add_rows(v, &reply, o, &count);
+		if (is_stream(c))
+			fflush(stdout);
+		if (reply.error)
+			fprintf(stderr, "gatewayctl: %s\n", reply.error);
+		json_free(reply.doc);
+		if (full || reply.end)
+			return full ? CONTROL_DONE : (int)reply.code;
+	}
+	return is_stream(c) ? CONTROL_DONE : CONTROL_REFUSED;
+}
+
+static int
+ask(struct client *client, const struct command *c, const struct options *o, int argc, char **argv,
+    struct view *v)
+{
+	struct buffer b;
+	struct json_writer w = { .b = &b };
+	int code = CONTROL_USAGE;
+
+	buffer_init(&b, CONTROL_MAX_REQUEST);
+	json_begin_object(&w, NULL);
+	json_put_str(&w, "command", control_command_name(c->id));
+	if (!c->request(&w, o, argc, argv))
+		goto done;
+	json_end_object(&w);
+	if (buffer_failed(&b)) {
+		fprintf(stderr, "gatewayctl: the arguments are too long\n");
+		goto done;
+	}
+	if (client->fd < 0 && client_open(client, o->socket) < 0) {
+		fprintf(stderr, "gatewayctl: %s\n", client->error);
+		code = CONTROL_UNREACHABLE;
+		goto done;
+	}
+	view_begin(v, c->view, o->json);
+	code = client_send(client, buffer_data(&b), b.len) < 0 ? CONTROL_UNREACHABLE
+							       : receive(client, c, o, v);
+	view_end(v);
+done:
+	buffer_clear(&b);
+	return code;
+}
+
+/* Each device in turn, all within one deadline. */
+static int
+wait_for_all(
+    struct client *client, const struct command *c, const struct options *o, int argc, char **argv)
+{
+	const struct command *wait = command_find("wait");
+	struct monotime start = monotime_now();
+	double limit = o->has_timeout ? o->timeout_s : WAIT_DEFAULT_S;
+	struct options left = { .has_timeout = true };
+	int code = CONTROL_DONE;
+	struct view v;
+
+	for (int i = 0; i < argc && code == CONTROL_DONE; i++) {
+		char *args[] = { argv[i], (char *)c->wait_for };
+		left.timeout_s = limit - (double)monotime_diff_ms(monotime_now(), start) / 1e3;
+		if (left.timeout_s < 0.001)
+			left.timeout_s = 0.001;
+		code = ask(client, wait, &left, 2, args, &v);
+	}
+	return code;
+}
+
+static int
+run(const struct command *c, const struct options *o, int argc, char **argv)
+{
+	struct client client = { .fd = -1 };
+	struct view v;
+
+	if (is_stream(c) || o->wait || c->id == CONTROL_WAIT)
+		catch_interrupts();
+	int code = ask(&client, c, o, argc, argv, &v);
+	if (code == CONTROL_DONE && o->wait)
+		code = wait_for_all(&client, c, o, argc, argv);
+	client_close(&client);
+	if (fflush(stdout) != 0 && code == CONTROL_DONE) {
+		perror("gatewayctl: standard output");
+		code = CONTROL_REFUSED;
+	}
+	return code;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o = { 0 };
+
+	if (!parse_options(&o, NULL, argc, argv)) {
+		usage(stderr);
+		return CONTROL_USAGE;
+	}
+	if (o.help || optind == argc) {
+		usage(o.help ? stdout : stderr);
+		return o.help ? CONTROL_DONE : CONTROL_USAGE;
+	}
+	const struct command *c = command_find(argv[optind]);
+	if (!c) {
+		fprintf(stderr, "gatewayctl: unknown command '%s'\n", argv[optind]);
+		usage(stderr);
+		return CONTROL_USAGE;
+	}
+	argc -= optind;
+	argv += optind;
+	optind = 0; /* glibc: begin anew */
+	bool good = parse_options(&o, c, argc, argv);
+	if (good && o.help) {
+		command_usage(stdout, c);
+		return CONTROL_DONE;
+	}
+	argc -= optind;
+	if (!good || argc < c->min || argc > c->max) {
+		command_usage(stderr, c);
+		return CONTROL_USAGE;
+	}
+	return run(c, &o, argc, argv + optind);
+}

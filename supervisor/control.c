@@ -1,0 +1,630 @@
+#include "supervisor/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/fdutil.h"
+#include "common/log.h"
+#include "supervisor/control_client.h"
+
+enum {
+	BACKLOG = 64,
+	FLUSH_AT =
+	    24 * 1024, /* a packet this full leaves, so that any row fits beside what it holds */
+	END_ROOM = 8 * CONTROL_MAX_ERROR, /* of a packet, kept for its end */
+	MAX_GROUPS = 256,
+};
+
+static control_handler *const handlers[CONTROL_COMMAND_COUNT] = {
+	[CONTROL_STATUS] = control_on_status,
+	[CONTROL_SHOW] = control_on_show,
+	[CONTROL_INFO] = control_on_info,
+	[CONTROL_WATCH] = control_on_watch,
+	[CONTROL_EVENTS] = control_on_events,
+	[CONTROL_SEND] = control_on_send,
+	[CONTROL_ENABLE] = control_on_enable,
+	[CONTROL_DISABLE] = control_on_disable,
+	[CONTROL_RESTART] = control_on_restart,
+	[CONTROL_WAIT] = control_on_wait,
+	[CONTROL_TRACE] = control_on_trace,
+	[CONTROL_LOG] = control_on_log,
+	[CONTROL_RELOAD] = control_on_reload,
+};
+
+/* --- a client ----------------------------------------------------------------------------------
+ */
+
+static void
+set_deadline(struct control_client *c, int64_t ms)
+{
+	ev_timer_stop(c->control->loop, &c->deadline);
+	ev_timer_set(&c->deadline, (double)ms / 1e3, 0.);
+	ev_timer_start(c->control->loop, &c->deadline);
+}
+
+static void
+end_request(struct control_client *c)
+{
+	json_free(c->request);
+	c->request = NULL;
+}
+
+static void
+client_free(struct control_client *c)
+{
+	struct control *control = c->control;
+	size_t i = 0;
+
+	ev_io_stop(control->loop, &c->readable);
+	ev_io_stop(control->loop, &c->writable);
+	ev_timer_stop(control->loop, &c->deadline);
+	fd_close(c->fd);
+	control_forget_query(c);
+	end_request(c);
+	control->waiting -= c->queue.len;
+	buffer_clear(&c->queue);
+	buffer_clear(&c->packet);
+	while (control->clients[i] != c)
+		i++;
+	control->clients[i] = control->clients[--control->client_count];
+	free(c);
+	control_stream_update(control);
+}
+
+/* It ends at the next turn of the loop: whoever is at work with it may go on. */
+static void
+doom(struct control_client *c)
+{
+	if (c->doomed)
+		return;
+	c->doomed = true;
+	ev_io_stop(c->control->loop, &c->readable);
+	ev_io_stop(c->control->loop, &c->writable);
+	set_deadline(c, 0);
+}
+
+static bool
+is_streaming(const struct control_client *c)
+{
+	return c->request && control_streams(c->command);
+}
+
+static void
+enqueue(struct control_client *c, const void *packet, size_t len, bool end)
+{
+	struct control *control = c->control;
+	size_t limit = is_streaming(c) ? CONTROL_MAX_BEHIND : CONTROL_MAX_WAITING;
+	size_t slack = end ? 2 * CONTROL_MAX_REPLY : 0;
+
+	if (c->queue.len + len > limit + slack ||
+	    control->waiting + len > CONTROL_MAX_TOTAL + slack) {
+		if (!is_streaming(c) && !end) {
+			c->overrun = true;
+			return;
+		}
+		log_write(LOG_LEVEL_WARNING, NULL, "control",
+		    "control: client %d reads too slowly and is cut off", (int)c->pid);
+		doom(c);
+		return;
+	}
+	buffer_le(&c->queue, len, 4);
+	buffer_append(&c->queue, packet, len);
+	control->waiting += len + 4;
+	if (buffer_failed(&c->queue)) {
+		control->waiting -= len + 4;
+		doom(c);
+		return;
+	}
+	ev_io_start(control->loop, &c->writable);
+}
+
+/* Sends the packet that was built, or queues it. */
+static void
+transmit(struct control_client *c, bool end)
+{
+	const void *packet = buffer_data(&c->packet);
+	size_t len = c->packet.len;
+
+	if (!c->doomed && !buffer_failed(&c->packet)) {
+		ssize_t n = -1;
+		errno = EAGAIN;
+		if (c->queue.len == 0)
+			n = send(c->fd, packet, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOBUFS))
+			enqueue(c, packet, len, end);
+		else if (n < 0)
+			doom(c);
+	}
+	buffer_reset(&c->packet);
+}
+
+void
+control_flush(struct control_client *c)
+{
+	if (c->packet.len == 0)
+		return;
+	control_put_more(&c->writer);
+	transmit(c, false);
+}
+
+struct json_writer *
+control_begin_row(struct control_client *c)
+{
+	if (c->packet.len == 0)
+		control_put_begin(&c->packet, &c->writer);
+	c->row_start = c->packet.len;
+	c->row_comma = c->writer.comma;
+	json_begin_object(&c->writer, NULL);
+	return &c->writer;
+}
+
+bool
+control_end_row(struct control_client *c)
+{
+	json_end_object(&c->writer);
+	if (c->overrun || buffer_failed(&c->packet) ||
+	    c->packet.len > CONTROL_MAX_REPLY - END_ROOM) {
+		c->packet.failed = false;
+		buffer_truncate(&c->packet, c->row_start);
+		c->writer.comma = c->row_comma;
+		return false;
+	}
+	if (c->packet.len > FLUSH_AT)
+		control_flush(c);
+	return true;
+}
+
+/* Nothing more is read from it; it ends when its answer has left, or is not taken in time. */
+static void
+close_later(struct control_client *c)
+{
+	if (c->doomed)
+		return;
+	c->closing = true;
+	ev_io_stop(c->control->loop, &c->readable);
+	if (c->queue.len == 0)
+		doom(c);
+	else
+		set_deadline(c, CONTROL_IDLE_MS);
+}
+
+void
+control_finish(struct control_client *c, enum control_code code, const char *fmt, ...)
+{
+	char error[CONTROL_MAX_ERROR];
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (fmt)
+		vsnprintf(error, sizeof(error), fmt, ap);
+	va_end(ap);
+	if (c->overrun && code == CONTROL_DONE) {
+		code = CONTROL_REFUSED;
+		fmt = "";
+		snprintf(error, sizeof(error), "the answer is too long: ask for less at once");
+	}
+	if (c->packet.len == 0)
+		control_put_begin(&c->packet, &c->writer);
+	control_put_end(&c->writer, code, fmt ? error : NULL);
+	transmit(c, true);
+	bool streamed = is_streaming(c);
+	end_request(c);
+	c->overrun = false;
+	if (streamed)
+		control_stream_update(c->control);
+	if (!c->doomed && !c->closing)
+		set_deadline(c, CONTROL_IDLE_MS);
+}
+
+/* One budget for all: when it is used up nobody is heard until the second is over. */
+static void
+pause_reading(struct control *control)
+{
+	if (ev_is_active(&control->refill))
+		return;
+	ev_io_stop(control->loop, &control->acceptable);
+	for (size_t i = 0; i < control->client_count; i++)
+		ev_io_stop(control->loop, &control->clients[i]->readable);
+	ev_timer_set(&control->refill, 1., 0.);
+	ev_timer_start(control->loop, &control->refill);
+}
+
+static void
+on_refill(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct control *control = w->data;
+
+	(void)revents;
+	control->budget = CONTROL_BUDGET;
+	control->budget_since = monotime_now();
+	ev_io_start(loop, &control->acceptable);
+	for (size_t i = 0; i < control->client_count; i++) {
+		struct control_client *c = control->clients[i];
+		if (!c->doomed && !c->closing)
+			ev_io_start(loop, &c->readable);
+	}
+}
+
+static void
+spend(struct control *control)
+{
+	struct monotime now = monotime_now();
+
+	if (monotime_diff_ms(now, control->budget_since) >= 1000) {
+		control->budget = CONTROL_BUDGET;
+		control->budget_since = now;
+	}
+	if (control->budget == 0 || --control->budget == 0)
+		pause_reading(control);
+}
+
+static void
+answer(struct control_client *c, const void *packet, size_t len)
+{
+	char err[CONTROL_MAX_ERROR];
+
+	c->spoken = true;
+	c->control->served++;
+	struct json_doc *doc = control_request_decode(packet, len, &c->command, err, sizeof(err));
+	if (!doc) {
+		control_finish(c, CONTROL_USAGE, "the request is refused: %s", err);
+		close_later(c);
+		return;
+	}
+	c->request = doc;
+	ev_timer_stop(c->control->loop, &c->deadline);
+	handlers[c->command](c, json_root(doc));
+}
+
+static void
+on_readable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	static uint8_t packet[CONTROL_MAX_REQUEST + 1];
+	struct control_client *c = w->data;
+
+	(void)loop, (void)revents;
+	ssize_t n = recv(c->fd, packet, sizeof(packet), MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		client_free(c);
+		return;
+	}
+	struct control *control = c->control;
+	if (c->request) {
+		control_finish(c, CONTROL_USAGE, "one request at a time");
+		close_later(c);
+	} else {
+		answer(c, packet, (size_t)n);
+	}
+	spend(control);
+}
+
+static void
+on_writable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct control_client *c = w->data;
+
+	(void)revents;
+	while (c->queue.len) {
+		const uint8_t *p = buffer_data(&c->queue);
+		size_t len = p[0] | (size_t)p[1] << 8 | (size_t)p[2] << 16 | (size_t)p[3] << 24;
+		ssize_t n = send(c->fd, p + 4, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOBUFS))
+			return;
+		if (n < 0) {
+			client_free(c);
+			return;
+		}
+		buffer_consume(&c->queue, len + 4);
+		c->control->waiting -= len + 4;
+	}
+	ev_io_stop(loop, &c->writable);
+	if (c->closing)
+		client_free(c);
+}
+
+static void
+on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop, (void)revents;
+	client_free(w->data);
+}
+
+/* --- who may connect ---------------------------------------------------------------------------
+ */
+
+static bool
+is_member(int fd, gid_t first, gid_t wanted)
+{
+	gid_t groups[MAX_GROUPS];
+	socklen_t len = sizeof(groups);
+
+	if (first == wanted)
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
+		return false;
+	for (size_t i = 0; i < len / sizeof(groups[0]); i++)
+		if (groups[i] == wanted)
+			return true;
+	return false;
+}
+
+/* The mode of the socket says the same; but a folder may be shared, a mode changed. */
+static bool
+is_allowed(const struct control *control, int fd, struct ucred *peer)
+{
+	socklen_t len = sizeof(*peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) < 0)
+		return false;
+	return peer->uid == 0 || peer->uid == geteuid() ||
+	       (control->has_group && is_member(fd, peer->gid, control->group));
+}
+
+static void
+turn_away(struct control *control, int fd, const char *why)
+{
+	struct buffer b;
+	struct json_writer w;
+
+	control->refused++;
+	buffer_init(&b, CONTROL_MAX_REPLY);
+	control_put_begin(&b, &w);
+	control_put_end(&w, CONTROL_REFUSED, why);
+	if (!buffer_failed(&b) && send(fd, buffer_data(&b), b.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		log_debug("control: %s", strerror(errno));
+	buffer_clear(&b);
+	fd_close(fd);
+}
+
+/* The one that has been silent for longest gives way; false where each has asked something. */
+static bool
+make_room(struct control *control)
+{
+	struct control_client *oldest = NULL;
+
+	for (size_t i = 0; i < control->client_count; i++) {
+		struct control_client *c = control->clients[i];
+		if (!c->spoken && !c->doomed &&
+		    (!oldest || ev_timer_remaining(control->loop, &c->deadline) <
+				    ev_timer_remaining(control->loop, &oldest->deadline)))
+			oldest = c;
+	}
+	if (oldest)
+		client_free(oldest);
+	return oldest != NULL;
+}
+
+static void
+take_client(struct control *control, int fd, const struct ucred *peer)
+{
+	struct control_client *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		turn_away(control, fd, "out of memory");
+		return;
+	}
+	c->control = control;
+	c->fd = fd;
+	c->pid = peer->pid;
+	c->uid = peer->uid;
+	buffer_init(&c->packet, CONTROL_MAX_REPLY);
+	buffer_init(&c->queue, CONTROL_MAX_WAITING + 4 * CONTROL_MAX_REPLY);
+	ev_io_init(&c->readable, on_readable, fd, EV_READ);
+	ev_io_init(&c->writable, on_writable, fd, EV_WRITE);
+	ev_timer_init(&c->deadline, on_deadline, 0., 0.);
+	c->readable.data = c->writable.data = c->deadline.data = c;
+	control->clients[control->client_count++] = c;
+	ev_io_start(control->loop, &c->readable);
+	set_deadline(c, CONTROL_IDLE_MS);
+}
+
+static void
+on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct control *control = w->data;
+	struct ucred peer = { 0 };
+	int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)loop, (void)revents;
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE)
+			pause_reading(control);
+		return;
+	}
+	if (!is_allowed(control, fd, &peer)) {
+		log_write(LOG_LEVEL_WARNING, NULL, "control_denied",
+		    "control: user %u (process %d) is neither root, nor ours, nor of the group",
+		    peer.uid, (int)peer.pid);
+		turn_away(control, fd,
+		    "not allowed: neither root, nor gatewayd's user, nor of its group");
+	} else if (control->client_count == CONTROL_MAX_CLIENTS && !make_room(control)) {
+		turn_away(control, fd, "too many clients: come again later");
+	} else {
+		take_client(control, fd, &peer);
+	}
+	spend(control);
+}
+
+/* --- the socket --------------------------------------------------------------------------------
+ */
+
+static void
+on_before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+	struct control *control = w->data;
+
+	(void)loop, (void)revents;
+	for (size_t i = 0; i < control->client_count; i++)
+		if (is_streaming(control->clients[i]))
+			control_flush(control->clients[i]);
+}
+
+/* Two samples of every device's count, so that a rate is of CONTROL_RATE_MS to twice that. */
+static void
+on_rates(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct control *control = w->data;
+	struct monotime now = monotime_now();
+
+	(void)loop, (void)revents;
+	for (size_t i = 0; i < control->engine->device_count; i++) {
+		struct child *c = control->engine->devices[i].child;
+		c->rates[0] = c->rates[1];
+		c->rates[1] = (struct child_rate){ now, c->registered };
+	}
+}
+
+/* Holds the lock as long as it lives: who gets it knows that the socket's process is dead. */
+static int
+take_lock(const char *path)
+{
+	char lock[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 8];
+
+	snprintf(lock, sizeof(lock), "%s.lock", path);
+	int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		fd_close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* Whether somebody listens there. */
+static bool
+is_alive(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool alive =
+	    fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
+			   errno == EAGAIN);
+
+	fd_close(fd);
+	return alive;
+}
+
+static int
+bind_socket(struct control *control, const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	mode_t before = umask(0177);
+	int result = fd < 0 ? -1 : bind(fd, (const struct sockaddr *)address, sizeof(*address));
+
+	umask(before);
+	control->fd = fd;
+	if (result < 0 ||
+	    (control->has_group && chown(control->path, (uid_t)-1, control->group) < 0) ||
+	    chmod(control->path, 0660) < 0 || listen(fd, BACKLOG) < 0)
+		return -1;
+	return 0;
+}
+
+/* Returns NULL, or what is wrong. */
+static const char *
+listen_at(struct control *control, const char *path, const char *group)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return "the path is too long for a socket";
+	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+	if (group) {
+		const struct group *g = getgrnam(group);
+		if (!g)
+			return "there is no such group";
+		control->has_group = true;
+		control->group = g->gr_gid;
+	}
+	control->lock = take_lock(path);
+	if (control->lock < 0)
+		return errno == EWOULDBLOCK ? "another gatewayd serves it" : strerror(errno);
+	if (is_alive(&address))
+		return "another process serves it";
+	if (unlink(path) < 0 && errno != ENOENT)
+		return strerror(errno);
+	return bind_socket(control, &address) < 0 ? strerror(errno) : NULL;
+}
+
+static void
+watch(struct control *control)
+{
+	ev_io_init(&control->acceptable, on_acceptable, control->fd, EV_READ);
+	ev_timer_init(&control->refill, on_refill, 0., 0.);
+	ev_timer_init(&control->rates, on_rates, CONTROL_RATE_MS / 1e3, CONTROL_RATE_MS / 1e3);
+	ev_prepare_init(&control->before_wait, on_before_wait);
+	/* After the engine's, which sends the turn's events. */
+	ev_set_priority(&control->before_wait, -1);
+	control->acceptable.data = control->refill.data = control->rates.data =
+	    control->before_wait.data = control;
+	ev_io_start(control->loop, &control->acceptable);
+	ev_timer_start(control->loop, &control->rates);
+	ev_prepare_start(control->loop, &control->before_wait);
+	control_stream_update(control);
+}
+
+struct control *
+control_open(struct ev_loop *loop, struct engine *engine, const char *path, const char *group,
+    const struct control_hooks *hooks, char *err, size_t err_size)
+{
+	struct control *control = calloc(1, sizeof(*control));
+
+	if (!control || !(control->path = strdup(path))) {
+		free(control);
+		snprintf(err, err_size, "out of memory");
+		return NULL;
+	}
+	control->loop = loop;
+	control->engine = engine;
+	control->hooks = *hooks;
+	control->fd = control->lock = -1;
+	control->started = control->budget_since = monotime_now();
+	control->budget = CONTROL_BUDGET;
+	const char *why = listen_at(control, path, group);
+	if (why) {
+		snprintf(err, err_size, "control socket %s%s%s: %s", path, group ? ", group " : "",
+		    group ? group : "", why);
+		fd_close(control->fd);
+		fd_close(control->lock);
+		free(control->path);
+		free(control);
+		return NULL;
+	}
+	watch(control);
+	return control;
+}
+
+void
+control_close(struct control *control)
+{
+	if (!control)
+		return;
+	while (control->client_count)
+		client_free(control->clients[0]);
+	ev_io_stop(control->loop, &control->acceptable);
+	ev_timer_stop(control->loop, &control->refill);
+	ev_timer_stop(control->loop, &control->rates);
+	ev_prepare_stop(control->loop, &control->before_wait);
+	control->engine->watch = (struct engine_watch){ 0 };
+	unlink(control->path);
+	fd_close(control->fd);
+	fd_close(control->lock);
+	free(control->path);
+	free(control);
+}
+
+size_t
+control_client_count(const struct control *control)
+{
+	return control->client_count;
+}

@@ -1,0 +1,53 @@
+/*
+ * The control socket, in the supervisor: who may connect, how many, how much
+ * may wait for them. What the commands do is in control_commands.c and
+ * control_stream.c. A client can cost itself its connection, and nobody else
+ * anything: it is never waited for.
+ */
+#ifndef SUPERVISOR_CONTROL_H
+#define SUPERVISOR_CONTROL_H
+
+#include <ev.h>
+
+#include "common/json.h"
+#include "ipc/control.h"
+#include "supervisor/engine.h"
+
+enum {
+	CONTROL_MAX_CLIENTS = 64,
+	CONTROL_IDLE_MS = 10000,	       /* a client that asks nothing is cut off */
+	CONTROL_MAX_WAITING = 8 * 1024 * 1024, /* bytes that wait for one client's answer */
+	CONTROL_MAX_BEHIND = 1024 * 1024,      /* the same of a stream: it is too slow then */
+	CONTROL_MAX_TOTAL = 32 * 1024 * 1024,  /* bytes that wait for all clients together */
+	CONTROL_BUDGET = 200,	/* connections and requests in a second, of all clients */
+	CONTROL_RATE_MS = 5000, /* events per second are of this time, up to twice it */
+};
+
+struct control;
+struct control_client;
+
+/* What control asks of main. */
+struct control_hooks {
+	void *arg;
+	const char *config_path; /* borrowed */
+	/* Reloads the configuration, or says with `diff` what that would do: rows of "change"
+	 * (added, removed, changed, same, error), "what" (a device, "event server", a place in the
+	 * file) and "detail" by control_begin_row(). Returns 0, or -1 with a text for people in
+	 * err. NULL: not supported. */
+	int (*reload)(void *arg, bool diff, struct control_client *to, char *err, size_t err_size);
+};
+
+/* Opens the socket at `path` (mode 0660; group: its group, or NULL) and takes engine's watch. An
+ * existing socket is replaced where its process is dead. Returns NULL with a message in err. */
+struct control *control_open(struct ev_loop *loop, struct engine *engine, const char *path,
+    const char *group, const struct control_hooks *hooks, char *err, size_t err_size);
+/* Closes and removes it. NULL is fine. */
+void control_close(struct control *c);
+size_t control_client_count(const struct control *c);
+
+/* A row of the answer: begin, put the members, end. */
+struct json_writer *control_begin_row(struct control_client *client);
+/* False where the row is larger than a packet may be, or too much waits: the row is gone. */
+bool control_end_row(struct control_client *client);
+
+#endif

@@ -1,0 +1,89 @@
+/*
+ * What the control socket's commands see of a client: its request, its answer.
+ * Supervisor only; control.c owns the clients.
+ */
+#ifndef SUPERVISOR_CONTROL_CLIENT_H
+#define SUPERVISOR_CONTROL_CLIENT_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "supervisor/control.h"
+
+struct control_client {
+	struct control *control;
+	int fd;
+	ev_io readable, writable;
+	ev_timer deadline;
+	pid_t pid;
+	uid_t uid;
+	bool spoken;		  /* it asked something, ever */
+	bool closing;		  /* nothing more is read; closed when all is sent */
+	bool doomed;		  /* closed at the next turn of the loop */
+	bool overrun;		  /* rows were left out: more than may wait */
+	struct json_doc *request; /* that is being answered, or NULL */
+	enum control_id command;  /* of request */
+	struct buffer packet;	  /* rows of the packet that is being built */
+	struct json_writer writer;
+	size_t row_start; /* in packet */
+	bool row_comma;
+	struct buffer queue; /* u32 length and bytes of each packet that waits */
+};
+
+struct control {
+	struct ev_loop *loop;
+	struct engine *engine;
+	struct control_hooks hooks;
+	char *path;
+	int fd, lock;
+	bool has_group;
+	gid_t group;
+	struct monotime started;
+	ev_io acceptable;
+	ev_timer refill; /* of budget; runs while it is used up */
+	ev_timer rates;
+	ev_prepare before_wait;
+	unsigned budget;
+	struct monotime budget_since;
+	size_t waiting; /* bytes in all queues */
+	struct control_client *clients[CONTROL_MAX_CLIENTS];
+	size_t client_count;
+	uint64_t served, refused; /* requests; connections */
+};
+
+/* Ends the answer; error NULL where there is none. The client may ask again. */
+void control_finish(struct control_client *c, enum control_code code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* A client that streams is sent what its packet holds. */
+void control_flush(struct control_client *c);
+
+/* A command's work: it finishes the answer, at once or later. */
+typedef void control_handler(struct control_client *c, const struct json *request);
+
+/* control_view.c */
+control_handler control_on_status, control_on_show, control_on_info;
+/* control_commands.c */
+control_handler control_on_events, control_on_send, control_on_enable, control_on_disable,
+    control_on_restart, control_on_log, control_on_reload;
+/* A client that is gone wants no answer to its query. */
+void control_forget_query(struct control_client *c);
+/* control_stream.c */
+control_handler control_on_watch, control_on_trace, control_on_wait;
+/* Whether the command runs until its client closes. */
+bool control_streams(enum control_id command);
+/* Someone came or left: the engine tells what someone listens to. */
+void control_stream_update(struct control *c);
+/* The rows of one event; payload left out where it would not fit. */
+void control_put_event(struct control_client *c, const char *direction, const struct child *child,
+    const struct timestamp *time, const struct eventer_event *e);
+
+/* The device of that name, or NULL after control_finish(). */
+struct engine_device *control_find_device(struct control_client *c, const char *name);
+/* Whether "names" of the request holds the device, or there are none. */
+bool control_wants(const struct control_client *c, const struct child *child);
+/* Calls each for every device in "names" of the request (all, where there are none). Returns -1
+ * after control_finish() where a name is unknown: nothing was called then. */
+int control_each_device(struct control_client *c, const struct json *request,
+    void (*each)(struct control_client *c, struct child *child));
+
+#endif

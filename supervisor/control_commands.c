@@ -1,0 +1,377 @@
+/* The control socket's commands that do something, and the query of latest events. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "supervisor/control_client.h"
+
+enum {
+	MAX_PATTERNS = 512 * 1024, /* bytes of encoded types in a query */
+	MAX_PREFIX = 4,		   /* segments before the source */
+};
+
+struct engine_device *
+control_find_device(struct control_client *c, const char *name)
+{
+	struct engine_device *d = engine_find(c->control->engine, name);
+
+	if (!d)
+		control_finish(c, CONTROL_REFUSED, "there is no device '%.200s'", name);
+	return d;
+}
+
+static bool
+is_named(const struct child *child, const char *name)
+{
+	size_t len = strlen(child->conf->type);
+
+	return strcmp(child->conf->name, name) == 0 ||
+	       (strncmp(child->conf->type, name, len) == 0 && name[len] == '/' &&
+		   strcmp(child->conf->name, name + len + 1) == 0);
+}
+
+bool
+control_wants(const struct control_client *c, const struct child *child)
+{
+	const struct json *names = json_get(json_root(c->request), "names");
+
+	if (!names || names->count == 0)
+		return true;
+	json_foreach (name, names)
+		if (is_named(child, name->text))
+			return true;
+	return false;
+}
+
+int
+control_each_device(struct control_client *c, const struct json *request,
+    void (*each)(struct control_client *c, struct child *child))
+{
+	struct engine *e = c->control->engine;
+	const struct json *names = json_get(request, "names");
+
+	if (!names || names->count == 0) {
+		for (size_t i = 0; i < e->device_count; i++)
+			each(c, e->devices[i].child);
+		return 0;
+	}
+	json_foreach (name, names)
+		if (!control_find_device(c, name->text))
+			return -1;
+	json_foreach (name, names)
+		each(c, engine_find(e, name->text)->child);
+	return 0;
+}
+
+static void
+put_result(struct control_client *c, const char *name, const char *result)
+{
+	struct json_writer *w = control_begin_row(c);
+
+	json_put_str(w, "name", name);
+	json_put_str(w, "result", result);
+	control_end_row(c);
+}
+
+/* --- events to the Event Server ----------------------------------------------------------------
+ */
+
+/* The segments of text, borrowed from it; 0 where one is empty or there are too many. */
+static size_t
+split(const char *text, struct sbs_str *segments, size_t max)
+{
+	size_t n = 0;
+
+	for (;; text++) {
+		size_t len = strcspn(text, "/");
+		if (len == 0 || n == max)
+			return 0;
+		segments[n++] = (struct sbs_str){ text, len };
+		text += len;
+		if (!*text)
+			return n;
+	}
+}
+
+static size_t
+prefix_segments(const struct child *child, struct sbs_str *segments)
+{
+	struct cursor cursor = cursor_make(child->prefix.bytes.p, child->prefix.bytes.len);
+
+	for (size_t i = 0; i < child->prefix.count; i++)
+		segments[i] = sbs_get_str(&cursor);
+	return child->prefix.count;
+}
+
+/* Registers one event, now; finishes with the reason where it cannot be. */
+static int
+register_event(struct control_client *c, const struct sbs_str *segments, size_t count,
+    const struct eventer_payload *payload)
+{
+	struct engine *e = c->control->engine;
+	struct timestamp now = timestamp_now();
+
+	if (engine_register(e, segments, count, &now, payload) == 0)
+		return 0;
+	if (errno == ENOTCONN)
+		control_finish(c, CONTROL_REFUSED, "the Event Server is not connected: %s",
+		    e->link.last_error[0] ? e->link.last_error
+					  : eventlink_state_name(e->link.state));
+	else
+		control_finish(
+		    c, CONTROL_REFUSED, "the event is not to be sent: %s", strerror(errno));
+	return -1;
+}
+
+static void
+set_enable(struct control_client *c, const struct json *request, const char *value)
+{
+	struct eventer_payload payload = { .kind = EVENTER_PAYLOAD_JSON, .data = sbs_str(value) };
+	struct sbs_str segments[MAX_PREFIX + 2];
+	const struct json *names = json_get(request, "names");
+	char result[40];
+
+	json_foreach (name, names)
+		if (!control_find_device(c, name->text))
+			return;
+	snprintf(result, sizeof(result), "enable %s registered", value);
+	json_foreach (name, names) {
+		const struct child *child = engine_find(c->control->engine, name->text)->child;
+		size_t n = prefix_segments(child, segments);
+		segments[n++] = sbs_str("system");
+		segments[n++] = sbs_str("enable");
+		if (register_event(c, segments, n, &payload) < 0)
+			return;
+		put_result(c, child->conf->name, result);
+	}
+	control_finish(c, CONTROL_DONE, NULL);
+}
+
+void
+control_on_enable(struct control_client *c, const struct json *request)
+{
+	set_enable(c, request, "true");
+}
+
+void
+control_on_disable(struct control_client *c, const struct json *request)
+{
+	set_enable(c, request, "false");
+}
+
+/* A whole type is ours to register where it is of a device of this gateway, from the system. */
+static const char *
+type_refused(const struct config *config, const struct sbs_str *s, size_t count)
+{
+	size_t prefix = config->name_in_types ? 4 : 3;
+
+	for (size_t i = 0; i < count; i++)
+		if (sbs_str_eq(s[i], sbs_str("?")) || sbs_str_eq(s[i], sbs_str("*")))
+			return "'?' and '*' are for queries";
+	if (count < prefix + 2 || !sbs_str_eq(s[0], sbs_str("gateway")) ||
+	    (config->name_in_types && !sbs_str_eq(s[1], sbs_str(config->name))))
+		return "it is not of a device of this gateway";
+	return sbs_str_eq(s[prefix], sbs_str("system")) ? NULL : "its source is not 'system'";
+}
+
+void
+control_on_send(struct control_client *c, const struct json *request)
+{
+	const struct json *text = json_get(request, "payload");
+	const char *name = json_str(json_get(request, "name"));
+	const char *type = json_str(json_get(request, "type"));
+	struct sbs_str segments[EVENTER_MAX_SEGMENTS];
+	struct eventer_payload payload = { 0 };
+	size_t n = 0;
+
+	if (name) {
+		struct engine_device *d = control_find_device(c, name);
+		if (!d)
+			return;
+		n = prefix_segments(d->child, segments);
+		segments[n++] = sbs_str("system");
+	}
+	size_t more = type ? split(type, segments + n, EVENTER_MAX_SEGMENTS - n) : 0;
+	const char *why = more ? type_refused(c->control->engine->config, segments, n + more)
+			       : "an empty segment, or too many";
+	if (why) {
+		control_finish(
+		    c, CONTROL_REFUSED, "event type '%.200s': %s", type ? type : "", why);
+		return;
+	}
+	if (text && !json_valid(text->text, text->len)) {
+		control_finish(c, CONTROL_REFUSED, "the payload is not JSON");
+		return;
+	}
+	if (text)
+		payload = (struct eventer_payload){ .kind = EVENTER_PAYLOAD_JSON,
+			.data = { text->text, text->len } };
+	if (register_event(c, segments, n + more, &payload) < 0)
+		return;
+	put_result(c, name ? name : type, "event registered");
+	control_finish(c, CONTROL_DONE, NULL);
+}
+
+/* --- latest events -----------------------------------------------------------------------------
+ */
+
+static void
+on_answer(void *arg, struct eventer_events_iter *events)
+{
+	struct control_client *c = arg;
+	struct eventer_event e;
+
+	while (!c->overrun && eventer_events_next(events, &e))
+		control_put_event(c, NULL, NULL, &e.timestamp, &e);
+	control_finish(c, CONTROL_DONE, NULL);
+}
+
+void
+control_forget_query(struct control_client *c)
+{
+	if (c->request && c->command == CONTROL_EVENTS)
+		engine_forget_query(c->control->engine, c);
+}
+
+/* A pattern is a whole type; or a device's name, or that and what follows its prefix. */
+static bool
+put_pattern(struct control_client *c, struct buffer *b, const char *text)
+{
+	struct sbs_str segments[EVENTER_MAX_SEGMENTS];
+	char name[CONFIG_MAX_NAME + 1];
+	size_t len = strcspn(text, "/"), n;
+
+	snprintf(name, sizeof(name), "%.*s", (int)len, text);
+	struct engine_device *d = strcmp(name, "gateway") == 0 || len >= sizeof(name)
+				      ? NULL
+				      : engine_find(c->control->engine, name);
+	if (!d) {
+		n = split(text, segments, EVENTER_MAX_SEGMENTS);
+	} else {
+		size_t prefix = prefix_segments(d->child, segments);
+		const char *rest = text[len] ? text + len + 1 : "*";
+		n = split(rest, segments + prefix, EVENTER_MAX_SEGMENTS - prefix);
+		n = n ? n + prefix : 0;
+	}
+	if (n)
+		eventer_put_type(b, segments, n);
+	return n != 0;
+}
+
+static void
+query(struct control_client *c, const struct eventer_types *types)
+{
+	struct engine *e = c->control->engine;
+
+	if (engine_query(e, types, on_answer, c) == 0)
+		return;
+	if (errno == ENOTCONN)
+		control_finish(c, CONTROL_REFUSED, "the Event Server is not connected: %s",
+		    e->link.last_error);
+	else
+		control_finish(c, CONTROL_REFUSED, "too many queries are under way");
+}
+
+void
+control_on_events(struct control_client *c, const struct json *request)
+{
+	const struct config *config = c->control->engine->config;
+	const struct json *patterns = json_get(request, "types");
+	struct sbs_str ours[] = { sbs_str("gateway"), sbs_str(config->name), sbs_str("*") };
+	struct eventer_types types = { .count = patterns ? patterns->count : 0 };
+	const char *bad = NULL;
+	struct buffer b;
+
+	buffer_init(&b, MAX_PATTERNS);
+	if (types.count == 0) {
+		types.count = 1;
+		if (!config->name_in_types)
+			ours[1] = ours[2];
+		eventer_put_type(&b, ours, config->name_in_types ? 3 : 2);
+	} else {
+		json_foreach (pattern, patterns)
+			if (!bad && !put_pattern(c, &b, pattern->text))
+				bad = pattern->text;
+	}
+	types.bytes = (struct sbs_str){ (const char *)buffer_data(&b), b.len };
+	if (bad)
+		control_finish(
+		    c, CONTROL_REFUSED, "event type '%.200s': an empty segment, or too many", bad);
+	else if (buffer_failed(&b))
+		control_finish(c, CONTROL_REFUSED, "too many types");
+	else
+		query(c, &types);
+	buffer_clear(&b);
+}
+
+/* --- the rest ----------------------------------------------------------------------------------
+ */
+
+void
+control_on_restart(struct control_client *c, const struct json *request)
+{
+	struct engine *e = c->control->engine;
+	const struct json *names = json_get(request, "names");
+
+	json_foreach (name, names) {
+		const struct engine_device *d = control_find_device(c, name->text);
+		if (!d)
+			return;
+		if (!d->child->fsm.wanted) {
+			control_finish(c, CONTROL_REFUSED, "%.200s is disabled", name->text);
+			return;
+		}
+	}
+	json_foreach (name, names) {
+		struct child *child = engine_find(e, name->text)->child;
+		log_write(LOG_LEVEL_NOTICE, child->conf->name, "restart",
+		    "restart, as user %u asked for", c->uid);
+		child_restart(child);
+		put_result(c, child->conf->name, "restarts");
+	}
+	control_finish(c, CONTROL_DONE, NULL);
+}
+
+static void
+set_level(struct control_client *c, struct child *child)
+{
+	const char *level = json_str(json_get(json_root(c->request), "level"));
+
+	child_set_log_level(child, (enum log_level)log_level_parse(level));
+	put_result(c, child->conf->name, level);
+}
+
+void
+control_on_log(struct control_client *c, const struct json *request)
+{
+	const struct json *names = json_get(request, "names");
+	const char *level = json_str(json_get(request, "level"));
+
+	if (control_each_device(c, request, set_level) < 0)
+		return;
+	if (!names || names->count == 0) {
+		log_set_level((enum log_level)log_level_parse(level));
+		put_result(c, "gatewayd", level);
+	}
+	control_finish(c, CONTROL_DONE, NULL);
+}
+
+void
+control_on_reload(struct control_client *c, const struct json *request)
+{
+	const struct control_hooks *hooks = &c->control->hooks;
+	bool diff = json_is_true(json_get(request, "diff"));
+	char err[CONTROL_MAX_ERROR] = "";
+
+	if (!hooks->reload) {
+		control_finish(c, CONTROL_REFUSED, "reload is not supported");
+		return;
+	}
+	int result = hooks->reload(hooks->arg, diff, c, err, sizeof(err));
+	control_stream_update(c->control);
+	if (result < 0)
+		control_finish(c, CONTROL_REFUSED, "%s", err);
+	else
+		control_finish(c, CONTROL_DONE, NULL);
+}

@@ -1,0 +1,322 @@
+/* The control socket's commands that go on: watch, trace, wait; and how the engine feeds them. */
+#include <string.h>
+
+#include "supervisor/control_client.h"
+
+bool
+control_streams(enum control_id command)
+{
+	return command == CONTROL_WATCH || command == CONTROL_TRACE || command == CONTROL_WAIT;
+}
+
+static bool
+does(const struct control_client *c, enum control_id command)
+{
+	return c->request && c->command == command && !c->doomed;
+}
+
+static void
+put_time(struct json_writer *w, const char *key, const struct timestamp *t)
+{
+	json_begin_array(w, key);
+	json_put_int(w, NULL, t->s);
+	json_put_int(w, NULL, t->us);
+	json_end_array(w);
+}
+
+static void
+put_hex(struct json_writer *w, const char *key, const uint8_t *p, size_t len)
+{
+	static const char digits[] = "0123456789abcdef";
+	char text[256];
+
+	/* Quoted piece by piece: hexadecimal digits need no escape. */
+	json_put_raw(w, key, "\"", 1);
+	for (size_t i = 0, n = 0; i < len; i++) {
+		text[n++] = digits[p[i] >> 4];
+		text[n++] = digits[p[i] & 15];
+		if (n == sizeof(text) || i + 1 == len) {
+			buffer_append(w->b, text, n);
+			n = 0;
+		}
+	}
+	buffer_u8(w->b, '"');
+}
+
+static void
+put_payload(struct json_writer *w, const struct eventer_payload *p)
+{
+	if (p->kind == EVENTER_PAYLOAD_JSON) {
+		json_put_strn(w, "payload_json", p->data.p, p->data.len);
+	} else if (p->kind == EVENTER_PAYLOAD_BINARY) {
+		json_put_strn(w, "payload_type", p->type.p, p->type.len);
+		put_hex(w, "payload_hex", (const uint8_t *)p->data.p, p->data.len);
+	}
+}
+
+static bool
+put_event(struct control_client *c, const char *direction, const struct child *child,
+    const struct timestamp *time, const struct eventer_event *e, bool payload)
+{
+	struct json_writer *w = control_begin_row(c);
+
+	json_put_str(w, "kind", "event");
+	put_time(w, "time", time);
+	if (direction)
+		json_put_str(w, "direction", direction);
+	if (child)
+		json_put_str(w, "device", child->conf->name);
+	json_begin_array(w, "type");
+	for (size_t i = 0; i < e->type.count; i++)
+		json_put_strn(w, NULL, e->type.segments[i].p, e->type.segments[i].len);
+	json_end_array(w);
+	if (e->source.set)
+		put_time(w, "source_time", &e->source.t);
+	if (payload)
+		put_payload(w, &e->payload);
+	else
+		json_put_int(w, "payload_cut", (int64_t)e->payload.data.len);
+	return control_end_row(c);
+}
+
+void
+control_put_event(struct control_client *c, const char *direction, const struct child *child,
+    const struct timestamp *time, const struct eventer_event *e)
+{
+	if (!put_event(c, direction, child, time, e, true))
+		put_event(c, direction, child, time, e, false);
+}
+
+/* --- what the engine tells ---------------------------------------------------------------------
+ */
+
+static void
+on_registered(void *arg, struct child *child, size_t count, const void *events, size_t len)
+{
+	struct control *control = arg;
+	struct timestamp now = timestamp_now();
+
+	for (size_t i = 0; i < control->client_count; i++) {
+		struct control_client *c = control->clients[i];
+		if (!does(c, CONTROL_WATCH) || !control_wants(c, child))
+			continue;
+		struct eventer_events_iter it = { cursor_make(events, len), count, true };
+		struct eventer_event e;
+		while (!c->doomed && eventer_events_next(&it, &e))
+			control_put_event(c, "out", child, &now, &e);
+	}
+}
+
+static void
+on_notified(void *arg, struct child *child, const struct eventer_event *e)
+{
+	struct control *control = arg;
+
+	for (size_t i = 0; i < control->client_count; i++) {
+		struct control_client *c = control->clients[i];
+		if (!does(c, CONTROL_WATCH))
+			continue;
+		const struct json *names = json_get(json_root(c->request), "names");
+		if (child ? control_wants(c, child) : !names || names->count == 0)
+			control_put_event(c, "in", child, &e->timestamp, e);
+	}
+}
+
+static void
+put_state(struct control_client *c, const struct child *child, int before)
+{
+	struct timestamp now = timestamp_now();
+	const struct child_obituary *o = child_obituary(child, 0);
+	struct json_writer *w = control_begin_row(c);
+
+	json_put_str(w, "kind", "state");
+	put_time(w, "time", &now);
+	json_put_str(w, "device", child->conf->name);
+	json_put_str(w, "state", child_state_name(child->fsm.state));
+	json_put_str(w, "before", before < 0 ? NULL : child_state_name((enum child_state)before));
+	json_put_str(
+	    w, "link", child->fsm.state == CHILD_RUNNING && child->link[0] ? child->link : NULL);
+	json_put_str(w, "last_exit", o ? o->cause : NULL);
+	control_end_row(c);
+}
+
+static void
+put_link(struct control_client *c)
+{
+	const struct eventlink *l = &c->control->engine->link;
+	struct timestamp now = timestamp_now();
+	struct json_writer *w = control_begin_row(c);
+
+	json_put_str(w, "kind", "link");
+	put_time(w, "time", &now);
+	json_put_str(w, "state", eventlink_state_name(l->state));
+	json_put_str(
+	    w, "server_status", l->state == LINK_UP ? eventer_status_name(l->status) : NULL);
+	control_end_row(c);
+}
+
+static bool
+is_awaited(const struct json *states, const struct child *child)
+{
+	json_foreach (s, states)
+		if (strcmp(s->text, child_state_name(child->fsm.state)) == 0)
+			return true;
+	return false;
+}
+
+/* A device that failed comes to another state only when someone helps, or disables it. */
+static bool
+is_hopeless(const struct json *states, const struct child *child)
+{
+	if (child->fsm.state != CHILD_FAILED)
+		return false;
+	json_foreach (s, states)
+		if (strcmp(s->text, child_state_name(CHILD_DISABLED)) == 0)
+			return false;
+	return true;
+}
+
+static void
+check_wait(struct control_client *c)
+{
+	const struct json *names = json_get(json_root(c->request), "names");
+	const struct json *states = json_get(json_root(c->request), "states");
+
+	json_foreach (name, names) {
+		const struct engine_device *d = control_find_device(c, name->text);
+		if (!d)
+			return;
+		if (is_awaited(states, d->child))
+			continue;
+		const struct child_obituary *o = child_obituary(d->child, 0);
+		if (is_hopeless(states, d->child))
+			control_finish(c, CONTROL_REFUSED, "%.200s failed: %s", name->text,
+			    o ? o->cause : "it can not be started");
+		return;
+	}
+	control_finish(c, CONTROL_DONE, NULL);
+}
+
+static void
+on_state(void *arg, struct child *child, enum child_state before)
+{
+	struct control *control = arg;
+
+	for (size_t i = 0; i < control->client_count; i++) {
+		struct control_client *c = control->clients[i];
+		if (does(c, CONTROL_WAIT) && control_wants(c, child))
+			check_wait(c);
+		else if ((does(c, CONTROL_WATCH) || does(c, CONTROL_TRACE)) &&
+			 control_wants(c, child))
+			put_state(c, child, (int)before);
+	}
+}
+
+static void
+on_link(void *arg)
+{
+	struct control *control = arg;
+	const struct eventlink *l = &control->engine->link;
+
+	for (size_t i = 0; i < control->client_count; i++) {
+		struct control_client *c = control->clients[i];
+		if (does(c, CONTROL_WATCH))
+			put_link(c);
+		/* Its answer was lost with the connection. */
+		if (does(c, CONTROL_EVENTS) && l->state != LINK_UP)
+			control_finish(c, CONTROL_REFUSED, "the Event Server is not connected: %s",
+			    l->last_error);
+	}
+}
+
+static void
+on_trace(void *arg, struct child *child, uint32_t direction, const struct timestamp *when,
+    const void *frame, size_t len)
+{
+	struct control *control = arg;
+
+	for (size_t i = 0; i < control->client_count; i++) {
+		struct control_client *c = control->clients[i];
+		if (!does(c, CONTROL_TRACE) || !control_wants(c, child))
+			continue;
+		struct json_writer *w = control_begin_row(c);
+		json_put_str(w, "kind", "frame");
+		put_time(w, "time", when);
+		json_put_str(w, "device", child->conf->name);
+		json_put_str(w, "direction", direction == 0 ? "rx" : "tx");
+		json_put_int(w, "bytes", (int64_t)len);
+		/* Its hexadecimal fits into a packet: a frame is not longer than an event. */
+		put_hex(w, "hex", frame, len);
+		control_end_row(c);
+	}
+}
+
+static bool
+is_traced(const struct control *control, const struct child *child)
+{
+	for (size_t i = 0; i < control->client_count; i++) {
+		const struct control_client *c = control->clients[i];
+		if (does(c, CONTROL_TRACE) && control_wants(c, child))
+			return true;
+	}
+	return false;
+}
+
+void
+control_stream_update(struct control *control)
+{
+	struct engine *e = control->engine;
+	bool watched = false;
+
+	for (size_t i = 0; i < control->client_count; i++)
+		watched |= does(control->clients[i], CONTROL_WATCH);
+	e->watch = (struct engine_watch){ .arg = control,
+		.on_state = on_state,
+		.on_link = on_link,
+		.on_registered = watched ? on_registered : NULL,
+		.on_notified = watched ? on_notified : NULL,
+		.on_trace = on_trace };
+	for (size_t i = 0; i < e->device_count; i++) {
+		struct child *child = e->devices[i].child;
+		bool traced = is_traced(control, child);
+		if (traced != child->tracing)
+			child_set_trace(child, traced);
+	}
+}
+
+/* --- the commands ------------------------------------------------------------------------------
+ */
+
+static void
+show_state(struct control_client *c, struct child *child)
+{
+	put_state(c, child, -1);
+}
+
+void
+control_on_watch(struct control_client *c, const struct json *request)
+{
+	const struct json *names = json_get(request, "names");
+
+	put_link(c);
+	if (names && names->count && control_each_device(c, request, show_state) < 0)
+		return;
+	control_stream_update(c->control);
+	control_flush(c);
+}
+
+void
+control_on_trace(struct control_client *c, const struct json *request)
+{
+	if (control_each_device(c, request, show_state) < 0)
+		return;
+	control_stream_update(c->control);
+	control_flush(c);
+}
+
+void
+control_on_wait(struct control_client *c, const struct json *request)
+{
+	(void)request;
+	check_wait(c);
+}

@@ -1,0 +1,338 @@
+/* The control socket's commands that only look: status, show, info. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "supervisor/control_client.h"
+#include "supervisor/sandbox_view.h"
+
+static void
+put_optional(struct json_writer *w, const char *key, int64_t v)
+{
+	if (v < 0)
+		json_put_null(w, key);
+	else
+		json_put_int(w, key, v);
+}
+
+/* INT64_MAX says "no limit". */
+static void
+put_limit(struct json_writer *w, const char *key, int64_t v)
+{
+	if (v == INT64_MAX)
+		json_put_str(w, key, "unlimited");
+	else
+		put_optional(w, key, v);
+}
+
+static void
+put_time(struct json_writer *w, const char *key, const struct timestamp *t)
+{
+	json_begin_array(w, key);
+	json_put_int(w, NULL, t->s);
+	json_put_int(w, NULL, t->us);
+	json_end_array(w);
+}
+
+static void
+put_text(struct json_writer *w, const char *key, const char *text)
+{
+	json_put_str(w, key, text && *text ? text : NULL);
+}
+
+/* Of the last CONTROL_RATE_MS at least, or since it was started. */
+static double
+event_rate(const struct child *c, struct monotime now)
+{
+	struct child_rate from = c->rates[0].when.ns ? c->rates[0] : c->rates[1];
+
+	if (monotime_cmp(from.when, c->spawned) < 0)
+		from = (struct child_rate){ c->spawned, c->registered - c->events_since_spawn };
+	int64_t ms = monotime_diff_ms(now, from.when);
+	return ms > 0 ? (double)(c->registered - from.registered) * 1e3 / (double)ms : 0;
+}
+
+static const char *
+last_exit(const struct child *c)
+{
+	const struct child_obituary *o = child_obituary(c, 0);
+
+	return o ? o->cause : NULL;
+}
+
+/* What `status` shows of a device. */
+static void
+put_status(struct json_writer *w, const struct child *c)
+{
+	struct monotime now = monotime_now();
+	bool running = c->fsm.state == CHILD_RUNNING;
+
+	json_put_str(w, "name", c->conf->name);
+	json_put_str(w, "type", c->conf->type);
+	json_put_str(w, "state", child_state_name(c->fsm.state));
+	put_optional(w, "pid", c->pid ? c->pid : -1);
+	json_put_int(w, "since", monotime_diff_ms(now, c->fsm.since));
+	json_put_int(w, "restarts", c->fsm.restarts);
+	put_text(w, "last_exit", last_exit(c));
+	put_text(w, "link", running ? c->link : NULL);
+	if (running)
+		json_put_double(w, "events_per_s", event_rate(c, now));
+	else
+		json_put_null(w, "events_per_s");
+}
+
+static void
+status_row(struct control_client *c, struct child *child)
+{
+	put_status(control_begin_row(c), child);
+	control_end_row(c);
+}
+
+void
+control_on_status(struct control_client *c, const struct json *request)
+{
+	if (control_each_device(c, request, status_row) == 0)
+		control_finish(c, CONTROL_DONE, NULL);
+}
+
+static void
+put_prefix(struct json_writer *w, const struct child *c)
+{
+	struct cursor cursor = cursor_make(c->prefix.bytes.p, c->prefix.bytes.len);
+
+	json_begin_array(w, "event_prefix");
+	for (size_t i = 0; i < c->prefix.count && cursor_ok(&cursor); i++) {
+		struct sbs_str s = sbs_get_str(&cursor);
+		json_put_strn(w, NULL, s.p, s.len);
+	}
+	json_end_array(w);
+}
+
+static void
+put_device(struct json_writer *w, const struct child *c)
+{
+	json_begin_object(w, "device");
+	put_status(w, c);
+	json_put_bool(w, "enabled", c->fsm.wanted);
+	json_put_str(w, "module", c->conf->module);
+	json_put_str(w, "runner", c->conf->runner ? c->conf->runner : c->conf->family);
+	put_prefix(w, c);
+	put_text(w, "last_line", c->last_line);
+	json_put_str(w, "log_level", log_level_name(c->log_level));
+	json_put_bool(w, "traced", c->tracing);
+	json_put_int(w, "deaths", c->deaths);
+	json_end_object(w);
+}
+
+static void
+put_process(struct json_writer *w, const struct child *c, const struct sandbox_view *v)
+{
+	json_begin_object(w, "process");
+	json_put_int(w, "pid", c->pid);
+	json_put_int(w, "uptime", monotime_diff_ms(monotime_now(), c->spawned));
+	json_put_int(w, "exec_us", (int64_t)(c->exec_ns / 1000));
+	put_optional(w, "rss_kib", v->rss_kib);
+	put_optional(w, "anonymous_kib", v->anonymous_kib);
+	put_optional(w, "pss_kib", v->pss_kib);
+	put_optional(w, "threads", v->threads);
+	json_end_object(w);
+}
+
+static void
+put_namespaces(struct json_writer *w, const struct sandbox_view *v)
+{
+	if (v->namespaces[0] < 0) {
+		json_put_null(w, "namespaces");
+		return;
+	}
+	json_begin_array(w, "namespaces");
+	for (size_t i = 0; i < SANDBOX_VIEW_NAMESPACES; i++)
+		if (v->namespaces[i] > 0)
+			json_put_str(w, NULL, sandbox_view_namespaces[i]);
+	json_end_array(w);
+}
+
+static void
+put_sandbox(struct json_writer *w, const struct child *c, const struct sandbox_view *v)
+{
+	static const char *const levels[] = {
+		[CONFIG_SANDBOX_STRICT] = "strict",
+		[CONFIG_SANDBOX_BEST_EFFORT] = "best-effort",
+		[CONFIG_SANDBOX_OFF] = "off",
+	};
+
+	json_begin_object(w, "sandbox");
+	json_put_str(w, "configured", levels[c->conf->sandbox]);
+	json_put_str(w, "seccomp", sandbox_view_seccomp_name(v->seccomp));
+	put_optional(w, "seccomp_filters", v->seccomp_filters);
+	if (v->no_new_privs < 0)
+		json_put_null(w, "no_new_privs");
+	else
+		json_put_bool(w, "no_new_privs", v->no_new_privs);
+	put_text(w, "capabilities", v->capabilities);
+	put_optional(w, "uid", v->uid);
+	put_optional(w, "gid", v->gid);
+	json_put_str(w, "groups", v->groups);
+	put_namespaces(w, v);
+	put_limit(w, "address_space", v->address_space);
+	put_limit(w, "open_files", v->open_files);
+	put_limit(w, "processes", v->processes);
+	put_limit(w, "core", v->core);
+	json_end_object(w);
+}
+
+static void
+put_queues(struct json_writer *w, const struct child *c)
+{
+	json_begin_object(w, "queues");
+	json_put_int(w, "to_event_server_bytes", (int64_t)c->pending.len);
+	json_put_int(w, "to_runner_bytes", (int64_t)(c->channel.queue.len + c->events.len));
+	json_put_int(w, "credit", c->pid ? c->credit : 0);
+	json_put_int(w, "credit_window", c->conf->limits.credit);
+	json_put_int(w, "credit_outstanding", (int64_t)c->outstanding);
+	json_end_object(w);
+}
+
+static void
+put_counters(struct json_writer *w, const struct child *c)
+{
+	json_begin_object(w, "counters");
+	json_put_int(w, "registered", (int64_t)c->registered);
+	json_put_int(w, "delivered", (int64_t)c->delivered);
+	json_put_int(w, "dropped", (int64_t)c->dropped);
+	json_put_int(w, "violations", (int64_t)c->violations);
+	json_end_object(w);
+	/* The runner's own names. */
+	json_begin_object(w, "runner_counters");
+	for (size_t i = 0; i < c->counter_count; i++)
+		json_put_int(w, c->counters[i].name, (int64_t)c->counters[i].value);
+	json_end_object(w);
+}
+
+static void
+put_limits(struct json_writer *w, const struct config_limits *l)
+{
+	json_begin_object(w, "limits");
+	json_put_int(w, "memory", (int64_t)l->memory);
+	json_put_int(w, "files", l->files);
+	json_put_int(w, "start_ms", l->start_ms);
+	json_put_int(w, "ping_ms", l->ping_ms);
+	json_put_int(w, "stop_ms", l->stop_ms);
+	json_end_object(w);
+}
+
+static void
+put_plan(struct json_writer *w, const struct child *c)
+{
+	json_begin_array(w, "plan");
+	for (size_t i = 0; i < c->plan_count; i++) {
+		const struct child_plan *p = &c->plan[i];
+		bool has_port = p->kind == IPC_RESOURCE_CONNECT || p->kind == IPC_RESOURCE_LISTEN;
+		json_begin_object(w, NULL);
+		json_put_str(w, "kind", ipc_resource_name(p->kind));
+		json_put_str(w, "target", p->target);
+		put_optional(w, "port", has_port ? p->port : -1);
+		json_put_bool(w, "opened", p->open);
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
+static void
+put_obituaries(struct json_writer *w, const struct child *c)
+{
+	const struct child_obituary *o;
+
+	json_begin_array(w, "obituaries");
+	for (size_t i = 0; (o = child_obituary(c, i)); i++) {
+		json_begin_object(w, NULL);
+		put_time(w, "time", &o->when);
+		json_put_int(w, "pid", o->pid);
+		json_put_int(w, "uptime", o->uptime_ms);
+		json_put_str(w, "cause", o->cause);
+		json_put_int(w, "events", (int64_t)o->events);
+		put_text(w, "last_line", o->last_line);
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
+static void
+show_row(struct control_client *c, struct child *child)
+{
+	struct json_writer *w = control_begin_row(c);
+	struct sandbox_view v;
+
+	put_device(w, child);
+	if (child->pid && sandbox_view_read(child->pid, &v) == 0) {
+		put_process(w, child, &v);
+		put_sandbox(w, child, &v);
+	}
+	put_queues(w, child);
+	put_counters(w, child);
+	put_limits(w, &child->conf->limits);
+	put_plan(w, child);
+	put_obituaries(w, child);
+	control_end_row(c);
+}
+
+void
+control_on_show(struct control_client *c, const struct json *request)
+{
+	if (control_each_device(c, request, show_row) == 0)
+		control_finish(c, CONTROL_DONE, NULL);
+}
+
+static void
+put_server(struct json_writer *w, const struct engine *e)
+{
+	const struct eventlink *l = &e->link;
+	char server[512];
+
+	if (l->target.unix_path)
+		snprintf(server, sizeof(server), "%s (built in)", l->target.unix_path);
+	else
+		snprintf(server, sizeof(server), "%s:%u", l->target.host ? l->target.host : "?",
+		    l->target.port);
+	json_put_str(w, "event_server", l->target.unix_path || l->target.host ? server : NULL);
+	json_put_str(w, "link", eventlink_state_name(l->state));
+	json_put_str(
+	    w, "server_status", l->state == LINK_UP ? eventer_status_name(l->status) : NULL);
+	json_put_int(w, "link_since", l->since.ns ? monotime_diff_ms(monotime_now(), l->since) : 0);
+	put_text(w, "link_error", l->state == LINK_UP ? NULL : l->last_error);
+	json_put_int(w, "connects", (int64_t)l->connects);
+	json_put_int(w, "events_out", (int64_t)l->events_out);
+	json_put_int(w, "messages_out", (int64_t)l->messages_out);
+	json_put_int(w, "events_in", (int64_t)l->events_in);
+	json_put_int(w, "waiting_bytes", (int64_t)l->conn.out.len);
+	json_put_int(w, "unrouted", (int64_t)e->unrouted);
+}
+
+void
+control_on_info(struct control_client *c, const struct json *request)
+{
+	const struct control *control = c->control;
+	const struct engine *e = control->engine;
+	struct json_writer *w = control_begin_row(c);
+	int64_t running = 0, enabled = 0;
+
+	(void)request;
+	for (size_t i = 0; i < e->device_count; i++) {
+		running += e->devices[i].child->fsm.state == CHILD_RUNNING;
+		enabled += e->devices[i].child->fsm.wanted;
+	}
+	json_put_str(w, "name", e->config->name);
+	json_put_str(w, "version", GATEWAYD_VERSION);
+	json_put_int(w, "pid", getpid());
+	json_put_int(w, "uptime", monotime_diff_ms(monotime_now(), control->started));
+	json_put_str(w, "config", control->hooks.config_path);
+	json_put_str(w, "log_level", log_level_name(log_get_level()));
+	json_put_bool(w, "engine", e->active);
+	put_server(w, e);
+	json_put_int(w, "devices", (int64_t)e->device_count);
+	json_put_int(w, "enabled", enabled);
+	json_put_int(w, "running", running);
+	json_put_int(w, "clients", (int64_t)control->client_count);
+	control_end_row(c);
+	control_finish(c, CONTROL_DONE, NULL);
+}

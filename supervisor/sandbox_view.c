@@ -1,0 +1,134 @@
+#include "supervisor/sandbox_view.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "common/fdutil.h"
+
+enum { FILE_SIZE = 8192, LINK_SIZE = 64 };
+
+const char *const sandbox_view_namespaces[SANDBOX_VIEW_NAMESPACES] = { "user", "mnt", "pid", "net",
+	"ipc", "uts", "cgroup" };
+
+/* The whole file as text; false where there is none. */
+static bool
+read_file(pid_t pid, const char *name, char *text, size_t size)
+{
+	char path[64];
+	ssize_t n, used = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	while ((n = read(fd, text + used, size - 1 - (size_t)used)) > 0)
+		used += n;
+	fd_close(fd);
+	text[used] = '\0';
+	return used > 0;
+}
+
+/* What follows "NAME:" at the begin of a line, or NULL. */
+static const char *
+find_field(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, name, len) == 0 && line[len] == ':')
+			return line + len + 1 + strspn(line + len + 1, " \t");
+	}
+	return NULL;
+}
+
+/* The word at `index` of a field as a number, or -1. */
+static int64_t
+field_number(const char *text, const char *name, int index)
+{
+	const char *p = find_field(text, name);
+
+	while (p && index-- > 0) {
+		p += strcspn(p, " \t\n");
+		p += strspn(p, " \t");
+	}
+	return p && *p >= '0' && *p <= '9' ? strtoll(p, NULL, 10) : -1;
+}
+
+static void
+field_text(const char *text, const char *name, char *to, size_t size)
+{
+	const char *p = find_field(text, name);
+	size_t len = p ? strcspn(p, "\n") : 0;
+
+	while (len && p[len - 1] == ' ')
+		len--;
+	snprintf(to, size, "%.*s", (int)len, p ? p : "");
+}
+
+static int64_t
+soft_limit(pid_t pid, enum __rlimit_resource which)
+{
+	struct rlimit limit;
+
+	if (prlimit(pid, which, NULL, &limit) < 0)
+		return -1;
+	return limit.rlim_cur == RLIM_INFINITY ? INT64_MAX : (int64_t)limit.rlim_cur;
+}
+
+/* 1: another namespace than ours, 0: ours, -1: not to be seen. */
+static int
+is_other_namespace(pid_t pid, const char *name)
+{
+	char path[64], theirs[LINK_SIZE], ours[LINK_SIZE];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, name);
+	ssize_t n = readlink(path, theirs, sizeof(theirs));
+	snprintf(path, sizeof(path), "/proc/self/ns/%s", name);
+	ssize_t m = readlink(path, ours, sizeof(ours));
+	if (n < 0 || m < 0)
+		return -1;
+	return n != m || memcmp(theirs, ours, (size_t)n) != 0;
+}
+
+int
+sandbox_view_read(pid_t pid, struct sandbox_view *v)
+{
+	char text[FILE_SIZE];
+
+	*v = (struct sandbox_view){ .pss_kib = -1 };
+	if (!read_file(pid, "status", text, sizeof(text)))
+		return -1;
+	v->seccomp = field_number(text, "Seccomp", 0);
+	v->seccomp_filters = field_number(text, "Seccomp_filters", 0);
+	v->no_new_privs = field_number(text, "NoNewPrivs", 0);
+	v->uid = field_number(text, "Uid", 1);
+	v->gid = field_number(text, "Gid", 1);
+	v->threads = field_number(text, "Threads", 0);
+	v->rss_kib = field_number(text, "VmRSS", 0);
+	v->anonymous_kib = field_number(text, "RssAnon", 0);
+	field_text(text, "CapEff", v->capabilities, sizeof(v->capabilities));
+	field_text(text, "Groups", v->groups, sizeof(v->groups));
+	if (read_file(pid, "smaps_rollup", text, sizeof(text)))
+		v->pss_kib = field_number(text, "Pss", 0);
+	v->address_space = soft_limit(pid, RLIMIT_AS);
+	v->open_files = soft_limit(pid, RLIMIT_NOFILE);
+	v->processes = soft_limit(pid, RLIMIT_NPROC);
+	v->core = soft_limit(pid, RLIMIT_CORE);
+	for (size_t i = 0; i < SANDBOX_VIEW_NAMESPACES; i++)
+		v->namespaces[i] = is_other_namespace(pid, sandbox_view_namespaces[i]);
+	return 0;
+}
+
+const char *
+sandbox_view_seccomp_name(int64_t mode)
+{
+	static const char *const names[] = { "none", "strict", "filter" };
+
+	return mode >= 0 && mode < 3 ? names[mode] : NULL;
+}
