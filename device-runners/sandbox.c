@@ -102,8 +102,8 @@ lock_seccomp(const struct sandbox *s)
 	return sanitized ? 0 : sandbox_seccomp_lock(s->tty);
 }
 
-/* In this order; the last two need no_new_privs, and nothing is possible after the last. Landlock is
- * a second wall behind seccomp: a kernel without it is named at gatewayd's start, and served. */
+/* In this order; the last two need no_new_privs, and nothing is possible after the last. Landlock
+ * is a second wall behind seccomp: a kernel without it is named at gatewayd's start, and served. */
 static const struct {
 	const char *name;
 	int (*lock)(const struct sandbox *s);
@@ -135,8 +135,8 @@ sandbox_lock(const struct sandbox *s, const char **why)
 			*why = steps[i].name;
 			return -1;
 		}
-		log_write(best_effort ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, NULL,
-		    "sandbox", "goes on without %s: %s", steps[i].name, strerror(errno));
+		log_write(best_effort ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, NULL, "sandbox",
+		    "goes on without %s: %s", steps[i].name, strerror(errno));
 	}
 	return 0;
 }

@@ -16,14 +16,14 @@ int sandbox_enter(void);
 
 struct sandbox {
 	enum ipc_sandbox level;
-	bool tty;        /* termios calls stay allowed */
+	bool tty;	 /* termios calls stay allowed */
 	uint64_t memory; /* bytes of address space */
-	uint32_t files;  /* open file descriptors */
+	uint32_t files;	 /* open file descriptors */
 };
 
-/* Locks the door. In IPC_SANDBOX_STRICT (and _NAMESPACES) anything missing is a failure (-1 with errno, why says what,
- * constant), but for Landlock on a kernel that has none; in BEST_EFFORT it is logged; IPC_SANDBOX_OFF
- * sets memory and files alone. */
+/* Locks the door. In IPC_SANDBOX_STRICT (and _NAMESPACES) anything missing is a failure (-1 with
+ * errno, why says what, constant), but for Landlock on a kernel that has none; in BEST_EFFORT it is
+ * logged; IPC_SANDBOX_OFF sets memory and files alone. */
 int sandbox_lock(const struct sandbox *s, const char **why);
 
 #endif

@@ -23,7 +23,8 @@ drop_bounding_set(void)
 static int
 become_nobody(void)
 {
-	/* A user namespace that forbids setgroups() has no groups to leave, or the kernel would say so. */
+	/* A user namespace that forbids setgroups() has no groups to leave, or the kernel would say
+	 * so. */
 	if (setgroups(0, NULL) < 0 && getgroups(0, NULL) != 0)
 		return -1;
 	if (setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)

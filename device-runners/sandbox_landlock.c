@@ -19,11 +19,11 @@ static const struct {
 	size_t size;
 } abis[] = {
 	[1] = { 13, 0, 0, 8 },
-	[2] = { 14, 0, 0, 8 },           /* refer */
-	[3] = { 15, 0, 0, 8 },           /* truncate: Debian 12 has 2, or 4 with a backported kernel */
-	[4] = { 15, 0x3, 0, 16 },        /* TCP bind, connect */
-	[5] = { 16, 0x3, 0, 16 },        /* ioctl of devices */
-	[6] = { 16, 0x3, 0x3, 24 },      /* abstract Unix sockets, signals */
+	[2] = { 14, 0, 0, 8 },	    /* refer */
+	[3] = { 15, 0, 0, 8 },	    /* truncate: Debian 12 has 2, or 4 with a backported kernel */
+	[4] = { 15, 0x3, 0, 16 },   /* TCP bind, connect */
+	[5] = { 16, 0x3, 0, 16 },   /* ioctl of devices */
+	[6] = { 16, 0x3, 0x3, 24 }, /* abstract Unix sockets, signals */
 };
 
 enum { NEWEST = sizeof(abis) / sizeof(abis[0]) - 1 };
@@ -31,7 +31,8 @@ enum { NEWEST = sizeof(abis) / sizeof(abis[0]) - 1 };
 int
 sandbox_landlock_lock(void)
 {
-	int abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	int abi =
+	    (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 
 	if (abi < 0)
 		return -1;

@@ -6,8 +6,8 @@
 
 /* Each: 0, or -1 with errno (ENOSYS, EOPNOTSUPP: the kernel has none). */
 
-/* No path can be opened, made or removed, no TCP port bound or connected to, no signal sent to a process
- * outside, as far as the running kernel's Landlock goes. Needs no_new_privs. */
+/* No path can be opened, made or removed, no TCP port bound or connected to, no signal sent to a
+ * process outside, as far as the running kernel's Landlock goes. Needs no_new_privs. */
 int sandbox_landlock_lock(void);
 /* The allow-list of system calls, and the last words about a denied one. Needs no_new_privs. */
 int sandbox_seccomp_lock(bool tty);

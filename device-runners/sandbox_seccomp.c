@@ -63,14 +63,16 @@ load(const struct sock_filter *code, size_t count)
 {
 	const struct sock_fprog program = { (unsigned short)count, (struct sock_filter *)code };
 
-	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
+	return (int)syscall(
+	    SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
 }
 
 int
 sandbox_seccomp_lock(bool tty)
 {
 	const struct filter *f = tty ? &filter_tty : &filter_plain;
-	struct sigaction denied = { .sa_sigaction = on_denied, .sa_flags = SA_SIGINFO | SA_RESETHAND };
+	struct sigaction denied = { .sa_sigaction = on_denied,
+		.sa_flags = SA_SIGINFO | SA_RESETHAND };
 
 	if (sigaction(SIGSYS, &denied, NULL) < 0)
 		return -1;

@@ -354,6 +354,14 @@ begin_chunk(struct child *c)
 	return c->pending.len;
 }
 
+/* Out of room or memory: as it was. */
+static void
+undo_chunk(struct child *c, size_t before)
+{
+	c->pending.failed = false;
+	buffer_truncate(&c->pending, before);
+}
+
 static void
 end_chunk(struct child *c, size_t start, uint32_t count, uint64_t cost)
 {
@@ -371,9 +379,16 @@ child_register(struct child *c, const struct sbs_str *segments, size_t count,
     const struct timestamp *source, const char *json)
 {
 	struct eventer_payload payload = { .kind = EVENTER_PAYLOAD_JSON, .data = sbs_str(json) };
-	size_t start = begin_chunk(c);
+	size_t before = c->pending.len, start = begin_chunk(c);
 
 	eventer_put_register_event(&c->pending, &c->prefix, segments, count, source, &payload);
+	if (buffer_failed(&c->pending)) {
+		undo_chunk(c, before);
+		c->dropped++;
+		log_write(LOG_LEVEL_ERROR, c->conf->name, "event_dropped",
+		    "an event of ours was dropped: %zu bytes wait for the Event Server", c->pending.len);
+		return;
+	}
 	end_chunk(c, start, 1, 0);
 }
 
@@ -478,14 +493,13 @@ on_register(struct child *c, uint32_t id, const msgpack_object *body, size_t len
 	c->credit -= (int64_t)cost;
 	if (c->credit < 0)
 		return "registered more than its credit";
-	size_t start = begin_chunk(c);
+	size_t before = c->pending.len, start = begin_chunk(c);
 	for (uint32_t i = 0; i < count && !why; i++)
 		why = take_event(c, &body->via.array.ptr[i]);
 	if (!why && buffer_failed(&c->pending))
 		why = "events that outgrow their credit";
 	if (why || count == 0) {
-		c->pending.failed = false;
-		buffer_truncate(&c->pending, start - sizeof(struct chunk));
+		undo_chunk(c, before);
 		return why;
 	}
 	c->events_since_spawn += count;
@@ -531,6 +545,8 @@ on_config_error(struct child *c, uint32_t id, const msgpack_object *body, size_t
 	char path[IPC_MAX_TEXT + 1], message[IPC_MAX_TEXT + 1];
 
 	(void)id, (void)len;
+	if (c->faults++ >= CONFIG_MAX_FAULTS)
+		return NULL;
 	snprintf(path, sizeof(path), "%.*s", (int)f[1].via.str.size, f[1].via.str.ptr);
 	snprintf(message, sizeof(message), "%.*s", (int)f[2].via.str.size, f[2].via.str.ptr);
 	c->host->ops->on_config_fault(c->host->arg, c,
@@ -692,6 +708,8 @@ static const char *
 on_stats(struct child *c, uint32_t id, const msgpack_object *body, size_t len)
 {
 	(void)id, (void)len;
+	if (body->via.array.size > CHILD_MAX_COUNTERS)
+		return "more counters than are kept";
 	for (uint32_t i = 0; i < body->via.array.size; i++) {
 		const msgpack_object *f = body->via.array.ptr[i].via.array.ptr;
 		set_counter(c, &f[0].via.str, f[1].via.u64);
@@ -762,6 +780,10 @@ child_on_message(void *arg, const struct ipc_header *h, const msgpack_object *bo
 	size_t i = 0;
 
 	fd_close(fd);
+	if (child_is_flood(c, h, body, len)) {
+		child_violate(c, "a flood of messages", NULL, 0);
+		return;
+	}
 	while (table[i].type != h->type)
 		i++;
 	const char *why = table[i].handle(c, h->id, body, len);

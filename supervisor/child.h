@@ -21,6 +21,10 @@ enum {
 	CHILD_MAX_LINE = 256,     /* of the runner's output that is kept */
 	CHILD_MAX_COUNTERS = 32,
 	CHILD_LOG_BURST = 50,     /* lines of output relayed in one second */
+	CHILD_LOG_BYTES = 64 * 1024, /* of output read in one second; more waits in the pipe */
+	CHILD_LAST_READS = 512,   /* of 4 KiB, of a dead runner's output: a pipe of 1 MiB, twice */
+	CHILD_FREE_MESSAGES = 20000,         /* that cost no credit, in one second: a flood beyond it */
+	CHILD_FREE_BYTES = 16 * 1024 * 1024, /* of them, in one second */
 	CHILD_CLOSED_MS = 200,    /* a runner that closed its socket has this long to end */
 	CHILD_EVENTS_MESSAGE = 48 * 1024, /* events to a runner go in messages of about this size */
 };
@@ -110,7 +114,7 @@ struct child {
 	pid_t pid;
 	int pidfd, output;
 	ev_io exited, printed;
-	ev_timer closed;
+	ev_timer closed, muted;
 	struct monotime spawned;
 	bool reaped, gone; /* its status is known; its channel is closed */
 	int status;
@@ -121,7 +125,10 @@ struct child {
 	size_t line_len;
 	char last_line[CHILD_MAX_LINE];
 	ev_tstamp log_second;
-	uint32_t log_count, log_suppressed;
+	uint32_t log_count, log_bytes, log_suppressed;
+	ev_tstamp free_second; /* since when the next two count */
+	uint32_t free_messages, free_bytes;
+	uint32_t faults; /* of its configuration, in this life */
 
 	struct child_plan plan[IPC_MAX_PLAN];
 	size_t plan_count;
@@ -194,6 +201,9 @@ void child_step(struct child *c, enum child_event event);
 /* Closes what belonged to the process; then the policy hears of its death. */
 void child_end(struct child *c);
 void child_violate(struct child *c, const char *why, const void *packet, size_t len);
+/* Whether this message is one too many of those that cost no credit. */
+bool child_is_flood(
+    struct child *c, const struct ipc_header *h, const msgpack_object *body, size_t len);
 /* child.c */
 void child_on_message(void *arg, const struct ipc_header *h, const msgpack_object *body, int fd,
     size_t len);

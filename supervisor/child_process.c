@@ -60,8 +60,11 @@ send_init(struct child *c)
 	msgpack_pack_uint32(p, c->conf->sandbox);
 	msgpack_pack_uint64(p, c->conf->limits.memory);
 	msgpack_pack_uint32(p, c->conf->limits.files);
-	/* What an earlier life left pending counts: the window is the device's, not the process'. */
-	c->credit = (int64_t)(c->conf->limits.credit - c->outstanding);
+	/* What an earlier life left pending counts: the window is the device's, not the process'. A
+	 * reload may have made it smaller than that. */
+	c->credit = c->outstanding < c->conf->limits.credit ?
+	    (int64_t)(c->conf->limits.credit - c->outstanding) :
+	    0;
 	msgpack_pack_uint32(p, (uint32_t)c->credit);
 	c->to_return = 0;
 	return channel_send(&c->channel, fd);
@@ -82,18 +85,22 @@ relay_line(struct child *c)
 	if (*text == '\0')
 		return;
 	snprintf(c->last_line, sizeof(c->last_line), "%s", text);
-	if (ev_now(c->host->loop) - c->log_second >= 1.) {
-		if (c->log_suppressed)
-			log_write(LOG_LEVEL_WARNING, c->conf->name, "log_suppressed",
-			    "%u lines of output were left out", c->log_suppressed);
-		c->log_second = ev_now(c->host->loop);
-		c->log_count = 0;
-		c->log_suppressed = 0;
-	}
 	if (++c->log_count > CHILD_LOG_BURST)
 		c->log_suppressed++;
 	else
 		log_write(level, c->conf->name, "runner", "%s", text);
+}
+
+static void
+begin_log_second(struct child *c)
+{
+	if (c->log_suppressed)
+		log_write(LOG_LEVEL_WARNING, c->conf->name, "log_suppressed",
+		    "%u lines of output were left out", c->log_suppressed);
+	c->log_second = ev_now(c->host->loop);
+	c->log_bytes = 0;
+	c->log_count = 0;
+	c->log_suppressed = 0;
 }
 
 /* Reads what the runner printed; at most one burst, so that a flood waits for its turn. */
@@ -109,6 +116,9 @@ read_output(struct child *c)
 		ev_io_stop(c->host->loop, &c->printed);
 		return false;
 	}
+	if (ev_now(c->host->loop) - c->log_second >= 1.)
+		begin_log_second(c);
+	c->log_bytes += (uint32_t)n;
 	for (ssize_t i = 0; i < n; i++) {
 		if (bytes[i] == '\n' || c->line_len == sizeof(c->line) - 1)
 			relay_line(c);
@@ -118,11 +128,47 @@ read_output(struct child *c)
 	return true;
 }
 
+/* Who prints more than a second's share finds its pipe full until the next one. */
 static void
 on_printed(struct ev_loop *loop, ev_io *w, int revents)
 {
-	(void)loop, (void)revents;
-	read_output(w->data);
+	struct child *c = w->data;
+
+	(void)revents;
+	if (read_output(c) && c->log_bytes >= CHILD_LOG_BYTES) {
+		ev_io_stop(loop, w);
+		ev_timer_again(loop, &c->muted);
+	}
+}
+
+static void
+on_muted(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct child *c = w->data;
+
+	(void)revents;
+	ev_timer_stop(loop, w);
+	ev_io_start(loop, &c->printed);
+}
+
+/* The last words of the runtime's handler of SIGSYS, or what is known without them. */
+static void
+describe_denial(const struct child *c, char *cause, size_t size)
+{
+	bool named = strncmp(c->last_line, "denied system call ", 19) == 0;
+
+	snprintf(cause, size, "%.100s", named ? c->last_line : "SIGSYS: denied system call");
+}
+
+static void
+describe_signal(int signum, char *cause, size_t size)
+{
+	const char *name = sigabbrev_np(signum);
+
+	if (name)
+		snprintf(cause, size, "SIG%s", name);
+	else
+		snprintf(cause, size, "signal %d", signum);
 }
 
 static void
@@ -135,9 +181,9 @@ describe_death(const struct child *c, char *cause, size_t size)
 	else if (c->fsm.kill != CHILD_KILL_NONE)
 		snprintf(cause, size, "%s", child_kill_name(c->fsm.kill));
 	else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
-		snprintf(cause, size, "SIGSYS (denied system call)");
+		describe_denial(c, cause, size);
 	else if (WIFSIGNALED(status))
-		snprintf(cause, size, "SIG%s", sigabbrev_np(WTERMSIG(status)));
+		describe_signal(WTERMSIG(status), cause, size);
 	else if (c->closing_words[0])
 		snprintf(cause, size, "%s", c->closing_words);
 	else if (WEXITSTATUS(status) == EX_CONFIG)
@@ -176,7 +222,8 @@ end_if_complete(struct child *c)
 {
 	if (!c->reaped || !c->gone)
 		return;
-	while (read_output(c))
+	/* At most a pipe's content: nobody is left who could go on printing, or ought to be heard. */
+	for (int i = 0; i < CHILD_LAST_READS && read_output(c); i++)
 		;
 	if (c->line_len)
 		relay_line(c);
@@ -198,10 +245,18 @@ on_exited(struct ev_loop *loop, ev_io *w, int revents)
 	siginfo_t info = { 0 };
 
 	(void)revents;
-	if (waitid(P_PIDFD, (id_t)c->pidfd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+	/* It leads a session of its own; while it is a zombie its number is nobody else's. What it left
+	 * behind would hold its socket open. */
+	kill(-c->pid, SIGKILL);
+	if (waitid(P_PIDFD, (id_t)c->pidfd, &info, WEXITED | WNOHANG) < 0) {
+		log_write(LOG_LEVEL_ERROR, c->conf->name, "wait_failed", "wait for %d: %s", (int)c->pid,
+		    strerror(errno));
+		info.si_code = CLD_EXITED;
+		info.si_status = EX_SOFTWARE;
+	} else if (info.si_pid == 0) {
 		return;
+	}
 	ev_io_stop(loop, &c->exited);
-	ev_timer_stop(loop, &c->closed);
 	c->reaped = true;
 	c->status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) :
 						 W_EXITCODE(0, info.si_status);
@@ -209,6 +264,8 @@ on_exited(struct ev_loop *loop, ev_io *w, int revents)
 	 * more has nothing to say. */
 	if (!c->gone && (c->fsm.kill == CHILD_KILL_VIOLATION || !ev_is_active(&c->channel.readable)))
 		c->gone = true;
+	if (!c->gone)
+		ev_timer_again(loop, &c->closed);
 	end_if_complete(c);
 }
 
@@ -223,7 +280,8 @@ on_channel_close(void *arg)
 	end_if_complete(c);
 }
 
-/* It closed its socket and lives on. */
+/* Of socket and process only one has ended: it closed the socket and lives on, or somebody who got away
+ * holds it. */
 static void
 on_closed_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -231,8 +289,12 @@ on_closed_timer(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)revents;
 	ev_timer_stop(loop, w);
-	snprintf(c->violation, sizeof(c->violation), "closed its socket and went on");
-	child_step(c, CHILD_VIOLATION);
+	if (c->reaped) {
+		c->gone = true;
+		end_if_complete(c);
+		return;
+	}
+	child_violate(c, "closed its socket, or sent nothing in a packet, and went on", NULL, 0);
 }
 
 void
@@ -252,6 +314,25 @@ child_violate(struct child *c, const char *why, const void *packet, size_t len)
 	ev_io_stop(c->host->loop, &c->channel.readable);
 	c->gone = true;
 	child_step(c, CHILD_VIOLATION);
+}
+
+/* What costs credit is paid for, and faults of a configuration are as many as they are, once. */
+bool
+child_is_flood(
+    struct child *c, const struct ipc_header *h, const msgpack_object *body, size_t len)
+{
+	ev_tstamp now = ev_now(c->host->loop);
+
+	if (h->type == IPC_CONFIG_ERROR || (h->type == IPC_REGISTER && body->via.array.size > 0))
+		return false;
+	if (now - c->free_second >= 1.) {
+		c->free_second = now;
+		c->free_messages = 0;
+		c->free_bytes = 0;
+	}
+	c->free_messages++;
+	c->free_bytes += (uint32_t)len;
+	return c->free_messages > CHILD_FREE_MESSAGES || c->free_bytes > CHILD_FREE_BYTES;
 }
 
 static void
@@ -303,9 +384,11 @@ watch_process(struct child *c)
 	ev_io_init(&c->exited, on_exited, c->pidfd, EV_READ);
 	ev_io_init(&c->printed, on_printed, c->output, EV_READ);
 	ev_timer_init(&c->closed, on_closed_timer, 0., CHILD_CLOSED_MS / 1e3);
+	ev_timer_init(&c->muted, on_muted, 0., 1.);
 	c->exited.data = c;
 	c->printed.data = c;
 	c->closed.data = c;
+	c->muted.data = c;
 	ev_io_start(loop, &c->exited);
 	ev_io_start(loop, &c->printed);
 }
@@ -321,6 +404,9 @@ forget_last_life(struct child *c)
 	c->line_len = 0;
 	c->link[0] = '\0';
 	c->events_since_spawn = 0;
+	c->free_messages = 0;
+	c->free_bytes = 0;
+	c->faults = 0;
 	c->spawned = monotime_now();
 }
 
@@ -384,6 +470,7 @@ child_end(struct child *c)
 	ev_io_stop(loop, &c->exited);
 	ev_io_stop(loop, &c->printed);
 	ev_timer_stop(loop, &c->closed);
+	ev_timer_stop(loop, &c->muted);
 	channel_close(&c->channel);
 	fd_close(c->pidfd);
 	fd_close(c->output);

@@ -1,6 +1,7 @@
 /* gatewayd: options, signals, and the order of start and end. */
 #include <errno.h>
 #include <ev.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "common/fdutil.h"
 #include "common/log.h"
 #include "supervisor/broker.h"
 #include "supervisor/check.h"
@@ -382,12 +384,29 @@ run(struct gateway *g)
 	return g->exit_code;
 }
 
+/* What whoever started us may have left behind: closed standard descriptors, whose numbers sockets
+ * would take; an ignored SIGCHLD, with which the kernel reaps in our place. */
+static int
+prepare_process(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO && fcntl(fd, F_SETFD, 0) == 0);
+	fd_close(fd);
+	signal(SIGCHLD, SIG_DFL);
+	return fd < 0 ? -1 : 0;
+}
+
 int
 main(int argc, char **argv)
 {
 	static struct gateway gateway;
 	struct gateway *g = &gateway;
 
+	if (prepare_process() < 0)
+		return EX_OSERR;
 	g->config_path = DEFAULT_CONFIG;
 	int code = parse_options(g, argc, argv);
 	if (code >= 0)

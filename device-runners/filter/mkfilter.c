@@ -53,18 +53,63 @@ add(uint32_t action, const char *name, unsigned count, const struct scmp_arg_cmp
 /* What works on what the process already has, or tells the time. */
 static const char *const plain[] = {
 	/* descriptors */
-	"read", "readv", "pread64", "write", "writev", "lseek", "fstat", "close", "recvfrom", "recvmsg",
-	"accept", "accept4", "shutdown", "getsockname", "getpeername", "getsockopt",
+	"read",
+	"readv",
+	"pread64",
+	"write",
+	"writev",
+	"lseek",
+	"fstat",
+	"close",
+	"recvfrom",
+	"recvmsg",
+	"accept",
+	"accept4",
+	"shutdown",
+	"getsockname",
+	"getpeername",
+	"getsockopt",
 	/* waiting */
-	"epoll_ctl", "epoll_wait", "epoll_pwait", "poll", "ppoll", "select", "_newselect", "pselect6",
-	"eventfd2", "timerfd_create", "timerfd_settime", "nanosleep", "clock_nanosleep",
+	"epoll_ctl",
+	"epoll_wait",
+	"epoll_pwait",
+	"poll",
+	"ppoll",
+	"select",
+	"_newselect",
+	"pselect6",
+	"eventfd2",
+	"timerfd_create",
+	"timerfd_settime",
+	"nanosleep",
+	"clock_nanosleep",
 	/* time and chance */
-	"clock_gettime", "clock_getres", "gettimeofday", "time", "getrandom",
+	"clock_gettime",
+	"clock_getres",
+	"gettimeofday",
+	"time",
+	"getrandom",
 	/* memory; without execution, below */
-	"brk", "munmap", "mremap", "madvise",
+	"brk",
+	"munmap",
+	"mremap",
+	"madvise",
 	/* the process itself */
-	"futex", "sched_yield", "rt_sigreturn", "rt_sigprocmask", "sigaltstack", "restart_syscall",
-	"getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid", "uname", "exit",
+	"futex",
+	"sched_yield",
+	"rt_sigreturn",
+	"rt_sigprocmask",
+	"sigaltstack",
+	"restart_syscall",
+	"getpid",
+	"gettid",
+	"getppid",
+	"getuid",
+	"geteuid",
+	"getgid",
+	"getegid",
+	"uname",
+	"exit",
 	"exit_group",
 };
 
@@ -80,7 +125,8 @@ allow_value(const char *name, unsigned arg, const uint64_t *values, size_t count
 {
 	for (size_t i = 0; i < count; i++)
 		add(SCMP_ACT_ALLOW, name, 1,
-		    &(struct scmp_arg_cmp){ arg, SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint32_t)values[i] });
+		    &(struct scmp_arg_cmp){
+			arg, SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint32_t)values[i] });
 }
 
 /* Only while none of these bits is set in an argument. */
@@ -134,11 +180,12 @@ allow_limited(void)
 	allow_option(IPPROTO_TCP, TCP_USER_TIMEOUT);
 	add(SCMP_ACT_ALLOW, "tgkill", 2, abort_self);
 	add(SCMP_ACT_ALLOW, "prlimit64", 2, read_limit);
-	/* The C library's fstat() is this one, with a path that a filter cannot read; it asks, for a
-	 * buffer's size, and goes on without an answer. */
+	/* The C library's fstat() is this one, with a path that a filter cannot read; it asks, for
+	 * a buffer's size, and goes on without an answer. */
 	add(SCMP_ACT_ERRNO(EACCES), "newfstatat", 0, NULL);
 	/* Names of mappings, of newer C libraries: not needed, not worth a life. */
-	add(SCMP_ACT_ERRNO(EINVAL), "prctl", 1, &(struct scmp_arg_cmp){ 0, SCMP_CMP_EQ, 0x53564d41, 0 });
+	add(SCMP_ACT_ERRNO(EINVAL), "prctl", 1,
+	    &(struct scmp_arg_cmp){ 0, SCMP_CMP_EQ, 0x53564d41, 0 });
 }
 
 static void
@@ -146,9 +193,9 @@ allow_tty(void)
 {
 	/* No TIOCSTI, no line disciplines, no TIOCSSERIAL. */
 	static const uint64_t ioctls[] = { TCSETS, TCSETSW, TCSETSF, 0x802c542a /* TCGETS2 */,
-		0x402c542b /* TCSETS2 */, 0x402c542c /* TCSETSW2 */, 0x402c542d /* TCSETSF2 */, TCSBRK,
-		TCSBRKP, TCXONC, TCFLSH, TIOCOUTQ, TIOCMGET, TIOCMSET, TIOCMBIS, TIOCMBIC, TIOCGICOUNT,
-		TIOCGRS485, TIOCSRS485 };
+		0x402c542b /* TCSETS2 */, 0x402c542c /* TCSETSW2 */, 0x402c542d /* TCSETSF2 */,
+		TCSBRK, TCSBRKP, TCXONC, TCFLSH, TIOCOUTQ, TIOCMGET, TIOCMSET, TIOCMBIS, TIOCMBIC,
+		TIOCGICOUNT, TIOCGRS485, TIOCSRS485 };
 
 	allow_value("ioctl", 1, ioctls, sizeof(ioctls) / sizeof(ioctls[0]));
 }
@@ -177,7 +224,8 @@ print_filter(const char *name)
 	size_t count = (size_t)n / sizeof(code[0]);
 	printf("static const struct sock_filter %s[] = {\n", name);
 	for (size_t i = 0; i < count; i++)
-		printf("\t{ 0x%02x, %u, %u, 0x%08x },\n", code[i].code, code[i].jt, code[i].jf, code[i].k);
+		printf("\t{ 0x%02x, %u, %u, 0x%08x },\n", code[i].code, code[i].jt, code[i].jf,
+		    code[i].k);
 	printf("};\n\n");
 	close(fd);
 }

@@ -1,5 +1,5 @@
-/* ipc_check(): the first byte chooses speaker and phase, the rest is the packet. What it accepts must be
- * one whole value to msgpack-c. */
+/* ipc_check(): the first byte chooses speaker and phase, the rest is the packet. What it accepts
+ * must be one whole value to msgpack-c. */
 #include <msgpack.h>
 #include <stdlib.h>
 
@@ -22,7 +22,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	msgpack_zone *zone = msgpack_zone_new(4096);
 	if (msgpack_unpack(packet + IPC_HEADER, size - 1 - IPC_HEADER, &off, zone, &o) !=
-		MSGPACK_UNPACK_SUCCESS || off != size - 1 - IPC_HEADER)
+		MSGPACK_UNPACK_SUCCESS ||
+	    off != size - 1 - IPC_HEADER)
 		abort();
 	msgpack_zone_free(zone);
 	return 0;

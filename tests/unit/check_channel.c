@@ -75,7 +75,8 @@ setup(void)
 	int fds[2];
 
 	loop = ev_loop_new(EVFLAG_NOENV);
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+	ck_assert_int_eq(
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
 	open_ear(&supervisor, fds[0], IPC_RUNNER);
 	open_ear(&runner, fds[1], IPC_SUPERVISOR);
 }
@@ -205,7 +206,8 @@ START_TEST(a_peer_that_does_not_read_is_named)
 	ck_assert_int_eq(errno, ENOBUFS);
 	ck_assert_uint_le(runner.channel.queue.len, IPC_MAX_QUEUE);
 	ck_assert_int_gt(sent, IPC_MAX_QUEUE / (IPC_MAX_TEXT + 64));
-	/* From then on nothing goes, so that nothing is missing in between; an fd is closed all the same. */
+	/* From then on nothing goes, so that nothing is missing in between; an fd is closed all the
+	 * same. */
 	msgpack_pack_array(channel_begin(&runner.channel, IPC_READY, 0), 0);
 	ck_assert_int_eq(channel_send(&runner.channel, open("/dev/null", O_RDONLY)), -1);
 	ck_assert_int_eq(errno, ENOBUFS);
@@ -290,7 +292,8 @@ END_TEST
 
 START_TEST(two_fds_are_a_violation)
 {
-	int before = open_fds(), fds[2] = { open("/dev/null", O_RDONLY), open("/dev/null", O_RDONLY) };
+	int before = open_fds(),
+	    fds[2] = { open("/dev/null", O_RDONLY), open("/dev/null", O_RDONLY) };
 	union {
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(sizeof(fds))];
@@ -298,7 +301,9 @@ START_TEST(two_fds_are_a_violation)
 	/* OPENED 0 "" */
 	uint8_t bytes[] = { 2, 0, 0, 0, 1, 0, 0, 0, 0x92, 0x00, 0xa0 };
 	struct iovec iov = { bytes, sizeof(bytes) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
 		.msg_controllen = sizeof(control.bytes) };
 
 	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
@@ -386,7 +391,8 @@ START_TEST(times_survive_the_way)
 		msgpack_packer_init(&p, &b, msgpack_sbuffer_write);
 		ipc_pack_timestamp(&p, &times[i]);
 		msgpack_unpacked_init(&u);
-		ck_assert_int_eq(msgpack_unpack_next(&u, b.data, b.size, NULL), MSGPACK_UNPACK_SUCCESS);
+		ck_assert_int_eq(
+		    msgpack_unpack_next(&u, b.data, b.size, NULL), MSGPACK_UNPACK_SUCCESS);
 		struct timestamp t = ipc_timestamp(&u.data);
 		ck_assert_int_eq(t.s, times[i].s);
 		ck_assert_uint_eq(t.us, times[i].us);

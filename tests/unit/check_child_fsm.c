@@ -24,7 +24,7 @@ machine(enum child_state state)
 		[CHILD_STOPPING] = { CHILD_ENABLE, CHILD_READY, CHILD_RESTART, CHILD_RESTART },
 		[CHILD_BACKOFF] = { CHILD_ENABLE, CHILD_READY, CHILD_DIED, CHILD_DIED },
 		[CHILD_FAILED] = { CHILD_ENABLE, CHILD_DIED_CONFIG, CHILD_DIED_CONFIG,
-			CHILD_DIED_CONFIG },
+		    CHILD_DIED_CONFIG },
 	};
 	struct child_fsm f;
 
@@ -124,9 +124,10 @@ START_TEST(every_state_meets_every_event)
 		for (int e = 0; e < CHILD_EVENT_COUNT; e++) {
 			struct child_fsm f = machine((enum child_state)s);
 			unsigned actions = child_fsm_step(&f, (enum child_event)e, at(2000), 0);
-			ck_assert_msg(f.state == table[s][e].state && actions == table[s][e].actions,
-			    "%s, event %d: %s, actions %u", child_state_name((enum child_state)s), e,
-			    child_state_name(f.state), actions);
+			ck_assert_msg(
+			    f.state == table[s][e].state && actions == table[s][e].actions,
+			    "%s, event %d: %s, actions %u", child_state_name((enum child_state)s),
+			    e, child_state_name(f.state), actions);
 		}
 }
 END_TEST
@@ -144,7 +145,8 @@ START_TEST(announcements_alternate_in_any_order)
 		x = x * 1664525 + 1013904223;
 		enum child_event e = (enum child_event)((x >> 16) % CHILD_EVENT_COUNT);
 		bool ends = e == CHILD_DIED || e == CHILD_DIED_CONFIG || e == CHILD_SPAWN_ERROR;
-		if ((ends || e == CHILD_READY || e == CHILD_PONG || e == CHILD_VIOLATION) && !process)
+		if ((ends || e == CHILD_READY || e == CHILD_PONG || e == CHILD_VIOLATION) &&
+		    !process)
 			continue;
 		if (e == CHILD_SPAWN_ERROR && f.state != CHILD_STARTING)
 			continue;
@@ -164,8 +166,8 @@ START_TEST(announcements_alternate_in_any_order)
 		}
 		if (a & (CHILD_DO_KILL | CHILD_DO_STOP | CHILD_DO_PING))
 			ck_assert(process);
-		ck_assert(process ==
-		    (f.state == CHILD_STARTING || f.state == CHILD_RUNNING || f.state == CHILD_STOPPING));
+		ck_assert(process == (f.state == CHILD_STARTING || f.state == CHILD_RUNNING ||
+					 f.state == CHILD_STOPPING));
 		ck_assert(!announced || process);
 		if (!f.wanted)
 			ck_assert(f.state == CHILD_DISABLED || f.state == CHILD_STOPPING);
@@ -189,7 +191,8 @@ START_TEST(backoff_doubles_with_jitter_to_its_limit)
 			int64_t ms = monotime_diff_ms(f.deadline, at(now));
 			ck_assert_int_eq(ms, want[i] * 3 / 4 + (extreme ? want[i] / 2 : 0));
 			now += ms;
-			ck_assert_uint_eq(child_fsm_step(&f, CHILD_DEADLINE, at(now), 0), CHILD_DO_SPAWN);
+			ck_assert_uint_eq(
+			    child_fsm_step(&f, CHILD_DEADLINE, at(now), 0), CHILD_DO_SPAWN);
 		}
 		ck_assert_uint_eq(f.restarts, 10);
 	}
@@ -262,8 +265,8 @@ START_TEST(the_last_wish_counts_while_it_stops)
 
 	child_fsm_step(&f, CHILD_DISABLE, at(2000), 0);
 	child_fsm_step(&f, CHILD_ENABLE, at(2001), 0);
-	ck_assert_uint_eq(child_fsm_step(&f, CHILD_DIED, at(2002), 0),
-	    CHILD_DO_RUNNING_FALSE | CHILD_DO_SPAWN);
+	ck_assert_uint_eq(
+	    child_fsm_step(&f, CHILD_DIED, at(2002), 0), CHILD_DO_RUNNING_FALSE | CHILD_DO_SPAWN);
 	f = machine(CHILD_STOPPING);
 	child_fsm_step(&f, CHILD_DISABLE, at(2001), 0);
 	ck_assert_uint_eq(child_fsm_step(&f, CHILD_DIED, at(2002), 0), CHILD_DO_RUNNING_FALSE);
@@ -296,7 +299,8 @@ START_TEST(no_process_to_be_had_is_never_retried_at_once)
 	for (int i = 0; i < 20; i++) {
 		ck_assert_uint_eq(child_fsm_step(&f, CHILD_SPAWN_ERROR, at(2000), 0), 0);
 		ck_assert_int_eq(f.state, CHILD_BACKOFF);
-		ck_assert_int_ge(monotime_diff_ms(f.deadline, at(2000)), CHILD_BACKOFF_FIRST_MS * 3 / 4);
+		ck_assert_int_ge(
+		    monotime_diff_ms(f.deadline, at(2000)), CHILD_BACKOFF_FIRST_MS * 3 / 4);
 		child_fsm_step(&f, CHILD_DEADLINE, at(3000), 0);
 	}
 }

@@ -7,8 +7,11 @@
 #include "common/buffer.h"
 #include "ipc/message.h"
 
-/* One event in three fields and in four: ["gateway" "data"] nil "1"; with the times [5, 6] and [-1, 0]. */
-#define TYPE "\x92\xa7gateway\xa4" "data"
+/* One event in three fields and in four: ["gateway" "data"] nil "1"; with the times [5, 6] and [-1,
+ * 0]. */
+#define TYPE                                                                                       \
+	"\x92\xa7gateway\xa4"                                                                      \
+	"data"
 #define T56 "\x92\x05\x06"
 #define TM1 "\x92\xff\x00"
 
@@ -20,29 +23,37 @@ struct row {
 	size_t len;
 };
 
-#define ROW(name, sender, phases, bytes) { IPC_##name, sender, phases, bytes, sizeof(bytes) - 1 }
+#define ROW(name, sender, phases, bytes)                                                           \
+	{                                                                                          \
+		IPC_##name, sender, phases, bytes, sizeof(bytes) - 1                               \
+	}
 #define SUP IPC_SUPERVISOR
 #define RUN IPC_RUNNER
 
 /* Every message of the table, by hand: what is not written here from the contract is not tested. */
 static const struct row rows[] = {
 	ROW(INIT, SUP, PHASE_INIT,
-	    "\x9a"                     /* ten fields */
-	    "\x01"                     /* version 1 */
-	    "\xad" "modbus_master"     /* type */
-	    "\xa4" "plc1"              /* name */
-	    "\xaf" ":/etc/localtime"   /* zone */
-	    "\x06"                     /* log level */
-	    "\xc2"                     /* check only: false */
-	    "\x00"                     /* sandbox: strict */
+	    "\x9a" /* ten fields */
+	    "\x01" /* version 1 */
+	    "\xad"
+	    "modbus_master" /* type */
+	    "\xa4"
+	    "plc1" /* name */
+	    "\xaf"
+	    ":/etc/localtime"			   /* zone */
+	    "\x06"				   /* log level */
+	    "\xc2"				   /* check only: false */
+	    "\x00"				   /* sandbox: strict */
 	    "\xcf\x00\x00\x00\x00\x10\x00\x00\x00" /* memory: 256 MiB as 64 bits */
-	    "\xcd\x01\x00"             /* files: 256 */
-	    "\xce\x00\x04\x00\x00"),   /* credit: 262144 */
+	    "\xcd\x01\x00"			   /* files: 256 */
+	    "\xce\x00\x04\x00\x00"),		   /* credit: 262144 */
 	ROW(OPENED, SUP, PHASE_LATER, "\x92\x6f\xa7refused"),
 	ROW(EVENTS, SUP, PHASE_LATER,
-	    "\x92"                             /* two events */
-	    "\x94" TYPE T56 TM1 "\xa1" "1"     /* type, timestamp, source timestamp, JSON */
-	    "\x94" TYPE T56 "\xc0" "\x92\xa3hex\xc4\x02\x01\xff"), /* no source, bytes */
+	    "\x92" /* two events */
+	    "\x94" TYPE T56 TM1 "\xa1"
+	    "1" /* type, timestamp, source timestamp, JSON */
+	    "\x94" TYPE T56 "\xc0"
+	    "\x92\xa3hex\xc4\x02\x01\xff"), /* no source, bytes */
 	ROW(QUERY_RESULT, SUP, PHASE_LATER, "\x92\xc3\x91\x94" TYPE T56 "\xc0\xc0"),
 	ROW(CREDIT, SUP, PHASE_LATER, "\x91\xcd\x10\x00"),
 	ROW(PING, SUP, PHASE_ANY, "\x90"),
@@ -51,28 +62,41 @@ static const struct row rows[] = {
 	ROW(TRACE, SUP, PHASE_ANY, "\x91\xc3"),
 	ROW(PLAN, RUN, PHASE_INIT,
 	    "\x92"
-	    "\x93\x00\xa9" "127.0.0.1" "\xcd\x01\xf6" /* connect, host, port 502 */
-	    "\x93\x02\xaa" "/dev/ttyS0" "\x00"),      /* tty, path, no port */
+	    "\x93\x00\xa9"
+	    "127.0.0.1"
+	    "\xcd\x01\xf6" /* connect, host, port 502 */
+	    "\x93\x02\xaa"
+	    "/dev/ttyS0"
+	    "\x00"), /* tty, path, no port */
 	ROW(CONFIG_ERROR, RUN, PHASE_INIT, "\x93\x00\xa4port\xa8too high"),
 	ROW(READY, RUN, PHASE_LATER, "\x90"),
 	ROW(OPEN, RUN, PHASE_LATER, "\x91\x00"),
 	ROW(CANCEL, RUN, PHASE_LATER, "\x90"),
 	ROW(REGISTER, RUN, PHASE_LATER,
 	    "\x93"
-	    "\x93" TYPE TM1 "\xa4true"               /* source timestamp -1 s, JSON */
-	    "\x93" TYPE "\xc0" "\x92\xa1x\xc4\x00"   /* none, empty bytes of type x */
-	    "\x93" TYPE "\xc0\xc0"),                 /* nothing */
+	    "\x93" TYPE TM1 "\xa4true" /* source timestamp -1 s, JSON */
+	    "\x93" TYPE "\xc0"
+	    "\x92\xa1x\xc4\x00"	     /* none, empty bytes of type x */
+	    "\x93" TYPE "\xc0\xc0"), /* nothing */
 	ROW(QUERY, RUN, PHASE_LATER, "\x92\x91\xa1*\x92\xa6system\xa1?"),
 	ROW(PONG, RUN, PHASE_ANY, "\x90"),
-	ROW(STATS, RUN, PHASE_LATER, "\x91\x92\xa5" "polls" "\xcf\xff\xff\xff\xff\xff\xff\xff\xff"),
+	ROW(STATS, RUN, PHASE_LATER,
+	    "\x91\x92\xa5"
+	    "polls"
+	    "\xcf\xff\xff\xff\xff\xff\xff\xff\xff"),
 	ROW(TRACE_FRAME, RUN, PHASE_LATER, "\x93\x01" T56 "\xc4\x03\x68\x04\x07"),
-	ROW(CLOSED, RUN, PHASE_ANY, "\x91\xa4" "done"),
-	ROW(LINK, RUN, PHASE_LATER, "\x91\xa9" "connected"),
+	ROW(CLOSED, RUN, PHASE_ANY,
+	    "\x91\xa4"
+	    "done"),
+	ROW(LINK, RUN, PHASE_LATER,
+	    "\x91\xa9"
+	    "connected"),
 };
 
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
 
-/* A packet of exactly its size on the heap, so that ASan sees a read past its end. Freed by the next. */
+/* A packet of exactly its size on the heap, so that ASan sees a read past its end. Freed by the
+ * next. */
 static uint8_t *
 packet(unsigned type, unsigned flags, uint32_t id, const void *body, size_t len)
 {
@@ -151,7 +175,8 @@ START_TEST(every_shorter_prefix_is_refused)
 			struct ipc_header h;
 			uint8_t *exact = malloc(len ? len : 1);
 			memcpy(exact, packet(rows[i].type, 0, 0, rows[i].body, rows[i].len), len);
-			ck_assert_msg(ipc_check(exact, len, rows[i].sender, any_phase(&rows[i]), &h),
+			ck_assert_msg(
+			    ipc_check(exact, len, rows[i].sender, any_phase(&rows[i]), &h),
 			    "row %zu cut to %zu", i, len);
 			free(exact);
 		}
@@ -218,25 +243,33 @@ START_TEST(unknown_types_are_refused)
 	for (unsigned t = 0; t <= UINT16_MAX; t++) {
 		struct ipc_header h;
 		if (!ipc_rule_find((uint16_t)t))
-			assert_why(ipc_check(packet(t, 0, 0, "\x90", 1), IPC_HEADER + 1, RUN, PHASE_RUN, &h),
+			assert_why(ipc_check(packet(t, 0, 0, "\x90", 1), IPC_HEADER + 1, RUN,
+				       PHASE_RUN, &h),
 			    "unknown message type", "type");
 	}
 }
 END_TEST
 
-/* What an element announces and does not have: nothing is allocated for it, as it is never decoded. */
+/* What an element announces and does not have: nothing is allocated for it, as it is never decoded.
+ */
 START_TEST(counts_that_lie_are_refused)
 {
 	assert_why(CHECK(REGISTER, "\xdd\xff\xff\xff\xff"), "not an array, or too many elements",
 	    "4294967295 events");
-	assert_why(CHECK(REGISTER, "\xdd\x00\x00\x40\x00"), "cut short", "16384 events, none there");
-	assert_why(CHECK(REGISTER, "\xdc\x40\x01"), "not an array, or too many elements", "16385 events");
+	assert_why(
+	    CHECK(REGISTER, "\xdd\x00\x00\x40\x00"), "cut short", "16384 events, none there");
+	assert_why(
+	    CHECK(REGISTER, "\xdc\x40\x01"), "not an array, or too many elements", "16385 events");
 	assert_why(CHECK(STATS, "\xdd\x05\x55\x55\x55"), "not an array, or too many elements",
 	    "2 GiB of objects in 5 bytes");
-	assert_why(CHECK(LINK, "\x91\xdb\xff\xff\xff\xff"), "not a text, or too long", "4 GiB text");
+	assert_why(
+	    CHECK(LINK, "\x91\xdb\xff\xff\xff\xff"), "not a text, or too long", "4 GiB text");
 	assert_why(CHECK(LINK, "\x91\xda\x02\x00short"), "cut short", "512 bytes, 5 there");
-	assert_why(CHECK(TRACE_FRAME, "\x93\x00" T56 "\xc6\xff\xff\xff\xff"), "not bytes", "4 GiB bytes");
-	assert_why(CHECK(TRACE_FRAME, "\x93\x00" T56 "\xc6\x00\x00\xff\xff" "x"), "cut short", "64 KiB");
+	assert_why(
+	    CHECK(TRACE_FRAME, "\x93\x00" T56 "\xc6\xff\xff\xff\xff"), "not bytes", "4 GiB bytes");
+	assert_why(CHECK(TRACE_FRAME, "\x93\x00" T56 "\xc6\x00\x00\xff\xff"
+				      "x"),
+	    "cut short", "64 KiB");
 	assert_why(CHECK(REGISTER, "\x91\x93\x9f"), "cut short", "15 segments, none there");
 	assert_why(CHECK(OPEN, "\x92\x00\x00"), "wrong number of fields", "two for one");
 	assert_why(CHECK(OPEN, "\x90"), "wrong number of fields", "none for one");
@@ -247,7 +280,8 @@ START_TEST(wrong_kinds_are_refused)
 {
 	assert_why(CHECK(OPEN, "\x91\xc0"), "not an unsigned integer of 32 bits", "nil");
 	assert_why(CHECK(OPEN, "\x91\xff"), "not an unsigned integer of 32 bits", "-1");
-	assert_why(CHECK(OPEN, "\x91\xca\x00\x00\x00\x00"), "not an unsigned integer of 32 bits", "float");
+	assert_why(
+	    CHECK(OPEN, "\x91\xca\x00\x00\x00\x00"), "not an unsigned integer of 32 bits", "float");
 	assert_why(CHECK(OPEN, "\x91\xcf\x00\x00\x00\x01\x00\x00\x00\x00"),
 	    "not an unsigned integer of 32 bits", "2^32");
 	assert_why(CHECK(STATS, "\x91\x92\xa1x\xd0\xff"), "not an unsigned integer", "signed");
@@ -256,14 +290,18 @@ START_TEST(wrong_kinds_are_refused)
 	assert_why(CHECK(PING, "\x80"), "wrong number of fields", "map");
 	assert_why(CHECK(PING, "\xc1"), "wrong number of fields", "the format that is never used");
 	assert_why(CHECK(PING, "\xd4\x00\x00"), "wrong number of fields", "extension");
-	assert_why(CHECK(REGISTER, "\x91\x93" TYPE "\xc0\x05"), "not a payload", "a number as payload");
+	assert_why(
+	    CHECK(REGISTER, "\x91\x93" TYPE "\xc0\x05"), "not a payload", "a number as payload");
 	assert_why(CHECK(REGISTER, "\x91\x93" TYPE "\xc0\x91\xa1x"), "not a payload", "one of two");
-	assert_why(CHECK(REGISTER, "\x91\x93" TYPE "\xc0\x92\xa1x\xa1y"), "not bytes", "text for bytes");
-	assert_why(CHECK(REGISTER, "\x91\x93" TYPE "\x91\x01\xc0"), "not a timestamp", "one of two");
-	assert_why(CHECK(REGISTER, "\x91\x93" TYPE "\x92\xc3\x00\xc0"), "not a timestamp", "boolean");
+	assert_why(
+	    CHECK(REGISTER, "\x91\x93" TYPE "\xc0\x92\xa1x\xa1y"), "not bytes", "text for bytes");
+	assert_why(
+	    CHECK(REGISTER, "\x91\x93" TYPE "\x91\x01\xc0"), "not a timestamp", "one of two");
+	assert_why(
+	    CHECK(REGISTER, "\x91\x93" TYPE "\x92\xc3\x00\xc0"), "not a timestamp", "boolean");
 	assert_why(CHECK(REGISTER, "\x91\x93\x90\xc0\xc0"), "empty event type", "no segment");
-	assert_why(CHECK(REGISTER, "\x91\x93\x91\x91\x91\x91\xc0\xc0\xc0"), "not a text, or too long",
-	    "nested where a text is due");
+	assert_why(CHECK(REGISTER, "\x91\x93\x91\x91\x91\x91\xc0\xc0\xc0"),
+	    "not a text, or too long", "nested where a text is due");
 }
 END_TEST
 
@@ -272,12 +310,14 @@ START_TEST(times_have_a_range)
 	ck_assert_ptr_null(CHECK(REGISTER, "\x91\x93" TYPE "\x92\x00\xce\x00\x0f\x42\x3f\xc0"));
 	assert_why(CHECK(REGISTER, "\x91\x93" TYPE "\x92\x00\xce\x00\x0f\x42\x40\xc0"),
 	    "microseconds out of range", "1000000 us");
-	assert_why(CHECK(REGISTER, "\x91\x93" TYPE "\x92\x00\xff\xc0"), "microseconds out of range", "-1");
-	ck_assert_ptr_null(CHECK(REGISTER,
-	    "\x91\x93" TYPE "\x92\xd3\x80\x00\x00\x00\x00\x00\x00\x00\x00\xc0"));
-	ck_assert_ptr_null(CHECK(REGISTER,
-	    "\x91\x93" TYPE "\x92\xcf\x7f\xff\xff\xff\xff\xff\xff\xff\x00\xc0"));
-	assert_why(CHECK(REGISTER, "\x91\x93" TYPE "\x92\xcf\x80\x00\x00\x00\x00\x00\x00\x00\x00\xc0"),
+	assert_why(
+	    CHECK(REGISTER, "\x91\x93" TYPE "\x92\x00\xff\xc0"), "microseconds out of range", "-1");
+	ck_assert_ptr_null(
+	    CHECK(REGISTER, "\x91\x93" TYPE "\x92\xd3\x80\x00\x00\x00\x00\x00\x00\x00\x00\xc0"));
+	ck_assert_ptr_null(
+	    CHECK(REGISTER, "\x91\x93" TYPE "\x92\xcf\x7f\xff\xff\xff\xff\xff\xff\xff\x00\xc0"));
+	assert_why(
+	    CHECK(REGISTER, "\x91\x93" TYPE "\x92\xcf\x80\x00\x00\x00\x00\x00\x00\x00\x00\xc0"),
 	    "not a timestamp", "2^63 s");
 }
 END_TEST
@@ -289,7 +329,8 @@ START_TEST(texts_are_utf8)
 	assert_why(CHECK(LINK, "\x91\xa3\xed\xa0\x80"), "not UTF-8", "surrogate");
 	assert_why(CHECK(LINK, "\x91\xa1\xff"), "not UTF-8", "0xff");
 	assert_why(CHECK(REGISTER, "\x91\x93\x91\xa1\x80\xc0\xc0"), "not UTF-8", "in a type");
-	assert_why(CHECK(REGISTER, "\x91\x93" TYPE "\xc0\xa1\xfe"), "not UTF-8", "in a JSON payload");
+	assert_why(
+	    CHECK(REGISTER, "\x91\x93" TYPE "\xc0\xa1\xfe"), "not UTF-8", "in a JSON payload");
 	assert_why(CHECK(REGISTER, "\x91\x93" TYPE "\xc0\x92\xa1\xfe\xc4\x00"), "not UTF-8",
 	    "in a payload's type");
 }
@@ -317,10 +358,12 @@ START_TEST(limits_hold_to_the_byte)
 	memset(bytes + 4, 'x', IPC_MAX_TEXT + 1);
 	ck_assert_ptr_null(check(IPC_LINK, bytes, 4 + IPC_MAX_TEXT));
 	bytes[3] = 1;
-	assert_why(check(IPC_LINK, bytes, 5 + IPC_MAX_TEXT), "not a text, or too long", "513 bytes");
+	assert_why(
+	    check(IPC_LINK, bytes, 5 + IPC_MAX_TEXT), "not a text, or too long", "513 bytes");
 
-	ck_assert_ptr_null(CHECK(QUERY, "\x91\xdc\x00\x10\xa0\xa0\xa0\xa0\xa0\xa0\xa0\xa0\xa0\xa0\xa0\xa0"
-					"\xa0\xa0\xa0\xa0"));
+	ck_assert_ptr_null(
+	    CHECK(QUERY, "\x91\xdc\x00\x10\xa0\xa0\xa0\xa0\xa0\xa0\xa0\xa0\xa0\xa0\xa0\xa0"
+			 "\xa0\xa0\xa0\xa0"));
 	assert_why(CHECK(QUERY, "\x91\xdc\x00\x11\xa0\xa0\xa0\xa0\xa0\xa0\xa0\xa0\xa0\xa0\xa0\xa0"
 				"\xa0\xa0\xa0\xa0\xa0"),
 	    "not an event type", "17 segments");
@@ -335,7 +378,8 @@ START_TEST(limits_hold_to_the_byte)
 
 	ck_assert_ptr_null(register_of(IPC_MAX_EVENT));
 	assert_why(register_of(IPC_MAX_EVENT + 1), "an element is too long", "an event of 61441");
-	assert_why(register_of(IPC_MAX_MESSAGE - IPC_HEADER), "longer than a message may be", "65537");
+	assert_why(
+	    register_of(IPC_MAX_MESSAGE - IPC_HEADER), "longer than a message may be", "65537");
 }
 END_TEST
 
@@ -355,7 +399,8 @@ START_TEST(what_is_accepted_decodes)
 				if (check(rows[i].type, body, rows[i].len))
 					continue;
 				msgpack_zone *zone = msgpack_zone_new(2048);
-				ck_assert_int_eq(msgpack_unpack((char *)body, rows[i].len, &off, zone, &o),
+				ck_assert_int_eq(
+				    msgpack_unpack((char *)body, rows[i].len, &off, zone, &o),
 				    MSGPACK_UNPACK_SUCCESS);
 				ck_assert_uint_eq(off, rows[i].len);
 				msgpack_zone_free(zone);
