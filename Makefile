@@ -167,7 +167,7 @@ demo:
 
 # Tools for tests and the demo, simulated devices and runners that misbehave: tests/lib/NAME_PART.c with a
 # main() becomes $(B)/tests/lib/NAME-PART.
-TOOL_SOURCES := $(patsubst tests/lib/%.c,%,$(shell grep -l '^main(' tests/lib/*.c 2>/dev/null))
+TOOL_SOURCES := $(patsubst tests/lib/%.c,%,$(shell grep -l '^main\b' tests/lib/*.c 2>/dev/null))
 TOOLS := $(patsubst %,$(B)/tests/lib/%,$(subst _,-,$(TOOL_SOURCES)))
 test-tools: $(TOOLS)
 demo-tools: $(filter %/modbus-sim,$(TOOLS))
