@@ -14,9 +14,9 @@
 #include "protocols/iec60870/apci.h"
 
 enum {
-	IEC104_READ = 32 * 1024,	/* bytes that one read takes */
-	IEC104_MAX_OUT = 256 * 1024,	/* bytes that wait for a peer that does not read */
-	IEC104_MAX_QUEUE = 1024 * 1024, /* bytes of ASDUs that wait for the window */
+	IEC104_READ = 32 * 1024,	    /* bytes that one read takes */
+	IEC104_MAX_OUT = 256 * 1024,	    /* bytes that wait for a peer that does not read */
+	IEC104_MAX_QUEUE = 8 * 1024 * 1024, /* bytes of ASDUs that wait for the window */
 };
 
 struct iec104_conn;

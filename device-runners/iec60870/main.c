@@ -4,7 +4,8 @@ int
 main(int argc, char **argv)
 {
 	static const struct runner_device *const types[] = { &iec104_master_device,
-		&iec101_master_device, &iec101_slave_device, &iec103_master_device, NULL };
+		&iec104_slave_device, &iec101_master_device, &iec101_slave_device,
+		&iec103_master_device, NULL };
 
 	return runner_main(argc, argv, types);
 }

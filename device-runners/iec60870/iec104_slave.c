@@ -1,0 +1,610 @@
+/*
+ * iec104_slave (gateway-iec104(7)), a device in a runner process: accepts
+ * masters, keeps the last state of its data, gives them changes, answers
+ * interrogations, passes commands on as events and their responses back.
+ */
+#include "device-runners/iec60870/iec104_slave.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/fdutil.h"
+#include "device-runners/iec60870/iec60870.h"
+
+enum {
+	ACCEPT_BURST = 16,
+	ACCEPT_PAUSE_MS = 500, /* when accept() fails for lack of something */
+	IN_FLIGHT_MAX = 16 * 1024 * 1024,
+};
+
+uint64_t
+iec104_slave_send(struct slave_conn *sc, const void *asdu, size_t len)
+{
+	if (sc->conn.apci.state != APCI_STARTED || sc->conn.fd < 0)
+		return 0;
+	uint64_t number = iec104_conn_send(&sc->conn, asdu, len);
+	if (number == 0)
+		iec104_conn_break(&sc->conn, "more waits for this master than it takes");
+	else
+		ev_prepare_start(sc->slave->loop, &sc->slave->flusher);
+	return number;
+}
+
+static void
+on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+	struct iec104_slave *s = w->data;
+
+	(void)revents;
+	ev_prepare_stop(loop, w);
+	for (size_t i = 0; i < s->conn_count; i++)
+		if (s->conns[i]->conn.out.len)
+			iec104_conn_flush(&s->conns[i]->conn);
+}
+
+static void
+put_address(struct json_writer *w, const char *key, const struct slave_address *a)
+{
+	json_begin_object(w, key);
+	json_put_str(w, "host", a->host);
+	json_put_int(w, "port", a->port);
+	json_end_object(w);
+}
+
+static void
+register_connections(struct iec104_slave *s)
+{
+	static const char *const type[] = { "gateway", "connections" };
+	struct json_writer *w = runner_payload(s->runner);
+	char link[32];
+
+	json_begin_array(w, NULL);
+	for (size_t i = 0; i < s->conn_count; i++) {
+		json_begin_object(w, NULL);
+		json_put_int(w, "connection_id", s->conns[i]->id);
+		put_address(w, "local", &s->conns[i]->local);
+		put_address(w, "remote", &s->conns[i]->remote);
+		json_end_object(w);
+	}
+	json_end_array(w);
+	runner_register_payload(s->runner, type, 2, NULL);
+	snprintf(link, sizeof(link), "%zu connected", s->conn_count);
+	runner_set_link(s->runner, link);
+}
+
+static void
+give_change(void *arg, uint64_t token, const void *asdu, size_t len)
+{
+	struct slave_conn *sc = arg;
+	struct in_flight f = { iec104_slave_send(sc, asdu, len), token };
+
+	if (f.number && token)
+		buffer_append(&sc->in_flight, &f, sizeof(f));
+}
+
+/* What was queued and not sent is forgotten with the transfer; it is still in the buffers. */
+static void
+forget_unsent(struct slave_conn *sc)
+{
+	size_t keep = 0;
+
+	for (; keep + sizeof(struct in_flight) <= sc->in_flight.len;
+	     keep += sizeof(struct in_flight)) {
+		struct in_flight f;
+		memcpy(&f, buffer_data(&sc->in_flight) + keep, sizeof(f));
+		if (f.number > sc->conn.apci.sent)
+			break;
+	}
+	buffer_truncate(&sc->in_flight, keep);
+}
+
+static void
+on_enabled(void *arg, bool enabled)
+{
+	struct slave_conn *sc = arg;
+
+	forget_unsent(sc);
+	if (enabled)
+		points_each(&sc->slave->points, give_change, sc);
+}
+
+static void
+on_acknowledged(void *arg, uint64_t number)
+{
+	struct slave_conn *sc = arg;
+	struct in_flight f;
+
+	while (sc->in_flight.len >= sizeof(f)) {
+		memcpy(&f, buffer_data(&sc->in_flight), sizeof(f));
+		if (f.number > number)
+			return;
+		points_given(&sc->slave->points, f.token);
+		buffer_consume(&sc->in_flight, sizeof(f));
+	}
+}
+
+static void
+on_asdu(void *arg, const uint8_t *asdu, size_t len)
+{
+	iec104_answer(arg, asdu, len);
+}
+
+static void
+conn_free(struct slave_conn *sc)
+{
+	iec104_conn_close(&sc->conn);
+	buffer_clear(&sc->in_flight);
+	free(sc);
+}
+
+static void
+on_closed(void *arg, const char *why)
+{
+	struct slave_conn *sc = arg;
+	struct iec104_slave *s = sc->slave;
+
+	for (size_t i = 0; i < s->conn_count; i++) {
+		if (s->conns[i] != sc)
+			continue;
+		memmove(
+		    &s->conns[i], &s->conns[i + 1], (s->conn_count - i - 1) * sizeof(s->conns[0]));
+		s->conn_count--;
+		break;
+	}
+	limit_warning(&s->link_limit, "connection %lld of %s ended: %s", (long long)sc->id,
+	    sc->remote.host, why);
+	conn_free(sc);
+	register_connections(s);
+}
+
+static const struct iec104_handler handler = {
+	.on_asdu = on_asdu,
+	.on_enabled = on_enabled,
+	.on_acknowledged = on_acknowledged,
+	.on_closed = on_closed,
+};
+
+/* IPv4 in IPv6 reads as IPv4. */
+static void
+read_address(struct slave_address *a, const struct sockaddr_storage *ss)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)ss;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)ss;
+
+	*a = (struct slave_address){ .port = 0 };
+	if (ss->ss_family == AF_INET) {
+		inet_ntop(AF_INET, &v4->sin_addr, a->host, sizeof(a->host));
+		a->port = ntohs(v4->sin_port);
+	} else if (ss->ss_family == AF_INET6) {
+		if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+			inet_ntop(AF_INET, v6->sin6_addr.s6_addr + 12, a->host, sizeof(a->host));
+		else
+			inet_ntop(AF_INET6, &v6->sin6_addr, a->host, sizeof(a->host));
+		a->port = ntohs(v6->sin6_port);
+	}
+}
+
+static bool
+host_allowed(const struct iec104_slave *s, const char *host)
+{
+	if (!s->hosts)
+		return true;
+	for (size_t i = 0; i < s->host_count; i++)
+		if (strcmp(s->hosts[i], host) == 0)
+			return true;
+	return false;
+}
+
+static void
+take_connection(struct iec104_slave *s, int fd, const struct slave_address *remote)
+{
+	struct slave_conn *sc = calloc(1, sizeof(*sc));
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+	struct tls *tls = NULL;
+
+	if (!sc || (s->tls && !(tls = s->security.ops->open(s->tls, fd, NULL))))
+		runner_fail(s->runner, "out of memory");
+	sc->slave = s;
+	sc->remote = *remote;
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
+		read_address(&sc->local, &ss);
+	buffer_init(&sc->in_flight, IN_FLIGHT_MAX);
+	sc->id = ++s->next_id;
+	s->conns[s->conn_count++] = sc;
+	++*s->accepted;
+	log_info("connection %lld of %s", (long long)sc->id, sc->remote.host);
+	register_connections(s);
+	if (iec104_conn_open(
+		&sc->conn, s->runner, fd, &s->params, s->security.ops, tls, &handler, sc) < 0)
+		runner_fail(s->runner, "out of memory");
+	iec104_conn_renew(&sc->conn, s->security.renew_ms, s->security.strict);
+}
+
+static void
+on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct iec104_slave *s = w->data;
+	struct slave_address remote;
+
+	(void)revents;
+	for (int i = 0; i < ACCEPT_BURST; i++) {
+		struct sockaddr_storage ss = { 0 };
+		socklen_t len = sizeof(ss);
+		int fd = accept4(
+		    s->listen_fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0 &&
+		    (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+			limit_warning(
+			    &s->link_limit, "a master is kept waiting: %s", strerror(errno));
+			ev_io_stop(loop, w);
+			ev_timer_set(&s->accept_pause, ACCEPT_PAUSE_MS / 1000., 0.);
+			ev_timer_start(loop, &s->accept_pause);
+		}
+		if (fd < 0)
+			return;
+		read_address(&remote, &ss);
+		if (!host_allowed(s, remote.host)) {
+			limit_warning(
+			    &s->link_limit, "%s is not one of remote_hosts: closed", remote.host);
+			fd_close(fd);
+		} else if (s->conn_count >= s->max_connections) {
+			limit_warning(&s->link_limit, "%s is one more than max_connections: closed",
+			    remote.host);
+			fd_close(fd);
+		} else {
+			take_connection(s, fd, &remote);
+		}
+	}
+}
+
+static void
+on_accept_pause(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct iec104_slave *s = w->data;
+
+	(void)revents;
+	ev_io_start(loop, &s->acceptable);
+}
+
+static void
+on_listen(void *arg, int fd, int error, const char *why)
+{
+	struct iec104_slave *s = arg;
+
+	s->open_id = 0;
+	if (fd < 0)
+		runner_fail(s->runner, "%s", why ? why : strerror(error));
+	s->listen_fd = fd;
+	ev_io_set(&s->acceptable, fd, EV_READ);
+	ev_io_start(s->loop, &s->acceptable);
+	runner_ready(s->runner);
+	register_connections(s);
+}
+
+static void
+on_files(void *arg, struct tls_context *context, const char *why)
+{
+	struct iec104_slave *s = arg;
+
+	s->tls = context;
+	if (!context)
+		runner_fail(s->runner, "security: %s", why);
+	s->open_id = runner_open(s->runner, s->listen_index, on_listen, s);
+}
+
+static void
+refuse(struct iec104_slave *s, const struct runner_event *event, const char *why)
+{
+	++*s->refused;
+	limit_warning(&s->event_limit, "a system event %s of %zu segments is refused: %s",
+	    event->type_len > 1 ? event->type[1] : "", event->type_len, why);
+}
+
+/* Takes an event apart; false when it is none for us, or refused. */
+static bool
+read_event(struct iec104_slave *s, const struct runner_event *event, struct iec_request *q)
+{
+	char why[IEC_JSON_WHY];
+
+	if (event->type_len < 2 || strcmp(event->type[0], "system") != 0 ||
+	    strcmp(event->type[1], "enable") == 0)
+		return false;
+	if (event->payload != RUNNER_PAYLOAD_JSON) {
+		refuse(s, event, "no JSON payload");
+		return false;
+	}
+	if (iec_request_read(q, &s->map, event->type + 1, event->type_len - 1,
+		event->has_source_timestamp ? &event->source_timestamp : NULL, event->data,
+		event->len, why) == 0)
+		return true;
+	refuse(s, event, why);
+	return false;
+}
+
+static struct point *
+keep_state(struct iec104_slave *s, const struct runner_event *event, const struct iec_request *q)
+{
+	struct point *p = points_find(&s->points, q->head.common, q->kind, q->object.address);
+
+	if (!p) {
+		refuse(s, event, "no such data is configured");
+		return NULL;
+	}
+	p->head = q->head;
+	p->object = q->object;
+	p->known = true;
+	return p;
+}
+
+static void
+on_data(struct iec104_slave *s, const struct runner_event *event, const struct iec_request *q)
+{
+	struct point *p = keep_state(s, event, q);
+	struct asdu_writer w;
+
+	if (!p)
+		return;
+	s->live[p - s->points.list] = true;
+	asdu_begin(&w, &asdu_sizes_104, &q->head, ASDU_MAX_104);
+	if (!asdu_add(&w, &q->object))
+		return;
+	const uint8_t *asdu = asdu_end(&w);
+	uint64_t token = points_keep(&s->points, p, asdu, w.len);
+	for (size_t i = 0; i < s->conn_count; i++)
+		give_change(s->conns[i], token, asdu, w.len);
+}
+
+static void
+on_response(struct iec104_slave *s, const struct runner_event *event, struct iec_request *q)
+{
+	struct asdu_writer w;
+
+	for (size_t i = 0; i < s->conn_count; i++) {
+		struct slave_conn *sc = s->conns[i];
+		if (sc->id != q->connection)
+			continue;
+		q->head.originator = sc->originator;
+		asdu_begin(&w, &asdu_sizes_104, &q->head, ASDU_MAX_104);
+		if (!asdu_add(&w, &q->object) || !iec104_slave_send(sc, asdu_end(&w), w.len))
+			refuse(s, event, "the connection takes no data");
+		return;
+	}
+	refuse(s, event, "there is no connection of that connection_id");
+}
+
+static void
+slave_on_event(void *device, const struct runner_event *event)
+{
+	struct iec104_slave *s = device;
+	struct iec_request q;
+
+	if (!read_event(s, event, &q))
+		return;
+	if (q.head.type->class == IEC_CLASS_DATA)
+		on_data(s, event, &q);
+	else
+		on_response(s, event, &q);
+}
+
+/* The last states: they are no changes, so nobody is told and nothing is buffered. */
+static void
+on_last_state(void *arg, const struct runner_event *event)
+{
+	struct iec104_slave *s = arg;
+	struct iec_request q;
+
+	if (event && read_event(s, event, &q) && q.head.type->class == IEC_CLASS_DATA) {
+		struct point *p = points_find(&s->points, q.head.common, q.kind, q.object.address);
+		if (p && !s->live[p - s->points.list])
+			keep_state(s, event, &q);
+	}
+	if (event)
+		return;
+	struct tls_settings settings = {
+		.server = true, .verify = s->security.verify, .strict = s->security.strict
+	};
+	if (s->security.configured)
+		iec104_files_start(&s->files, s->runner, &s->security, &settings, on_files, s);
+	else
+		s->open_id = runner_open(s->runner, s->listen_index, on_listen, s);
+}
+
+static void
+slave_start(void *device)
+{
+	static const struct runner_type types[] = { { { "system", "data", "*" }, 3 } };
+	struct iec104_slave *s = device;
+
+	runner_query(s->runner, types, 1, on_last_state, s);
+}
+
+static void
+slave_on_credit(void *device)
+{
+	struct iec104_slave *s = device;
+
+	for (size_t i = 0; i < s->conn_count; i++)
+		iec104_conn_resume(&s->conns[i]->conn);
+}
+
+static void
+close_all(struct iec104_slave *s)
+{
+	ev_io_stop(s->loop, &s->acceptable);
+	ev_timer_stop(s->loop, &s->accept_pause);
+	ev_prepare_stop(s->loop, &s->flusher);
+	fd_close(s->listen_fd);
+	s->listen_fd = -1;
+	while (s->conn_count)
+		conn_free(s->conns[--s->conn_count]);
+}
+
+static void
+slave_stop(void *device)
+{
+	struct iec104_slave *s = device;
+
+	runner_cancel(s->runner, s->open_id);
+	iec104_files_stop(&s->files);
+	close_all(s);
+	register_connections(s);
+}
+
+static void
+slave_free(void *device)
+{
+	struct iec104_slave *s = device;
+
+	if (!s)
+		return;
+	close_all(s);
+	if (s->tls)
+		s->security.ops->context_free(s->tls);
+	for (size_t i = 0; i < s->host_count; i++)
+		free(s->hosts[i]);
+	free(s->hosts);
+	free(s->live);
+	points_clear(&s->points);
+	free(s);
+}
+
+static const struct schema host_schema = { .kind = SCHEMA_STRING };
+static const struct schema_field buffer_fields[] = {
+	{ "name", true, { .kind = SCHEMA_STRING } },
+	{ "size", true, { .kind = SCHEMA_INT, .min = 0, .max = 10000000 } },
+	{ .key = NULL },
+};
+static const struct schema buffer_schema = { .kind = SCHEMA_OBJECT, .fields = buffer_fields };
+static const struct schema_field data_fields[] = {
+	{ "data_type", true, { .kind = SCHEMA_ENUM, .names = iec_kind_conf_names } },
+	{ "asdu_address", true, { .kind = SCHEMA_INT, .min = 0, .max = 65534 } },
+	{ "io_address", true, { .kind = SCHEMA_INT, .min = 0, .max = 16777215 } },
+	{ "buffer", true, { .kind = SCHEMA_STRING, .nullable = true } },
+	{ .key = NULL },
+};
+static const struct schema data_schema = { .kind = SCHEMA_OBJECT, .fields = data_fields };
+static const struct schema_field slave_fields[] = {
+	IEC104_CONF_ROWS,
+	{ "local_host", true, { .kind = SCHEMA_STRING } },
+	{ "local_port", true, { .kind = SCHEMA_INT, .min = 1, .max = 65535 } },
+	{ "remote_hosts", true,
+	    { .kind = SCHEMA_ARRAY,
+		.nullable = true,
+		.max = SLAVE_MAX_HOSTS,
+		.items = &host_schema } },
+	{ "max_connections", true,
+	    { .kind = SCHEMA_INT, .nullable = true, .min = 0, .max = 1000000 } },
+	{ "buffers", true, { .kind = SCHEMA_ARRAY, .items = &buffer_schema } },
+	{ "data", true, { .kind = SCHEMA_ARRAY, .items = &data_schema } },
+	{ .key = NULL },
+};
+static const struct schema slave_schema = { .kind = SCHEMA_OBJECT, .fields = slave_fields };
+
+/* As peers' addresses are written, so that "::1" and "0:0:0:0:0:0:0:1" are one. */
+static char *
+normal_host(const char *text)
+{
+	char out[INET6_ADDRSTRLEN];
+	struct in6_addr a;
+
+	for (int family = AF_INET;; family = AF_INET6) {
+		if (inet_pton(family, text, &a) == 1)
+			return strdup(inet_ntop(family, &a, out, sizeof(out)));
+		if (family == AF_INET6)
+			return strdup(text);
+	}
+}
+
+static void
+read_hosts(struct iec104_slave *s, const struct json *list)
+{
+	if (list->type == JSON_NULL)
+		return;
+	s->hosts = calloc(list->count + 1, sizeof(*s->hosts));
+	if (!s->hosts)
+		runner_fail(s->runner, "out of memory");
+	json_foreach (host, list) {
+		struct in6_addr a;
+		const char *text = json_str(host);
+		if (inet_pton(AF_INET, text, &a) != 1 && inet_pton(AF_INET6, text, &a) != 1)
+			runner_config_warning(s->runner, "remote_hosts",
+			    "%s is no address: a master is known by its address only", text);
+		if (!(s->hosts[s->host_count++] = normal_host(text)))
+			runner_fail(s->runner, "out of memory");
+	}
+}
+
+static void
+read_limits(struct iec104_slave *s, const struct json *conf)
+{
+	int64_t n;
+
+	s->max_connections = SLAVE_MAX_CONNECTIONS;
+	if (!json_int(json_get(conf, "max_connections"), 0, 1000000, &n))
+		return;
+	if (n > SLAVE_MAX_CONNECTIONS)
+		runner_config_warning(s->runner, "max_connections", "no more than %d are taken",
+		    SLAVE_MAX_CONNECTIONS);
+	else
+		s->max_connections = (size_t)n;
+}
+
+static void
+init_watchers(struct iec104_slave *s)
+{
+	s->listen_fd = -1;
+	ev_io_init(&s->acceptable, on_acceptable, -1, EV_READ);
+	ev_timer_init(&s->accept_pause, on_accept_pause, 0., 0.);
+	ev_prepare_init(&s->flusher, on_flush);
+	s->acceptable.data = s->accept_pause.data = s->flusher.data = s;
+	s->objects = runner_counter(s->runner, "objects");
+	s->ignored = runner_counter(s->runner, "ignored");
+	s->refused = runner_counter(s->runner, "refused");
+	s->accepted = runner_counter(s->runner, "connections");
+}
+
+static void *
+slave_create(struct runner *r, const struct json *conf)
+{
+	int64_t port = 0;
+
+	if (runner_check_config(r, conf, &slave_schema, "") > 0)
+		return NULL;
+	struct iec104_slave *s = calloc(1, sizeof(*s));
+	if (!s)
+		runner_fail(r, "out of memory");
+	s->runner = r;
+	s->loop = runner_loop(r);
+	init_watchers(s);
+	int rc = iec104_conf_read(r, conf, &s->params, &s->map, &s->security);
+	s->map.slave = true;
+	if (points_init(&s->points, r, conf, &asdu_sizes_104) < 0)
+		rc = -1;
+	s->live = calloc(s->points.count + 1, sizeof(*s->live));
+	if (!s->live)
+		runner_fail(r, "out of memory");
+	read_hosts(s, json_get(conf, "remote_hosts"));
+	read_limits(s, conf);
+	json_int(json_get(conf, "local_port"), 1, 65535, &port);
+	s->listen_index =
+	    runner_plan_listen(r, json_str(json_get(conf, "local_host")), (uint16_t)port);
+	if (rc == 0)
+		return s;
+	slave_free(s);
+	return NULL;
+}
+
+const struct runner_device iec104_slave_device = {
+	.type = "iec104_slave",
+	.create = slave_create,
+	.start = slave_start,
+	.on_event = slave_on_event,
+	.on_credit = slave_on_credit,
+	.stop = slave_stop,
+	.free = slave_free,
+};
