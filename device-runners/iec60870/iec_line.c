@@ -260,8 +260,9 @@ on_opened(void *arg, int fd, int error, const char *why)
 		fd = -1;
 	}
 	if (fd < 0) {
-		log_warning("%s: %s (%s), next attempt in %.3f s", l->tty.path, why,
-		    strerror(error), (double)l->reconnect_ms * 1e-3);
+		if (iec_line_may_log(l))
+			log_warning("%s: %s (%s), next attempt in %.3f s", l->tty.path, why,
+			    strerror(error), (double)l->reconnect_ms * 1e-3);
 		say(l, IEC_LINE_DISCONNECTED);
 		open_later(l, l->reconnect_ms);
 		return;

@@ -1,0 +1,188 @@
+"""The serial IEC 60870-5 devices against each other, over lines that lose, double, delay, damage, split
+and merge frames, and over lines that are unplugged."""
+import os
+import sys
+import time
+import unittest
+
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'lib'))
+
+import iec_serial as lib  # noqa: E402
+from serial_bridge import Bridge, Faults  # noqa: E402
+
+COUNT = 150
+ENABLE = 'system/remote_device/{}/enable'
+STATUS = 'gateway/remote_device/{}/status'
+
+
+class Case(unittest.TestCase):
+
+    def setUp(self):
+        if not os.access(lib.EXECUTABLE, os.X_OK):
+            self.skipTest(f'{lib.EXECUTABLE} is not built')
+        self.runners = []
+
+    def tearDown(self):
+        for r in self.runners:
+            self.assertEqual(r.stop(), 0)
+
+    def line(self, *args, **kwargs):
+        """A line that outlives the runners."""
+        return self.enterContext(Bridge(*args, **kwargs))
+
+    def start(self, *args, **kwargs):
+        self.runners.append(lib.start(*args, **kwargs))
+        return self.runners[-1]
+
+    def pair(self, line, addresses, balanced=False, data=(), buffers=(), baud=9600, **keys):
+        slave = self.start('iec101_slave', lib.slave101(
+            line.b, addresses, list(data), balanced, buffers, baud, **keys))
+        master = self.start('iec101_master', lib.master101(
+            line.a, [lib.remote(a, balanced, **({} if balanced else keys.get('polls', {})))
+                     for a in addresses], balanced, baud),
+            {ENABLE.format(a): True for a in addresses})
+        return master, slave
+
+
+class BadLine(Case):
+
+    FAULTS = Faults(drop=0.02, twice=0.02, delay=0.02, corrupt=0.03, split=0.1)
+
+    def values(self, master):
+        return [e.payload['data']['value'] for e in master.events if '/data/scaled/' in e.type]
+
+    def run_line(self, balanced):
+        conf = {'send_retry_count': 30, 'response_timeout': 0.1 * lib.SLOW}
+        line = self.line(faults=self.FAULTS, seed=3)
+        slave = self.start('iec101_slave', lib.slave101(
+            line.b, [1], [lib.point('SCALED', 1, 1)], balanced, keep_alive=60,
+            **(conf if balanced else {})))
+        master = self.start('iec101_master', lib.master101(
+            line.a, [lib.remote(1, balanced, **conf)], balanced), {ENABLE.format(1): True})
+        master.wait_event(STATUS.format(1), 'CONNECTED', timeout=30)
+        slave.wait(lambda: any(e.type == 'gateway/connections' and e.payload
+                               for e in slave.events), 30)
+        for i in range(COUNT):
+            slave.send('system/data/scaled/1/1', lib.scaled(i))
+            if i % 10 == 0:
+                master.send('system/remote_device/1/command/scaled/1/7', {
+                    'is_test': False, 'cause': 'ACTIVATION',
+                    'command': {'value': i, 'select': False}})
+        master.wait(lambda: len(self.values(master)) >= COUNT, 120)
+        slave.wait(lambda: len(self.commands(slave)) >= COUNT // 10, 60)
+        self.assertEqual(self.values(master), list(range(COUNT)))
+        self.assertEqual(self.commands(slave), list(range(0, COUNT, 10)))
+        self.assertGreater(sum(line.hurt.values()), 20)
+        self.assertNotIn('DISCONNECTED', [e.payload for e in master.events])
+
+    def commands(self, slave):
+        return [e.payload['command']['value'] for e in slave.events if '/command/' in e.type]
+
+    def test_unbalanced(self):
+        self.run_line(False)
+
+    def test_balanced(self):
+        self.run_line(True)
+
+
+class Replug(Case):
+
+    def test_master_and_slave_come_back(self):
+        data = [lib.point('SCALED', 1, 1, 'b')]
+        line = self.line()
+        master, slave = self.pair(line, [1], False, data, [{'name': 'b', 'size': 10}])
+        at = master.wait_event(STATUS.format(1), 'CONNECTED')
+        line.unplug()
+        at = master.wait_event(STATUS.format(1), 'DISCONNECTED', at)
+        self.assertEqual(master.events[at].type, 'gateway/status')
+        self.assertEqual(master.events[at].payload, 'DISCONNECTED')
+        slave.wait(lambda: slave.events[-1].payload == [])
+        slave.send('system/data/scaled/1/1', lib.scaled(5))
+        line.plug()
+        at = master.wait_event('gateway/status', 'CONNECTED', at)
+        at = master.wait_event(STATUS.format(1), 'CONNECTED', at)
+        master.wait_event('gateway/remote_device/1/data/scaled/1/1', lib.scaled(5), at)
+
+    def test_tty_that_comes_later(self):
+        conf = lib.master101('/nonexistent/tty', [lib.remote(1)])
+        r = self.start('iec101_master', conf, {ENABLE.format(1): True})
+        at = r.wait_event('gateway/status', 'DISCONNECTED')
+        at = r.wait_event('gateway/status', 'CONNECTING', at)
+        r.wait_event('gateway/status', 'DISCONNECTED', at)
+        self.assertTrue(r.ready)
+        self.assertLess(len(r.opens), 20)
+
+
+class Line(Case):
+
+    def test_one_dead_remote_of_many(self):
+        """A remote device that never answers costs the others one attempt a reconnect_delay."""
+        line = self.line()
+        slave = self.start('iec101_slave', lib.slave101(
+            line.b, [1, 2], [lib.point('SCALED', 1, 1)]))
+        remotes = [lib.remote(a, reconnect_delay=1) for a in (1, 2, 3)]
+        master = self.start('iec101_master', lib.master101(line.a, remotes),
+                            {ENABLE.format(a): True for a in (1, 2, 3)})
+        for a in (1, 2):
+            master.wait_event(STATUS.format(a), 'CONNECTED')
+        for i in range(20):
+            slave.send('system/data/scaled/1/1', lib.scaled(i))
+            start = time.monotonic()
+            for a in (1, 2):
+                master.wait_event(f'gateway/remote_device/{a}/data/scaled/1/1', lib.scaled(i))
+            self.assertLess(time.monotonic() - start, 0.7 * lib.SLOW)
+
+    def test_hostile_bytes(self):
+        """Anything may come from the line: the runner lives and connects."""
+        import random
+        noise = random.Random(5)
+        line = self.line()
+        master = self.start('iec101_master', lib.master101(line.a, [lib.remote(1)]),
+                            {ENABLE.format(1): True})
+        master.wait_event('gateway/status', 'CONNECTED')
+        fd = os.open(line.b, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        for _ in range(300):
+            try:
+                os.read(fd, 4096)
+                os.write(fd, b'\xe5' + bytes(noise.choice(b'\x10\x68\xe5\x16\x08\x01\x00')
+                                           for _ in range(noise.randrange(60))))
+            except BlockingIOError:
+                pass
+            time.sleep(0.002)
+        os.close(fd)
+        self.start('iec101_slave', lib.slave101(line.b, [1], [lib.point('SCALED', 1, 1)]))
+        at = len(master.events)
+        slave = self.runners[-1]
+        slave.wait(lambda: any(e.payload for e in slave.events), 20)
+        slave.send('system/data/scaled/1/1', lib.scaled(3))
+        master.wait_event('gateway/remote_device/1/data/scaled/1/1', lib.scaled(3), at, 20)
+
+
+class Config(Case):
+
+    def refused(self, device_type, conf):
+        r = self.start(device_type, conf)
+        self.runners.pop()
+        r.wait(lambda: r.closed)
+        self.assertEqual(r.stop(), 78)
+        return {path: text for _, path, text in r.config_errors}
+
+    def test_every_fault_is_named(self):
+        conf = lib.master101('/dev/null', [lib.remote(255), lib.remote(3), lib.remote(3)])
+        errors = self.refused('iec101_master', conf)
+        self.assertEqual(set(errors), {'remote_devices[0].address', 'remote_devices[2].address'})
+        conf = lib.master101('/dev/null', [{**lib.remote(1), 'response_timeout': 0}], baudrate='fast')
+        del conf['silent_interval']
+        errors = self.refused('iec101_master', conf)
+        self.assertEqual(len(errors), 3)
+        conf = lib.slave101('/dev/null', [1], [lib.point('SINGLE', 1, 1, 'nobody')] +
+                            [lib.point('SINGLE', 2, 2)] * 2)
+        self.assertEqual(len(self.refused('iec101_slave', conf)), 2)
+        conf = lib.master101('/dev/null', [], link_type='OTHER')
+        self.assertEqual(set(self.refused('iec101_master', conf)), {'link_type'})
+        self.assertEqual(len(self.refused('iec103_master', lib.master103('/dev/null', [
+            lib.remote(255)]))), 1)
+
+
+if __name__ == '__main__':
+    unittest.main()
