@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gatewayctl/client.h"
+#include "gatewayctl/session.h"
 #include "gatewayctl/command.h"
 
 enum { WAIT_DEFAULT_S = 30, MAX_SECONDS = 1000000, COLUMN = 27 };
@@ -207,22 +207,22 @@ add_rows(struct view *v, const struct control_reply *reply, const struct options
 }
 
 static int
-receive(struct client *client, const struct command *c, const struct options *o, struct view *v)
+receive(struct session *client, const struct command *c, const struct options *o, struct view *v)
 {
 	struct monotime deadline = deadline_of(c, o);
 	struct control_reply reply;
 	int64_t count = 0;
 
 	while (!interrupted) {
-		switch (client_receive(client, deadline, &reply)) {
-		case CLIENT_TIMEOUT:
+		switch (session_receive(client, deadline, &reply)) {
+		case SESSION_TIMEOUT:
 			return give_up(c);
-		case CLIENT_INTERRUPTED:
+		case SESSION_INTERRUPTED:
 			continue;
-		case CLIENT_LOST:
+		case SESSION_LOST:
 			fprintf(stderr, "gatewayctl: %s\n", client->error);
 			return CONTROL_UNREACHABLE;
-		case CLIENT_REPLY:
+		case SESSION_REPLY:
 			break;
 		}
 		bool full = add_rows(v, &reply, o, &count);
@@ -238,7 +238,7 @@ receive(struct client *client, const struct command *c, const struct options *o,
 }
 
 static int
-ask(struct client *client, const struct command *c, const struct options *o, int argc, char **argv,
+ask(struct session *client, const struct command *c, const struct options *o, int argc, char **argv,
     struct view *v)
 {
 	struct buffer b;
@@ -255,13 +255,13 @@ ask(struct client *client, const struct command *c, const struct options *o, int
 		fprintf(stderr, "gatewayctl: the arguments are too long\n");
 		goto done;
 	}
-	if (client->fd < 0 && client_open(client, o->socket) < 0) {
+	if (client->fd < 0 && session_open(client, o->socket) < 0) {
 		fprintf(stderr, "gatewayctl: %s\n", client->error);
 		code = CONTROL_UNREACHABLE;
 		goto done;
 	}
 	view_begin(v, c->view, o->json);
-	code = client_send(client, buffer_data(&b), b.len) < 0 ? CONTROL_UNREACHABLE
+	code = session_send(client, buffer_data(&b), b.len) < 0 ? CONTROL_UNREACHABLE
 							       : receive(client, c, o, v);
 	view_end(v);
 done:
@@ -272,7 +272,7 @@ done:
 /* Each device in turn, all within one deadline. */
 static int
 wait_for_all(
-    struct client *client, const struct command *c, const struct options *o, int argc, char **argv)
+    struct session *client, const struct command *c, const struct options *o, int argc, char **argv)
 {
 	const struct command *wait = command_find("wait");
 	struct monotime start = monotime_now();
@@ -294,7 +294,7 @@ wait_for_all(
 static int
 run(const struct command *c, const struct options *o, int argc, char **argv)
 {
-	struct client client = { .fd = -1 };
+	struct session client = { .fd = -1 };
 	struct view v;
 
 	if (is_stream(c) || o->wait || c->id == CONTROL_WAIT)
@@ -302,7 +302,7 @@ run(const struct command *c, const struct options *o, int argc, char **argv)
 	int code = ask(&client, c, o, argc, argv, &v);
 	if (code == CONTROL_DONE && o->wait)
 		code = wait_for_all(&client, c, o, argc, argv);
-	client_close(&client);
+	session_close(&client);
 	if (fflush(stdout) != 0 && code == CONTROL_DONE) {
 		perror("gatewayctl: standard output");
 		code = CONTROL_REFUSED;

@@ -1,4 +1,4 @@
-#include "gatewayctl/client.h"
+#include "gatewayctl/session.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -13,7 +13,7 @@
 #include "common/fdutil.h"
 
 static void
-describe(struct client *c, int error)
+describe(struct session *c, int error)
 {
 	const char *hint = "Is gatewayd running (systemctl status gatewayd)? "
 			   "Another socket is named by --socket PATH.";
@@ -26,7 +26,7 @@ describe(struct client *c, int error)
 }
 
 static int
-connect_socket(struct client *c)
+connect_socket(struct session *c)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	const struct timeval limit = { .tv_sec = CLIENT_ANSWER_MS / 1000 };
@@ -42,9 +42,9 @@ connect_socket(struct client *c)
 }
 
 int
-client_open(struct client *c, const char *path)
+session_open(struct session *c, const char *path)
 {
-	*c = (struct client){ .fd = -1, .packet = malloc(CONTROL_MAX_REPLY + 1) };
+	*c = (struct session){ .fd = -1, .packet = malloc(CONTROL_MAX_REPLY + 1) };
 	int result = 0;
 
 	if (path)
@@ -53,14 +53,14 @@ client_open(struct client *c, const char *path)
 		result = control_find_socket(c->path, sizeof(c->path));
 	if (!c->packet || result < 0 || connect_socket(c) < 0) {
 		describe(c, errno);
-		client_close(c);
+		session_close(c);
 		return -1;
 	}
 	return 0;
 }
 
 void
-client_close(struct client *c)
+session_close(struct session *c)
 {
 	fd_close(c->fd);
 	free(c->packet);
@@ -69,7 +69,7 @@ client_close(struct client *c)
 }
 
 int
-client_send(struct client *c, const void *request, size_t len)
+session_send(struct session *c, const void *request, size_t len)
 {
 	/* It may have turned us away already; its words are to be read then. */
 	if (send(c->fd, request, len, MSG_NOSIGNAL) < 0 && errno != EPIPE) {
@@ -79,15 +79,15 @@ client_send(struct client *c, const void *request, size_t len)
 	return 0;
 }
 
-static enum client_event
-lose(struct client *c, const char *why)
+static enum session_event
+lose(struct session *c, const char *why)
 {
 	snprintf(c->error, sizeof(c->error), "gatewayd at %s: %s", c->path, why);
-	return CLIENT_LOST;
+	return SESSION_LOST;
 }
 
-enum client_event
-client_receive(struct client *c, struct monotime deadline, struct control_reply *reply)
+enum session_event
+session_receive(struct session *c, struct monotime deadline, struct control_reply *reply)
 {
 	struct pollfd p = { .fd = c->fd, .events = POLLIN };
 	int wait = -1;
@@ -98,16 +98,16 @@ client_receive(struct client *c, struct monotime deadline, struct control_reply 
 	}
 	int ready = poll(&p, 1, wait);
 	if (ready == 0)
-		return CLIENT_TIMEOUT;
+		return SESSION_TIMEOUT;
 	if (ready < 0)
-		return errno == EINTR ? CLIENT_INTERRUPTED : lose(c, strerror(errno));
+		return errno == EINTR ? SESSION_INTERRUPTED : lose(c, strerror(errno));
 	ssize_t n = recv(c->fd, c->packet, CONTROL_MAX_REPLY + 1, 0);
 	if (n < 0)
-		return errno == EINTR ? CLIENT_INTERRUPTED : lose(c, strerror(errno));
+		return errno == EINTR ? SESSION_INTERRUPTED : lose(c, strerror(errno));
 	if (n == 0)
 		return lose(
 		    c, "it closed the connection: it ended, or it was not read fast enough");
 	if (control_reply_decode(c->packet, (size_t)n, reply) < 0)
 		return lose(c, "its answer is not understood: another version?");
-	return CLIENT_REPLY;
+	return SESSION_REPLY;
 }
