@@ -326,14 +326,16 @@ send_plan(struct runner *r)
 }
 
 static void
-find_type(struct runner *r, const msgpack_object_str *name)
+find_type(struct runner *r, const msgpack_object_str *type)
 {
+	char name[IPC_MAX_TEXT + 1];
+
+	ipc_copy_text(name, sizeof(name), type);
 	for (const struct runner_device *const *t = r->types; *t; t++)
-		if (strlen((*t)->type) == name->size && memcmp((*t)->type, name->ptr, name->size) == 0)
+		if (strcmp((*t)->type, name) == 0)
 			r->type = *t;
 	if (!r->type) {
-		runner_config_error(r, "module", "this executable has no type %.*s",
-		    (int)name->size, name->ptr);
+		runner_config_error(r, "module", "this executable has no type %s", name);
 		leave(r, EX_CONFIG);
 	}
 }
@@ -343,8 +345,7 @@ set_zone(const msgpack_object_str *zone)
 {
 	char text[IPC_MAX_TEXT + 1];
 
-	memcpy(text, zone->ptr, zone->size);
-	text[zone->size] = '\0';
+	ipc_copy_text(text, sizeof(text), zone);
 	/* A leading ':' or a name: glibc reads the file now and, as TZ stays, never again. */
 	setenv("TZ", text, 1);
 	tzset();
@@ -361,7 +362,7 @@ on_init(struct runner *r, const msgpack_object *f, int fd)
 	if (f[IPC_INIT_VERSION].via.u64 != IPC_VERSION)
 		runner_fail(r, "contract version %u is spoken here, the supervisor's is %u",
 		    (unsigned)IPC_VERSION, (unsigned)f[IPC_INIT_VERSION].via.u64);
-	memcpy(r->name, name->ptr, name->size);
+	ipc_copy_text(r->name, sizeof(r->name), name);
 	r->check_only = f[IPC_INIT_CHECK_ONLY].via.boolean;
 	r->credit = f[IPC_INIT_CREDIT].via.u64;
 	log_set_level((enum log_level)f[IPC_INIT_LOG_LEVEL].via.u64);
@@ -398,8 +399,7 @@ on_opened(struct runner *r, uint32_t id, const msgpack_object *f, int fd)
 		if (id == 0 || o.id != id)
 			continue;
 		r->opens[i].id = 0;
-		memcpy(why, f[1].via.str.ptr, f[1].via.str.size);
-		why[f[1].via.str.size] = '\0';
+		ipc_copy_text(why, sizeof(why), &f[1].via.str);
 		o.cb(o.arg, fd, fd >= 0 ? 0 : (int)f[0].via.u64, why);
 		return;
 	}

@@ -184,10 +184,9 @@ copy_type(const msgpack_object *type, struct runner_event *e)
 	e->type_len = type->via.array.size;
 	for (size_t i = 0; i < e->type_len; i++) {
 		const msgpack_object_str *s = &type->via.array.ptr[i].via.str;
-		if (memchr(s->ptr, '\0', s->size))
+		if (s->size && memchr(s->ptr, '\0', s->size))
 			return false;
-		memcpy(text[i], s->ptr, s->size);
-		text[i][s->size] = '\0';
+		ipc_copy_text(text[i], sizeof(text[i]), s);
 		segments[i] = text[i];
 	}
 	return true;

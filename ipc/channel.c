@@ -238,10 +238,10 @@ channel_open(struct channel *c, struct ev_loop *loop, int fd, enum ipc_sender pe
 void
 channel_close(struct channel *c)
 {
-	if (c->fd < 0)
-		return;
-	ev_io_stop(c->loop, &c->readable);
-	ev_io_stop(c->loop, &c->writable);
+	if (c->fd >= 0) {
+		ev_io_stop(c->loop, &c->readable);
+		ev_io_stop(c->loop, &c->writable);
+	}
 	fd_close(c->fd);
 	c->fd = -1;
 	while (c->fd_count)
@@ -337,6 +337,16 @@ ipc_pack_timestamp(msgpack_packer *p, const struct timestamp *t)
 	msgpack_pack_array(p, 2);
 	msgpack_pack_int64(p, t->s);
 	msgpack_pack_uint32(p, t->us);
+}
+
+void
+ipc_copy_text(char *to, size_t size, const msgpack_object_str *s)
+{
+	size_t n = s->size < size ? s->size : size - 1;
+
+	if (n)
+		memcpy(to, s->ptr, n);
+	to[n] = '\0';
 }
 
 struct timestamp

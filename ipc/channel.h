@@ -78,6 +78,8 @@ void channel_flush(struct channel *c, int ms);
 void ipc_pack_text(msgpack_packer *p, const char *text, size_t len);
 void ipc_pack_str(msgpack_packer *p, const char *text);
 void ipc_pack_timestamp(msgpack_packer *p, const struct timestamp *t); /* nil where NULL */
+/* Copies a text with a NUL behind it, cut to size - 1 bytes. (The pointer of an empty one is NULL.) */
+void ipc_copy_text(char *to, size_t size, const msgpack_object_str *s);
 /* A checked [s, us]. */
 struct timestamp ipc_timestamp(const msgpack_object *o);
 

@@ -35,7 +35,8 @@ static void
 send_stop(struct child *c)
 {
 	c->channel.phase = PHASE_STOP | (c->channel.phase & PHASE_INIT);
-	channel_send_empty(&c->channel, IPC_STOP, 0);
+	if (c->pid)
+		channel_send_empty(&c->channel, IPC_STOP, 0);
 }
 
 static void
@@ -138,6 +139,7 @@ child_free(struct child *c)
 			waitpid(c->pid, NULL, 0);
 		child_end(c);
 	}
+	channel_close(&c->channel);
 	buffer_clear(&c->pending);
 	buffer_clear(&c->events);
 	free((void *)c->prefix.bytes.p);
@@ -547,8 +549,8 @@ on_config_error(struct child *c, uint32_t id, const msgpack_object *body, size_t
 	(void)id, (void)len;
 	if (c->faults++ >= CONFIG_MAX_FAULTS)
 		return NULL;
-	snprintf(path, sizeof(path), "%.*s", (int)f[1].via.str.size, f[1].via.str.ptr);
-	snprintf(message, sizeof(message), "%.*s", (int)f[2].via.str.size, f[2].via.str.ptr);
+	ipc_copy_text(path, sizeof(path), &f[1].via.str);
+	ipc_copy_text(message, sizeof(message), &f[2].via.str);
 	c->host->ops->on_config_fault(c->host->arg, c,
 	    f[0].via.u64 == SCHEMA_WARNING ? SCHEMA_WARNING : SCHEMA_ERROR, path, message);
 	return NULL;
@@ -687,18 +689,18 @@ on_pong(struct child *c, uint32_t id, const msgpack_object *body, size_t len)
 }
 
 static void
-set_counter(struct child *c, const msgpack_object_str *name, uint64_t value)
+set_counter(struct child *c, const msgpack_object_str *text, uint64_t value)
 {
+	char name[sizeof(c->counters[0].name)];
 	size_t i = 0;
 
-	while (i < c->counter_count && (strlen(c->counters[i].name) != name->size ||
-					   memcmp(c->counters[i].name, name->ptr, name->size) != 0))
+	ipc_copy_text(name, sizeof(name), text);
+	while (i < c->counter_count && strcmp(c->counters[i].name, name) != 0)
 		i++;
-	if (i == CHILD_MAX_COUNTERS || name->size >= sizeof(c->counters[i].name))
+	if (i == CHILD_MAX_COUNTERS)
 		return;
 	if (i == c->counter_count) {
-		memcpy(c->counters[i].name, name->ptr, name->size);
-		c->counters[i].name[name->size] = '\0';
+		memcpy(c->counters[i].name, name, sizeof(name));
 		c->counter_count++;
 	}
 	c->counters[i].value = value;
@@ -730,17 +732,11 @@ on_trace_frame(struct child *c, uint32_t id, const msgpack_object *body, size_t 
 	return NULL;
 }
 
-static void
-copy_text(char *to, size_t size, const msgpack_object *o)
-{
-	snprintf(to, size, "%.*s", (int)o->via.str.size, o->via.str.ptr);
-}
-
 static const char *
 on_closed(struct child *c, uint32_t id, const msgpack_object *body, size_t len)
 {
 	(void)id, (void)len;
-	copy_text(c->closing_words, sizeof(c->closing_words), body->via.array.ptr);
+	ipc_copy_text(c->closing_words, sizeof(c->closing_words), &body->via.array.ptr->via.str);
 	return NULL;
 }
 
@@ -748,7 +744,7 @@ static const char *
 on_link(struct child *c, uint32_t id, const msgpack_object *body, size_t len)
 {
 	(void)id, (void)len;
-	copy_text(c->link, sizeof(c->link), body->via.array.ptr);
+	ipc_copy_text(c->link, sizeof(c->link), &body->via.array.ptr->via.str);
 	c->host->ops->on_state(c->host->arg, c, c->fsm.state);
 	return NULL;
 }
