@@ -80,6 +80,8 @@ client_close(struct client *c, const char *reason)
 	c->fd = -1;
 	bool was_ready = c->state == CLIENT_READY;
 	c->state = CLIENT_DEAD;
+	s->subscriptions -= c->subscription_count;
+	c->subscription_count = 0;
 	if (c->slot >= 0) {
 		s->slots[c->slot] = NULL;
 		c->slot = -1;
@@ -147,6 +149,7 @@ check_init(const struct client *c, const struct eventer_init_req *req)
 	    memchr(req->client_name.p, '\0', req->client_name.len))
 		return "unusable client name";
 	if (req->subscriptions.count > CLIENT_MAX_SUBSCRIPTIONS ||
+	    req->subscriptions.count + c->server->subscriptions > SERVER_MAX_SUBSCRIPTIONS ||
 	    req->subscriptions.bytes.len > CLIENT_MAX_SUBSCRIPTION_BYTES)
 		return "too many subscriptions";
 	while (eventer_types_next(&it, &type))
@@ -162,6 +165,7 @@ subscribe(struct client *c, const struct eventer_init_req *req)
 
 	buffer_append(&c->subscriptions, req->subscriptions.bytes.p, req->subscriptions.bytes.len);
 	c->subscription_count = req->subscriptions.count;
+	s->subscriptions += c->subscription_count;
 	c->foreign = req->has_server_id && req->server_id != s->store.state.server;
 	if (c->subscription_count == 0 || c->foreign)
 		return;

@@ -16,6 +16,7 @@
 enum {
 	SERVER_MAX_CLIENTS = 1024,
 	SERVER_MAX_LISTENERS = 2,
+	SERVER_MAX_SUBSCRIPTIONS = 1 << 17, /* of all clients: each new event type meets them all */
 	SERVER_MAX_BUFFERS =
 	    512 << 20,		     /* bytes of all clients' buffers; over it the largest goes */
 	SERVER_SLOTS = 64,	     /* subscribers whose match is remembered per event type */
@@ -44,7 +45,8 @@ struct server {
 	size_t client_count;
 	int64_t next_client;
 	struct client *slots[SERVER_SLOTS];
-	uint64_t epoch; /* of the subscriptions */
+	size_t subscriptions; /* of all clients */
+	uint64_t epoch;	      /* grows whenever they change */
 	struct request *requests;
 	size_t request_count, request_size;
 	size_t *picked; /* indices of staged events for one client */

@@ -539,6 +539,25 @@ class TestBadClients(unittest.TestCase):
             self.assertIsNone(client.register([RegisterEvent('a')] * ((1 << 17) + 1), response=True))
             self.assertEqual(client.query_latest(['a']).events, [])
 
+    def test_too_many_subscriptions_of_all_clients(self):
+        clients = [self.server.client(subscriptions=['a'] * 16384) for _ in range(8)]
+        with self.assertRaises(hat.Refused):
+            self.server.client(subscriptions=['a'])
+        clients[0].close()
+
+        def accepted():
+            try:
+                clients[0] = self.server.client(subscriptions=['a'])
+                return True
+            except hat.Refused:
+                return False
+
+        eventually(accepted)
+        clients[1].register(numbers('a', [1]), response=True)
+        for c in clients:
+            self.assertEqual(payloads(c.next_events()), [1])
+            c.close()
+
     def test_costly_queries(self):
         with self.server.client(timeout=30) as client:
             client.register([RegisterEvent(f'many/{i}') for i in range(100000)], response=True)
