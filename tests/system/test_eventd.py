@@ -445,6 +445,21 @@ class TestDurability(unittest.TestCase):
                 self.assertLessEqual(len(got), 20)
                 self.assertEqual(got, list(range(201 - len(got), 201)))
 
+    def test_a_damaged_file_is_named(self):
+        with tempfile.TemporaryDirectory() as d:
+            path = pathlib.Path(d, 'data.mdb')
+            with Eventd('--data', d) as server, server.client() as client:
+                client.register([RegisterEvent(f't{i}', None, Binary('', bytes(1000)))
+                                 for i in range(100)], response=True)
+            whole = path.read_bytes()
+            for data in (b'garbage' * 5000, whole[:20000], whole[:100]):
+                path.write_bytes(data)
+                with self.assertRaisesRegex(RuntimeError, 'MDB_'):
+                    Eventd('--data', d)
+            path.write_bytes(whole)
+            with Eventd('--data', d) as server, server.client() as client:
+                self.assertEqual(len(client.query_latest(['t1', 't99']).events), 2)
+
     def test_one_process_a_folder(self):
         with tempfile.TemporaryDirectory() as d, Eventd('--data', d):
             with self.assertRaisesRegex(RuntimeError, 'in use'):
