@@ -6,16 +6,16 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'lib'))
 
-import hat  # noqa: E402
-from hat import Json, RegisterEvent  # noqa: E402
+import eventer  # noqa: E402
+from eventer import Json, RegisterEvent  # noqa: E402
 
 
 class TestFakeServer(unittest.TestCase):
 
     def setUp(self):
-        self.server = hat.EventerServer()
+        self.server = eventer.EventerServer()
         self.addCleanup(self.server.close)
-        self.client = hat.EventerClient(port=self.server.port, name='c', token='t', server_id=1,
+        self.client = eventer.EventerClient(port=self.server.port, name='c', token='t', server_id=1,
                                         subscriptions=['a/?', 'b'], timeout=5)
         self.addCleanup(self.client.close)
         self.served = self.server.wait(lambda: self.server.clients)[0]
@@ -25,11 +25,11 @@ class TestFakeServer(unittest.TestCase):
                          ('c', 't', 1))
         self.assertEqual(self.served.subscriptions, [('a', '?'), ('b',)])
         self.server.init_error = 'no'
-        with self.assertRaisesRegex(hat.Refused, 'no'):
-            hat.EventerClient(port=self.server.port)
+        with self.assertRaisesRegex(eventer.Refused, 'no'):
+            eventer.EventerClient(port=self.server.port)
 
     def test_register(self):
-        answer = self.client.register([RegisterEvent('x/y', hat.Timestamp(1, 2), Json([1]))],
+        answer = self.client.register([RegisterEvent('x/y', eventer.Timestamp(1, 2), Json([1]))],
                                       response=True)
         self.assertEqual(self.server.find('x/*', Json([1])), answer)
         self.client.register([RegisterEvent('x/z')])
@@ -61,15 +61,15 @@ class TestFakeServer(unittest.TestCase):
             self.client.query_latest()
         self.server.close_mid_frame()
         self.server.wait(self.client.closed.is_set)
-        with self.assertRaises(hat.Closed):
+        with self.assertRaises(eventer.Closed):
             self.client.query_latest()
-        with hat.EventerClient(port=self.server.port) as client:
+        with eventer.EventerClient(port=self.server.port) as client:
             self.server.wait(lambda: len(self.server.clients) == 1)
             self.server.drop_clients()
             self.server.wait(client.closed.is_set)
         self.server.accepting.clear()
-        with self.assertRaises(hat.Closed):
-            hat.EventerClient(port=self.server.port)
+        with self.assertRaises(eventer.Closed):
+            eventer.EventerClient(port=self.server.port)
         self.assertEqual(self.server.connects, 3)
 
     def test_stalled(self):
