@@ -50,6 +50,29 @@ lock_folder(const char *dir)
 	return fd;
 }
 
+/* Reading a page beyond the file's end would be a SIGBUS. A file may end before its last page,
+ * where that one was never written; or it was cut short, and the zeros are found out when they are
+ * read. */
+static int
+fill_up(struct db *db)
+{
+	MDB_envinfo info;
+	MDB_stat stat;
+	struct stat st;
+	int fd, r = mdb_env_info(db->env, &info);
+
+	if (!r)
+		r = mdb_env_stat(db->env, &stat);
+	if (!r)
+		r = mdb_env_get_fd(db->env, &fd);
+	if (r)
+		return r;
+	off_t size = (off_t)(info.me_last_pgno + 1) * stat.ms_psize;
+	if (fstat(fd, &st) < 0 || (st.st_size < size && ftruncate(fd, size) < 0))
+		return errno;
+	return 0;
+}
+
 static int
 open_tables(struct db *db)
 {
@@ -95,6 +118,8 @@ db_open(const char *dir, bool sync, char *err, size_t err_size)
 		r = mdb_env_set_mapsize(db->env, DB_MAP_SIZE);
 	if (!r)
 		r = mdb_env_open(db->env, dir, flags, 0600);
+	if (!r)
+		r = fill_up(db);
 	if (!r)
 		r = open_tables(db);
 	if (!r)

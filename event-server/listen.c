@@ -12,7 +12,7 @@
 
 #include "common/fdutil.h"
 #include "common/log.h"
-#include "event-server/client.h"
+#include "event-server/peer.h"
 #include "event-server/server.h"
 
 enum {
@@ -51,7 +51,7 @@ take(struct server *s, int fd)
 		return;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* fails on a Unix socket */
-	struct client *c = client_new(s, fd);
+	struct peer *c = peer_new(s, fd);
 	if (!c)
 		return;
 	c->next = s->clients;

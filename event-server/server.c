@@ -8,7 +8,7 @@
 #include "common/fdutil.h"
 #include "common/json.h"
 #include "common/log.h"
-#include "event-server/client.h"
+#include "event-server/peer.h"
 
 void
 server_complain(struct server *s, const char *fmt, ...)
@@ -44,7 +44,7 @@ server_watchers(struct server *s, struct store_type *type)
 
 	if (eventer_types_next(&it, &t))
 		for (int i = 0; i < SERVER_SLOTS; i++)
-			if (s->slots[i] && client_wants(s->slots[i], &t))
+			if (s->slots[i] && peer_wants(s->slots[i], &t))
 				mask |= UINT64_C(1) << i;
 	type->watch_epoch = s->epoch;
 	type->watch_mask = mask;
@@ -53,7 +53,7 @@ server_watchers(struct server *s, struct store_type *type)
 
 /* A subscriber beyond the slots is matched event by event. */
 static bool
-concerns(struct server *s, const struct client *c, struct store_type *type)
+concerns(struct server *s, const struct peer *c, struct store_type *type)
 {
 	if (c->slot >= 0)
 		return server_watchers(s, type) >> c->slot & 1;
@@ -61,11 +61,11 @@ concerns(struct server *s, const struct client *c, struct store_type *type)
 	struct eventer_types_iter it = eventer_types_begin(&one);
 	struct eventer_type t;
 
-	return eventer_types_next(&it, &t) && client_wants(c, &t);
+	return eventer_types_next(&it, &t) && peer_wants(c, &t);
 }
 
 static void
-send_events(struct server *s, struct client *c, size_t count, size_t bytes)
+send_events(struct server *s, struct peer *c, size_t count, size_t bytes)
 {
 	if (count == 0 || eventer_begin_events_notify(&c->chatter, count, bytes, false) < 0)
 		return;
@@ -76,11 +76,11 @@ send_events(struct server *s, struct client *c, size_t count, size_t bytes)
 }
 
 static void
-notify(struct server *s, struct client *c)
+notify(struct server *s, struct peer *c)
 {
 	size_t count = 0, bytes = 0;
 
-	if (c->state != CLIENT_READY || c->subscription_count == 0 || c->foreign)
+	if (c->state != PEER_READY || c->subscription_count == 0 || c->foreign)
 		return;
 	for (size_t i = c->from; i < s->store.staged_count; i++) {
 		const struct record *r = s->store.staged[i];
@@ -99,7 +99,7 @@ notify(struct server *s, struct client *c)
 static void
 answer(struct server *s, const struct request *r, bool committed)
 {
-	struct client *c = r->client;
+	struct peer *c = r->client;
 	size_t bytes = 0;
 
 	if (!c)
@@ -140,7 +140,7 @@ server_commit(struct server *s)
 	if (!committed)
 		server_complain(s, "%zu events are lost, they cannot be kept: %s",
 		    s->store.staged_count, s->store.db ? db_error(s->store.db) : "out of memory");
-	for (struct client *c = s->clients; c; c = c->next) {
+	for (struct peer *c = s->clients; c; c = c->next) {
 		if (committed)
 			notify(s, c);
 		c->from = 0;
@@ -181,11 +181,11 @@ stage(struct server *s, const struct eventer_event *e)
 
 /* All of a request's events, or none: of a malformed one nothing may stay. */
 void
-server_register(struct server *s, struct client *client, struct chatter_conv conv,
+server_register(struct server *s, struct peer *client, struct chatter_conv conv,
     struct eventer_events_iter *events)
 {
 	size_t first = s->store.staged_count;
-	const char *why = events->left > CLIENT_MAX_EVENTS ? "too many events" : NULL;
+	const char *why = events->left > PEER_MAX_EVENTS ? "too many events" : NULL;
 	struct eventer_event e;
 
 	if (events->left && !why)
@@ -205,7 +205,7 @@ server_register(struct server *s, struct client *client, struct chatter_conv con
 		return;
 	struct request *r = request_add(s);
 	if (!r) {
-		client_close(client, "found no memory");
+		peer_close(client, "found no memory");
 		return;
 	}
 	*r = (struct request){ client, conv, first, s->store.staged_count - first, why != NULL };
@@ -225,7 +225,7 @@ server_register_own(
 	segments[1] = sbs_str(id);
 	if (name)
 		segments[3] = *name;
-	buffer_init(&b, 2 * CLIENT_MAX_NAME);
+	buffer_init(&b, 2 * PEER_MAX_NAME);
 	sbs_put_int(&b, 1);
 	eventer_put_register_event(&b, &none, segments, name ? 4 : 3, NULL, &payload);
 	struct eventer_events_iter it;
@@ -239,43 +239,43 @@ server_register_own(
 static void
 shed(struct server *s)
 {
-	struct client *largest = NULL;
+	struct peer *largest = NULL;
 	size_t total = 0, most = 0;
 
-	for (struct client *c = s->clients; c; c = c->next) {
+	for (struct peer *c = s->clients; c; c = c->next) {
 		size_t size = c->out.size + c->chatter.in.size;
 		total += size;
-		if (size > most && c->state != CLIENT_DEAD) {
+		if (size > most && c->state != PEER_DEAD) {
 			most = size;
 			largest = c;
 		}
 	}
 	if (total > SERVER_MAX_BUFFERS && largest)
-		client_close(largest, "holds most of the buffers");
+		peer_close(largest, "holds most of the buffers");
 }
 
 static void
 reap(struct server *s)
 {
-	struct client **link = &s->clients;
+	struct peer **link = &s->clients;
 
 	while (*link) {
-		struct client *c = *link;
-		if (c->state != CLIENT_DEAD) {
+		struct peer *c = *link;
+		if (c->state != PEER_DEAD) {
 			link = &c->next;
 			continue;
 		}
 		*link = c->next;
 		s->client_count--;
-		client_free(c);
+		peer_free(c);
 	}
 }
 
 static bool
 all_told(const struct server *s)
 {
-	for (const struct client *c = s->clients; c; c = c->next)
-		if (c->state != CLIENT_DEAD && c->out.len)
+	for (const struct peer *c = s->clients; c; c = c->next)
+		if (c->state != PEER_DEAD && c->out.len)
 			return false;
 	return true;
 }
@@ -287,9 +287,9 @@ on_before_sleep(struct ev_loop *loop, ev_prepare *w, int revents)
 
 	(void)revents;
 	server_commit(s);
-	for (struct client *c = s->clients; c; c = c->next)
+	for (struct peer *c = s->clients; c; c = c->next)
 		if (c->out.len || buffer_failed(&c->out))
-			client_flush(c);
+			peer_flush(c);
 	shed(s);
 	reap(s);
 	if (s->status == EVENTER_STOPPING && all_told(s))
@@ -311,9 +311,9 @@ on_again(struct ev_loop *loop, ev_timer *w, int revents)
 	struct server *s = w->data;
 
 	(void)loop, (void)revents;
-	for (struct client *c = s->clients; c; c = c->next)
-		if (c->again && c->state != CLIENT_DEAD)
-			client_work(c);
+	for (struct peer *c = s->clients; c; c = c->next)
+		if (c->again && c->state != PEER_DEAD)
+			peer_work(c);
 }
 
 static void
@@ -350,8 +350,8 @@ on_signal(struct ev_loop *loop, ev_signal *w, int revents)
 	s->status = EVENTER_STOPPING;
 	server_register_own(s, "engine", NULL, "\"STOPPED\"");
 	server_commit(s);
-	for (struct client *c = s->clients; c; c = c->next)
-		if (c->state == CLIENT_READY)
+	for (struct peer *c = s->clients; c; c = c->next)
+		if (c->state == PEER_READY)
 			eventer_send_status_notify(&c->chatter, s->status);
 	ev_timer_set(&s->stop, SERVER_STOP_MS / 1000.0, 0);
 	ev_timer_start(loop, &s->stop);
@@ -403,8 +403,8 @@ void
 server_clear(struct server *s)
 {
 	close_listeners(s);
-	for (struct client *c = s->clients; c; c = c->next)
-		client_close(c, NULL);
+	for (struct peer *c = s->clients; c; c = c->next)
+		peer_close(c, NULL);
 	server_commit(s);
 	reap(s);
 	store_clear(&s->store);

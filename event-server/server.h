@@ -16,6 +16,7 @@
 enum {
 	SERVER_MAX_CLIENTS = 1024,
 	SERVER_MAX_LISTENERS = 2,
+	SERVER_MAX_SUBSCRIPTIONS = 1 << 17, /* of all clients: each new event type meets them all */
 	SERVER_MAX_BUFFERS =
 	    512 << 20,		     /* bytes of all clients' buffers; over it the largest goes */
 	SERVER_SLOTS = 64,	     /* subscribers whose match is remembered per event type */
@@ -24,11 +25,11 @@ enum {
 	SERVER_STOP_MS = 500,	     /* what clients get to read the last words */
 };
 
-struct client;
+struct peer;
 
 /* A MsgRegisterReq that waits for the commit: the staged events from first on. */
 struct request {
-	struct client *client; /* NULL: nobody waits for an answer */
+	struct peer *client; /* NULL: nobody waits for an answer */
 	struct chatter_conv conv;
 	size_t first, count;
 	bool failed;
@@ -40,11 +41,12 @@ struct server {
 	struct query query;
 	const char *token; /* borrowed; NULL: any client will do */
 	enum eventer_status status;
-	struct client *clients;
+	struct peer *clients;
 	size_t client_count;
 	int64_t next_client;
-	struct client *slots[SERVER_SLOTS];
-	uint64_t epoch; /* of the subscriptions */
+	struct peer *slots[SERVER_SLOTS];
+	size_t subscriptions; /* of all clients */
+	uint64_t epoch;	      /* grows whenever they change */
 	struct request *requests;
 	size_t request_count, request_size;
 	size_t *picked; /* indices of staged events for one client */
@@ -76,7 +78,7 @@ void server_clear(struct server *s);
 /* Commits, notifies and answers what is staged. */
 void server_commit(struct server *s);
 /* Stages the events of one request. client: who waits for the answer, or NULL. */
-void server_register(struct server *s, struct client *client, struct chatter_conv conv,
+void server_register(struct server *s, struct peer *client, struct chatter_conv conv,
     struct eventer_events_iter *events);
 /* Registers one of the server's own events: event/<server id>/<kind>[/<name>] with a JSON string.
  */

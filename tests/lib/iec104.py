@@ -17,7 +17,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import hat  # noqa: E402
+import eventer  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get('BUILD', 'build'))
@@ -227,12 +227,12 @@ class Gate:
         self.dir = tempfile.mkdtemp(prefix='gatewayd-iec104-')
         kind = 'iec104_' + conf['module'].rsplit('.', 1)[1]
         self.prefix = ('gateway', kind, conf['name'])
-        self.server = hat.EventerServer()
+        self.server = eventer.EventerServer()
         for suffix, payload, stamp in presets:
-            event = self.server.event(self.prefix + tuple(suffix.split('/')), hat.Json(payload), stamp)
+            event = self.server.event(self.prefix + tuple(suffix.split('/')), eventer.Json(payload), stamp)
             self.server.latest[event.type] = event
         if enable:
-            self.server.preset(self.prefix + ('system', 'enable'), hat.Json(True))
+            self.server.preset(self.prefix + ('system', 'enable'), eventer.Json(True))
         path = os.path.join(self.dir, 'gatewayd.yaml')
         with open(path, 'w', encoding='utf-8') as f:
             json.dump({'type': 'gateway', 'name': 'gw',
@@ -274,7 +274,7 @@ class Gate:
 
     def system(self, suffix, payload, stamp=None):
         self.server.notify([self.server.event(self.prefix + ('system',) + tuple(suffix.split('/')),
-                                              hat.Json(payload), stamp)])
+                                              eventer.Json(payload), stamp)])
 
     def find(self, suffix, start=0):
         """Registered events of that type below `gateway`; the last segments may be * or ?."""
@@ -282,7 +282,7 @@ class Gate:
 
     def wait(self, suffix, payload=None, start=0, timeout=WAIT_S):
         return self.server.wait_event(self.prefix + ('gateway',) + tuple(suffix.split('/')),
-                                      None if payload is None else hat.Json(payload), timeout, start)
+                                      None if payload is None else eventer.Json(payload), timeout, start)
 
     def mark(self):
         return len(self.server.registered)

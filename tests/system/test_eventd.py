@@ -19,8 +19,8 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / 'tests' / 'lib'))
 
-import hat  # noqa: E402
-from hat import Binary, Json, RegisterEvent  # noqa: E402
+import eventer  # noqa: E402
+from eventer import Binary, Json, RegisterEvent  # noqa: E402
 
 PROGRAM = ROOT / os.environ.get('BUILD', 'build') / 'gateway-eventd'
 
@@ -76,7 +76,7 @@ class Eventd:
         return self.log.read().decode()
 
     def client(self, **kwargs):
-        return hat.EventerClient(port=self.port, **kwargs)
+        return eventer.EventerClient(port=self.port, **kwargs)
 
     def memory_kib(self):
         status = pathlib.Path(f'/proc/{self.process.pid}/status').read_text()
@@ -139,7 +139,7 @@ class TestProgram(unittest.TestCase):
             path = d + '/events.sock'
             with Eventd('--unix', path) as server:
                 self.assertEqual(os.stat(path).st_mode & 0o777, 0o660)
-                with hat.EventerClient(path=path, subscriptions=['a']) as one, \
+                with eventer.EventerClient(path=path, subscriptions=['a']) as one, \
                         server.client() as two:
                     two.register(numbers('a', [1]), response=True)
                     self.assertEqual(one.wait_event('a').payload, Json(1))
@@ -149,7 +149,7 @@ class TestProgram(unittest.TestCase):
                 self.assertTrue(os.path.exists(path))
             with Eventd('--unix', path, listen=None) as server:
                 self.assertEqual(server.port, 0)
-                with hat.EventerClient(path=path) as client:
+                with eventer.EventerClient(path=path) as client:
                     self.assertEqual(client.status, 'operational')
                 server.process.terminate()
                 server.process.wait(5)
@@ -162,7 +162,7 @@ class TestProgram(unittest.TestCase):
                 f.flush()
                 with Eventd(option, 'secret' if option == '--token' else f.name) as server:
                     for bad in (None, '', 'secre', 'secret\n'):
-                        with self.assertRaises(hat.Refused):
+                        with self.assertRaises(eventer.Refused):
                             server.client(token=bad)
                     with server.client(token='secret') as client:
                         self.assertEqual(client.status, 'operational')
@@ -183,7 +183,7 @@ class TestEvents(unittest.TestCase):
 
     def test_ids_and_timestamps(self):
         client = self.client()
-        before = hat.now()
+        before = eventer.now()
         one = client.register(numbers('a', [1, 2]), response=True)
         two = client.register(numbers('a', [3]), response=True)
         self.assertEqual([e.id.server for e in one + two], [1, 1, 1])
@@ -191,17 +191,17 @@ class TestEvents(unittest.TestCase):
         self.assertEqual(one[0].id.session, one[1].id.session)
         self.assertEqual(two[0].id.session, one[0].id.session + 1)
         self.assertEqual(one[0].timestamp, one[1].timestamp)
-        self.assertTrue(before <= one[0].timestamp <= two[0].timestamp <= hat.now())
+        self.assertTrue(before <= one[0].timestamp <= two[0].timestamp <= eventer.now())
 
     def test_nothing_changes_on_the_way(self):
         client = self.client(subscriptions=['*'])
-        events = [RegisterEvent('a', hat.Timestamp(-5, 999999), Binary('t/ž', bytes(range(256)))),
+        events = [RegisterEvent('a', eventer.Timestamp(-5, 999999), Binary('t/ž', bytes(range(256)))),
                   RegisterEvent((), None, None),
-                  RegisterEvent(('x', '', 'ž', '/'), hat.Timestamp(1 << 60, 0), Json([{}, 'ž', 1.5])),
+                  RegisterEvent(('x', '', 'ž', '/'), eventer.Timestamp(1 << 60, 0), Json([{}, 'ž', 1.5])),
                   RegisterEvent('long', None, Binary('', bytes(100000)))]
         answer = client.register(events, response=True)
         self.assertEqual([(e.type, e.source_timestamp, e.payload) for e in answer],
-                         [(hat.event_type(e.type), e.source_timestamp, e.payload) for e in events])
+                         [(eventer.event_type(e.type), e.source_timestamp, e.payload) for e in events])
         self.assertEqual(client.next_events(), answer)
         self.assertEqual(client.query_timeseries(ascending=True,
                                                  types=['a', (), ('x', '*'), 'long']).events, answer)
@@ -224,7 +224,7 @@ class TestEvents(unittest.TestCase):
             while not clients[pattern].notified.empty():
                 got += clients[pattern].notified.get()
             got = [e.type for e in got if e.type[:1] not in [('event',), ('end',)]]
-            self.assertEqual(got, [hat.event_type(t) for t in want], pattern)
+            self.assertEqual(got, [eventer.event_type(t) for t in want], pattern)
 
     def test_subscribers_beyond_the_slots(self):
         clients = [self.client(name=f'c{i}', subscriptions=[f'a/{i}/*']) for i in range(100)]
@@ -276,7 +276,7 @@ class TestEvents(unittest.TestCase):
         events = []
         for i in range(10):
             events += client.register(
-                [RegisterEvent('t/a' if i % 2 else 't/b', hat.Timestamp(100 - i, 0) if i else None,
+                [RegisterEvent('t/a' if i % 2 else 't/b', eventer.Timestamp(100 - i, 0) if i else None,
                                Json(i))], response=True)
 
         def ask(**kwargs):
@@ -294,7 +294,7 @@ class TestEvents(unittest.TestCase):
         self.assertEqual(ask(max_results=4, last_event_id=events[3].id), ([2, 1, 0], False))
         self.assertEqual(ask(ascending=True, t_from=events[4].timestamp, t_to=events[6].timestamp),
                          ([4, 5, 6], False))
-        self.assertEqual(ask(ascending=True, source_t_from=hat.Timestamp(95, 0)),
+        self.assertEqual(ask(ascending=True, source_t_from=eventer.Timestamp(95, 0)),
                          ([1, 2, 3, 4, 5], False))
         self.assertEqual(ask(by_source=True), ([1, 2, 3, 4, 5, 6, 7, 8, 9], False))
         self.assertEqual(ask(by_source=True, ascending=True, max_results=2,
@@ -331,9 +331,9 @@ class TestEvents(unittest.TestCase):
 
     def test_a_request_is_taken_whole_or_not_at_all(self):
         client = self.client(subscriptions=['a'])
-        for bad in (RegisterEvent('a', None, hat.RawJson('{"x": nan}')),
-                    RegisterEvent('a', None, hat.RawJson('1 2')),
-                    RegisterEvent('a', None, hat.RawJson('')),
+        for bad in (RegisterEvent('a', None, eventer.RawJson('{"x": nan}')),
+                    RegisterEvent('a', None, eventer.RawJson('1 2')),
+                    RegisterEvent('a', None, eventer.RawJson('')),
                     RegisterEvent(['s'] * 33),
                     RegisterEvent('a', None, Binary('b', bytes(1 << 20)))):
             self.assertIsNone(client.register(numbers('a', [1]) + [bad], response=True))
@@ -391,7 +391,7 @@ class TestDurability(unittest.TestCase):
                 while True:
                     client.register(numbers('n', [acknowledged + 1]), response=True)
                     acknowledged += 1
-            except (hat.Closed, TimeoutError):
+            except (eventer.Closed, TimeoutError):
                 pass
             killer.join()
             watcher.closed.wait(5)
@@ -418,7 +418,7 @@ class TestDurability(unittest.TestCase):
     def test_types_that_failed_leave_no_trace(self):
         with tempfile.TemporaryDirectory() as d:
             with Eventd('--data', d) as server, server.client() as client:
-                bad = RegisterEvent('bad', None, hat.RawJson('x'))
+                bad = RegisterEvent('bad', None, eventer.RawJson('x'))
                 self.assertIsNone(client.register([RegisterEvent('lost'), bad], response=True))
                 client.register(numbers('kept', [1]), response=True)
                 server.kill()
@@ -444,6 +444,21 @@ class TestDurability(unittest.TestCase):
                 got = payloads(client.query_timeseries(['a'], ascending=True).events)
                 self.assertLessEqual(len(got), 20)
                 self.assertEqual(got, list(range(201 - len(got), 201)))
+
+    def test_a_damaged_file_is_named(self):
+        with tempfile.TemporaryDirectory() as d:
+            path = pathlib.Path(d, 'data.mdb')
+            with Eventd('--data', d) as server, server.client() as client:
+                client.register([RegisterEvent(f't{i}', None, Binary('', bytes(1000)))
+                                 for i in range(100)], response=True)
+            whole = path.read_bytes()
+            for data in (b'garbage' * 5000, whole[:20000], whole[:100]):
+                path.write_bytes(data)
+                with self.assertRaisesRegex(RuntimeError, 'MDB_'):
+                    Eventd('--data', d)
+            path.write_bytes(whole)
+            with Eventd('--data', d) as server, server.client() as client:
+                self.assertEqual(len(client.query_latest(['t1', 't99']).events), 2)
 
     def test_one_process_a_folder(self):
         with tempfile.TemporaryDirectory() as d, Eventd('--data', d):
@@ -478,7 +493,7 @@ class TestBadClients(unittest.TestCase):
         self.addCleanup(self.server.__exit__)
 
     def raw(self):
-        chatter = hat.Chatter(hat.connect(port=self.server.port))
+        chatter = eventer.Chatter(eventer.connect(port=self.server.port))
         chatter.sock.settimeout(5)
         self.addCleanup(chatter.close)
         return chatter
@@ -489,7 +504,7 @@ class TestBadClients(unittest.TestCase):
         return client
 
     def assert_cut(self, chatter):
-        with self.assertRaises(hat.Closed):
+        with self.assertRaises(eventer.Closed):
             while True:
                 chatter.receive()
 
@@ -511,11 +526,11 @@ class TestBadClients(unittest.TestCase):
         eventually(client.closed.is_set)
 
     def test_malformed_messages(self):
-        good = hat.put_list(hat.put_register_event, numbers('a', [1, 2]))
+        good = eventer.put_list(eventer.put_register_event, numbers('a', [1, 2]))
         for kind, data in (('HatEventer.MsgRegisterReq', good[:-1]),
                            ('HatEventer.MsgRegisterReq', good + b'\x00'),
-                           ('HatEventer.MsgRegisterReq', hat.put_int(1 << 40)),
-                           ('HatEventer.MsgRegisterReq', hat.put_int(-1)),
+                           ('HatEventer.MsgRegisterReq', eventer.put_int(1 << 40)),
+                           ('HatEventer.MsgRegisterReq', eventer.put_int(-1)),
                            ('HatEventer.MsgQueryReq', b'\x83'),
                            ('HatEventer.MsgQueryReq', b'\x80'),
                            ('HatEventer.MsgQueryReq', b'\x80\x80\x80'),
@@ -527,22 +542,41 @@ class TestBadClients(unittest.TestCase):
             self.assertEqual(client.query_latest(['a']).events, [])
 
     def test_too_much_of_everything(self):
-        with self.assertRaises(hat.Refused):
+        with self.assertRaises(eventer.Refused):
             self.server.client(subscriptions=['a'] * 16385)
-        with self.assertRaises(hat.Refused):
+        with self.assertRaises(eventer.Refused):
             self.server.client(subscriptions=[['s'] * 33])
-        with self.assertRaises(hat.Refused):
+        with self.assertRaises(eventer.Refused):
             self.server.client(name='n' * 1025)
-        with self.assertRaises(hat.Refused):
+        with self.assertRaises(eventer.Refused):
             self.server.client(name='n\0n')
         with self.server.client() as client:
             self.assertIsNone(client.register([RegisterEvent('a')] * ((1 << 17) + 1), response=True))
             self.assertEqual(client.query_latest(['a']).events, [])
 
+    def test_too_many_subscriptions_of_all_clients(self):
+        clients = [self.server.client(subscriptions=['a'] * 16384) for _ in range(8)]
+        with self.assertRaises(eventer.Refused):
+            self.server.client(subscriptions=['a'])
+        clients[0].close()
+
+        def accepted():
+            try:
+                clients[0] = self.server.client(subscriptions=['a'])
+                return True
+            except eventer.Refused:
+                return False
+
+        eventually(accepted)
+        clients[1].register(numbers('a', [1]), response=True)
+        for c in clients:
+            self.assertEqual(payloads(c.next_events()), [1])
+            c.close()
+
     def test_costly_queries(self):
         with self.server.client(timeout=30) as client:
             client.register([RegisterEvent(f'many/{i}') for i in range(100000)], response=True)
-            with self.assertRaises(hat.Closed):
+            with self.assertRaises(eventer.Closed):
                 client.query_latest(['many/?/?'] * 501)
         with self.server.client() as client:
             self.assertEqual(client.query_latest(['many/7']).events[0].type, ('many', '7'))
@@ -551,8 +585,8 @@ class TestBadClients(unittest.TestCase):
         chatter = self.raw()
         chatter.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         chatter.send('HatEventer.MsgInitReq',
-                     hat.put_str('slow') + hat.put_optional(hat.put_str, None) +
-                     hat.put_list(hat.put_type, ['*']) + hat.put_optional(hat.put_int, None) +
+                     eventer.put_str('slow') + eventer.put_optional(eventer.put_str, None) +
+                     eventer.put_list(eventer.put_type, ['*']) + eventer.put_optional(eventer.put_int, None) +
                      b'\x00', last=False)
         chatter.receive()
         payload = Binary('', bytes(100000))
@@ -572,12 +606,12 @@ class TestBadClients(unittest.TestCase):
         with self.server.client(timeout=30) as client:
             client.register([RegisterEvent(f'many/{i}') for i in range(50000)], response=True)
         chatter = self.raw()
-        chatter.send('HatEventer.MsgInitReq', hat.put_str('deaf') + b'\x80\x80\x80\x00', last=False)
+        chatter.send('HatEventer.MsgInitReq', eventer.put_str('deaf') + b'\x80\x80\x80\x00', last=False)
         chatter.receive()
         chatter.sock.settimeout(1)
         with self.assertRaises(OSError):
             for _ in range(100000):
-                chatter.send_raw(hat.put_frame(hat.Msg(2, 2, True, True, False,
+                chatter.send_raw(eventer.put_frame(eventer.Msg(2, 2, True, True, False,
                                                        'HatEventer.MsgQueryReq', b'\x80\x80')))
         with self.server.client() as client:
             self.assertEqual(client.query_latest(['many/1']).events[0].type, ('many', '1'))
@@ -585,9 +619,9 @@ class TestBadClients(unittest.TestCase):
 
     def test_many_clients_and_one_too_many(self):
         before = self.server.descriptors()
-        socks = [hat.connect(port=self.server.port) for _ in range(1024)]
+        socks = [eventer.connect(port=self.server.port) for _ in range(1024)]
         eventually(lambda: self.server.descriptors() == before + 1024)
-        extra = hat.connect(port=self.server.port)
+        extra = eventer.connect(port=self.server.port)
         extra.settimeout(5)
         self.assertEqual(extra.recv(1), b'')
         for s in socks + [extra]:
@@ -615,7 +649,7 @@ class TestBadClients(unittest.TestCase):
             resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))
 
         with Eventd(limits=few) as server:
-            socks = [hat.connect(port=server.port) for _ in range(40)]
+            socks = [eventer.connect(port=server.port) for _ in range(40)]
             eventually(lambda: 'no connection can be taken' in server.logged())
             for s in socks:
                 s.close()
@@ -624,10 +658,10 @@ class TestBadClients(unittest.TestCase):
 
     def test_random_bytes_never_hurt(self):
         rng = random.Random(1)
-        frame = hat.put_frame(hat.Msg(2, 2, True, True, False, 'HatEventer.MsgRegisterReq',
-                                      hat.put_list(hat.put_register_event, numbers('a/b', [1, 2]))))
+        frame = eventer.put_frame(eventer.Msg(2, 2, True, True, False, 'HatEventer.MsgRegisterReq',
+                                      eventer.put_list(eventer.put_register_event, numbers('a/b', [1, 2]))))
         for _ in range(300):
-            client = hat.EventerClient(port=self.server.port, name='fuzz')
+            client = eventer.EventerClient(port=self.server.port, name='fuzz')
             data = bytearray(frame)
             for _ in range(rng.randrange(1, 6)):
                 data[rng.randrange(len(data))] = rng.randrange(256)

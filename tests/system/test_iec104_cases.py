@@ -9,7 +9,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 
-import hat  # noqa: E402
+import eventer  # noqa: E402
 from iec104 import (  # noqa: E402
     CP56, STARTDT_ACT, STARTDT_CON, STOPDT_ACT, STOPDT_CON, TESTFR_ACT, TESTFR_CON, WAIT_S,
     Gate, Peer, Station, asdu, free_port, i, master_conf, s, slave_conf, u)

@@ -1,4 +1,4 @@
-#include "event-server/client.h"
+#include "event-server/peer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,13 +8,13 @@
 #include "common/log.h"
 
 static void
-watch(struct client *c)
+watch(struct peer *c)
 {
 	struct ev_loop *loop = c->server->loop;
 
-	if (c->state == CLIENT_DEAD)
+	if (c->state == PEER_DEAD)
 		return;
-	if (c->state != CLIENT_LEAVING && c->out.len <= CLIENT_HIGH_WATER && !c->again)
+	if (c->state != PEER_LEAVING && c->out.len <= PEER_HIGH_WATER && !c->again)
 		ev_io_start(loop, &c->readable);
 	else
 		ev_io_stop(loop, &c->readable);
@@ -27,17 +27,17 @@ watch(struct client *c)
 static void
 shrink(struct buffer *b)
 {
-	if (b->len == 0 && b->size > CLIENT_IDLE_BUFFER)
+	if (b->len == 0 && b->size > PEER_IDLE_BUFFER)
 		buffer_clear(b);
 }
 
 void
-client_flush(struct client *c)
+peer_flush(struct peer *c)
 {
-	if (c->state == CLIENT_DEAD)
+	if (c->state == PEER_DEAD)
 		return;
 	if (buffer_failed(&c->out)) {
-		client_close(c, "does not take what it is sent");
+		peer_close(c, "does not take what it is sent");
 		return;
 	}
 	while (c->out.len) {
@@ -47,28 +47,28 @@ client_flush(struct client *c)
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			break;
 		if (n < 0) {
-			client_close(c, NULL);
+			peer_close(c, NULL);
 			return;
 		}
 		buffer_consume(&c->out, (size_t)n);
 	}
 	shrink(&c->out);
-	if (c->paused && c->out.len <= CLIENT_HIGH_WATER) {
+	if (c->paused && c->out.len <= PEER_HIGH_WATER) {
 		c->paused = false;
 		c->again = true;
 		server_again(c->server);
 	}
-	if (c->state == CLIENT_LEAVING && c->out.len == 0)
-		client_close(c, NULL);
+	if (c->state == PEER_LEAVING && c->out.len == 0)
+		peer_close(c, NULL);
 	watch(c);
 }
 
 void
-client_close(struct client *c, const char *reason)
+peer_close(struct peer *c, const char *reason)
 {
 	struct server *s = c->server;
 
-	if (c->state == CLIENT_DEAD)
+	if (c->state == PEER_DEAD)
 		return;
 	if (reason)
 		server_complain(s, "client %lld (%s) %s: closing its connection", (long long)c->id,
@@ -78,8 +78,10 @@ client_close(struct client *c, const char *reason)
 	ev_timer_stop(s->loop, &c->timer);
 	fd_close(c->fd);
 	c->fd = -1;
-	bool was_ready = c->state == CLIENT_READY;
-	c->state = CLIENT_DEAD;
+	bool was_ready = c->state == PEER_READY;
+	c->state = PEER_DEAD;
+	s->subscriptions -= c->subscription_count;
+	c->subscription_count = 0;
 	if (c->slot >= 0) {
 		s->slots[c->slot] = NULL;
 		c->slot = -1;
@@ -97,7 +99,7 @@ client_close(struct client *c, const char *reason)
 }
 
 void
-client_free(struct client *c)
+peer_free(struct peer *c)
 {
 	if (!c)
 		return;
@@ -109,7 +111,7 @@ client_free(struct client *c)
 }
 
 bool
-client_wants(const struct client *c, const struct eventer_type *type)
+peer_wants(const struct peer *c, const struct eventer_type *type)
 {
 	struct eventer_types all = { c->subscription_count,
 		{ (const char *)buffer_data(&c->subscriptions), c->subscriptions.len } };
@@ -124,18 +126,18 @@ client_wants(const struct client *c, const struct eventer_type *type)
 }
 
 static void
-refuse(struct client *c, struct chatter_conv conv, const char *why)
+refuse(struct peer *c, struct chatter_conv conv, const char *why)
 {
 	struct eventer_init_res res = { .success = false, .error = sbs_str(why) };
 
 	server_complain(c->server, "client %lld refused: %s", (long long)c->id, why);
-	c->state = CLIENT_LEAVING;
+	c->state = PEER_LEAVING;
 	eventer_send_init_res(&c->chatter, conv, &res);
 }
 
 /* NULL, or why the client is refused. */
 static const char *
-check_init(const struct client *c, const struct eventer_init_req *req)
+check_init(const struct peer *c, const struct eventer_init_req *req)
 {
 	struct eventer_types_iter it = eventer_types_begin(&req->subscriptions);
 	const char *token = c->server->token;
@@ -143,11 +145,12 @@ check_init(const struct client *c, const struct eventer_init_req *req)
 
 	if (token && (!req->has_token || !sbs_str_eq(req->token, sbs_str(token))))
 		return "invalid client token";
-	if (req->client_name.len > CLIENT_MAX_NAME ||
+	if (req->client_name.len > PEER_MAX_NAME ||
 	    memchr(req->client_name.p, '\0', req->client_name.len))
 		return "unusable client name";
-	if (req->subscriptions.count > CLIENT_MAX_SUBSCRIPTIONS ||
-	    req->subscriptions.bytes.len > CLIENT_MAX_SUBSCRIPTION_BYTES)
+	if (req->subscriptions.count > PEER_MAX_SUBSCRIPTIONS ||
+	    req->subscriptions.count + c->server->subscriptions > SERVER_MAX_SUBSCRIPTIONS ||
+	    req->subscriptions.bytes.len > PEER_MAX_SUBSCRIPTION_BYTES)
 		return "too many subscriptions";
 	while (eventer_types_next(&it, &type))
 		if (type.cut)
@@ -156,12 +159,13 @@ check_init(const struct client *c, const struct eventer_init_req *req)
 }
 
 static void
-subscribe(struct client *c, const struct eventer_init_req *req)
+subscribe(struct peer *c, const struct eventer_init_req *req)
 {
 	struct server *s = c->server;
 
 	buffer_append(&c->subscriptions, req->subscriptions.bytes.p, req->subscriptions.bytes.len);
 	c->subscription_count = req->subscriptions.count;
+	s->subscriptions += c->subscription_count;
 	c->foreign = req->has_server_id && req->server_id != s->store.state.server;
 	if (c->subscription_count == 0 || c->foreign)
 		return;
@@ -175,7 +179,7 @@ subscribe(struct client *c, const struct eventer_init_req *req)
 }
 
 static bool
-on_init_req(struct client *c, const struct chatter_msg *msg)
+on_init_req(struct peer *c, const struct chatter_msg *msg)
 {
 	struct eventer_init_res res = { .success = true, .status = c->server->status };
 	struct eventer_init_req req;
@@ -190,10 +194,10 @@ on_init_req(struct client *c, const struct chatter_msg *msg)
 	c->name = strndup(req.client_name.p, req.client_name.len);
 	subscribe(c, &req);
 	if (!c->name || buffer_failed(&c->subscriptions)) {
-		client_close(c, "found no memory");
+		peer_close(c, "found no memory");
 		return true;
 	}
-	c->state = CLIENT_READY;
+	c->state = PEER_READY;
 	log_debug("client %lld is %s, with %zu subscriptions", (long long)c->id, c->name,
 	    c->subscription_count);
 	struct sbs_str name = sbs_str(c->name);
@@ -204,7 +208,7 @@ on_init_req(struct client *c, const struct chatter_msg *msg)
 }
 
 static bool
-on_register_req(struct client *c, const struct chatter_msg *msg)
+on_register_req(struct peer *c, const struct chatter_msg *msg)
 {
 	struct eventer_events_iter events;
 
@@ -219,7 +223,7 @@ on_register_req(struct client *c, const struct chatter_msg *msg)
 }
 
 static bool
-on_query_req(struct client *c, const struct chatter_msg *msg)
+on_query_req(struct peer *c, const struct chatter_msg *msg)
 {
 	struct query *q = &c->server->query;
 	struct eventer_query params;
@@ -229,7 +233,7 @@ on_query_req(struct client *c, const struct chatter_msg *msg)
 	/* What was registered before the query is found by it. */
 	server_commit(c->server);
 	if (query_run(q, &c->server->store, &params) < 0) {
-		client_close(c, errno == E2BIG ? "asked for too much" : "found no memory");
+		peer_close(c, errno == E2BIG ? "asked for too much" : "found no memory");
 		return true;
 	}
 	eventer_begin_query_res(&c->chatter, chatter_msg_conv(msg), q->count, q->bytes);
@@ -241,7 +245,7 @@ on_query_req(struct client *c, const struct chatter_msg *msg)
 }
 
 static bool
-on_events_ack(struct client *c, const struct chatter_msg *msg)
+on_events_ack(struct peer *c, const struct chatter_msg *msg)
 {
 	(void)c;
 	return msg->data.len == 0;
@@ -249,35 +253,35 @@ on_events_ack(struct client *c, const struct chatter_msg *msg)
 
 /* What may be said, and when. */
 static const struct {
-	enum client_state state;
-	bool (*on)(struct client *c, const struct chatter_msg *msg); /* false: malformed */
+	enum peer_state state;
+	bool (*on)(struct peer *c, const struct chatter_msg *msg); /* false: malformed */
 } handlers[EVENTER_MSG_COUNT] = {
-	[EVENTER_INIT_REQ] = { CLIENT_NEW, on_init_req },
-	[EVENTER_REGISTER_REQ] = { CLIENT_READY, on_register_req },
-	[EVENTER_QUERY_REQ] = { CLIENT_READY, on_query_req },
-	[EVENTER_EVENTS_ACK] = { CLIENT_READY, on_events_ack },
+	[EVENTER_INIT_REQ] = { PEER_NEW, on_init_req },
+	[EVENTER_REGISTER_REQ] = { PEER_READY, on_register_req },
+	[EVENTER_QUERY_REQ] = { PEER_READY, on_query_req },
+	[EVENTER_EVENTS_ACK] = { PEER_READY, on_events_ack },
 };
 
 static void
-handle(struct client *c, const struct chatter_msg *msg)
+handle(struct peer *c, const struct chatter_msg *msg)
 {
 	int type = eventer_msg_parse(msg->type);
 
 	if (type < 0 || !handlers[type].on || handlers[type].state != c->state)
-		client_close(c, "sent a message that has no place here");
+		peer_close(c, "sent a message that has no place here");
 	else if (!handlers[type].on(c, msg))
-		client_close(c, "sent a malformed message");
+		peer_close(c, "sent a malformed message");
 }
 
 static bool
-may_go_on(struct client *c)
+may_go_on(struct peer *c)
 {
-	c->paused = c->out.len > CLIENT_HIGH_WATER;
-	return !c->paused && !c->again && (c->state == CLIENT_NEW || c->state == CLIENT_READY);
+	c->paused = c->out.len > PEER_HIGH_WATER;
+	return !c->paused && !c->again && (c->state == PEER_NEW || c->state == PEER_READY);
 }
 
 void
-client_work(struct client *c)
+peer_work(struct peer *c)
 {
 	struct chatter_msg msg;
 	enum dec r = DEC_OK;
@@ -288,20 +292,20 @@ client_work(struct client *c)
 		if (r == DEC_OK)
 			handle(c, &msg);
 		else if (r == DEC_BAD)
-			client_close(c, "sent a malformed frame");
+			peer_close(c, "sent a malformed frame");
 	}
 	if (c->again)
 		server_again(c->server);
 	if (r == DEC_MORE)
 		shrink(&c->chatter.in);
-	client_flush(c);
+	peer_flush(c);
 }
 
 /* Reads on while reads fill their room, up to a bound; more comes in the next turn. */
 static void
 on_readable(struct ev_loop *loop, ev_io *w, int revents)
 {
-	struct client *c = w->data;
+	struct peer *c = w->data;
 	size_t total = 0, size = 0;
 	ssize_t n;
 
@@ -309,7 +313,7 @@ on_readable(struct ev_loop *loop, ev_io *w, int revents)
 	do {
 		uint8_t *room = chatter_room(&c->chatter, c->want, &size);
 		if (!room) {
-			client_close(c, "sent more than fits");
+			peer_close(c, "sent more than fits");
 			return;
 		}
 		n = recv(c->fd, room, size, 0);
@@ -317,32 +321,32 @@ on_readable(struct ev_loop *loop, ev_io *w, int revents)
 			break;
 		chatter_fed(&c->chatter, (size_t)n, monotime_now());
 		total += (size_t)n;
-		if ((size_t)n == size && c->want < CLIENT_READ_MAX)
+		if ((size_t)n == size && c->want < PEER_READ_MAX)
 			c->want *= 2;
-	} while ((size_t)n == size && total < CLIENT_READ_MAX);
+	} while ((size_t)n == size && total < PEER_READ_MAX);
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
 		/* What it sent before it left still counts. */
 		if (total)
-			client_work(c);
-		client_close(c, NULL);
+			peer_work(c);
+		peer_close(c, NULL);
 		return;
 	}
-	client_work(c);
+	peer_work(c);
 }
 
 static void
 on_writable(struct ev_loop *loop, ev_io *w, int revents)
 {
 	(void)loop, (void)revents;
-	client_flush(w->data);
+	peer_flush(w->data);
 }
 
 static void
-arm(struct client *c, struct monotime now)
+arm(struct peer *c, struct monotime now)
 {
 	struct monotime at = chatter_deadline(&c->chatter);
 
-	if (c->state != CLIENT_READY && monotime_cmp(c->init_deadline, at) < 0)
+	if (c->state != PEER_READY && monotime_cmp(c->init_deadline, at) < 0)
 		at = c->init_deadline;
 	int64_t ms = monotime_diff_ms(at, now) + 1;
 	ev_timer_stop(c->server->loop, &c->timer);
@@ -353,27 +357,27 @@ arm(struct client *c, struct monotime now)
 static void
 on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	struct client *c = w->data;
+	struct peer *c = w->data;
 	struct monotime now = monotime_now();
 
 	(void)loop, (void)revents;
-	if (c->state != CLIENT_READY && monotime_cmp(now, c->init_deadline) >= 0) {
-		client_close(c, "said nothing in time");
+	if (c->state != PEER_READY && monotime_cmp(now, c->init_deadline) >= 0) {
+		peer_close(c, "said nothing in time");
 		return;
 	}
 	if (!chatter_tick(&c->chatter, now)) {
-		client_close(c, "does not answer");
+		peer_close(c, "does not answer");
 		return;
 	}
-	client_flush(c);
-	if (c->state != CLIENT_DEAD)
+	peer_flush(c);
+	if (c->state != PEER_DEAD)
 		arm(c, now);
 }
 
-struct client *
-client_new(struct server *s, int fd)
+struct peer *
+peer_new(struct server *s, int fd)
 {
-	struct client *c = calloc(1, sizeof(*c));
+	struct peer *c = calloc(1, sizeof(*c));
 	struct monotime now = monotime_now();
 
 	if (!c) {
@@ -384,11 +388,11 @@ client_new(struct server *s, int fd)
 	c->id = ++s->next_client;
 	c->fd = fd;
 	c->slot = -1;
-	c->want = CLIENT_READ_MIN;
-	c->init_deadline = monotime_add_ms(now, CLIENT_INIT_MS);
-	buffer_init(&c->out, CLIENT_MAX_OUT);
-	buffer_init(&c->subscriptions, CLIENT_MAX_SUBSCRIPTION_BYTES);
-	chatter_init(&c->chatter, &c->out, CLIENT_MAX_FRAME, now);
+	c->want = PEER_READ_MIN;
+	c->init_deadline = monotime_add_ms(now, PEER_INIT_MS);
+	buffer_init(&c->out, PEER_MAX_OUT);
+	buffer_init(&c->subscriptions, PEER_MAX_SUBSCRIPTION_BYTES);
+	chatter_init(&c->chatter, &c->out, PEER_MAX_FRAME, now);
 	ev_io_init(&c->readable, on_readable, fd, EV_READ);
 	ev_io_init(&c->writable, on_writable, fd, EV_WRITE);
 	ev_timer_init(&c->timer, on_timer, 0, 0);
