@@ -210,7 +210,7 @@ class Runner:
                 if left <= 0:
                     last = '\n'.join(f'  {e.type} {e.payload}' for e in self.events[-20:])
                     raise AssertionError(f'waited {timeout} s in vain; last events:\n{last}')
-                self._changed.wait(left)
+                self._changed.wait(min(left, 0.02))
             return value
 
     def wait_event(self, suffix, payload=None, after=0, timeout=5):
@@ -223,6 +223,8 @@ class Runner:
 
     def stop(self, timeout=5):
         """Asks it to end; returns its exit code."""
+        if self.process.returncode is not None:
+            return self.process.returncode
         self._send(STOP, 0, [])
         try:
             code = self.process.wait(timeout)
@@ -232,6 +234,8 @@ class Runner:
             code = None
         self._thread.join(2)
         self._sock.close()
+        if self.log:
+            self.log.close()
         return code
 
 
