@@ -102,8 +102,10 @@ class Runner:
         theirs.close()
         conf_fd = os.memfd_create('conf', os.MFD_CLOEXEC)
         os.write(conf_fd, json.dumps(conf).encode())
-        self._send(INIT, 0, [1, device_type, name, 'UTC', log_level, check_only, 2,
-                             1 << 50, 64, 1 << 30], conf_fd)
+        san = 'san' in os.path.basename(os.environ.get('BUILD', ''))
+        sandbox, memory = (2, 1 << 50) if san else (0, 1 << 28)
+        self._send(INIT, 0, [1, device_type, name, 'UTC', log_level, check_only, sandbox,
+                             memory, 1100, 1 << 30], conf_fd)
         os.close(conf_fd)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()

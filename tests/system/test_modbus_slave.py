@@ -175,7 +175,8 @@ class Tcp(Case):
         self.assertEqual(other.ask(b'\x03\0\x0a\0\1'), b'\x03\2\0\0')
         self.assertEqual(m.receive(), b'\x86\x04')
         self.assertGreater(time.monotonic() - begin, 0.29)
-        r.send('system/write', {'request_id': r.events[-1].payload['request_id'], 'success': True})
+        late = r.events[r.wait_event('gateway/write') - 1].payload['request_id']
+        r.send('system/write', {'request_id': late, 'success': True})
         r.send('system/write', {'request_id': 'x'})
         self.assertEqual(m.ask(b'\x03\0\x0a\0\1'), b'\x03\2\0\0')
 
