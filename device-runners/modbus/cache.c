@@ -186,8 +186,8 @@ set_bit(const struct cache_segment *g, unsigned size, uint32_t bit, bool on)
 static const struct cache_segment *
 segment_of(const struct cache *c, const struct conf_data *d)
 {
-	return find(c->spaces[d->unit][d->type],
-	    extent_of(d).begin / modbus_register_bits(d->type), 1);
+	return find(
+	    c->spaces[d->unit][d->type], extent_of(d).begin / modbus_register_bits(d->type), 1);
 }
 
 static bool
@@ -331,7 +331,7 @@ cache_write(const struct cache *c, uint8_t unit, const struct modbus_pdu *req, c
 	if (req->fc == MODBUS_MASK_WRITE_REGISTER) {
 		const uint8_t *cell = g->cells + 2 * (req->address - g->start);
 		w.masked = (uint16_t)(((cell[0] << 8 | cell[1]) & req->and_mask) |
-		    (req->or_mask & ~req->and_mask));
+				      (req->or_mask & ~req->and_mask));
 	}
 	/* What overlaps the request lies in its segment. */
 	for (size_t i = 0; i < s->data_count; i++)

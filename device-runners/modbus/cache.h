@@ -10,7 +10,7 @@
 
 struct cache_segment {
 	uint32_t start, count; /* registers */
-	uint8_t *cells;        /* a byte a coil, two (big endian) a register; owned */
+	uint8_t *cells;	       /* a byte a coil, two (big endian) a register; owned */
 };
 
 /* The registers of one unit and type. */
@@ -35,14 +35,15 @@ bool cache_has_unit(const struct cache *c, uint8_t unit);
 /* Takes over a data's value (value.h). */
 void cache_set(struct cache *c, size_t index, const uint8_t *value);
 
-/* Answers a checked read request (fc 1 to 4, 24): 0 with the data of the answer, or the exception. */
+/* Answers a checked read request (fc 1 to 4, 24): 0 with the data of the answer, or the exception.
+ */
 uint8_t cache_read(const struct cache *c, uint8_t unit, const struct modbus_pdu *req,
     uint8_t out[MODBUS_MAX_PDU], size_t *len);
 
 /* A data that a write touches, and the value that it would have. */
 typedef void cache_touch_cb(void *arg, const struct conf_data *d, const uint8_t *value);
-/* Works out a checked write request (fc 5, 6, 15, 16, 22) without doing it: 0 and a call for each data,
- * in the configuration's order; or the exception. A mask write touches only data of which its
+/* Works out a checked write request (fc 5, 6, 15, 16, 22) without doing it: 0 and a call for each
+ * data, in the configuration's order; or the exception. A mask write touches only data of which its
  * and mask clears a bit. */
 uint8_t cache_write(const struct cache *c, uint8_t unit, const struct modbus_pdu *req,
     cache_touch_cb *cb, void *arg);

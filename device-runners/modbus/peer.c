@@ -43,8 +43,8 @@ answer(struct peer *p, const struct modbus_pdu *res)
 	size_t len = modbus_pdu_encode(MODBUS_RESPONSE, res, pdu);
 	struct monotime free_at = tty_pace_free(&p->pace);
 
-	p->answer_len = modbus_frame_encode(
-	    p->stream.framing, p->transaction, p->unit, pdu, len, p->answer);
+	p->answer_len =
+	    modbus_frame_encode(p->stream.framing, p->transaction, p->unit, pdu, len, p->answer);
 	if (p->alarm && monotime_cmp(free_at, monotime_now()) > 0)
 		tty_alarm_set(p->alarm, free_at);
 	else

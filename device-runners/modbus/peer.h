@@ -1,7 +1,7 @@
 /*
  * One master's connection to a Modbus slave: its requests one after another,
- * answered from the cache, or, for writes, when somebody said how they went. On a serial line, the line. In the
- * Modbus runner.
+ * answered from the cache, or, for writes, when somebody said how they went. On a serial line, the
+ * line. In the Modbus runner.
  */
 #ifndef DEVICE_RUNNERS_MODBUS_PEER_H
 #define DEVICE_RUNNERS_MODBUS_PEER_H
@@ -22,7 +22,8 @@ struct peer_ops {
 	void (*alive)(void *arg, struct peer *p);
 	/* A write touches data: register it. On the return p->request_id names it. */
 	void (*write)(void *arg, struct peer *p, const char *data_json, size_t len);
-	/* It is lost, or broke the framing: close and free it (not before this returns to the loop). */
+	/* It is lost, or broke the framing: close and free it (not before this returns to the
+	 * loop). */
 	void (*lost)(void *arg, struct peer *p, const char *why);
 	void (*trace)(void *arg, bool sent, const void *p, size_t len);
 };
@@ -40,8 +41,8 @@ struct peer {
 	struct modbus_stream stream;
 	struct tty_pace pace;
 	struct tty_alarm *alarm; /* when a serial answer may go; borrowed, or NULL */
-	ev_timer gap;            /* no more bytes came: the rest is no request */
-	ev_timer response;       /* how long a write may take */
+	ev_timer gap;		 /* no more bytes came: the rest is no request */
+	ev_timer response;	 /* how long a write may take */
 	ev_timer keep_alive;
 	char request_id[PEER_MAX_REQUEST_ID]; /* of the write under way, or "" */
 	bool dead;

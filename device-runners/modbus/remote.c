@@ -206,7 +206,8 @@ void
 remote_online(struct remote *r, struct monotime now)
 {
 	r->online = true;
-	r->suspect = false;
+	/* Until it answers. */
+	r->suspect = true;
 	r->status = REMOTE_NONE;
 	if (r->enabled)
 		begin(r, now);

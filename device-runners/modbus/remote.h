@@ -88,7 +88,7 @@ struct remote {
 	void *arg;
 	enum remote_status status;
 	bool online, enabled;
-	bool suspect; /* its last request timed out */
+	bool suspect; /* its last request timed out, or it was asked nothing yet */
 
 	struct plan_point *points; /* by data */
 	struct remote_point *state;

@@ -1,5 +1,5 @@
-/* modbus_slave: connections of masters, the cache's values, writes that are answered by events. In the
- * Modbus runner. */
+/* modbus_slave: connections of masters, the cache's values, writes that are answered by events. In
+ * the Modbus runner. */
 #include "device-runners/modbus/slave.h"
 
 #include <arpa/inet.h>
@@ -18,9 +18,9 @@
 #include "device-runners/modbus/ratelimit.h"
 
 enum {
-	MAX_PAYLOAD_NODES = 64,  /* of a system event */
-	MAX_WRITE = 48 * 1024,   /* bytes of JSON that one write's data may take */
-	REOPEN_MS = 1000,        /* a serial port that is gone is tried again */
+	MAX_PAYLOAD_NODES = 64, /* of a system event */
+	MAX_WRITE = 48 * 1024,	/* bytes of JSON that one write's data may take */
+	REOPEN_MS = 1000,	/* a serial port that is gone is tried again */
 };
 
 struct slave {
@@ -79,8 +79,7 @@ register_connections(struct slave *s)
 		json_end_object(w);
 	}
 	json_end_array(w);
-	runner_register_payload(
-	    s->runner, (const char *[]){ "gateway", "connections" }, 2, NULL);
+	runner_register_payload(s->runner, (const char *[]){ "gateway", "connections" }, 2, NULL);
 	runner_set_link(s->runner, active ? "connected" : "disconnected");
 }
 
@@ -367,7 +366,8 @@ on_alarm(void *arg)
 		peer_on_alarm(p);
 }
 
-/* --- Events ------------------------------------------------------------------------------------ */
+/* --- Events ------------------------------------------------------------------------------------
+ */
 
 static int
 find_data(const struct slave *s, const char *name)
@@ -401,7 +401,8 @@ take_value(struct slave *s, int index, const struct json *payload)
 		cache_set(&s->cache, (size_t)index, bytes);
 	else if (ratelimit_pass(&s->invalid, monotime_now(), &count))
 		log_warning("value of %s refused: expected {value: integer of %u bits} (%u times "
-			    "since the last line)", d->name, d->bits, count);
+			    "since the last line)",
+		    d->name, d->bits, count);
 }
 
 static void
@@ -432,7 +433,8 @@ on_written(struct slave *s, const struct runner_event *e)
 	bool success = false;
 
 	if (!id || !json_bool(json_get(root, "success"), &success))
-		log_warning("write response refused: expected {request_id: string, success: boolean}");
+		log_warning(
+		    "write response refused: expected {request_id: string, success: boolean}");
 	for (struct peer *p = id ? s->peers : NULL; p; p = p->next) {
 		if (p->dead || p->request_id[0] == '\0' || strcmp(p->request_id, id) != 0)
 			continue;
@@ -447,10 +449,11 @@ slave_on_event(void *device, const struct runner_event *e)
 {
 	struct slave *s = device;
 
-	if (e->type_len >= 2 && strcmp(e->type[0], "system") == 0 && strcmp(e->type[1], "data") == 0)
+	if (e->type_len >= 2 && strcmp(e->type[0], "system") == 0 &&
+	    strcmp(e->type[1], "data") == 0)
 		on_data(s, e, true);
 	else if (e->type_len == 2 && strcmp(e->type[0], "system") == 0 &&
-	    strcmp(e->type[1], "write") == 0)
+		 strcmp(e->type[1], "write") == 0)
 		on_written(s, e);
 	else
 		log_debug("an event of an unknown type was ignored");
@@ -476,7 +479,8 @@ on_cached(void *arg, const struct runner_event *e)
 	}
 }
 
-/* --- Life -------------------------------------------------------------------------------------- */
+/* --- Life --------------------------------------------------------------------------------------
+ */
 
 static void
 slave_free(void *device)
@@ -534,8 +538,8 @@ slave_create(struct runner *r, const struct json *conf)
 	    getrandom(&s->boot, sizeof(s->boot), 0) != sizeof(s->boot))
 		runner_fail(r, "out of memory");
 	const struct conf_transport *t = &s->conf.transport;
-	s->resource = t->serial ? runner_plan_tty(r, t->tty.path) :
-				  runner_plan_listen(r, t->host, t->port);
+	s->resource =
+	    t->serial ? runner_plan_tty(r, t->tty.path) : runner_plan_listen(r, t->host, t->port);
 	make_counters(s);
 	make_watchers(s);
 	return s;

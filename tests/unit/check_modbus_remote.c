@@ -58,6 +58,15 @@ expect(const char *line)
 	ck_assert_str_eq(lines[line_read_at++], line);
 }
 
+static bool
+was_said(const char *line)
+{
+	for (int i = 0; i < line_count; i++)
+		if (strcmp(lines[i], line) == 0)
+			return true;
+	return false;
+}
+
 static void
 expect_silence(void)
 {
@@ -235,12 +244,10 @@ START_TEST(a_refused_register_costs_only_itself)
 		serve(r, 0, 11);
 	expect("1 status CONNECTED");
 	ck_assert_int_eq(line_count, 5);
-	char all[256] = "";
-	for (; line_read_at < line_count; line_read_at++)
-		strcat(strcat(all, lines[line_read_at]), ";");
-	ck_assert(strstr(all, "1 a 10 INTERROGATE;"));
-	ck_assert(strstr(all, "1 b INVALID_DATA_ADDRESS;"));
-	ck_assert(strstr(all, "1 c 12 INTERROGATE;"));
+	ck_assert(was_said("1 a 10 INTERROGATE"));
+	ck_assert(was_said("1 b INVALID_DATA_ADDRESS"));
+	ck_assert(was_said("1 c 12 INTERROGATE"));
+	line_read_at = line_count;
 	ck_assert_int_gt(remote_poll_at(r).ns, now.ns);
 	/* A while later the whole is tried, and as it is whole again, it stays so. */
 	now = monotime_add_ms(now, REMOTE_WHOLE_MS);

@@ -1,0 +1,408 @@
+#!/usr/bin/env python3
+"""modbus_master: the real runner process against slaves of ours whose every byte is known."""
+import os
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
+from modbus_peer import Bridge, Registers, Slave, frame, mbap, rtu  # noqa: E402
+from runner_host import Runner  # noqa: E402
+
+RUNNER = os.path.join(os.environ.get('BUILD', 'build'), 'libexec/modbus')
+REMOTE = 'gateway/remote_device/'
+
+
+def register(name, address, interval=0.1, **more):
+    return {'name': name, 'interval': interval, 'data_type': 'HOLDING_REGISTER',
+            'start_address': address, 'bit_offset': 0, 'bit_count': 16, **more}
+
+
+def tty_conf(path, baud=115200, **more):
+    return {'type': 'SERIAL', 'port': path, 'baudrate': baud, 'bytesize': 'EIGHTBITS',
+            'parity': 'EVEN', 'stopbits': 'ONE', 'silent_interval': 0.001,
+            'flow_control': {'xonxoff': False, 'rtscts': False, 'dsrdtr': False}, **more}
+
+
+def master_conf(transport, remotes, kind='TCP', **more):
+    if isinstance(transport, int):
+        transport = {'type': 'TCP', 'host': '127.0.0.1', 'port': transport}
+    return {'name': 'm', 'connection': {
+        'modbus_type': kind, 'transport': transport, 'connect_timeout': 2, 'connect_delay': 0.3,
+        'request_timeout': 0.2, 'request_delay': 0, 'request_retry_immediate_count': 0,
+        'request_retry_delayed_count': 0, 'request_retry_delay': 0.1, **more},
+        'remote_devices': [{'device_id': unit, 'timeout_poll_delay': 0.2, 'data': data,
+                            **extra} for unit, data, extra in
+                           ((*r, {})[:3] for r in remotes)]}
+
+
+class Case(unittest.TestCase):
+    def start(self, conf, enabled=(1,), **more):
+        latest = {f'system/remote_device/{i}/enable': True for i in enabled}
+        runner = Runner(RUNNER, 'modbus_master', conf, latest, **more)
+        self.addCleanup(runner.stop)
+        return runner
+
+    def slave(self, *args, **kwargs):
+        slave = Slave(*args, **kwargs)
+        self.addCleanup(slave.stop)
+        return slave
+
+    def bridge(self, **kwargs):
+        bridge = Bridge(**kwargs)
+        self.addCleanup(bridge.stop)
+        return bridge
+
+
+class Events(Case):
+    def test_every_event_in_its_order(self):
+        slave = self.slave(device=Registers({1: 7, 2: 8}))
+        r = self.start(master_conf(slave.port, [(1, [register('a', 1), register('b', 2)]),
+                                                (2, [register('c', 1)])]))
+        r.wait_event(REMOTE + '1/read/b')
+        self.assertEqual([(e.type, e.payload) for e in r.events[:7]], [
+            ('gateway/status', 'CONNECTING'), ('gateway/status', 'CONNECTED'),
+            (REMOTE + '1/status', 'CONNECTING'), (REMOTE + '2/status', 'DISABLED'),
+            (REMOTE + '1/status', 'CONNECTED'),
+            (REMOTE + '1/read/a', {'result': 'SUCCESS', 'value': 7, 'cause': 'INTERROGATE'}),
+            (REMOTE + '1/read/b', {'result': 'SUCCESS', 'value': 8, 'cause': 'INTERROGATE'})])
+        slave.device.values[2] = 9
+        at = r.wait_event(REMOTE + '1/read/b',
+                          {'result': 'SUCCESS', 'value': 9, 'cause': 'CHANGE'})
+        self.assertEqual(at, 8, 'a value that did not change was said again')
+        # Both registers in one request.
+        self.assertEqual({pdu for _, pdu in slave.device.requests}, {b'\x03\0\1\0\2'})
+        self.assertEqual(r.stop(), 0)
+        self.assertEqual([(e.type, e.payload) for e in r.events[-2:]], [
+            (REMOTE + '1/status', 'DISABLED'), ('gateway/status', 'DISCONNECTED')])
+
+    def test_enable_live(self):
+        slave = self.slave()
+        r = self.start(master_conf(slave.port, [(1, [register('a', 1)])]), enabled=())
+        at = r.wait_event(REMOTE + '1/status', 'DISABLED')
+        r.send('system/remote_device/1/enable', True)
+        at = r.wait_event(REMOTE + '1/status', 'CONNECTED', at)
+        at = r.wait_event(REMOTE + '1/read/a', None, at)
+        r.send('system/remote_device/1/enable', False)
+        at = r.wait_event(REMOTE + '1/status', 'DISABLED', at)
+        n = len(slave.device.requests)
+        r.send('system/remote_device/1/enable', 'yes')
+        r.send_raw('system/remote_device/1/enable', '1')
+        time.sleep(0.3)
+        self.assertEqual(len(slave.device.requests), n)
+        r.send('system/remote_device/1/enable', True)
+        r.wait_event(REMOTE + '1/read/a', {'result': 'SUCCESS', 'value': 0,
+                                           'cause': 'INTERROGATE'}, at)
+
+    def test_errors_by_name(self):
+        names = {1: 'INVALID_FUNCTION_CODE', 2: 'INVALID_DATA_ADDRESS', 3: 'INVALID_DATA_VALUE',
+                 4: 'FUNCTION_ERROR', 6: 'FUNCTION_ERROR', 10: 'GATEWAY_PATH_UNAVAILABLE',
+                 11: 'GATEWAY_TARGET_DEVICE_FAILED_TO_RESPOND', 99: 'FUNCTION_ERROR'}
+        code = [1]
+
+        def refuse(slave, transaction, unit, pdu):
+            slave.reply(transaction, unit, bytes([pdu[0] | 128, code[0]]))
+            return True
+        slave = self.slave(on_request=refuse)
+        r = self.start(master_conf(slave.port, [(1, [register('a', 1, 0.01)])]))
+        for code[0], name in names.items():
+            r.wait_event(REMOTE + '1/read/a', {'result': name}, len(r.events))
+        self.assertIn((REMOTE + '1/status', 'CONNECTED'), [e[:2] for e in r.events])
+
+    def test_writes(self):
+        slave = self.slave(device=Registers({10: 0x1234, 11: 0x5678, 12: 0x9abc}))
+        r = self.start(master_conf(slave.port, [(1, [
+            register('wide', 10, None, bit_offset=8, bit_count=32), register('one', 20, None),
+            {**register('coils', 30, None), 'data_type': 'COIL', 'bit_count': 3},
+            {**register('input', 40, None), 'data_type': 'INPUT_REGISTER'}])]))
+        r.wait_event('gateway/status', 'CONNECTED')
+        for name, value in (('wide', 0xa1b2c3d4), ('one', 77), ('coils', 0b101)):
+            r.send(f'system/remote_device/1/write/{name}', {'request_id': name, 'value': value})
+            r.wait_event(f'{REMOTE}1/write/{name}', {'request_id': name, 'result': 'SUCCESS'})
+        values = slave.device.values
+        self.assertEqual([values[10], values[11], values[12]], [0x12a1, 0xb2c3, 0xd4bc])
+        self.assertEqual([values[20], values[30], values[31], values[32]], [77, 1, 0, 1])
+        self.assertEqual([pdu[0] for _, pdu in slave.device.requests], [22, 6, 22, 6, 15])
+        # What can not be is refused, and nothing is sent.
+        n = len(slave.device.requests)
+        r.send('system/remote_device/1/write/one', {'request_id': 'big', 'value': 65536})
+        r.wait_event(REMOTE + '1/write/one', {'request_id': 'big', 'result': 'INVALID_DATA_VALUE'})
+        for payload in ({'request_id': 'x', 'value': 1.5}, {'request_id': 'x', 'value': '1'}, [],
+                        {'value': 1}, {'request_id': 5, 'value': 1}):
+            r.send('system/remote_device/1/write/one', payload)
+        r.send('system/remote_device/1/write/input', {'request_id': 'x', 'value': 1})
+        r.send('system/remote_device/1/write/none', {'request_id': 'x', 'value': 1})
+        r.send('system/remote_device/9/write/one', {'request_id': 'x', 'value': 1})
+        r.send_raw('system/remote_device/1/write/one', '{"request_id": ')
+        r.send('system/remote_device/1/write/one', {'request_id': 'last', 'value': 1})
+        r.wait_event(REMOTE + '1/write/one', {'request_id': 'last', 'result': 'SUCCESS'})
+        self.assertEqual(len(slave.device.requests), n + 1)
+
+    def test_values_wider_than_64_bits(self):
+        value = 0x0123456789abcdef00112233445566778899aabbccddeeff
+        slave = self.slave(device=Registers(
+            {i: value >> 16 * (11 - i) & 0xffff for i in range(12)}))
+        r = self.start(master_conf(slave.port, [(1, [register('w', 0, bit_count=192)])]))
+        r.wait_event(REMOTE + '1/read/w', {'result': 'SUCCESS', 'value': value,
+                                           'cause': 'INTERROGATE'})
+        r.send('system/remote_device/1/write/w', {'request_id': 'x', 'value': value ^ 1})
+        r.wait_event(REMOTE + '1/read/w', {'result': 'SUCCESS', 'value': value ^ 1,
+                                           'cause': 'CHANGE'})
+
+    def test_queue(self):
+        slave = self.slave(device=Registers({'queue': [0x1234, 0x5678]}))
+        r = self.start(master_conf(slave.port, [(1, [
+            {**register('q', 5), 'data_type': 'QUEUE', 'bit_count': 48}])]))
+        r.wait_event(REMOTE + '1/read/q', {'result': 'SUCCESS', 'value': 0x123456780000,
+                                           'cause': 'INTERROGATE'})
+
+
+class Trouble(Case):
+    def test_silent_device_then_back(self):
+        slave = self.slave()
+        slave.silent_units.add(1)
+        r = self.start(master_conf(slave.port, [(1, [register('a', 1)])]))
+        at = r.wait_event(REMOTE + '1/status', 'DISCONNECTED')
+        at = r.wait_event(REMOTE + '1/status', 'CONNECTING', at)
+        r.send('system/remote_device/1/write/a', {'request_id': 'x', 'value': 1})
+        r.wait_event(REMOTE + '1/write/a', {'request_id': 'x', 'result': 'TIMEOUT'})
+        slave.silent_units.clear()
+        r.wait_event(REMOTE + '1/read/a', None, at)
+        self.assertEqual(slave.connects, 1)
+
+    def test_silent_devices_starve_nobody(self):
+        slave = self.slave()
+        slave.silent_units.update(range(2, 10))
+        remotes = [(i, [register('a', 1, 0.05)], {'timeout_poll_delay': 0}) for i in range(1, 10)]
+        r = self.start(master_conf(slave.port, remotes, request_timeout=0.1,
+                                   request_retry_immediate_count=3,
+                                   request_retry_delayed_count=2), enabled=range(1, 10))
+        r.wait_event(REMOTE + '1/read/a')
+        time.sleep(2)
+        # A request timeout of another's between any two of its own, no more.
+        self.assertGreater(len(slave.device.requests), 16)
+
+    def test_late_answers_are_dropped(self):
+        for kind in ('TCP', 'RTU', 'ASCII'):
+            with self.subTest(kind):
+                late = []
+
+                def answer(slave, transaction, unit, pdu):
+                    address = pdu[1] << 8 | pdu[2]
+                    value = bytes([3, 2, 0, address])
+                    if address == 1 and len(late) < 3:
+                        late.append(frame(slave.kind, transaction, unit, value))
+                        return True  # comes with the next answer
+                    if late and late[-1]:
+                        slave.raw(late[-1])
+                        late[-1] = b''
+                        time.sleep(0.02)
+                    slave.reply(transaction, unit, value)
+                    return True
+                slave = self.slave(kind, on_request=answer)
+                # Neighbours that are not read in one request: every address answers itself.
+                r = self.start(master_conf(slave.port, [(1, [
+                    register('r1', 1, 0.05), register('r5', 5, 0.05), register('r9', 9, 0.05)],
+                    {'timeout_poll_delay': 0})], kind, request_retry_immediate_count=1))
+                r.wait(lambda: len(late) == 3 and late[-1] == b'', 10)
+                time.sleep(0.6)
+                for e in r.events:
+                    if '/read/' in e.type and e.payload['result'] == 'SUCCESS':
+                        self.assertEqual(e.payload['value'], int(e.type[-1]), e)
+
+    def test_noise_and_split_frames(self):
+        for kind in ('TCP', 'RTU', 'ASCII'):
+            with self.subTest(kind):
+                count = [0]
+
+                def answer(slave, transaction, unit, pdu):
+                    good = frame(slave.kind, transaction, unit, b'\x03\x02\x00\x2a')
+                    count[0] += 1
+                    turn = count[0] % 6
+                    if turn == 1:
+                        slave.raw(b'\x00\xff\x55\x01\x03\xc8' + good)
+                    elif turn == 2:
+                        for b in good:
+                            slave.raw(bytes([b]))
+                            time.sleep(0.001)
+                    elif turn == 3:
+                        slave.raw(good + good)
+                    elif turn == 4:  # another unit, another function, too long, then ours
+                        slave.reply(transaction, 9, b'\x03\x02\x00\x01')
+                        slave.reply(transaction, unit, b'\x04\x02\x00\x01')
+                        slave.reply(transaction, unit, b'\x03\x04\x00\x01\x00\x02')
+                        slave.raw(good)
+                    else:
+                        slave.raw(good)
+                    return True
+                slave = self.slave(kind, on_request=answer)
+                r = self.start(master_conf(slave.port, [(1, [register('a', 1, 0.02)])], kind))
+                r.wait(lambda: count[0] > 30, 15)
+                reads = [e.payload for e in r.events if '/read/' in e.type]
+                self.assertEqual(reads, [{'result': 'SUCCESS', 'value': 42,
+                                          'cause': 'INTERROGATE'}])
+                self.assertEqual(slave.connects, 1)
+
+    def test_no_reconnect_storm(self):
+        def close(slave, *_):
+            slave.drop()
+            return True
+        slave = self.slave(on_request=close)
+        r = self.start(master_conf(slave.port, [(1, [register('a', 1)])]))
+        r.wait(lambda: slave.connects >= 2)
+        time.sleep(1.5)
+        self.assertLessEqual(slave.connects, 2 + 1.7 / 0.3)
+        self.assertGreaterEqual(slave.connects, 4)
+
+    def test_connection_lost_and_back(self):
+        slave = self.slave()
+        r = self.start(master_conf(slave.port, [(1, [register('a', 1)])]))
+        at = r.wait_event(REMOTE + '1/read/a')
+        slave.drop()
+        at = r.wait_event(REMOTE + '1/status', 'DISABLED', at)
+        at = r.wait_event('gateway/status', 'DISCONNECTED', at)
+        at = r.wait_event('gateway/status', 'CONNECTING', at)
+        at = r.wait_event('gateway/status', 'CONNECTED', at)
+        at = r.wait_event(REMOTE + '1/status', 'CONNECTING', at)
+        r.wait_event(REMOTE + '1/read/a', {'result': 'SUCCESS', 'value': 0,
+                                           'cause': 'INTERROGATE'}, at)
+
+    def test_refused_connection(self):
+        slave = self.slave()
+        r = Runner(RUNNER, 'modbus_master', master_conf(slave.port, [(1, [register('a', 1)])]),
+                   {'system/remote_device/1/enable': True})
+        self.addCleanup(r.stop)
+        r.refuse.add(0)
+        at = r.wait_event('gateway/status', 'DISCONNECTED')
+        r.refuse.clear()
+        r.wait_event('gateway/status', 'CONNECTED', at)
+
+    def test_refused_register(self):
+        slave = self.slave(device=Registers({i: i for i in range(10)}))
+        slave.device.refused.add(4)
+        r = self.start(master_conf(slave.port, [(1, [register(f'r{i}', i) for i in range(10)])]))
+        for i in range(10):
+            r.wait_event(f'{REMOTE}1/read/r{i}', {'result': 'INVALID_DATA_ADDRESS'} if i == 4 else
+                         {'result': 'SUCCESS', 'value': i, 'cause': 'INTERROGATE'})
+        self.assertFalse([e for e in r.events if e.type != REMOTE + '1/read/r4' and
+                          e.payload == {'result': 'INVALID_DATA_ADDRESS'}])
+
+    def test_workarounds(self):
+        slave = self.slave()
+        data = [register(f'r{i}', 2 * i) for i in range(6)]
+        r = self.start(master_conf(slave.port, [
+            (1, data, {'hole_registers': 1, 'max_registers': 5}),
+            (2, data, {'one_request_per_data': True}),
+            (0, [register('all', 7, None)], {'broadcast': True})], connect_pause=0.3),
+            enabled=(1, 2))
+        r.wait_event('gateway/status', 'CONNECTED')
+        self.assertFalse(slave.device.requests)
+        time.sleep(0.15)
+        self.assertFalse(slave.device.requests)
+        r.wait_event(REMOTE + '2/read/r5')
+        asked = {(u, p[1] << 8 | p[2], p[3] << 8 | p[4]) for u, p in slave.device.requests}
+        self.assertEqual(asked, {(1, 0, 5), (1, 6, 5)} | {(2, 2 * i, 1) for i in range(6)})
+        slave.silent_units.add(0)
+        r.send('system/remote_device/0/write/all', {'request_id': 'b', 'value': 5})
+        r.wait_event(REMOTE + '0/write/all', {'request_id': 'b', 'result': 'SUCCESS'}, timeout=0.15)
+
+
+class Serial(Case):
+    def serial(self, kind='RTU', baud=None, device=None, on_request=None, **more):
+        bridge = self.bridge(baud=baud)
+        slave = self.slave(kind, device, on_request, fd=os.open(bridge.paths[1],
+                                                               os.O_RDWR | os.O_NOCTTY))
+        conf = master_conf(tty_conf(bridge.paths[0], baud or 115200),
+                           [(1, [register('a', 1, 0.02)])], kind, **more)
+        return bridge, slave, conf
+
+    def test_rtu_and_ascii(self):
+        for kind in ('RTU', 'ASCII', 'TCP'):
+            with self.subTest(kind):
+                _, slave, conf = self.serial(kind, device=Registers({1: 5}))
+                r = self.start(conf)
+                r.wait_event(REMOTE + '1/read/a', {'result': 'SUCCESS', 'value': 5,
+                                                   'cause': 'INTERROGATE'})
+                r.send('system/remote_device/1/write/a', {'request_id': 'x', 'value': 6})
+                r.wait_event(REMOTE + '1/read/a', {'result': 'SUCCESS', 'value': 6,
+                                                   'cause': 'CHANGE'})
+
+    def test_silence_between_frames(self):
+        bridge, slave, conf = self.serial(baud=9600)
+        conf['remote_devices'][0]['data'][0]['interval'] = 0
+        r = self.start(conf)
+        r.wait(lambda: len(slave.device.requests) > 15, 10)
+        silences, last = [], None
+        for t, side, _ in bridge.log:
+            if last and side == 0 and last[1] == 1:
+                silences.append(t - bridge.char - last[0])
+            last = (t, side)
+        self.assertGreater(min(silences), 3.5 * bridge.char)
+
+    def test_echo(self):
+        def echo(slave, transaction, unit, pdu):
+            slave.raw(rtu(unit, pdu))
+            slave.reply(transaction, unit, slave.device.answer(unit, pdu))
+            return True
+        _, slave, conf = self.serial(device=Registers({1: 5}), on_request=echo)
+        r = self.start(conf)
+        r.wait_event(REMOTE + '1/read/a')
+        r.send('system/remote_device/1/write/a', {'request_id': 'x', 'value': 6})
+        r.wait_event(REMOTE + '1/write/a', {'request_id': 'x', 'result': 'SUCCESS'})
+        r.wait_event(REMOTE + '1/read/a', {'result': 'SUCCESS', 'value': 6, 'cause': 'CHANGE'})
+        self.assertEqual([e for e in r.events if e.payload == 'DISCONNECTED'], [])
+
+    def test_unplug_and_replug(self):
+        bridge, slave, conf = self.serial()
+        link = f'/tmp/modbus-test-{os.getpid()}'
+        os.symlink(bridge.paths[0], link)
+        self.addCleanup(os.unlink, link)
+        conf['connection']['transport']['port'] = link
+        r = self.start(conf)
+        at = r.wait_event(REMOTE + '1/read/a')
+        bridge.vanish(0)
+        at = r.wait_event('gateway/status', 'DISCONNECTED', at)
+        again, _, _ = self.serial()
+        os.unlink(link)
+        os.symlink(again.paths[0], link)
+        at = r.wait_event('gateway/status', 'CONNECTED', at)
+        r.wait_event(REMOTE + '1/read/a', None, at)
+        self.assertIsNone(r.closed)
+
+
+class Config(Case):
+    def faults(self, change):
+        conf = master_conf(502, [(1, [register('a', 1)])])
+        change(conf)
+        r = Runner(RUNNER, 'modbus_master', conf, check_only=True)
+        self.assertEqual(r.process.wait(5), 78)
+        r.stop()
+        return [path for severity, path, _ in r.config_errors if severity == 1]
+
+    def test_faults_have_paths(self):
+        def data(**more):
+            return lambda c: c['remote_devices'][0]['data'][0].update(more)
+        rows = [
+            (lambda c: c['connection'].pop('connect_delay'), 'connection.connect_delay'),
+            (lambda c: c['connection'].update(modbus_type='X'), 'connection.modbus_type'),
+            (lambda c: c['connection']['transport'].update(port=70000),
+             'connection.transport.port'),
+            (lambda c: c['connection']['transport'].update(type='SERIAL'),
+             'connection.transport.baudrate'),
+            (lambda c: c['remote_devices'][0].update(device_id=256), 'remote_devices[0].device_id'),
+            (lambda c: c['remote_devices'].append(c['remote_devices'][0]), 'remote_devices[1]'),
+            (lambda c: c['remote_devices'][0]['data'].append(register('a', 2)),
+             'remote_devices[0].data[1].name'),
+            (data(start_address=65535, bit_count=32), 'remote_devices[0].data[0]'),
+            (data(bit_count=0), 'remote_devices[0].data[0].bit_count'),
+            (data(bit_offset=1, bit_count=2000), 'remote_devices[0].data[0]'),
+            (data(interval=-1), 'remote_devices[0].data[0].interval'),
+            (data(data_type='REGISTER'), 'remote_devices[0].data[0].data_type'),
+        ]
+        for change, path in rows:
+            with self.subTest(path):
+                self.assertIn(path, self.faults(change))
+
+
+if __name__ == '__main__':
+    unittest.main()

@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+"""modbus_slave: the real runner process against masters of ours that send every byte themselves."""
+import os
+import socket
+import struct
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
+from modbus_peer import Bridge, ascii_, crc, frame, mbap, rtu  # noqa: E402
+from runner_host import Runner  # noqa: E402
+
+RUNNER = os.path.join(os.environ.get('BUILD', 'build'), 'libexec/modbus')
+
+
+def data(name, address, kind='HOLDING_REGISTER', unit=1, offset=0, bits=16):
+    return {'name': name, 'device_id': unit, 'data_type': kind, 'start_address': address,
+            'bit_offset': offset, 'bit_count': bits}
+
+
+DATA = [data('a', 10), data('wide', 11, offset=8, bits=32), data('nibble', 20, bits=4),
+        data('other', 20, offset=8, bits=4), data('coil', 5, 'COIL', bits=3),
+        data('input', 7, 'INPUT_REGISTER'), data('bit', 9, 'DISCRETE_INPUT', bits=1),
+        data('queue', 30, 'QUEUE', bits=32), data('second', 10, unit=2)]
+
+
+def free_port():
+    with socket.create_server(('127.0.0.1', 0)) as s:
+        return s.getsockname()[1]
+
+
+def tcp_conf(kind='TCP', **more):
+    return {'name': 's', 'modbus_type': kind, 'data': DATA, 'transport': {
+        'type': 'TCP', 'local_host': '127.0.0.1', 'local_port': free_port(), 'remote_hosts': None,
+        'max_connections': None, 'response_timeout': 0.3, 'keep_alive_timeout': None, **more}}
+
+
+class Master:
+    """One connection of a master; ask() returns the answer's PDU, None for silence, b'' when closed."""
+
+    def __init__(self, port, kind='TCP', unit=1):
+        self.kind, self.unit, self.transaction = kind, unit, 0
+        self.sock = socket.create_connection(('127.0.0.1', port), 5)
+
+    def send(self, pdu, unit=None):
+        self.transaction += 1
+        self.sock.sendall(frame(self.kind, self.transaction, self.unit if unit is None else unit,
+                                pdu))
+
+    def receive(self, timeout=2):
+        self.sock.settimeout(timeout)
+        try:
+            got = self.sock.recv(4096)
+        except TimeoutError:
+            return None
+        except ConnectionError:
+            return b''
+        if not got:
+            return b''
+        if self.kind == 'TCP':
+            assert struct.unpack('>HH', got[:4]) == (self.transaction, 0), got
+            return got[7:]
+        if self.kind == 'RTU':
+            assert crc(got[:-2]) == got[-2:]
+            return got[1:-2]
+        return bytes.fromhex(got[1:-2].decode())[1:-1]
+
+    def ask(self, pdu, unit=None, timeout=2):
+        self.send(pdu, unit)
+        return self.receive(timeout)
+
+    def close(self):
+        self.sock.close()
+
+
+class Case(unittest.TestCase):
+    def start(self, conf, latest=None):
+        r = Runner(RUNNER, 'modbus_slave', conf, latest)
+        self.addCleanup(r.stop)
+        r.wait(lambda: r.ready)
+        return r
+
+    def master(self, conf, **more):
+        m = Master(conf['transport']['local_port'], conf['modbus_type'], **more)
+        self.addCleanup(m.close)
+        return m
+
+    def answer_write(self, r, success, after=0):
+        at = r.wait_event('gateway/write', None, after)
+        payload = r.events[at - 1].payload
+        r.send('system/write', {'request_id': payload['request_id'], 'success': success})
+        return payload, at
+
+
+class Tcp(Case):
+    def test_reads_from_the_cache(self):
+        for kind in ('TCP', 'RTU', 'ASCII'):
+            with self.subTest(kind):
+                conf = tcp_conf(kind)
+                r = self.start(conf, {'system/data/a': {'value': 0x1234},
+                                      'system/data/wide': {'value': 0x3456789a},
+                                      'system/data/none': {'value': 1}})
+                m = self.master(conf)
+                self.assertEqual(m.ask(b'\x03\0\x0a\0\4'),
+                                 b'\x03\x08\x12\x34\x00\x34\x56\x78\x9a\x00')
+                self.assertEqual(m.ask(b'\x03\0\x0a\0\1', unit=2), b'\x03\x02\0\0')
+                self.assertEqual(m.ask(b'\x03\0\x09\0\1'), b'\x83\x02')
+                self.assertEqual(m.ask(b'\x03\0\x0d\0\2'), b'\x83\x02')
+                self.assertEqual(m.ask(b'\x04\0\x0a\0\1'), b'\x84\x02')
+                self.assertEqual(m.ask(b'\x03\0\x0a\0\0'), b'\x83\x03')
+                self.assertEqual(m.ask(b'\x03\0\x0a\0\1', unit=9), b'\x83\x02')
+                self.assertEqual(m.ask(b'\x03\0\x0a\0\1', unit=0), b'\x83\x02')
+                self.assertEqual(m.ask(b'\x18\0\x1e'), b'\x18\0\6\0\2\0\0\0\0')
+                r.send('system/data/coil', {'value': 0b110})
+                r.send('system/data/bit', {'value': 1})
+                for bad in (-1, 65536, 'x', None, 1.5):
+                    r.send('system/data/a', {'value': bad})
+                r.send_raw('system/data/a', '[')
+                r.send('system/data/input', {'value': 7})
+                time.sleep(0.1)
+                self.assertEqual(m.ask(b'\x01\0\5\0\3'), b'\x01\x01\x03')
+                self.assertEqual(m.ask(b'\x02\0\x09\0\1'), b'\x02\x01\x01')
+                self.assertEqual(m.ask(b'\x04\0\7\0\1'), b'\x04\x02\0\7')
+                self.assertEqual(m.ask(b'\x03\0\x0a\0\1'), b'\x03\x02\x12\x34')
+
+    def test_unknown_function(self):
+        for kind in ('TCP', 'RTU', 'ASCII'):
+            with self.subTest(kind):
+                conf = tcp_conf(kind)
+                self.start(conf)
+                self.assertEqual(self.master(conf).ask(b'\x2b\x0e\x01\0'), b'\xab\x01')
+
+    def test_writes(self):
+        conf = tcp_conf()
+        r = self.start(conf, {'system/data/wide': {'value': 0x11223344},
+                              'system/data/nibble': {'value': 0x5}})
+        m = self.master(conf)
+        m.send(b'\x06\0\x0a\x12\x34')
+        payload, at = self.answer_write(r, True)
+        self.assertEqual(payload['data'], [{'name': 'a', 'value': 0x1234}])
+        self.assertEqual(payload['connection_id'], 1)
+        self.assertEqual(m.receive(), b'\x06\0\x0a\x12\x34')
+        # The cache keeps its values: only data events change them.
+        self.assertEqual(m.ask(b'\x03\0\x0a\0\1'), b'\x03\2\0\0')
+        # Two data in one event; of the wide one the untouched bits stay.
+        m.send(b'\x10\0\x0a\0\2\4\0\1\xaa\xbb')
+        payload, at = self.answer_write(r, False, at)
+        self.assertEqual(payload['data'], [{'name': 'a', 'value': 1},
+                                           {'name': 'wide', 'value': 0xbb223344}])
+        self.assertEqual(m.receive(), b'\x90\x04')
+        m.send(b'\x0f\0\5\0\3\1\x05')
+        payload, at = self.answer_write(r, True, at)
+        self.assertEqual(payload['data'], [{'name': 'coil', 'value': 0b101}])
+        self.assertEqual(m.receive(), b'\x0f\0\5\0\3')
+        # Mask: one of the two data of the register, by the bits that are cleared.
+        m.send(b'\x16\0\x14\x0f\xff\xa0\0')
+        payload, at = self.answer_write(r, True, at)
+        self.assertEqual(payload['data'], [{'name': 'nibble', 'value': 0xa}])
+        self.assertEqual(m.receive(), b'\x16\0\x14\x0f\xff\xa0\0')
+        n = len(r.events)
+        self.assertEqual(m.ask(b'\x16\0\x14\xff\xff\0\0'), b'\x16\0\x14\xff\xff\0\0')
+        self.assertEqual(m.ask(b'\x16\0\x14\xf0\xff\0\0'), b'\x16\0\x14\xf0\xff\0\0')
+        self.assertEqual(m.ask(b'\x06\0\x63\0\1'), b'\x86\x02')
+        self.assertEqual(m.ask(b'\x16\0\x63\0\1\0\1'), b'\x96\x02')
+        self.assertEqual(m.ask(b'\x05\0\5\0\1'), b'\x85\x03')
+        self.assertEqual(len(r.events), n)
+
+    def test_nobody_answers_a_write(self):
+        conf = tcp_conf()
+        r = self.start(conf)
+        m, other = self.master(conf), self.master(conf)
+        begin = time.monotonic()
+        m.send(b'\x06\0\x0a\0\1')
+        self.assertEqual(other.ask(b'\x03\0\x0a\0\1'), b'\x03\2\0\0')
+        self.assertEqual(m.receive(), b'\x86\x04')
+        self.assertGreater(time.monotonic() - begin, 0.29)
+        late = r.events[r.wait_event('gateway/write') - 1].payload['request_id']
+        r.send('system/write', {'request_id': late, 'success': True})
+        r.send('system/write', {'request_id': 'x'})
+        self.assertEqual(m.ask(b'\x03\0\x0a\0\1'), b'\x03\2\0\0')
+
+    def test_connections(self):
+        conf = tcp_conf(max_connections=2)
+        r = self.start(conf)
+        at = r.wait_event('gateway/connections', [])
+        one, two = self.master(conf), self.master(conf)
+        at = r.wait(lambda: [i for i, e in enumerate(r.events) if len(e.payload) == 2])[0]
+        port = conf['transport']['local_port']
+        self.assertEqual(r.events[at].payload[1], {
+            'type': 'TCP', 'connection_id': 2, 'local': {'host': '127.0.0.1', 'port': port},
+            'remote': {'host': '127.0.0.1', 'port': two.sock.getsockname()[1]}})
+        three = self.master(conf)
+        self.assertEqual(three.receive(), b'')
+        one.close()
+        r.wait(lambda: [c['connection_id'] for c in r.events[-1].payload] == [2])
+        self.assertEqual(self.master(conf).ask(b'\x03\0\x0a\0\1'), b'\x03\2\0\0')
+        r.stop()
+        self.assertEqual(r.events[-1].payload, [])
+
+    def test_remote_hosts(self):
+        for hosts, want in ((['127.0.0.1'], b'\x03\2\0\0'), (['10.1.2.3'], b''), ([], b'')):
+            conf = tcp_conf(remote_hosts=hosts)
+            r = self.start(conf)
+            self.assertEqual(self.master(conf).ask(b'\x03\0\x0a\0\1'), want)
+            r.stop()
+
+    def test_keep_alive(self):
+        conf = tcp_conf(keep_alive_timeout=0.4)
+        r = self.start(conf)
+        m, idle = self.master(conf), self.master(conf)
+        for _ in range(4):
+            time.sleep(0.2)
+            self.assertEqual(m.ask(b'\x03\0\x0a\0\1'), b'\x03\2\0\0')
+        self.assertEqual(idle.receive(0.1), b'')
+        # A unit that is not configured is no sign of life.
+        for _ in range(3):
+            m.ask(b'\x03\0\x0a\0\1', unit=77)
+            time.sleep(0.2)
+        self.assertEqual(m.receive(0.3), b'')
+        r.wait(lambda: r.events[-1].payload == [])
+
+    def test_broken_masters(self):
+        conf = tcp_conf()
+        r = self.start(conf)
+        m = self.master(conf)
+        for junk in (b'GET / HTTP/1.0\r\n\r\n', b'\0\1\0\0\xff\xff\1', b'\0\1\0\1\0\2\1\3'):
+            bad = self.master(conf)
+            bad.sock.sendall(junk)
+            self.assertEqual(bad.receive(), b'', junk)
+        half = self.master(conf)
+        half.sock.sendall(b'\0\1\0\0\0\6\1')
+        self.assertEqual(m.ask(b'\x03\0\x0a\0\1'), b'\x03\2\0\0')
+        # Several requests in one segment are answered in their order.
+        m.sock.sendall(b''.join(mbap(i, 1, b'\x03\0\x0a\0\1') for i in range(50)))
+        got = b''
+        while len(got) < 50 * 11:
+            got += m.sock.recv(4096)
+        self.assertEqual([got[11 * i + 1] for i in range(50)], list(range(50)))
+        self.assertIsNone(r.closed)
+
+    def test_many_masters(self):
+        conf = tcp_conf()
+        self.start(conf)
+        masters = [self.master(conf) for _ in range(50)]
+        for _ in range(5):
+            for m in masters:
+                m.send(b'\x03\0\x0a\0\1')
+            for m in masters:
+                self.assertEqual(m.receive(), b'\x03\2\0\0')
+
+
+class Serial(Case):
+    def serial(self, kind='RTU', **more):
+        bridge = Bridge()
+        self.addCleanup(bridge.stop)
+        conf = {'name': 's', 'modbus_type': kind, 'data': DATA, 'transport': {
+            'type': 'SERIAL', 'port': bridge.paths[0], 'baudrate': 19200,
+            'bytesize': 'EIGHTBITS', 'parity': 'NONE', 'stopbits': 'TWO', 'silent_interval': 0.002,
+            'flow_control': {'xonxoff': False, 'rtscts': False, 'dsrdtr': False},
+            'response_timeout': 0.3, 'keep_alive_timeout': 0.5, **more}}
+        r = self.start(conf)
+        r.wait(lambda: r.opens)
+        time.sleep(0.1)
+        return r, os.open(bridge.paths[1], os.O_RDWR | os.O_NOCTTY)
+
+    def read(self, fd, timeout=0.5):
+        import select
+        got = b''
+        while select.select([fd], [], [], timeout)[0]:
+            got += os.read(fd, 4096)
+            timeout = 0.05
+        return got
+
+    def test_requests_and_noise(self):
+        for kind, wrap in (('RTU', rtu), ('ASCII', ascii_)):
+            with self.subTest(kind):
+                r, fd = self.serial(kind)
+                want = wrap(1, b'\x03\2\0\0')
+                ask = wrap(1, b'\x03\0\x0a\0\1')
+                os.write(fd, ask)
+                self.assertEqual(self.read(fd), want)
+                # Nobody else's request, no broadcast, nothing broken is answered.
+                for other in (wrap(9, b'\x03\0\x0a\0\1'), wrap(0, b'\x06\0\x0a\0\1'),
+                              ask[:-3] + b'\x11\x22\x33', b'\x01\x10\x00\x00\x00'):
+                    os.write(fd, other)
+                    self.assertEqual(self.read(fd, 0.1), b'', other)
+                # Another slave's answer, then our request at once.
+                os.write(fd, wrap(9, b'\x03\x04\0\1\0\2') + ask)
+                self.assertEqual(self.read(fd), want)
+
+    def test_connection_counts_from_its_first_request(self):
+        r, fd = self.serial()
+        self.assertEqual([e.payload for e in r.events], [[]])
+        os.write(fd, rtu(9, b'\x03\0\x0a\0\1'))
+        time.sleep(0.1)
+        self.assertEqual(len(r.events), 1)
+        os.write(fd, rtu(1, b'\x03\0\x0a\0\1'))
+        at = r.wait_event('gateway/connections', [{'type': 'SERIAL', 'connection_id': 1}])
+        at = r.wait_event('gateway/connections', [], at)
+        self.read(fd)
+        os.write(fd, rtu(1, b'\x06\0\x0a\0\1'))
+        payload, _ = self.answer_write(r, True, at)
+        self.assertEqual(payload['connection_id'], 2)
+        self.assertEqual(self.read(fd), rtu(1, b'\x06\0\x0a\0\1'))
+
+
+if __name__ == '__main__':
+    unittest.main()
