@@ -104,10 +104,13 @@ put_bytes(struct iec104_conn *c)
 		iec104_conn_break(c, strerror(errno));
 		return -1;
 	}
+	c->write_waits = false;
 	switch (c->tls_ops->write(c->tls, buffer_data(&c->out), c->out.len, &n)) {
 	case TLS_DONE:
 		return (ssize_t)n;
 	case TLS_WANTS_READ:
+		c->write_waits = true;
+		return 0;
 	case TLS_WANTS_WRITE:
 		return 0;
 	default:
@@ -130,7 +133,8 @@ iec104_conn_flush(struct iec104_conn *c)
 		if (n < 0)
 			return;
 		if (n == 0) {
-			ev_io_start(c->loop, &c->writable);
+			if (!c->write_waits)
+				ev_io_start(c->loop, &c->writable);
 			return;
 		}
 		runner_trace(c->runner, RUNNER_TX, buffer_data(&c->out), (size_t)n);
@@ -267,8 +271,10 @@ get_bytes(struct iec104_conn *c)
 	switch (c->tls_ops->read(c->tls, at, IEC104_READ, &n)) {
 	case TLS_DONE:
 		return (ssize_t)n;
-	case TLS_WANTS_READ:
 	case TLS_WANTS_WRITE:
+		ev_io_start(c->loop, &c->writable);
+		return 0;
+	case TLS_WANTS_READ:
 		return 0;
 	case TLS_CLOSED:
 		iec104_conn_break(c, "closed by the peer");
@@ -297,6 +303,8 @@ begin(struct iec104_conn *c)
 {
 	struct monotime now = monotime_now();
 
+	if (c->handler->on_ready)
+		c->handler->on_ready(c->arg);
 	if (c->apci.params.controlling)
 		apci_start(&c->apci, now, &c->out);
 	iec104_conn_flush(c);
@@ -347,6 +355,8 @@ on_readable(struct ev_loop *loop, ev_io *w, int revents)
 		iec104_conn_pause(c);
 	else
 		serve(c);
+	if (c->write_waits)
+		iec104_conn_flush(c);
 }
 
 static void
@@ -359,6 +369,9 @@ on_writable(struct ev_loop *loop, ev_io *w, int revents)
 		shake_hands(c);
 	else
 		iec104_conn_flush(c);
+	/* TLS may have waited for room before it could read on. */
+	if (is_open(c) && c->tls && !c->handshaking && !c->paused)
+		serve(c);
 }
 
 static void
@@ -415,7 +428,7 @@ on_renewal(struct ev_loop *loop, ev_timer *w, int revents)
 	if (c->handshaking || c->paused)
 		return;
 	if (c->strict && !c->tls_ops->still_valid(c->tls)) {
-		iec104_conn_break(c, "the peer's certificate was revoked");
+		iec104_conn_break(c, c->tls_ops->why(c->tls));
 		return;
 	}
 	if (c->tls_ops->renew(c->tls) == TLS_FAILED)
