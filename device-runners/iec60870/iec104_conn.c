@@ -79,9 +79,11 @@ on_closing(struct ev_loop *loop, ev_timer *w, int revents)
 static void
 arm(struct iec104_conn *c, struct monotime now)
 {
+	if (!is_open(c))
+		return;
 	struct monotime next = c->handshaking ? c->handshake_until : apci_deadline(&c->apci);
 
-	if (!is_open(c) || c->paused || next.ns == 0)
+	if (c->paused || next.ns == 0)
 		return;
 	double left = (double)(next.ns - now.ns) / 1e9;
 	if (ev_is_active(&c->timer) && ev_timer_remaining(c->loop, &c->timer) <= left)
@@ -119,15 +121,9 @@ put_bytes(struct iec104_conn *c)
 	}
 }
 
-void
-iec104_conn_flush(struct iec104_conn *c)
+static void
+write_out(struct iec104_conn *c)
 {
-	if (!is_open(c) || c->handshaking)
-		return;
-	if (buffer_failed(&c->out)) {
-		iec104_conn_break(c, "the peer does not read what it is sent");
-		return;
-	}
 	while (c->out.len) {
 		ssize_t n = put_bytes(c);
 		if (n < 0)
@@ -141,6 +137,19 @@ iec104_conn_flush(struct iec104_conn *c)
 		buffer_consume(&c->out, (size_t)n);
 	}
 	ev_io_stop(c->loop, &c->writable);
+}
+
+void
+iec104_conn_flush(struct iec104_conn *c)
+{
+	if (!is_open(c) || c->handshaking)
+		return;
+	if (buffer_failed(&c->out)) {
+		iec104_conn_break(c, "the peer does not read what it is sent");
+		return;
+	}
+	write_out(c);
+	arm(c, monotime_now());
 }
 
 /* Moves queued ASDUs into the window. */
@@ -248,7 +257,6 @@ serve_input(struct iec104_conn *c, size_t len)
 	fill_window(c, now);
 	apci_settle(&c->apci, &c->out);
 	iec104_conn_flush(c);
-	arm(c, now);
 }
 
 /* One read, behind the beginning of a frame that was left over. Returns the bytes, 0 when there are
@@ -308,8 +316,6 @@ begin(struct iec104_conn *c)
 	if (c->apci.params.controlling)
 		apci_start(&c->apci, now, &c->out);
 	iec104_conn_flush(c);
-	if (is_open(c))
-		arm(c, now);
 }
 
 static void
@@ -388,8 +394,6 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	if (!take_event(c, apci_timeout(&c->apci, now, &c->out), NULL))
 		return;
 	iec104_conn_flush(c);
-	if (is_open(c))
-		arm(c, now);
 }
 
 void
