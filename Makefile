@@ -95,6 +95,12 @@ $(B)/libexec/iec60870: $(call obj,device-runners/iec60870/*.c) $(B)/device-runne
     $(AR_RUNNER) $(AR_IEC) $(AR_IPC) $(AR_COMMON)
 	$(LINK) $^ -lev -lmsgpackc -lssl -lcrypto -lyajl -lm
 
+# TLS of the IEC 104 devices: loaded by those that are configured for it, before the sandbox closes.
+$(B)/libexec/iec60870-tls.so: device-runners/iec60870/tls/tls_openssl.c device-runners/iec60870/tls.h
+	@mkdir -p $(@D); echo "  link $@"
+	@$(CC) $(ALL_CFLAGS) -fPIC -shared $(filter-out -pie,$(ALL_LDFLAGS)) -o $@ $< -lssl -lcrypto
+all: $(B)/libexec/iec60870-tls.so
+
 # Tests. A unit test links what it refers to, nothing else.
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/check_*.c))
 TEST_ARCHIVES := $(AR_SUPERVISOR) $(AR_EVENTD) $(AR_CTL) $(AR_IEC_DEVICES) $(AR_MODBUS_DEVICES) $(AR_RUNNER) $(AR_HAT) $(AR_MODBUS) \

@@ -1,10 +1,13 @@
 #include "device-runners/iec60870/iec104_conf.h"
 
+#define SYSTEM_AUTHORITIES "/etc/ssl/certs/ca-certificates.crt"
+
 const struct schema_field iec104_security_fields[] = {
 	{ "cert_path", true, { .kind = SCHEMA_STRING, .nullable = true } },
 	{ "key_path", true, { .kind = SCHEMA_STRING, .nullable = true } },
 	{ "verify_cert", true, { .kind = SCHEMA_BOOL } },
 	{ "ca_path", true, { .kind = SCHEMA_STRING, .nullable = true } },
+	{ "verify_host", false, { .kind = SCHEMA_BOOL } },
 	{ "strict_mode", false, { .kind = SCHEMA_BOOL } },
 	{ "renegotiate_delay", false,
 	    { .kind = SCHEMA_NUMBER, .nullable = true, .min = 0, .max = 604800 } },
@@ -38,6 +41,8 @@ read_security(struct runner *r, const struct json *j, struct iec104_security *s)
 	if (!j || j->type == JSON_NULL)
 		return 0;
 	s->configured = true;
+	s->verify_host = true;
+	json_bool(json_get(j, "verify_host"), &s->verify_host);
 	json_bool(json_get(j, "verify_cert"), &s->verify);
 	json_bool(json_get(j, "strict_mode"), &s->strict);
 	if (json_double(json_get(j, "renegotiate_delay"), &renew) && renew > 0)
@@ -45,6 +50,9 @@ read_security(struct runner *r, const struct json *j, struct iec104_security *s)
 	s->cert = plan_file(r, j, "cert_path");
 	s->key = plan_file(r, j, "key_path");
 	s->ca = plan_file(r, j, "ca_path");
+	/* As elsewhere on the host, who is not told whom to trust trusts its authorities. */
+	if (s->ca < 0 && s->verify)
+		s->ca = runner_plan_file(r, SYSTEM_AUTHORITIES);
 	s->ops = tls_load(why);
 	if (!s->ops) {
 		runner_config_error(r, "security", "%s", why);
@@ -52,6 +60,16 @@ read_security(struct runner *r, const struct json *j, struct iec104_security *s)
 	}
 	s->ops->prepare();
 	return 0;
+}
+
+struct tls_settings
+iec104_tls_settings(const struct iec104_security *s, bool server)
+{
+	return (struct tls_settings){ .server = server,
+		.verify = s->verify,
+		.verify_host = s->verify_host,
+		.strict = s->strict,
+		.renegotiation = s->renew_ms > 0 };
 }
 
 int

@@ -42,7 +42,7 @@
 extern const struct schema_field iec104_security_fields[];
 
 struct iec104_security {
-	bool configured, verify, strict;
+	bool configured, verify, verify_host, strict;
 	int64_t renew_ms;  /* 0: never */
 	int cert, key, ca; /* in the plan; -1: none */
 	const struct tls_ops *ops;
@@ -52,6 +52,8 @@ struct iec104_security {
  * the files. Returns 0, or -1 after at least one runner_config_error(). */
 int iec104_conf_read(struct runner *r, const struct json *conf, struct apci_params *params,
     struct iec_map *map, struct iec104_security *security);
+/* What a TLS context of that side is made with. */
+struct tls_settings iec104_tls_settings(const struct iec104_security *s, bool server);
 /* Seconds of a number as milliseconds, at least 1. */
 int64_t iec104_conf_ms(const struct json *conf, const char *key);
 

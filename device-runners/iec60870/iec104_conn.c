@@ -79,9 +79,11 @@ on_closing(struct ev_loop *loop, ev_timer *w, int revents)
 static void
 arm(struct iec104_conn *c, struct monotime now)
 {
+	if (!is_open(c))
+		return;
 	struct monotime next = c->handshaking ? c->handshake_until : apci_deadline(&c->apci);
 
-	if (!is_open(c) || c->paused || next.ns == 0)
+	if (c->paused || next.ns == 0)
 		return;
 	double left = (double)(next.ns - now.ns) / 1e9;
 	if (ev_is_active(&c->timer) && ev_timer_remaining(c->loop, &c->timer) <= left)
@@ -104,16 +106,37 @@ put_bytes(struct iec104_conn *c)
 		iec104_conn_break(c, strerror(errno));
 		return -1;
 	}
+	c->write_waits = false;
 	switch (c->tls_ops->write(c->tls, buffer_data(&c->out), c->out.len, &n)) {
 	case TLS_DONE:
 		return (ssize_t)n;
 	case TLS_WANTS_READ:
+		c->write_waits = true;
+		return 0;
 	case TLS_WANTS_WRITE:
 		return 0;
 	default:
 		iec104_conn_break(c, c->tls_ops->why(c->tls));
 		return -1;
 	}
+}
+
+static void
+write_out(struct iec104_conn *c)
+{
+	while (c->out.len) {
+		ssize_t n = put_bytes(c);
+		if (n < 0)
+			return;
+		if (n == 0) {
+			if (!c->write_waits)
+				ev_io_start(c->loop, &c->writable);
+			return;
+		}
+		runner_trace(c->runner, RUNNER_TX, buffer_data(&c->out), (size_t)n);
+		buffer_consume(&c->out, (size_t)n);
+	}
+	ev_io_stop(c->loop, &c->writable);
 }
 
 void
@@ -125,18 +148,8 @@ iec104_conn_flush(struct iec104_conn *c)
 		iec104_conn_break(c, "the peer does not read what it is sent");
 		return;
 	}
-	while (c->out.len) {
-		ssize_t n = put_bytes(c);
-		if (n < 0)
-			return;
-		if (n == 0) {
-			ev_io_start(c->loop, &c->writable);
-			return;
-		}
-		runner_trace(c->runner, RUNNER_TX, buffer_data(&c->out), (size_t)n);
-		buffer_consume(&c->out, (size_t)n);
-	}
-	ev_io_stop(c->loop, &c->writable);
+	write_out(c);
+	arm(c, monotime_now());
 }
 
 /* Moves queued ASDUs into the window. */
@@ -244,7 +257,6 @@ serve_input(struct iec104_conn *c, size_t len)
 	fill_window(c, now);
 	apci_settle(&c->apci, &c->out);
 	iec104_conn_flush(c);
-	arm(c, now);
 }
 
 /* One read, behind the beginning of a frame that was left over. Returns the bytes, 0 when there are
@@ -267,8 +279,10 @@ get_bytes(struct iec104_conn *c)
 	switch (c->tls_ops->read(c->tls, at, IEC104_READ, &n)) {
 	case TLS_DONE:
 		return (ssize_t)n;
-	case TLS_WANTS_READ:
 	case TLS_WANTS_WRITE:
+		ev_io_start(c->loop, &c->writable);
+		return 0;
+	case TLS_WANTS_READ:
 		return 0;
 	case TLS_CLOSED:
 		iec104_conn_break(c, "closed by the peer");
@@ -297,11 +311,11 @@ begin(struct iec104_conn *c)
 {
 	struct monotime now = monotime_now();
 
+	if (c->handler->on_ready)
+		c->handler->on_ready(c->arg);
 	if (c->apci.params.controlling)
 		apci_start(&c->apci, now, &c->out);
 	iec104_conn_flush(c);
-	if (is_open(c))
-		arm(c, now);
 }
 
 static void
@@ -347,6 +361,8 @@ on_readable(struct ev_loop *loop, ev_io *w, int revents)
 		iec104_conn_pause(c);
 	else
 		serve(c);
+	if (c->write_waits)
+		iec104_conn_flush(c);
 }
 
 static void
@@ -359,6 +375,9 @@ on_writable(struct ev_loop *loop, ev_io *w, int revents)
 		shake_hands(c);
 	else
 		iec104_conn_flush(c);
+	/* TLS may have waited for room before it could read on. */
+	if (is_open(c) && c->tls && !c->handshaking && !c->paused)
+		serve(c);
 }
 
 static void
@@ -375,8 +394,6 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	if (!take_event(c, apci_timeout(&c->apci, now, &c->out), NULL))
 		return;
 	iec104_conn_flush(c);
-	if (is_open(c))
-		arm(c, now);
 }
 
 void
@@ -415,7 +432,7 @@ on_renewal(struct ev_loop *loop, ev_timer *w, int revents)
 	if (c->handshaking || c->paused)
 		return;
 	if (c->strict && !c->tls_ops->still_valid(c->tls)) {
-		iec104_conn_break(c, "the peer's certificate was revoked");
+		iec104_conn_break(c, c->tls_ops->why(c->tls));
 		return;
 	}
 	if (c->tls_ops->renew(c->tls) == TLS_FAILED)

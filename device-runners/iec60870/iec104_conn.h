@@ -22,6 +22,8 @@ enum {
 struct iec104_conn;
 
 struct iec104_handler {
+	/* The connection stands, TLS included. May be NULL. */
+	void (*on_ready)(void *arg);
 	/* An ASDU, borrowed. The connection may be closed in here, not freed. */
 	void (*on_asdu)(void *arg, const uint8_t *asdu, size_t len);
 	/* Data transfer began (true) or ended. */
@@ -41,8 +43,8 @@ struct iec104_conn {
 	const struct tls_ops *tls_ops;
 	struct tls *tls; /* NULL without */
 	bool handshaking;
-	bool start; /* STARTDT is to be sent when the handshake is done */
 	bool paused;
+	bool write_waits; /* TLS must read before it can write */
 	struct monotime paused_since;
 	struct monotime handshake_until;
 	struct apci apci;

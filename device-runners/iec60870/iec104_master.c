@@ -287,8 +287,7 @@ static void
 master_start(void *device)
 {
 	struct iec104_master *m = device;
-	struct tls_settings settings = { .verify = m->security.verify,
-		.strict = m->security.strict };
+	struct tls_settings settings = iec104_tls_settings(&m->security, false);
 
 	runner_ready(m->runner);
 	if (m->security.configured)

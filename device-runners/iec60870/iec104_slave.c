@@ -61,9 +61,13 @@ register_connections(struct iec104_slave *s)
 	static const char *const type[] = { "gateway", "connections" };
 	struct json_writer *w = runner_payload(s->runner);
 	char link[32];
+	size_t shown = 0;
 
 	json_begin_array(w, NULL);
 	for (size_t i = 0; i < s->conn_count; i++) {
+		if (!s->conns[i]->shown)
+			continue;
+		shown++;
 		json_begin_object(w, NULL);
 		json_put_int(w, "connection_id", s->conns[i]->id);
 		put_address(w, "local", &s->conns[i]->local);
@@ -72,7 +76,7 @@ register_connections(struct iec104_slave *s)
 	}
 	json_end_array(w);
 	runner_register_payload(s->runner, type, 2, NULL);
-	snprintf(link, sizeof(link), "%zu connected", s->conn_count);
+	snprintf(link, sizeof(link), "%zu connected", shown);
 	runner_set_link(s->runner, link);
 }
 
@@ -157,11 +161,24 @@ on_closed(void *arg, const char *why)
 	}
 	limit_warning(&s->link_limit, "connection %lld of %s ended: %s", (long long)sc->id,
 	    sc->remote.host, why);
+	bool shown = sc->shown;
 	conn_free(sc);
-	register_connections(s);
+	if (shown)
+		register_connections(s);
+}
+
+static void
+on_ready(void *arg)
+{
+	struct slave_conn *sc = arg;
+
+	sc->shown = true;
+	log_info("connection %lld of %s", (long long)sc->id, sc->remote.host);
+	register_connections(sc->slave);
 }
 
 static const struct iec104_handler handler = {
+	.on_ready = on_ready,
 	.on_asdu = on_asdu,
 	.on_enabled = on_enabled,
 	.on_acknowledged = on_acknowledged,
@@ -217,8 +234,6 @@ take_connection(struct iec104_slave *s, int fd, const struct slave_address *remo
 	sc->id = ++s->next_id;
 	s->conns[s->conn_count++] = sc;
 	++*s->accepted;
-	log_info("connection %lld of %s", (long long)sc->id, sc->remote.host);
-	register_connections(s);
 	if (iec104_conn_open(
 		&sc->conn, s->runner, fd, &s->params, s->security.ops, tls, &handler, sc) < 0)
 		runner_fail(s->runner, "out of memory");
@@ -405,9 +420,7 @@ on_last_state(void *arg, const struct runner_event *event)
 	}
 	if (event)
 		return;
-	struct tls_settings settings = {
-		.server = true, .verify = s->security.verify, .strict = s->security.strict
-	};
+	struct tls_settings settings = iec104_tls_settings(&s->security, true);
 	if (s->security.configured)
 		iec104_files_start(&s->files, s->runner, &s->security, &settings, on_files, s);
 	else

@@ -27,6 +27,7 @@ struct slave_address {
 struct slave_conn {
 	struct iec104_slave *slave;
 	int64_t id;
+	bool shown; /* in the 'connections' event: not before a TLS handshake is done */
 	struct slave_address local, remote;
 	struct iec104_conn conn;
 	struct buffer in_flight; /* struct in_flight of buffered changes, in the order of sending */

@@ -26,8 +26,8 @@ struct tls_files {
 
 struct tls_settings {
 	bool server, verify, strict;
-	const char
-	    *host; /* a client's: what the certificate must name when verify is set; or NULL */
+	bool verify_host;   /* with verify, a client's: the certificate must name the host */
+	bool renegotiation; /* the peer may begin one */
 };
 
 struct tls_context;
@@ -52,7 +52,8 @@ struct tls_ops {
 	enum tls_want (*write)(struct tls *t, const void *data, size_t len, size_t *n);
 	/* New keys: a key update of TLS 1.3, a renegotiation of TLS 1.2. */
 	enum tls_want (*renew)(struct tls *t);
-	/* The peer's certificate against the CA's revocation list: false when it was revoked. */
+	/* Whether the peer's certificate still holds: expiry, and the revocation lists that were
+	 * read. */
 	bool (*still_valid)(struct tls *t);
 	/* One line: protocol, cipher, the peer's subject. */
 	void (*describe)(struct tls *t, char text[TLS_WHY]);

@@ -1,0 +1,376 @@
+/*
+ * tls.h with OpenSSL 3, as a shared object that only devices with `security` load into their runner
+ * process. All keys and certificates come as bytes; sockets are the caller's and non-blocking.
+ */
+#include "device-runners/iec60870/tls.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STRICT_MIN_RSA_BITS = 2048 }; /* IEC 62351-3 */
+
+/* TLS 1.2; those of 1.3 are OpenSSL's. Never without encryption or authentication; the last one is
+ * what IEC 62351-3 made mandatory first, and old stations have no other. */
+static const char ciphers[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+			      "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384:"
+			      "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384:AES128-SHA256";
+
+struct tls_context {
+	SSL_CTX *ssl;
+	struct tls_settings settings;
+};
+
+struct tls {
+	SSL *ssl;
+	const struct tls_context *context;
+	char why[TLS_WHY];
+};
+
+extern const struct tls_ops tls_ops_openssl;
+
+static void
+prepare(void)
+{
+	/* Everything that would read files or load modules happens now. */
+	OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_SSL_STRINGS |
+			     OPENSSL_INIT_LOAD_CRYPTO_STRINGS,
+	    NULL);
+	SSL_CTX_free(SSL_CTX_new(TLS_method()));
+	ERR_clear_error();
+}
+
+/* The first reason in OpenSSL's queue, which is emptied. */
+static const char *
+first_reason(void)
+{
+	unsigned long e = ERR_get_error();
+	const char *text = e ? ERR_reason_error_string(e) : NULL;
+
+	ERR_clear_error();
+	return text ? text : "not valid";
+}
+
+static BIO *
+memory(const char *text, size_t len)
+{
+	return BIO_new_mem_buf(text ? text : "", (int)len);
+}
+
+/* The station's own certificate, and those between it and the CA. */
+static bool
+use_certificates(SSL_CTX *ssl, const struct tls_files *f)
+{
+	BIO *b = memory(f->cert, f->cert_len);
+	X509 *x = b ? PEM_read_bio_X509(b, NULL, NULL, NULL) : NULL;
+	bool ok = x && SSL_CTX_use_certificate(ssl, x) == 1;
+
+	X509_free(x);
+	while (ok && (x = PEM_read_bio_X509(b, NULL, NULL, NULL)))
+		ok = SSL_CTX_add0_chain_cert(ssl, x) == 1;
+	BIO_free(b);
+	if (ok)
+		ERR_clear_error(); /* the end of the file */
+	return ok;
+}
+
+/* Without a file of its own the key stands in the certificate's. */
+static bool
+use_key(SSL_CTX *ssl, const struct tls_files *f)
+{
+	BIO *b = f->key ? memory(f->key, f->key_len) : memory(f->cert, f->cert_len);
+	EVP_PKEY *key = b ? PEM_read_bio_PrivateKey(b, NULL, NULL, (void *)"") : NULL;
+	bool ok = key && SSL_CTX_use_PrivateKey(ssl, key) == 1;
+
+	EVP_PKEY_free(key);
+	BIO_free(b);
+	return ok && SSL_CTX_check_private_key(ssl) == 1;
+}
+
+/* Certificates of authorities, and their revocation lists. */
+static bool
+use_authorities(SSL_CTX *ssl, const struct tls_files *f, bool server)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(ssl);
+	BIO *b = memory(f->ca, f->ca_len);
+	STACK_OF(X509_INFO) *list = b ? PEM_X509_INFO_read_bio(b, NULL, NULL, NULL) : NULL;
+	int certs = 0;
+
+	for (int i = 0; list && i < sk_X509_INFO_num(list); i++) {
+		X509_INFO *info = sk_X509_INFO_value(list, i);
+		if (info->x509 && X509_STORE_add_cert(store, info->x509) == 1) {
+			certs++;
+			if (server)
+				SSL_CTX_add_client_CA(ssl, info->x509);
+		}
+		if (info->crl)
+			X509_STORE_add_crl(store, info->crl);
+	}
+	sk_X509_INFO_pop_free(list, X509_INFO_free);
+	BIO_free(b);
+	return certs > 0;
+}
+
+static void
+set_rules(SSL_CTX *ssl, const struct tls_settings *s)
+{
+	int verify = !s->verify	 ? SSL_VERIFY_NONE
+		     : s->server ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+				 : SSL_VERIFY_PEER;
+
+	SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION);
+	SSL_CTX_set_cipher_list(ssl, ciphers);
+	SSL_CTX_set_verify(ssl, verify, NULL);
+	SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+				  SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_options(ssl, SSL_OP_NO_COMPRESSION);
+	/* IEC 62351-3 renews keys by renegotiation, which either side may begin. */
+	if (s->renegotiation)
+		SSL_CTX_set_options(ssl, SSL_OP_ALLOW_CLIENT_RENEGOTIATION);
+	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+	if (s->strict)
+		X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ssl), X509_V_FLAG_CRL_CHECK);
+}
+
+static void
+context_free(struct tls_context *c)
+{
+	if (!c)
+		return;
+	SSL_CTX_free(c->ssl);
+	free(c);
+}
+
+static struct tls_context *
+context_new(const struct tls_files *files, const struct tls_settings *settings, char why[TLS_WHY])
+{
+	struct tls_context *c = calloc(1, sizeof(*c));
+
+	if (!c ||
+	    !(c->ssl = SSL_CTX_new(settings->server ? TLS_server_method() : TLS_client_method()))) {
+		snprintf(why, TLS_WHY, "out of memory");
+		goto fail;
+	}
+	c->settings = *settings;
+	set_rules(c->ssl, settings);
+	if (files->cert && !use_certificates(c->ssl, files)) {
+		snprintf(why, TLS_WHY, "cert_path: no usable certificate: %s", first_reason());
+		goto fail;
+	}
+	if (files->cert && !use_key(c->ssl, files)) {
+		snprintf(why, TLS_WHY, "%s: no private key that fits the certificate: %s",
+		    files->key ? "key_path" : "cert_path", first_reason());
+		goto fail;
+	}
+	if (files->ca && !use_authorities(c->ssl, files, settings->server)) {
+		snprintf(why, TLS_WHY, "ca_path: no certificate in it: %s", first_reason());
+		goto fail;
+	}
+	ERR_clear_error();
+	return c;
+fail:
+	context_free(c);
+	return NULL;
+}
+
+/* What the peer's certificate must be for. */
+static bool
+expect_host(SSL *ssl, const char *host)
+{
+	struct in6_addr a;
+
+	if (inet_pton(AF_INET, host, &a) == 1 || inet_pton(AF_INET6, host, &a) == 1)
+		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
+	return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+}
+
+static void
+close_session(struct tls *t)
+{
+	if (!t)
+		return;
+	if (SSL_is_init_finished(t->ssl))
+		SSL_shutdown(t->ssl); /* says good-bye, does not wait */
+	ERR_clear_error();
+	SSL_free(t->ssl);
+	free(t);
+}
+
+static struct tls *
+open_session(struct tls_context *c, int fd, const char *host)
+{
+	struct tls *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->context = c;
+	t->ssl = SSL_new(c->ssl);
+	if (!t->ssl || SSL_set_fd(t->ssl, fd) != 1 ||
+	    (host && c->settings.verify && c->settings.verify_host && !expect_host(t->ssl, host))) {
+		SSL_free(t->ssl);
+		free(t);
+		return NULL;
+	}
+	if (c->settings.server)
+		SSL_set_accept_state(t->ssl);
+	else
+		SSL_set_connect_state(t->ssl);
+	return t;
+}
+
+/* One line of why OpenSSL failed: the certificate's fault before the general one. */
+static void
+explain(struct tls *t)
+{
+	long verify = SSL_get_verify_result(t->ssl);
+	int saved = errno;
+	unsigned long e = ERR_peek_error();
+
+	if (verify != X509_V_OK && t->context->settings.verify)
+		snprintf(t->why, sizeof(t->why), "the peer's certificate: %s",
+		    X509_verify_cert_error_string(verify));
+	else if (e)
+		snprintf(t->why, sizeof(t->why), "%s", first_reason());
+	else
+		snprintf(
+		    t->why, sizeof(t->why), "%s", saved ? strerror(saved) : "closed by the peer");
+	ERR_clear_error();
+}
+
+static enum tls_want
+result(struct tls *t, int rc)
+{
+	if (rc > 0)
+		return TLS_DONE;
+	switch (SSL_get_error(t->ssl, rc)) {
+	case SSL_ERROR_WANT_READ:
+		return TLS_WANTS_READ;
+	case SSL_ERROR_WANT_WRITE:
+		return TLS_WANTS_WRITE;
+	case SSL_ERROR_ZERO_RETURN:
+		return TLS_CLOSED;
+	default:
+		explain(t);
+		return TLS_FAILED;
+	}
+}
+
+/* Strict mode asks more of the peer than a chain to the CA. */
+static bool
+meets_strict(struct tls *t)
+{
+	X509 *x = SSL_get0_peer_certificate(t->ssl);
+	EVP_PKEY *key = x ? X509_get0_pubkey(x) : NULL;
+
+	if (!key) {
+		snprintf(t->why, sizeof(t->why), "strict mode: the peer has no certificate");
+		return false;
+	}
+	if (EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA &&
+	    EVP_PKEY_get_bits(key) < STRICT_MIN_RSA_BITS) {
+		snprintf(t->why, sizeof(t->why),
+		    "strict mode: the peer's RSA key has %d bits, at least %d are asked for",
+		    EVP_PKEY_get_bits(key), STRICT_MIN_RSA_BITS);
+		return false;
+	}
+	return true;
+}
+
+static enum tls_want
+handshake(struct tls *t)
+{
+	ERR_clear_error();
+	errno = 0;
+	enum tls_want want = result(t, SSL_do_handshake(t->ssl));
+
+	if (want == TLS_DONE && t->context->settings.strict && !meets_strict(t))
+		return TLS_FAILED;
+	return want;
+}
+
+static enum tls_want
+read_session(struct tls *t, void *data, size_t size, size_t *n)
+{
+	ERR_clear_error();
+	errno = 0;
+	return result(t, SSL_read_ex(t->ssl, data, size, n));
+}
+
+static enum tls_want
+write_session(struct tls *t, const void *data, size_t len, size_t *n)
+{
+	ERR_clear_error();
+	errno = 0;
+	return result(t, SSL_write_ex(t->ssl, data, len, n));
+}
+
+static enum tls_want
+renew(struct tls *t)
+{
+	ERR_clear_error();
+	errno = 0;
+	int rc = SSL_version(t->ssl) >= TLS1_3_VERSION
+		     ? SSL_key_update(t->ssl, SSL_KEY_UPDATE_REQUESTED)
+		     : SSL_renegotiate(t->ssl);
+	return rc == 1 ? result(t, SSL_do_handshake(t->ssl)) : result(t, rc);
+}
+
+static bool
+still_valid(struct tls *t)
+{
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	X509 *x = SSL_get0_peer_certificate(t->ssl);
+	X509_STORE *store = SSL_CTX_get_cert_store(t->context->ssl);
+	bool ok = true;
+
+	if (t->context->settings.verify && x && ctx &&
+	    X509_STORE_CTX_init(ctx, store, x, SSL_get_peer_cert_chain(t->ssl)) == 1) {
+		X509_VERIFY_PARAM_set1(
+		    X509_STORE_CTX_get0_param(ctx), SSL_CTX_get0_param(t->context->ssl));
+		ok = X509_verify_cert(ctx) == 1;
+		if (!ok)
+			snprintf(t->why, sizeof(t->why), "the peer's certificate: %s",
+			    X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
+	}
+	X509_STORE_CTX_free(ctx);
+	ERR_clear_error();
+	return ok;
+}
+
+static void
+describe(struct tls *t, char text[TLS_WHY])
+{
+	X509 *x = SSL_get0_peer_certificate(t->ssl);
+	char name[128] = "without a certificate";
+
+	if (x)
+		X509_NAME_oneline(X509_get_subject_name(x), name, sizeof(name));
+	snprintf(text, TLS_WHY, "%s, %s, peer %s", SSL_get_version(t->ssl),
+	    SSL_get_cipher_name(t->ssl), name);
+}
+
+static const char *
+why(struct tls *t)
+{
+	return t->why;
+}
+
+const struct tls_ops tls_ops_openssl = {
+	.prepare = prepare,
+	.context_new = context_new,
+	.context_free = context_free,
+	.open = open_session,
+	.close = close_session,
+	.handshake = handshake,
+	.read = read_session,
+	.write = write_session,
+	.renew = renew,
+	.still_valid = still_valid,
+	.describe = describe,
+	.why = why,
+};

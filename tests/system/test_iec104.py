@@ -1,0 +1,447 @@
+"""Behaviour of the IEC 104 devices beyond single exchanges: reconnects, buffers, many masters, limits,
+time, back-pressure, and what tshark thinks of our frames."""
+
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+
+import hat  # noqa: E402
+from iec104 import (  # noqa: E402
+    CP56, STARTDT_ACT, STARTDT_CON, STOPDT_ACT, STOPDT_CON, TESTFR_ACT, TESTFR_CON, WAIT_S,
+    Gate, Peer, Station, asdu, free_port, i, master_conf, s, slave_conf, u)
+
+QUALITY = {'invalid': False, 'not_topical': False, 'substituted': False, 'blocked': False}
+
+
+def single(value, cause='SPONTANEOUS'):
+    return {'is_test': False, 'cause': cause, 'data': {'value': value, 'quality': QUALITY}}
+
+
+def point(address, common=1, buffer=None, kind='SINGLE'):
+    return {'data_type': kind, 'asdu_address': common, 'io_address': address, 'buffer': buffer}
+
+
+class Master(unittest.TestCase):
+
+    def test_addresses_in_order(self):
+        with Station() as station:
+            conf = master_conf(0, remote_addresses=[
+                {'host': '127.0.0.1', 'port': free_port()}, {'host': '127.0.0.1', 'port': station.port}])
+            with Gate(conf) as gate:
+                peer = station.accept()
+                gate.wait('status', 'CONNECTED')
+                self.assertEqual(gate.statuses(), ['CONNECTING', 'CONNECTED'])
+                peer.close()
+
+    def test_reconnect_delay_after_failures(self):
+        with Gate(master_conf(free_port(), reconnect_delay=0.3)) as gate:
+            gate.server.wait(lambda: gate.statuses().count('CONNECTING') >= 3)
+            times = [t for t, e in gate.server.registered
+                     if e.type[-1] == 'status' and e.payload.data == 'CONNECTING']
+            self.assertGreaterEqual(times[2] - times[1], 0.28)
+            self.assertLess(times[2] - times[1], 1)
+
+    def test_no_storm_from_a_peer_that_breaks_the_protocol(self):
+        for bad in (b'GET / HTTP/1.0\r\n\r\n', i(5, 0, b''), b'\x68\x04\x01\x00\x0a\x00', b''):
+            with self.subTest(bad), Station() as station, \
+                    Gate(master_conf(station.port, reconnect_delay=0.3)) as gate:
+                end = time.monotonic() + 1.5
+                count = 0
+                while time.monotonic() < end:
+                    try:
+                        peer = station.accept(max(end - time.monotonic(), 0.01))
+                    except (TimeoutError, OSError):
+                        break
+                    count += 1
+                    if bad:
+                        peer.raw(bad)
+                    peer.close()
+                # The first reconnect comes at once, the others after the delay.
+                self.assertIn(count, range(4, 8))
+                self.assertLess(len(gate.text().splitlines()), 40)
+
+    def test_time_out_of_startdt(self):
+        with Station() as station, Gate(master_conf(station.port, response_timeout=0.2)) as gate:
+            peer = station.accept(start=False)
+            peer.expect_u(STARTDT_ACT)
+            peer.expect_end()
+            gate.wait_log('no STARTDT con within t1')
+            gate.wait('status', 'DISCONNECTED')
+            peer.close()
+
+    def test_test_frames(self):
+        with Station() as station, \
+                Gate(master_conf(station.port, test_timeout=0.2, response_timeout=0.3)) as gate:
+            peer = station.accept()
+            peer.answer_tests = False
+            for _ in range(3):
+                peer.expect_u(TESTFR_ACT)
+                peer.raw(u(TESTFR_CON))
+            peer.expect_u(TESTFR_ACT)
+            peer.expect_end()
+            gate.wait_log('no TESTFR con within t1')
+            peer.close()
+
+    def test_send_window(self):
+        with Station() as station, Gate(master_conf(station.port, send_window_size=3)) as gate:
+            peer = station.accept()
+            gate.wait('status', 'CONNECTED')
+            for n in range(10):
+                gate.system('interrogation/1', {'is_test': False, 'cause': 'ACTIVATION', 'request': 20 + n})
+            got = [peer.expect(100, 6) for _ in range(3)]
+            peer.expect_silence()
+            for _ in range(7):
+                peer.acknowledge()
+                got.append(peer.asdu())
+            self.assertEqual([a.element[0] for a in got], list(range(20, 30)))
+            peer.close()
+
+    def test_supervisory_timeout(self):
+        with Station() as station, Gate(master_conf(station.port, supervisory_timeout=0.2)) as gate:
+            peer = station.accept()
+            peer.send(asdu(1, 3, 1, [(5, b'\1')]))
+            start = time.monotonic()
+            peer.expect_s(1)
+            self.assertGreater(time.monotonic() - start, 0.1)
+            gate.wait('data/single/1/5')
+            peer.close()
+
+    def test_clock(self):
+        with Station() as station, Gate(master_conf(
+                station.port, time_sync_delay=0.3, time_zone='UTC'), env={'TZ': 'Asia/Kolkata'}) as gate:
+            peer = station.accept()
+            times = []
+            for _ in range(3):
+                a = peer.expect(103, 6, common=65535, address=0)
+                times.append(time.monotonic())
+                now = time.gmtime()
+                self.assertIn((now.tm_hour * 60 + now.tm_min - a.element[3] * 60 - a.element[2]) % 1440, (0, 1))
+            self.assertGreater(times[2] - times[1], 0.25)
+            gate.wait('status', 'CONNECTED')
+            peer.close()
+
+    def test_zone_of_the_host(self):
+        with Station() as station, Gate(master_conf(station.port), env={'TZ': 'Asia/Kolkata'}) as gate:
+            peer = station.accept()
+            peer.send(asdu(30, 3, 1, [(5, b'\1' + CP56)]))
+            stamp = gate.wait('data/single/1/5').source_timestamp
+            self.assertEqual(stamp, (1699968852 - 19800, 345000))
+            peer.close()
+
+    def test_split_and_merged_frames(self):
+        with Station() as station, Gate(master_conf(station.port)) as gate:
+            peer = station.accept()
+            stream = b''.join(i(n, 0, asdu(1, 3, 1, [(n, b'\1')])) for n in range(50))
+            for n in range(0, len(stream), 7):
+                peer.raw(stream[n:n + 7])
+                time.sleep(0.0005)
+            gate.wait('data/single/1/49')
+            self.assertEqual([e.type[-1] for e in gate.find('data/single/1/?')], [str(n) for n in range(50)])
+            peer.close()
+
+    def test_back_pressure(self):
+        """An Event Server that does not read stops the station, and nothing is lost or closed."""
+        with Station() as station, Gate(master_conf(
+                station.port, test_timeout=0.5, response_timeout=0.5, supervisory_timeout=0.2)) as gate:
+            peer = station.accept()
+            gate.wait('status', 'CONNECTED')
+            counted = gate.server.count
+            gate.server.stalled.set()
+            peer.sock.settimeout(1)
+            sent, pending = 0, b''
+            body = [(n, b'\1') for n in range(40)]
+            try:
+                while sent < 30000:
+                    pending = i(sent % 32768, 0, asdu(1, 3, 1, body))
+                    sent += 1
+                    done = 0
+                    while done < len(pending):
+                        done += peer.sock.send(pending[done:])
+                    pending = b''
+            except (TimeoutError, socket.timeout):
+                pending = pending[done:]
+            self.assertLess(sent, 30000)
+            time.sleep(1.5)
+            gate.server.counting = True
+            gate.server.stalled.clear()
+            peer.sock.settimeout(WAIT_S)
+            peer.sock.sendall(pending)
+            gate.server.wait(lambda: gate.server.count - counted >= sent * 40, 30)
+            gate.server.counting = False
+            self.assertEqual(gate.statuses(), ['CONNECTING', 'CONNECTED'])
+            peer.close()
+
+    def test_restart_after_a_crash(self):
+        with Station() as station, Gate(master_conf(station.port)) as gate:
+            peer = station.accept()
+            gate.wait('status', 'CONNECTED')
+            mark = gate.mark()
+            os.kill(gate.runners()[0], 9)
+            again = station.accept()
+            gate.wait('running', False, mark)
+            gate.wait('status', 'CONNECTED', mark)
+            peer.close()
+            again.close()
+
+
+class Slave(unittest.TestCase):
+
+    def gate(self, data, presets=(), **more):
+        self.port = free_port()
+        return Gate(slave_conf(self.port, data, **more), presets)
+
+    def connect(self, start=True):
+        peer = Peer(socket.create_connection(('127.0.0.1', self.port), WAIT_S))
+        if start:
+            peer.startdt()
+        return peer
+
+    def connections(self, gate):
+        found = gate.find('connections')
+        return found[-1].payload.data if found else None
+
+    def test_connections_event(self):
+        with self.gate([]) as gate:
+            gate.server.wait(lambda: self.connections(gate) == [])
+            a, b = self.connect(), self.connect()
+            rows = gate.server.wait(lambda: len(self.connections(gate)) == 2 and self.connections(gate))
+            self.assertEqual(sorted(r['remote']['port'] for r in rows),
+                             sorted(p.sock.getsockname()[1] for p in (a, b)))
+            self.assertEqual({r['local']['port'] for r in rows}, {self.port})
+            self.assertEqual({r['local']['host'] for r in rows}, {'127.0.0.1'})
+            a.close()
+            gate.server.wait(lambda: len(self.connections(gate)) == 1)
+            b.close()
+            gate.server.wait(lambda: self.connections(gate) == [])
+
+    def test_max_connections(self):
+        with self.gate([], max_connections=1) as gate:
+            a = self.connect()
+            b = self.connect(start=False)
+            b.expect_end()
+            b.close()
+            a.close()
+            gate.server.wait(lambda: self.connections(gate) == [])
+            self.connect().close()
+
+    def test_remote_hosts(self):
+        with self.gate([], remote_hosts=['127.0.0.2']):
+            peer = self.connect(start=False)
+            peer.expect_end()
+            peer.close()
+            sock = socket.create_connection(('127.0.0.1', self.port), WAIT_S, ('127.0.0.2', 0))
+            peer = Peer(sock)
+            peer.startdt()
+            peer.close()
+
+    def test_changes_reach_every_master_in_order(self):
+        with self.gate([point(n) for n in range(20)]) as gate:
+            peers = [self.connect() for _ in range(5)]
+            for turn in range(20):
+                for n in range(20):
+                    gate.system(f'data/single/1/{n}', single('ON' if turn % 2 else 'OFF'))
+            for peer in peers:
+                got = []
+                while len(got) < 400:
+                    got.append(peer.asdu(ack=True))
+                self.assertEqual([a.address for a in got], list(range(20)) * 20)
+                self.assertEqual([a.element[0] for a in got], [t % 2 for t in range(20) for _ in range(20)])
+                peer.close()
+
+    def test_time_tags(self):
+        with self.gate([point(1)]) as gate:
+            peer = self.connect()
+            gate.system('data/single/1/1', single('ON'), hat.Timestamp(1700000000, 123456))
+            a = peer.expect(30, 3, address=1)
+            self.assertEqual(len(a.element), 8)
+            peer.close()
+
+    def buffered(self, size=10):
+        return self.gate([point(n, buffer='b') for n in range(4)],
+                         presets=[('system/data/single/1/0', single('ON'), None)],
+                         buffers=[{'name': 'b', 'size': size}])
+
+    def test_buffer_keeps_changes_for_the_next_master(self):
+        with self.buffered() as gate:
+            for n in range(3):
+                gate.system(f'data/single/1/{n}', single('ON'))
+            time.sleep(0.2)
+            peer = self.connect()
+            got = [peer.expect(1, 3).address for _ in range(3)]
+            self.assertEqual(got, [0, 1, 2])
+            peer.expect_silence(0.1)
+            peer.close()  # nothing was acknowledged
+            gate.server.wait(lambda: self.connections(gate) == [])
+            peer = self.connect()
+            self.assertEqual([peer.expect(1, 3).address for _ in range(3)], [0, 1, 2])
+            peer.raw(s(2))  # the first two were
+            peer.raw(u(TESTFR_ACT))
+            peer.expect_u(TESTFR_CON)
+            peer.close()
+            gate.server.wait(lambda: self.connections(gate) == [])
+            peer = self.connect()
+            self.assertEqual(peer.expect(1, 3).address, 2)
+            peer.acknowledge()
+            peer.expect_silence(0.1)
+            peer.close()
+
+    def test_buffer_forgets_the_oldest(self):
+        with self.buffered(size=3) as gate:
+            for turn in range(5):
+                gate.system(f'data/single/1/{turn % 4}', single('ON' if turn % 2 else 'OFF'))
+            time.sleep(0.2)
+            peer = self.connect()
+            self.assertEqual([peer.expect(1, 3).address for _ in range(3)], [2, 3, 0])
+            peer.expect_silence(0.1)
+            peer.close()
+
+    def test_buffer_larger_than_the_window(self):
+        with self.buffered(size=1000) as gate:
+            for n in range(500):
+                gate.system(f'data/single/1/{n % 4}', single('ON' if n % 8 < 4 else 'OFF'))
+            time.sleep(0.3)
+            peer = self.connect()
+            got = []
+            while len(got) < 12:
+                got.append(peer.asdu())
+            peer.expect_silence(0.1)  # k
+            gate.system('data/single/1/3', single('ON', 'REMOTE_COMMAND'))
+            while len(got) < 501:
+                peer.acknowledge()
+                got.append(peer.asdu())
+            self.assertEqual([a.address for a in got[:500]], [n % 4 for n in range(500)])
+            self.assertEqual(got[500].cause, 11)
+            peer.acknowledge()
+            peer.close()
+
+    def test_stopdt_stops_changes(self):
+        with self.buffered() as gate:
+            peer = self.connect()
+            peer.raw(u(STOPDT_ACT))
+            peer.expect_u(STOPDT_CON)
+            gate.system('data/single/1/1', single('ON'))
+            peer.expect_silence(0.2)
+            peer.startdt()
+            self.assertEqual(peer.expect(1, 3).address, 1)
+            peer.acknowledge()
+            peer.close()
+
+    def test_large_interrogation(self):
+        data = [point(n, kind='SCALED') for n in range(10000)]
+        presets = [(f'system/data/scaled/1/{n}', {
+            'is_test': False, 'cause': 'SPONTANEOUS',
+            'data': {'value': n % 1000, 'quality': {**QUALITY, 'overflow': False}}}, None)
+            for n in range(10000)]
+        with self.gate(data, presets):
+            peer = self.connect()
+            peer.send(asdu(100, 6, 1, [(0, b'\x14')]))
+            peer.expect(100, 7)
+            seen = 0
+            while True:
+                a = peer.asdu(ack=True)
+                if a.type == 100:
+                    break
+                self.assertEqual((a.type, a.cause), (11, 20))
+                seen += a.count
+            self.assertEqual((a.cause, seen), (10, 10000))
+            peer.close()
+
+    def test_a_master_that_never_reads(self):
+        """It is closed after t1 at the latest; the others get their data meanwhile."""
+        with self.gate([point(1)], response_timeout=1) as gate:
+            lazy, peer = self.connect(), self.connect()
+            for n in range(100):
+                gate.system('data/single/1/1', single('ON' if n % 2 else 'OFF'))
+                peer.asdu(ack=True)
+            gate.wait_log('no acknowledgement within t1')
+            gate.server.wait(lambda: len(self.connections(gate)) == 1)
+            lazy.close()
+            peer.close()
+
+    def test_port_in_use_is_said(self):
+        port = free_port()
+        with socket.create_server(('127.0.0.1', port)):
+            with Gate(slave_conf(port), enable=False) as gate:
+                gate.server.preset(gate.prefix + ('system', 'enable'), hat.Json(True))
+                gate.server.notify([gate.server.event(gate.prefix + ('system', 'enable'), hat.Json(True))])
+                gate.wait_log('Address already in use')
+
+
+@unittest.skipUnless(shutil.which('tshark') and shutil.which('text2pcap'), 'tshark is not there')
+class Dissector(unittest.TestCase):
+    """Everything that both devices send, through tshark's iec60870_104 dissector."""
+
+    def dissect(self, streams):
+        folder = tempfile.mkdtemp()
+        try:
+            text, pcap = os.path.join(folder, 'text'), os.path.join(folder, 'pcap')
+            with open(text, 'w', encoding='ascii') as f:
+                for data in streams:
+                    f.write('000000 ' + ' '.join(f'{b:02x}' for b in data) + '\n\n')
+            subprocess.run(['text2pcap', '-q', '-T', '40000,2404', text, pcap], check=True, capture_output=True)
+            out = subprocess.run(
+                ['tshark', '-r', pcap, '-T', 'fields', '-e', '_ws.malformed', '-e', 'iec60870_asdu.typeid',
+                 '-e', '_ws.expert.message'], check=True, capture_output=True, text=True).stdout
+            return [line.split('\t') for line in out.splitlines()]
+        finally:
+            shutil.rmtree(folder)
+
+    def test_no_malformed_packet(self):
+        kinds = {
+            'single': ('ON', QUALITY), 'double': ('OFF', QUALITY),
+            'step_position': ({'value': -3, 'transient': True}, {**QUALITY, 'overflow': False}),
+            'bitstring': ([1, 2, 3, 4], {**QUALITY, 'overflow': True}),
+            'normalized': (0.5, {**QUALITY, 'overflow': False}),
+            'scaled': (-5, {**QUALITY, 'overflow': False}),
+            'floating': (1.5, {**QUALITY, 'overflow': False}),
+            'binary_counter': (9, {'invalid': False, 'adjusted': True, 'overflow': False, 'sequence': 2}),
+            'protection': ('ON', {**QUALITY, 'time_invalid': False}),
+            'protection_start': ({k: True for k in ('general', 'l1', 'l2', 'l3', 'ie', 'reverse')},
+                                 {**QUALITY, 'time_invalid': True}),
+            'protection_command': ({k: True for k in ('general', 'l1', 'l2', 'l3')},
+                                   {**QUALITY, 'time_invalid': False}),
+            'status': ({'value': [True] * 16, 'change': [False] * 16}, {**QUALITY, 'overflow': False})}
+        elapsed = {'protection': 'elapsed_time', 'protection_start': 'duration_time',
+                   'protection_command': 'operating_time'}
+        port = free_port()
+        frames, types = [], set()
+        with Gate(slave_conf(port, [point(n, kind=k.upper()) for n, k in enumerate(kinds)])) as gate:
+            peer = Peer(socket.create_connection(('127.0.0.1', port), WAIT_S))
+            peer.startdt()
+            for n, (kind, (value, quality)) in enumerate(kinds.items()):
+                data = {'value': value, 'quality': quality}
+                if kind in elapsed:
+                    data[elapsed[kind]] = 1234
+                for stamp in (None, hat.Timestamp(1700000000, 0)):
+                    if (stamp is None and kind in elapsed) or (kind == 'status' and stamp):
+                        continue
+                    gate.system(f'data/{kind}/1/{n}', {'is_test': False, 'cause': 'SPONTANEOUS',
+                                                      'data': data}, stamp)
+                    a = peer.asdu(ack=True)
+                    types.add(a.type)
+                    frames.append(i(0, 0, a.data))
+            peer.send(asdu(100, 6, 1, [(0, b'\x14')]))
+            while True:
+                a = peer.asdu(ack=True)
+                frames.append(i(0, 0, a.data))
+                if (a.type, a.cause) == (100, 10):
+                    break
+            peer.close()
+        rows = self.dissect(frames)
+        self.assertEqual(len(rows), len(frames))
+        self.assertEqual([r for r in rows if r[0]], [])
+        self.assertGreaterEqual({int(r[1].split(',')[0]) for r in rows}, types)
+        self.assertEqual(len(types), 20)
+
+
+if __name__ == '__main__':
+    unittest.main()

@@ -1,0 +1,243 @@
+"""TLS of the IEC 104 devices: what must connect, what must not and why, peers that stall."""
+
+import os
+import shutil
+import socket
+import ssl
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+
+import pki  # noqa: E402
+from iec104 import (  # noqa: E402
+    STARTDT_ACT, STARTDT_CON, WAIT_S, Gate, Peer, Station, asdu, free_port, master_conf, slave_conf, u)
+
+
+class TlsStation(Station):
+    """Accepts with a context; accept() gives None where the handshake fails."""
+
+    def __init__(self, context):
+        super().__init__()
+        self.context = context
+
+    def accept(self, timeout=WAIT_S, start=True):
+        self.sock.settimeout(timeout)
+        sock = self.sock.accept()[0]
+        sock.settimeout(timeout)
+        try:
+            peer = Peer(self.context.wrap_socket(sock, server_side=True))
+        except (ssl.SSLError, OSError):
+            sock.close()
+            return None
+        if start:
+            peer.expect_u(STARTDT_ACT)
+            peer.raw(u(STARTDT_CON))
+        return peer
+
+
+def server_context(cert, key, ca=None, version=None):
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    c.load_cert_chain(cert, key)
+    if ca:
+        c.load_verify_locations(ca)
+        c.verify_mode = ssl.CERT_REQUIRED
+    if version:
+        c.maximum_version = version
+    return c
+
+
+def client_context(cert=None, key=None, ca=None, version=None):
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    c.check_hostname = False
+    c.verify_mode = ssl.CERT_REQUIRED if ca else ssl.CERT_NONE
+    if ca:
+        c.load_verify_locations(ca)
+    if cert:
+        c.load_cert_chain(cert, key)
+    if version:
+        c.maximum_version = version
+    return c
+
+
+@unittest.skipUnless(pki.available(), 'the openssl program is not there')
+class Tls(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.dir = tempfile.mkdtemp(prefix='gatewayd-pki-')
+        cls.ca = pki.Authority(cls.dir)
+        cls.station = cls.ca.issue('station')
+        cls.control = cls.ca.issue('control')
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.dir)
+
+    def master(self, station, **security):
+        return Gate(master_conf(station.port, security=pki.security(
+            *self.control, **{'ca': self.ca.cert, **security})))
+
+    def exchange(self, gate, peer):
+        gate.wait('status', 'CONNECTED')
+        peer.send(asdu(1, 3, 1, [(5, b'\1')]))
+        gate.wait('data/single/1/5')
+
+    def test_master_both_versions(self):
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = server_context(*self.station, self.ca.cert, version)
+            with self.subTest(version), TlsStation(context) as station, self.master(station) as gate:
+                peer = station.accept()
+                self.exchange(gate, peer)
+                self.assertEqual(peer.sock.version(), version.name.replace('_', '.'))
+                gate.wait_log('peer /CN=station')
+                peer.close()
+                peer = station.accept()
+                self.exchange(gate, peer)
+                peer.close()
+
+    def refused(self, cert, key, text, **security):
+        with TlsStation(server_context(cert, key)) as station, self.master(station, **security) as gate:
+            for _ in range(2):
+                peer = station.accept(start=False)
+                if peer:
+                    peer.expect_end()
+                    peer.close()
+            gate.wait_log(text)
+            self.assertIn('DISCONNECTED', gate.statuses())
+            self.assertNotIn('CONNECTED', gate.statuses())
+
+    def test_master_refuses_other_authority(self):
+        other = pki.Authority(self.dir, 'other')
+        self.refused(*other.issue('station'), "the peer's certificate: ")
+
+    def test_master_refuses_expired(self):
+        self.refused(*self.ca.issue('old', start='20200101000000Z', end='20210101000000Z'),
+                     'certificate has expired')
+
+    def test_master_refuses_wrong_host(self):
+        self.refused(*self.ca.issue('elsewhere', host='DNS:elsewhere.example'), 'IP address mismatch')
+
+    def test_master_takes_any_host_when_told_to(self):
+        context = server_context(*self.ca.issue('anywhere', host='DNS:elsewhere.example'))
+        with TlsStation(context) as station, self.master(station, verify_host=False) as gate:
+            peer = station.accept()
+            self.exchange(gate, peer)
+            peer.close()
+
+    def test_master_refuses_revoked_in_strict_mode(self):
+        bad = self.ca.issue('revoked')
+        self.ca.revoke(bad[0])
+        self.refused(*bad, 'certificate revoked', ca=self.ca.with_crl(), strict_mode=True)
+
+    def test_master_refuses_short_keys_in_strict_mode(self):
+        weak = self.ca.issue('weak', rsa=1024)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.set_ciphers('DEFAULT@SECLEVEL=0')
+        context.load_cert_chain(*weak)
+        with TlsStation(context) as station, self.master(
+                station, ca=self.ca.with_crl(), strict_mode=True) as gate:
+            peer = station.accept(start=False)
+            if peer:
+                peer.expect_end()
+                peer.close()
+            gate.wait_log('connection to 127.0.0.1 failed')
+            self.assertNotIn('CONNECTED', gate.statuses())
+
+    def test_master_and_plain_station(self):
+        with Station() as station, self.master(station) as gate:
+            peer = station.accept(start=False)
+            peer.raw(u(STARTDT_CON) * 3)
+            peer.sock.settimeout(WAIT_S)
+            gate.wait_log('wrong version number')
+            self.assertNotIn('CONNECTED', gate.statuses())
+            peer.close()
+
+    def test_renewal_of_keys(self):
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = server_context(*self.station, self.ca.cert, version)
+            with self.subTest(version), TlsStation(context) as station, \
+                    self.master(station, renegotiate_delay=0.1, ca=self.ca.with_crl(),
+                                strict_mode=True) as gate:
+                peer = station.accept()
+                gate.wait('status', 'CONNECTED')
+                for n in range(20):
+                    peer.send(asdu(1, 3, 1, [(n, b'\1')]))
+                    gate.wait(f'data/single/1/{n}')
+                    if n % 5 == 0:
+                        gate.system('interrogation/1', {'is_test': False, 'cause': 'ACTIVATION',
+                                                        'request': 20})
+                        peer.expect(100, 6)
+                gate.wait_log('TLS: new keys')
+                self.assertEqual(gate.statuses(), ['CONNECTING', 'CONNECTED'])
+                peer.close()
+
+    def slave(self, **security):
+        port = free_port()
+        return port, Gate(slave_conf(port, [
+            {'data_type': 'SINGLE', 'asdu_address': 1, 'io_address': 1, 'buffer': None}],
+            security=pki.security(*self.station, **{'ca': self.ca.cert, **security})))
+
+    def connect(self, port, context):
+        sock = socket.create_connection(('127.0.0.1', port), WAIT_S)
+        return Peer(context.wrap_socket(sock))
+
+    def test_slave(self):
+        port, gate = self.slave()
+        with gate:
+            peer = self.connect(port, client_context(*self.control, self.ca.cert))
+            peer.startdt()
+            peer.send(asdu(100, 6, 1, [(0, b'\x14')]))
+            peer.expect(100, 7)
+            gate.server.wait(lambda: any(e.payload.data for e in gate.find('connections')))
+            peer.close()
+
+    def test_slave_refuses_masters_without_certificate(self):
+        port, gate = self.slave()
+        with gate:
+            with self.assertRaises((ssl.SSLError, EOFError, OSError)):
+                peer = self.connect(port, client_context())
+                peer.startdt()
+            gate.wait_log('peer did not return a certificate')
+            self.assertFalse(any(e.payload.data for e in gate.find('connections')))
+
+    def test_slave_and_plain_master(self):
+        port, gate = self.slave()
+        with gate:
+            peer = Peer(socket.create_connection(('127.0.0.1', port), WAIT_S))
+            peer.raw(u(STARTDT_ACT) * 4)
+            gate.wait_log('TLS handshake: ')
+            peer.close()
+
+    def test_stalled_handshakes_cost_nobody_else(self):
+        port, gate = self.slave()
+        with gate:
+            stalled = [socket.create_connection(('127.0.0.1', port), WAIT_S) for _ in range(20)]
+            for sock in stalled[::2]:
+                sock.sendall(b'\x16\x03\x01')
+            peer = self.connect(port, client_context(*self.control, self.ca.cert))
+            peer.startdt()
+            for sock in stalled:
+                sock.settimeout(15)
+                self.assertEqual(sock.recv(100)[:0], b'')
+                sock.close()
+            gate.wait_log('no TLS handshake in time')
+            peer.close()
+
+    def test_bad_files_are_named(self):
+        empty = os.path.join(self.dir, 'empty.pem')
+        with open(empty, 'w', encoding='ascii'):
+            pass
+        for key, text in (('cert_path', 'cert_path: no usable certificate'),
+                          ('key_path', 'key_path: no private key'), ('ca_path', 'ca_path: no certificate')):
+            conf = {**pki.security(*self.control, ca=self.ca.cert), key: empty}
+            with self.subTest(key), Gate(master_conf(1, security=conf)) as gate:
+                gate.wait_log(text)
+        conf = {**pki.security(*self.control, ca=self.ca.cert), 'key_path': self.dir + '/none'}
+        with Gate(master_conf(1, security=conf)) as gate:
+            gate.wait_log('none')
+
+
+if __name__ == '__main__':
+    unittest.main()
