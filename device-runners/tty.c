@@ -59,7 +59,7 @@ tty_setup(int fd, const struct tty_params *p)
 	struct termios2 t;
 	int dtr = TIOCM_DTR | (p->rtscts ? 0 : TIOCM_RTS);
 
-	if (ioctl(fd, TIOCEXCL) < 0 || ioctl(fd, TCGETS2, &t) < 0)
+	if (ioctl(fd, TCGETS2, &t) < 0)
 		return -1;
 	t.c_iflag = IGNBRK | IGNPAR | (p->xonxoff ? IXON | IXOFF : 0);
 	/* A character with a wrong parity bit is left out, so that a checksum sees the hole. */

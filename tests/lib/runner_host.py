@@ -102,8 +102,10 @@ class Runner:
         theirs.close()
         conf_fd = os.memfd_create('conf', os.MFD_CLOEXEC)
         os.write(conf_fd, json.dumps(conf).encode())
-        self._send(INIT, 0, [1, device_type, name, 'UTC', log_level, check_only, 2,
-                             1 << 30, 64, 1 << 30], conf_fd)
+        san = 'san' in os.path.basename(os.environ.get('BUILD', ''))
+        sandbox, memory = (2, 1 << 50) if san else (0, 1 << 28)
+        self._send(INIT, 0, [1, device_type, name, 'UTC', log_level, check_only, sandbox,
+                             memory, 1100, 1 << 30], conf_fd)
         os.close(conf_fd)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -210,7 +212,7 @@ class Runner:
                 if left <= 0:
                     last = '\n'.join(f'  {e.type} {e.payload}' for e in self.events[-20:])
                     raise AssertionError(f'waited {timeout} s in vain; last events:\n{last}')
-                self._changed.wait(left)
+                self._changed.wait(min(left, 0.02))
             return value
 
     def wait_event(self, suffix, payload=None, after=0, timeout=5):
@@ -223,6 +225,8 @@ class Runner:
 
     def stop(self, timeout=5):
         """Asks it to end; returns its exit code."""
+        if self.process.returncode is not None:
+            return self.process.returncode
         self._send(STOP, 0, [])
         try:
             code = self.process.wait(timeout)
@@ -232,6 +236,8 @@ class Runner:
             code = None
         self._thread.join(2)
         self._sock.close()
+        if self.log:
+            self.log.close()
         return code
 
 
