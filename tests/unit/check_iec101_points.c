@@ -1,0 +1,123 @@
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device-runners/iec60870/iec101_points.h"
+
+static struct points points;
+
+static void
+setup(void)
+{
+	static const char conf[] =
+	    "{\"buffers\":[{\"name\":\"a\",\"size\":3},{\"name\":\"b\",\"size\":0}],\"data\":["
+	    "{\"data_type\":\"SINGLE\",\"asdu_address\":2,\"io_address\":7,\"buffer\":\"a\"},"
+	    "{\"data_type\":\"SINGLE\",\"asdu_address\":1,\"io_address\":7,\"buffer\":\"b\"},"
+	    "{\"data_type\":\"STATUS\",\"asdu_address\":1,\"io_address\":7,\"buffer\":null}]}";
+	static const struct asdu_sizes sizes = { 2, 2, 3 };
+	char err[100];
+	struct json_doc *doc = json_parse(conf, strlen(conf), 100, err, sizeof(err));
+
+	ck_assert_ptr_nonnull(doc);
+	ck_assert_int_eq(points_init(&points, NULL, json_root(doc), &sizes), 0);
+	json_free(doc);
+}
+
+static void
+teardown(void)
+{
+	points_clear(&points);
+}
+
+static void
+describe(void *arg, uint64_t token, const void *asdu, size_t len)
+{
+	(void)token;
+	ck_assert_uint_eq(len, 1);
+	strncat(arg, asdu, 1);
+}
+
+static void
+expect(const char *changes)
+{
+	char text[20] = "";
+
+	points_each(&points, describe, text);
+	ck_assert_str_eq(text, changes);
+}
+
+START_TEST(points_are_found)
+{
+	ck_assert_uint_eq(points.count, 3);
+	ck_assert_ptr_nonnull(points_find(&points, 2, IEC_SINGLE, 7));
+	ck_assert_ptr_nonnull(points_find(&points, 1, IEC_STATUS, 7));
+	ck_assert_ptr_null(points_find(&points, 2, IEC_STATUS, 7));
+	ck_assert_ptr_null(points_find(&points, 3, IEC_SINGLE, 7));
+	/* In the order of an interrogation: one common address after another. */
+	ck_assert_int_eq(points.list[0].common, 1);
+	ck_assert_int_eq(points.list[2].common, 2);
+}
+END_TEST
+
+START_TEST(oldest_changes_give_way)
+{
+	const struct point *p = points_find(&points, 2, IEC_SINGLE, 7);
+
+	for (const char *c = "abcde"; *c; c++)
+		ck_assert_uint_ne(points_keep(&points, p, c, 1), 0);
+	expect("cde");
+}
+END_TEST
+
+START_TEST(given_changes_leave)
+{
+	const struct point *p = points_find(&points, 2, IEC_SINGLE, 7);
+	uint64_t a = points_keep(&points, p, "a", 1), b = points_keep(&points, p, "b", 1);
+	uint64_t c = points_keep(&points, p, "c", 1);
+
+	points_given(&points, b);
+	expect("ac");
+	points_given(&points, b);
+	points_given(&points, a);
+	expect("c");
+	points_keep(&points, p, "d", 1);
+	points_keep(&points, p, "e", 1);
+	expect("cde");
+	points_keep(&points, p, "f", 1);
+	points_given(&points, c); /* overwritten already: another's place */
+	expect("def");
+	points_given(&points, 0);
+	points_given(&points, UINT64_MAX);
+	expect("def");
+}
+END_TEST
+
+START_TEST(no_buffer_keeps_nothing)
+{
+	char big[POINTS_MAX_ASDU + 1] = { 0 };
+
+	ck_assert_uint_eq(points_keep(&points, points_find(&points, 1, IEC_SINGLE, 7), "a", 1), 0);
+	ck_assert_uint_eq(points_keep(&points, points_find(&points, 1, IEC_STATUS, 7), "a", 1), 0);
+	ck_assert_uint_eq(
+	    points_keep(&points, points_find(&points, 2, IEC_SINGLE, 7), big, sizeof(big)), 0);
+	expect("");
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase *tc = tcase_create("iec101_points");
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, points_are_found);
+	tcase_add_test(tc, oldest_changes_give_way);
+	tcase_add_test(tc, given_changes_leave);
+	tcase_add_test(tc, no_buffer_keeps_nothing);
+	Suite *s = suite_create("iec101_points");
+	suite_add_tcase(s, tc);
+	SRunner *sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	int failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
