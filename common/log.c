@@ -92,14 +92,12 @@ write_stderr(enum log_level level, const char *device, const char *text)
 	(void)written;
 }
 
-void
-log_vwrite(enum log_level level, const char *device, const char *event, const char *fmt, va_list ap)
+static void
+write_line(enum log_level level, const char *device, const char *event, const char *fmt, va_list ap)
 {
 	char text[LOG_MAX_TEXT];
-
-	if (level > level_limit)
-		return;
 	int saved = errno;
+
 	vsnprintf(text, sizeof(text), fmt, ap);
 	make_clean(text);
 	if (sink)
@@ -110,11 +108,28 @@ log_vwrite(enum log_level level, const char *device, const char *event, const ch
 }
 
 void
+log_vwrite(enum log_level level, const char *device, const char *event, const char *fmt, va_list ap)
+{
+	if (level <= level_limit)
+		write_line(level, device, event, fmt, ap);
+}
+
+void
 log_write(enum log_level level, const char *device, const char *event, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
 	log_vwrite(level, device, event, fmt, ap);
+	va_end(ap);
+}
+
+void
+log_relay(enum log_level level, const char *device, const char *event, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	write_line(level, device, event, fmt, ap);
 	va_end(ap);
 }

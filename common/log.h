@@ -39,6 +39,9 @@ const char *log_level_name(enum log_level level);
  * ("runner_died"), or NULL. */
 void log_write(enum log_level level, const char *device, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same whatever our own level is: the device's level let it through. */
+void log_relay(enum log_level level, const char *device, const char *event, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 void log_vwrite(enum log_level level, const char *device, const char *event, const char *fmt,
     va_list ap);
 

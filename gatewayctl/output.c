@@ -135,9 +135,8 @@ time_json(struct json_writer *w, const struct column *col, const struct json *ro
 	int64_t s, us;
 	struct tm tm;
 	char text[64], full[80];
-	time_t t;
 
-	if (!get_time(row, col->key, &s, &us) || (t = s, !gmtime_r(&t, &tm)) ||
+	if (!get_time(row, col->key, &s, &us) || !gmtime_r(&(time_t){ s }, &tm) ||
 	    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0) {
 		json_put_null(w, col->key);
 		return;

@@ -532,10 +532,11 @@ view_add(struct view *v, const struct json *row)
 }
 
 void
-view_end(struct view *v)
+view_end(struct view *v, bool failed)
 {
 	if (v->format->kind == VIEW_TABLE && !v->json) {
-		table_print(&v->table, stdout, "", output_terminal_width(stdout));
+		if (v->rows || !failed)
+			table_print(&v->table, stdout, "", output_terminal_width(stdout));
 		table_clear(&v->table);
 	}
 	if (v->format->kind != VIEW_STREAM && v->json)

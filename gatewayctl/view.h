@@ -40,6 +40,7 @@ extern const struct view_format view_status, view_show, view_info, view_events, 
 void view_begin(struct view *v, const struct view_format *format, bool json);
 /* What came as a row; true when it is one that --count counts. */
 bool view_add(struct view *v, const struct json *row);
-void view_end(struct view *v);
+/* failed: an error was said; a table without rows then says nothing. */
+void view_end(struct view *v, bool failed);
 
 #endif

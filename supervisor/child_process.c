@@ -85,10 +85,13 @@ relay_line(struct child *c)
 	if (*text == '\0')
 		return;
 	snprintf(c->last_line, sizeof(c->last_line), "%s", text);
+	/* It was told its level; what it prints beyond it is not worth a place in the log. */
+	if (level > c->log_level)
+		return;
 	if (++c->log_count > CHILD_LOG_BURST)
 		c->log_suppressed++;
 	else
-		log_write(level, c->conf->name, "runner", "%s", text);
+		log_relay(level, c->conf->name, "runner", "%s", text);
 }
 
 static void
@@ -443,6 +446,8 @@ child_spawn(struct child *c)
 		log_write(LOG_LEVEL_ERROR, c->conf->name, "init_failed", "no configuration for it: %s",
 		    strerror(errno));
 	}
+	if (c->tracing)
+		child_set_trace(c, true);
 	return 0;
 fail:
 	log_write(LOG_LEVEL_ERROR, c->conf->name, "spawn_failed", "start of %s: %s", path,
