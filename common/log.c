@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/utf8.h"
+
 enum {
 	LOG_MAX_TEXT = 1024, /* a line is cut here */
 };
@@ -56,13 +58,19 @@ log_level_name(enum log_level level)
 	return level_names[level & 7];
 }
 
-/* Everything that a terminal or a log reader might take for more than text becomes '?'. */
-static void
-make_clean(char *text)
+void
+log_clean(char *text)
 {
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			*text = *text == '\t' ? ' ' : '?';
+	unsigned char *p = (unsigned char *)text;
+	bool valid = utf8_valid(text, strlen(text));
+
+	for (; *p; p++) {
+		bool c1 = valid && p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+		if (c1)
+			*p++ = '?';
+		if (c1 || *p < 0x20 || *p == 0x7f || (!valid && *p >= 0x80))
+			*p = *p == '\t' ? ' ' : '?';
+	}
 }
 
 static void
@@ -101,7 +109,7 @@ log_vwrite(enum log_level level, const char *device, const char *event, const ch
 		return;
 	int saved = errno;
 	vsnprintf(text, sizeof(text), fmt, ap);
-	make_clean(text);
+	log_clean(text);
 	if (sink)
 		sink(level, device, event, text);
 	else
