@@ -1,6 +1,7 @@
 #include "common/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -95,9 +96,13 @@ write_stderr(enum log_level level, const char *device, const char *text)
 		n = sizeof(line);
 		line[n - 1] = '\n';
 	}
-	/* A log that cannot be written must not stop the work: the line is lost. */
-	ssize_t written = write(STDERR_FILENO, line, (size_t)n);
-	(void)written;
+	/* A log that cannot be written must not stop the work: the line is lost. A pipe that has room at
+	 * all has it for PIPE_BUF bytes, and a line is shorter. */
+	struct pollfd room = { .fd = STDERR_FILENO, .events = POLLOUT };
+	if (poll(&room, 1, 0) == 1 && room.revents & POLLOUT) {
+		ssize_t written = write(STDERR_FILENO, line, (size_t)n);
+		(void)written;
+	}
 }
 
 void
