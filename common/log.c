@@ -1,10 +1,13 @@
 #include "common/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "common/utf8.h"
 
 enum {
 	LOG_MAX_TEXT = 1024, /* a line is cut here */
@@ -56,13 +59,19 @@ log_level_name(enum log_level level)
 	return level_names[level & 7];
 }
 
-/* Everything that a terminal or a log reader might take for more than text becomes '?'. */
-static void
-make_clean(char *text)
+void
+log_clean(char *text)
 {
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			*text = *text == '\t' ? ' ' : '?';
+	unsigned char *p = (unsigned char *)text;
+	bool valid = utf8_valid(text, strlen(text));
+
+	for (; *p; p++) {
+		bool c1 = valid && p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+		if (c1)
+			*p++ = '?';
+		if (c1 || *p < 0x20 || *p == 0x7f || (!valid && *p >= 0x80))
+			*p = *p == '\t' ? ' ' : '?';
+	}
 }
 
 static void
@@ -87,9 +96,13 @@ write_stderr(enum log_level level, const char *device, const char *text)
 		n = sizeof(line);
 		line[n - 1] = '\n';
 	}
-	/* A log that cannot be written must not stop the work: the line is lost. */
-	ssize_t written = write(STDERR_FILENO, line, (size_t)n);
-	(void)written;
+	/* A log that cannot be written must not stop the work: the line is lost. A pipe that has room at
+	 * all has it for PIPE_BUF bytes, and a line is shorter. */
+	struct pollfd room = { .fd = STDERR_FILENO, .events = POLLOUT };
+	if (poll(&room, 1, 0) == 1 && room.revents & POLLOUT) {
+		ssize_t written = write(STDERR_FILENO, line, (size_t)n);
+		(void)written;
+	}
 }
 
 static void
@@ -99,7 +112,7 @@ write_line(enum log_level level, const char *device, const char *event, const ch
 	int saved = errno;
 
 	vsnprintf(text, sizeof(text), fmt, ap);
-	make_clean(text);
+	log_clean(text);
 	if (sink)
 		sink(level, device, event, text);
 	else

@@ -55,4 +55,8 @@ void log_vwrite(enum log_level level, const char *device, const char *event, con
 			log_write(LOG_LEVEL_DEBUG, NULL, NULL, __VA_ARGS__);                       \
 	} while (0)
 
+/* Makes text plain, in place: what a terminal or a log reader might take for more than text (control
+ * characters, bytes that are not UTF-8) becomes '?'. Lines that are logged are made so anyway. */
+void log_clean(char *text);
+
 #endif

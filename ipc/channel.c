@@ -72,7 +72,9 @@ dispatch(struct channel *c, const uint8_t *packet, size_t len, int fd)
 		violation(c, "msgpack-c refused it", packet, len, fd);
 		return;
 	}
+	c->packet = packet;
 	c->handler->on_message(c->arg, &h, &body, fd, len);
+	c->packet = NULL;
 }
 
 /* One packet. Returns false when there is nothing more for now. */

@@ -54,6 +54,7 @@ struct channel {
 	size_t fd_count;
 	uint64_t sent, queued; /* packets sent, packets ever queued or sent */
 	bool stalled;          /* the queue overflowed: nothing more is sent */
+	const void *packet;    /* while on_message() runs: what it is about, as it came */
 };
 
 /* Takes fd (non-blocking). peer: who is at the other end. */

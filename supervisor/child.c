@@ -777,12 +777,12 @@ child_on_message(void *arg, const struct ipc_header *h, const msgpack_object *bo
 
 	fd_close(fd);
 	if (child_is_flood(c, h, body, len)) {
-		child_violate(c, "a flood of messages", NULL, 0);
+		child_violate(c, "a flood of messages", c->channel.packet, len);
 		return;
 	}
 	while (table[i].type != h->type)
 		i++;
 	const char *why = table[i].handle(c, h->id, body, len);
 	if (why)
-		child_violate(c, why, NULL, 0);
+		child_violate(c, why, c->channel.packet, len);
 }

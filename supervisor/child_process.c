@@ -78,6 +78,7 @@ relay_line(struct child *c)
 
 	c->line[c->line_len] = '\0';
 	c->line_len = 0;
+	log_clean(c->line);
 	if (text[0] == '<' && text[1] >= '0' && text[1] <= '7' && text[2] == '>') {
 		level = (enum log_level)(text[1] - '0');
 		text += 3;

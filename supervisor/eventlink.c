@@ -1,9 +1,12 @@
 #include "supervisor/eventlink.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/log.h"
 
@@ -188,6 +191,8 @@ on_connected(void *arg, int fd, int error, const char *why)
 		back_off(l, error == ECANCELED ? "cancelled" : why);
 		return;
 	}
+	/* A Unix socket knows no such option. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &(int){ LINK_KERNEL_LOW }, sizeof(int));
 	conn_open(&l->conn, fd);
 	struct eventer_init_req req = {
 		.client_name = sbs_str(t->client_name),

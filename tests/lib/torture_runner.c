@@ -375,7 +375,7 @@ static void
 do_close_fd(void)
 {
 	close(SUPERVISOR_FD);
-	pause();
+	poll(NULL, 0, 1000);
 	do_hang();
 }
 
@@ -520,11 +520,12 @@ do_over_credit(void)
 	static char body[40000];
 	size_t head = sizeof("\x91\x93" GATEWAY "\xc0\xda..") - 1;
 
-	memset(body, '1', sizeof(body));
+	memset(body, 'x', sizeof(body));
 	memcpy(body, "\x91\x93" GATEWAY "\xc0\xda", head - 2);
 	body[head - 2] = (char)((sizeof(body) - head) >> 8);
 	body[head - 1] = (char)((sizeof(body) - head) & 0xff);
-	for (int i = 0; i < 2000; i++)
+	body[head] = body[sizeof(body) - 1] = '"';
+	for (int i = 0; i < 200000; i++)
 		say(IPC_REGISTER, 0, body, sizeof(body));
 }
 
@@ -603,6 +604,21 @@ million_step(void)
 	}
 	if (self->million_left && !runner_congested(self->runner))
 		ev_feed_event(runner_loop(self->runner), &self->tick, EV_CUSTOM);
+}
+
+static void
+on_resolved(void *arg, int fd, int error, const char *why)
+{
+	(void)arg;
+	if (fd >= 0)
+		close(fd);
+	log_write(LOG_LEVEL_NOTICE, NULL, "resolved", "answer %d: %s", error, why);
+}
+
+static void
+do_resolve(void)
+{
+	runner_open(self->runner, 0, on_resolved, NULL);
 }
 
 static void
@@ -697,6 +713,7 @@ static const struct {
 	{ "flood-faults", do_flood_faults },
 	{ "stop-reading", do_stop_reading },
 	{ "million", do_million },
+	{ "resolve", do_resolve },
 };
 
 static void
@@ -766,7 +783,8 @@ torture_create(struct runner *r, const struct json *conf)
 		json_int(json_get(conf, "period_ms"), 1, 60000, &period);
 	ev_timer_init(&t->tick, on_tick, (double)period / 1e3, (double)period / 1e3);
 	t->tick.data = t;
-	runner_plan_connect(r, "127.0.0.1", 9);
+	const char *host = json_str(json_get(conf, "host"));
+	runner_plan_connect(r, host ? host : "127.0.0.1", 9);
 	commit_at(t, "create");
 	return t;
 }
