@@ -376,6 +376,7 @@ class Config(Case):
         change(conf)
         r = Runner(RUNNER, 'modbus_master', conf, check_only=True)
         self.assertEqual(r.process.wait(5), 78)
+        r.wait(lambda: r.closed)
         r.stop()
         return [path for severity, path, _ in r.config_errors if severity == 1]
 
