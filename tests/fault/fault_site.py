@@ -14,7 +14,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.path.join(ROOT, os.environ.get('BUILD', 'build'))
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'lib'))
 
-import hat  # noqa: E402
+import eventer  # noqa: E402
 
 RUNNER = os.path.join(BUILD, 'tests', 'lib', 'torture-runner')
 SANITIZED = 'san' in os.path.basename(BUILD)
@@ -37,7 +37,7 @@ def wait(condition, what, seconds=10.0):
         time.sleep(0.002)
 
 
-class Server(hat.EventerServer):
+class Server(eventer.EventerServer):
     """Keeps ticks apart from other events: ticks[device] is a list of (arrival, pid, seq, delay in ms)."""
 
     def __init__(self, **kwargs):
@@ -59,7 +59,7 @@ class Server(hat.EventerServer):
 
 def _register(client, msg):
     t = now()
-    events = hat.Reader(msg.data)
+    events = eventer.Reader(msg.data)
     events = events.list(events.register_event)
     client.server.record(t, events)
     client.server.count += len(events)
@@ -67,7 +67,7 @@ def _register(client, msg):
         time.sleep(len(events) / client.server.per_second)
 
 
-hat._ServedClient._register = _register
+eventer._ServedClient._register = _register
 
 
 class Site:
@@ -94,7 +94,7 @@ class Site:
         self.stderr = stderr
         self.lines = []
         for n in self.names:
-            self.server.preset(PREFIX + n + '/system/enable', hat.Json(True))
+            self.server.preset(PREFIX + n + '/system/enable', eventer.Json(True))
         self.start()
         if wait_up:
             self.wait_running(self.names)
@@ -164,7 +164,7 @@ class Site:
     # --- what is done ---
 
     def tell(self, name, kind, value):
-        self.server.notify([self.server.event(PREFIX + f'{name}/system/{kind}', hat.Json(value))])
+        self.server.notify([self.server.event(PREFIX + f'{name}/system/{kind}', eventer.Json(value))])
 
     def renew(self, name):
         """Off and on again: a device without a past."""
