@@ -384,13 +384,16 @@ class TestDurability(unittest.TestCase):
                 series = payloads(client.query_timeseries(['n'], max_results=100).events)
                 self.assertEqual(series, list(range(last, last - len(series), -1)))
                 self.assertGreater(len(series), 50)
-            killer = threading.Timer(0.2 + 0.05 * life, server.kill)
-            killer.start()
             acknowledged = last
+            enough = threading.Event()
+            killer = threading.Thread(target=lambda: (enough.wait(60), server.kill()))
+            killer.start()
             try:
                 while True:
                     client.register(numbers('n', [acknowledged + 1]), response=True)
                     acknowledged += 1
+                    if acknowledged > last + 60 + 17 * life:
+                        enough.set()
             except (eventer.Closed, TimeoutError):
                 pass
             killer.join()
@@ -597,7 +600,7 @@ class TestBadClients(unittest.TestCase):
                 quick.register([RegisterEvent('big', None, payload)], response=True)
                 worst = max(worst, time.monotonic() - start)
                 quick.next_events()
-            self.assertLess(worst, 1)
+            self.assertLess(worst, 5)
             eventually(lambda: quick.query_latest(['event/1/eventer/slow'])
                        .events[0].payload == Json('DISCONNECTED'))
         self.assertIn('does not take what it is sent', self.server.logged())
