@@ -14,7 +14,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 
-import hat  # noqa: E402
+import eventer  # noqa: E402
 from iec104 import (  # noqa: E402
     CP56, STARTDT_ACT, STARTDT_CON, STOPDT_ACT, STOPDT_CON, TESTFR_ACT, TESTFR_CON, WAIT_S,
     Gate, Peer, Station, asdu, free_port, i, master_conf, s, slave_conf, u)
@@ -260,7 +260,7 @@ class Slave(unittest.TestCase):
     def test_time_tags(self):
         with self.gate([point(1)]) as gate:
             peer = self.connect()
-            gate.system('data/single/1/1', single('ON'), hat.Timestamp(1700000000, 123456))
+            gate.system('data/single/1/1', single('ON'), eventer.Timestamp(1700000000, 123456))
             a = peer.expect(30, 3, address=1)
             self.assertEqual(len(a.element), 8)
             peer.close()
@@ -371,8 +371,8 @@ class Slave(unittest.TestCase):
         port = free_port()
         with socket.create_server(('127.0.0.1', port)):
             with Gate(slave_conf(port), enable=False) as gate:
-                gate.server.preset(gate.prefix + ('system', 'enable'), hat.Json(True))
-                gate.server.notify([gate.server.event(gate.prefix + ('system', 'enable'), hat.Json(True))])
+                gate.server.preset(gate.prefix + ('system', 'enable'), eventer.Json(True))
+                gate.server.notify([gate.server.event(gate.prefix + ('system', 'enable'), eventer.Json(True))])
                 gate.wait_log('Address already in use')
 
 
@@ -421,7 +421,7 @@ class Dissector(unittest.TestCase):
                 data = {'value': value, 'quality': quality}
                 if kind in elapsed:
                     data[elapsed[kind]] = 1234
-                for stamp in (None, hat.Timestamp(1700000000, 0)):
+                for stamp in (None, eventer.Timestamp(1700000000, 0)):
                     if (stamp is None and kind in elapsed) or (kind == 'status' and stamp):
                         continue
                     gate.system(f'data/{kind}/1/{n}', {'is_test': False, 'cause': 'SPONTANEOUS',
