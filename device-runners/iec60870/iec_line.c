@@ -4,13 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "common/fdutil.h"
 
-enum { READ_SIZE = 1024, PTY_FIRST_MAJOR = 136, PTY_LAST_MAJOR = 143 };
+enum { READ_SIZE = 1024 };
 
 bool
 iec_line_may_log(struct iec_line *l)
@@ -234,16 +233,14 @@ on_writable(struct ev_loop *loop, ev_io *w, int events)
 		pump(l);
 }
 
-/* A pseudo-terminal has no speed: bytes are there as soon as they are written. */
+/* A pseudo-terminal has no speed: bytes are there as soon as they are written. It is what has no
+ * modem signals either. */
 static int64_t
 char_ns(int fd, const struct tty_params *tty)
 {
-	struct stat st;
+	int signals;
 
-	if (fstat(fd, &st) == 0 && major(st.st_rdev) >= PTY_FIRST_MAJOR &&
-	    major(st.st_rdev) <= PTY_LAST_MAJOR)
-		return 0;
-	return tty_char_ns(tty);
+	return ioctl(fd, TIOCMGET, &signals) < 0 ? 0 : tty_char_ns(tty);
 }
 
 static void

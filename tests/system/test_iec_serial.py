@@ -1,5 +1,6 @@
 """The serial IEC 60870-5 devices against each other, over lines that lose, double, delay, damage, split
 and merge frames, and over lines that are unplugged."""
+import json
 import os
 import sys
 import time
@@ -156,6 +157,39 @@ class Line(Case):
         slave.wait(lambda: any(e.payload for e in slave.events), 20)
         slave.send('system/data/scaled/1/1', lib.scaled(3))
         master.wait_event('gateway/remote_device/1/data/scaled/1/1', lib.scaled(3), at, 20)
+
+
+class Whole(unittest.TestCase):
+    """A gateway with both ends of a line, in its strictest sandbox."""
+
+    def test_gateway(self):
+        import gatewayd
+        gatewayd.program('gatewayd')
+        line = self.enterContext(Bridge())
+        module = 'hat.gateway.devices.iec101.'
+        conf = {'event_server': {'built_in': {}}, 'devices': [
+            {'module': module + 'master', **lib.master101(line.a, [lib.remote(1)]), 'name': 'm'},
+            {'module': module + 'slave', **lib.slave101(
+                line.b, [1], [lib.point('SCALED', 1, 1)]), 'name': 's'}]}
+        gate = self.enterContext(gatewayd.Gateway(conf))
+        gate.enable('m', 's')
+        gate.wait_state(['m', 's'], 'running')
+        gate.ctl('send', 'm', 'remote_device/1/enable', 'true')
+        status = 'gateway/iec101_master/m/gateway/remote_device/1/'
+        self.latest(gate, 'm', status + 'status', 'CONNECTED')
+        gate.ctl('send', 's', 'data/scaled/1/1', json.dumps(lib.scaled(77)))
+        self.latest(gate, 'm', status + 'data/scaled/1/1', lib.scaled(77))
+        line.unplug()
+        self.latest(gate, 'm', status + 'status', 'DISCONNECTED')
+        line.plug()
+        self.latest(gate, 'm', status + 'status', 'CONNECTED')
+        self.assertEqual(gate.status('m')['restarts'], 0)
+
+    def latest(self, gate, name, suffix, payload):
+        def found():
+            rows = [r for t, r in gate.events().items() if t.endswith(suffix)]
+            return rows and rows[-1]['payload'] == payload
+        gate.wait(found, f'{suffix} {payload}')
 
 
 class Config(Case):
