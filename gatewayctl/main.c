@@ -248,8 +248,10 @@ ask(struct session *client, const struct command *c, const struct options *o, in
 	buffer_init(&b, CONTROL_MAX_REQUEST);
 	json_begin_object(&w, NULL);
 	json_put_str(&w, "command", control_command_name(c->id));
-	if (!c->request(&w, o, argc, argv))
+	if (!c->request(&w, o, argc, argv)) {
+		command_usage(stderr, c);
 		goto done;
+	}
 	json_end_object(&w);
 	if (buffer_failed(&b)) {
 		fprintf(stderr, "gatewayctl: the arguments are too long\n");

@@ -102,6 +102,9 @@ session_receive(struct session *c, struct monotime deadline, struct control_repl
 	if (ready < 0)
 		return errno == EINTR ? SESSION_INTERRUPTED : lose(c, strerror(errno));
 	ssize_t n = recv(c->fd, c->packet, CONTROL_MAX_REPLY + 1, 0);
+	/* Linux tells of a close before the words that came ahead of it. */
+	if (n < 0 && errno == ECONNRESET)
+		n = recv(c->fd, c->packet, CONTROL_MAX_REPLY + 1, 0);
 	if (n < 0)
 		return errno == EINTR ? SESSION_INTERRUPTED : lose(c, strerror(errno));
 	if (n == 0)

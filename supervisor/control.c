@@ -256,7 +256,7 @@ on_refill(struct ev_loop *loop, ev_timer *w, int revents)
 }
 
 static void
-spend(struct control *control)
+spend(struct control *control, unsigned cost)
 {
 	struct monotime now = monotime_now();
 
@@ -264,7 +264,8 @@ spend(struct control *control)
 		control->budget = CONTROL_BUDGET;
 		control->budget_since = now;
 	}
-	if (control->budget == 0 || --control->budget == 0)
+	control->budget -= control->budget < cost ? control->budget : cost;
+	if (control->budget == 0)
 		pause_reading(control);
 }
 
@@ -307,7 +308,7 @@ on_readable(struct ev_loop *loop, ev_io *w, int revents)
 	} else {
 		answer(c, packet, (size_t)n);
 	}
-	spend(control);
+	spend(control, CONTROL_REQUEST_COST);
 }
 
 static void
@@ -454,7 +455,7 @@ on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 	} else {
 		take_client(control, fd, &peer);
 	}
-	spend(control);
+	spend(control, CONTROL_CONNECT_COST);
 }
 
 /* --- the socket --------------------------------------------------------------------------------

@@ -19,7 +19,9 @@ enum {
 	CONTROL_MAX_WAITING = 8 * 1024 * 1024, /* bytes that wait for one client's answer */
 	CONTROL_MAX_BEHIND = 1024 * 1024,      /* the same of a stream: it is too slow then */
 	CONTROL_MAX_TOTAL = 32 * 1024 * 1024,  /* bytes that wait for all clients together */
-	CONTROL_BUDGET = 200,	/* connections and requests in a second, of all clients */
+	CONTROL_BUDGET = 1000,		       /* for all clients in a second: */
+	CONTROL_CONNECT_COST = 1,
+	CONTROL_REQUEST_COST = 4,
 	CONTROL_RATE_MS = 5000, /* events per second are of this time, up to twice it */
 };
 

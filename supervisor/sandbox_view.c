@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/fdutil.h"
@@ -71,14 +70,19 @@ field_text(const char *text, const char *name, char *to, size_t size)
 	snprintf(to, size, "%.*s", (int)len, p ? p : "");
 }
 
+/* The first number after the limit's name; INT64_MAX where it is "unlimited". */
 static int64_t
-soft_limit(pid_t pid, enum __rlimit_resource which)
+soft_limit(const char *text, const char *name)
 {
-	struct rlimit limit;
+	const char *p = strstr(text, name);
 
-	if (prlimit(pid, which, NULL, &limit) < 0)
+	if (!p)
 		return -1;
-	return limit.rlim_cur == RLIM_INFINITY ? INT64_MAX : (int64_t)limit.rlim_cur;
+	p += strlen(name);
+	p += strspn(p, " ");
+	if (strncmp(p, "unlimited", 9) == 0)
+		return INT64_MAX;
+	return *p >= '0' && *p <= '9' ? strtoll(p, NULL, 10) : -1;
 }
 
 /* 1: another namespace than ours, 0: ours, -1: not to be seen. */
@@ -116,10 +120,12 @@ sandbox_view_read(pid_t pid, struct sandbox_view *v)
 	field_text(text, "Groups", v->groups, sizeof(v->groups));
 	if (read_file(pid, "smaps_rollup", text, sizeof(text)))
 		v->pss_kib = field_number(text, "Pss", 0);
-	v->address_space = soft_limit(pid, RLIMIT_AS);
-	v->open_files = soft_limit(pid, RLIMIT_NOFILE);
-	v->processes = soft_limit(pid, RLIMIT_NPROC);
-	v->core = soft_limit(pid, RLIMIT_CORE);
+	if (!read_file(pid, "limits", text, sizeof(text)))
+		text[0] = '\0';
+	v->address_space = soft_limit(text, "Max address space");
+	v->open_files = soft_limit(text, "Max open files");
+	v->processes = soft_limit(text, "Max processes");
+	v->core = soft_limit(text, "Max core file size");
 	for (size_t i = 0; i < SANDBOX_VIEW_NAMESPACES; i++)
 		v->namespaces[i] = is_other_namespace(pid, sandbox_view_namespaces[i]);
 	return 0;

@@ -1,6 +1,6 @@
 /*
- * What is really in force for a runner, read from the kernel (proc(5),
- * prlimit(2)), not from the configuration. In the supervisor.
+ * What is really in force for a runner, read from the kernel
+ * (proc(5)), not from the configuration. In the supervisor.
  */
 #ifndef SUPERVISOR_SANDBOX_VIEW_H
 #define SUPERVISOR_SANDBOX_VIEW_H

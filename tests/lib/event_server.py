@@ -147,6 +147,9 @@ class Client:
             self.server.store(type_, payload, source, now)
 
     def on_query(self, first, r):
+        if self.server.mute:
+            self.server.muted += 1
+            return
         r.int()
         patterns = r.optional(lambda: r.array(r.type))
         with self.server.lock:
@@ -167,6 +170,7 @@ class EventServer:
         self.latest = {}
         self.events = []  # (type, payload, source timestamp) in order
         self.connects = 0
+        self.mute, self.muted = False, 0  # no query is answered
         self.clients = []
         self.instance = 0
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -231,8 +235,9 @@ class EventServer:
                 pass
 
     def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
+        if self.listener.fileno() >= 0:
+            self.listener.shutdown(socket.SHUT_RDWR)
+            self.listener.close()
         self.cut()
 
     def __enter__(self):

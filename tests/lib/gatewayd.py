@@ -59,7 +59,7 @@ class CtlError(Exception):
     """gatewayctl ended with another code than 0."""
 
     def __init__(self, argv, code, text):
-        super().__init__(f"{' '.join(argv)}: exit {code}: {text.strip()}")
+        super().__init__(f"{' '.join(map(str, argv))}: exit {code}: {text.strip()}")
         self.code = code
         self.text = text
 
