@@ -284,6 +284,39 @@ def started_without_standard_descriptors(quick):
         return 'stdin and stdout closed, SIGCHLD ignored'
 
 
+def control_clients_say_nothing(quick):
+    count = 1000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    with Site(3) as site:
+        fds, rss = site.fds(), site.rss_kib()
+        path = os.path.join(site.dir, 'control')
+        clients = []
+        for _ in range(count):
+            s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            s.settimeout(1)
+            try:
+                s.connect(path)
+            except OSError:
+                pass
+            clients.append(s)
+        t = now()
+        os.kill(site.runner('d0'), signal.SIGKILL)
+        wait(lambda: site.word('d0', 'running', True, t), 'd0 again')
+        ticking(site, site.names, now())
+        open_fds, grown = site.fds() - fds, site.rss_kib() - rss
+        for s in clients:
+            s.close()
+        wait(lambda: site.fds() <= fds, f'{fds} descriptors, {site.fds()} are open')
+        status = subprocess.run([os.path.join(BUILD, 'gatewayctl'), '--socket', path, 'status'],
+                                capture_output=True, timeout=5, check=False)
+        if status.returncode != 0:
+            raise AssertionError(f'gatewayctl status: {status.stderr}')
+        if grown > 16 * 1024 or not 0 < open_fds <= 64:
+            raise AssertionError(f'grew by {grown} KiB, {open_fds} descriptors')
+        return f'{count} clients, {open_fds} of them let in, supervisor +{grown} KiB'
+
+
 def two_hundred_runners(quick):
     start = now()
     with Site(200, device=lambda i: {'period_ms': 1000}, wait_up=False) as site:
@@ -315,7 +348,7 @@ def as_an_unprivileged_user(quick):
         os.setuid(nobody)
 
     program = [os.path.join(BUILD, 'gatewayd')]
-    with Site(3, preexec=preexec, program=program) as site:
+    with Site(3, preexec=preexec, program=program, uid=nobody) as site:
         t = now()
         site.tell('d0', 'torture', 'ptrace')
         wait(lambda: site.line('denied system call ptrace', t), 'an obituary')
@@ -368,4 +401,4 @@ CASES = [event_server_ends_in_mid_frame, event_server_sends_garbage, event_serve
          name_resolution_hangs, no_descriptors_left, no_memory_left, the_log_is_full,
          nobody_reads_the_log, killed_it_leaves_no_runner, sigterm_is_an_orderly_end,
          sigterm_waits_for_nobody_for_ever, started_without_standard_descriptors,
-         two_hundred_runners, as_an_unprivileged_user, the_kernel_says_what_is_in_force]
+         control_clients_say_nothing, two_hundred_runners, as_an_unprivileged_user, the_kernel_says_what_is_in_force]
