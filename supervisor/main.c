@@ -20,6 +20,7 @@
 #include "supervisor/control.h"
 #include "supervisor/engine.h"
 #include "supervisor/eventd.h"
+#include "supervisor/kernel_features.h"
 #include "supervisor/monitor.h"
 
 #define DEFAULT_CONFIG "/etc/gatewayd/gatewayd.yaml"
@@ -356,7 +357,9 @@ open_control(struct gateway *g)
 static int
 run(struct gateway *g)
 {
-	if (find_directories(g) < 0)
+	const struct kernel_features kernel = kernel_features_read();
+
+	if (kernel_features_check(&kernel, g->config) < 0 || find_directories(g) < 0)
 		return EXIT_FAILURE;
 	g->broker = broker_new(g->loop);
 	if (!g->broker || engine_init(&g->engine, g->loop, g->broker, g->config, g->libexec, g->zone) < 0) {

@@ -74,10 +74,12 @@ class Site:
     """count devices d0, d1, ...; conf: more keys of the configuration; device(i): more keys of a device."""
 
     def __init__(self, count=1, conf=None, device=None, server=None, preexec=None, stderr=None,
-                 program=None, wait_up=True):
+                 program=None, wait_up=True, uid=None):
         self.dir = tempfile.mkdtemp(prefix='gatewayd-fault-')
         # Runners under another user have to reach it.
         os.chmod(self.dir, 0o755)
+        if uid is not None:
+            os.chown(self.dir, uid, -1)
         self.server = server or Server()
         self.names = [f'd{i}' for i in range(count)]
         devices = [{'name': n, 'runner': RUNNER, 'type': 'torture', **(device(i) if device else {})}
