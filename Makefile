@@ -152,7 +152,11 @@ interop: all test-tools
 fault: all test-tools
 	@BUILD=$(B) tests/fault/run
 
-bench: all test-tools
+# Figures, beside hat-gateway where PyPI is in reach. BENCH=quick: the bounded version; BENCH_ROWS: some rows.
+BENCH_TOOLS := $(patsubst %.c,$(B)/%,$(filter-out tests/bench/tool.c,$(wildcard tests/bench/*.c)))
+$(BENCH_TOOLS): %: %.o $(B)/tests/bench/tool.o $(TEST_ARCHIVES)
+	$(LINK) $< $(B)/tests/bench/tool.o -Wl,--start-group $(TEST_ARCHIVES) -Wl,--end-group $(TEST_LIBS)
+bench: all $(BENCH_TOOLS)
 	@BUILD=$(B) tests/bench/run
 
 soak: all test-tools
