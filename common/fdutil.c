@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 void
@@ -26,4 +28,16 @@ int
 fd_set_cloexec(int fd, int on)
 {
 	return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0);
+}
+
+void
+fd_write_now(int fd, const void *p, size_t n)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLOUT };
+
+	if (send(fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 || errno != ENOTSOCK)
+		return;
+	/* A pipe that is writable has room for PIPE_BUF bytes. */
+	if (poll(&ready, 1, 0) == 1 && ready.revents & POLLOUT && write(fd, p, n) < 0)
+		return;
 }

@@ -1,13 +1,14 @@
 #include "common/log.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/utf8.h"
+#include "common/fdutil.h"
 
 enum {
 	LOG_MAX_TEXT = 1024, /* a line is cut here */
@@ -74,6 +75,26 @@ log_clean(char *text)
 	}
 }
 
+/* A terminal that was stopped may take a part of a line and block for the rest: it is opened once
+ * more, for a flag that is ours alone. */
+static int
+stderr_fd(void)
+{
+	static int terminal = -1;
+
+	if (!isatty(STDERR_FILENO))
+		return STDERR_FILENO;
+	if (terminal < 0)
+		terminal = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	return terminal < 0 ? STDERR_FILENO : terminal;
+}
+
+void
+log_write_stderr(const char *line, size_t n)
+{
+	fd_write_now(stderr_fd(), line, n);
+}
+
 static void
 write_stderr(enum log_level level, const char *device, const char *text)
 {
@@ -96,10 +117,11 @@ write_stderr(enum log_level level, const char *device, const char *text)
 		n = sizeof(line);
 		line[n - 1] = '\n';
 	}
-	/* A log that cannot be written must not stop the work: the line is lost. A pipe that has room at
-	 * all has it for PIPE_BUF bytes, and a line is shorter. */
-	struct pollfd room = { .fd = STDERR_FILENO, .events = POLLOUT };
-	if (poll(&room, 1, 0) == 1 && room.revents & POLLOUT) {
+	/* A log that cannot be written must not stop the work: the line is lost. */
+	if (target == LOG_TARGET_STDERR) {
+		log_write_stderr(line, (size_t)n);
+	} else {
+		/* A runner's pipe: it does not block, and its filter knows no poll. */
 		ssize_t written = write(STDERR_FILENO, line, (size_t)n);
 		(void)written;
 	}

@@ -9,6 +9,7 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 /* syslog's severities (RFC 5424), so that "<N>" prefixes mean what systemd takes them for. */
 enum log_level {
@@ -44,6 +45,9 @@ void log_relay(enum log_level level, const char *device, const char *event, cons
     __attribute__((format(printf, 4, 5)));
 void log_vwrite(enum log_level level, const char *device, const char *event, const char *fmt,
     va_list ap);
+
+/* A whole line to standard error, where it takes it at once; never waits for it. */
+void log_write_stderr(const char *line, size_t n);
 
 #define log_error(...) log_write(LOG_LEVEL_ERROR, NULL, NULL, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_LEVEL_WARNING, NULL, NULL, __VA_ARGS__)

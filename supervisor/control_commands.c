@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "supervisor/control_client.h"
+#include "supervisor/log_sink.h"
 
 enum {
 	MAX_PATTERNS = 512 * 1024, /* bytes of encoded types in a query */
@@ -339,6 +340,7 @@ set_level(struct control_client *c, struct child *child)
 	const char *level = json_str(json_get(json_root(c->request), "level"));
 
 	child_set_log_level(child, (enum log_level)log_level_parse(level));
+	log_sink_set_device_level(child->conf->name, log_level_parse(level));
 	put_result(c, child->conf->name, level);
 }
 
@@ -351,7 +353,7 @@ control_on_log(struct control_client *c, const struct json *request)
 	if (control_each_device(c, request, set_level) < 0)
 		return;
 	if (!names || names->count == 0) {
-		log_set_level((enum log_level)log_level_parse(level));
+		log_sink_set_level((enum log_level)log_level_parse(level));
 		put_result(c, "gatewayd", level);
 	}
 	control_finish(c, CONTROL_DONE, NULL);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "supervisor/control_client.h"
+#include "supervisor/log_sink.h"
 #include "supervisor/sandbox_view.h"
 
 static void
@@ -326,7 +327,7 @@ control_on_info(struct control_client *c, const struct json *request)
 	json_put_int(w, "pid", getpid());
 	json_put_int(w, "uptime", monotime_diff_ms(monotime_now(), control->started));
 	json_put_str(w, "config", control->hooks.config_path);
-	json_put_str(w, "log_level", log_level_name(log_get_level()));
+	json_put_str(w, "log_level", log_level_name(log_sink_device_level(NULL)));
 	json_put_bool(w, "engine", e->active);
 	put_server(w, e);
 	json_put_int(w, "devices", (int64_t)e->device_count);

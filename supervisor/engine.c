@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "supervisor/log_sink.h"
 
 enum {
 	PREFIX_MAX_SEGMENTS = 4,
@@ -465,7 +466,7 @@ add_device(struct engine *e, const struct config_device *conf)
 	size_t n = device_prefix(e->config, conf, segments);
 
 	d->engine = e;
-	d->child = child_new(&e->host, conf, segments, n, log_get_level());
+	d->child = child_new(&e->host, conf, segments, n, log_sink_device_level(conf->name));
 	if (!d->child)
 		return -1;
 	d->child->slot = d;

@@ -4,12 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
-#include <systemd/sd-journal.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "common/fdutil.h"
 #include "supervisor/log_limit.h"
 #include "supervisor/syslog_out.h"
 
@@ -26,7 +27,7 @@ struct device_level {
 static struct {
 	struct config_log conf; /* its syslog_host is not used after log_sink_open() */
 	bool on_journal;	/* standard error is the journal's stream */
-	bool has_journal;	/* sd_journal_sendv() is silent where there is none */
+	int journal;		/* a socket for its datagrams; 0: none yet */
 	bool syslog_open;
 	struct syslog_out syslog;
 	struct log_limit limit;
@@ -70,36 +71,27 @@ write_stderr(enum log_level level, const char *device, const char *text, bool pr
 		line[n - 1] = '\n';
 	}
 	/* A log that cannot be written must not stop the work: the line is lost. */
-	ssize_t written = write(STDERR_FILENO, line, (size_t)n);
-	(void)written;
+	log_write_stderr(line, (size_t)n);
 }
 
-/* With its fields, so that "journalctl DEVICE=plc1" works. Returns false where there is no journal.
- */
+/* With its fields, so that "journalctl DEVICE=plc1" works: journald's own datagrams, which do not
+ * wait for a journald that hangs. Returns false where it does not take the line. */
 static bool
 write_journal(enum log_level level, const char *device, const char *event, const char *text)
 {
-	char priority[16], fields[3][MAX_LINE];
-	struct iovec iov[5] = {
-		{ priority,
-		    (size_t)snprintf(priority, sizeof(priority), "PRIORITY=%d", (int)level) },
-		{ (char[]){ "SYSLOG_IDENTIFIER=gatewayd" },
-		    sizeof("SYSLOG_IDENTIFIER=gatewayd") - 1 },
-	};
-	int n = 2;
+	static const struct sockaddr_un address = { AF_UNIX, "/run/systemd/journal/socket" };
+	char fields[2 * MAX_LINE];
+	int n = snprintf(fields, sizeof(fields),
+	    "PRIORITY=%d\nSYSLOG_IDENTIFIER=gatewayd\nMESSAGE=%s%s%s\n%s%s%s%s%s%s", (int)level,
+	    device ? device : "", device ? ": " : "", text, device ? "DEVICE=" : "",
+	    device ? device : "", device ? "\n" : "", event ? "EVENT=" : "", event ? event : "",
+	    event ? "\n" : "");
 
-	snprintf(
-	    fields[0], MAX_LINE, "MESSAGE=%s%s%s", device ? device : "", device ? ": " : "", text);
-	iov[n++] = (struct iovec){ fields[0], strlen(fields[0]) };
-	if (device) {
-		snprintf(fields[1], MAX_LINE, "DEVICE=%s", device);
-		iov[n++] = (struct iovec){ fields[1], strlen(fields[1]) };
-	}
-	if (event) {
-		snprintf(fields[2], MAX_LINE, "EVENT=%s", event);
-		iov[n++] = (struct iovec){ fields[2], strlen(fields[2]) };
-	}
-	return sink.has_journal && sd_journal_sendv(iov, n) == 0;
+	if (sink.journal <= 0)
+		sink.journal = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return n < (int)sizeof(fields) &&
+	       sendto(sink.journal, fields, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL,
+		   (const struct sockaddr *)&address, sizeof(address)) == n;
 }
 
 static bool
@@ -233,6 +225,13 @@ log_sink_set_device_level(const char *device, int level)
 	return r;
 }
 
+void
+log_sink_set_level(enum log_level level)
+{
+	sink.conf.level = level;
+	apply_levels();
+}
+
 int
 log_sink_open(const struct config_log *conf)
 {
@@ -243,7 +242,6 @@ log_sink_open(const struct config_log *conf)
 	sink.conf = *conf;
 	sink.syslog_open = false;
 	sink.on_journal = stderr_is_journal();
-	sink.has_journal = access("/run/systemd/journal/socket", W_OK) == 0;
 	if (conf->syslog.on) {
 		r = syslog_out_open(&sink.syslog, conf);
 		sink.syslog_open = r == 0;
@@ -284,6 +282,9 @@ log_sink_close(void)
 		remove_level(&sink.levels[sink.level_count - 1]);
 	free(sink.levels);
 	sink.levels = NULL;
+	if (sink.journal > 0)
+		fd_close(sink.journal);
+	sink.journal = 0;
 	sink.syslog_open = false;
 	log_set_sink(NULL);
 	log_set_level(sink.conf.level);

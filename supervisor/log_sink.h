@@ -23,6 +23,8 @@ int log_sink_open(const struct config_log *conf);
 /* Says what was left out, and gives the log back to standard error. */
 void log_sink_close(void);
 
+/* Of lines that are about no device, or about one without a level of its own. */
+void log_sink_set_level(enum log_level level);
 /* Of lines about this device: the runner's and the supervisor's. level -1: the gateway's level
  * again. Returns 0, or -1 with errno ENOMEM. */
 int log_sink_set_device_level(const char *device, int level);

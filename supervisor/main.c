@@ -21,6 +21,7 @@
 #include "supervisor/engine.h"
 #include "supervisor/eventd.h"
 #include "supervisor/kernel_features.h"
+#include "supervisor/log_sink.h"
 #include "supervisor/monitor.h"
 
 #define DEFAULT_CONFIG "/etc/gatewayd/gatewayd.yaml"
@@ -44,7 +45,7 @@ struct gateway {
 	bool connected;
 	struct control *control;
 	ev_signal signals[3];
-	ev_timer watchdog;
+	ev_timer watchdog, log_tick;
 	int exit_code;
 	bool stopping;
 };
@@ -230,6 +231,33 @@ watch_signals(struct gateway *g)
 	}
 }
 
+/* Lines go where the configuration says; -v shows everything, on standard error as well. */
+static void
+open_log(struct gateway *g)
+{
+	struct config_log conf = g->config->log;
+
+	if (g->verbose) {
+		conf.level = LOG_LEVEL_DEBUG;
+		conf.console = (struct config_log_target){ true, LOG_LEVEL_DEBUG };
+	}
+	if (log_sink_open(&conf) < 0)
+		log_error("log: the syslog daemon at %s is not to be found: %s", conf.syslog_host,
+		    strerror(errno));
+	for (size_t i = 0; i < g->config->device_count && !g->verbose; i++) {
+		const struct config_device *d = &g->config->devices[i];
+		log_sink_set_device_level(
+		    d->name, d->log_level == conf.level ? -1 : (int)d->log_level);
+	}
+}
+
+static void
+on_log_tick(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop, (void)w, (void)revents;
+	log_sink_tick(monotime_now());
+}
+
 static int
 run_check(struct gateway *g)
 {
@@ -359,6 +387,7 @@ run(struct gateway *g)
 {
 	const struct kernel_features kernel = kernel_features_read();
 
+	open_log(g);
 	if (kernel_features_check(&kernel, g->config) < 0 || find_directories(g) < 0)
 		return EXIT_FAILURE;
 	g->broker = broker_new(g->loop);
@@ -369,6 +398,8 @@ run(struct gateway *g)
 	if (open_control(g) < 0)
 		return EXIT_FAILURE;
 	watch_signals(g);
+	ev_timer_init(&g->log_tick, on_log_tick, LOG_SINK_TICK_MS / 1e3, LOG_SINK_TICK_MS / 1e3);
+	ev_timer_start(g->loop, &g->log_tick);
 	if (connect_server(g) < 0) {
 		control_close(g->control);
 		log_error("start: out of memory");
@@ -425,6 +456,8 @@ main(int argc, char **argv)
 	/* Not the default loop: it would reap children that are ours to reap. */
 	g->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
 	code = g->loop ? g->check ? run_check(g) : run(g) : EXIT_FAILURE;
+	if (!g->check)
+		log_sink_close();
 	config_free(g->config);
 	ev_loop_destroy(g->loop);
 	return code;

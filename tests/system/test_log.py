@@ -1,0 +1,254 @@
+"""Where gatewayd's lines go, which of them, and that nobody who should take them can hold it up."""
+
+import contextlib
+import os
+import pty
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+from gatewayd import Ctl, Gateway, probe, program, wait_until
+
+MODBUS = {
+    "connection": {
+        "modbus_type": "TCP",
+        "transport": {"type": "TCP", "host": "127.0.0.1", "port": 1},
+        "connect_timeout": 1, "connect_delay": 60, "request_timeout": 1, "request_delay": 0,
+        "request_retry_immediate_count": 1, "request_retry_delayed_count": 1,
+        "request_retry_delay": 1},
+    "remote_devices": [],
+}
+
+
+def modbus(name):
+    return {"name": name, "module": "hat.gateway.devices.modbus.master", **MODBUS}
+
+
+def python_log(handlers, level="DEBUG", loggers=None):
+    return {"version": 1, "handlers": handlers, "loggers": loggers or {},
+            "root": {"level": level, "handlers": list(handlers)}}
+
+
+class Receiver:
+    """What arrives at a datagram socket."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.lines = []
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        with contextlib.suppress(OSError):
+            while data := self.sock.recv(65536):
+                self.lines.append(data.decode())
+
+    def find(self, *texts):
+        return next((line for line in self.lines if all(t in line for t in texts)), None)
+
+
+class TestLevels(unittest.TestCase):
+
+    def test_a_device_speaks_louder_at_run_time(self):
+        with Gateway({"devices": [modbus("m1"), modbus("m2")]}) as g:
+            g.enable("m1", "m2")
+            g.wait_state(["m1", "m2"], "running")
+            g.ctl("send", "m1", "unheard/of", "1")
+            g.ctl("log", "m1", "debug")
+            self.assertEqual(g.status("m1")["name"], "m1")
+            g.ctl("send", "m1", "unheard/of", "1")
+            g.ctl("send", "m2", "unheard/of", "1")
+            line = g.wait_log("m1: an event of an unknown type")
+            self.assertIn("debug", line)
+            self.assertEqual(sum("unknown type" in line for line in g.log()), 1)
+            g.ctl("log", "m1", "error")
+            g.ctl("restart", "m1")
+            g.ctl("restart", "m2")
+            g.wait_log("m2: stopping -> ")
+            g.wait_state("m1", "running")
+            self.assertFalse([x for x in g.log() if "m1: stopping" in x])
+
+    def test_the_gateways_level_is_not_its_devices(self):
+        with Gateway({"devices": [modbus("m1")]}) as g:
+            g.ctl("log", "m1", "debug")
+            self.assertEqual(g.ctl("info")[0]["log_level"], "info")
+            g.ctl("log", "warning")
+            self.assertEqual(g.ctl("info")[0]["log_level"], "warning")
+            self.assertEqual(g.ctl("show", "m1")[0]["device"]["log_level"], "warning")
+
+    def test_levels_of_the_configuration(self):
+        log = python_log({"c": {"class": "logging.StreamHandler"}}, "INFO",
+                         {"hat.gateway.devices.modbus.master": {"level": "DEBUG"}})
+        with Gateway({"devices": [modbus("m1"), probe("p1")], "log": log}) as g:
+            self.assertEqual(g.ctl("show", "m1")[0]["device"]["log_level"], "debug")
+            self.assertEqual(g.ctl("show", "p1")[0]["device"]["log_level"], "info")
+            g.enable("m1")
+            g.wait_state("m1", "running")
+            g.ctl("send", "m1", "unheard/of", "1")
+            g.wait_log("m1: an event of an unknown type")
+
+    def test_a_flood_is_limited_and_told(self):
+        with Gateway({"devices": [probe("p1"), probe("p2")]}) as g:
+            g.enable("p1", "p2")
+            g.wait_state(["p1", "p2"], "running")
+            g.ctl("send", "p1", "do", '"flood"')
+            g.wait_log("lines of output were left out")
+            self.assertLess(len(g.log()), 400)
+            g.ctl("send", "p2", "do", '"print hello"')
+            g.wait_log("p2: hello")
+
+
+class TestTargets(unittest.TestCase):
+
+    def test_syslog_over_udp(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.bind(("127.0.0.1", 0))
+            got = Receiver(s)
+            log = python_log({"s": {"class": "logging.handlers.SysLogHandler",
+                                    "address": ["127.0.0.1", s.getsockname()[1]]}})
+            with Gateway({"devices": [probe("p1")], "log": log}) as g:
+                g.enable("p1")
+                g.wait_state("p1", "running")
+                wait_until(lambda: got.find("p1: starting -> running"), "the line")
+                line = got.find("p1: starting -> running")
+                self.assertTrue(line.startswith("<30>"), line)  # daemon.info
+                self.assertIn("gatewayd", line)
+                self.assertEqual([x for x in g.log() if "starting -> running" in x], [])
+
+    def test_syslog_over_a_unix_socket(self):
+        with tempfile.TemporaryDirectory() as d, socket.socket(
+                socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            path = os.path.join(d, "log")
+            s.bind(path)
+            got = Receiver(s)
+            log = python_log({"s": {"class": "logging.handlers.SysLogHandler", "address": path}})
+            with Gateway({"devices": [probe("p1")], "log": log}) as g:
+                g.enable("p1")
+                wait_until(lambda: got.find("p1: starting -> running"), "the line")
+                os.unlink(path)
+                g.ctl("restart", "p1")  # and nothing waits for a syslog that is gone
+                g.wait_state("p1", "running")
+
+    @unittest.skipUnless(os.geteuid() == 0, "a mount namespace needs root")
+    def test_journal_fields(self):
+        with tempfile.TemporaryDirectory() as d, socket.socket(
+                socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            os.mkdir(os.path.join(d, "journal"))
+            s.bind(os.path.join(d, "journal", "socket"))
+            stream, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            st = os.fstat(end.fileno())
+            got = Receiver(s)
+            self.gateway_in_journal(d, end, f"{st.st_dev}:{st.st_ino}", got, stream)
+            fields = got.find("MESSAGE=p1: starting -> running").splitlines()
+            self.assertEqual(fields, ["PRIORITY=6", "SYSLOG_IDENTIFIER=gatewayd",
+                                      "MESSAGE=p1: starting -> running", "DEVICE=p1",
+                                      "EVENT=state"])
+            stream.close()
+            end.close()
+
+    def gateway_in_journal(self, folder, end, journal_stream, got, stream):
+        g = Gateway({"devices": [probe("p1")]}, start=False)
+        try:
+            command = ('mkdir -p /run/systemd && mount -t tmpfs none /run/systemd && '
+                       f'mkdir /run/systemd/journal && mount --bind {folder}/journal '
+                       f'/run/systemd/journal && exec "$@"')
+            g.process = subprocess.Popen(
+                ["unshare", "-m", "sh", "-c", command, "sh", program("gatewayd"), "--config",
+                 g.config], env={**g.env, "JOURNAL_STREAM": journal_stream}, stderr=end,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            g._reader = threading.Thread(target=lambda: None)
+            g._reader.start()
+            g.ctl = Ctl(g.socket)
+            g.wait(g._answers, "the control socket answers")
+            g.enable("p1")
+            wait_until(lambda: got.find("p1: starting -> running"), "the line")
+            # Without journald the lines go to its stream, with their priority.
+            got.sock.close()
+            os.unlink(os.path.join(folder, "journal", "socket"))
+            g.ctl("restart", "p1")
+            stream.settimeout(10)
+            text = b""
+            while b"<6>p1: starting -> running" not in text:
+                text += stream.recv(4096)
+        finally:
+            g.close()
+
+
+class TestNobodyHoldsItUp(unittest.TestCase):
+
+    def run_with(self, stderr, busy=200):
+        """A gateway that says much and still answers and stops."""
+        log = python_log({"c": {"class": "logging.StreamHandler"}})
+        g = Gateway({"devices": [probe("p1")], "log": log}, start=False)
+        try:
+            g.process = subprocess.Popen(
+                [program("gatewayd"), "--config", g.config, "--verbose"], env=g.env,
+                stderr=stderr, stdout=stderr, stdin=subprocess.DEVNULL)
+            g._reader = threading.Thread(target=lambda: None)
+            g._reader.start()
+            g.ctl = Ctl(g.socket)
+            g.wait(g._answers, "the control socket answers")
+            g.enable("p1")
+            g.wait_state("p1", "running")
+            for _ in range(busy // 50):
+                g.ctl("send", "p1", "do", '"flood"')
+                time.sleep(0.3)
+                g.ctl("restart", "p1")
+                g.wait_state("p1", "running")
+            self.assertEqual(g.stop(), 0)
+        finally:
+            g.close()
+
+    def test_a_full_disk(self):
+        with open("/dev/full", "wb") as f:
+            self.run_with(f)
+
+    def test_a_pipe_that_nobody_reads(self):
+        r, w = os.pipe()
+        try:
+            os.set_blocking(w, False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    os.write(w, b"x" * 4096)
+            os.set_blocking(w, True)
+            self.run_with(w)
+        finally:
+            os.close(r)
+            os.close(w)
+
+    def test_a_pipe_whose_reader_is_gone(self):
+        r, w = os.pipe()
+        os.close(r)
+        try:
+            self.run_with(w)
+        finally:
+            os.close(w)
+
+    def test_a_socket_that_nobody_reads(self):
+        a, b = socket.socketpair()
+        with a, b:
+            b.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    b.send(b"x" * 4096)
+            b.setblocking(True)
+            self.run_with(b)
+
+    def test_a_terminal_that_was_stopped(self):
+        leader, terminal = pty.openpty()
+        try:
+            os.set_blocking(terminal, False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    os.write(terminal, b"x" * 256)
+            os.set_blocking(terminal, True)
+            self.run_with(terminal)
+        finally:
+            os.close(leader)
+            os.close(terminal)
+
+
+if __name__ == "__main__":
+    unittest.main()
