@@ -182,7 +182,7 @@ test-tools: $(TOOLS)
 demo-tools: $(filter %/modbus-sim,$(TOOLS))
 define TOOL_RULE
 $(B)/tests/lib/$(subst _,-,$(1)): $(B)/tests/lib/$(1).o $(TEST_ARCHIVES)
-	$$(LINK) $$< -Wl,--start-group $$(TEST_ARCHIVES) -Wl,--end-group $$(TEST_LIBS)
+	$$(LINK) $$< -Wl,--start-group $$(TEST_ARCHIVES) -Wl,--end-group $$(filter-out -lcheck -lsubunit,$$(TEST_LIBS))
 endef
 $(foreach t,$(TOOL_SOURCES),$(eval $(call TOOL_RULE,$(t))))
 
