@@ -26,7 +26,7 @@ static struct conf_data data[] = {
 enum { COUNT = sizeof(data) / sizeof(data[0]) };
 
 static struct cache cache;
-static char touched[512];
+static char touched[2 * MODBUS_MAX_VALUE_TEXT];
 
 static void
 on_touch(void *arg, const struct conf_data *d, const uint8_t *value)
