@@ -144,6 +144,8 @@ read_connection(struct conf_master *c, const struct json *tree)
 	c->connect_delay_ns = conf_ns(tree, "connect_delay", 0);
 	c->pause_ns = conf_ns(tree, "connect_pause", 0);
 	c->request_timeout_ns = conf_ns(tree, "request_timeout", 0);
+	if (c->request_timeout_ns < CONF_MIN_TIMEOUT_NS)
+		c->request_timeout_ns = CONF_MIN_TIMEOUT_NS;
 	c->request_delay_ns = conf_ns(tree, "request_delay", 0);
 	c->retry_immediate = (unsigned)conf_integer(tree, "request_retry_immediate_count", 0);
 	c->retry_delayed = (unsigned)conf_integer(tree, "request_retry_delayed_count", 0);

@@ -52,7 +52,7 @@ struct master {
 	struct remote *asked; /* whose request is under way */
 	bool asked_write;
 	bool failing; /* the last attempt to connect failed: say it once */
-	struct ratelimit noise, refused;
+	struct ratelimit noise, losses, bad_writes;
 	uint64_t *requests, *timeouts, *late, *bad, *connects, *writes;
 };
 
@@ -196,7 +196,7 @@ lost(struct master *m, const char *why)
 	m->asked = NULL;
 	int64_t wait = reconnect_lost(&m->reconnect, answered, now);
 	unsigned unsaid;
-	if (ratelimit_pass(&m->refused, now, &unsaid))
+	if (ratelimit_pass(&m->losses, now, &unsaid))
 		log_notice("connection lost: %s (%u times since the last line); next try in %.3g s",
 		    why, unsaid, (double)wait * 1e-9);
 	for (size_t i = 0; i < m->conf.count; i++)
@@ -459,9 +459,19 @@ on_enable(struct master *m, struct remote *r, const struct runner_event *e)
 }
 
 static void
+refuse_write(struct master *m, const char *name, const char *why)
+{
+	unsigned count;
+
+	if (ratelimit_pass(&m->bad_writes, monotime_now(), &count))
+		log_warning(
+		    "write of %s refused: %s (%u times since the last line)", name, why, count);
+}
+
+static void
 on_write(struct master *m, struct remote *r, const char *name, const struct runner_event *e)
 {
-	char err[128] = "no JSON";
+	char err[128];
 	struct json_doc *doc =
 	    e->payload == RUNNER_PAYLOAD_JSON
 		? json_parse(e->data, e->len, MAX_PAYLOAD_NODES, err, sizeof(err))
@@ -471,14 +481,11 @@ on_write(struct master *m, struct remote *r, const char *name, const struct runn
 	const struct json *value = json_get(root, "value");
 
 	if (!request_id || !value || value->type != JSON_NUMBER)
-		log_warning(
-		    "write of %s refused: expected {request_id: string, value: integer}%s%s", name,
-		    doc ? "" : ", ", doc ? "" : err);
+		refuse_write(m, name, "expected {request_id: string, value: integer}");
 	else if (m->state != MASTER_CONNECTED)
-		log_warning("write of %s lost: not connected", name);
+		refuse_write(m, name, "not connected");
 	else if (!remote_add_write(r, name, request_id, value->text, value->len))
-		log_warning("write of %s refused: device %u has no such coil or holding register",
-		    name, r->conf->unit);
+		refuse_write(m, name, "no such coil or holding register");
 	json_free(doc);
 }
 

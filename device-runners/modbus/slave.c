@@ -21,6 +21,7 @@ enum {
 	MAX_PAYLOAD_NODES = 64, /* of a system event */
 	MAX_WRITE = 48 * 1024,	/* bytes of JSON that one write's data may take */
 	REOPEN_MS = 1000,	/* a serial port that is gone is tried again */
+	REST_MS = 1000,		/* before accepting again */
 };
 
 struct slave {
@@ -28,14 +29,16 @@ struct slave {
 	struct ev_loop *loop;
 	struct conf_slave conf;
 	struct cache cache;
-	bool *live; /* by data: an event came, which is newer than the query */
+	bool *live;	 /* by data: an event came, which is newer than the query */
+	uint32_t *names; /* indices of the data, by name */
 	int resource;
 	uint32_t open_id;
 	bool running, stopped;
 	int listener;
 	ev_io accept;
 	ev_timer reopen;
-	ev_idle reap; /* frees peers that were lost */
+	ev_timer rest; /* before accepting again, where descriptors ran out */
+	ev_idle reap;  /* frees peers that were lost */
 	struct tty_alarm *alarm;
 	struct peer *peers;
 	size_t peer_count;
@@ -285,11 +288,29 @@ on_acceptable(struct ev_loop *loop, ev_io *w, int events)
 	socklen_t len = sizeof(from);
 	int fd = accept4(s->listener, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-	(void)loop, (void)events;
-	if (fd >= 0)
+	(void)events;
+	if (fd >= 0) {
 		admit(s, fd, &from);
-	else if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
-		runner_fail(s->runner, "accept: %s", strerror(errno));
+		return;
+	}
+	/* Out of descriptors: who waits goes on waiting, and the loop does not spin on it. */
+	if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+		log_warning("accept: %s; new masters wait for %d ms", strerror(errno), REST_MS);
+		ev_io_stop(loop, w);
+		ev_timer_start(loop, &s->rest);
+	}
+}
+
+static void
+on_rested(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct slave *s = w->data;
+
+	(void)events;
+	ev_timer_stop(loop, w);
+	ev_timer_set(w, REST_MS * 1e-3, 0);
+	if (s->listener >= 0)
+		ev_io_start(loop, &s->accept);
 }
 
 static void
@@ -370,11 +391,29 @@ on_alarm(void *arg)
  */
 
 static int
+by_name(const void *a, const void *b, void *arg)
+{
+	const struct conf_data *data = arg;
+
+	return strcmp(data[*(const uint32_t *)a].name, data[*(const uint32_t *)b].name);
+}
+
+/* Index of the data, or -1. */
+static int
 find_data(const struct slave *s, const char *name)
 {
-	for (size_t i = 0; i < s->conf.count; i++)
-		if (strcmp(s->conf.data[i].name, name) == 0)
-			return (int)i;
+	size_t low = 0, high = s->conf.count;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+		int order = strcmp(name, s->conf.data[s->names[mid]].name);
+		if (order == 0)
+			return (int)s->names[mid];
+		if (order < 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
 	return -1;
 }
 
@@ -493,6 +532,7 @@ slave_free(void *device)
 		free_peer(s, &s->peers);
 	cache_clear(&s->cache);
 	free(s->live);
+	free(s->names);
 	tty_alarm_free(s->alarm);
 	buffer_clear(&s->write_data);
 	conf_slave_clear(&s->conf);
@@ -511,6 +551,8 @@ static void
 make_watchers(struct slave *s)
 {
 	ev_timer_init(&s->reopen, on_reopen, REOPEN_MS * 1e-3, 0);
+	ev_timer_init(&s->rest, on_rested, REST_MS * 1e-3, 0);
+	s->rest.data = s;
 	ev_idle_init(&s->reap, on_reap);
 	s->reopen.data = s;
 	s->reap.data = s;
@@ -534,9 +576,13 @@ slave_create(struct runner *r, const struct json *conf)
 		return NULL;
 	}
 	s->live = calloc(s->conf.count + 1, sizeof(*s->live));
-	if (!s->live || cache_init(&s->cache, s->conf.data, s->conf.count) < 0 ||
+	s->names = calloc(s->conf.count + 1, sizeof(*s->names));
+	if (!s->live || !s->names || cache_init(&s->cache, s->conf.data, s->conf.count) < 0 ||
 	    getrandom(&s->boot, sizeof(s->boot), 0) != sizeof(s->boot))
 		runner_fail(r, "out of memory");
+	for (uint32_t i = 0; i < s->conf.count; i++)
+		s->names[i] = i;
+	qsort_r(s->names, s->conf.count, sizeof(*s->names), by_name, s->conf.data);
 	const struct conf_transport *t = &s->conf.transport;
 	s->resource =
 	    t->serial ? runner_plan_tty(r, t->tty.path) : runner_plan_listen(r, t->host, t->port);
@@ -562,6 +608,7 @@ slave_stop(void *device)
 	s->stopped = true;
 	runner_cancel(s->runner, s->open_id);
 	ev_timer_stop(s->loop, &s->reopen);
+	ev_timer_stop(s->loop, &s->rest);
 	ev_idle_stop(s->loop, &s->reap);
 	if (s->listener >= 0)
 		ev_io_stop(s->loop, &s->accept);

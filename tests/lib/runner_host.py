@@ -225,7 +225,8 @@ class Runner:
 
     def stop(self, timeout=5):
         """Asks it to end; returns its exit code."""
-        if self.process.returncode is not None:
+        if self.process.poll() is not None:
+            self._thread.join(2)
             return self.process.returncode
         self._send(STOP, 0, [])
         try:
