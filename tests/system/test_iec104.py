@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 
 import eventer  # noqa: E402
 from iec104 import (  # noqa: E402
-    CP56, STARTDT_ACT, STARTDT_CON, STOPDT_ACT, STOPDT_CON, TESTFR_ACT, TESTFR_CON, WAIT_S,
+    BUILD, CP56, ROOT, STARTDT_ACT, STARTDT_CON, STOPDT_ACT, STOPDT_CON, TESTFR_ACT, TESTFR_CON, WAIT_S,
     Gate, Peer, Station, asdu, free_port, i, master_conf, s, slave_conf, u)
 
 QUALITY = {'invalid': False, 'not_topical': False, 'substituted': False, 'blocked': False}
@@ -374,6 +374,18 @@ class Slave(unittest.TestCase):
                 gate.server.preset(gate.prefix + ('system', 'enable'), eventer.Json(True))
                 gate.server.notify([gate.server.event(gate.prefix + ('system', 'enable'), eventer.Json(True))])
                 gate.wait_log('Address already in use')
+
+
+class Samples(unittest.TestCase):
+
+    def test_samples_are_valid(self):
+        folder = os.path.join(ROOT, 'etc', 'samples')
+        names = [n for n in os.listdir(folder) if n.startswith('iec104-')]
+        self.assertGreaterEqual(len(names), 3)
+        for name in names:
+            with self.subTest(name):
+                subprocess.run([os.path.join(BUILD, 'gatewayd'), '--check', '--config',
+                                os.path.join(folder, name)], check=True, capture_output=True)
 
 
 @unittest.skipUnless(shutil.which('tshark') and shutil.which('text2pcap'), 'tshark is not there')
