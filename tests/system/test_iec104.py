@@ -407,7 +407,34 @@ class Dissector(unittest.TestCase):
         finally:
             shutil.rmtree(folder)
 
-    def test_no_malformed_packet(self):
+    def test_no_malformed_packet_of_the_master(self):
+        commands = {'single': 'ON', 'double': 'OFF', 'regulating': 'HIGHER', 'normalized': -0.5,
+                    'scaled': 7, 'floating': 0.1, 'bitstring': [1, 2, 3, 4]}
+        frames = []
+        with Station() as station, Gate(master_conf(station.port, time_sync_delay=60)) as gate:
+            peer = station.accept()
+            frames.append(i(0, 0, peer.expect(103, 6).data))
+            for kind, value in commands.items():
+                body = {'value': value, 'select': True, 'qualifier': 1}
+                for key in {'bitstring': ('select', 'qualifier')}.get(
+                        kind, () if isinstance(value, str) else ('qualifier',)):
+                    del body[key]
+                for stamp in (None, eventer.Timestamp(1700000000, 0)):
+                    gate.system(f'command/{kind}/1/9', {'is_test': False, 'cause': 'ACTIVATION',
+                                                       'command': body}, stamp)
+                    frames.append(i(0, 0, peer.asdu(ack=True).data))
+            request = {'is_test': True, 'cause': 'ACTIVATION', 'request': 5}
+            gate.system('interrogation/1', request)
+            frames.append(i(0, 0, peer.asdu(ack=True).data))
+            gate.system('counter_interrogation/1', {**request, 'freeze': 'RESET'})
+            frames.append(i(0, 0, peer.asdu(ack=True).data))
+            peer.close()
+        rows = self.dissect(frames)
+        self.assertEqual([r for r in rows if r[0]], [])
+        self.assertEqual([int(r[1]) for r in rows], [
+            103, 45, 58, 46, 59, 47, 60, 48, 61, 49, 62, 50, 63, 51, 64, 100, 101])
+
+    def test_no_malformed_packet_of_the_slave(self):
         kinds = {
             'single': ('ON', QUALITY), 'double': ('OFF', QUALITY),
             'step_position': ({'value': -3, 'transient': True}, {**QUALITY, 'overflow': False}),
