@@ -6,9 +6,12 @@
 #include <unistd.h>
 
 #include "common/fdutil.h"
+#include "device-runners/iec60870/limit.h"
 
 /* What all connections read into: one is served at a time. */
 static uint8_t input[APCI_MAX + IEC104_READ];
+
+static struct limit tls_limit; /* of lines about TLS that went well */
 
 static void serve(struct iec104_conn *c);
 
@@ -326,7 +329,7 @@ shake_hands(struct iec104_conn *c)
 	switch (c->tls_ops->handshake(c->tls)) {
 	case TLS_DONE:
 		c->tls_ops->describe(c->tls, text);
-		log_info("TLS: %s", text);
+		limit_info(&tls_limit, "TLS: %s", text);
 		c->handshaking = false;
 		ev_io_stop(c->loop, &c->writable);
 		ev_timer_stop(c->loop, &c->timer);
@@ -438,7 +441,7 @@ on_renewal(struct ev_loop *loop, ev_timer *w, int revents)
 	if (c->tls_ops->renew(c->tls) == TLS_FAILED)
 		iec104_conn_break(c, c->tls_ops->why(c->tls));
 	else
-		log_info("TLS: new keys");
+		limit_info(&tls_limit, "TLS: new keys");
 }
 
 void

@@ -54,17 +54,16 @@ struct iec104_master {
 
 static void try_address(struct iec104_master *m);
 
+/* The payload of 'status'; the same word in lower case is what people see. */
 static void
-register_status(struct iec104_master *m, const char *status)
+register_status(struct iec104_master *m, const char *status, const char *link)
 {
 	static const char *const type[] = { "gateway", "status" };
 	struct json_writer *w = runner_payload(m->runner);
 
 	json_put_str(w, NULL, status);
 	runner_register_payload(m->runner, type, 2, NULL);
-	runner_set_link(m->runner, status[0] == 'D'   ? "disconnected"
-				   : status[7] == 'I' ? "connecting"
-						      : "connected");
+	runner_set_link(m->runner, link);
 }
 
 static void
@@ -78,7 +77,7 @@ set_timer(struct iec104_master *m, int64_t ms)
 static void
 attempt(struct iec104_master *m)
 {
-	register_status(m, "CONNECTING");
+	register_status(m, "CONNECTING", "connecting");
 	m->at = 0;
 	try_address(m);
 }
@@ -106,7 +105,7 @@ try_address(struct iec104_master *m)
 {
 	ev_timer_stop(m->loop, &m->timer);
 	if (m->at == m->address_count) {
-		register_status(m, "DISCONNECTED");
+		register_status(m, "DISCONNECTED", "disconnected");
 		wait_and_retry(m);
 		return;
 	}
@@ -142,8 +141,8 @@ on_enabled(void *arg, bool enabled)
 	m->state = MASTER_CONNECTED;
 	m->connected_at = monotime_now();
 	++*m->connects;
-	log_info("connected to %s", m->hosts[m->at]);
-	register_status(m, "CONNECTED");
+	limit_info(&m->link_limit, "connected to %s", m->hosts[m->at]);
+	register_status(m, "CONNECTED", "connected");
 	if (m->sync_ms)
 		send_clock(m);
 }
@@ -193,7 +192,7 @@ on_asdu(void *arg, const uint8_t *bytes, size_t len)
 	if (a.head.type->class == IEC_CLASS_CLOCK_SYNC)
 		return;
 	if (a.head.type->class == IEC_CLASS_END_OF_INIT) {
-		log_info("station %u was initialised", a.head.common);
+		limit_info(&m->input_limit, "station %u was initialised", a.head.common);
 		return;
 	}
 	while (asdu_next(&a, &o))
@@ -211,7 +210,7 @@ on_closed(void *arg, const char *why)
 		return;
 	}
 	limit_warning(&m->link_limit, "connection to %s lost: %s", m->hosts[m->at], why);
-	register_status(m, "DISCONNECTED");
+	register_status(m, "DISCONNECTED", "disconnected");
 	if (monotime_diff_ms(monotime_now(), m->connected_at) >= MASTER_LIVED_MS)
 		m->immediate = true;
 	if (!m->immediate) {
@@ -353,7 +352,7 @@ master_stop(void *device)
 	runner_cancel(m->runner, m->open_id);
 	iec104_files_stop(&m->files);
 	iec104_conn_close(&m->conn);
-	register_status(m, "DISCONNECTED");
+	register_status(m, "DISCONNECTED", "disconnected");
 }
 
 static void

@@ -173,7 +173,8 @@ on_ready(void *arg)
 	struct slave_conn *sc = arg;
 
 	sc->shown = true;
-	log_info("connection %lld of %s", (long long)sc->id, sc->remote.host);
+	limit_info(
+	    &sc->slave->link_limit, "connection %lld of %s", (long long)sc->id, sc->remote.host);
 	register_connections(sc->slave);
 }
 

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/log.h"
 #include "common/monotime.h"
 
 enum {
@@ -33,14 +34,17 @@ limit_allows(struct limit *l, struct monotime now, uint32_t *suppressed)
 	return ++l->lines <= LIMIT_LINES;
 }
 
-#define limit_warning(l, ...)                                                                      \
+#define limit_log(l, level, ...)                                                                   \
 	do {                                                                                       \
 		uint32_t suppressed_;                                                              \
 		bool allowed_ = limit_allows(l, monotime_now(), &suppressed_);                     \
 		if (suppressed_)                                                                   \
-			log_warning("%u such warnings were not written", suppressed_);             \
+			log_write(level, NULL, NULL, "%u lines like the next were not written",    \
+			    suppressed_);                                                          \
 		if (allowed_)                                                                      \
-			log_warning(__VA_ARGS__);                                                  \
+			log_write(level, NULL, NULL, __VA_ARGS__);                                 \
 	} while (0)
+#define limit_warning(l, ...) limit_log(l, LOG_LEVEL_WARNING, __VA_ARGS__)
+#define limit_info(l, ...) limit_log(l, LOG_LEVEL_INFO, __VA_ARGS__)
 
 #endif

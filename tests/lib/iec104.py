@@ -261,8 +261,11 @@ class Gate:
                 self.process.kill()
                 self.process.wait()
         self.server.close()
+        said = self.text()
         self.log.close()
         shutil.rmtree(self.dir, ignore_errors=True)
+        if 'Sanitizer' in said or 'runtime error' in said:
+            raise AssertionError(said[-4000:])
 
     def __enter__(self):
         return self

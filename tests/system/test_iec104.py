@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 
 import eventer  # noqa: E402
 from iec104 import (  # noqa: E402
-    CP56, STARTDT_ACT, STARTDT_CON, STOPDT_ACT, STOPDT_CON, TESTFR_ACT, TESTFR_CON, WAIT_S,
+    BUILD, CP56, ROOT, STARTDT_ACT, STARTDT_CON, STOPDT_ACT, STOPDT_CON, TESTFR_ACT, TESTFR_CON, WAIT_S,
     Gate, Peer, Station, asdu, free_port, i, master_conf, s, slave_conf, u)
 
 QUALITY = {'invalid': False, 'not_topical': False, 'substituted': False, 'blocked': False}
@@ -376,6 +376,18 @@ class Slave(unittest.TestCase):
                 gate.wait_log('Address already in use')
 
 
+class Samples(unittest.TestCase):
+
+    def test_samples_are_valid(self):
+        folder = os.path.join(ROOT, 'etc', 'samples')
+        names = [n for n in os.listdir(folder) if n.startswith('iec104-')]
+        self.assertGreaterEqual(len(names), 3)
+        for name in names:
+            with self.subTest(name):
+                subprocess.run([os.path.join(BUILD, 'gatewayd'), '--check', '--config',
+                                os.path.join(folder, name)], check=True, capture_output=True)
+
+
 @unittest.skipUnless(shutil.which('tshark') and shutil.which('text2pcap'), 'tshark is not there')
 class Dissector(unittest.TestCase):
     """Everything that both devices send, through tshark's iec60870_104 dissector."""
@@ -395,7 +407,34 @@ class Dissector(unittest.TestCase):
         finally:
             shutil.rmtree(folder)
 
-    def test_no_malformed_packet(self):
+    def test_no_malformed_packet_of_the_master(self):
+        commands = {'single': 'ON', 'double': 'OFF', 'regulating': 'HIGHER', 'normalized': -0.5,
+                    'scaled': 7, 'floating': 0.1, 'bitstring': [1, 2, 3, 4]}
+        frames = []
+        with Station() as station, Gate(master_conf(station.port, time_sync_delay=60)) as gate:
+            peer = station.accept()
+            frames.append(i(0, 0, peer.expect(103, 6).data))
+            for kind, value in commands.items():
+                body = {'value': value, 'select': True, 'qualifier': 1}
+                for key in {'bitstring': ('select', 'qualifier')}.get(
+                        kind, () if isinstance(value, str) else ('qualifier',)):
+                    del body[key]
+                for stamp in (None, eventer.Timestamp(1700000000, 0)):
+                    gate.system(f'command/{kind}/1/9', {'is_test': False, 'cause': 'ACTIVATION',
+                                                       'command': body}, stamp)
+                    frames.append(i(0, 0, peer.asdu(ack=True).data))
+            request = {'is_test': True, 'cause': 'ACTIVATION', 'request': 5}
+            gate.system('interrogation/1', request)
+            frames.append(i(0, 0, peer.asdu(ack=True).data))
+            gate.system('counter_interrogation/1', {**request, 'freeze': 'RESET'})
+            frames.append(i(0, 0, peer.asdu(ack=True).data))
+            peer.close()
+        rows = self.dissect(frames)
+        self.assertEqual([r for r in rows if r[0]], [])
+        self.assertEqual([int(r[1]) for r in rows], [
+            103, 45, 58, 46, 59, 47, 60, 48, 61, 49, 62, 50, 63, 51, 64, 100, 101])
+
+    def test_no_malformed_packet_of_the_slave(self):
         kinds = {
             'single': ('ON', QUALITY), 'double': ('OFF', QUALITY),
             'step_position': ({'value': -3, 'transient': True}, {**QUALITY, 'overflow': False}),

@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 
 import pki  # noqa: E402
 from iec104 import (  # noqa: E402
-    STARTDT_ACT, STARTDT_CON, WAIT_S, Gate, Peer, Station, asdu, free_port, master_conf, slave_conf, u)
+    STARTDT_ACT, STARTDT_CON, UNDER_SANITIZERS, WAIT_S, Gate, Peer, Station, asdu, free_port, master_conf, slave_conf, u)
 
 
 class TlsStation(Station):
@@ -209,6 +209,31 @@ class Tls(unittest.TestCase):
             peer.raw(u(STARTDT_ACT) * 4)
             gate.wait_log('TLS handshake: ')
             peer.close()
+
+    @unittest.skipIf(UNDER_SANITIZERS, 'sanitizers keep freed memory')
+    def test_connections_leave_nothing(self):
+        def resident(gate):
+            with open(f'/proc/{gate.runners()[0]}/smaps_rollup', encoding='ascii') as f:
+                return next(int(line.split()[1]) for line in f if line.startswith('Pss_Anon'))
+
+        port, gate = self.slave()
+        with gate:
+            context = client_context(*self.control, self.ca.cert)
+            sizes = []
+            for n in range(300):
+                peer = self.connect(port, context)
+                peer.startdt()
+                peer.close()
+                if n % 2:  # and some that break off
+                    sock = socket.create_connection(('127.0.0.1', port), WAIT_S)
+                    sock.sendall(b'\x16\x03\x01\x02')
+                    sock.close()
+                if n in (100, 299):
+                    gate.server.wait(lambda: gate.find('connections')[-1].payload.data == [])
+                    sizes.append(resident(gate))
+            self.assertLess(sizes[1], sizes[0] + 200, sizes)
+            fds = len(os.listdir(f'/proc/{gate.runners()[0]}/fd'))
+            self.assertLess(fds, 20)
 
     def test_stalled_handshakes_cost_nobody_else(self):
         port, gate = self.slave()

@@ -262,6 +262,28 @@ START_TEST(t3_restarts_with_any_frame)
 }
 END_TEST
 
+/* Time in which nobody looked at the line does not count. */
+START_TEST(postponed_deadlines)
+{
+	begin(&master);
+	start();
+	apci_send(&a, "x", 1, now, &out);
+	receive_i(0, 0);
+	buffer_reset(&out);
+	now = monotime_add_ms(now, 60000);
+	apci_postpone(&a, INT64_C(60000) * 1000000);
+	ck_assert_int_eq(apci_timeout(&a, now, &out), APCI_NOTHING);
+	ck_assert_uint_eq(out.len, 0);
+	ck_assert_int_eq(monotime_diff_ms(apci_deadline(&a), now), 10000); /* t2 */
+	now = monotime_add_ms(now, 10000);
+	ck_assert_int_eq(apci_timeout(&a, now, &out), APCI_NOTHING);
+	ck_assert_uint_eq(sent().receive, 1);
+	now = monotime_add_ms(now, 5000);
+	ck_assert_int_eq(apci_timeout(&a, now, &out), APCI_BROKEN); /* t1 */
+	end();
+}
+END_TEST
+
 START_TEST(sequence_errors_break)
 {
 	begin(&slave);
@@ -466,6 +488,7 @@ main(void)
 	tcase_add_test(tc, stops_sending_at_k);
 	tcase_add_test(tc, t1_runs_per_frame);
 	tcase_add_test(tc, t3_restarts_with_any_frame);
+	tcase_add_test(tc, postponed_deadlines);
 	tcase_add_test(tc, sequence_errors_break);
 	tcase_add_test(tc, stopdt_waits_for_acknowledgements);
 	tcase_add_test(tc, schedules_without_faults_live);
