@@ -193,6 +193,9 @@ iec101_conf_load(struct runner *r, const struct json *conf, const struct iec101_
 	iec_zone_init(&map->zone, NULL);
 	iec_line_init(
 	    line, r, conf, mode, (uint8_t)address_size, tty_reconnect_ms(conf, role), ops, device);
+	/* A command must not be executed twice; data that come twice do no harm, and waiting for a
+	 * reset would cost the peer's retries. */
+	line->link.conf.eager = balanced && !role->slave;
 	json_foreach (item, json_get(conf, role->list)) {
 		struct link_station_conf sc = read_station(item);
 		snprintf(path, sizeof(path), "%s[%d].address", role->list, i++);

@@ -260,13 +260,17 @@ on_asdu(struct slave *s, const struct link_action *action)
 		on_object(s, action, &a.head, &o);
 }
 
-/* Sent to everybody: a command would have no connection to answer to; the rest asks for an answer
- * that nobody may give. */
+/* Sent to everybody: acted on for each master that is there, answered when it polls. */
 static void
-on_broadcast(struct slave *s)
+on_broadcast(struct slave *s, const struct link_action *action)
 {
-	if (iec_line_may_log(&s->line))
-		log_info("a message to the broadcast address is not acted on");
+	struct link_action each = *action;
+
+	for (int i = 0; i < s->line.link.count; i++) {
+		each.station = i;
+		if (s->connections[i])
+			on_asdu(s, &each);
+	}
 }
 
 struct replay {
@@ -317,7 +321,7 @@ on_action(void *device, const struct link_action *action)
 		break;
 	case LINK_DATA:
 		if (action->station == LINK_ALL)
-			on_broadcast(s);
+			on_broadcast(s, action);
 		else
 			on_asdu(s, action);
 		break;

@@ -39,6 +39,9 @@ struct link_conf {
 	uint8_t address_size; /* 0 (balanced only), 1, 2 */
 	int64_t silent_ns;    /* silence before each transmission */
 	int64_t char_ns; /* one character on the line: bits / baud rate; 0 where it is not known */
+	/* Balanced: data before the peer's first RESET are taken, though they may be the repetition
+	 * of what a predecessor of this process had taken already. */
+	bool eager;
 };
 
 /* Times in milliseconds; poll_ms < 0: no cyclic polls of that class. */

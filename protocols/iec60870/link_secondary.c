@@ -81,12 +81,12 @@ take_data(struct link *l, int index, const struct ft12_frame *f)
 		queue_put(&st->held, f->data, f->len, 0);
 }
 
-/* Data before the first reset might be the repetition of what a predecessor of this process has
- * executed already; data while held is full must be repeated. Both stay unanswered. */
+/* Data before the first reset, unless eager, might be the repetition of what a predecessor of this
+ * process has executed already; data while held is full must be repeated. Both stay unanswered. */
 static bool
-data_welcome(const struct link_station *st, const struct ft12_frame *f)
+data_welcome(const struct link *l, const struct link_station *st, const struct ft12_frame *f)
 {
-	return (st->was_reset || !f->fcv) &&
+	return (st->was_reset || l->conf.eager || !f->fcv) &&
 	       (st->state == LINK_CONNECTED || st->held.count < LINK_HELD_MESSAGES);
 }
 
@@ -176,7 +176,7 @@ secondary_on_request(struct link *l, int index, const struct ft12_frame *f, stru
 		st->repeated = true;
 		return;
 	}
-	if (data && !data_welcome(st, f)) {
+	if (data && !data_welcome(l, st, f)) {
 		l->counters.strays++;
 		return;
 	}

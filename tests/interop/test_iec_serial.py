@@ -115,6 +115,20 @@ class Master101(Case):
     async def test_balanced(self):
         await self.session(True)
 
+    async def test_other_sizes(self):
+        """No link address, everything else as small as it can be."""
+        self.link = await link.create_balanced_link(self.line.b, link.AddressSize.ZERO, **SERIAL)
+        self.addAsyncCleanup(self.link.async_close)
+        opening = asyncio.create_task(self.link.open_connection(link.Direction.A_TO_B, 0))
+        r = self.start('iec101_master', {
+            **lib.master101(self.line.a, [lib.remote(0, True, direction='B_TO_A')], True,
+                            device_address_size='ZERO'),
+            **lib.asdu_sizes('ONE', 'ONE', 'ONE')}, {ENABLE.format(0): True})
+        conn = iec101.Connection(await asyncio.wait_for(opening, 8), iec101.CauseSize.ONE,
+                                 iec101.AsduAddressSize.ONE, iec101.IoAddressSize.ONE)
+        await conn.send([data_msg(255, iec101.SingleValue.ON)])
+        await self.event(r, 'gateway/remote_device/0/data/single/1/255', lib.single('ON'))
+
     async def test_out_of_range_sends_nothing(self):
         opening = await self.peer(False, 7)
         r = self.start('iec101_master', lib.master101(self.line.a, [lib.remote(7)]),

@@ -345,6 +345,31 @@ START_TEST(balanced_station)
 }
 END_TEST
 
+START_TEST(data_before_a_reset)
+{
+	static const struct row strict[] = {
+		{ "our reset", 0, "", RESET },
+		{ "answered", 0, "1080018116", "up 0" },
+		{ "data without a reset", 0, "68040468f301aabb5916", "" },
+		{ NULL, 0, NULL, NULL },
+	};
+	static const struct row eager[] = {
+		{ "our reset", 0, "", RESET },
+		{ "answered", 0, "1080018116", "up 0" },
+		{ "data without a reset", 0, "68040468f301aabb5916", "data 0 aabb tx e5" },
+		{ "repeated", 0, "68040468f301aabb5916", "tx e5" },
+		{ NULL, 0, NULL, NULL },
+	};
+
+	setup(LINK_BALANCED, 1);
+	run(&master, strict);
+	link_clear(&master);
+	setup(LINK_BALANCED, 1);
+	master.conf.eager = true;
+	run(&master, eager);
+}
+END_TEST
+
 /* --- two ends and a bad line
  * ------------------------------------------------------------------------ */
 
@@ -588,6 +613,7 @@ main(void)
 	tcase_add_test(tc, slave_answers);
 	tcase_add_test(tc, slave_classes_and_silence);
 	tcase_add_test(tc, balanced_station);
+	tcase_add_test(tc, data_before_a_reset);
 	tcase_add_loop_test(tc, bad_line_keeps_the_order, 0, sizeof(lines) / sizeof(lines[0]));
 	tcase_add_test(tc, deadline_is_enough);
 	tcase_add_test(tc, queue_is_bounded);
