@@ -45,7 +45,7 @@ put_text(struct json_writer *w, const char *key, const char *text)
 static double
 event_rate(const struct child *c, struct monotime now)
 {
-	struct child_rate from = c->rates[0].when.ns ? c->rates[0] : c->rates[1];
+	struct child_rate from = c->rates[0];
 
 	if (monotime_cmp(from.when, c->spawned) < 0)
 		from = (struct child_rate){ c->spawned, c->registered - c->events_since_spawn };
