@@ -193,6 +193,8 @@ install: all
 	install -m 755 $(B)/libexec/* $(DESTDIR)$(PREFIX)/libexec/gatewayd
 	for s in 1 5 7 8; do for m in man/*.$$s; do [ -e "$$m" ] || continue; \
 	    install -D -m 644 "$$m" "$(DESTDIR)$(PREFIX)/share/man/man$$s/$${m##*/}"; done; done
+	install -D -m 644 etc/gatewayctl.bash-completion \
+	    "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/gatewayctl"
 	install -d $(DESTDIR)/etc/gatewayd
 	for f in etc/systemd/*.service; do [ -e "$$f" ] && install -D -m 644 "$$f" \
 	    "$(DESTDIR)$(PREFIX)/lib/systemd/system/$${f##*/}"; done; true

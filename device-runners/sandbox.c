@@ -16,6 +16,15 @@ enum { FIRST_FOREIGN_FD = 4 };
 /* AddressSanitizer reserves terabytes of addresses and reports through calls that are denied. */
 #ifdef __SANITIZE_ADDRESS__
 static const bool sanitized = true;
+static bool is_locked;
+
+/* The leak check needs ptrace: behind the door it can only fail, and with it every orderly end. */
+int __lsan_is_turned_off(void);
+int
+__lsan_is_turned_off(void)
+{
+	return is_locked;
+}
 #else
 static const bool sanitized = false;
 #endif
@@ -126,6 +135,9 @@ sandbox_lock(const struct sandbox *s, const char **why)
 	}
 	if (s->level == IPC_SANDBOX_OFF)
 		return prctl(PR_SET_DUMPABLE, 1);
+#ifdef __SANITIZE_ADDRESS__
+	is_locked = true;
+#endif
 	bool best_effort = s->level == IPC_SANDBOX_BEST_EFFORT;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		if (steps[i].lock(s) == 0)

@@ -54,6 +54,9 @@ enum config_server {
 
 enum config_sandbox { CONFIG_SANDBOX_STRICT, CONFIG_SANDBOX_BEST_EFFORT, CONFIG_SANDBOX_OFF, CONFIG_SANDBOX_NAMESPACES };
 
+/* As in the file: "strict", ... */
+const char *config_sandbox_name(enum config_sandbox sandbox);
+
 /* Of one runner process; each has a default. */
 struct config_limits {
 	uint64_t memory;		     /* bytes of address space (RLIMIT_AS) */

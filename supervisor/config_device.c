@@ -89,21 +89,28 @@ check_limits(
 	take_u32(j, "credit", &limits->credit);
 }
 
+static const char *const sandbox_names[] = {
+	[CONFIG_SANDBOX_STRICT] = "strict",
+	[CONFIG_SANDBOX_BEST_EFFORT] = "best-effort",
+	[CONFIG_SANDBOX_OFF] = "off",
+	[CONFIG_SANDBOX_NAMESPACES] = "namespaces",
+	NULL,
+};
+
+const char *
+config_sandbox_name(enum config_sandbox sandbox)
+{
+	return sandbox_names[sandbox];
+}
+
 /* "sandbox" of the object at base. A plain off is a boolean in YAML 1.1, and meant as it reads. */
 static void
 check_sandbox(
     struct config_check *k, const struct json *o, const char *base, enum config_sandbox *sandbox)
 {
-	static const char *const names[] = {
-		[CONFIG_SANDBOX_STRICT] = "strict",
-		[CONFIG_SANDBOX_BEST_EFFORT] = "best-effort",
-		[CONFIG_SANDBOX_OFF] = "off",
-		[CONFIG_SANDBOX_NAMESPACES] = "namespaces",
-		NULL,
-	};
 	const struct json *j = json_get(o, "sandbox");
 	char path[64];
-	int i = json_enum(j, names);
+	int i = json_enum(j, sandbox_names);
 
 	if (!j)
 		return;

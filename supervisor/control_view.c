@@ -45,7 +45,7 @@ put_text(struct json_writer *w, const char *key, const char *text)
 static double
 event_rate(const struct child *c, struct monotime now)
 {
-	struct child_rate from = c->rates[0].when.ns ? c->rates[0] : c->rates[1];
+	struct child_rate from = c->rates[0];
 
 	if (monotime_cmp(from.when, c->spawned) < 0)
 		from = (struct child_rate){ c->spawned, c->registered - c->events_since_spawn };
@@ -156,14 +156,8 @@ put_namespaces(struct json_writer *w, const struct sandbox_view *v)
 static void
 put_sandbox(struct json_writer *w, const struct child *c, const struct sandbox_view *v)
 {
-	static const char *const levels[] = {
-		[CONFIG_SANDBOX_STRICT] = "strict",
-		[CONFIG_SANDBOX_BEST_EFFORT] = "best-effort",
-		[CONFIG_SANDBOX_OFF] = "off",
-	};
-
 	json_begin_object(w, "sandbox");
-	json_put_str(w, "configured", levels[c->conf->sandbox]);
+	json_put_str(w, "configured", config_sandbox_name(c->conf->sandbox));
 	json_put_str(w, "seccomp", sandbox_view_seccomp_name(v->seccomp));
 	put_optional(w, "seccomp_filters", v->seccomp_filters);
 	if (v->no_new_privs < 0)

@@ -12,6 +12,7 @@ a deadline; a wait that fails shows the gateway's log. $BUILD names the build fo
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 PROBE = os.path.join(BUILD, "tests", "lib", "probe-runner")
+SANITIZER = re.compile("ERROR: (Address|Leak)Sanitizer|: runtime error: ")
 WAIT_S = 10.0 * (3 if "san" in os.path.basename(BUILD) else 1)
 
 
@@ -205,6 +207,9 @@ class Gateway:
                     self.stop()
         finally:
             shutil.rmtree(self.dir, ignore_errors=True)
+        found = [n for n, line in enumerate(self.lines) if SANITIZER.search(line)]
+        if found:
+            raise AssertionError("a sanitizer complains:\n" + "\n".join(self.lines[found[0] :][:60]))
 
     def __enter__(self):
         return self

@@ -15,7 +15,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from event_server import EventServer  # noqa: E402
-from gatewayd import WAIT_S, Ctl, CtlError, Gateway, probe, program  # noqa: E402
+from gatewayd import ROOT, WAIT_S, Ctl, CtlError, Gateway, probe, program  # noqa: E402
 
 MAX_REQUEST = 64 * 1024
 MAX_CLIENTS = 64
@@ -493,6 +493,72 @@ class Usage(Case):
                 [program("gatewayctl"), "info"], env=env, capture_output=True, timeout=WAIT_S
             )
             self.assertEqual(r.returncode, 0, r.stderr)
+
+
+class Documents(Case):
+    """What the manual page and the completion say is so."""
+
+    def path_with_ctl(self, g):
+        """A PATH on which gatewayctl is ours, asking g."""
+        folder = os.path.join(g.dir, "bin")
+        os.makedirs(folder, exist_ok=True)
+        wrapper = os.path.join(folder, "gatewayctl")
+        with open(wrapper, "w", encoding="utf-8") as f:
+            f.write(f'#!/bin/sh\nexec "{program("gatewayctl")}" "$@"\n')
+        os.chmod(wrapper, 0o755)
+        return {**os.environ, "PATH": f"{folder}:/usr/bin:/bin", "RUNTIME_DIRECTORY": g.runtime}
+
+    def test_examples_of_the_manual_page(self):
+        with open(os.path.join(ROOT, "man", "gatewayctl.1"), encoding="utf-8") as f:
+            page = f.read()
+        examples = re.findall(r"(?m)^\.Dl (.*)$", page[page.index(".Sh EXAMPLES") :])
+        self.assertGreaterEqual(len(examples), 9)
+        g = self.serve([probe("plc1", interval_ms=50)])
+        g.wait_connected()
+        for example in examples:
+            r = subprocess.run(
+                ["bash", "-c", example.replace("\\(dq", '"')],
+                env=self.path_with_ctl(g), capture_output=True, text=True, timeout=3 * WAIT_S,
+            )
+            self.assertEqual((r.returncode, r.stderr), (0, ""), example)
+
+    def test_every_command_is_in_the_manual_page(self):
+        with open(os.path.join(ROOT, "man", "gatewayctl.1"), encoding="utf-8") as f:
+            page = f.read()
+        text = Ctl("/nonexistent").text("--help")
+        self.assertEqual(
+            set(re.findall(r"(?m)^\.It Cm (\w+)", page)), set(re.findall(r"(?m)^  ([a-z]+) ", text))
+        )
+
+    def complete(self, env, *words):
+        source = os.path.join(ROOT, "etc", "gatewayctl.bash-completion")
+        script = (
+            f'source "{source}"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _gatewayctl;'
+            ' printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        r = subprocess.run(
+            ["bash", "-c", script, "bash", "gatewayctl", *words],
+            env=env, capture_output=True, text=True, timeout=WAIT_S,
+        )
+        self.assertEqual(r.stderr, "")
+        return set(r.stdout.split())
+
+    def test_completion(self):
+        g = self.serve([probe("plc1"), probe("plc2"), probe("rtu3")])
+        env = self.path_with_ctl(g)
+        commands = set(re.findall(r"(?m)^  ([a-z]+) ", g.ctl.text("--help")))
+        self.assertEqual(self.complete(env, ""), commands)
+        self.assertEqual(self.complete(env, "re"), {"restart", "reload"})
+        self.assertEqual(self.complete(env, "show", "pl"), {"plc1", "plc2"})
+        self.assertEqual(self.complete(env, "--json", "status", "plc1", "r"), {"rtu3"})
+        self.assertEqual(self.complete(env, "enable", "--w"), {"--wait"})
+        self.assertEqual(self.complete(env, "log", "plc1", "de"), {"debug"})
+        self.assertEqual(self.complete(env, "wait", "plc1", "ru"), {"running"})
+        other = {**env, "RUNTIME_DIRECTORY": "/nonexistent"}
+        self.assertEqual(self.complete(other, "show", ""), set())
+        self.assertEqual(
+            self.complete(other, "--socket", g.socket, "show", ""), {"plc1", "plc2", "rtu3"}
+        )
 
 
 # --- clients that mean no good ---------------------------------------------------------------------

@@ -1,0 +1,66 @@
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "supervisor/sandbox_view.h"
+
+/* Check forks for each test: what is done to the process stays in the test. */
+START_TEST(of_this_process)
+{
+	const struct rlimit files = { 77, 100 };
+	struct sandbox_view v;
+
+	ck_assert_int_eq(sandbox_view_read(getpid(), &v), 0);
+	ck_assert_int_eq(v.no_new_privs, prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+	ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	ck_assert_int_eq(sandbox_view_read(getpid(), &v), 0);
+	ck_assert_int_eq(v.no_new_privs, 1);
+	ck_assert_int_eq(v.open_files, 77);
+	ck_assert_int_eq(v.uid, geteuid());
+	ck_assert_int_eq(v.gid, getegid());
+	ck_assert_uint_eq(strlen(v.capabilities), 16);
+	ck_assert_int_ge(v.threads, 1);
+	ck_assert_int_gt(v.rss_kib, 100);
+	ck_assert_int_gt(v.pss_kib, 0);
+	for (size_t i = 0; i < SANDBOX_VIEW_NAMESPACES; i++)
+		ck_assert_int_eq(v.namespaces[i], 0);
+}
+END_TEST
+
+START_TEST(of_no_process)
+{
+	struct sandbox_view v;
+
+	ck_assert_int_eq(sandbox_view_read(0x3fffffff, &v), -1);
+}
+END_TEST
+
+START_TEST(names)
+{
+	ck_assert_str_eq(sandbox_view_seccomp_name(0), "none");
+	ck_assert_str_eq(sandbox_view_seccomp_name(2), "filter");
+	ck_assert_ptr_null(sandbox_view_seccomp_name(-1));
+	ck_assert_ptr_null(sandbox_view_seccomp_name(3));
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("sandbox_view");
+	TCase *t = tcase_create("kernel");
+
+	tcase_add_test(t, of_this_process);
+	tcase_add_test(t, of_no_process);
+	tcase_add_test(t, names);
+	suite_add_tcase(s, t);
+	SRunner *r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	int failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
