@@ -48,7 +48,7 @@ grow(struct buffer *b, size_t need)
 }
 
 uint8_t *
-buffer_reserve(struct buffer *b, size_t n)
+buffer_make_room(struct buffer *b, size_t n)
 {
 	if (b->failed || n > b->limit - b->len) {
 		b->failed = true;
@@ -71,24 +71,6 @@ buffer_reserve(struct buffer *b, size_t n)
 		}
 	}
 	return b->data + b->head + b->len;
-}
-
-void
-buffer_commit(struct buffer *b, size_t n)
-{
-	b->len += n;
-}
-
-void
-buffer_append(struct buffer *b, const void *p, size_t n)
-{
-	if (n == 0)
-		return;
-	uint8_t *room = buffer_reserve(b, n);
-	if (!room)
-		return;
-	memcpy(room, p, n);
-	b->len += n;
 }
 
 void
@@ -121,12 +103,6 @@ buffer_printf(struct buffer *b, const char *fmt, ...)
 	vsnprintf((char *)room, (size_t)n + 1, fmt, ap);
 	va_end(ap);
 	b->len += (size_t)n;
-}
-
-void
-buffer_u8(struct buffer *b, uint8_t v)
-{
-	buffer_append(b, &v, 1);
 }
 
 void

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct buffer {
 	uint8_t *data; /* owned; content is data[head .. head + len) */
@@ -28,15 +29,15 @@ void buffer_reset(struct buffer *b);
 
 /* Room for n more bytes at the end, or NULL (sticky failure). The room becomes
  * content with buffer_commit(n'), n' <= n; the pointer dies with the next call. */
-uint8_t *buffer_reserve(struct buffer *b, size_t n);
-void buffer_commit(struct buffer *b, size_t n);
+static inline uint8_t *buffer_reserve(struct buffer *b, size_t n);
+static inline void buffer_commit(struct buffer *b, size_t n);
 
 /* Copies n bytes to the end. */
-void buffer_append(struct buffer *b, const void *p, size_t n);
+static inline void buffer_append(struct buffer *b, const void *p, size_t n);
 /* A NUL-terminated text without its NUL. */
 void buffer_append_str(struct buffer *b, const char *s);
 void buffer_printf(struct buffer *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void buffer_u8(struct buffer *b, uint8_t v);
+static inline void buffer_u8(struct buffer *b, uint8_t v);
 /* The n low bytes of v, n <= 8. */
 void buffer_le(struct buffer *b, uint64_t v, size_t n);
 void buffer_be(struct buffer *b, uint64_t v, size_t n);
@@ -45,6 +46,40 @@ void buffer_be(struct buffer *b, uint64_t v, size_t n);
 void buffer_consume(struct buffer *b, size_t n);
 /* Cuts the content back to len <= b->len bytes. */
 void buffer_truncate(struct buffer *b, size_t len);
+
+/* Of this header: buffer_reserve() where the room is not there yet. */
+uint8_t *buffer_make_room(struct buffer *b, size_t n);
+
+static inline uint8_t *
+buffer_reserve(struct buffer *b, size_t n)
+{
+	if (b->failed || n > b->size - b->head - b->len)
+		return buffer_make_room(b, n);
+	return b->data + b->head + b->len;
+}
+
+static inline void
+buffer_commit(struct buffer *b, size_t n)
+{
+	b->len += n;
+}
+
+static inline void
+buffer_append(struct buffer *b, const void *p, size_t n)
+{
+	uint8_t *room = n ? buffer_reserve(b, n) : NULL;
+
+	if (!room)
+		return;
+	memcpy(room, p, n);
+	b->len += n;
+}
+
+static inline void
+buffer_u8(struct buffer *b, uint8_t v)
+{
+	buffer_append(b, &v, 1);
+}
 
 static inline uint8_t *
 buffer_data(const struct buffer *b)

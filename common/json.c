@@ -276,6 +276,12 @@ json_parse(const char *text, size_t len, size_t max_nodes, char *err, size_t err
 		describe(h, &p, text, len, err, err_size);
 		goto fail;
 	}
+	/* yajl takes other white space, and makes '?' of half a surrogate pair. */
+	if (!json_valid(text, len)) {
+		p.why = "not JSON";
+		describe(h, &p, text, len, err, err_size);
+		goto fail;
+	}
 	yajl_free(h);
 	return p.doc;
 fail:
@@ -284,96 +290,6 @@ fail:
 		yajl_free(h);
 	json_free(p.doc);
 	return NULL;
-}
-
-/* The validator keeps one yajl handle over any number of values: it counts what is complete at
- * depth 0, so that a value is neither cut short nor followed by another. */
-static struct {
-	yajl_handle h;
-	int depth;
-	int values;
-} check;
-
-static int
-check_value(void *ctx)
-{
-	(void)ctx;
-	if (check.depth == 0)
-		check.values++;
-	return 1;
-}
-
-static int
-check_boolean(void *ctx, int v)
-{
-	(void)v;
-	return check_value(ctx);
-}
-
-static int
-check_text(void *ctx, const char *text, size_t len)
-{
-	(void)text, (void)len;
-	return check_value(ctx);
-}
-
-static int
-check_string(void *ctx, const unsigned char *text, size_t len)
-{
-	return utf8_valid(text, len) && check_value(ctx);
-}
-
-static int
-check_key(void *ctx, const unsigned char *text, size_t len)
-{
-	(void)ctx;
-	return utf8_valid(text, len) && !memchr(text, '\0', len);
-}
-
-static int
-check_open(void *ctx)
-{
-	(void)ctx;
-	return ++check.depth <= JSON_MAX_DEPTH;
-}
-
-static int
-check_close(void *ctx)
-{
-	check.depth--;
-	return check_value(ctx);
-}
-
-static const yajl_callbacks check_callbacks = {
-	.yajl_null = check_value,
-	.yajl_boolean = check_boolean,
-	.yajl_number = check_text,
-	.yajl_string = check_string,
-	.yajl_start_map = check_open,
-	.yajl_map_key = check_key,
-	.yajl_end_map = check_close,
-	.yajl_start_array = check_open,
-	.yajl_end_array = check_close,
-};
-
-bool
-json_valid(const char *text, size_t len)
-{
-	if (!check.h) {
-		check.h = yajl_alloc(&check_callbacks, NULL, NULL);
-		if (!check.h)
-			return false;
-		yajl_config(check.h, yajl_allow_multiple_values, 1);
-	}
-	check.depth = 0;
-	check.values = 0;
-	if (yajl_parse(check.h, (const unsigned char *)text, len) == yajl_status_ok &&
-	    yajl_parse(check.h, at_rest, 1) == yajl_status_ok && check.depth == 0 &&
-	    check.values == 1)
-		return true;
-	yajl_free(check.h);
-	check.h = NULL;
-	return false;
 }
 
 const struct json *

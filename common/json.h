@@ -49,8 +49,8 @@ const struct json *json_root(const struct json_doc *doc);
 struct json *json_add(struct json_doc *doc, struct json *parent, enum json_type type,
     const char *key, const char *text, size_t len);
 
-/* Exactly one valid JSON value and nothing else, of bounded depth. For hot paths: allocates
- * nothing after the first call. Not for use from several threads. */
+/* Exactly one valid JSON value and nothing else, of bounded depth, without NUL in a key: what
+ * json_parse() takes. For hot paths: one pass, allocates nothing. */
 bool json_valid(const char *text, size_t len);
 
 /* The last member of that name, or NULL (also where o is NULL or no object). */

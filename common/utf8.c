@@ -3,13 +3,15 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Length of the sequence that starts at p (2..4), or 0 when it is not one (RFC 3629 section 4). */
-static size_t
-sequence_length(const uint8_t *p, size_t left)
+/* RFC 3629 section 4. */
+size_t
+utf8_length(const uint8_t *p, size_t left)
 {
 	uint8_t lo = 0x80, hi = 0xbf;
 	size_t n;
 
+	if (left == 0)
+		return 0;
 	if (p[0] >= 0xc2 && p[0] <= 0xdf) {
 		n = 2;
 	} else if (p[0] >= 0xe0 && p[0] <= 0xef) {
@@ -35,26 +37,48 @@ sequence_length(const uint8_t *p, size_t left)
 	return n;
 }
 
+static uint64_t
+load(const uint8_t *p, size_t n)
+{
+	uint64_t v = 0;
+
+	memcpy(&v, p, n);
+	return v;
+}
+
+/* In words, the last of them over what the one before may have seen. */
+static bool
+is_ascii(const uint8_t *p, size_t len)
+{
+	uint64_t all = 0;
+
+	if (len >= 8) {
+		for (size_t i = 0; i + 8 < len; i += 8)
+			all |= load(p + i, 8);
+		all |= load(p + len - 8, 8);
+	} else if (len >= 4) {
+		all = load(p, 4) | load(p + len - 4, 4);
+	} else {
+		for (size_t i = 0; i < len; i++)
+			all |= p[i];
+	}
+	return !(all & UINT64_C(0x8080808080808080));
+}
+
 bool
 utf8_valid(const void *text, size_t len)
 {
 	const uint8_t *p = text;
 	size_t i = 0;
 
+	if (is_ascii(p, len))
+		return true;
 	while (i < len) {
-		uint64_t word;
-		if (len - i >= sizeof(word)) {
-			memcpy(&word, p + i, sizeof(word));
-			if (!(word & UINT64_C(0x8080808080808080))) {
-				i += sizeof(word);
-				continue;
-			}
-		}
 		if (p[i] < 0x80) {
 			i++;
 			continue;
 		}
-		size_t n = sequence_length(p + i, len - i);
+		size_t n = utf8_length(p + i, len - i);
 		if (n == 0)
 			return false;
 		i += n;

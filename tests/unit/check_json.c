@@ -72,6 +72,20 @@ static const struct {
 	{ "\"\xed\xa0\x80\"", 0, "not UTF-8" },	    /* surrogate */
 	{ "\"\xf4\x90\x80\x80\"", 0, "not UTF-8" }, /* above U+10FFFF */
 	{ "\"\\udc00\"", 0, "not UTF-8" },	    /* half a pair */
+	{ "\"\\ud800\"", 0, "not JSON" },
+	{ "\"\\ud800x\"", 0, "not JSON" },
+	{ "\"\\ud800\\u0041\"", 0, "" },
+	{ "\"\\ud83d\\ude00\"", 0, NULL },
+	{ "\"\\uFFFF \x7f\"", 0, NULL },
+	{ "\v1", 0, "not JSON" },
+	{ "[1,\f2]", 0, "not JSON" },
+	{ "1\r\n", 0, NULL },
+	{ "-0.0e+00", 0, NULL },
+	{ "-01", 0, "" },
+	{ "1e+", 0, "" },
+	{ "{\"a\":[]}", 0, NULL },
+	{ "{\"a\":{}]", 0, "" },
+	{ "{\"a\":1 \"b\":2}", 0, "" },
 	{ "{\"\xc0\x80\":1}", 0, "not UTF-8" },
 	{ "{\"a\\u0000b\":1}", 0, "a NUL in a key" },
 	{ "/* c */ 1", 0, "" },
