@@ -220,7 +220,6 @@ watch_signals(struct gateway *g)
 	static const int numbers[] = { SIGTERM, SIGINT };
 	uint64_t watchdog_us = 0;
 
-	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		ev_signal_init(&g->signals[i], on_terminate, numbers[i]);
 		g->signals[i].data = g;
@@ -444,6 +443,8 @@ main(int argc, char **argv)
 
 	if (prepare_process() < 0)
 		return EX_OSERR;
+	/* A reader of the log that is gone costs its lines, not the gateway. */
+	signal(SIGPIPE, SIG_IGN);
 	g->config_path = DEFAULT_CONFIG;
 	int code = parse_options(g, argc, argv);
 	if (code >= 0)
