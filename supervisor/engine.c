@@ -145,7 +145,8 @@ on_pending(void *arg, struct child *c)
 {
 	struct engine *e = arg;
 
-	if (e->active)
+	/* Without an engine too, as long as there is a link: a device's last events, its 'running' false. */
+	if (e->link.state == LINK_UP)
 		push_pending(e, c->slot);
 	else
 		child_drop_pending(c);
@@ -369,11 +370,13 @@ destroy(struct engine *e)
 		return;
 	e->active = false;
 	log_write(LOG_LEVEL_INFO, NULL, "engine", "engine destroyed, devices stop");
-	while (pop_pending(e))
+	bool lost = e->link.state != LINK_UP;
+	while (lost && pop_pending(e))
 		;
 	for (size_t i = 0; i < e->device_count; i++) {
+		if (lost)
+			child_drop_pending(e->devices[i].child);
 		child_enable(e->devices[i].child, false);
-		child_drop_pending(e->devices[i].child);
 	}
 }
 

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 
-from fault_site import BUILD, PREFIX, SANITIZED, Server, Site, alive, hat, now, wait
+from fault_site import BUILD, PREFIX, SANITIZED, Server, Site, alive, eventer, now, wait
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -72,9 +72,9 @@ def event_server_is_half_open(quick):
 
 def event_server_answers_with_100000_events(quick):
     def answer(kind, types):
-        many = [server.event(PREFIX + f'x{i}/system/enable', hat.Json(True))
+        many = [server.event(PREFIX + f'x{i}/system/enable', eventer.Json(True))
                 for i in range(100_000)]
-        mine = [server.event(PREFIX + f'd{i}/system/enable', hat.Json(True)) for i in range(3)]
+        mine = [server.event(PREFIX + f'd{i}/system/enable', eventer.Json(True)) for i in range(3)]
         return many + mine
 
     server = Server()
@@ -92,7 +92,7 @@ def event_server_floods_one_device(quick):
     with Site(3) as site:
         rss = site.rss_kib()
         t = now()
-        event = site.server.event(PREFIX + 'd0/system/noise', hat.Json('x' * 100))
+        event = site.server.event(PREFIX + 'd0/system/noise', eventer.Json('x' * 100))
         for _ in range(100):
             site.server.notify([event] * 1000)
         ticking(site, site.names, now())
@@ -179,7 +179,7 @@ def no_memory_left(quick):
         resource.prlimit(site.pid, resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
         t = now()
         os.kill(site.runner('d0'), signal.SIGKILL)
-        event = site.server.event(PREFIX + 'd1/system/noise', hat.Json('x' * 1000))
+        event = site.server.event(PREFIX + 'd1/system/noise', eventer.Json('x' * 1000))
         for _ in range(20):
             site.server.notify([event] * 500)
         time.sleep(1.5)
