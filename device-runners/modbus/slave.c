@@ -22,6 +22,9 @@ enum {
 	MAX_WRITE = 48 * 1024,	/* bytes of JSON that one write's data may take */
 	REOPEN_MS = 1000,	/* a serial port that is gone is tried again */
 	REST_MS = 1000,		/* before accepting again */
+	KEEP_IDLE_S = 60,	/* TCP keep-alive of masters: gone after 60 + 3 * 10 s */
+	KEEP_INTERVAL_S = 10,
+	KEEP_COUNT = 3,
 };
 
 struct slave {
@@ -247,6 +250,25 @@ count_living(const struct slave *s)
 	return n;
 }
 
+/* A master that vanished without a word must not keep its place for ever. */
+static void
+set_options(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} options[] = {
+		{ IPPROTO_TCP, TCP_NODELAY, 1 },
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE_S },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, KEEP_INTERVAL_S },
+		{ IPPROTO_TCP, TCP_KEEPCNT, KEEP_COUNT },
+	};
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+		    sizeof(options[i].value));
+}
+
 static void
 admit(struct slave *s, int fd, const struct sockaddr_storage *from)
 {
@@ -254,7 +276,6 @@ admit(struct slave *s, int fd, const struct sockaddr_storage *from)
 	socklen_t len = sizeof(here);
 	char remote[64];
 	unsigned count;
-	int on = 1;
 	uint16_t port = address_text(from, remote, sizeof(remote));
 	bool allowed = is_allowed(s, remote);
 
@@ -271,7 +292,7 @@ admit(struct slave *s, int fd, const struct sockaddr_storage *from)
 	p->remote_port = port;
 	if (getsockname(fd, (struct sockaddr *)&here, &len) == 0)
 		p->local_port = address_text(&here, p->local, sizeof(p->local));
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	set_options(fd);
 	p->id = ++s->last_id;
 	++*s->connections;
 	peer_open(p, s->loop, fd);
