@@ -48,7 +48,7 @@ struct iec104_master {
 	struct monotime connected_at;
 	struct iec104_conn conn;
 	ev_timer timer; /* connect time-out, reconnect delay, time synchronisation */
-	struct limit input_limit, event_limit, link_limit;
+	struct limit input_limit, event_limit, link_limit, info_limit;
 	uint64_t *objects, *refused, *ignored, *connects;
 };
 
@@ -141,7 +141,7 @@ on_enabled(void *arg, bool enabled)
 	m->state = MASTER_CONNECTED;
 	m->connected_at = monotime_now();
 	++*m->connects;
-	limit_info(&m->link_limit, "connected to %s", m->hosts[m->at]);
+	limit_info(&m->info_limit, "connected to %s", m->hosts[m->at]);
 	register_status(m, "CONNECTED", "connected");
 	if (m->sync_ms)
 		send_clock(m);
@@ -192,7 +192,7 @@ on_asdu(void *arg, const uint8_t *bytes, size_t len)
 	if (a.head.type->class == IEC_CLASS_CLOCK_SYNC)
 		return;
 	if (a.head.type->class == IEC_CLASS_END_OF_INIT) {
-		limit_info(&m->input_limit, "station %u was initialised", a.head.common);
+		limit_info(&m->info_limit, "station %u was initialised", a.head.common);
 		return;
 	}
 	while (asdu_next(&a, &o))

@@ -174,7 +174,7 @@ on_ready(void *arg)
 
 	sc->shown = true;
 	limit_info(
-	    &sc->slave->link_limit, "connection %lld of %s", (long long)sc->id, sc->remote.host);
+	    &sc->slave->info_limit, "connection %lld of %s", (long long)sc->id, sc->remote.host);
 	register_connections(sc->slave);
 }
 

@@ -15,7 +15,8 @@
 #include "device-runners/iec60870/limit.h"
 
 enum {
-	SLAVE_MAX_CONNECTIONS = 256, /* all of them fit into one 'connections' event */
+	SLAVE_MAX_CONNECTIONS =
+	    200, /* within the open files of a runner, and one 'connections' event */
 	SLAVE_MAX_HOSTS = 4096,
 };
 
@@ -62,7 +63,7 @@ struct iec104_slave {
 	ev_io acceptable;
 	ev_timer accept_pause; /* after a failure to accept */
 	ev_prepare flusher;    /* writes what a turn of the loop queued */
-	struct limit event_limit, input_limit, link_limit;
+	struct limit event_limit, input_limit, link_limit, info_limit;
 	uint64_t *objects, *refused, *ignored, *accepted;
 };
 

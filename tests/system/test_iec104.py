@@ -233,6 +233,18 @@ class Slave(unittest.TestCase):
             gate.server.wait(lambda: self.connections(gate) == [])
             self.connect().close()
 
+    def test_bound_of_connections(self):
+        with self.gate([]) as gate:
+            peers = [self.connect() for _ in range(200)]
+            more = self.connect(start=False)
+            more.expect_end()
+            gate.wait_log('one more than max_connections')
+            self.assertEqual(len(self.connections(gate)), 200)
+            for peer in peers:
+                peer.close()
+            gate.server.wait(lambda: self.connections(gate) == [])
+            self.connect().close()
+
     def test_remote_hosts(self):
         with self.gate([], remote_hosts=['127.0.0.2']):
             peer = self.connect(start=False)
