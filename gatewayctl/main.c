@@ -161,8 +161,8 @@ on_signal(int number)
 static void
 catch_interrupts(void)
 {
-	/* Without SA_RESTART, so that a wait ends. */
-	const struct sigaction action = { .sa_handler = on_signal };
+	/* Without SA_RESTART, so that a wait ends; a second one ends the program. */
+	const struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);

@@ -515,6 +515,24 @@ is_alive(const struct sockaddr_un *address)
 	return alive;
 }
 
+/* The members of the group must get through the folder, where it is ours alone to say so: what else
+ * is in it is guarded by modes of its own. */
+static void
+share_folder(const struct control *control)
+{
+	char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	struct stat st;
+
+	snprintf(folder, sizeof(folder), "%s", control->path);
+	char *slash = strrchr(folder, '/');
+	if (!slash || slash == folder)
+		return;
+	*slash = '\0';
+	if (stat(folder, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 0777) == 0750 &&
+	    chown(folder, (uid_t)-1, control->group) < 0)
+		log_warning("folder %s: its group can not be set: %s", folder, strerror(errno));
+}
+
 static int
 bind_socket(struct control *control, const struct sockaddr_un *address)
 {
@@ -547,6 +565,8 @@ listen_at(struct control *control, const char *path, const char *group)
 		control->has_group = true;
 		control->group = g->gr_gid;
 	}
+	if (group)
+		share_folder(control);
 	control->lock = take_lock(path);
 	if (control->lock < 0)
 		return errno == EWOULDBLOCK ? "another gatewayd serves it" : strerror(errno);

@@ -1,14 +1,18 @@
 """gatewayctl and the control socket, over the real programs."""
 
 import array
+import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 import unittest
 
@@ -483,6 +487,40 @@ class Usage(Case):
         for name in names:
             self.assertIn(f"gatewayctl {name}", ctl.text(name, "--help"))
 
+    def answered_by(self, packets):
+        """A gatewayctl whose gatewayd says these packets, whatever is asked."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.addCleanup(s.close)
+        s.bind(folder.name + "/control")
+        s.listen()
+
+        def serve():
+            with contextlib.suppress(OSError), s.accept()[0] as c:
+                c.recv(1 << 17)
+                for packet in packets:
+                    c.send(packet)
+                c.recv(1)
+
+        threading.Thread(target=serve, daemon=True).start()
+        return Ctl(folder.name + "/control")
+
+    def test_answers_that_make_no_sense(self):
+        for packet in (b"x", b"{}", b'{"rows": [1]}', b'{"rows": [], "end": true}', b" " * 140000, b""):
+            r = self.answered_by([packet]).run("status")
+            self.assertEqual((r.returncode, r.stdout), (3, ""), packet[:40])
+            self.assertNotEqual(r.stderr, "")
+        r = self.answered_by([]).run("events", "--timeout", "0.1")
+        self.assertEqual(r.returncode, 3)
+        self.assertIn("in time", r.stderr)
+        row = b'{"rows": [{"name": 5, "pid": "x", "since": [], "extra": {}}], "end": true, "code": 0}'
+        self.assertIn("5", self.answered_by([row]).text("status"))
+        row = b'{"rows": [{"kind": "event"}, {"kind": "new"}, {}], "end": true, "code": 0}'
+        self.assertEqual(len(self.answered_by([row]).text("watch").splitlines()), 1)
+        row = b'{"rows": [{"plan": 7, "obituaries": {}, "device": []}], "end": true, "code": 0}'
+        self.answered_by([row]).text("show", "x")
+
     def test_default_socket(self):
         g = self.serve([])
         for env in ({"RUNTIME_DIRECTORY": g.runtime}, None):
@@ -777,6 +815,13 @@ class Socket(Case):
         r = subprocess.run(ask, user=65534, group=65534, extra_groups=[], capture_output=True)
         self.assertEqual(r.returncode, 3)
         self.assertIn(b"group", r.stderr)
+        # A folder that gatewayd made itself lets the group through.
+        g.stop()
+        shutil.rmtree(g.runtime)
+        g.start()
+        r = subprocess.run(ask, user=65534, group=65534, extra_groups=[group.gr_gid], capture_output=True)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertEqual(stat.S_IMODE(os.stat(g.runtime).st_mode), 0o750)
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root")
     def test_credentials_are_checked_beside_the_mode(self):
