@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
@@ -419,7 +420,7 @@ run(struct gateway *g)
 }
 
 /* What whoever started us may have left behind: closed standard descriptors, whose numbers sockets
- * would take; an ignored SIGCHLD, with which the kernel reaps in our place. */
+ * would take; an ignored SIGCHLD, with which the kernel reaps in our place; ambient capabilities. */
 static int
 prepare_process(void)
 {
@@ -430,6 +431,8 @@ prepare_process(void)
 	while (fd >= 0 && fd <= STDERR_FILENO && fcntl(fd, F_SETFD, 0) == 0);
 	fd_close(fd);
 	signal(SIGCHLD, SIG_DFL);
+	/* Ambient capabilities stay ours: an exec would hand them to runners. */
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	return fd < 0 ? -1 : 0;
 }
 
