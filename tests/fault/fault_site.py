@@ -74,7 +74,7 @@ class Site:
     """count devices d0, d1, ...; conf: more keys of the configuration; device(i): more keys of a device."""
 
     def __init__(self, count=1, conf=None, device=None, server=None, preexec=None, stderr=None,
-                 program=None, wait_up=True, uid=None):
+                 program=None, wait_up=True, uid=None, defer=False):
         self.dir = tempfile.mkdtemp(prefix='gatewayd-fault-')
         # Runners under another user have to reach it.
         os.chmod(self.dir, 0o755)
@@ -97,7 +97,8 @@ class Site:
         self.lines = []
         for n in self.names:
             self.server.preset(PREFIX + n + '/system/enable', eventer.Json(True))
-        self.start()
+        if not defer:
+            self.start()
         if wait_up:
             self.wait_running(self.names)
 
