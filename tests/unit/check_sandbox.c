@@ -1,0 +1,244 @@
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/monotime.h"
+#include "device-runners/filter/filter.h"
+#include "device-runners/sandbox.h"
+
+#ifdef __SANITIZE_ADDRESS__
+enum { SANITIZED = 1 }; /* no filter then */
+#else
+enum { SANITIZED = 0 };
+#endif
+
+static char said[512];
+
+/* Runs act() in a process of its own, locked in; returns its wait status. said: its last words. */
+static int
+in_sandbox(enum ipc_sandbox level, bool tty, void (*act)(void))
+{
+	const struct sandbox s = { level, tty, UINT64_C(256) << 20, 64 };
+	const char *why = "";
+	int pipes[2], status;
+
+	ck_assert_int_eq(pipe(pipes), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		dup2(pipes[1], STDERR_FILENO);
+		if (sandbox_lock(&s, &why) < 0) {
+			dprintf(STDERR_FILENO, "%s: %s", why, strerror(errno));
+			_exit(99);
+		}
+		act();
+		_exit(0);
+	}
+	close(pipes[1]);
+	ssize_t n = read(pipes[0], said, sizeof(said) - 1);
+	said[n > 0 ? n : 0] = '\0';
+	close(pipes[0]);
+	waitpid(pid, &status, 0);
+	return status;
+}
+
+static void
+open_a_file(void)
+{
+	_exit(open("/dev/null", O_RDONLY) >= 0 ? 7 : errno);
+}
+
+static void
+do_ordinary_things(void)
+{
+	char *p = malloc(8 << 20), text[32];
+	struct timespec ts = { 0, 1000 };
+	struct rlimit r;
+
+	memset(p, 1, 8 << 20);
+	p = realloc(p, 16 << 20);
+	free(p);
+	time_t now = time(NULL);
+	struct tm tm;
+	localtime_r(&now, &tm);
+	nanosleep(&ts, NULL);
+	snprintf(text, sizeof(text), "%d %f", tm.tm_year, sqrt(2));
+	/* Through a buffer, whose size the C library asks the kernel for, in vain. */
+	printf("%s", "");
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur != 64 || getpid() < 1)
+		_exit(1);
+	_exit(42);
+}
+
+static void
+raise_abort(void)
+{
+	abort();
+}
+
+static int tty_fd = -1;
+
+static void
+set_termios(void)
+{
+	struct termios t;
+
+	if (tcgetattr(tty_fd, &t) < 0)
+		_exit(1);
+	cfsetspeed(&t, B19200);
+	_exit(tcsetattr(tty_fd, TCSANOW, &t) == 0 ? 42 : 2);
+}
+
+static void
+fill_terminal_input(void)
+{
+	_exit(ioctl(tty_fd, TIOCSTI, "x") == 0 ? 7 : 8);
+}
+
+static void
+use_memory(void)
+{
+	_exit(malloc((size_t)512 << 20) ? 7 : 42);
+}
+
+static void
+tell_who(void)
+{
+	bool plain = prctl(PR_SET_NAME, "x") == 0;
+
+	_exit(plain && getuid() != 0 ? 42 : 1);
+}
+
+static bool
+died_denied(int status, const char *name)
+{
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS && strstr(said, name);
+}
+
+START_TEST(ordinary_work_goes_on)
+{
+	ck_assert_int_eq(WEXITSTATUS(in_sandbox(IPC_SANDBOX_STRICT, false, do_ordinary_things)), 42);
+	ck_assert_str_eq(said, "");
+}
+END_TEST
+
+START_TEST(a_denied_call_kills_and_is_named)
+{
+	if (SANITIZED)
+		return;
+	ck_assert(died_denied(in_sandbox(IPC_SANDBOX_STRICT, false, open_a_file),
+	    "<2>denied system call openat (257)\n"));
+	ck_assert(died_denied(in_sandbox(IPC_SANDBOX_BEST_EFFORT, true, open_a_file), "openat"));
+}
+END_TEST
+
+START_TEST(abort_is_an_abort)
+{
+	int status = in_sandbox(IPC_SANDBOX_STRICT, false, raise_abort);
+
+	ck_assert(WIFSIGNALED(status));
+	ck_assert_int_eq(WTERMSIG(status), SIGABRT);
+}
+END_TEST
+
+START_TEST(a_tty_is_for_those_who_planned_one)
+{
+	int other;
+
+	ck_assert_int_eq(openpty(&tty_fd, &other, NULL, NULL, NULL), 0);
+	ck_assert_int_eq(WEXITSTATUS(in_sandbox(IPC_SANDBOX_STRICT, true, set_termios)), 42);
+	if (!SANITIZED) {
+		ck_assert(died_denied(in_sandbox(IPC_SANDBOX_STRICT, false, set_termios), "ioctl"));
+		ck_assert(died_denied(in_sandbox(IPC_SANDBOX_STRICT, true, fill_terminal_input), "ioctl"));
+	}
+	close(tty_fd);
+	close(other);
+}
+END_TEST
+
+START_TEST(memory_has_a_limit)
+{
+	if (!SANITIZED)
+		ck_assert_int_eq(WEXITSTATUS(in_sandbox(IPC_SANDBOX_STRICT, false, use_memory)), 42);
+}
+END_TEST
+
+START_TEST(root_becomes_nobody)
+{
+	if (getuid() != 0)
+		return;
+	ck_assert_int_eq(WEXITSTATUS(in_sandbox(IPC_SANDBOX_STRICT, false, tell_who)), 42);
+	int status = in_sandbox(IPC_SANDBOX_NAMESPACES, false, tell_who);
+	ck_assert_msg(WEXITSTATUS(status) == 42, "%s", said);
+}
+END_TEST
+
+START_TEST(off_is_off)
+{
+	ck_assert_int_eq(WEXITSTATUS(in_sandbox(IPC_SANDBOX_OFF, false, open_a_file)), 7);
+}
+END_TEST
+
+START_TEST(it_costs_less_than_a_millisecond)
+{
+	struct monotime start = monotime_now();
+	enum { TIMES = 50 };
+
+	/* Fork, pipe and wait included; the median of machines under load is not asserted to the digit. */
+	for (int i = 0; i < TIMES; i++)
+		in_sandbox(IPC_SANDBOX_STRICT, false, do_ordinary_things);
+	int64_t strict = (monotime_now().ns - start.ns) / TIMES / 1000;
+	start = monotime_now();
+	for (int i = 0; i < TIMES; i++)
+		in_sandbox(IPC_SANDBOX_OFF, false, do_ordinary_things);
+	int64_t off = (monotime_now().ns - start.ns) / TIMES / 1000;
+	printf("sandbox: %d us a start\n", (int)(strict - off));
+	ck_assert_int_lt(strict - off, 10000);
+}
+END_TEST
+
+START_TEST(names_are_those_of_this_machine)
+{
+	ck_assert_uint_gt(filter_call_count, 300);
+	ck_assert_str_eq(filter_call_names[0], "read");
+	ck_assert_uint_gt(filter_tty.count, filter_plain.count);
+}
+END_TEST
+
+int
+main(void)
+{
+	/* As the runtime does before it locks. */
+	setenv("TZ", ":/etc/localtime", 1);
+	tzset();
+	TCase *tc = tcase_create("core");
+	tcase_add_test(tc, ordinary_work_goes_on);
+	tcase_add_test(tc, a_denied_call_kills_and_is_named);
+	tcase_add_test(tc, abort_is_an_abort);
+	tcase_add_test(tc, a_tty_is_for_those_who_planned_one);
+	tcase_add_test(tc, memory_has_a_limit);
+	tcase_add_test(tc, root_becomes_nobody);
+	tcase_add_test(tc, off_is_off);
+	tcase_add_test(tc, it_costs_less_than_a_millisecond);
+	tcase_add_test(tc, names_are_those_of_this_machine);
+	Suite *s = suite_create("sandbox");
+	suite_add_tcase(s, tc);
+	SRunner *sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	int failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
