@@ -1,6 +1,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <pty.h>
 #include <signal.h>
@@ -192,21 +193,42 @@ START_TEST(off_is_off)
 }
 END_TEST
 
+/* Microseconds that locking took in a process of its own. */
+static int
+lock_cost(void)
+{
+	const struct sandbox s = { IPC_SANDBOX_STRICT, false, UINT64_C(256) << 20, 64 };
+	const char *why;
+	int pipes[2], us = -1;
+
+	ck_assert_int_eq(pipe(pipes), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct monotime start = monotime_now();
+		us = sandbox_lock(&s, &why) < 0 ? -1 : (int)((monotime_now().ns - start.ns) / 1000);
+		_exit(write(pipes[1], &us, sizeof(us)) != sizeof(us));
+	}
+	ck_assert_int_eq(read(pipes[0], &us, sizeof(us)), sizeof(us));
+	close(pipes[0]);
+	close(pipes[1]);
+	waitpid(pid, NULL, 0);
+	return us;
+}
+
 START_TEST(it_costs_less_than_a_millisecond)
 {
-	struct monotime start = monotime_now();
-	enum { TIMES = 50 };
+	enum { TIMES = 25 };
+	int best = INT_MAX;
 
-	/* Fork, pipe and wait included; the median of machines under load is not asserted to the digit. */
-	for (int i = 0; i < TIMES; i++)
-		in_sandbox(IPC_SANDBOX_STRICT, false, do_ordinary_things);
-	int64_t strict = (monotime_now().ns - start.ns) / TIMES / 1000;
-	start = monotime_now();
-	for (int i = 0; i < TIMES; i++)
-		in_sandbox(IPC_SANDBOX_OFF, false, do_ordinary_things);
-	int64_t off = (monotime_now().ns - start.ns) / TIMES / 1000;
-	printf("sandbox: %d us a start\n", (int)(strict - off));
-	ck_assert_int_lt(strict - off, 10000);
+	/* The best of several: the others are what else the machine does. */
+	for (int i = 0; i < TIMES; i++) {
+		int us = lock_cost();
+		best = us < best ? us : best;
+	}
+	printf("sandbox: %d us a start\n", best);
+	ck_assert_int_ge(best, 0);
+	if (!SANITIZED)
+		ck_assert_int_lt(best, 1000);
 }
 END_TEST
 
