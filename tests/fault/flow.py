@@ -3,7 +3,7 @@
 import socket
 import time
 
-from fault_site import SANITIZED, Server, Site, hat, now, percentile, wait
+from fault_site import SANITIZED, Server, Site, eventer, now, percentile, wait
 
 SLOW = 1000                # events a second that the Event Server takes
 # Link's and device's window, twice, and the heap's slack, which AddressSanitizer makes large.
