@@ -55,7 +55,7 @@ send_text(struct runner *r, enum ipc_type type, const char *text)
 	msgpack_packer *p = channel_begin(&r->channel, type, 0);
 
 	msgpack_pack_array(p, 1);
-	ipc_pack_text(p, text, strnlen(text, IPC_MAX_TEXT));
+	ipc_pack_reason(p, text);
 	runner_sent(r, channel_send(&r->channel, -1));
 }
 
@@ -91,6 +91,10 @@ plan_add(struct runner *r, enum ipc_resource kind, const char *target, uint16_t 
 {
 	if (r->plan_count == IPC_MAX_PLAN) {
 		runner_config_error(r, "", "needs more than %d resources", IPC_MAX_PLAN);
+		return -1;
+	}
+	if (strlen(target) > IPC_MAX_TEXT) {
+		runner_config_error(r, "", "a name or path of more than %d bytes", IPC_MAX_TEXT);
 		return -1;
 	}
 	char *copy = strdup(target);
@@ -133,8 +137,8 @@ send_config_fault(struct runner *r, enum schema_severity severity, const char *p
 
 	msgpack_pack_array(p, 3);
 	msgpack_pack_uint32(p, severity);
-	ipc_pack_text(p, path, strnlen(path, IPC_MAX_TEXT));
-	ipc_pack_text(p, message, strnlen(message, IPC_MAX_TEXT));
+	ipc_pack_reason(p, path);
+	ipc_pack_reason(p, message);
 	runner_sent(r, channel_send(&r->channel, -1));
 	if (severity == SCHEMA_ERROR)
 		r->config_errors++;

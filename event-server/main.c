@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -34,6 +35,7 @@ static const char usage[] =
     "  --token TOKEN        refuse clients that do not present it\n"
     "  --token-file FILE    the same, read from the first line of FILE\n"
     "  --ready-fd N         write \"PORT\\n\" to descriptor N when ready, and close it\n"
+    "  --end-with-parent    end when the process that started it does\n"
     "  --log-level LEVEL    error, warning, notice, info (the default) or debug\n"
     "  --log-prefix         log lines begin with <N>, for systemd and supervisors\n"
     "  --help, --version\n";
@@ -88,6 +90,7 @@ enum {
 	OPT_TOKEN,
 	OPT_TOKEN_FILE,
 	OPT_READY_FD,
+	OPT_END_WITH_PARENT,
 	OPT_LOG_LEVEL,
 	OPT_LOG_PREFIX,
 	OPT_HELP,
@@ -104,6 +107,7 @@ static const struct option long_options[] = {
 	{ "token", required_argument, NULL, OPT_TOKEN },
 	{ "token-file", required_argument, NULL, OPT_TOKEN_FILE },
 	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
+	{ "end-with-parent", no_argument, NULL, OPT_END_WITH_PARENT },
 	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
 	{ "log-prefix", no_argument, NULL, OPT_LOG_PREFIX },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -148,6 +152,8 @@ apply(struct options *o, int opt, const char *arg)
 		return read_token(o, arg);
 	case OPT_READY_FD:
 		return parse_number(arg, 0, INT32_MAX, &o->ready_fd);
+	case OPT_END_WITH_PARENT:
+		return prctl(PR_SET_PDEATHSIG, SIGTERM);
 	case OPT_LOG_LEVEL:
 		return set_level(arg);
 	case OPT_LOG_PREFIX:

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/fdutil.h"
+#include "common/utf8.h"
 
 union control {
 	struct cmsghdr align;
@@ -327,6 +328,24 @@ void
 ipc_pack_str(msgpack_packer *p, const char *text)
 {
 	ipc_pack_text(p, text, strlen(text));
+}
+
+void
+ipc_pack_reason(msgpack_packer *p, const char *text)
+{
+	char copy[IPC_MAX_TEXT] = "";
+	size_t len = strnlen(text, sizeof(copy));
+
+	/* A continuation byte after the end: the character before it is cut. */
+	if (len == sizeof(copy))
+		while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+			len--;
+	memcpy(copy, text, len);
+	if (!utf8_valid(copy, len))
+		for (size_t i = 0; i < len; i++)
+			if ((unsigned char)copy[i] >= 0x80)
+				copy[i] = '?';
+	ipc_pack_text(p, copy, len);
 }
 
 void

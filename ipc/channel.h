@@ -78,6 +78,9 @@ void channel_flush(struct channel *c, int ms);
 /* Small packers for what several messages share. */
 void ipc_pack_text(msgpack_packer *p, const char *text, size_t len);
 void ipc_pack_str(msgpack_packer *p, const char *text);
+/* A text for people, of whatever it was made: cut to IPC_MAX_TEXT between two characters, and plain ASCII
+ * where it is not UTF-8. */
+void ipc_pack_reason(msgpack_packer *p, const char *text);
 void ipc_pack_timestamp(msgpack_packer *p, const struct timestamp *t); /* nil where NULL */
 /* Copies a text with a NUL behind it, cut to size - 1 bytes. (The pointer of an empty one is NULL.) */
 void ipc_copy_text(char *to, size_t size, const msgpack_object_str *s);

@@ -573,7 +573,7 @@ send_opened(struct child *c, uint32_t id, int fd, int error, const char *why)
 
 	msgpack_pack_array(p, 2);
 	msgpack_pack_uint32(p, fd >= 0 ? 0 : (uint32_t)error);
-	ipc_pack_text(p, why, strnlen(why, IPC_MAX_TEXT));
+	ipc_pack_reason(p, why);
 	if (channel_send(&c->channel, fd) < 0 && errno == ENOBUFS) {
 		snprintf(c->violation, sizeof(c->violation), "does not read its socket");
 		child_step(c, CHILD_VIOLATION);

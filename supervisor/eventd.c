@@ -55,6 +55,7 @@ spawn(struct eventd *d, int ready)
 	argv[n++] = series;
 	argv[n++] = "--ready-fd";
 	argv[n++] = "3";
+	argv[n++] = "--end-with-parent";
 	if (d->conf->listen_host) {
 		argv[n++] = "--listen";
 		argv[n++] = address;

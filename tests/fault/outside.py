@@ -6,12 +6,12 @@ import resource
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
-import threading
 import time
 
 from fault_site import BUILD, PREFIX, SANITIZED, Server, Site, alive, eventer, now, wait
+
+import gatewayd  # noqa: E402  (fault_site makes it findable)
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -180,16 +180,18 @@ def no_memory_left(quick):
         t = now()
         os.kill(site.runner('d0'), signal.SIGKILL)
         event = site.server.event(PREFIX + 'd1/system/noise', eventer.Json('x' * 1000))
-        for _ in range(20):
-            site.server.notify([event] * 500)
+        try:
+            for _ in range(20):
+                site.server.notify([event] * 500)
+        except eventer.Closed:
+            pass  # it may give up the link, and does not fall
         time.sleep(1.5)
         if site.process.poll() is not None:
             raise AssertionError(f'gatewayd ended with {site.process.returncode}')
         resource.prlimit(site.pid, resource.RLIMIT_AS,
                          (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         site.wait_running(site.names, seconds=40)
-        wait(lambda: site.server.ticks['d0'][-1][0] > t + 1.5, 'd0 ticks again', 40)
-        ticking(site, site.names, now())
+        ticking(site, site.names, now(), 40)
         return f'lived at {size // 1024} KiB of addresses'
 
 
@@ -236,6 +238,27 @@ def killed_it_leaves_no_runner(quick):
         site.start()
         site.wait_running(site.names, since=t)
         return f'{len(runners)} gone in {gone:.0f} ms; the second start ran in {now() - t:.1f} s'
+
+
+def descendants(pid):
+    out = subprocess.run(['ps', '--ppid', str(pid), '-o', 'pid='], capture_output=True, text=True,
+                         check=False).stdout
+    return [int(x) for x in out.split()]
+
+
+def killed_it_takes_the_built_in_event_server_along(quick):
+    with gatewayd.Gateway({'devices': [gatewayd.probe('p1'), gatewayd.probe('p2')]}) as g:
+        g.enable('p1', 'p2')
+        g.wait_state(['p1', 'p2'], 'running')
+        children = descendants(g.pid)
+        if len(children) != 3:
+            raise AssertionError(f'{len(children)} children')
+        g.stop(signal.SIGKILL)
+        wait(lambda: not any(alive(p) for p in children), 'all children ended', 3)
+        t = now()
+        g.start()
+        g.wait_state(['p1', 'p2'], 'running')
+        return f'3 processes gone; the second start ran in {now() - t:.1f} s, enabled as before'
 
 
 def sigterm_is_an_orderly_end(quick):
@@ -405,6 +428,7 @@ def the_kernel_says_what_is_in_force(quick):
 CASES = [event_server_ends_in_mid_frame, event_server_sends_garbage, event_server_is_half_open,
          event_server_answers_with_100000_events, event_server_floods_one_device,
          name_resolution_hangs, no_descriptors_left, no_memory_left, the_log_is_full,
-         nobody_reads_the_log, killed_it_leaves_no_runner, sigterm_is_an_orderly_end,
+         nobody_reads_the_log, killed_it_leaves_no_runner,
+         killed_it_takes_the_built_in_event_server_along, sigterm_is_an_orderly_end,
          sigterm_waits_for_nobody_for_ever, started_without_standard_descriptors,
          control_clients_say_nothing, two_hundred_runners, as_an_unprivileged_user, the_kernel_says_what_is_in_force]

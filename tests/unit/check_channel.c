@@ -378,6 +378,46 @@ START_TEST(flush_gives_up_in_time)
 }
 END_TEST
 
+/* What ipc_pack_reason() makes of a text. */
+static const char *
+reason(const char *text)
+{
+	static char result[IPC_MAX_TEXT + 1];
+	msgpack_sbuffer b;
+	msgpack_packer p;
+	msgpack_unpacked u;
+
+	msgpack_sbuffer_init(&b);
+	msgpack_packer_init(&p, &b, msgpack_sbuffer_write);
+	ipc_pack_reason(&p, text);
+	msgpack_unpacked_init(&u);
+	ck_assert_int_eq(msgpack_unpack_next(&u, b.data, b.size, NULL), MSGPACK_UNPACK_SUCCESS);
+	ck_assert_uint_le(u.data.via.str.size, IPC_MAX_TEXT);
+	memcpy(result, u.data.via.str.ptr, u.data.via.str.size);
+	result[u.data.via.str.size] = '\0';
+	msgpack_unpacked_destroy(&u);
+	msgpack_sbuffer_destroy(&b);
+	return result;
+}
+
+START_TEST(a_reason_is_always_a_text)
+{
+	char text[IPC_MAX_TEXT + 10];
+
+	ck_assert_str_eq(reason("connect to \xc5\xbeica"), "connect to \xc5\xbeica");
+	ck_assert_str_eq(reason("cut \xc5"), "cut ?");
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	ck_assert_uint_eq(strlen(reason(text)), IPC_MAX_TEXT);
+	/* The euro sign's three bytes around the limit, at each of their places. */
+	for (size_t at = IPC_MAX_TEXT - 3; at <= IPC_MAX_TEXT; at++) {
+		memset(text, 'x', sizeof(text) - 1);
+		memcpy(text + at, "\xe2\x82\xac", 3);
+		ck_assert_uint_eq(strlen(reason(text)), at == IPC_MAX_TEXT - 3 ? IPC_MAX_TEXT : at);
+	}
+}
+END_TEST
+
 START_TEST(times_survive_the_way)
 {
 	static const struct timestamp times[] = { { 0, 0 }, { -1, 999999 }, { INT64_MIN, 1 },
@@ -422,6 +462,7 @@ main(void)
 	tcase_add_test(tc, a_message_over_the_limit_is_not_sent);
 	tcase_add_test(tc, it_may_be_closed_from_its_own_callback);
 	tcase_add_test(tc, flush_gives_up_in_time);
+	tcase_add_test(tc, a_reason_is_always_a_text);
 	tcase_add_test(tc, times_survive_the_way);
 	Suite *s = suite_create("ipc channel");
 	suite_add_tcase(s, tc);
