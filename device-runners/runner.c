@@ -508,7 +508,11 @@ is_called_by_supervisor(void)
 int
 runner_main(int argc, char **argv, const struct runner_device *const types[])
 {
-	static const struct channel_handler handler = { on_message, on_violation, on_close, NULL };
+	static const struct channel_handler handler = {
+		.on_message = on_message,
+		.on_violation = on_violation,
+		.on_close = on_close,
+	};
 	static struct runner runner;
 	struct runner *r = &runner;
 

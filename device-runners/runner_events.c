@@ -4,13 +4,7 @@
 #include <string.h>
 
 #include "device-runners/runner_private.h"
-
-static int
-pack_write(void *data, const char *bytes, size_t len)
-{
-	buffer_append(data, bytes, len);
-	return 0;
-}
+#include "ipc/event.h"
 
 void
 runner_events_init(struct runner *r)
@@ -18,7 +12,6 @@ runner_events_init(struct runner *r)
 	buffer_init(&r->batch, 2 * IPC_MAX_MESSAGE);
 	buffer_init(&r->waiting, RUNNER_MAX_WAITING);
 	buffer_init(&r->payload, IPC_MAX_EVENT);
-	msgpack_packer_init(&r->batch_packer, &r->batch, pack_write);
 }
 
 void
@@ -116,39 +109,63 @@ runner_congested(const struct runner *r)
 	return r->waiting.len > 0;
 }
 
+/* What was there before `start` leaves when the two do not fit into one message. */
+static void
+split_batch(struct runner *r, size_t start)
+{
+	struct buffer last;
+	size_t size = r->batch.len - start;
+
+	if (start == 0 || batch_cost(r->batch.len, r->batch_count + 1) <= RUNNER_BATCH_COST)
+		return;
+	buffer_init(&last, IPC_MAX_EVENT);
+	buffer_append(&last, buffer_data(&r->batch) + start, size);
+	buffer_truncate(&r->batch, start);
+	end_batch(r);
+	buffer_append(&r->batch, buffer_data(&last), last.len);
+	buffer_clear(&last);
+}
+
+/* Puts the event behind the batch; false when it is over the limit. */
+static bool
+append_event(struct runner *r, const struct ipc_event *e)
+{
+	uint8_t *room = buffer_reserve(&r->batch, ipc_event_bound(e));
+
+	if (!room) {
+		r->batch.failed = false;
+		return false;
+	}
+	size_t size = (size_t)(ipc_event_write(e, room) - room);
+	if (size > IPC_MAX_EVENT)
+		return false;
+	buffer_commit(&r->batch, size);
+	return true;
+}
+
 void
 runner_register(struct runner *r, const char *const type[], size_t type_len,
     const struct timestamp *source_ts, const char *json, size_t len)
 {
 	size_t start = r->batch.len;
+	struct ipc_event e;
 
-	msgpack_pack_array(&r->batch_packer, 3);
-	msgpack_pack_array(&r->batch_packer, type_len);
-	for (size_t i = 0; i < type_len; i++)
-		ipc_pack_str(&r->batch_packer, type[i]);
-	ipc_pack_timestamp(&r->batch_packer, source_ts);
-	if (json)
-		ipc_pack_text(&r->batch_packer, json, len);
-	else
-		msgpack_pack_nil(&r->batch_packer);
-	size_t size = r->batch.len - start;
-	if (buffer_failed(&r->batch) || size > IPC_MAX_EVENT) {
-		log_warning("an event of type %s/%s/... was dropped: %zu bytes, at most %d go into one",
-		    type[0], type_len > 1 ? type[1] : "", len, IPC_MAX_EVENT);
-		r->batch.failed = false;
-		buffer_truncate(&r->batch, start);
+	e.count = type_len;
+	e.has_source = source_ts != NULL;
+	e.payload = json ? IPC_PAYLOAD_JSON : IPC_PAYLOAD_NONE;
+	e.data = (struct ipc_text){ json, json ? len : 0 };
+	for (size_t i = 0; i < type_len && i < IPC_MAX_SEGMENTS; i++)
+		e.segments[i] = (struct ipc_text){ type[i], strlen(type[i]) };
+	if (source_ts)
+		e.source = *source_ts;
+	if (type_len == 0 || type_len > IPC_MAX_SEGMENTS || !append_event(r, &e)) {
+		log_warning("an event of type %s/%s/... was dropped: %zu bytes and %zu segments, at "
+			    "most %d and %d go into one",
+		    type_len > 0 ? type[0] : "", type_len > 1 ? type[1] : "", e.data.len, type_len,
+		    IPC_MAX_EVENT, IPC_MAX_SEGMENTS);
 		return;
 	}
-	/* What was there before leaves first when the two do not fit into one message. */
-	if (start && batch_cost(r->batch.len, r->batch_count + 1) > RUNNER_BATCH_COST) {
-		struct buffer last;
-		buffer_init(&last, IPC_MAX_EVENT);
-		buffer_append(&last, buffer_data(&r->batch) + start, size);
-		buffer_truncate(&r->batch, start);
-		end_batch(r);
-		buffer_append(&r->batch, buffer_data(&last), last.len);
-		buffer_clear(&last);
-	}
+	split_batch(r, start);
 	r->batch_count++;
 }
 

@@ -53,7 +53,6 @@ struct runner {
 	/* Events on their way: the batch of this turn, then batches that wait for credit. */
 	uint64_t credit;
 	struct buffer batch; /* packed events */
-	msgpack_packer batch_packer;
 	uint32_t batch_count;
 	struct buffer waiting; /* u32 length, u32 count, packed events; for each batch */
 	struct buffer payload; /* scratch of runner_payload() */

@@ -63,6 +63,10 @@ dispatch(struct channel *c, const uint8_t *packet, size_t len, int fd)
 		violation(c, why, packet, len, fd);
 		return;
 	}
+	if (h.type == IPC_REGISTER && c->handler->on_register) {
+		c->handler->on_register(c->arg, packet + IPC_HEADER, len - IPC_HEADER);
+		return;
+	}
 	if (!zone && !(zone = msgpack_zone_new(16 * 1024))) {
 		violation(c, "out of memory", packet, len, fd);
 		return;

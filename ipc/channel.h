@@ -26,6 +26,9 @@ struct channel_handler {
 	 * where one came along, the handler's. The channel may be closed in here, not freed. */
 	void (*on_message)(void *arg, const struct ipc_header *h, const msgpack_object *body, int fd,
 	    size_t len);
+	/* A checked REGISTER; body is borrowed, to be read with ipc/event.h. May be NULL on the side
+	 * that is sent none. */
+	void (*on_register)(void *arg, const void *body, size_t len);
 	/* The peer broke the contract: nothing more is read. packet is borrowed. */
 	void (*on_violation)(void *arg, const char *why, const void *packet, size_t len);
 	/* The peer closed, and everything it sent before was handled. */

@@ -4,6 +4,8 @@
 
 #include "common/cursor.h"
 #include "common/utf8.h"
+#include "ipc/event.h"
+#include "ipc/item.h"
 
 static const struct ipc_rule rules[] = {
 #define X(name, number, sender, phases, fd, shape) { number, sender, phases, fd, #name, shape },
@@ -28,69 +30,7 @@ ipc_resource_name(enum ipc_resource kind)
 	return kind < IPC_RESOURCE_COUNT ? names[kind] : "unknown";
 }
 
-/* One msgpack item as its first bytes announce it. */
-enum kind { KIND_NIL, KIND_BOOL, KIND_UINT, KIND_INT, KIND_STR, KIND_BIN, KIND_ARRAY, KIND_OTHER };
-
-struct item {
-	enum kind kind;
-	uint64_t n; /* value, length or count */
-};
-
-/* The formats 0xc0 to 0xdf: kind, and how many bytes of value or length follow. */
-static const struct {
-	uint8_t kind, bytes;
-} formats[32] = {
-	[0x00] = { KIND_NIL, 0 },
-	[0x01] = { KIND_OTHER, 0 },
-	[0x02] = { KIND_BOOL, 0 },
-	[0x03] = { KIND_BOOL, 0 },
-	[0x04] = { KIND_BIN, 1 },
-	[0x05] = { KIND_BIN, 2 },
-	[0x06] = { KIND_BIN, 4 },
-	[0x07] = { KIND_OTHER, 0 },
-	[0x08] = { KIND_OTHER, 0 },
-	[0x09] = { KIND_OTHER, 0 },
-	[0x0a] = { KIND_OTHER, 0 },
-	[0x0b] = { KIND_OTHER, 0 },
-	[0x0c] = { KIND_UINT, 1 },
-	[0x0d] = { KIND_UINT, 2 },
-	[0x0e] = { KIND_UINT, 4 },
-	[0x0f] = { KIND_UINT, 8 },
-	[0x10] = { KIND_INT, 1 },
-	[0x11] = { KIND_INT, 2 },
-	[0x12] = { KIND_INT, 4 },
-	[0x13] = { KIND_INT, 8 },
-	[0x14] = { KIND_OTHER, 0 },
-	[0x15] = { KIND_OTHER, 0 },
-	[0x16] = { KIND_OTHER, 0 },
-	[0x17] = { KIND_OTHER, 0 },
-	[0x18] = { KIND_OTHER, 0 },
-	[0x19] = { KIND_STR, 1 },
-	[0x1a] = { KIND_STR, 2 },
-	[0x1b] = { KIND_STR, 4 },
-	[0x1c] = { KIND_ARRAY, 2 },
-	[0x1d] = { KIND_ARRAY, 4 },
-	[0x1e] = { KIND_OTHER, 0 },
-	[0x1f] = { KIND_OTHER, 0 },
-};
-
-static struct item
-read_item(struct cursor *c)
-{
-	uint8_t b = cursor_u8(c);
-
-	if (b < 0x80)
-		return (struct item){ KIND_UINT, b };
-	if (b >= 0xe0)
-		return (struct item){ KIND_INT, b };
-	if (b >= 0xa0 && b < 0xc0)
-		return (struct item){ KIND_STR, b & 0x1f };
-	if (b >= 0x90 && b < 0xa0)
-		return (struct item){ KIND_ARRAY, b & 0x0f };
-	if (b < 0x90)
-		return (struct item){ KIND_OTHER, 0 };
-	return (struct item){ formats[b - 0xc0].kind, cursor_be(c, formats[b - 0xc0].bytes) };
-}
+static const char not_utf8[] = "not UTF-8";
 
 struct walk {
 	struct cursor c;
@@ -105,10 +45,10 @@ refuse(struct walk *w, const char *why)
 	cursor_fail(&w->c);
 }
 
-static struct item
-expect(struct walk *w, enum kind kind, uint64_t max, const char *why)
+static struct ipc_item
+expect(struct walk *w, enum ipc_kind kind, uint64_t max, const char *why)
 {
-	struct item it = read_item(&w->c);
+	struct ipc_item it = ipc_item_read(&w->c);
 
 	if (!cursor_ok(&w->c))
 		refuse(w, "cut short");
@@ -129,18 +69,18 @@ skip(struct walk *w, uint64_t n)
 static void
 check_text(struct walk *w, uint64_t max)
 {
-	struct item it = expect(w, KIND_STR, max, "not a text, or too long");
+	struct ipc_item it = expect(w, IPC_STR, max, "not a text, or too long");
 	const uint8_t *p = w->c.p;
 
 	skip(w, it.n);
 	if (!w->why && !utf8_valid(p, it.n))
-		refuse(w, "not UTF-8");
+		refuse(w, not_utf8);
 }
 
 static void
 check_type(struct walk *w)
 {
-	struct item it = expect(w, KIND_ARRAY, IPC_MAX_SEGMENTS, "not an event type");
+	struct ipc_item it = expect(w, IPC_ARRAY, IPC_MAX_SEGMENTS, "not an event type");
 
 	if (!w->why && it.n == 0)
 		refuse(w, "empty event type");
@@ -151,34 +91,52 @@ check_type(struct walk *w)
 static void
 check_timestamp(struct walk *w)
 {
-	struct item it = expect(w, KIND_ARRAY, 2, "not a timestamp");
+	struct ipc_item it = expect(w, IPC_ARRAY, 2, "not a timestamp");
 
 	if (!w->why && it.n != 2)
 		refuse(w, "not a timestamp");
-	it = read_item(&w->c);
-	if (it.kind != KIND_INT && (it.kind != KIND_UINT || it.n > INT64_MAX))
+	it = ipc_item_read(&w->c);
+	if (it.kind != IPC_INT && (it.kind != IPC_UINT || it.n > INT64_MAX))
 		refuse(w, "not a timestamp");
-	expect(w, KIND_UINT, 999999, "microseconds out of range");
+	expect(w, IPC_UINT, 999999, "microseconds out of range");
 }
 
 static void
 check_payload(struct walk *w)
 {
 	struct cursor start = w->c;
-	struct item it = read_item(&w->c);
+	struct ipc_item it = ipc_item_read(&w->c);
 
-	if (it.kind == KIND_NIL)
+	if (it.kind == IPC_NIL)
 		return;
 	w->c = start;
-	if (it.kind == KIND_STR) {
+	if (it.kind == IPC_STR) {
 		check_text(w, IPC_MAX_EVENT);
 		return;
 	}
-	it = expect(w, KIND_ARRAY, 2, "not a payload");
+	it = expect(w, IPC_ARRAY, 2, "not a payload");
 	if (!w->why && it.n != 2)
 		refuse(w, "not a payload");
 	check_text(w, IPC_MAX_TEXT);
-	skip(w, expect(w, KIND_BIN, IPC_MAX_EVENT, "not bytes").n);
+	skip(w, expect(w, IPC_BIN, IPC_MAX_EVENT, "not bytes").n);
+}
+
+static void
+check_event(struct walk *w)
+{
+	struct ipc_event e;
+	const char *why = ipc_event_read(&e, &w->c);
+
+	for (size_t i = 0; !why && i < e.count; i++)
+		if (!utf8_valid(e.segments[i].p, e.segments[i].len))
+			why = not_utf8;
+	if (!why && e.payload == IPC_PAYLOAD_JSON && !utf8_valid(e.data.p, e.data.len))
+		why = not_utf8;
+	if (!why && e.payload == IPC_PAYLOAD_BINARY &&
+	    !utf8_valid(e.payload_type.p, e.payload_type.len))
+		why = not_utf8;
+	if (why)
+		refuse(w, why);
 }
 
 static const char *check_shape(struct walk *w, const char *shape, int depth);
@@ -201,7 +159,8 @@ shape_end(const char *shape)
 static void
 check_repeat(struct walk *w, const char *element, int depth)
 {
-	struct item it = expect(w, KIND_ARRAY, IPC_MAX_COUNT, "not an array, or too many elements");
+	struct ipc_item it =
+	    expect(w, IPC_ARRAY, IPC_MAX_COUNT, "not an array, or too many elements");
 
 	for (uint64_t i = 0; !w->why && i < it.n; i++) {
 		const uint8_t *start = w->c.p;
@@ -218,7 +177,7 @@ check_group(struct walk *w, const char *shape, int depth)
 
 	for (const char *s = shape + 1; *s != ']'; s = shape_end(s))
 		want++;
-	struct item it = expect(w, KIND_ARRAY, want, "wrong number of fields");
+	struct ipc_item it = expect(w, IPC_ARRAY, want, "wrong number of fields");
 	if (!w->why && it.n != want)
 		refuse(w, "wrong number of fields");
 	shape++;
@@ -241,25 +200,25 @@ check_shape(struct walk *w, const char *shape, int depth)
 		return shape_end(shape);
 	case '?': {
 		struct cursor start = w->c;
-		if (read_item(&w->c).kind == KIND_NIL && cursor_ok(&w->c))
+		if (ipc_item_read(&w->c).kind == IPC_NIL && cursor_ok(&w->c))
 			return shape_end(shape);
 		w->c = w->why ? w->c : start;
 		return check_shape(w, shape + 1, depth);
 	}
 	case 'u':
-		expect(w, KIND_UINT, UINT32_MAX, "not an unsigned integer of 32 bits");
+		expect(w, IPC_UINT, UINT32_MAX, "not an unsigned integer of 32 bits");
 		break;
 	case 'U':
-		expect(w, KIND_UINT, UINT64_MAX, "not an unsigned integer");
+		expect(w, IPC_UINT, UINT64_MAX, "not an unsigned integer");
 		break;
 	case 'b':
-		expect(w, KIND_BOOL, UINT64_MAX, "not a boolean");
+		expect(w, IPC_BOOL, UINT64_MAX, "not a boolean");
 		break;
 	case 's':
 		check_text(w, IPC_MAX_TEXT);
 		break;
 	case 'B':
-		skip(w, expect(w, KIND_BIN, IPC_MAX_MESSAGE, "not bytes").n);
+		skip(w, expect(w, IPC_BIN, IPC_MAX_MESSAGE, "not bytes").n);
 		break;
 	case 'N':
 		check_type(w);
@@ -269,6 +228,9 @@ check_shape(struct walk *w, const char *shape, int depth)
 		break;
 	case 'P':
 		check_payload(w);
+		break;
+	case 'E':
+		check_event(w);
 		break;
 	}
 	return shape + 1;

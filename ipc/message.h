@@ -39,7 +39,7 @@ enum ipc_phase {
  * Shapes: u unsigned 32 bits, U unsigned 64 bits, b boolean, s UTF-8 text of at most IPC_MAX_TEXT,
  * B bytes, [...] an array of exactly these, *x an array of any number of x, ?x x or nil,
  * N an event type (1 to IPC_MAX_SEGMENTS texts), T a timestamp [seconds, microseconds],
- * P a payload: nil, JSON text, or [type, bytes].
+ * P a payload: nil, JSON text, or [type, bytes]; E a registered event: [N?TP].
  */
 /* name, number, sender, phases, fd may come along, shape */
 #define IPC_MESSAGES(X)                                                                            \

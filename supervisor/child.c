@@ -9,6 +9,7 @@
 
 #include "common/fdutil.h"
 #include "common/log.h"
+#include "ipc/event.h"
 
 struct chunk {
 	uint32_t count, len;
@@ -450,54 +451,51 @@ child_drop_pending(struct child *c)
 	}
 }
 
-/* One RegisterEvent of a checked message; what is wrong with it, or NULL. */
+/* One event of a checked REGISTER; what is wrong with it, or NULL. */
 static const char *
-take_event(struct child *c, const msgpack_object *o)
+take_event(struct child *c, struct cursor *in)
 {
-	const msgpack_object *f = o->via.array.ptr;
-	const msgpack_object_array *type = &f[0].via.array;
+	struct ipc_event e;
 	struct sbs_str segments[IPC_MAX_SEGMENTS];
-	struct eventer_payload payload = { 0 };
-	struct timestamp source;
+	struct eventer_payload payload = { .kind = EVENTER_PAYLOAD_NONE };
+	const char *why = ipc_event_read(&e, in);
 
-	for (uint32_t i = 0; i < type->size; i++)
-		segments[i] = (struct sbs_str){ type->ptr[i].via.str.ptr, type->ptr[i].via.str.size };
+	if (why)
+		return why;
+	for (size_t i = 0; i < e.count; i++)
+		segments[i] = (struct sbs_str){ e.segments[i].p, e.segments[i].len };
 	if (!sbs_str_eq(segments[0], sbs_str("gateway")))
 		return "an event that is not of source 'gateway'";
-	if (f[1].type == MSGPACK_OBJECT_ARRAY)
-		source = ipc_timestamp(&f[1]);
-	if (f[2].type == MSGPACK_OBJECT_STR) {
+	if (e.payload == IPC_PAYLOAD_JSON) {
 		payload.kind = EVENTER_PAYLOAD_JSON;
-		payload.data = (struct sbs_str){ f[2].via.str.ptr, f[2].via.str.size };
-		if (!json_valid(payload.data.p, payload.data.len))
+		if (!json_valid(e.data.p, e.data.len))
 			return "a payload that is not JSON";
-	} else if (f[2].type == MSGPACK_OBJECT_ARRAY) {
-		const msgpack_object *b = f[2].via.array.ptr;
+	} else if (e.payload == IPC_PAYLOAD_BINARY) {
 		payload.kind = EVENTER_PAYLOAD_BINARY;
-		payload.type = (struct sbs_str){ b[0].via.str.ptr, b[0].via.str.size };
-		payload.data = (struct sbs_str){ b[1].via.bin.ptr, b[1].via.bin.size };
+		payload.type = (struct sbs_str){ e.payload_type.p, e.payload_type.len };
 	}
-	eventer_put_register_event(&c->pending, &c->prefix, segments, type->size,
-	    f[1].type == MSGPACK_OBJECT_ARRAY ? &source : NULL, &payload);
+	if (e.payload != IPC_PAYLOAD_NONE)
+		payload.data = (struct sbs_str){ e.data.p, e.data.len };
+	eventer_put_register_event(
+	    &c->pending, &c->prefix, segments, e.count, e.has_source ? &e.source : NULL, &payload);
 	return NULL;
 }
 
 static const char *
-on_register(struct child *c, uint32_t id, const msgpack_object *body, size_t len)
+take_events(struct child *c, const void *body, size_t len)
 {
-	uint32_t count = body->via.array.size;
-	/* The same sum as the runner's: its header is not part of it. */
-	size_t head = IPC_HEADER + (count < 16 ? 1 : count < 65536 ? 3 : 5);
-	uint64_t cost = len - head + (uint64_t)count * IPC_EVENT_COST;
+	struct cursor in = cursor_make(body, len);
+	uint32_t count = ipc_events_begin(&in);
+	/* The same sum as the runner's: the count is not part of it. */
+	uint64_t cost = cursor_left(&in) + (uint64_t)count * IPC_EVENT_COST;
 	const char *why = NULL;
 
-	(void)id;
 	c->credit -= (int64_t)cost;
 	if (c->credit < 0)
 		return "registered more than its credit";
 	size_t before = c->pending.len, start = begin_chunk(c);
 	for (uint32_t i = 0; i < count && !why; i++)
-		why = take_event(c, &body->via.array.ptr[i]);
+		why = take_event(c, &in);
 	if (!why && buffer_failed(&c->pending))
 		why = "events that outgrow their credit";
 	if (why || count == 0) {
@@ -507,6 +505,15 @@ on_register(struct child *c, uint32_t id, const msgpack_object *body, size_t len
 	c->events_since_spawn += count;
 	end_chunk(c, start, count, cost);
 	return NULL;
+}
+
+void
+child_on_register(void *arg, const void *body, size_t len)
+{
+	const char *why = take_events(arg, body, len);
+
+	if (why)
+		child_violate(arg, why, body, len);
 }
 
 /* --- what it asks for -------------------------------------------------------------------------- */
@@ -759,7 +766,6 @@ child_on_message(void *arg, const struct ipc_header *h, const msgpack_object *bo
 		const char *(*handle)(
 		    struct child *, uint32_t id, const msgpack_object *body, size_t len);
 	} table[] = {
-		{ IPC_REGISTER, on_register },
 		{ IPC_PLAN, on_plan },
 		{ IPC_CONFIG_ERROR, on_config_error },
 		{ IPC_READY, on_ready },

@@ -207,5 +207,6 @@ bool child_is_flood(
 /* child.c */
 void child_on_message(void *arg, const struct ipc_header *h, const msgpack_object *body, int fd,
     size_t len);
+void child_on_register(void *arg, const void *body, size_t len);
 
 #endif

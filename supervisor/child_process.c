@@ -345,8 +345,12 @@ on_channel_violation(void *arg, const char *why, const void *packet, size_t len)
 	child_violate(arg, why, packet, len);
 }
 
-static const struct channel_handler handler = { child_on_message, on_channel_violation,
-	on_channel_close, NULL };
+static const struct channel_handler handler = {
+	.on_message = child_on_message,
+	.on_register = child_on_register,
+	.on_violation = on_channel_violation,
+	.on_close = on_channel_close,
+};
 
 /* Starts path with fd 3 as its socket and its output in a pipe; nothing else is inherited. */
 static int

@@ -137,9 +137,13 @@ sbs_write_str(uint8_t *p, struct sbs_str s)
 void
 sbs_put_int(struct buffer *b, int64_t v)
 {
-	uint8_t bytes[SBS_MAX_INT];
+	size_t n = sbs_int_size(v);
+	uint8_t *room = buffer_reserve(b, n);
 
-	buffer_append(b, bytes, (size_t)(sbs_write_int(bytes, v) - bytes));
+	if (!room)
+		return;
+	sbs_write_int(room, v);
+	buffer_commit(b, n);
 }
 
 void

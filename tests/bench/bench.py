@@ -214,7 +214,11 @@ class Scene:
         time.sleep(seconds)
         after = look()
         cpu = [(b - a) / 1e3 for a, b in zip(before[3], after[3])]
-        return Window(after[0] - before[0], *cpu, difference(before[2], after[2]), difference(before[1], after[1]))
+        sink = difference(before[2], after[2])
+        device = difference(before[1], after[1])
+        if not sink["events"] and not device.get("requests"):
+            raise RuntimeError(f"nothing happened in {after[0] - before[0]:.1f} s\n{self.gateway.tail()}")
+        return Window(after[0] - before[0], *cpu, sink, device)
 
     def windows(self, work, settle=0.3):
         """work(window) of each of the windows."""

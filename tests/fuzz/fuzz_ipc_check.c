@@ -3,9 +3,25 @@
 #include <msgpack.h>
 #include <stdlib.h>
 
-#include "ipc/message.h"
+#include "ipc/event.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Events are read without msgpack-c: as many as it sees, and nothing is left. */
+static void
+read_events(const void *body, size_t len, uint32_t count)
+{
+	struct cursor c = cursor_make(body, len);
+	struct ipc_event e;
+
+	if (ipc_events_begin(&c) != count)
+		abort();
+	for (uint32_t i = 0; i < count; i++)
+		if (ipc_event_read(&e, &c))
+			abort();
+	if (!cursor_done(&c))
+		abort();
+}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -25,6 +41,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MSGPACK_UNPACK_SUCCESS ||
 	    off != size - 1 - IPC_HEADER)
 		abort();
+	if (h.type == IPC_REGISTER)
+		read_events(packet + IPC_HEADER, size - 1 - IPC_HEADER, o.via.array.size);
 	msgpack_zone_free(zone);
 	return 0;
 }

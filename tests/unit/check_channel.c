@@ -59,7 +59,12 @@ on_drained(void *arg)
 	((struct ear *)arg)->drains++;
 }
 
-static const struct channel_handler handler = { on_message, on_violation, on_close, on_drained };
+static const struct channel_handler handler = {
+	.on_message = on_message,
+	.on_violation = on_violation,
+	.on_close = on_close,
+	.on_drained = on_drained,
+};
 
 static void
 open_ear(struct ear *e, int fd, enum ipc_sender peer)

@@ -1,0 +1,208 @@
+#include "ipc/event.h"
+
+#include "ipc/item.h"
+
+enum {
+	MAX_HEAD = 5, /* bytes before a text, bytes or an array's elements */
+	MAX_TIME = 1 + 9 + 5,
+};
+
+static const char cut_short[] = "cut short";
+static const char bad_text[] = "not a text, or too long";
+static const char bad_payload[] = "not a payload";
+static const char bad_time[] = "not a timestamp";
+
+static const char *
+read_bytes(struct cursor *c, struct ipc_item it, struct ipc_text *t)
+{
+	const uint8_t *p = cursor_bytes(c, it.n);
+
+	*t = (struct ipc_text){ (const char *)p, p ? (size_t)it.n : 0 };
+	return p ? NULL : cut_short;
+}
+
+static const char *
+read_text(struct cursor *c, size_t max, struct ipc_text *t)
+{
+	struct ipc_item it = ipc_item_read(c);
+
+	if (!cursor_ok(c))
+		return cut_short;
+	if (it.kind != IPC_STR || it.n > max)
+		return bad_text;
+	return read_bytes(c, it, t);
+}
+
+static const char *
+read_type(struct ipc_event *e, struct cursor *c)
+{
+	struct ipc_item it = ipc_item_read(c);
+	const char *why = NULL;
+
+	if (!cursor_ok(c))
+		return cut_short;
+	if (it.kind != IPC_ARRAY || it.n > IPC_MAX_SEGMENTS)
+		return "not an event type";
+	if (it.n == 0)
+		return "empty event type";
+	e->count = (size_t)it.n;
+	for (size_t i = 0; i < e->count && !why; i++)
+		why = read_text(c, IPC_MAX_TEXT, &e->segments[i]);
+	return why;
+}
+
+static const char *
+read_source(struct ipc_event *e, struct cursor *c)
+{
+	struct ipc_item it = ipc_item_read(c);
+
+	e->has_source = it.kind != IPC_NIL;
+	if (!cursor_ok(c))
+		return cut_short;
+	if (!e->has_source)
+		return NULL;
+	if (it.kind != IPC_ARRAY || it.n != 2)
+		return bad_time;
+	struct ipc_item s = ipc_item_read(c), us = ipc_item_read(c);
+	if (!cursor_ok(c))
+		return cut_short;
+	if (s.kind != IPC_INT && (s.kind != IPC_UINT || s.n > INT64_MAX))
+		return bad_time;
+	if (us.kind != IPC_UINT || us.n > 999999)
+		return "microseconds out of range";
+	e->source = (struct timestamp){ (int64_t)s.n, (uint32_t)us.n };
+	return NULL;
+}
+
+static const char *
+read_payload(struct ipc_event *e, struct cursor *c)
+{
+	struct ipc_item it = ipc_item_read(c);
+
+	e->payload = IPC_PAYLOAD_NONE;
+	if (!cursor_ok(c))
+		return cut_short;
+	if (it.kind == IPC_NIL)
+		return NULL;
+	if (it.kind == IPC_STR) {
+		e->payload = IPC_PAYLOAD_JSON;
+		return it.n > IPC_MAX_EVENT ? bad_text : read_bytes(c, it, &e->data);
+	}
+	if (it.kind != IPC_ARRAY || it.n != 2)
+		return bad_payload;
+	e->payload = IPC_PAYLOAD_BINARY;
+	const char *why = read_text(c, IPC_MAX_TEXT, &e->payload_type);
+	if (why)
+		return why;
+	it = ipc_item_read(c);
+	if (!cursor_ok(c))
+		return cut_short;
+	return it.kind != IPC_BIN || it.n > IPC_MAX_EVENT ? "not bytes"
+							  : read_bytes(c, it, &e->data);
+}
+
+const char *
+ipc_event_read(struct ipc_event *e, struct cursor *c)
+{
+	struct ipc_item it = ipc_item_read(c);
+	const char *why;
+
+	if (!cursor_ok(c))
+		return cut_short;
+	if (it.kind != IPC_ARRAY || it.n != 3)
+		return "wrong number of fields";
+	if ((why = read_type(e, c)) || (why = read_source(e, c)))
+		return why;
+	return read_payload(e, c);
+}
+
+uint32_t
+ipc_events_begin(struct cursor *c)
+{
+	struct ipc_item it = ipc_item_read(c);
+
+	return it.kind == IPC_ARRAY && it.n <= IPC_MAX_COUNT ? (uint32_t)it.n : 0;
+}
+
+size_t
+ipc_event_bound(const struct ipc_event *e)
+{
+	size_t size = 2 * MAX_HEAD + MAX_TIME + MAX_HEAD;
+
+	for (size_t i = 0; i < e->count; i++)
+		size += MAX_HEAD + e->segments[i].len;
+	if (e->payload == IPC_PAYLOAD_BINARY)
+		size += MAX_HEAD + e->payload_type.len;
+	if (e->payload != IPC_PAYLOAD_NONE)
+		size += MAX_HEAD + e->data.len;
+	return size;
+}
+
+static uint8_t *
+put_be(uint8_t *p, uint8_t format, uint64_t v, unsigned n)
+{
+	*p++ = format;
+	while (n > 0)
+		*p++ = (uint8_t)(v >> 8 * --n);
+	return p;
+}
+
+static uint8_t *
+put_bytes(uint8_t *p, struct ipc_text t)
+{
+	if (t.len)
+		memcpy(p, t.p, t.len);
+	return p + t.len;
+}
+
+static uint8_t *
+put_text(uint8_t *p, struct ipc_text t)
+{
+	if (t.len < 32)
+		*p++ = (uint8_t)(0xa0 | t.len);
+	else if (t.len <= UINT8_MAX)
+		p = put_be(p, 0xd9, t.len, 1);
+	else if (t.len <= UINT16_MAX)
+		p = put_be(p, 0xda, t.len, 2);
+	else
+		p = put_be(p, 0xdb, t.len, 4);
+	return put_bytes(p, t);
+}
+
+static uint8_t *
+put_time(uint8_t *p, const struct timestamp *t)
+{
+	*p++ = 0x92;
+	if (t->s >= 0 && t->s <= UINT32_MAX)
+		p = put_be(p, 0xce, (uint64_t)t->s, 4);
+	else
+		p = put_be(p, 0xd3, (uint64_t)t->s, 8);
+	return put_be(p, 0xce, t->us, 4);
+}
+
+uint8_t *
+ipc_event_write(const struct ipc_event *e, uint8_t *p)
+{
+	static const uint8_t nil = 0xc0;
+
+	*p++ = 0x93;
+	if (e->count < 16)
+		*p++ = (uint8_t)(0x90 | e->count);
+	else
+		p = put_be(p, 0xdc, e->count, 2);
+	for (size_t i = 0; i < e->count; i++)
+		p = put_text(p, e->segments[i]);
+	if (e->has_source)
+		p = put_time(p, &e->source);
+	else
+		*p++ = nil;
+	if (e->payload == IPC_PAYLOAD_JSON)
+		return put_text(p, e->data);
+	if (e->payload == IPC_PAYLOAD_NONE) {
+		*p++ = nil;
+		return p;
+	}
+	*p++ = 0x92;
+	p = put_text(p, e->payload_type);
+	return put_bytes(put_be(p, 0xc6, e->data.len, 4), e->data);
+}

@@ -1,0 +1,42 @@
+/*
+ * The events of REGISTER as bytes: what a runner writes and the supervisor
+ * reads, thousands of times a second; so without a tree in between. Every other
+ * message goes through msgpack-c. The bytes are msgpack all the same.
+ */
+#ifndef IPC_EVENT_H
+#define IPC_EVENT_H
+
+#include "common/cursor.h"
+#include "common/monotime.h"
+#include "ipc/message.h"
+
+struct ipc_text {
+	const char *p;
+	size_t len;
+};
+
+enum ipc_payload { IPC_PAYLOAD_NONE, IPC_PAYLOAD_JSON, IPC_PAYLOAD_BINARY };
+
+/* Texts are borrowed. */
+struct ipc_event {
+	size_t count; /* segments, 1 to IPC_MAX_SEGMENTS */
+	struct ipc_text segments[IPC_MAX_SEGMENTS];
+	bool has_source;
+	struct timestamp source;
+	enum ipc_payload payload;
+	struct ipc_text payload_type; /* of a binary one */
+	struct ipc_text data;
+};
+
+/* Reads one event [N?TP] and moves behind it. NULL, or what is wrong with it, a constant text. All
+ * bytes and limits are checked but for this: whether texts are UTF-8 (ipc_check() has looked). */
+const char *ipc_event_read(struct ipc_event *e, struct cursor *c);
+/* The count of a checked REGISTER's body; its events follow. */
+uint32_t ipc_events_begin(struct cursor *c);
+
+/* The most bytes that ipc_event_write() needs. */
+size_t ipc_event_bound(const struct ipc_event *e);
+/* Writes the event and returns its end. */
+uint8_t *ipc_event_write(const struct ipc_event *e, uint8_t *p);
+
+#endif
