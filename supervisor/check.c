@@ -8,50 +8,53 @@
 
 enum { AT_ONCE = 16 }; /* runners alive at the same time */
 
-struct check {
-	struct ev_loop *loop;
-	struct child_host host;
-	const struct config *config;
-	config_report *report;
-	void *arg;
-	bool verbose;
-	struct child **children;
-	size_t started, ended;
-	int faulty;
-	bool *planned, *at_fault;
+/* A device that is checked. */
+struct checked {
+	const struct config_device *conf;
+	struct child *child;
+	bool planned, at_fault;
 };
 
-static size_t
-index_of(const struct check *k, const struct child *c)
+struct check {
+	struct check_options options;
+	struct child_host host;
+	check_done *done;
+	void *arg;
+	struct checked *devices;
+	size_t count, started, ended;
+	int faulty;
+	ev_prepare before_wait;
+};
+
+static struct checked *
+checked_of(const struct child *c)
 {
-	return (size_t)(c->conf - k->config->devices);
+	return c->slot;
 }
 
 static void
-fill_up(struct check *k)
+report(const struct check *k, enum schema_severity severity, const struct json *where,
+    const char *path, const char *message)
 {
-	while (k->started < k->config->device_count && k->started - k->ended < AT_ONCE)
-		child_enable(k->children[k->started++], true);
+	k->options.report(k->options.arg, severity, k->options.config->path, where->line,
+	    where->column, path, message);
 }
 
 static void
 on_state(void *arg, struct child *c, enum child_state before)
 {
 	struct check *k = arg;
-	size_t i = index_of(k, c);
+	struct checked *d = checked_of(c);
 
 	if (before == CHILD_DISABLED || c->fsm.state != CHILD_DISABLED)
 		return;
 	k->ended++;
-	if (!k->planned[i] && !k->at_fault[i]) {
-		const struct json *where = c->conf->conf;
-		k->at_fault[i] = true;
-		k->report(k->arg, SCHEMA_ERROR, k->config->path, where->line, where->column,
-		    c->conf->name, "its runner ended without a plan");
+	if (!d->planned && !d->at_fault) {
+		d->at_fault = true;
+		report(k, SCHEMA_ERROR, d->conf->conf, d->conf->name,
+		    "its runner ended without a plan");
 	}
-	k->faulty += k->at_fault[i];
-	if (k->ended == k->config->device_count)
-		ev_break(k->loop, EVBREAK_ALL);
+	k->faulty += d->at_fault;
 }
 
 static void
@@ -59,13 +62,14 @@ on_config_fault(void *arg, struct child *c, enum schema_severity severity, const
     const char *message)
 {
 	struct check *k = arg;
-	const struct json *where = config_device_find(c->conf, path);
+	struct checked *d = checked_of(c);
 	char full[1024];
 
-	snprintf(full, sizeof(full), "devices[%zu]%s%s", index_of(k, c), *path ? "." : "", path);
+	snprintf(full, sizeof(full), "devices[%td]%s%s", d->conf - k->options.config->devices,
+	    *path ? "." : "", path);
 	if (severity == SCHEMA_ERROR)
-		k->at_fault[index_of(k, c)] = true;
-	k->report(k->arg, severity, k->config->path, where->line, where->column, full, message);
+		d->at_fault = true;
+	report(k, severity, config_device_find(d->conf, path), full, message);
 }
 
 static void
@@ -73,8 +77,8 @@ on_plan(void *arg, struct child *c)
 {
 	struct check *k = arg;
 
-	k->planned[index_of(k, c)] = true;
-	if (!k->verbose)
+	checked_of(c)->planned = true;
+	if (!k->options.verbose)
 		return;
 	printf("%s (%s): runner %s\n", c->conf->name, c->conf->type,
 	    c->conf->runner ? c->conf->runner : c->conf->family);
@@ -122,53 +126,103 @@ static const struct child_ops ops = {
 	.on_plan = on_plan,
 };
 
+/* Children are started and left here, where none of them is at work. */
 static void
 on_before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
 {
-	(void)loop, (void)revents;
-	fill_up(w->data);
+	struct check *k = w->data;
+
+	(void)revents;
+	while (k->started < k->count && k->started - k->ended < AT_ONCE)
+		child_enable(k->devices[k->started++].child, true);
+	if (k->ended < k->count)
+		return;
+	ev_prepare_stop(loop, w);
+	k->done(k->arg, k->faulty);
+}
+
+static int
+add_device(struct check *k, const struct config_device *conf)
+{
+	struct sbs_str no_prefix = sbs_str("check");
+	struct checked *d = &k->devices[k->count];
+
+	*d = (struct checked){ .conf = conf };
+	d->child = child_new(&k->host, conf, &no_prefix, 1, LOG_LEVEL_WARNING);
+	if (!d->child)
+		return -1;
+	d->child->slot = d;
+	k->count++;
+	return 0;
+}
+
+struct check *
+check_start(struct ev_loop *loop, const struct check_options *options, check_done *done, void *arg)
+{
+	const struct config *config = options->config;
+	struct check *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	*k = (struct check){ .options = *options, .done = done, .arg = arg };
+	k->host = (struct child_host){ .loop = loop,
+		.libexec = options->libexec,
+		.zone = options->zone,
+		.ops = &ops,
+		.arg = k,
+		.check_only = true };
+	k->devices = calloc(config->device_count + 1, sizeof(*k->devices));
+	for (size_t i = 0; k->devices && i < config->device_count; i++) {
+		bool wanted = !options->wants || options->wants(options->arg, &config->devices[i]);
+		if (wanted && add_device(k, &config->devices[i]) < 0) {
+			check_free(k);
+			return NULL;
+		}
+	}
+	ev_prepare_init(&k->before_wait, on_before_wait);
+	k->before_wait.data = k;
+	ev_prepare_start(loop, &k->before_wait);
+	if (k->devices)
+		return k;
+	check_free(k);
+	return NULL;
+}
+
+void
+check_free(struct check *k)
+{
+	if (!k)
+		return;
+	ev_prepare_stop(k->host.loop, &k->before_wait);
+	for (size_t i = 0; i < k->count; i++)
+		child_free(k->devices[i].child);
+	free(k->devices);
+	free(k);
+}
+
+struct result {
+	struct ev_loop *loop;
+	int faulty;
+};
+
+static void
+on_done(void *arg, int faulty)
+{
+	struct result *r = arg;
+
+	r->faulty = faulty;
+	ev_break(r->loop, EVBREAK_ALL);
 }
 
 int
-check_devices(struct ev_loop *loop, const struct config *config, const char *libexec,
-    const char *zone, bool verbose, config_report *report, void *arg)
+check_devices(struct ev_loop *loop, const struct check_options *options)
 {
-	struct check k = { .loop = loop,
-		.config = config,
-		.report = report,
-		.arg = arg,
-		.verbose = verbose,
-		.children = calloc(config->device_count + 1, sizeof(*k.children)),
-		.planned = calloc(config->device_count + 1, sizeof(bool)),
-		.at_fault = calloc(config->device_count + 1, sizeof(bool)) };
-	struct sbs_str no_prefix = sbs_str("check");
-	ev_prepare before_wait;
-	int result = -1;
+	struct result result = { loop, -1 };
+	struct check *k = check_start(loop, options, on_done, &result);
 
-	k.host = (struct child_host){ .loop = loop,
-		.libexec = libexec,
-		.zone = zone,
-		.ops = &ops,
-		.arg = &k,
-		.check_only = true };
-	for (size_t i = 0; k.children && k.planned && k.at_fault && i < config->device_count; i++) {
-		k.children[i] = child_new(
-		    &k.host, &config->devices[i], &no_prefix, 1, LOG_LEVEL_WARNING);
-		if (!k.children[i])
-			goto done;
-	}
-	ev_prepare_init(&before_wait, on_before_wait);
-	before_wait.data = &k;
-	ev_prepare_start(loop, &before_wait);
-	if (config->device_count)
-		ev_run(loop, 0);
-	ev_prepare_stop(loop, &before_wait);
-	result = k.faulty;
-done:
-	for (size_t i = 0; k.children && i < config->device_count; i++)
-		child_free(k.children[i]);
-	free(k.children);
-	free(k.planned);
-	free(k.at_fault);
-	return result;
+	if (!k)
+		return -1;
+	ev_run(loop, 0);
+	check_free(k);
+	return result.faulty;
 }

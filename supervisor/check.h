@@ -1,6 +1,6 @@
 /*
- * gatewayd --check: the exchange of INIT with each device's runner, by the code
- * that will use the configuration, and then the end.
+ * The exchange of INIT with devices' runners, by the code that will use the
+ * configuration, and then their end: gatewayd --check, and each reload.
  */
 #ifndef SUPERVISOR_CHECK_H
 #define SUPERVISOR_CHECK_H
@@ -9,10 +9,32 @@
 
 #include "supervisor/config.h"
 
-/* Starts each device's runner in check-only mode and waits for all of them. Faults are reported
- * like the file's own; verbose: prints to stdout what each device does and may touch. Returns the
- * number of devices that are at fault, or -1 with errno. */
-int check_devices(struct ev_loop *loop, const struct config *config, const char *libexec,
-    const char *zone, bool verbose, config_report *report, void *arg);
+struct check;
+
+/* All borrowed until the end. */
+struct check_options {
+	const struct config *config;
+	const char *libexec, *zone;
+	bool verbose; /* prints to stdout what each device does and may touch */
+	/* Faults are reported like the file's own. */
+	config_report *report;
+	/* Which devices; NULL: each. */
+	bool (*wants)(void *arg, const struct config_device *d);
+	void *arg; /* of both */
+};
+
+/* The number of devices that are at fault. check_free() may be called in it. */
+typedef void check_done(void *arg, int faulty);
+
+/* Starts the devices' runners in check-only mode; done comes from the loop, once. Returns a check
+ * for check_free(), or NULL with errno. */
+struct check *check_start(
+    struct ev_loop *loop, const struct check_options *options, check_done *done, void *arg);
+/* Kills what is left of it. */
+void check_free(struct check *k);
+
+/* The same, and waits: runs the loop. Returns the number of devices that are at fault, or -1 with
+ * errno. */
+int check_devices(struct ev_loop *loop, const struct check_options *options);
 
 #endif

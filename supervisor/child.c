@@ -162,7 +162,12 @@ child_restart(struct child *c)
 void
 child_reconfigure(struct child *c, const struct config_device *conf)
 {
+	size_t pending = (size_t)conf->limits.credit * PENDING_FACTOR + PENDING_SLACK;
+
 	c->conf = conf;
+	/* Never below what it holds. */
+	if (pending > c->pending.limit)
+		c->pending.limit = pending;
 	c->fsm.limits = (struct child_deadlines){ conf->limits.start_ms, conf->limits.ping_ms,
 		conf->limits.stop_ms };
 	child_step(c, CHILD_RESTART);

@@ -69,7 +69,7 @@ client_free(struct control_client *c)
 	ev_io_stop(control->loop, &c->writable);
 	ev_timer_stop(control->loop, &c->deadline);
 	fd_close(c->fd);
-	control_forget_query(c);
+	control_forget_request(c);
 	end_request(c);
 	control->waiting -= c->queue.len;
 	buffer_clear(&c->queue);
@@ -303,6 +303,7 @@ on_readable(struct ev_loop *loop, ev_io *w, int revents)
 	}
 	struct control *control = c->control;
 	if (c->request) {
+		control_forget_request(c);
 		control_finish(c, CONTROL_USAGE, "one request at a time");
 		close_later(c);
 	} else {
@@ -481,7 +482,7 @@ on_rates(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop, (void)revents;
 	for (size_t i = 0; i < control->engine->device_count; i++) {
-		struct child *c = control->engine->devices[i].child;
+		struct child *c = control->engine->devices[i]->child;
 		c->rates[0] = c->rates[1];
 		c->rates[1] = (struct child_rate){ now, c->registered };
 	}
@@ -642,6 +643,13 @@ control_close(struct control *control)
 	fd_close(control->lock);
 	free(control->path);
 	free(control);
+}
+
+void
+control_devices_changed(struct control *control)
+{
+	if (control)
+		control_stream_update(control);
 }
 
 size_t

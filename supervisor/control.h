@@ -33,10 +33,13 @@ struct control_hooks {
 	void *arg;
 	const char *config_path; /* borrowed */
 	/* Reloads the configuration, or says with `diff` what that would do: rows of "change"
-	 * (added, removed, changed, same, error), "what" (a device, "event server", a place in the
-	 * file) and "detail" by control_begin_row(). Returns 0, or -1 with a text for people in
-	 * err. NULL: not supported. */
+	 * (removed, changed, added, same, error, warning), "what" (a device, "event server", a
+	 * place in the file) and "detail" by control_begin_row(), at once or later; then
+	 * control_reload_done(). Returns 0, or -1 with a text for people in err: then nothing
+	 * follows. */
 	int (*reload)(void *arg, bool diff, struct control_client *to, char *err, size_t err_size);
+	/* The client is gone: nobody waits for its reload. */
+	void (*forget_reload)(void *arg, struct control_client *client);
 };
 
 /* Opens the socket at `path` (mode 0660; group: its group, or NULL) and takes engine's watch. An
@@ -46,6 +49,11 @@ struct control *control_open(struct ev_loop *loop, struct engine *engine, const 
 /* Closes and removes it. NULL is fine. */
 void control_close(struct control *c);
 size_t control_client_count(const struct control *c);
+
+/* The end of a reload; error NULL where it was done. */
+void control_reload_done(struct control_client *client, const char *error);
+/* Devices came or went: those who listen are told of them. NULL is fine. */
+void control_devices_changed(struct control *c);
 
 /* A row of the answer: begin, put the members, end. */
 struct json_writer *control_begin_row(struct control_client *client);

@@ -65,8 +65,8 @@ control_handler control_on_status, control_on_show, control_on_info;
 /* control_commands.c */
 control_handler control_on_events, control_on_send, control_on_enable, control_on_disable,
     control_on_restart, control_on_log, control_on_reload;
-/* A client that is gone wants no answer to its query. */
-void control_forget_query(struct control_client *c);
+/* A client that is gone wants no answer to what it asked. */
+void control_forget_request(struct control_client *c);
 /* control_stream.c */
 control_handler control_on_watch, control_on_trace, control_on_wait;
 /* Whether the command runs until its client closes. */

@@ -54,7 +54,7 @@ control_each_device(struct control_client *c, const struct json *request,
 
 	if (!names || names->count == 0) {
 		for (size_t i = 0; i < e->device_count; i++)
-			each(c, e->devices[i].child);
+			each(c, e->devices[i]->child);
 		return 0;
 	}
 	json_foreach (name, names)
@@ -229,10 +229,14 @@ on_answer(void *arg, struct eventer_events_iter *events)
 }
 
 void
-control_forget_query(struct control_client *c)
+control_forget_request(struct control_client *c)
 {
+	const struct control_hooks *hooks = &c->control->hooks;
+
 	if (c->request && c->command == CONTROL_EVENTS)
 		engine_forget_query(c->control->engine, c);
+	if (c->request && c->command == CONTROL_RELOAD)
+		hooks->forget_reload(hooks->arg, c);
 }
 
 /* A pattern is a whole type; or a device's name, or that and what follows its prefix. */
@@ -366,14 +370,15 @@ control_on_reload(struct control_client *c, const struct json *request)
 	bool diff = json_is_true(json_get(request, "diff"));
 	char err[CONTROL_MAX_ERROR] = "";
 
-	if (!hooks->reload) {
-		control_finish(c, CONTROL_REFUSED, "reload is not supported");
-		return;
-	}
-	int result = hooks->reload(hooks->arg, diff, c, err, sizeof(err));
-	control_stream_update(c->control);
-	if (result < 0)
+	if (hooks->reload(hooks->arg, diff, c, err, sizeof(err)) < 0)
 		control_finish(c, CONTROL_REFUSED, "%s", err);
+}
+
+void
+control_reload_done(struct control_client *c, const char *error)
+{
+	if (error)
+		control_finish(c, CONTROL_REFUSED, "%s", error);
 	else
 		control_finish(c, CONTROL_DONE, NULL);
 }

@@ -277,7 +277,7 @@ control_stream_update(struct control *control)
 		.on_notified = watched ? on_notified : NULL,
 		.on_trace = on_trace };
 	for (size_t i = 0; i < e->device_count; i++) {
-		struct child *child = e->devices[i].child;
+		struct child *child = e->devices[i]->child;
 		bool traced = is_traced(control, child);
 		if (traced != child->tracing)
 			child_set_trace(child, traced);

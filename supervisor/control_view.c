@@ -313,8 +313,8 @@ control_on_info(struct control_client *c, const struct json *request)
 
 	(void)request;
 	for (size_t i = 0; i < e->device_count; i++) {
-		running += e->devices[i].child->fsm.state == CHILD_RUNNING;
-		enabled += e->devices[i].child->fsm.wanted;
+		running += e->devices[i]->child->fsm.state == CHILD_RUNNING;
+		enabled += e->devices[i]->child->fsm.wanted;
 	}
 	json_put_str(w, "name", e->config->name);
 	json_put_str(w, "version", GATEWAYD_VERSION);

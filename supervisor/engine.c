@@ -6,12 +6,12 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "supervisor/engine_private.h"
 #include "supervisor/log_sink.h"
 
 enum {
 	PREFIX_MAX_SEGMENTS = 4,
-	MAX_SUBSCRIPTIONS = 4 * 1024 * 1024, /* bytes, encoded */
-	MAX_PUT = 64 * 1024,                 /* bytes of an event of gatewayctl */
+	MAX_PUT = 64 * 1024, /* bytes of an event of gatewayctl */
 };
 
 static const struct sbs_str enable_suffix[] = { { "system", 6 }, { "enable", 6 } };
@@ -73,7 +73,10 @@ static bool
 all_ended(const struct engine *e)
 {
 	for (size_t i = 0; i < e->device_count; i++)
-		if (child_is_alive(e->devices[i].child))
+		if (child_is_alive(e->devices[i]->child))
+			return false;
+	for (const struct engine_device *d = e->removed; d; d = d->next_removed)
+		if (child_is_alive(d->child))
 			return false;
 	return true;
 }
@@ -97,8 +100,9 @@ leave(struct engine *e)
 	while (pop_pending(e))
 		;
 	for (size_t i = 0; i < e->device_count; i++)
-		child_drop_pending(e->devices[i].child);
+		child_drop_pending(e->devices[i]->child);
 	eventlink_off(&e->link);
+	engine_close_second(e);
 	notify_link(e);
 	cb(e->on_left_arg);
 }
@@ -121,8 +125,10 @@ on_leave_limit(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)loop, (void)revents;
 	log_warning("the end of the devices takes too long; what is not sent is lost");
 	for (size_t i = 0; i < e->device_count; i++)
-		if (child_is_alive(e->devices[i].child))
-			child_kill(e->devices[i].child);
+		if (child_is_alive(e->devices[i]->child))
+			child_kill(e->devices[i]->child);
+	for (const struct engine_device *d = e->removed; d; d = d->next_removed)
+		child_kill(d->child);
 	leave(e);
 }
 
@@ -135,6 +141,8 @@ on_before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
 	(void)loop, (void)revents;
 	pump(e);
 	eventlink_flush(&e->link);
+	if (e->removed)
+		engine_reap(e);
 	leave_if_done(e);
 }
 
@@ -292,14 +300,16 @@ on_enable(struct engine_device *d, const struct eventer_event *event)
 	child_enable(d->child, is_json_true(&event->payload));
 }
 
-static void
-on_events(void *arg, struct eventer_events_iter *events)
+void
+engine_route_events(struct engine *e, struct eventer_events_iter *events, bool added)
 {
-	struct engine *e = arg;
 	struct eventer_event event;
 
 	while (e->active && !e->leaving && eventer_events_next(events, &event)) {
 		struct engine_device *d = route(e, &event);
+		/* The other link tells it as well. */
+		if (d ? d->added != added : added)
+			continue;
 		if (e->watch.on_notified)
 			e->watch.on_notified(e->watch.arg, d ? d->child : NULL, &event);
 		if (!d)
@@ -310,7 +320,13 @@ on_events(void *arg, struct eventer_events_iter *events)
 			child_put_event(d->child, &event);
 	}
 	for (size_t i = 0; i < e->device_count; i++)
-		child_flush_events(e->devices[i].child);
+		child_flush_events(e->devices[i]->child);
+}
+
+static void
+on_events(void *arg, struct eventer_events_iter *events)
+{
+	engine_route_events(arg, events, false);
 }
 
 /* --- the engine's life ------------------------------------------------------------------------- */
@@ -324,26 +340,41 @@ on_enables(void *arg, struct eventer_events_iter *events)
 	while (e->active && !e->leaving && eventer_events_next(events, &event)) {
 		struct engine_device *d = route(e, &event);
 		/* What was notified meanwhile is newer. */
-		if (d && !d->enable_known && has_suffix(d->child, &event, enable_suffix, 2))
+		if (d && d->begun && !d->enable_known &&
+		    has_suffix(d->child, &event, enable_suffix, 2))
 			on_enable(d, &event);
 	}
 }
 
 static void
-query_enables(struct engine *e)
+put_enable_type(struct buffer *b, const struct eventer_prefix *p)
 {
-	struct buffer b;
-	struct eventer_types types = { .count = e->device_count };
+	sbs_put_int(b, (int64_t)p->count + 2);
+	buffer_append(b, p->bytes.p, p->bytes.len);
+	eventer_put_segments(b, enable_suffix, 2);
+}
 
-	buffer_init(&b, MAX_SUBSCRIPTIONS);
+void
+engine_begin(struct engine *e)
+{
+	struct eventer_types types = { 0 };
+	struct buffer b;
+
+	buffer_init(&b, ENGINE_MAX_SUBSCRIPTIONS);
 	for (size_t i = 0; i < e->device_count; i++) {
-		const struct eventer_prefix *p = &e->devices[i].child->prefix;
-		sbs_put_int(&b, (int64_t)p->count + 2);
-		buffer_append(&b, p->bytes.p, p->bytes.len);
-		eventer_put_segments(&b, enable_suffix, 2);
+		struct engine_device *d = e->devices[i];
+		if (d->begun || (d->added && e->second.state != LINK_UP))
+			continue;
+		d->begun = true;
+		d->enable_known = false;
+		/* A child that is still ending says so itself when it has. */
+		on_running(e, d->child, false);
+		put_enable_type(&b, &d->child->prefix);
+		types.count++;
 	}
 	types.bytes = (struct sbs_str){ (const char *)buffer_data(&b), b.len };
-	if (buffer_failed(&b) || eventlink_query_latest(&e->link, &types, on_enables, e) < 0)
+	if (buffer_failed(&b) ||
+	    (types.count && eventlink_query_latest(&e->link, &types, on_enables, e) < 0))
 		log_error("the last 'enable' events could not be asked for: %s", strerror(errno));
 	buffer_clear(&b);
 }
@@ -353,14 +384,8 @@ create(struct engine *e)
 {
 	e->active = true;
 	log_write(LOG_LEVEL_INFO, NULL, "engine", "engine created, %zu devices", e->device_count);
-	for (size_t i = 0; i < e->device_count; i++) {
-		struct engine_device *d = &e->devices[i];
-		d->enable_known = false;
-		/* A child that is still ending says so itself when it has. */
-		on_running(e, d->child, false);
-	}
-	if (e->device_count)
-		query_enables(e);
+	engine_begin(e);
+	engine_open_second(e);
 }
 
 static void
@@ -373,10 +398,12 @@ destroy(struct engine *e)
 	bool lost = e->link.state != LINK_UP;
 	while (lost && pop_pending(e))
 		;
+	engine_close_second(e);
 	for (size_t i = 0; i < e->device_count; i++) {
+		e->devices[i]->begun = false;
 		if (lost)
-			child_drop_pending(e->devices[i].child);
-		child_enable(e->devices[i].child, false);
+			child_drop_pending(e->devices[i]->child);
+		child_enable(e->devices[i]->child, false);
 	}
 }
 
@@ -402,9 +429,13 @@ on_up(void *arg)
 static void
 on_down(void *arg, const char *why)
 {
+	struct engine *e = arg;
+
 	(void)why;
-	destroy(arg);
-	notify_link(arg);
+	destroy(e);
+	for (size_t i = 0; i < e->device_count; i++)
+		e->devices[i]->added = false;
+	notify_link(e);
 }
 
 static void
@@ -438,42 +469,78 @@ device_prefix(const struct config *config, const struct config_device *d,
 	return n;
 }
 
-static int
-put_subscriptions(struct engine *e)
+int
+engine_put_subscriptions(const struct config *config, struct buffer *b, struct eventer_types *types)
 {
-	struct eventer_types *types = &e->target.subscriptions;
-	struct sbs_str any[] = { sbs_str("gateway"), sbs_str(e->config->name), sbs_str("?"),
+	struct sbs_str any[] = { sbs_str("gateway"), sbs_str(config->name), sbs_str("?"),
 		sbs_str("?"), sbs_str("system"), sbs_str("*") };
 
-	buffer_init(&e->subscriptions, MAX_SUBSCRIPTIONS);
-	types->count = e->config->name_in_types ? 1 : e->config->device_count;
-	if (e->config->name_in_types)
-		eventer_put_type(&e->subscriptions, any, 6);
-	for (size_t i = 0; !e->config->name_in_types && i < e->config->device_count; i++) {
+	buffer_init(b, ENGINE_MAX_SUBSCRIPTIONS);
+	types->count = config->name_in_types ? 1 : config->device_count;
+	if (config->name_in_types)
+		eventer_put_type(b, any, 6);
+	for (size_t i = 0; !config->name_in_types && i < config->device_count; i++) {
 		struct sbs_str s[PREFIX_MAX_SEGMENTS + 2];
-		size_t n = device_prefix(e->config, &e->config->devices[i], s);
+		size_t n = device_prefix(config, &config->devices[i], s);
 		s[n++] = sbs_str("system");
 		s[n++] = sbs_str("*");
-		eventer_put_type(&e->subscriptions, s, n);
+		eventer_put_type(b, s, n);
 	}
-	types->bytes = (struct sbs_str){ (const char *)buffer_data(&e->subscriptions),
-		e->subscriptions.len };
-	return buffer_failed(&e->subscriptions) ? -1 : 0;
+	types->bytes = (struct sbs_str){ (const char *)buffer_data(b), b->len };
+	return buffer_failed(b) ? -1 : 0;
+}
+
+struct engine_device *
+engine_device_new(struct engine *e, const struct config *config, const struct config_device *conf)
+{
+	struct engine_device *d = calloc(1, sizeof(*d));
+	struct sbs_str segments[PREFIX_MAX_SEGMENTS];
+	size_t n = device_prefix(config, conf, segments);
+
+	if (!d)
+		return NULL;
+	d->engine = e;
+	d->child = child_new(&e->host, conf, segments, n, log_sink_device_level(conf->name));
+	if (!d->child) {
+		free(d);
+		return NULL;
+	}
+	d->child->slot = d;
+	return d;
+}
+
+void
+engine_device_free(struct engine_device *d)
+{
+	if (!d)
+		return;
+	child_free(d->child);
+	free(d);
+}
+
+void
+engine_sort(struct engine *e)
+{
+	memcpy(e->sorted, e->devices, e->device_count * sizeof(e->sorted[0]));
+	qsort(e->sorted, e->device_count, sizeof(e->sorted[0]), compare_devices);
 }
 
 static int
-add_device(struct engine *e, const struct config_device *conf)
+add_devices(struct engine *e)
 {
-	struct engine_device *d = &e->devices[e->device_count];
-	struct sbs_str segments[PREFIX_MAX_SEGMENTS];
-	size_t n = device_prefix(e->config, conf, segments);
+	const struct config *config = e->config;
 
-	d->engine = e;
-	d->child = child_new(&e->host, conf, segments, n, log_sink_device_level(conf->name));
-	if (!d->child)
+	e->devices = calloc(config->device_count + 1, sizeof(*e->devices));
+	e->sorted = calloc(config->device_count + 1, sizeof(*e->sorted));
+	if (!e->devices || !e->sorted)
 		return -1;
-	d->child->slot = d;
-	e->sorted[e->device_count++] = d;
+	for (size_t i = 0; i < config->device_count; i++) {
+		e->devices[i] = engine_device_new(e, config, &config->devices[i]);
+		if (!e->devices[i])
+			return -1;
+		e->device_count++;
+	}
+	engine_sort(e);
 	return 0;
 }
 
@@ -489,19 +556,13 @@ engine_init(struct engine *e, struct ev_loop *loop, struct broker *broker,
 		.ops = &child_ops,
 		.arg = e };
 	eventlink_init(&e->link, loop, broker, &eventlink_handler, e);
-	e->devices = calloc(config->device_count + 1, sizeof(*e->devices));
-	e->sorted = calloc(config->device_count + 1, sizeof(*e->sorted));
-	if (!e->devices || !e->sorted || put_subscriptions(e) < 0 ||
-	    asprintf(&e->client_name, "gateway/%s", config->name) < 0) {
+	engine_init_second(e);
+	if (engine_put_subscriptions(config, &e->subscriptions, &e->target.subscriptions) < 0 ||
+	    asprintf(&e->client_name, "gateway/%s", config->name) < 0 ||
+	    asprintf(&e->second_name, "gateway/%s/added", config->name) < 0 || add_devices(e) < 0) {
 		engine_clear(e);
 		return -1;
 	}
-	for (size_t i = 0; i < config->device_count; i++)
-		if (add_device(e, &config->devices[i]) < 0) {
-			engine_clear(e);
-			return -1;
-		}
-	qsort(e->sorted, e->device_count, sizeof(e->sorted[0]), compare_devices);
 	ev_timer_init(&e->leave_limit, on_leave_limit, 0., 0.);
 	e->leave_limit.data = e;
 	ev_prepare_init(&e->before_wait, on_before_wait);
@@ -517,12 +578,16 @@ engine_clear(struct engine *e)
 	ev_timer_stop(e->loop, &e->leave_limit);
 	e->active = false;
 	for (size_t i = 0; i < e->device_count; i++)
-		child_free(e->devices[i].child);
+		engine_device_free(e->devices[i]);
+	engine_clear_removed(e);
 	eventlink_off(&e->link);
+	engine_close_second(e);
 	buffer_clear(&e->subscriptions);
+	buffer_clear(&e->second_subscription);
 	free(e->devices);
 	free(e->sorted);
 	free(e->client_name);
+	free(e->second_name);
 	*e = (struct engine){ .loop = e->loop };
 }
 
@@ -531,6 +596,8 @@ engine_connect(struct engine *e, const struct eventlink_target *server)
 {
 	struct eventer_types subscriptions = e->target.subscriptions;
 
+	for (size_t i = 0; i < e->device_count; i++)
+		e->devices[i]->added = false;
 	e->target = *server;
 	e->target.subscriptions = subscriptions;
 	e->target.client_name = e->client_name;
@@ -549,7 +616,7 @@ engine_disconnect(struct engine *e, void (*on_left)(void *arg), void *arg)
 		return;
 	e->leaving = true;
 	for (size_t i = 0; i < e->device_count; i++) {
-		struct child *c = e->devices[i].child;
+		struct child *c = e->devices[i]->child;
 		if (c->conf->limits.stop_ms > longest)
 			longest = c->conf->limits.stop_ms;
 		child_enable(c, false);
@@ -595,13 +662,13 @@ engine_find(struct engine *e, const char *name)
 	char full[1024];
 
 	for (size_t i = 0; i < e->device_count; i++)
-		if (strcmp(e->devices[i].child->conf->name, name) == 0)
-			return &e->devices[i];
+		if (strcmp(e->devices[i]->child->conf->name, name) == 0)
+			return e->devices[i];
 	for (size_t i = 0; i < e->device_count; i++) {
-		const struct config_device *d = e->devices[i].child->conf;
+		const struct config_device *d = e->devices[i]->child->conf;
 		snprintf(full, sizeof(full), "%s/%s", d->type, d->name);
 		if (strcmp(full, name) == 0)
-			return &e->devices[i];
+			return e->devices[i];
 	}
 	return NULL;
 }

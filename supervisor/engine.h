@@ -21,8 +21,14 @@ struct engine_device {
 	struct child *child;
 	struct engine_device *next_pending; /* in the ring of those that have something to send */
 	bool in_pending;
-	bool enable_known; /* since the engine was created */
+	bool begun; /* 'running' false registered, 'enable' asked for, in this engine's life */
+	bool enable_known; /* since it was begun */
+	bool
+	    added; /* by a reload, and not among the subscriptions of the link: the second link's */
+	struct engine_device *next_removed;
 };
+
+struct engine_retired;
 
 /* Somebody who watches (the control socket); any may be NULL. */
 struct engine_watch {
@@ -47,10 +53,17 @@ struct engine {
 	struct eventlink_target target;
 	struct buffer subscriptions; /* encoded, of target */
 	char *client_name;           /* of target; owned */
-	struct engine_device *devices; /* in the configuration's order */
+	struct engine_device **devices; /* in the configuration's order */
 	size_t device_count;
 	struct engine_device **sorted; /* by prefix, for routing */
 	struct engine_device *pending_head, *pending_tail;
+	struct engine_device *removed;	/* by reloads, while they end */
+	struct engine_retired *retired; /* configurations that they borrow from */
+	/* Subscriptions are said once a connection. Where they are one a device, what a reload adds
+	 * is followed over a second connection until the first one is made anew. */
+	struct eventlink second;
+	struct buffer second_subscription;
+	char *second_name; /* its client's; owned */
 	ev_prepare before_wait;
 	bool active;  /* the engine exists: link up, and operational where required */
 	bool leaving; /* engine_disconnect() is under way */
@@ -71,6 +84,13 @@ void engine_connect(struct engine *e, const struct eventlink_target *server);
  * closes; then on_left, once, from the loop. What takes longer than the devices' stop deadlines and
  * ENGINE_LEAVE_SLACK_MS is cut short. A second call replaces on_left. */
 void engine_disconnect(struct engine *e, void (*on_left)(void *arg), void *arg);
+/* The configuration is `after` from now on. Devices that are the same go on; changed ones restart,
+ * removed ones stop, added ones begin. The diff's rows are of the engine's configuration, `before`,
+ * and `after`; `before` is the engine's on success, which frees it when no device uses it any more.
+ * The name and the server are the same in both; server: its texts in `after`. Returns 0, or -1 with
+ * ENOMEM: then nothing has changed. */
+int engine_reload(struct engine *e, const struct config_diff *diff, const struct config *after,
+    struct config *before, const struct eventlink_target *server);
 /* Registers an event of any type, as gatewayctl may. count segments. */
 int engine_register(struct engine *e, const struct sbs_str *segments, size_t count,
     const struct timestamp *source, const struct eventer_payload *payload);

@@ -215,6 +215,13 @@ eventd_stop(struct eventd *d)
 	free(d);
 }
 
+void
+eventd_move(struct eventd *d, const struct config_built_in *conf)
+{
+	if (d)
+		d->conf = conf;
+}
+
 pid_t
 eventd_pid(const struct eventd *d)
 {

@@ -246,6 +246,12 @@ eventlink_on(struct eventlink *l, const struct eventlink_target *target)
 }
 
 void
+eventlink_retarget(struct eventlink *l, const struct eventlink_target *target)
+{
+	l->target = *target;
+}
+
+void
 eventlink_off(struct eventlink *l)
 {
 	broker_cancel(l->connecting);

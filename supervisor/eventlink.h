@@ -82,6 +82,8 @@ void eventlink_init(struct eventlink *l, struct ev_loop *loop, struct broker *br
     const struct eventlink_handler *handler, void *arg);
 /* Starts connecting to target (its texts and subscriptions are borrowed while on). */
 void eventlink_on(struct eventlink *l, const struct eventlink_target *target);
+/* The same target with other texts, and other subscriptions from the next connect on. */
+void eventlink_retarget(struct eventlink *l, const struct eventlink_target *target);
 /* Closes; on_down does not come. */
 void eventlink_off(struct eventlink *l);
 /* Writes what was put, now. */

@@ -24,6 +24,7 @@
 #include "supervisor/kernel_features.h"
 #include "supervisor/log_sink.h"
 #include "supervisor/monitor.h"
+#include "supervisor/reload.h"
 
 #define DEFAULT_CONFIG "/etc/gatewayd/gatewayd.yaml"
 
@@ -37,7 +38,7 @@ struct gateway {
 	char libexec[PATH_SIZE], eventd_program[PATH_SIZE];
 	char runtime[PATH_SIZE], state[PATH_SIZE], eventd_socket[PATH_SIZE + 16];
 	char zone[256];
-	struct config *config;
+	struct config *config, *next; /* next: in force when the engine has left */
 	struct broker *broker;
 	struct engine engine;
 	struct eventd *eventd;
@@ -45,6 +46,7 @@ struct gateway {
 	struct observer_event_server server; /* of the Monitor Server: where the engine is connected */
 	bool connected;
 	struct control *control;
+	struct reload *reload;
 	ev_signal signals[3];
 	ev_timer watchdog, log_tick;
 	int exit_code;
@@ -192,6 +194,13 @@ stop(struct gateway *g, int exit_code)
 	engine_disconnect(&g->engine, on_stopped, g);
 }
 
+/* Not while everything ends, or begins anew. */
+static bool
+may_reload(const struct gateway *g)
+{
+	return !g->stopping && !g->next;
+}
+
 static void
 on_terminate(struct ev_loop *loop, ev_signal *w, int revents)
 {
@@ -208,6 +217,17 @@ on_terminate(struct ev_loop *loop, ev_signal *w, int revents)
 }
 
 static void
+on_hangup(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	struct gateway *g = w->data;
+
+	(void)loop, (void)revents;
+	log_notice("signal %d: reload of %s", w->signum, g->config_path);
+	if (may_reload(g))
+		reload_start(g->reload, false, NULL, NULL, 0);
+}
+
+static void
 on_watchdog(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	(void)loop, (void)w, (void)revents;
@@ -217,11 +237,15 @@ on_watchdog(struct ev_loop *loop, ev_timer *w, int revents)
 static void
 watch_signals(struct gateway *g)
 {
-	static const int numbers[] = { SIGTERM, SIGINT };
+	static const struct {
+		int number;
+		void (*handle)(struct ev_loop *loop, ev_signal *w, int revents);
+	} handlers[] = { { SIGTERM, on_terminate }, { SIGINT, on_terminate },
+		{ SIGHUP, on_hangup } };
 	uint64_t watchdog_us = 0;
 
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		ev_signal_init(&g->signals[i], on_terminate, numbers[i]);
+	for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
+		ev_signal_init(&g->signals[i], handlers[i].handle, handlers[i].number);
 		g->signals[i].data = g;
 		ev_signal_start(g->loop, &g->signals[i]);
 	}
@@ -233,7 +257,7 @@ watch_signals(struct gateway *g)
 
 /* Lines go where the configuration says; -v shows everything, on standard error as well. */
 static void
-open_log(struct gateway *g)
+open_log(const struct gateway *g)
 {
 	struct config_log conf = g->config->log;
 
@@ -244,11 +268,14 @@ open_log(struct gateway *g)
 	if (log_sink_open(&conf) < 0)
 		log_error("log: the syslog daemon at %s is not to be found: %s", conf.syslog_host,
 		    strerror(errno));
-	for (size_t i = 0; i < g->config->device_count && !g->verbose; i++) {
-		const struct config_device *d = &g->config->devices[i];
-		log_sink_set_device_level(
-		    d->name, d->log_level == conf.level ? -1 : (int)d->log_level);
-	}
+}
+
+static void
+set_log_level(const struct gateway *g, const struct config_device *d)
+{
+	bool own = !g->verbose && d->log_level != g->config->log.level;
+
+	log_sink_set_device_level(d->name, own ? (int)d->log_level : -1);
 }
 
 static void
@@ -262,8 +289,13 @@ static int
 run_check(struct gateway *g)
 {
 	log_set_level(LOG_LEVEL_WARNING);
-	int faulty = check_devices(g->loop, g->config, g->libexec, g->zone, g->verbose,
-	    config_report_print, stderr);
+	struct check_options options = { .config = g->config,
+		.libexec = g->libexec,
+		.zone = g->zone,
+		.verbose = g->verbose,
+		.report = config_report_print,
+		.arg = stderr };
+	int faulty = check_devices(g->loop, &options);
 
 	if (faulty < 0) {
 		log_error("check: %s", strerror(errno));
@@ -276,6 +308,32 @@ run_check(struct gateway *g)
 	}
 	printf("%s: %zu devices, no fault\n", g->config_path, g->config->device_count);
 	return EXIT_SUCCESS;
+}
+
+/* Where the Event Server is; texts are the configuration's, and ours. */
+static struct eventlink_target
+server_target(const struct gateway *g, const struct config *config)
+{
+	if (config->server == CONFIG_SERVER_BUILT_IN)
+		return (struct eventlink_target){ .unix_path = g->eventd_socket };
+	if (config->server == CONFIG_SERVER_EVENTER)
+		return (struct eventlink_target){ .host = config->server_host,
+			.port = config->server_port,
+			.token = config->server_token };
+	return (struct eventlink_target){ .host = g->server.host,
+		.port = g->server.port,
+		.token = config->server_token,
+		.has_server_id = true,
+		.server_id = g->server.server_id };
+}
+
+static void
+connect_engine(struct gateway *g)
+{
+	struct eventlink_target target = server_target(g, g->config);
+
+	g->connected = true;
+	engine_connect(&g->engine, &target);
 }
 
 static void follow_monitor(struct gateway *g);
@@ -309,13 +367,7 @@ follow_monitor(struct gateway *g)
 	if (!wanted || g->connected)
 		return;
 	g->server = o->event_server;
-	g->connected = true;
-	engine_connect(&g->engine,
-	    &(struct eventlink_target){ .host = g->server.host,
-		.port = g->server.port,
-		.token = g->config->server_token,
-		.has_server_id = true,
-		.server_id = g->server.server_id });
+	connect_engine(g);
 }
 
 static void
@@ -341,19 +393,15 @@ on_eventd_ready(void *arg)
 {
 	struct gateway *g = arg;
 
-	if (!g->connected && !g->stopping)
-		engine_connect(
-		    &g->engine, &(struct eventlink_target){ .unix_path = g->eventd_socket });
-	g->connected = true;
+	if (!g->connected && may_reload(g))
+		connect_engine(g);
 }
 
 static int
 connect_server(struct gateway *g)
 {
-	static const struct monitor_handler monitor_handler = { on_monitor_change, on_monitor_lost };
-	struct eventlink_target target = { .host = g->config->server_host,
-		.port = g->config->server_port,
-		.token = g->config->server_token };
+	static const struct monitor_handler monitor_handler = { on_monitor_change,
+		on_monitor_lost };
 
 	if (g->config->server == CONFIG_SERVER_MONITOR)
 		return monitor_open(
@@ -363,15 +411,129 @@ connect_server(struct gateway *g)
 		    g->eventd_socket, g->state, on_eventd_ready, g);
 		return g->eventd ? 0 : -1;
 	}
-	engine_connect(&g->engine, &target);
+	connect_engine(g);
 	return 0;
+}
+
+static void
+disconnect_server(struct gateway *g)
+{
+	if (g->config->server == CONFIG_SERVER_MONITOR)
+		monitor_close(&g->monitor);
+	eventd_stop(g->eventd);
+	g->eventd = NULL;
+	g->connected = false;
+}
+
+/* --- reload ------------------------------------------------------------------------------------
+ */
+
+/* Levels that were set at run time stay, unless the configuration's own are others now. */
+static void
+follow_log_levels(struct gateway *g, const struct config_diff *diff)
+{
+	if (diff->log)
+		open_log(g);
+	for (size_t i = 0; i < diff->count; i++) {
+		const struct config_device *before = diff->rows[i].before,
+					   *after = diff->rows[i].after;
+		if (after && (diff->log || !before || before->log_level != after->log_level))
+			set_log_level(g, after);
+	}
+	for (size_t i = 0; i < g->engine.device_count; i++) {
+		struct child *c = g->engine.devices[i]->child;
+		enum log_level level = log_sink_device_level(c->conf->name);
+		if (c->log_level != level)
+			child_set_log_level(c, level);
+	}
+}
+
+/* The engine is gone: name, server and devices are those of the next configuration. */
+static void
+on_left_anew(void *arg)
+{
+	struct gateway *g = arg;
+
+	disconnect_server(g);
+	engine_clear(&g->engine);
+	config_free(g->config);
+	g->config = g->next;
+	g->next = NULL;
+	open_log(g);
+	for (size_t i = 0; i < g->config->device_count; i++)
+		set_log_level(g, &g->config->devices[i]);
+	if (engine_init(&g->engine, g->loop, g->broker, g->config, g->libexec, g->zone) < 0 ||
+	    connect_server(g) < 0) {
+		log_error("start: out of memory");
+		g->stopping = true;
+		g->exit_code = EXIT_FAILURE;
+		ev_break(g->loop, EVBREAK_ALL);
+	}
+	control_devices_changed(g->control);
+}
+
+static const struct config *
+current_config(void *arg)
+{
+	return ((struct gateway *)arg)->config;
+}
+
+static int
+apply_config(void *arg, struct config *after, const struct config_diff *diff)
+{
+	struct gateway *g = arg;
+	struct eventlink_target target = server_target(g, after);
+	struct config *before = g->config;
+
+	if (g->stopping)
+		return errno = ECANCELED, -1;
+	if (diff->server) {
+		g->next = after;
+		engine_disconnect(&g->engine, on_left_anew, g);
+		return 0;
+	}
+	if (after->server == CONFIG_SERVER_MONITOR)
+		monitor_move(&g->monitor, after);
+	eventd_move(g->eventd, &after->built_in);
+	if (engine_reload(&g->engine, diff, after, before, &target) < 0) {
+		if (before->server == CONFIG_SERVER_MONITOR)
+			monitor_move(&g->monitor, before);
+		eventd_move(g->eventd, &before->built_in);
+		return -1;
+	}
+	g->config = after;
+	follow_log_levels(g, diff);
+	control_devices_changed(g->control);
+	return 0;
+}
+
+static int
+on_control_reload(void *arg, bool diff, struct control_client *client, char *err, size_t err_size)
+{
+	struct gateway *g = arg;
+
+	if (may_reload(g))
+		return reload_start(g->reload, diff, client, err, err_size);
+	snprintf(err, err_size, "the gateway %s", g->stopping ? "stops" : "starts anew");
+	return -1;
+}
+
+static void
+on_control_forget(void *arg, struct control_client *client)
+{
+	struct gateway *g = arg;
+
+	reload_forget_client(g->reload, client);
 }
 
 /* Before anything else is started: a second gateway in the same folder ends here. */
 static int
 open_control(struct gateway *g)
 {
-	const struct control_hooks hooks = { .arg = g, .config_path = g->config_path };
+	const struct control_hooks hooks = { .arg = g,
+		.config_path = g->config_path,
+		.reload = on_control_reload,
+		.forget_reload = on_control_forget };
 	char path[PATH_SIZE + 16], err[256];
 
 	snprintf(path, sizeof(path), "%s/control", g->runtime);
@@ -385,13 +547,18 @@ open_control(struct gateway *g)
 static int
 run(struct gateway *g)
 {
+	static const struct reload_handler reload_handler = { current_config, apply_config };
 	const struct kernel_features kernel = kernel_features_read();
 
 	open_log(g);
+	for (size_t i = 0; i < g->config->device_count; i++)
+		set_log_level(g, &g->config->devices[i]);
 	if (kernel_features_check(&kernel, g->config) < 0 || find_directories(g) < 0)
 		return EXIT_FAILURE;
 	g->broker = broker_new(g->loop);
-	if (!g->broker || engine_init(&g->engine, g->loop, g->broker, g->config, g->libexec, g->zone) < 0) {
+	g->reload = reload_new(g->loop, g->config_path, g->libexec, g->zone, &reload_handler, g);
+	if (!g->broker || !g->reload ||
+	    engine_init(&g->engine, g->loop, g->broker, g->config, g->libexec, g->zone) < 0) {
 		log_error("start: %s", strerror(errno));
 		return EXIT_FAILURE;
 	}
@@ -410,10 +577,10 @@ run(struct gateway *g)
 	sd_notify(0, "READY=1");
 	ev_run(g->loop, 0);
 	control_close(g->control);
+	reload_free(g->reload);
 	engine_clear(&g->engine);
-	if (g->config->server == CONFIG_SERVER_MONITOR)
-		monitor_close(&g->monitor);
-	eventd_stop(g->eventd);
+	disconnect_server(g);
+	config_free(g->next);
 	broker_free(g->broker);
 	return g->exit_code;
 }

@@ -105,6 +105,14 @@ monitor_open(struct monitor *m, struct ev_loop *loop, struct broker *broker,
 }
 
 void
+monitor_move(struct monitor *m, const struct config *config)
+{
+	m->config = config;
+	m->observer.event_group = config->event_server_group;
+	m->observer.client_token = config->server_token;
+}
+
+void
 monitor_close(struct monitor *m)
 {
 	broker_cancel(m->connecting);

@@ -31,6 +31,8 @@ struct monitor {
 /* Connects. config is borrowed. Returns 0, or -1 when out of memory. */
 int monitor_open(struct monitor *m, struct ev_loop *loop, struct broker *broker,
     const struct config *config, const struct monitor_handler *handler, void *arg);
+/* The same configuration, in another place; borrowed. */
+void monitor_move(struct monitor *m, const struct config *config);
 void monitor_close(struct monitor *m);
 /* All that our activity did has stopped: the token goes back, another may be blessed. */
 void monitor_release(struct monitor *m);

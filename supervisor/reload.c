@@ -1,0 +1,274 @@
+#include "supervisor/reload.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "common/log.h"
+#include "common/monotime.h"
+#include "supervisor/check.h"
+
+struct reload {
+	struct ev_loop *loop;
+	const char *config_path, *libexec, *zone;
+	const struct reload_handler *handler;
+	void *arg;
+	bool busy, again; /* one is under way; another is to follow */
+	bool diff_only;
+	struct control_client *client; /* or NULL */
+	struct config *after;	       /* owned until it is applied */
+	struct config_diff *diff;
+	struct check *check;
+	ev_timer begin; /* of the one that follows */
+};
+
+static void
+put_row(struct reload *r, const char *change, const char *what, const char *detail)
+{
+	if (!r->client)
+		return;
+	struct json_writer *w = control_begin_row(r->client);
+	json_put_str(w, "change", change);
+	json_put_str(w, "what", what);
+	json_put_str(w, "detail", detail);
+	control_end_row(r->client);
+}
+
+static void
+on_fault(void *arg, enum schema_severity severity, const char *file, uint32_t line, uint32_t column,
+    const char *path, const char *message)
+{
+	struct reload *r = arg;
+	bool error = severity == SCHEMA_ERROR;
+	char place[512], text[1024];
+
+	if (line)
+		snprintf(place, sizeof(place), "%s:%u:%u", file, line, column);
+	else
+		snprintf(place, sizeof(place), "%s", file);
+	snprintf(text, sizeof(text), "%s%s%s", path, *path ? ": " : "", message);
+	put_row(r, error ? "error" : "warning", place, text);
+	if (!r->diff_only)
+		log_write(error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, NULL, "reload_fault",
+		    "%s: %s", place, text);
+}
+
+/* --- what it does, for people ------------------------------------------------------------------
+ */
+
+static const char *
+device_detail(const struct config_diff_row *row)
+{
+	static const char *const details[] = { "stops", "restarts", "starts when it is enabled",
+		"goes on" };
+
+	return details[row->change];
+}
+
+static void
+put_rows(struct reload *r)
+{
+	const struct config_diff *d = r->diff;
+	size_t changes =
+	    d->counts[CONFIG_REMOVED] + d->counts[CONFIG_CHANGED] + d->counts[CONFIG_ADDED];
+	char name[2 * CONFIG_MAX_NAME + 2];
+
+	if (d->server)
+		put_row(r, "changed", "event server", "all devices stop; everything starts anew");
+	if (d->log)
+		put_row(r, "changed", "log", "takes effect at once");
+	if (d->control)
+		put_row(r, "changed", "control", "takes effect when gatewayd is started again");
+	for (size_t i = 0; i < d->count && d->rows[i].change != CONFIG_SAME; i++) {
+		const struct config_device *of =
+		    d->rows[i].after ? d->rows[i].after : d->rows[i].before;
+		snprintf(name, sizeof(name), "%s/%s", of->type, of->name);
+		put_row(r, config_change_name(d->rows[i].change), name,
+		    d->server ? "starts anew" : device_detail(&d->rows[i]));
+	}
+	snprintf(name, sizeof(name), "%zu devices", d->counts[CONFIG_SAME]);
+	if (d->counts[CONFIG_SAME] || !(changes || d->server || d->log || d->control))
+		put_row(r, "same", name, d->server ? "start anew" : "go on");
+}
+
+/* --- its end -----------------------------------------------------------------------------------
+ */
+
+/* error: NULL where it was done. */
+static void
+finish(struct reload *r, const char *error)
+{
+	struct control_client *client = r->client;
+
+	check_free(r->check);
+	config_free(r->after);
+	free(r->diff);
+	r->check = NULL;
+	r->after = NULL;
+	r->diff = NULL;
+	r->client = NULL;
+	r->busy = false;
+	if (!r->diff_only) {
+		if (error)
+			log_write(LOG_LEVEL_ERROR, NULL, "reload_failed",
+			    "reload: %s; nothing has changed", error);
+		sd_notify(0, "READY=1");
+	}
+	if (client)
+		control_reload_done(client, error);
+	if (r->again)
+		ev_timer_start(r->loop, &r->begin);
+}
+
+static void
+apply(struct reload *r)
+{
+	size_t counts[4];
+
+	memcpy(counts, r->diff->counts, sizeof(counts));
+	put_rows(r);
+	if (r->diff_only) {
+		finish(r, NULL);
+		return;
+	}
+	if (r->handler->apply(r->arg, r->after, r->diff) < 0) {
+		finish(r, strerror(errno));
+		return;
+	}
+	r->after = NULL;
+	log_write(LOG_LEVEL_NOTICE, NULL, "reload",
+	    "reloaded %s: devices: %zu removed, %zu changed, %zu added, %zu the same%s",
+	    r->config_path, counts[CONFIG_REMOVED], counts[CONFIG_CHANGED], counts[CONFIG_ADDED],
+	    counts[CONFIG_SAME], r->diff->server ? "; everything starts anew" : "");
+	finish(r, NULL);
+}
+
+static void
+on_checked(void *arg, int faulty)
+{
+	struct reload *r = arg;
+	char error[128];
+
+	if (faulty == 0) {
+		apply(r);
+		return;
+	}
+	snprintf(error, sizeof(error), "%d devices are at fault", faulty);
+	finish(r, error);
+}
+
+/* --- its start ---------------------------------------------------------------------------------
+ */
+
+/* What goes on is running proof of its configuration. */
+static bool
+is_new(void *arg, const struct config_device *d)
+{
+	const struct reload *r = arg;
+
+	for (size_t i = 0; i < r->diff->count && r->diff->rows[i].change != CONFIG_SAME; i++)
+		if (r->diff->rows[i].after == d)
+			return true;
+	return false;
+}
+
+static void
+begin(struct reload *r)
+{
+	struct check_options options = { .libexec = r->libexec,
+		.zone = r->zone,
+		.report = on_fault,
+		.wants = is_new,
+		.arg = r };
+
+	r->busy = true;
+	r->after = config_load(r->config_path, on_fault, r);
+	if (!r->after) {
+		finish(r, "the configuration is at fault");
+		return;
+	}
+	r->diff = config_diff(r->handler->current(r->arg), r->after);
+	options.config = r->after;
+	if (r->diff)
+		r->check = check_start(r->loop, &options, on_checked, r);
+	if (!r->check)
+		finish(r, "out of memory");
+}
+
+static void
+notify_reloading(void)
+{
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, (int64_t)(monotime_now().ns / 1000));
+}
+
+int
+reload_start(struct reload *r, bool diff, struct control_client *client, char *err, size_t err_size)
+{
+	if (r->busy && !client) {
+		r->again = true;
+		return 0;
+	}
+	if (r->busy) {
+		snprintf(err, err_size, "a reload is under way");
+		return -1;
+	}
+	r->diff_only = diff;
+	r->client = client;
+	if (!diff)
+		notify_reloading();
+	begin(r);
+	return 0;
+}
+
+static void
+on_again(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct reload *r = w->data;
+
+	(void)loop, (void)revents;
+	if (r->busy)
+		return;
+	r->again = false;
+	reload_start(r, false, NULL, NULL, 0);
+}
+
+void
+reload_forget_client(struct reload *r, const struct control_client *client)
+{
+	if (r->client == client)
+		r->client = NULL;
+}
+
+struct reload *
+reload_new(struct ev_loop *loop, const char *config_path, const char *libexec, const char *zone,
+    const struct reload_handler *handler, void *arg)
+{
+	struct reload *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	*r = (struct reload){ .loop = loop,
+		.config_path = config_path,
+		.libexec = libexec,
+		.zone = zone,
+		.handler = handler,
+		.arg = arg };
+	ev_timer_init(&r->begin, on_again, 0., 0.);
+	r->begin.data = r;
+	return r;
+}
+
+void
+reload_free(struct reload *r)
+{
+	if (!r)
+		return;
+	ev_timer_stop(r->loop, &r->begin);
+	check_free(r->check);
+	config_free(r->after);
+	free(r->diff);
+	free(r);
+}

@@ -1,0 +1,37 @@
+/*
+ * Reload, in the supervisor: the new file is loaded and checked whole, what
+ * changes by the runners that will run it; faults change nothing. Nothing waits
+ * meanwhile: the check is a part of the loop.
+ */
+#ifndef SUPERVISOR_RELOAD_H
+#define SUPERVISOR_RELOAD_H
+
+#include <ev.h>
+
+#include "supervisor/config.h"
+#include "supervisor/control.h"
+
+struct reload;
+
+struct reload_handler {
+	/* The configuration that is in force. */
+	const struct config *(*current)(void *arg);
+	/* `after` has no fault: it is in force from now on, and the handler's. Returns 0, or -1
+	 * with errno: then nothing has changed. */
+	int (*apply)(void *arg, struct config *after, const struct config_diff *diff);
+};
+
+/* Texts are borrowed. NULL when out of memory. */
+struct reload *reload_new(struct ev_loop *loop, const char *config_path, const char *libexec,
+    const char *zone, const struct reload_handler *handler, void *arg);
+/* Ends what is under way. NULL is fine. */
+void reload_free(struct reload *r);
+
+/* Starts a reload, or with diff only says what it would do. client: who gets the rows of
+ * control.h, then control_reload_done(); NULL: the log alone. Returns 0, or -1 with a text in err
+ * where one is under way; without a client another follows it then, and 0 is returned. */
+int reload_start(
+    struct reload *r, bool diff, struct control_client *client, char *err, size_t err_size);
+void reload_forget_client(struct reload *r, const struct control_client *client);
+
+#endif

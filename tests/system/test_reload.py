@@ -1,0 +1,331 @@
+"""A reload: what it changes, what goes on, and that faults change nothing."""
+
+import json
+import os
+import signal
+import socket
+import threading
+import time
+import unittest
+
+import hat
+from gatewayd import Gateway, probe, wait_until
+
+
+class Base(unittest.TestCase):
+    naming = {"name": "gw"}
+    prefix = "gateway/probe"
+
+    def setUp(self):
+        self.server = hat.EventerServer()
+        self.addCleanup(self.server.close)
+        self.conf = {"event_server": {"eventer_server": {
+            "host": "127.0.0.1", "port": self.server.port}}, **self.naming}
+
+    def start(self, *devices, **more):
+        g = Gateway({**self.conf, "devices": list(devices), **more})
+        self.addCleanup(g.close)
+        g.wait_connected()
+        return g
+
+    def write(self, g, *devices, **more):
+        g.write_config({**self.conf, "devices": list(devices), **more})
+
+    def reload(self, g, *devices, **more):
+        self.write(g, *devices, **more)
+        return [(r["change"], r["what"]) for r in g.ctl("reload")]
+
+    def preset(self, *names, on=True):
+        for name in names:
+            self.server.preset(f"{self.prefix}/{name}/system/enable", hat.Json(on))
+
+    def tell(self, name, suffix, payload):
+        self.server.notify(
+            [self.server.event(f"{self.prefix}/{name}/system/{suffix}", hat.Json(payload))])
+
+    def values(self, name, start=0):
+        return [e.payload.data for e in
+                self.server.find(f"{self.prefix}/{name}/gateway/value/0", start=start)]
+
+    def running(self, name, start=0):
+        return [e.payload.data for e in
+                self.server.find(f"{self.prefix}/{name}/gateway/running", start=start)]
+
+    def assert_unbroken(self, name):
+        values = self.values(name)
+        self.assertEqual(values, list(range(values[0], values[0] + len(values))), name)
+        return values
+
+
+class TestReload(Base):
+
+    def test_added_removed_changed_same(self):
+        self.preset("same", "changed", "removed", "added")
+        g = self.start(probe("same", interval_ms=5), probe("changed", interval_ms=5),
+                       probe("removed", interval_ms=5))
+        g.wait_state(["same", "changed", "removed"], "running")
+        before = g.status()
+        self.server.wait(lambda: len(self.values("same")) > 20)
+        self.assertEqual(
+            self.reload(g, probe("added", interval_ms=5), probe("changed", interval_ms=5, values=2),
+                        probe("same", interval_ms=5)),
+            [("removed", "probe/removed"), ("changed", "probe/changed"),
+             ("added", "probe/added"), ("same", "1 devices")])
+        g.wait_state(["added", "same", "changed"], "running")
+        self.server.wait(lambda: self.running("added") == [False, True])
+        after = g.status()
+        self.assertEqual(list(after), ["added", "changed", "same"])
+        self.assertEqual(after["same"]["pid"], before["same"]["pid"])
+        self.assertNotEqual(after["changed"]["pid"], before["changed"]["pid"])
+        self.server.wait(lambda: self.running("removed") == [False, True, False])
+        self.server.wait(lambda: self.running("changed") == [False, True, False, True])
+        count = len(self.values("same"))
+        self.server.wait(lambda: len(self.values("same")) > count + 20)
+        self.assert_unbroken("same")
+        self.assertEqual(self.running("same"), [False, True])
+        self.assertFalse(os.path.exists(f"/proc/{before['removed']['pid']}"))
+        # What is told live reaches old and new devices, once.
+        for name in ("same", "added"):
+            self.tell(name, "echo/x", name)
+            self.server.wait_event(f"{self.prefix}/{name}/gateway/echo/x", hat.Json(name))
+        self.tell("added", "enable", False)
+        g.wait_state("added", "disabled")
+        self.tell("removed", "enable", True)
+        self.tell("same", "echo/x", "again")
+        self.server.wait_event(f"{self.prefix}/same/gateway/echo/x", hat.Json("again"))
+        for name in ("same", "added"):
+            self.assertEqual(
+                len(self.server.find(f"{self.prefix}/{name}/gateway/echo/x", hat.Json(name))), 1)
+        self.assertEqual(self.running("removed"), [False, True, False])
+
+    def test_again_and_again(self):
+        self.preset("same", *[f"p{i}" for i in range(5)])
+        g = self.start(probe("same", interval_ms=2))
+        g.wait_state("same", "running")
+        pid = g.status("same")["pid"]
+        fds = len(os.listdir(f"/proc/{g.pid}/fd"))
+        for i in range(15):
+            devices = [probe(f"p{(i + k) % 5}", interval_ms=5, values=1 + (i + k) % 3)
+                       for k in range(i % 4)]
+            self.reload(g, *devices, probe("same", interval_ms=2))
+            if i % 3 == 0:
+                g.wait_state([d["name"] for d in devices], "running")
+        self.reload(g, probe("same", interval_ms=2))
+        self.assertEqual(list(g.status()), ["same"])
+        self.assertEqual(g.status("same")["pid"], pid)
+        self.assert_unbroken("same")
+        for i in range(5):
+            self.server.wait(lambda: self.running(f"p{i}")[-1] is False)
+        g.wait(lambda: len(os.listdir(f"/proc/{g.pid}/fd")) <= fds + 2, "descriptors are closed")
+
+    def test_removed_and_back_while_it_ends(self):
+        self.preset("p1")
+        g = self.start(probe("p1", interval_ms=5))
+        g.wait_state("p1", "running")
+        os.kill(g.status("p1")["pid"], signal.SIGSTOP)
+        self.reload(g)
+        self.assertEqual(g.status(), {})
+        self.reload(g, probe("p1", interval_ms=5, values=2))
+        g.wait_state("p1", "running", 20)
+        self.server.wait(lambda: self.running("p1")[-2:] == [False, True])
+        self.server.wait_event(f"{self.prefix}/p1/gateway/value/1")
+
+    def test_faults_change_nothing(self):
+        self.preset("p1")
+        g = self.start(probe("p1", interval_ms=5))
+        g.wait_state("p1", "running")
+        pid = g.status("p1")["pid"]
+        for text, place in (("devices: [\n", ":2:"), ("type: gateway\nname: 5\ndevices: []\n", ":2:7")):
+            g.write_config(text)
+            r = g.ctl.run("reload")
+            self.assertEqual(r.returncode, 1)
+            self.assertIn(g.config + place, r.stdout + r.stderr)
+            g.wait_log(g.config + place)
+        self.write(g, probe("p1", interval_ms=6), probe("p2", fault="is not to my liking"))
+        rows = json.loads(g.ctl.run("--json", "reload").stdout)
+        self.assertEqual(rows[0]["change"], "error")
+        self.assertIn("devices[1].fault: is not to my liking", rows[0]["detail"])
+        line = int(rows[0]["what"].split(":")[1])
+        with open(g.config, encoding="utf-8") as f:
+            self.assertIn("fault", f.read().splitlines()[line - 1])
+        g.wait_log("1 devices are at fault; nothing has changed")
+        os.unlink(g.config)
+        self.assertEqual(g.ctl.run("reload").returncode, 1)
+        self.assertEqual(list(g.status()), ["p1"])
+        self.assertEqual(g.status("p1")["pid"], pid)
+        self.assert_unbroken("p1")
+
+    def test_diff(self):
+        self.preset("p1", "p2")
+        g = self.start(probe("p1", interval_ms=5), probe("p2"))
+        g.wait_state(["p1", "p2"], "running")
+        pid = g.status("p1")["pid"]
+        self.write(g, probe("p1", interval_ms=6), probe("p3"), log={"version": 1})
+        rows = [(r["change"], r["what"]) for r in g.ctl("reload", "--diff")]
+        self.assertEqual(rows, [("changed", "log"), ("removed", "probe/p2"),
+                                ("changed", "probe/p1"), ("added", "probe/p3")])
+        self.assertEqual(list(g.status()), ["p1", "p2"])
+        self.assertEqual(g.status("p1")["pid"], pid)
+        self.write(g, probe("p1", interval_ms=5), probe("p2"))
+        self.assertEqual([(r["change"], r["what"]) for r in g.ctl("reload", "--diff")],
+                         [("same", "2 devices")])
+
+    def test_name_or_server_starts_anew(self):
+        self.preset("p1")
+        g = self.start(probe("p1", interval_ms=5))
+        g.wait_state("p1", "running")
+        first = g.status("p1")["pid"]
+        with hat.EventerServer() as other:
+            other.preset(f"{self.prefix}/p1/system/enable", hat.Json(True))
+            self.conf["event_server"] = {"eventer_server": {
+                "host": "127.0.0.1", "port": other.port}}
+            self.assertIn(("changed", "event server"), self.reload(g, probe("p1", interval_ms=7)))
+            other.wait_event(f"{self.prefix}/p1/gateway/running", hat.Json(True))
+            self.server.wait(lambda: self.running("p1") == [False, True, False])
+            self.server.wait(lambda: not self.server.clients)
+            self.assertNotEqual(g.status("p1")["pid"], first)
+            self.assertEqual(g.stop(), 0)
+            self.assertEqual(other.find(f"{self.prefix}/p1/gateway/running")[-1].payload.data,
+                             False)
+
+    def test_from_and_to_the_built_in_server(self):
+        g = self.start(probe("p1", interval_ms=5))
+        self.conf = {**self.naming}
+        self.reload(g, probe("p1", interval_ms=5))
+        g.wait(lambda: "built in" in (g.ctl("info")[0]["event_server"] or ""), "the built-in one")
+        g.enable("p1")
+        g.wait_state("p1", "running")
+        pid = g.status("p1")["pid"]
+        self.reload(g, probe("p1", interval_ms=5), probe("p2"))
+        g.enable("p2")
+        g.wait_state("p2", "running")
+        self.assertEqual(g.status("p1")["pid"], pid)
+
+    def test_while_the_server_is_away(self):
+        self.preset("p1", "p2")
+        g = self.start(probe("p1", interval_ms=5))
+        g.wait_state("p1", "running")
+        self.server.accepting.clear()
+        self.server.drop_clients()
+        g.wait_state("p1", "disabled")
+        self.reload(g, probe("p2"), probe("p1", interval_ms=5))
+        self.server.accepting.set()
+        g.wait_state(["p1", "p2"], "running", 20)
+        self.assertEqual(len(self.server.clients), 1)
+        self.tell("p2", "echo/x", 1)
+        self.server.wait_event(f"{self.prefix}/p2/gateway/echo/x")
+
+    def test_levels_of_the_log(self):
+        log = {"version": 1, "handlers": {"c": {"class": "logging.StreamHandler"}},
+               "root": {"level": "INFO", "handlers": ["c"]}}
+        g = self.start(probe("p1"), probe("p2"), log=log)
+        g.ctl("log", "p1", "debug")
+        self.reload(g, probe("p1"), probe("p2"), probe("p3"), log=log)
+        level = lambda name: g.ctl("show", name)[0]["device"]["log_level"]
+        self.assertEqual([level(n) for n in ("p1", "p2", "p3")], ["debug", "info", "info"])
+        log["root"]["level"] = "WARNING"
+        self.reload(g, probe("p1"), probe("p2"), probe("p3"), log=log)
+        self.assertEqual([level(n) for n in ("p1", "p2", "p3")], ["warning"] * 3)
+        self.assertEqual(g.ctl("info")[0]["log_level"], "warning")
+
+    def test_the_client_goes_away(self):
+        self.preset("p1")
+        g = self.start(probe("p1", interval_ms=5))
+        g.wait_state("p1", "running")
+        for i in range(10):
+            self.write(g, probe("p1", interval_ms=5), *[probe(f"x{i}{k}") for k in range(8)])
+            ctl = g.ctl.start("reload")
+            time.sleep(0.002 * i)
+            ctl.kill()
+            ctl.communicate()
+        g.wait(lambda: g.ctl.run("reload").returncode == 0, "a reload")
+        self.assertEqual(len(g.status()), 9)
+        self.assert_unbroken("p1")
+
+
+class TestGatewayName(TestReload):
+    naming = {"gateway_name": "gw"}
+    prefix = "gateway/gw/probe"
+
+    def test_one_connection_is_enough(self):
+        self.preset("p1", "p2")
+        g = self.start(probe("p1"))
+        self.reload(g, probe("p1"), probe("p2"))
+        g.wait_state("p2", "running")
+        self.assertEqual(self.server.connects, 1)
+
+
+class TestSecondConnection(Base):
+
+    def test_it_ends_when_the_first_is_made_anew(self):
+        self.preset("p1", "p2", "p3")
+        g = self.start(probe("p1", interval_ms=5))
+        g.wait_state("p1", "running")
+        self.reload(g, probe("p1", interval_ms=5), probe("p2"))
+        g.wait_state("p2", "running")
+        self.reload(g, probe("p1", interval_ms=5), probe("p2"), probe("p3"))
+        g.wait_state("p3", "running")
+        self.assertEqual(self.server.connects, 2)
+        self.assertEqual(self.running("p2"), [False, True])
+        self.assertEqual([c.name for c in self.server.clients], ["gateway/gw", "gateway/gw/added"])
+        self.assert_unbroken("p1")
+        self.server.drop_clients()
+        self.server.wait(lambda: self.server.connects >= 3)
+        g.wait_state(["p1", "p2", "p3"], "running", 20)
+        self.assertEqual([c.name for c in self.server.clients], ["gateway/gw"])
+        self.assertEqual(len(self.server.clients[0].subscriptions), 3)
+
+    def test_it_is_lost_alone(self):
+        self.preset("p1", "p2")
+        g = self.start(probe("p1", interval_ms=5))
+        g.wait_state("p1", "running")
+        self.reload(g, probe("p1", interval_ms=5), probe("p2"))
+        g.wait_state("p2", "running")
+        start = len(self.server.registered)
+        self.server.clients[1].chatter.close()
+        self.server.wait(lambda: self.running("p2", start)[-2:] == [False, True])
+        self.assertIn(self.running("p2", start), ([False, True], [False, False, True]))
+        self.assertEqual(self.running("p1"), [False, True])
+        self.assert_unbroken("p1")
+
+
+class TestSignal(Base):
+
+    def test_systemd_is_told(self):
+        messages = []
+        path = os.path.join("/tmp", f"gatewayd-notify-{os.getpid()}")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(path)
+            self.addCleanup(os.unlink, path)
+
+            def read():
+                while data := notify.recv(4096):
+                    messages.append((time.clock_gettime_ns(time.CLOCK_MONOTONIC), data.decode()))
+
+            threading.Thread(target=read, daemon=True).start()
+            g = Gateway({**self.conf, "devices": [probe("p1")]}, start=False)
+            self.addCleanup(g.close)
+            g.env["NOTIFY_SOCKET"] = path
+            g.start()
+            g.wait_connected()
+            wait_until(lambda: [m for _, m in messages if m == "READY=1"], "ready")
+            del messages[:]
+            self.write(g, probe("p1"), probe("p2"))
+            os.kill(g.pid, signal.SIGHUP)
+            os.kill(g.pid, signal.SIGHUP)
+            g.wait(lambda: "p2" in g.status(), "the added device")
+            wait_until(lambda: len([m for _, m in messages if m == "READY=1"]) >= 1, "ready again")
+            when, text = messages[0]
+            self.assertEqual(text.splitlines()[0], "RELOADING=1")
+            us = int(text.splitlines()[1].removeprefix("MONOTONIC_USEC="))
+            self.assertLess(abs(when // 1000 - us), 2_000_000)
+            g.write_config("]")
+            os.kill(g.pid, signal.SIGHUP)
+            g.wait_log("nothing has changed")
+            wait_until(lambda: messages[-1][1] == "READY=1", "ready after a fault")
+            os.kill(g.pid, signal.SIGHUP)
+            self.assertEqual(g.stop(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
