@@ -66,7 +66,7 @@ child_step(struct child *c, enum child_event event)
 
 	if (before != after)
 		log_write(after == CHILD_FAILED ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, c->conf->name,
-		    "state", "%s -> %s", child_state_name(before), child_state_name(after));
+		    after == CHILD_FAILED ? "failed" : "state", "%s -> %s", child_state_name(before), child_state_name(after));
 	if (before != after || actions & CHILD_DO_SPAWN)
 		c->host->ops->on_state(c->host->arg, c, before);
 	schedule(c);

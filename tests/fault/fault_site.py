@@ -173,8 +173,6 @@ class Site:
         """Off and on again: a device without a past."""
         t = now()
         self.tell(name, 'enable', False)
-        wait(lambda: self.line(f' {name}: .*-> disabled', t), f'{name} disabled')
-        t = now()
         self.tell(name, 'enable', True)
         wait(lambda: self.word(name, 'running', True, t), f'{name} running again')
         wait(lambda: self.server.ticks[name][-1][0] > t, f'{name} ticking again')

@@ -8,7 +8,7 @@ import threading
 import time
 import unittest
 
-import hat
+import eventer
 from gatewayd import Gateway, probe, wait_until
 
 
@@ -17,7 +17,7 @@ class Base(unittest.TestCase):
     prefix = "gateway/probe"
 
     def setUp(self):
-        self.server = hat.EventerServer()
+        self.server = eventer.EventerServer()
         self.addCleanup(self.server.close)
         self.conf = {"event_server": {"eventer_server": {
             "host": "127.0.0.1", "port": self.server.port}}, **self.naming}
@@ -37,11 +37,11 @@ class Base(unittest.TestCase):
 
     def preset(self, *names, on=True):
         for name in names:
-            self.server.preset(f"{self.prefix}/{name}/system/enable", hat.Json(on))
+            self.server.preset(f"{self.prefix}/{name}/system/enable", eventer.Json(on))
 
     def tell(self, name, suffix, payload):
         self.server.notify(
-            [self.server.event(f"{self.prefix}/{name}/system/{suffix}", hat.Json(payload))])
+            [self.server.event(f"{self.prefix}/{name}/system/{suffix}", eventer.Json(payload))])
 
     def values(self, name, start=0):
         return [e.payload.data for e in
@@ -87,15 +87,15 @@ class TestReload(Base):
         # What is told live reaches old and new devices, once.
         for name in ("same", "added"):
             self.tell(name, "echo/x", name)
-            self.server.wait_event(f"{self.prefix}/{name}/gateway/echo/x", hat.Json(name))
+            self.server.wait_event(f"{self.prefix}/{name}/gateway/echo/x", eventer.Json(name))
         self.tell("added", "enable", False)
         g.wait_state("added", "disabled")
         self.tell("removed", "enable", True)
         self.tell("same", "echo/x", "again")
-        self.server.wait_event(f"{self.prefix}/same/gateway/echo/x", hat.Json("again"))
+        self.server.wait_event(f"{self.prefix}/same/gateway/echo/x", eventer.Json("again"))
         for name in ("same", "added"):
             self.assertEqual(
-                len(self.server.find(f"{self.prefix}/{name}/gateway/echo/x", hat.Json(name))), 1)
+                len(self.server.find(f"{self.prefix}/{name}/gateway/echo/x", eventer.Json(name))), 1)
         self.assertEqual(self.running("removed"), [False, True, False])
 
     def test_again_and_again(self):
@@ -175,12 +175,12 @@ class TestReload(Base):
         g = self.start(probe("p1", interval_ms=5))
         g.wait_state("p1", "running")
         first = g.status("p1")["pid"]
-        with hat.EventerServer() as other:
-            other.preset(f"{self.prefix}/p1/system/enable", hat.Json(True))
+        with eventer.EventerServer() as other:
+            other.preset(f"{self.prefix}/p1/system/enable", eventer.Json(True))
             self.conf["event_server"] = {"eventer_server": {
                 "host": "127.0.0.1", "port": other.port}}
             self.assertIn(("changed", "event server"), self.reload(g, probe("p1", interval_ms=7)))
-            other.wait_event(f"{self.prefix}/p1/gateway/running", hat.Json(True))
+            other.wait_event(f"{self.prefix}/p1/gateway/running", eventer.Json(True))
             self.server.wait(lambda: self.running("p1") == [False, True, False])
             self.server.wait(lambda: not self.server.clients)
             self.assertNotEqual(g.status("p1")["pid"], first)
