@@ -4,6 +4,7 @@ import os
 import socket
 import struct
 import sys
+import threading
 import time
 import unittest
 
@@ -238,6 +239,23 @@ class Tcp(Case):
             got += m.sock.recv(4096)
         self.assertEqual([got[11 * i + 1] for i in range(50)], list(range(50)))
         self.assertIsNone(r.closed)
+
+    def test_master_that_does_not_read(self):
+        conf = tcp_conf()
+        self.start(conf)
+        n, m = 6000, self.master(conf)
+        m.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        asks = b''.join(mbap(i % 65536, 1, b'\x03\0\x0a\0\4') for i in range(n))
+        sender = threading.Thread(target=m.sock.sendall, args=(asks,))
+        sender.start()
+        time.sleep(0.3)
+        self.assertEqual(self.master(conf).ask(b'\x03\0\x0a\0\1'), b'\x03\2\0\0')
+        got = bytearray()
+        m.sock.settimeout(5)
+        while len(got) < 17 * n:
+            got += m.sock.recv(65536)
+        sender.join()
+        self.assertEqual([got[17 * i] << 8 | got[17 * i + 1] for i in range(n)], list(range(n)))
 
     def test_many_masters(self):
         conf = tcp_conf()
