@@ -242,20 +242,21 @@ class Tcp(Case):
 
     def test_master_that_does_not_read(self):
         conf = tcp_conf()
+        conf['data'] = [data(f'r{i}', i) for i in range(125)]
         self.start(conf)
-        n, m = 6000, self.master(conf)
-        m.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        asks = b''.join(mbap(i % 65536, 1, b'\x03\0\x0a\0\4') for i in range(n))
+        n, size, m = 40000, 259, self.master(conf)  # 10 MB: more than any socket takes
+        asks = b''.join(mbap(i, 1, b'\x03\0\0\0\x7d') for i in range(n))
         sender = threading.Thread(target=m.sock.sendall, args=(asks,))
         sender.start()
-        time.sleep(0.3)
-        self.assertEqual(self.master(conf).ask(b'\x03\0\x0a\0\1'), b'\x03\2\0\0')
+        time.sleep(1)
+        self.assertEqual(self.master(conf).ask(b'\x03\0\0\0\1'), b'\x03\2\0\0')
         got = bytearray()
         m.sock.settimeout(5)
-        while len(got) < 17 * n:
-            got += m.sock.recv(65536)
+        while len(got) < size * n and (part := m.sock.recv(1 << 20)):
+            got += part
         sender.join()
-        self.assertEqual([got[17 * i] << 8 | got[17 * i + 1] for i in range(n)], list(range(n)))
+        self.assertEqual([got[size * i] << 8 | got[size * i + 1] for i in range(len(got) // size)],
+                         list(range(n)))
 
     def test_many_masters(self):
         conf = tcp_conf()
