@@ -90,7 +90,7 @@ $(B)/gatewayctl: $(B)/ctl/main.o $(AR_CTL) $(AR_IPC) $(AR_COMMON)
 	$(LINK) $^ -lmsgpackc -lyajl -lm
 $(B)/libexec/modbus: $(call obj,device-runners/modbus/*.c) $(B)/device-runners/modbus/main.o \
     $(AR_RUNNER) $(AR_MODBUS) $(AR_IPC) $(AR_COMMON)
-	$(LINK) $^ -lev -lmsgpackc -lmodbus -lyajl -lm
+	$(LINK) $^ -lev -lmsgpackc -lyajl -lm
 $(B)/libexec/iec60870: $(call obj,device-runners/iec60870/*.c) $(B)/device-runners/iec60870/main.o \
     $(AR_RUNNER) $(AR_IEC) $(AR_IPC) $(AR_COMMON)
 	$(LINK) $^ -lev -lmsgpackc -lssl -lcrypto -lyajl -lm

@@ -99,8 +99,6 @@ serve_write(struct peer *p)
 	p->ops->write(p->arg, p, (const char *)buffer_data(p->data), p->data->len);
 	ev_timer_set(&p->response, (double)p->conf->response_timeout_ns * 1e-9, 0);
 	ev_timer_start(p->line.loop, &p->response);
-	/* The next request waits, and TCP pushes back on who sends more. */
-	line_pause(&p->line, true);
 }
 
 static bool
@@ -166,7 +164,11 @@ process(struct peer *p)
 		on_frame(p, &f);
 	if (d == DEC_BAD)
 		fail(p, "no Modbus TCP frame");
-	if (p->dead || !modbus_stream_pending(&p->stream))
+	if (p->dead)
+		return;
+	/* The next request waits, and TCP pushes back on who sends more. */
+	line_pause(&p->line, is_waiting(p));
+	if (!modbus_stream_pending(&p->stream))
 		return;
 	ev_timer_set(&p->gap, PEER_GAP_MS * 1e-3 + (double)p->pace.silence_ns * 1e-9, 0);
 	if (!is_waiting(p) && p->stream.framing != MODBUS_TCP)
@@ -215,7 +217,6 @@ peer_on_written(struct peer *p, bool success)
 {
 	p->request_id[0] = '\0';
 	ev_timer_stop(p->line.loop, &p->response);
-	line_pause(&p->line, false);
 	if (success)
 		answer_write(p);
 	else

@@ -82,22 +82,15 @@ struct remote_point {
 };
 
 struct remote {
-	const struct conf_master *master; /* borrowed, as is conf */
-	const struct conf_remote *conf;
-	const struct remote_ops *ops;
-	void *arg;
-	enum remote_status status;
+	/* What the scheduler looks at comes first: it goes over all remote devices for each
+	 * request. */
 	bool online, enabled;
 	bool suspect; /* its last request timed out, or it was asked nothing yet */
-
-	struct plan_point *points; /* by data */
-	struct remote_point *state;
-	uint8_t *values;
-	uint32_t *order;
+	enum remote_status status;
+	struct remote_write *writes, **writes_end;
 	struct remote_range *ranges; /* a heap by due time */
-	struct remote_origin *origins;
-	size_t range_count, origin_count;
-
+	size_t range_count;
+	struct monotime resume_at; /* after a time-out */
 	struct {
 		bool active; /* a range is asked for, perhaps again */
 		bool whole;  /* a split range as a whole, to see */
@@ -105,9 +98,18 @@ struct remote {
 		struct retry retry;
 		struct modbus_pdu req;
 	} poll;
-	struct monotime resume_at; /* after a time-out */
-	struct remote_write *writes, **writes_end;
 	size_t write_count;
+
+	const struct conf_master *master; /* borrowed, as is conf */
+	const struct conf_remote *conf;
+	const struct remote_ops *ops;
+	void *arg;
+	struct plan_point *points; /* by data */
+	struct remote_point *state;
+	uint8_t *values;
+	uint32_t *order;
+	struct remote_origin *origins;
+	size_t origin_count;
 };
 
 /* 0, or -1 when out of memory. */

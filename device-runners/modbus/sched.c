@@ -51,15 +51,17 @@ struct search {
 static struct remote *
 search(struct sched *s, struct search *q, size_t *turn)
 {
+	size_t at = *turn;
+
 	for (size_t i = 0; i < s->count; i++) {
-		size_t at = (*turn + i) % s->count;
 		struct remote *r = &s->remotes[at];
-		if (!r->online || r->suspect != q->suspect)
+		at = at + 1 < s->count ? at + 1 : 0;
+		if (r->suspect != q->suspect || !r->online || (q->write && !r->writes))
 			continue;
 		struct monotime ready =
 		    q->write ? write_at(q->client, r) : poll_at(q->client, r, q->now);
 		if (monotime_cmp(ready, q->now) <= 0) {
-			*turn = (at + 1) % s->count;
+			*turn = at;
 			return r;
 		}
 		if (monotime_cmp(ready, q->wake) < 0)

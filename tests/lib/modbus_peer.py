@@ -216,15 +216,19 @@ class Bridge:
 
     def vanish(self, side):
         """The device behind that end is pulled out: its master end closes."""
+        self._join()
         os.close(self.slaves[side])
         os.close(self.masters[side])
+        self.slaves[side] = self.masters[side] = -1
 
-    def stop(self):
+    def _join(self):
+        """Before descriptors close: their numbers may come back as somebody else's."""
         self._stop = True
         for t in self._threads:
             t.join()
+
+    def stop(self):
+        self._join()
         for fd in self.masters + self.slaves:
-            try:
+            if fd >= 0:
                 os.close(fd)
-            except OSError:
-                pass

@@ -4,6 +4,7 @@ import os
 import socket
 import struct
 import sys
+import threading
 import time
 import unittest
 
@@ -238,6 +239,24 @@ class Tcp(Case):
             got += m.sock.recv(4096)
         self.assertEqual([got[11 * i + 1] for i in range(50)], list(range(50)))
         self.assertIsNone(r.closed)
+
+    def test_master_that_does_not_read(self):
+        conf = tcp_conf()
+        conf['data'] = [data(f'r{i}', i) for i in range(125)]
+        self.start(conf)
+        n, size, m = 40000, 259, self.master(conf)  # 10 MB: more than any socket takes
+        asks = b''.join(mbap(i, 1, b'\x03\0\0\0\x7d') for i in range(n))
+        sender = threading.Thread(target=m.sock.sendall, args=(asks,))
+        sender.start()
+        time.sleep(1)
+        self.assertEqual(self.master(conf).ask(b'\x03\0\0\0\1'), b'\x03\2\0\0')
+        got = bytearray()
+        m.sock.settimeout(5)
+        while len(got) < size * n and (part := m.sock.recv(1 << 20)):
+            got += part
+        sender.join()
+        self.assertEqual([got[size * i] << 8 | got[size * i + 1] for i in range(len(got) // size)],
+                         list(range(n)))
 
     def test_many_masters(self):
         conf = tcp_conf()
