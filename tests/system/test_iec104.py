@@ -473,6 +473,36 @@ class Samples(unittest.TestCase):
                                 os.path.join(folder, name)], check=True, capture_output=True)
 
 
+class Manual(unittest.TestCase):
+
+    def examples(self):
+        """The commands of the manual page's examples, as shell text."""
+        with open(os.path.join(ROOT, 'man', 'gateway-iec104.7'), encoding='utf-8') as f:
+            text = f.read().split('.Sh EXAMPLES')[1].split('.Sh SEE ALSO')[0]
+        blocks = [b.split('.Ed')[0] for b in text.split('.Bd -literal -offset indent\n')[1:]]
+        return [c.replace('\\e\n', '\\\n') for b in blocks for c in b.split('$ ')[1:]]
+
+    def test_examples_do_what_they_say(self):
+        commands = self.examples()
+        self.assertEqual(len(commands), 3)
+        with Station() as station, Gate(master_conf(station.port, name='sub7'), enable=False) as gate:
+            shell = f'gatewayctl() {{ "{BUILD}/gatewayctl" --socket "{gate.dir}/control" "$@"; }}\n'
+            gate.server.wait(lambda: gate.find('running'))
+            for n, command in enumerate(commands):
+                done = subprocess.run(['sh', '-c', shell + command], capture_output=True, text=True)
+                self.assertEqual((done.returncode, done.stderr), (0, ''), command)
+                # The fake Event Server tells nobody what it was told; it is told to now.
+                gate.server.notify(gate.server.wait(
+                    lambda: [e for _, e in gate.server.registered if e.type[3] == 'system'][n:n + 1]))
+                if n == 0:
+                    peer = station.accept()
+                    gate.wait('status', 'CONNECTED')
+            peer.expect(100, 6, common=1, element=b'\x14')
+            a = peer.expect(59, 6, common=1, address=100)
+            self.assertEqual(a.element[0], 2)
+            peer.close()
+
+
 @unittest.skipUnless(shutil.which('tshark') and shutil.which('text2pcap'), 'tshark is not there')
 class Dissector(unittest.TestCase):
     """Everything that both devices send, through tshark's iec60870_104 dissector."""
