@@ -434,10 +434,6 @@ on_renewal(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)loop, (void)revents;
 	if (c->handshaking || c->paused)
 		return;
-	if (c->strict && !c->tls_ops->still_valid(c->tls)) {
-		iec104_conn_break(c, c->tls_ops->why(c->tls));
-		return;
-	}
 	if (c->tls_ops->renew(c->tls) == TLS_FAILED)
 		iec104_conn_break(c, c->tls_ops->why(c->tls));
 	else
@@ -445,13 +441,19 @@ on_renewal(struct ev_loop *loop, ev_timer *w, int revents)
 }
 
 void
-iec104_conn_renew(struct iec104_conn *c, int64_t ms, bool strict)
+iec104_conn_renew(struct iec104_conn *c, int64_t ms)
 {
 	if (!is_open(c) || !c->tls || ms == 0)
 		return;
-	c->strict = strict;
 	ev_timer_set(&c->renewal, (double)ms / 1000, (double)ms / 1000);
 	ev_timer_start(c->loop, &c->renewal);
+}
+
+void
+iec104_conn_check(struct iec104_conn *c, const struct tls_context *context)
+{
+	if (is_open(c) && c->tls && !c->handshaking && !c->tls_ops->still_valid(c->tls, context))
+		iec104_conn_break(c, c->tls_ops->why(c->tls));
 }
 
 static void

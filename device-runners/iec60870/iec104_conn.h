@@ -56,7 +56,6 @@ struct iec104_conn {
 	size_t partial_len;
 	ev_io readable, writable;
 	ev_timer timer, closing, renewal;
-	bool strict;
 	char why[TLS_WHY];
 	uint64_t *frames_in, *frames_out;
 };
@@ -66,9 +65,10 @@ struct iec104_conn {
 int iec104_conn_open(struct iec104_conn *c, struct runner *r, int fd,
     const struct apci_params *params, const struct tls_ops *ops, struct tls *tls,
     const struct iec104_handler *handler, void *arg);
-/* Renews the keys of a TLS connection every ms (0: never); strict checks the peer's certificate
- * against the revocation list as well. */
-void iec104_conn_renew(struct iec104_conn *c, int64_t ms, bool strict);
+/* Renews the keys of a TLS connection every ms (0: never). */
+void iec104_conn_renew(struct iec104_conn *c, int64_t ms);
+/* Breaks a TLS connection whose peer's certificate does not hold by newly read files. */
+void iec104_conn_check(struct iec104_conn *c, const struct tls_context *context);
 /* Closes at once; no callback comes. Fine when closed already. */
 void iec104_conn_close(struct iec104_conn *c);
 /* Closes with a reason, and calls on_closed() from the loop. */

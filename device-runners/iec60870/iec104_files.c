@@ -30,7 +30,19 @@ static void
 finish(struct iec104_files *f, struct tls_context *context, const char *why)
 {
 	forget(f);
+	ev_timer_set(&f->again, (double)f->again_ms / 1000, 0.);
+	ev_timer_start(runner_loop(f->runner), &f->again);
 	f->cb(f->arg, context, why);
+}
+
+static void
+on_again(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct iec104_files *f = w->data;
+
+	(void)loop, (void)revents;
+	f->at = 0;
+	next(f);
 }
 
 /* The whole file, at most TLS_MAX_FILE; regular files do not block. */
@@ -102,9 +114,17 @@ void
 iec104_files_start(struct iec104_files *f, struct runner *r, const struct iec104_security *security,
     const struct tls_settings *settings, iec104_files_cb *cb, void *arg)
 {
-	*f = (struct iec104_files){
-		.runner = r, .security = security, .settings = *settings, .cb = cb, .arg = arg
-	};
+	/* Revocation matters while a connection stands: twice the delay of new keys, as IEC 62351-3
+	 * pairs the two. */
+	bool soon = security->strict && security->renew_ms;
+	*f = (struct iec104_files){ .runner = r,
+		.security = security,
+		.settings = *settings,
+		.cb = cb,
+		.arg = arg,
+		.again_ms = soon ? 2 * security->renew_ms : TLS_RELOAD_MS };
+	ev_timer_init(&f->again, on_again, 0., 0.);
+	f->again.data = f;
 	next(f);
 }
 
@@ -114,5 +134,6 @@ iec104_files_stop(struct iec104_files *f)
 	if (!f->runner)
 		return;
 	runner_cancel(f->runner, f->open_id);
+	ev_timer_stop(runner_loop(f->runner), &f->again);
 	forget(f);
 }

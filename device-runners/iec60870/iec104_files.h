@@ -1,6 +1,7 @@
 /*
  * Reads the certificate, key and CA files of a device through the supervisor,
- * in runner processes, before the first byte from a peer.
+ * in runner processes: before the first byte from a peer, and again from time
+ * to time, so that certificates and revocation lists can be replaced.
  */
 #ifndef DEVICE_RUNNERS_IEC60870_IEC104_FILES_H
 #define DEVICE_RUNNERS_IEC60870_IEC104_FILES_H
@@ -18,12 +19,14 @@ struct iec104_files {
 	iec104_files_cb *cb;
 	void *arg;
 	uint32_t open_id;
+	int64_t again_ms;
+	ev_timer again;
 	unsigned at;	/* which of the three is being read */
 	char *texts[3]; /* owned, wiped when freed: one is a private key */
 	size_t lens[3];
 };
 
-/* Calls cb from the loop, once, unless stopped. */
+/* Calls cb each time the files were read, until stopped. */
 void iec104_files_start(struct iec104_files *f, struct runner *r,
     const struct iec104_security *security, const struct tls_settings *settings,
     iec104_files_cb *cb, void *arg);

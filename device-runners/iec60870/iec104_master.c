@@ -245,7 +245,7 @@ on_connection(void *arg, int fd, int error, const char *why)
 	if (iec104_conn_open(
 		&m->conn, m->runner, fd, &m->params, m->security.ops, tls, &handler, m) < 0)
 		runner_fail(m->runner, "out of memory");
-	iec104_conn_renew(&m->conn, m->security.renew_ms, m->security.strict);
+	iec104_conn_renew(&m->conn, m->security.renew_ms);
 }
 
 static void
@@ -276,10 +276,19 @@ on_files(void *arg, struct tls_context *context, const char *why)
 {
 	struct iec104_master *m = arg;
 
-	m->tls = context;
-	if (!context)
+	if (!context && !m->tls)
 		runner_fail(m->runner, "security: %s", why);
-	attempt(m);
+	if (!context) {
+		log_warning("security: %s; what was read before stays in use", why);
+		return;
+	}
+	bool first = !m->tls;
+	m->security.ops->context_free(m->tls);
+	m->tls = context;
+	if (first)
+		attempt(m);
+	else
+		iec104_conn_check(&m->conn, context);
 }
 
 static void

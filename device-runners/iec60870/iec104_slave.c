@@ -238,7 +238,7 @@ take_connection(struct iec104_slave *s, int fd, const struct slave_address *remo
 	if (iec104_conn_open(
 		&sc->conn, s->runner, fd, &s->params, s->security.ops, tls, &handler, sc) < 0)
 		runner_fail(s->runner, "out of memory");
-	iec104_conn_renew(&sc->conn, s->security.renew_ms, s->security.strict);
+	iec104_conn_renew(&sc->conn, s->security.renew_ms);
 }
 
 static void
@@ -307,10 +307,19 @@ on_files(void *arg, struct tls_context *context, const char *why)
 {
 	struct iec104_slave *s = arg;
 
-	s->tls = context;
-	if (!context)
+	if (!context && !s->tls)
 		runner_fail(s->runner, "security: %s", why);
-	s->open_id = runner_open(s->runner, s->listen_index, on_listen, s);
+	if (!context) {
+		log_warning("security: %s; what was read before stays in use", why);
+		return;
+	}
+	bool first = !s->tls;
+	s->security.ops->context_free(s->tls);
+	s->tls = context;
+	if (first)
+		s->open_id = runner_open(s->runner, s->listen_index, on_listen, s);
+	for (size_t i = 0; i < s->conn_count; i++)
+		iec104_conn_check(&s->conns[i]->conn, context);
 }
 
 static void

@@ -13,9 +13,10 @@
 #include <sys/types.h>
 
 enum {
-	TLS_MAX_FILE = 1024 * 1024, /* bytes of a certificate, key or CA file */
-	TLS_WHY = 256,		    /* bytes of a reason */
-	TLS_HANDSHAKE_MS = 10000,   /* a peer that takes longer is gone */
+	TLS_MAX_FILE = 1024 * 1024,  /* bytes of a certificate, key or CA file */
+	TLS_WHY = 256,		     /* bytes of a reason */
+	TLS_RELOAD_MS = 3600 * 1000, /* the files are read again so often */
+	TLS_HANDSHAKE_MS = 10000,    /* a peer that takes longer is gone */
 };
 
 /* Contents of the files, in PEM; borrowed. NULL where the configuration names none. */
@@ -41,6 +42,7 @@ struct tls_ops {
 	/* NULL with why when a file is not what it should be. */
 	struct tls_context *(*context_new)(
 	    const struct tls_files *files, const struct tls_settings *settings, char why[TLS_WHY]);
+	/* Sessions that were opened with it keep it alive. */
 	void (*context_free)(struct tls_context *c);
 	/* A session on a connected, non-blocking socket, which stays the caller's. */
 	struct tls *(*open)(struct tls_context *c, int fd, const char *host);
@@ -52,9 +54,8 @@ struct tls_ops {
 	enum tls_want (*write)(struct tls *t, const void *data, size_t len, size_t *n);
 	/* New keys: a key update of TLS 1.3, a renegotiation of TLS 1.2. */
 	enum tls_want (*renew)(struct tls *t);
-	/* Whether the peer's certificate still holds: expiry, and the revocation lists that were
-	 * read. */
-	bool (*still_valid)(struct tls *t);
+	/* Whether the peer's certificate holds by the authorities and revocation lists of c. */
+	bool (*still_valid)(struct tls *t, const struct tls_context *c);
 	/* One line: protocol, cipher, the peer's subject. */
 	void (*describe)(struct tls *t, char text[TLS_WHY]);
 	const char *(*why)(struct tls *t);

@@ -2,6 +2,7 @@
 time, back-pressure, and what tshark thinks of our frames."""
 
 import os
+import random
 import shutil
 import socket
 import struct
@@ -388,6 +389,78 @@ class Slave(unittest.TestCase):
                 gate.wait_log('Address already in use')
 
 
+class Hostile(unittest.TestCase):
+    """Valid streams with octets changed, cut, repeated: no runner dies of them, and it serves on."""
+
+    def mutated(self, rng, frames):
+        data = bytearray(b''.join(frames))
+        for _ in range(rng.randrange(4)):
+            kind, at = rng.randrange(4), rng.randrange(len(data))
+            if kind == 0:
+                data[at] = rng.randrange(256)
+            elif kind == 1:
+                del data[at:at + rng.randrange(1, 20)]
+            elif kind == 2:
+                data[at:at] = data[at // 2:at // 2 + rng.randrange(1, 300)]
+            else:
+                data[at:at] = rng.randbytes(rng.randrange(1, 30))
+            if not data:
+                break
+        return bytes(data)
+
+    def bodies(self, rng):
+        """ASDUs of all types, most of them well formed."""
+        for type_id in rng.sample(range(128), 40):
+            count = rng.randrange(1, 4)
+            sq = rng.random() < 0.2
+            objects = [(rng.randrange(1 << 24), rng.randbytes(rng.randrange(16))) for _ in range(count)]
+            yield asdu(type_id, rng.randrange(64), rng.choice((1, 2, 65535)), objects, sq=sq,
+                       test=rng.random() < 0.1)
+
+    def test_slave(self):
+        rng = random.Random(104)
+        port = free_port()
+        with Gate(slave_conf(port, [point(n) for n in range(5)])) as gate:
+            pid = gate.runners()
+            for _ in range(150):
+                frames = [u(STARTDT_ACT)] + [i(n, 0, b) for n, b in enumerate(self.bodies(rng))]
+                with socket.create_connection(('127.0.0.1', port), WAIT_S) as sock:
+                    try:
+                        sock.sendall(self.mutated(rng, frames))
+                        sock.shutdown(socket.SHUT_WR)
+                        sock.settimeout(WAIT_S)
+                        while sock.recv(65536):
+                            pass
+                    except (ConnectionError, BrokenPipeError):
+                        pass
+            self.assertEqual(gate.runners(), pid)
+            peer = Peer(socket.create_connection(('127.0.0.1', port), WAIT_S))
+            peer.startdt()
+            peer.close()
+
+    def test_master(self):
+        rng = random.Random(104)
+        with Station() as station, Gate(master_conf(station.port, reconnect_delay=0)) as gate:
+            pid = gate.runners()
+            for _ in range(20):
+                peer = station.accept()
+                frames = [i(n, 0, b) for n, b in enumerate(self.bodies(rng))]
+                try:
+                    peer.raw(self.mutated(rng, frames))
+                    peer.sock.shutdown(socket.SHUT_WR)
+                    peer.sock.settimeout(WAIT_S)
+                    while peer.sock.recv(65536):
+                        pass
+                except (ConnectionError, BrokenPipeError):
+                    pass
+                peer.close()
+            self.assertEqual(gate.runners(), pid)
+            peer = station.accept()
+            peer.send(asdu(1, 3, 1, [(7, b'\1')]))
+            gate.wait('data/single/1/7')
+            peer.close()
+
+
 class Samples(unittest.TestCase):
 
     def test_samples_are_valid(self):
@@ -398,6 +471,36 @@ class Samples(unittest.TestCase):
             with self.subTest(name):
                 subprocess.run([os.path.join(BUILD, 'gatewayd'), '--check', '--config',
                                 os.path.join(folder, name)], check=True, capture_output=True)
+
+
+class Manual(unittest.TestCase):
+
+    def examples(self):
+        """The commands of the manual page's examples, as shell text."""
+        with open(os.path.join(ROOT, 'man', 'gateway-iec104.7'), encoding='utf-8') as f:
+            text = f.read().split('.Sh EXAMPLES')[1].split('.Sh SEE ALSO')[0]
+        blocks = [b.split('.Ed')[0] for b in text.split('.Bd -literal -offset indent\n')[1:]]
+        return [c.replace('\\e\n', '\\\n') for b in blocks for c in b.split('$ ')[1:]]
+
+    def test_examples_do_what_they_say(self):
+        commands = self.examples()
+        self.assertEqual(len(commands), 3)
+        with Station() as station, Gate(master_conf(station.port, name='sub7'), enable=False) as gate:
+            shell = f'gatewayctl() {{ "{BUILD}/gatewayctl" --socket "{gate.dir}/control" "$@"; }}\n'
+            gate.server.wait(lambda: gate.find('running'))
+            for n, command in enumerate(commands):
+                done = subprocess.run(['sh', '-c', shell + command], capture_output=True, text=True)
+                self.assertEqual((done.returncode, done.stderr), (0, ''), command)
+                # The fake Event Server tells nobody what it was told; it is told to now.
+                gate.server.notify(gate.server.wait(
+                    lambda: [e for _, e in gate.server.registered if e.type[3] == 'system'][n:n + 1]))
+                if n == 0:
+                    peer = station.accept()
+                    gate.wait('status', 'CONNECTED')
+            peer.expect(100, 6, common=1, element=b'\x14')
+            a = peer.expect(59, 6, common=1, address=100)
+            self.assertEqual(a.element[0], 2)
+            peer.close()
 
 
 @unittest.skipUnless(shutil.which('tshark') and shutil.which('text2pcap'), 'tshark is not there')

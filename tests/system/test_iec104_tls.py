@@ -173,6 +173,26 @@ class Tls(unittest.TestCase):
                 self.assertEqual(gate.statuses(), ['CONNECTING', 'CONNECTED'])
                 peer.close()
 
+    def test_revocation_and_new_certificates_while_connected(self):
+        ca = pki.Authority(self.dir, 'revoking')
+        cert, key = ca.issue('doomed')
+        lists = ca.with_crl()
+        with TlsStation(server_context(cert, key)) as station, Gate(master_conf(
+                station.port, security=pki.security(*self.control, ca=lists, strict_mode=True,
+                                                    renegotiate_delay=0.2))) as gate:
+            peer = station.accept()
+            gate.wait('status', 'CONNECTED')
+            with open(lists, 'a', encoding='ascii') as f:  # what cannot be used changes nothing
+                f.truncate(10)
+            gate.wait_log('what was read before stays in use')
+            peer.send(asdu(1, 3, 1, [(5, b'\1')]))
+            gate.wait('data/single/1/5')
+            ca.revoke(cert)
+            ca.with_crl()
+            peer.expect_end()
+            gate.wait_log('certificate revoked')
+            peer.close()
+
     def slave(self, **security):
         port = free_port()
         return port, Gate(slave_conf(port, [

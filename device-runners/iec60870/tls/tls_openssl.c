@@ -22,13 +22,14 @@ static const char ciphers[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-
 			      "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384:AES128-SHA256";
 
 struct tls_context {
+	unsigned users; /* its owner, and sessions */
 	SSL_CTX *ssl;
 	struct tls_settings settings;
 };
 
 struct tls {
 	SSL *ssl;
-	const struct tls_context *context;
+	struct tls_context *context;
 	char why[TLS_WHY];
 };
 
@@ -140,7 +141,7 @@ set_rules(SSL_CTX *ssl, const struct tls_settings *s)
 static void
 context_free(struct tls_context *c)
 {
-	if (!c)
+	if (!c || --c->users)
 		return;
 	SSL_CTX_free(c->ssl);
 	free(c);
@@ -151,6 +152,8 @@ context_new(const struct tls_files *files, const struct tls_settings *settings, 
 {
 	struct tls_context *c = calloc(1, sizeof(*c));
 
+	if (c)
+		c->users = 1;
 	if (!c ||
 	    !(c->ssl = SSL_CTX_new(settings->server ? TLS_server_method() : TLS_client_method()))) {
 		snprintf(why, TLS_WHY, "out of memory");
@@ -198,6 +201,7 @@ close_session(struct tls *t)
 		SSL_shutdown(t->ssl); /* says good-bye, does not wait */
 	ERR_clear_error();
 	SSL_free(t->ssl);
+	context_free(t->context);
 	free(t);
 }
 
@@ -216,6 +220,7 @@ open_session(struct tls_context *c, int fd, const char *host)
 		free(t);
 		return NULL;
 	}
+	c->users++;
 	if (c->settings.server)
 		SSL_set_accept_state(t->ssl);
 	else
@@ -321,17 +326,16 @@ renew(struct tls *t)
 }
 
 static bool
-still_valid(struct tls *t)
+still_valid(struct tls *t, const struct tls_context *c)
 {
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
 	X509 *x = SSL_get0_peer_certificate(t->ssl);
-	X509_STORE *store = SSL_CTX_get_cert_store(t->context->ssl);
+	X509_STORE *store = SSL_CTX_get_cert_store(c->ssl);
 	bool ok = true;
 
-	if (t->context->settings.verify && x && ctx &&
+	if (c->settings.verify && x && ctx &&
 	    X509_STORE_CTX_init(ctx, store, x, SSL_get_peer_cert_chain(t->ssl)) == 1) {
-		X509_VERIFY_PARAM_set1(
-		    X509_STORE_CTX_get0_param(ctx), SSL_CTX_get0_param(t->context->ssl));
+		X509_VERIFY_PARAM_set1(X509_STORE_CTX_get0_param(ctx), SSL_CTX_get0_param(c->ssl));
 		ok = X509_verify_cert(ctx) == 1;
 		if (!ok)
 			snprintf(t->why, sizeof(t->why), "the peer's certificate: %s",
