@@ -57,6 +57,21 @@ register_data(struct master *m, const struct iec_remote *remote, const char *dat
 	runner_register_payload(m->r, type, sizeof(type) / sizeof(type[0]), ts);
 }
 
+/* Whether the summer-time bit is the zone's within half a day of now; else the time of day can not
+ * be told from one an hour off. */
+static bool
+summer_fits(struct master *m, const struct iec_time *t, struct timestamp now)
+{
+	for (int hours = -12; hours <= 12; hours += 12) {
+		struct iec_time there;
+		iec_time_from_timestamp(
+		    &there, &m->zone, (struct timestamp){ now.s + hours * INT64_C(3600), now.us });
+		if (there.summer == t->summer)
+			return true;
+	}
+	return false;
+}
+
 static void
 on_double(struct master *m, const struct iec_remote *remote, const struct iec103_asdu *a,
     const struct iec103_object *o, unsigned n)
@@ -76,7 +91,8 @@ on_double(struct master *m, const struct iec_remote *remote, const struct iec103
 	put_cause(w, a->cause);
 	json_put_str(w, "value", iec103_double_names[o->value]);
 	json_end_object(w);
-	register_data(m, remote, "double", a->common, o, &ts);
+	register_data(
+	    m, remote, "double", a->common, o, summer_fits(m, &o->time, now) ? &ts : NULL);
 }
 
 static void

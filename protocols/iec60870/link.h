@@ -133,9 +133,12 @@ struct link_station {
 	bool last_fcb;
 	uint8_t last[FT12_MAX_USER]; /* function, data of the last request */
 	size_t last_len;
-	uint8_t answer[FT12_MAX_FRAME];
-	size_t answer_len;
-	bool answering;		/* the answer waits until the line may be used */
+	struct link_answer {
+		uint8_t data[FT12_MAX_FRAME];
+		size_t len;
+	} answers[2];		/* [1] to the last request with FCV, [0] to the last other */
+	bool answering;		/* an answer waits until the line may be used ... */
+	uint8_t answer;		/* ... this one */
 	struct link_msg *given; /* answered to a poll, not confirmed by a new request yet */
 	bool repeated;		/* that poll came more than once */
 	struct link_queue held;
@@ -164,7 +167,8 @@ struct link {
 	enum link_request_kind request;
 	int cur; /* station, or LINK_ALL */
 	unsigned tries, settle_tries;
-	bool again; /* after settling the request is repeated: its answer is in doubt */
+	bool again; /* after settling the request is sent again */
+	bool doubt; /* the request was answered with E5, maybe by another station */
 	uint8_t tx[FT12_MAX_FRAME], settle[FT12_MAX_FRAME];
 	size_t tx_len, settle_len;
 	struct monotime deadline;

@@ -212,7 +212,7 @@ begin(struct link *l, struct monotime now)
 	l->request = c.kind;
 	l->tx_len = compose(l, l->tx, c.station, c.kind);
 	l->tries = l->settle_tries = 0;
-	l->again = false;
+	l->again = l->doubt = false;
 	l->phase = LINK_SENDING;
 	return true;
 }
@@ -256,8 +256,8 @@ static void
 settled(struct link *l)
 {
 	l->dirty_until = (struct monotime){ 0 };
-	l->phase = l->again ? LINK_SENDING : LINK_IDLE;
-	l->again = false;
+	l->phase = l->again || l->doubt ? LINK_SENDING : LINK_IDLE;
+	l->again = l->doubt = false;
 }
 
 static void
@@ -359,6 +359,48 @@ from_current(const struct link *l, const struct ft12_frame *f)
 		   (l->conf.mode != LINK_BALANCED || f->dir != st->conf.dir));
 }
 
+/* E5 while another station's late answer may be under way: whose is it? A reset can be sent again.
+ * Otherwise the status request tells: what the station itself answered to the request comes before
+ * its status, and where nothing does, the E5 was its answer. (Sending it again after a status
+ * request would not do: some stations answer the repetition with that status.) */
+static void
+doubt(struct link *l, struct monotime now)
+{
+	if (l->request == LINK_REQ_RESET)
+		l->again = true;
+	else
+		l->doubt = true;
+	settle(l, now);
+}
+
+/* While settling. */
+static bool
+on_settling(
+    struct link *l, struct link_station *st, const struct ft12_frame *f, struct monotime now)
+{
+	static const struct ft12_frame single = { .kind = FT12_SINGLE };
+
+	if (f->kind == FT12_SINGLE)
+		return false;
+	if (f->function != FT12_RES_STATUS) {
+		enum verdict v = verdicts[l->request][f->function];
+		if (!l->doubt || v == STRAY)
+			return false;
+		l->doubt = false;
+		request_done(l, st, v, f, now);
+		return true;
+	}
+	if (l->doubt) {
+		l->doubt = false;
+		request_done(l, st, verdicts[l->request][ANSWER_SINGLE], &single, now);
+	}
+	if (l->settle_tries)
+		settle_quietly(l, now);
+	else
+		settled(l);
+	return true;
+}
+
 bool
 primary_on_answer(struct link *l, const struct ft12_frame *f, struct monotime now)
 {
@@ -370,22 +412,15 @@ primary_on_answer(struct link *l, const struct ft12_frame *f, struct monotime no
 		l->sent_end = now;
 		l->free_at.ns = now.ns + l->conf.silent_ns;
 	}
-	if (l->phase == LINK_SETTLE_WAIT) {
-		if (f->kind == FT12_SINGLE || f->function != FT12_RES_STATUS)
-			return false;
-		if (l->settle_tries)
-			settle_quietly(l, now);
-		else
-			settled(l);
-		return true;
-	}
+	if (l->phase == LINK_SETTLE_WAIT)
+		return on_settling(l, st, f, now);
 	enum verdict v = verdicts[l->request][f->kind == FT12_SINGLE ? ANSWER_SINGLE : f->function];
 	bool dirty = monotime_cmp(now, l->dirty_until) < 0;
 	if (v == STRAY)
 		return false;
-	if (dirty && l->dirty_by != l->cur && f->kind == FT12_SINGLE) {
-		l->again = true;
-		settle(l, now);
+	if (dirty && l->dirty_by != l->cur && f->kind == FT12_SINGLE &&
+	    l->request != LINK_REQ_STATUS) {
+		doubt(l, now);
 		return true;
 	}
 	l->phase = LINK_IDLE;

@@ -46,7 +46,7 @@ give(struct link_station *st, int cls)
  * --------------------------------------------------------------------------------------- */
 
 static void
-answer(struct link *l, struct link_station *st, uint8_t function)
+answer(struct link *l, struct link_station *st, uint8_t function, bool fcv)
 {
 	bool acd = l->conf.mode == LINK_SLAVE && st->queue[0].head;
 	bool plain = function == FT12_ACK || function == FT12_RES_NO_DATA;
@@ -61,10 +61,11 @@ answer(struct link *l, struct link_station *st, uint8_t function)
 		.data = data ? st->given->data : NULL,
 		.len = data ? st->given->len : 0,
 	};
-	int n = ft12_encode(&l->rx.params, &f, st->answer);
+	int n = ft12_encode(&l->rx.params, &f, st->answers[fcv].data);
 
-	st->answer_len = n > 0 ? (size_t)n : 0;
-	st->answering = st->answer_len > 0;
+	st->answers[fcv].len = n > 0 ? (size_t)n : 0;
+	st->answering = n > 0;
+	st->answer = fcv;
 }
 
 static void
@@ -143,7 +144,7 @@ on_reset(struct link *l, struct link_station *st)
 	st->was_reset = true;
 	st->has_last = false;
 	return_given(st);
-	answer(l, st, FT12_ACK);
+	answer(l, st, FT12_ACK, false);
 }
 
 static void
@@ -173,6 +174,7 @@ secondary_on_request(struct link *l, int index, const struct ft12_frame *f, stru
 	}
 	if (f->fcv && is_repetition(st, f)) {
 		st->answering = f->function != FT12_DATA_NO_REPLY;
+		st->answer = true;
 		st->repeated = true;
 		return;
 	}
@@ -186,7 +188,7 @@ secondary_on_request(struct link *l, int index, const struct ft12_frame *f, stru
 	if (f->fcv)
 		remember(st, f);
 	if (f->function != FT12_DATA_NO_REPLY)
-		answer(l, st, function);
+		answer(l, st, function, f->fcv);
 }
 
 void
@@ -233,7 +235,7 @@ send_answer(struct link *l, int index, struct monotime now)
 	struct link_station *st = &l->stations[index];
 
 	st->answering = false;
-	link_transmit(l, index, st->answer, st->answer_len, now);
+	link_transmit(l, index, st->answers[st->answer].data, st->answers[st->answer].len, now);
 	if (!st->given || st->given->told)
 		return;
 	st->given->told = true;

@@ -1,7 +1,10 @@
 """101 master and slave and 103 master against hat-drivers, over pseudo-terminals."""
 import asyncio
+import contextlib
+import datetime
 import os
 import sys
+import time
 import unittest
 
 LIB = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'lib')
@@ -30,6 +33,19 @@ def connection(conn):
 
 def data_msg(io, value, time=None, cause=iec101.DataResCause.SPONTANEOUS):
     return iec101.DataMsg(False, 0, 1, io, iec101.SingleData(value, INDICATION), time, cause)
+
+
+@contextlib.contextmanager
+def zone(name):
+    """The runners are hosted in UTC; the peers have the zone of this process."""
+    before = os.environ.get('TZ')
+    os.environ['TZ'] = name
+    time.tzset()
+    try:
+        yield
+    finally:
+        os.environ.pop('TZ') if before is None else os.environ.update(TZ=before)
+        time.tzset()
 
 
 class Case(unittest.IsolatedAsyncioTestCase):
@@ -83,11 +99,17 @@ class Master101(Case):
         self.assertEqual(kinds, ['CONNECTING', 'CONNECTED', 'DISCONNECTED'])
 
     async def exchange(self, r, conn):
+        then = datetime.datetime(2024, 2, 29, 23, 59, 58, 765000, datetime.timezone.utc)
+        with zone('UTC'):
+            await conn.send([data_msg(99, iec101.SingleValue.ON, iec101.time_from_datetime(then))])
+        at = await self.event(r, 'gateway/remote_device/7/data/single/1/99', lib.single('ON'))
+        self.assertAlmostEqual(r.stamps[at - 1], then.timestamp(), 5)
+        start = at
         await conn.send([data_msg(i, iec101.SingleValue(i % 2)) for i in range(40)])
         for i in range(40):
             await self.event(r, f'gateway/remote_device/7/data/single/1/{i}',
                              lib.single('ON' if i % 2 else 'OFF'))
-        order = [e.type for e in r.events if '/data/' in e.type]
+        order = [e.type for e in r.events[start:] if '/data/' in e.type]
         self.assertEqual(order, [f'gateway/remote_device/7/data/single/1/{i}' for i in range(40)])
         command = {'value': 'ON', 'select': False, 'qualifier': 3}
         r.send('system/remote_device/7/command/single/1/5',
@@ -119,7 +141,8 @@ class Master101(Case):
         """No link address, everything else as small as it can be."""
         self.link = await link.create_balanced_link(self.line.b, link.AddressSize.ZERO, **SERIAL)
         self.addAsyncCleanup(self.link.async_close)
-        opening = asyncio.create_task(self.link.open_connection(link.Direction.A_TO_B, 0))
+        opening = asyncio.create_task(self.link.open_connection(
+            link.Direction.A_TO_B, 0, response_timeout=0.5))
         r = self.start('iec101_master', {
             **lib.master101(self.line.a, [lib.remote(0, True, direction='B_TO_A')], True,
                             device_address_size='ZERO'),
@@ -276,12 +299,33 @@ class Master103(Case):
                          {'cause': 'SPONTANEOUS', 'value': 'ON'})
         await conn.send(self.asdu(iec103.AsduType.TIME_TAGGED_MESSAGE, 99, tagged))
         await self.event(r, 'gateway/remote_device/5/data/double/5/160/16', {'cause': 99, 'value': 'ON'})
+        await self.times(r, conn)
         values = [iec103.IoElement_MEASURANDS_2(iec103.MeasurandValue(bool(i & 1), False, i / 16))
                   for i in range(9)]
         await conn.send(self.asdu(iec103.AsduType.MEASURANDS_2, iec103.Cause.CYCLIC, values, 148))
         for i, name in enumerate(('i_l1', 'i_l2', 'i_l3', 'u_l1e', 'u_l2e', 'u_l3e', 'p', 'q', 'f')):
             await self.event(r, f'gateway/remote_device/5/data/m2_{name}/5/160/148', {
                 'cause': 'CYCLIC', 'value': {'overflow': bool(i & 1), 'invalid': False, 'value': i / 16}})
+
+    async def times(self, r, conn):
+        """The day closest to now; no time at all with the wrong summer-time bit."""
+        name = 'gateway/remote_device/5/data/double/5/160/17'
+        now = datetime.datetime.now(datetime.timezone.utc)
+        for minutes, summer in ((0, False), (-600, False), (600, False), (0, True)):
+            then = (now + datetime.timedelta(minutes=minutes)).replace(microsecond=345000)
+            t = self.TIME._replace(milliseconds=then.second * 1000 + 345, minutes=then.minute,
+                                   hours=then.hour, summer_time=summer)
+            start = len(r.events)
+            await conn.send(self.asdu(
+                iec103.AsduType.TIME_TAGGED_MESSAGE_WITH_RELATIVE_TIME, iec103.Cause.SPONTANEOUS,
+                iec103.IoElement_TIME_TAGGED_MESSAGE_WITH_RELATIVE_TIME(
+                    iec103.DoubleWithRelativeTimeValue(iec103.DoubleValue.ON, 300, 7, t, 0)), 17))
+            at = await self.event(r, name, {'cause': 'SPONTANEOUS', 'value': 'ON'}, start)
+            stamp = r.stamps[at - 1]
+            if summer:
+                self.assertIsNone(stamp)
+            else:
+                self.assertAlmostEqual(stamp, then.timestamp(), 5)
 
     async def commands(self, r, conn):
         for success in (True, False):

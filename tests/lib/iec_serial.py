@@ -1,7 +1,7 @@
 """Configurations and hosted runners of the serial IEC 60870-5 devices, for tests."""
 import os
 
-from runner_host import Runner
+from runner_host import REGISTER, Runner
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 EXECUTABLE = os.path.join(ROOT, os.environ.get('BUILD', 'build'), 'libexec', 'iec60870')
@@ -62,5 +62,18 @@ def scaled(value, cause='SPONTANEOUS'):
             'data': {'value': value, 'quality': {**GOOD, 'overflow': False}}}
 
 
+class Host(Runner):
+    """Keeps the source timestamps beside the events: seconds, or None."""
+
+    def __init__(self, *args, **keys):
+        self.stamps = []
+        super().__init__(*args, **keys)
+
+    def _on_message(self, kind, number, body):
+        if kind == REGISTER:
+            self.stamps += [t[0] + t[1] / 1e6 if t else None for _, t, _ in body]
+        super()._on_message(kind, number, body)
+
+
 def start(device_type, conf, latest=None, **keys):
-    return Runner(EXECUTABLE, device_type, conf, latest, **keys)
+    return Host(EXECUTABLE, device_type, conf, latest, **keys)

@@ -345,6 +345,52 @@ START_TEST(balanced_station)
 }
 END_TEST
 
+/* Station 2 is silent; what station 1 answers with E5 meanwhile might be 2's. */
+START_TEST(whose_single_character)
+{
+	static const struct row connect[] = {
+		{ "reset 1", 0, "", RESET },
+		{ "up; reset 2", 0, "e5", "up 0 tx 1040024216" },
+		{ "2 is silent; poll 1", 100, "", POLL1_FCB },
+		{ "E5 in doubt: status", 10, "e5", STATUS },
+		{ "its status, nothing before: it was its E5", 0, "100b010c16", "" },
+		{ "the next reset of 2", 490, "", "tx 1040024216" },
+		{ "2 is silent again", 100, "", "" },
+		{ NULL, 0, NULL, NULL },
+	};
+	static const struct row own_answer[] = {
+		{ "a message", 0, "", "tx 680303685301015516" },
+		{ "E5 in doubt: status", 10, "e5", STATUS },
+		{ "not taken, says 1 itself: the E5 was not its own", 0, "1001010216", "" },
+		{ "settled; asked for its status later", 0, "100b010c16", "" },
+		{ "polls go on", 400, "", POLL1_FCB },
+		{ NULL, 0, NULL, NULL },
+	};
+
+	setup(LINK_MASTER, 2);
+	run(&master, connect);
+	ck_assert_int_eq(link_send(&master, 0, false, "\x01", 1, 5), 0);
+	run(&master, own_answer);
+	ck_assert_uint_eq(master.stations[0].queue[0].count, 1);
+}
+END_TEST
+
+START_TEST(repetition_after_a_status)
+{
+	static const struct row rows[] = {
+		{ "reset", 0, "1040014116", "up 0 tx e5" },
+		{ "data", 0, "680404687301aabbd916", "data 0 aabb tx e5" },
+		{ "status", 0, "1049014a16", "tx 100b010c16" },
+		{ "the data again: their answer, not the status", 0, "680404687301aabbd916",
+		    "tx e5" },
+		{ NULL, 0, NULL, NULL },
+	};
+
+	setup_slave();
+	run(&slave, rows);
+}
+END_TEST
+
 START_TEST(data_before_a_reset)
 {
 	static const struct row strict[] = {
@@ -614,6 +660,8 @@ main(void)
 	tcase_add_test(tc, slave_classes_and_silence);
 	tcase_add_test(tc, balanced_station);
 	tcase_add_test(tc, data_before_a_reset);
+	tcase_add_test(tc, whose_single_character);
+	tcase_add_test(tc, repetition_after_a_status);
 	tcase_add_loop_test(tc, bad_line_keeps_the_order, 0, sizeof(lines) / sizeof(lines[0]));
 	tcase_add_test(tc, deadline_is_enough);
 	tcase_add_test(tc, queue_is_bounded);
