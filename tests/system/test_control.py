@@ -388,7 +388,7 @@ class Do(Case):
         g.enable("p1", "p2")
         g.ctl("wait", "p1", "starting")
         self.refused(1, "not in time", g.ctl, "wait", "p1", "--timeout", "0.2")
-        self.refused(1, "p2 failed: ", g.ctl, "wait", "p2")
+        self.refused(1, "p2 failed: configuration: fault: it is wrong", g.ctl, "wait", "p2")
         g.ctl("wait", "p2", "running", "failed")
         g.ctl("disable", "--wait", "p2")
         self.refused(2, "", g.ctl, "wait", "p1", "happy")
