@@ -264,7 +264,7 @@ ask(struct session *client, const struct command *c, const struct options *o, in
 	}
 	view_begin(v, c->view, o->json);
 	code = session_send(client, buffer_data(&b), b.len) < 0 ? CONTROL_UNREACHABLE
-							       : receive(client, c, o, v);
+								: receive(client, c, o, v);
 	view_end(v, code != CONTROL_DONE);
 done:
 	buffer_clear(&b);

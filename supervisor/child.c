@@ -563,6 +563,7 @@ on_config_error(struct child *c, uint32_t id, const msgpack_object *body, size_t
 		return NULL;
 	ipc_copy_text(path, sizeof(path), &f[1].via.str);
 	ipc_copy_text(message, sizeof(message), &f[2].via.str);
+	child_note_fault(c, f[0].via.u64 != SCHEMA_WARNING, path, message);
 	c->host->ops->on_config_fault(c->host->arg, c,
 	    f[0].via.u64 == SCHEMA_WARNING ? SCHEMA_WARNING : SCHEMA_ERROR, path, message);
 	return NULL;

@@ -197,6 +197,8 @@ const struct child_obituary *child_obituary(const struct child *c, size_t index)
 /* child_process.c: used by child.c. */
 int child_spawn(struct child *c);
 void child_kill(struct child *c);
+/* The first fault of its configuration is the cause of its end. */
+void child_note_fault(struct child *c, bool is_error, const char *path, const char *message);
 void child_step(struct child *c, enum child_event event);
 /* Closes what belonged to the process; then the policy hears of its death. */
 void child_end(struct child *c);

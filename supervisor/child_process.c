@@ -164,6 +164,14 @@ describe_denial(const struct child *c, char *cause, size_t size)
 	snprintf(cause, size, "%.100s", named ? c->last_line : "SIGSYS: denied system call");
 }
 
+void
+child_note_fault(struct child *c, bool is_error, const char *path, const char *message)
+{
+	if (is_error && c->closing_words[0] == '\0')
+		snprintf(c->closing_words, sizeof(c->closing_words), "configuration: %.50s%s%.90s", path,
+		    *path ? ": " : "", message);
+}
+
 static void
 describe_signal(int signum, char *cause, size_t size)
 {

@@ -49,6 +49,8 @@ struct control *control_open(struct ev_loop *loop, struct engine *engine, const 
 /* Closes and removes it. NULL is fine. */
 void control_close(struct control *c);
 size_t control_client_count(const struct control *c);
+/* Someone came or left, or the engine's devices are others: they are told who listens. */
+void control_stream_update(struct control *c);
 
 /* The end of a reload; error NULL where it was done. */
 void control_reload_done(struct control_client *client, const char *error);

@@ -71,8 +71,6 @@ void control_forget_request(struct control_client *c);
 control_handler control_on_watch, control_on_trace, control_on_wait;
 /* Whether the command runs until its client closes. */
 bool control_streams(enum control_id command);
-/* Someone came or left: the engine tells what someone listens to. */
-void control_stream_update(struct control *c);
 /* The rows of one event; payload left out where it would not fit. */
 void control_put_event(struct control_client *c, const char *direction, const struct child *child,
     const struct timestamp *time, const struct eventer_event *e);

@@ -388,7 +388,7 @@ class Do(Case):
         g.enable("p1", "p2")
         g.ctl("wait", "p1", "starting")
         self.refused(1, "not in time", g.ctl, "wait", "p1", "--timeout", "0.2")
-        self.refused(1, "p2 failed: ", g.ctl, "wait", "p2")
+        self.refused(1, "p2 failed: configuration: fault: it is wrong", g.ctl, "wait", "p2")
         g.ctl("wait", "p2", "running", "failed")
         g.ctl("disable", "--wait", "p2")
         self.refused(2, "", g.ctl, "wait", "p1", "happy")
@@ -416,6 +416,28 @@ class Do(Case):
                 g.ctl("log", "p1", level)
                 g.ctl("restart", "--wait", "p1")
         self.assertEqual(g.status("p1")["last_exit"], None)
+
+    def test_toggles(self):
+        """A storm of a thousand: the last word counts, nothing is left over."""
+        g = self.serve([probe("p1"), probe("p2", interval_ms=5)])
+        g.enable("p1", "p2")
+        g.wait_state(["p1", "p2"], "running")
+        fds = len(os.listdir(f"/proc/{g.pid}/fd"))
+        for last in ("enable", "disable"):
+            with raw(g) as s:
+                for i in range(500):
+                    odd = last if i % 2 else {"enable": "disable", "disable": "enable"}[last]
+                    s.send(request(odd, names=["p1"]))
+                    self.assertEqual(collect(s)[1]["code"], 0)
+            g.wait_state("p1", "running" if last == "enable" else "disabled")
+        running = "gateway/probe/p1/gateway/running"
+        g.wait(lambda: self.server.find(running)[-1] is False, "'running' false is registered")
+        with open(f"/proc/{g.pid}/task/{g.pid}/children", encoding="utf-8") as f:
+            children = f.read().split()
+        self.assertEqual(children, [str(g.status("p2")["pid"])])
+        self.assertLess(len(os.listdir(f"/proc/{g.pid}/fd")), fds + 1)
+        values = self.server.find("gateway/probe/p2/gateway/value/0")
+        self.assertEqual(values, list(range(1, len(values) + 1)))
 
     def test_log(self):
         g = self.serve([probe("p1"), probe("p2")])
