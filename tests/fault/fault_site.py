@@ -174,8 +174,8 @@ class Site:
         t = now()
         self.tell(name, 'enable', False)
         self.tell(name, 'enable', True)
-        wait(lambda: self.word(name, 'running', True, t), f'{name} running again')
-        wait(lambda: self.server.ticks[name][-1][0] > t, f'{name} ticking again')
+        up = wait(lambda: self.word(name, 'running', True, t), f'{name} running again')
+        wait(lambda: self.server.ticks[name][-1][0] > up, f'{name} ticking again')
 
     def state(self, name):
         """What gatewayctl says of the device."""
