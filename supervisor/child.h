@@ -13,6 +13,7 @@
 #include "ipc/channel.h"
 #include "protocols/hat/eventer.h"
 #include "supervisor/broker.h"
+#include "supervisor/cgroup.h"
 #include "supervisor/child_fsm.h"
 #include "supervisor/config.h"
 
@@ -98,6 +99,7 @@ struct child_host {
 	const char *libexec;
 	const char *zone; /* TZ for the runners */
 	const struct child_ops *ops;
+	const struct cgroup *cgroup; /* or NULL */
 	void *arg;
 	bool check_only;
 };
@@ -116,6 +118,7 @@ struct child {
 	ev_io exited, printed;
 	ev_timer closed, muted;
 	struct monotime spawned;
+	bool out_of_memory; /* the kernel killed it for its group's limit */
 	bool reaped, gone; /* its status is known; its channel is closed */
 	int status;
 	char violation[160];

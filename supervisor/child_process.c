@@ -192,6 +192,8 @@ describe_death(const struct child *c, char *cause, size_t size)
 		snprintf(cause, size, "protocol violation: %s", c->violation);
 	else if (c->fsm.kill != CHILD_KILL_NONE)
 		snprintf(cause, size, "%s", child_kill_name(c->fsm.kill));
+	else if (c->out_of_memory)
+		snprintf(cause, size, "out of memory: killed by the kernel at its limit");
 	else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
 		describe_denial(c, cause, size);
 	else if (WIFSIGNALED(status))
@@ -269,6 +271,7 @@ on_exited(struct ev_loop *loop, ev_io *w, int revents)
 		return;
 	}
 	ev_io_stop(loop, &c->exited);
+	c->out_of_memory = cgroup_remove(c->host->cgroup, c->conf->name, c->pid);
 	c->reaped = true;
 	c->status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) :
 						 W_EXITCODE(0, info.si_status);
@@ -412,6 +415,7 @@ watch_process(struct child *c)
 static void
 forget_last_life(struct child *c)
 {
+	c->out_of_memory = false;
 	c->reaped = false;
 	c->gone = false;
 	c->violation[0] = '\0';
@@ -447,6 +451,7 @@ child_spawn(struct child *c)
 		c->pid = 0;
 		goto fail;
 	}
+	cgroup_add(c->host->cgroup, c->conf->name, c->pid, c->conf->limits.memory);
 	fd_close(sockets[1]);
 	fd_close(pipes[1]);
 	c->output = pipes[0];

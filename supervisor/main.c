@@ -16,6 +16,7 @@
 #include "common/fdutil.h"
 #include "common/log.h"
 #include "supervisor/broker.h"
+#include "supervisor/cgroup.h"
 #include "supervisor/check.h"
 #include "supervisor/config.h"
 #include "supervisor/control.h"
@@ -41,6 +42,7 @@ struct gateway {
 	struct config *config, *next; /* next: in force when the engine has left */
 	struct broker *broker;
 	struct engine engine;
+	struct cgroup cgroup;
 	struct eventd *eventd;
 	struct monitor monitor;
 	struct observer_event_server server; /* of the Monitor Server: where the engine is connected */
@@ -562,6 +564,8 @@ run(struct gateway *g)
 		log_error("start: %s", strerror(errno));
 		return EXIT_FAILURE;
 	}
+	cgroup_open(&g->cgroup);
+	g->engine.host.cgroup = &g->cgroup;
 	if (open_control(g) < 0)
 		return EXIT_FAILURE;
 	watch_signals(g);

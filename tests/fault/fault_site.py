@@ -174,8 +174,15 @@ class Site:
         t = now()
         self.tell(name, 'enable', False)
         self.tell(name, 'enable', True)
-        wait(lambda: self.word(name, 'running', True, t), f'{name} running again')
-        wait(lambda: self.server.ticks[name][-1][0] > t, f'{name} ticking again')
+        up = wait(lambda: self.word(name, 'running', True, t), f'{name} running again')
+        wait(lambda: self.server.ticks[name][-1][0] > up, f'{name} ticking again')
+
+    def state(self, name):
+        """What gatewayctl says of the device."""
+        out = subprocess.run([os.path.join(BUILD, 'gatewayctl'), '--socket',
+                              os.path.join(self.dir, 'control'), '--json', 'status', name],
+                             capture_output=True, timeout=10, check=True).stdout
+        return json.loads(out)[0]['state']
 
     # --- what it costs ---
 
