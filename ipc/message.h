@@ -57,7 +57,7 @@ enum ipc_phase {
 	X(READY, 34, IPC_RUNNER, PHASE_LATER, 0, "[]")                                               \
 	X(OPEN, 35, IPC_RUNNER, PHASE_LATER, 0, "[u]")                                               \
 	X(CANCEL, 36, IPC_RUNNER, PHASE_LATER, 0, "[]")                                              \
-	X(REGISTER, 37, IPC_RUNNER, PHASE_LATER, 0, "*[N?TP]")                                       \
+	X(REGISTER, 37, IPC_RUNNER, PHASE_LATER, 0, "*E")                                            \
 	X(QUERY, 38, IPC_RUNNER, PHASE_LATER, 0, "*N")                                               \
 	X(PONG, 39, IPC_RUNNER, PHASE_ANY, 0, "[]")                                                  \
 	X(STATS, 40, IPC_RUNNER, PHASE_LATER, 0, "*[sU]")                                            \
