@@ -141,7 +141,7 @@ on_before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
 	(void)loop, (void)revents;
 	pump(e);
 	eventlink_flush(&e->link);
-	if (e->removed)
+	if (e->removed || e->retired)
 		engine_reap(e);
 	leave_if_done(e);
 }
@@ -384,6 +384,8 @@ create(struct engine *e)
 {
 	e->active = true;
 	log_write(LOG_LEVEL_INFO, NULL, "engine", "engine created, %zu devices", e->device_count);
+	for (size_t i = 0; i < e->device_count; i++)
+		e->devices[i]->begun = false;
 	engine_begin(e);
 	engine_open_second(e);
 }
@@ -400,7 +402,6 @@ destroy(struct engine *e)
 		;
 	engine_close_second(e);
 	for (size_t i = 0; i < e->device_count; i++) {
-		e->devices[i]->begun = false;
 		if (lost)
 			child_drop_pending(e->devices[i]->child);
 		child_enable(e->devices[i]->child, false);

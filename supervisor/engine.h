@@ -86,9 +86,9 @@ void engine_connect(struct engine *e, const struct eventlink_target *server);
 void engine_disconnect(struct engine *e, void (*on_left)(void *arg), void *arg);
 /* The configuration is `after` from now on. Devices that are the same go on; changed ones restart,
  * removed ones stop, added ones begin. The diff's rows are of the engine's configuration, `before`,
- * and `after`; `before` is the engine's on success, which frees it when no device uses it any more.
- * The name and the server are the same in both; server: its texts in `after`. Returns 0, or -1 with
- * ENOMEM: then nothing has changed. */
+ * and `after`; `before` is the engine's on success, which frees it from the loop, when no device
+ * uses it any more. The name and the server are the same in both; server: its texts in `after`.
+ * Returns 0, or -1 with ENOMEM: then nothing has changed. */
 int engine_reload(struct engine *e, const struct config_diff *diff, const struct config *after,
     struct config *before, const struct eventlink_target *server);
 /* Registers an event of any type, as gatewayctl may. count segments. */

@@ -323,6 +323,5 @@ engine_reload(struct engine *e, const struct config_diff *diff, const struct con
 		engine_begin(e);
 		engine_open_second(e);
 	}
-	engine_reap(e);
 	return 0;
 }

@@ -640,3 +640,151 @@ class _ServedClient:
 
     def _ack(self, msg):
         self.server.acks += 1
+
+
+# HatObserver
+
+Component = collections.namedtuple(
+    'Component', ['cid', 'mid', 'name', 'group', 'data', 'rank', 'req', 'res', 'ready'],
+    defaults=[None, None, None, 1, None, None, False])
+
+
+def put_component(c):
+    return (put_int(c.cid) + put_int(c.mid) + put_optional(put_str, c.name) +
+            put_optional(put_str, c.group) + put_str(json.dumps(c.data)) + put_int(c.rank) +
+            put_optional(put_int, c.req) +
+            put_optional(lambda t: struct.pack('>d', t), None if c.req is None else time.time()) +
+            put_optional(put_int, c.res) + put_bool(c.ready))
+
+
+class ObserverServer:
+    """A fake Monitor Server that blesses as it is told.
+
+        with ObserverServer() as monitor:
+            monitor.set_event_servers(monitor.event_server('event', 1, port))
+            monitor.bless(7)                    # the last client's request token
+            monitor.wait(lambda: monitor.client.info.res == 7)
+
+    clients     connected ones, in order; each has info (a Component) and said, a list of
+                (time.monotonic(), Component), one for each MsgClient
+    """
+
+    mid = 0
+
+    def __init__(self, host='127.0.0.1', port=0):
+        self.sock = socket.create_server((host, port))
+        self.port = self.sock.getsockname()[1]
+        self.clients = []
+        self.client = None
+        self.event_servers = []
+        self.changed = threading.Condition()
+        self.open = True
+        self.next_cid = 1
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        self.close()
+
+    def close(self):
+        self.open = False
+        for step in (lambda: self.sock.shutdown(socket.SHUT_RDWR), self.sock.close):
+            try:
+                step()
+            except OSError:
+                pass
+        self.drop_clients()
+
+    def drop_clients(self):
+        for client in list(self.clients):
+            client.chatter.close()
+
+    wait = EventerServer.wait
+
+    def event_server(self, group, server_id, port, token=None, blessing=5, answer=5,
+                     host='127.0.0.1'):
+        """The component of an Event Server; active where blessing and answer are the same."""
+        return Component(100 + server_id, self.mid, f'event{server_id}', group,
+                         {'server_id': server_id, 'server_token': token,
+                          'eventer_server': {'host': host, 'port': port}},
+                         req=blessing, res=answer, ready=True)
+
+    def set_event_servers(self, *components):
+        with self.changed:
+            self.event_servers = list(components)
+            self.update()
+
+    def bless(self, token, client=None):
+        """The request token of a client (by default the last one); None takes it away."""
+        with self.changed:
+            client = client or self.client
+            client.info = client.info._replace(req=token)
+            self.update()
+
+    def update(self):
+        """Tells every client the state."""
+        components = [*self.event_servers, *(c.info for c in self.clients)]
+        for client in list(self.clients):
+            try:
+                client.chatter.send(
+                    'HatObserver.MsgServer', put_int(client.info.cid) + put_int(self.mid) +
+                    put_list(put_component, components))
+            except Closed:
+                pass
+
+    def send_close(self):
+        for client in list(self.clients):
+            client.chatter.send('HatObserver.MsgClose')
+
+    def send_garbage(self):
+        for client in list(self.clients):
+            client.chatter.send('HatObserver.MsgServer', b'\x81\x80\xff\xff')
+
+    def _accept(self):
+        while self.open:
+            try:
+                sock, _ = self.sock.accept()
+            except OSError:
+                return
+            client = _ObservedClient(self, sock)
+            threading.Thread(target=client.run, daemon=True).start()
+
+
+class _ObservedClient:
+
+    def __init__(self, server, sock):
+        self.server = server
+        self.chatter = Chatter(sock)
+        self.said = []
+        with server.changed:
+            self.info = Component(server.next_cid, server.mid)
+            server.next_cid += 1
+            server.clients.append(self)
+            server.client = self
+            server.update()
+
+    def run(self):
+        server = self.server
+        try:
+            while True:
+                msg = self.chatter.receive()
+                r = Reader(msg.data)
+                if msg.type != 'HatObserver.MsgClient':
+                    raise ValueError(msg.type)
+                with server.changed:
+                    self.info = self.info._replace(
+                        name=r.str(), group=r.str(), data=json.loads(r.str()),
+                        res=r.optional(r.int), ready=r.bool())
+                    self.said.append((time.monotonic(), self.info))
+                    server.update()
+                    server.changed.notify_all()
+        except (Closed, ValueError, OSError):
+            pass
+        finally:
+            self.chatter.close()
+            with server.changed:
+                server.clients.remove(self)
+                server.update()
+                server.changed.notify_all()

@@ -139,7 +139,7 @@ class Gateway:
 
     def write_config(self, conf):
         if isinstance(conf, dict):
-            conf = json.dumps({"type": "gateway", "name": "gw", "devices": [], **conf}, indent=1)
+            conf = json.dumps({"type": "gateway", **({} if "gateway_name" in conf else {"name": "gw"}), "devices": [], **conf}, indent=1)
         with open(self.config, "w", encoding="utf-8") as f:
             f.write(conf)
 

@@ -1,0 +1,88 @@
+"""gatewayd and PyPI's hat-event: enable, events that arrive, writes, and its restart."""
+
+import time
+import unittest
+
+import hat
+from gatewayd import wait_until
+
+try:
+    import hat_site
+    from hat_site import DEVICE
+except ImportError:
+    hat_site = None
+
+
+class Base:
+
+    def setUp(self):
+        self.site = hat_site.Site()
+        self.addCleanup(self.site.close)
+        self.device = hat_site.Device({"127.0.0.1": "gw"})
+        self.addCleanup(self.device.close)
+        self.port = hat_site.free_port()
+        self.server = self.site.event_server("event", 1, self.port, backend=self.backend)
+        self.site.wait_port(self.port)
+        self.recorder = hat_site.Recorder(self.port)
+        self.addCleanup(self.recorder.close)
+        self.gateway = self.site.gateway(
+            "gw", {"eventer_server": {"host": "127.0.0.1", "port": self.port}},
+            [hat_site.device_conf("127.0.0.1", self.device.port)])
+
+    def find(self, suffix, payload=None, since=0.0):
+        return [e for e in self.recorder.find(f"{DEVICE}/gateway/{suffix}", since)
+                if payload is None or e.payload.data == payload]
+
+    def wait(self, suffix, payload=None, since=0.0):
+        return wait_until(lambda: self.find(suffix, payload, since), suffix, 20,
+                          lambda: self.gateway.text().splitlines())
+
+    def write(self, value):
+        with hat.EventerClient(port=self.port) as client:
+            client.register([hat.RegisterEvent(
+                f"{DEVICE}/system/remote_device/1/write/w", hat.now(),
+                hat.Json({"request_id": "x", "value": value}))])
+
+    def test_the_whole_path(self):
+        wait_until(lambda: self.recorder.client, "the recorder")
+        self.wait("running", False)
+        hat_site.enable(self.port)
+        self.wait("running", True)
+        self.wait("status", "CONNECTED")
+        self.wait("remote_device/1/status", "CONNECTED")
+        self.wait("remote_device/1/read/a")
+        for value in (4711, 0, 65535):
+            self.write(value)
+            wait_until(lambda: [e for e in self.find("remote_device/1/read/w")
+                                if e.payload.data.get("value") == value], f"{value} is read", 20)
+        self.wait("remote_device/1/write/w")
+        # Its restart: the device stops with the link and comes back with it, where the server
+        # remembers that it is enabled.
+        since = time.monotonic()
+        self.server.kill()
+        wait_until(lambda: self.server.exits, "its end")
+        self.site.wait_port(self.port)
+        self.wait("running", False, since)
+        if self.backend == "memory":
+            hat_site.enable(self.port)
+        self.wait("running", True, since)
+        self.wait("remote_device/1/read/a", since=since)
+        kinds = {"/".join(e.type) for _, e in self.recorder.events}
+        self.assertEqual(kinds - set(hat_site.ALLOWED), set())
+        self.gateway.stop()
+        self.assertEqual(self.gateway.process.returncode, 0)
+        wait_until(lambda: self.find("running", since=since)[-1].payload.data is False, "stopped")
+
+
+@unittest.skipUnless(hat_site, "needs build/venv")
+class TestMemory(Base, unittest.TestCase):
+    backend = "memory"
+
+
+@unittest.skipUnless(hat_site, "needs build/venv")
+class TestLmdb(Base, unittest.TestCase):
+    backend = "lmdb"
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,288 @@
+"""gatewayd as a component of a Monitor Server that blesses as the test says."""
+
+import os
+import signal
+import time
+import unittest
+
+import hat
+from gatewayd import Gateway, probe, wait_until
+
+PREFIX = "gateway/probe"
+
+
+class Base(unittest.TestCase):
+    prefix = PREFIX
+    name = "gw"
+
+    def setUp(self):
+        self.monitor = hat.ObserverServer()
+        self.addCleanup(self.monitor.close)
+        self.events = self.event_server(1)
+
+    def event_server(self, server_id):
+        server = hat.EventerServer(server_id=server_id)
+        self.addCleanup(server.close)
+        for name in ("p1", "p2"):
+            server.preset(f"{self.prefix}/{name}/system/enable", hat.Json(True))
+        return server
+
+    def component(self, server, **kwargs):
+        return self.monitor.event_server("event", server.server_id, server.port, **kwargs)
+
+    def conf(self, **more):
+        return {"name": self.name, "event_server": {"monitor_component": {
+            "host": "127.0.0.1", "port": self.monitor.port, "gateway_group": "gateway",
+            "event_server_group": "event", **more}}}
+
+    def start(self, devices=("p1",), conf=None, **kwargs):
+        g = Gateway({**(conf or self.conf()),
+                     "devices": [probe(name, interval_ms=5) for name in devices]}, **kwargs)
+        self.addCleanup(g.close)
+        self.monitor.wait(lambda: self.monitor.clients and self.monitor.client.said)
+        return g
+
+    def info(self):
+        return self.monitor.client.info
+
+    def running(self, server, name="p1"):
+        return [e.payload.data for e in
+                server.find(f"{self.prefix}/{name}/gateway/running")]
+
+    def wait_running(self, server, *states, name="p1"):
+        server.wait(lambda: self.running(server, name) == list(states))
+
+    def wait_exit(self, g, why):
+        code = wait_until(lambda: g.process.poll(), "its end", log=g.log)
+        g.wait_log(why)
+        self.assertEqual(code, 1)
+
+
+class TestBlessing(Base):
+
+    def test_ready_blessed_active(self):
+        self.monitor.set_event_servers(self.component(self.events))
+        g = self.start()
+        info = self.info()
+        self.assertEqual((info.name, info.group, info.data, info.ready, info.res),
+                         ("gw", "gateway", None, True, None))
+        time.sleep(0.1)
+        self.assertEqual(self.events.connects, 0)
+        self.assertEqual(g.ctl("info")[0]["link"], "off")
+        self.monitor.bless(7)
+        self.monitor.wait(lambda: self.info().res == 7)
+        self.wait_running(self.events, False, True)
+        client = self.events.clients[0]
+        self.assertEqual((client.name, client.token, client.server_id, client.persisted),
+                         ("gateway/gw", None, 1, False))
+        self.assertEqual(g.stop(), 0)
+        self.assertEqual(self.running(self.events), [False, True, False])
+
+    def test_not_before_the_answer_is_echoed(self):
+        self.monitor.set_event_servers(self.component(self.events))
+        update, self.monitor.update = self.monitor.update, lambda: None
+        g = self.start()
+        self.monitor.client.info = self.info()._replace(req=3)
+        update()
+        self.monitor.wait(lambda: self.info().res == 3)
+        time.sleep(0.1)
+        self.assertEqual(g.ctl("info")[0]["link"], "off")
+        self.monitor.update = update
+        update()
+        self.wait_running(self.events, False, True)
+
+    def test_an_event_server_that_is_not_active_is_not_used(self):
+        other = self.event_server(2)
+        self.monitor.set_event_servers(
+            self.component(self.events, answer=None),
+            self.component(other)._replace(group="other"))
+        g = self.start()
+        self.monitor.bless(1)
+        self.monitor.wait(lambda: self.info().res == 1)
+        time.sleep(0.1)
+        self.assertEqual(g.ctl("info")[0]["link"], "off")
+        self.monitor.set_event_servers(self.component(self.events))
+        self.wait_running(self.events, False, True)
+        self.assertEqual(other.connects, 0)
+
+    def test_token(self):
+        self.monitor.set_event_servers(self.component(self.events, token="wrong"))
+        g = self.start(conf=self.conf(token="right"))
+        self.monitor.bless(1)
+        self.monitor.wait(lambda: self.info().res == 1)
+        time.sleep(0.1)
+        self.assertEqual(g.ctl("info")[0]["link"], "off")
+        self.monitor.set_event_servers(self.component(self.events, token="right"))
+        self.wait_running(self.events, False, True)
+        self.assertEqual(self.events.clients[0].token, "right")
+
+    def test_the_blessing_is_lost(self):
+        self.monitor.set_event_servers(self.component(self.events))
+        g = self.start(devices=("p1", "p2"))
+        self.monitor.bless(1)
+        self.wait_running(self.events, False, True, name="p1")
+        self.wait_running(self.events, False, True, name="p2")
+        self.monitor.bless(None)
+        self.monitor.wait(lambda: self.info().res is None)
+        # By then all had stopped, and said so, and the link was closed.
+        revoked = self.monitor.client.said[-1][0]
+        self.assertEqual(self.running(self.events, "p1"), [False, True, False])
+        self.assertEqual(self.running(self.events, "p2"), [False, True, False])
+        self.events.wait(lambda: not self.events.clients)
+        end = [t for t, e in self.events.registered if e.payload == hat.Json(False)][-1]
+        self.assertLess(end, revoked + 0.1)  # two threads of this test take the time
+        self.assertEqual({r["state"] for r in g.status().values()}, {"disabled"})
+        self.assertTrue(self.info().ready)
+        count = len(self.events.registered)
+        self.monitor.bless(2)
+        self.monitor.wait(lambda: self.info().res == 2)
+        self.wait_running(self.events, False, True, False, False, True)
+        self.assertEqual(len(self.events.find(f"{PREFIX}/p1/gateway/running", start=count)), 2)
+
+    def test_a_new_token_at_once(self):
+        self.monitor.set_event_servers(self.component(self.events))
+        self.start()
+        self.monitor.bless(1)
+        self.wait_running(self.events, False, True)
+        self.monitor.bless(2)
+        self.wait_running(self.events, False, True, False, False, True)
+        self.assertEqual([i.res for _, i in self.monitor.client.said], [None, 1, None, 2])
+
+    def test_the_event_server_moves(self):
+        other = self.event_server(2)
+        self.monitor.set_event_servers(
+            self.component(self.events), self.component(other, blessing=None, answer=None))
+        self.start()
+        self.monitor.bless(1)
+        self.wait_running(self.events, False, True)
+        self.monitor.set_event_servers(
+            self.component(self.events, blessing=None), self.component(other))
+        self.wait_running(other, False, True)
+        self.assertEqual(self.running(self.events), [False, True, False])
+        self.assertEqual(other.clients[0].server_id, 2)
+        self.events.wait(lambda: not self.events.clients)
+        self.assertEqual(self.info().res, 1)  # still active
+
+    def test_the_event_server_is_killed(self):
+        other = self.event_server(2)
+        self.monitor.set_event_servers(self.component(self.events))
+        g = self.start()
+        self.monitor.bless(1)
+        self.wait_running(self.events, False, True)
+        self.events.close()
+        g.wait_state("p1", "disabled")
+        self.monitor.set_event_servers()
+        self.monitor.set_event_servers(self.component(other))
+        self.wait_running(other, False, True)
+
+    def test_everything_changes_all_the_time(self):
+        other = self.event_server(2)
+        g = self.start()
+        for i in range(40):
+            self.monitor.bless(i if i % 3 else None)
+            self.monitor.set_event_servers(self.component((self.events, other)[i % 2]))
+            time.sleep(0.01 * (i % 4))
+        self.monitor.bless(99)
+        self.monitor.set_event_servers(self.component(other))
+        self.monitor.wait(lambda: self.info().res == 99)
+        other.wait(lambda: self.running(other)[-2:] == [False, True])
+        self.events.wait(lambda: not self.events.clients)
+        for server in (self.events, other):
+            states = self.running(server)
+            self.assertFalse([i for i in range(1, len(states)) if states[i - 1] and states[i]])
+        self.assertEqual(g.stop(), 0)
+
+    def test_reload_meanwhile(self):
+        self.monitor.set_event_servers(self.component(self.events))
+        g = self.start()
+        self.monitor.bless(1)
+        self.wait_running(self.events, False, True)
+        pid = g.status("p1")["pid"]
+        g.write_config({**self.conf(), "devices": [probe("p1", interval_ms=5), probe("p2")]})
+        g.ctl("reload")
+        self.wait_running(self.events, False, True, name="p2")
+        self.assertEqual(g.status("p1")["pid"], pid)
+        self.assertEqual({c.server_id for c in self.events.clients}, {1})
+        self.monitor.bless(None)
+        self.monitor.wait(lambda: self.info().res is None)
+        self.wait_running(self.events, False, True, False, name="p2")
+
+
+class TestFrozen(Base):
+
+    def test_devices_do_not_outlive_a_frozen_gateway(self):
+        self.monitor.set_event_servers(self.component(self.events))
+        g = self.start()
+        self.monitor.bless(1)
+        self.wait_running(self.events, False, True)
+        pid = g.status("p1")["pid"]
+        time.sleep(2.5)  # a ping
+        os.kill(g.pid, signal.SIGSTOP)
+        try:
+            stopped = time.monotonic()
+
+            def is_dead():
+                with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+                    return f.read().split()[2] == "Z"
+
+            wait_until(is_dead, "the end of its runner", 20)
+            self.assertGreater(time.monotonic() - stopped, 10)
+        finally:
+            os.kill(g.pid, signal.SIGCONT)
+        g.wait_state("p1", "running")
+        self.assertIn("is silent", g.ctl("show", "p1")[0]["obituaries"][0]["last_line"])
+
+
+class TestEnd(Base):
+
+    def active(self):
+        self.monitor.set_event_servers(self.component(self.events))
+        g = self.start()
+        self.monitor.bless(1)
+        self.wait_running(self.events, False, True)
+        return g
+
+    def test_lost(self):
+        g = self.active()
+        self.monitor.close()
+        self.wait_exit(g, "Monitor Server: ")
+        self.assertEqual(self.running(self.events), [False, True, False])
+
+    def test_close(self):
+        g = self.active()
+        self.monitor.send_close()
+        self.wait_exit(g, "it asked us to close")
+        self.assertEqual(self.running(self.events), [False, True, False])
+
+    def test_garbage(self):
+        g = self.active()
+        self.monitor.send_garbage()
+        self.wait_exit(g, "malformed state")
+
+    def test_unreachable(self):
+        conf = self.conf()
+        self.monitor.close()
+        g = Gateway({**conf, "devices": []}, start=False)
+        self.addCleanup(g.close)
+        g.start(wait=False)
+        self.wait_exit(g, "Monitor Server: ")
+
+
+class TestSeed(Base):
+    prefix = "gateway/gw/probe"
+
+    def test_the_first_generations_keys(self):
+        self.monitor.set_event_servers(self.component(self.events))
+        self.start(conf={
+            "gateway_name": "gw", "event_server_group": "event",
+            "monitor": {"name": "component", "group": "gateways", "component_address": None,
+                        "monitor_address": f"tcp+sbs://127.0.0.1:{self.monitor.port}"}})
+        self.assertEqual((self.info().name, self.info().group), ("component", "gateways"))
+        self.monitor.bless(1)
+        self.wait_running(self.events, False, True)
+        self.assertEqual(self.events.clients[0].subscriptions,
+                         [("gateway", "gw", "?", "?", "system", "*")])
+
+
+if __name__ == "__main__":
+    unittest.main()
