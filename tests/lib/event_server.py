@@ -1,5 +1,5 @@
 """An Event Server of a few lines, in the test's own process: what was registered is in a list, and a
-test can cut it, mute it or refuse. Serves any number of clients over TCP on loopback."""
+test can cut it or mute it. Serves any number of clients over TCP on loopback."""
 
 import json
 import socket
@@ -148,7 +148,7 @@ class Client:
 
     def on_query(self, first, r):
         if self.server.mute:
-            self.server.muted += 1
+            self.server.muted.append((self, first, r))
             return
         r.int()
         patterns = r.optional(lambda: r.array(r.type))
@@ -170,7 +170,7 @@ class EventServer:
         self.latest = {}
         self.events = []  # (type, payload, source timestamp) in order
         self.connects = 0
-        self.mute, self.muted = False, 0  # no query is answered
+        self.mute, self.muted = False, []  # queries wait for unmute()
         self.clients = []
         self.instance = 0
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -219,6 +219,13 @@ class EventServer:
 
     def register(self, type_text, payload=None):
         self.store(tuple(type_text.split("/")), payload)
+
+    def unmute(self):
+        """Answers the queries that waited, and answers at once again."""
+        self.mute = False
+        while self.muted:
+            client, first, r = self.muted.pop(0)
+            client.on_query(first, r)
 
     def find(self, type_text):
         """The payloads registered under a type, in order."""

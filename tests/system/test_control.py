@@ -320,8 +320,29 @@ class Events(Case):
         g.wait(lambda: self.server.muted, "the query has arrived")
         self.server.mute = False
         self.server.cut()
+        self.server.muted.clear()
         self.assertEqual(p.wait(WAIT_S), 1)
         self.assertIn("not connected", p.stderr.read())
+
+    def test_answer_to_one_who_is_gone(self):
+        g = self.serve([])
+        g.wait_connected()
+        self.server.register("gateway/x/y", 1)
+        self.server.mute = True
+        with raw(g) as leaves, raw(g) as hurries:
+            leaves.send(request("events"))
+            hurries.send(request("events"))
+            g.wait(lambda: len(self.server.muted) == 2, "the queries have arrived")
+            hurries.send(request("status"))
+            self.assertIn("one request at a time", collect(hurries)[1]["error"])
+            self.assertEqual(hurries.recv(10), b"")
+        with raw(g) as stays:
+            stays.send(request("events", types=["gateway/x/y"]))
+            g.wait(lambda: len(self.server.muted) == 3, "the third query has arrived")
+            self.server.unmute()
+            rows, end = collect(stays)
+        self.assertEqual(([r["type"] for r in rows], end["code"]), ([["gateway", "x", "y"]], 0))
+        g.wait(lambda: g.ctl("info")[0]["clients"] == 1, "both are gone")
 
 
 class Send(Case):
