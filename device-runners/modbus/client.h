@@ -19,7 +19,6 @@ enum {
 
 struct client_conf {
 	enum modbus_framing framing;
-	bool serial;	    /* the far end of what we send is known by tty_pace */
 	int64_t timeout_ns; /* from the request's last byte to its answer's */
 	int64_t delay_ns;   /* from an answer to the next request */
 	int64_t silence_ns; /* of the line before a request; 0 for MBAP */

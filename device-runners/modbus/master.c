@@ -579,7 +579,6 @@ make_client(struct master *m)
 	const struct conf_master *c = &m->conf;
 	struct client_conf conf = {
 		.framing = c->transport.framing,
-		.serial = c->transport.serial,
 		.timeout_ns = c->request_timeout_ns,
 		.delay_ns = c->request_delay_ns,
 		.silence_ns = c->transport.silence_ns,

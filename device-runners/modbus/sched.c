@@ -80,33 +80,63 @@ count_healthy(const struct sched *s)
 	return n;
 }
 
+static struct remote *
+search_polls(struct sched *s, struct search *q, size_t *turn)
+{
+	q->write = false;
+	return search(s, q, turn);
+}
+
+/* Of those whose last request was not answered: a write, or a poll. */
+static struct sched_pick
+pick_suspect(struct sched *s, struct search *q, bool polls)
+{
+	struct sched_pick p = { .write = true };
+
+	q->suspect = q->write = true;
+	p.remote = search(s, q, &s->turn_suspect);
+	if (!p.remote && polls) {
+		p.write = false;
+		p.remote = search_polls(s, q, &s->turn_suspect);
+	}
+	q->suspect = false;
+	if (p.remote)
+		s->round = count_healthy(s);
+	return p;
+}
+
+static struct sched_pick
+pick_in_turn(struct sched *s, struct search *q, bool polls)
+{
+	struct sched_pick p = { 0 };
+
+	if (polls && s->round > 0 && (p.remote = search_polls(s, q, &s->turn_poll))) {
+		s->round--;
+		return p;
+	}
+	p = pick_suspect(s, q, polls);
+	if (p.remote || !polls)
+		return p;
+	return (struct sched_pick){ .remote = search_polls(s, q, &s->turn_poll) };
+}
+
 struct sched_pick
 sched_next(struct sched *s, const struct client *c, bool polls, struct monotime now)
 {
 	struct search q = { c, true, false, now, { INT64_MAX } };
 	struct sched_pick p = { .write = true };
 
-	if ((p.remote = search(s, &q, &s->turn_write)))
-		return p;
-	q.write = p.write = false;
-	if (polls && s->round > 0 && (p.remote = search(s, &q, &s->turn_poll))) {
-		s->round--;
+	if (s->writes < SCHED_WRITES_IN_A_ROW && (p.remote = search(s, &q, &s->turn_write))) {
+		s->writes++;
 		return p;
 	}
-	q.suspect = true;
-	q.write = p.write = true;
-	p.remote = search(s, &q, &s->turn_suspect);
-	if (!p.remote && polls) {
-		q.write = p.write = false;
-		p.remote = search(s, &q, &s->turn_suspect);
+	p = pick_in_turn(s, &q, polls);
+	if (!p.remote && s->writes >= SCHED_WRITES_IN_A_ROW) {
+		q.write = p.write = true;
+		p.remote = search(s, &q, &s->turn_write);
+	} else {
+		s->writes = 0;
 	}
-	if (p.remote) {
-		s->round = count_healthy(s);
-		return p;
-	}
-	q.suspect = false;
-	if (polls && (p.remote = search(s, &q, &s->turn_poll)))
-		return p;
 	p.wake = q.wake;
 	return p;
 }

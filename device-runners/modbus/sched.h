@@ -10,10 +10,17 @@
 #include "device-runners/modbus/client.h"
 #include "device-runners/modbus/remote.h"
 
+enum {
+	/* Then a poll that waits comes between, so that a flood of writes does not end all reading.
+	 */
+	SCHED_WRITES_IN_A_ROW = 16,
+};
+
 struct sched {
 	struct remote *remotes; /* borrowed */
 	size_t count;
 	size_t turn_write, turn_poll, turn_suspect; /* who comes first, each in its round */
+	unsigned writes;			    /* sent since the last poll */
 	size_t round; /* requests that the healthy are still good for before a suspect's */
 };
 

@@ -144,6 +144,7 @@ class Slave:
             if not end:
                 return None
             raw = bytes.fromhex(line[line.rindex(b':') + 1:].decode())
+            assert sum(raw) & 255 == 0, 'a request with a bad LRC'
             return 0, raw[0], raw[1:-1], rest
         if len(buf) < 2:
             return None

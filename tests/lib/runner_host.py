@@ -9,6 +9,7 @@ import os
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
 
@@ -88,7 +89,7 @@ class Runner:
     {type suffix joined by '/': payload}."""
 
     def __init__(self, executable, device_type, conf, latest=None, name='dev', check_only=False,
-                 log_level=6, stderr=None):
+                 log_level=6):
         self.events, self.plan, self.config_errors = [], None, []
         self.links, self.opens, self.counters, self.latest = [], [], {}, dict(latest or {})
         self.ready = self.closed = None
@@ -97,7 +98,7 @@ class Runner:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._sock = ours
         fd = theirs.fileno()
-        self.log = open(stderr, 'w+') if stderr else None
+        self.log = []  # lines of its standard error
         self.process = self._spawn(executable, fd)
         theirs.close()
         conf_fd = os.memfd_create('conf', os.MFD_CLOEXEC)
@@ -114,8 +115,17 @@ class Runner:
         def at_child():
             os.dup2(fd, 3)
             os.set_inheritable(3, True)
-        return subprocess.Popen([executable], stderr=self.log, close_fds=False,
-                                preexec_fn=at_child)
+        # A pipe, as the supervisor gives it: a file is none that the sandbox lets it write to.
+        process = subprocess.Popen([executable], stderr=subprocess.PIPE, close_fds=False,
+                                   preexec_fn=at_child, text=True)
+
+        def relay():
+            with process.stderr:
+                for line in process.stderr:
+                    self.log.append(line)
+                    sys.stderr.write(line)
+        threading.Thread(target=relay, daemon=True).start()
+        return process
 
     def _send(self, kind, number, body, fd=None):
         packet = struct.pack('<HHI', kind, 0, number) + pack(body)
@@ -237,8 +247,6 @@ class Runner:
             code = None
         self._thread.join(2)
         self._sock.close()
-        if self.log:
-            self.log.close()
         return code
 
 

@@ -236,7 +236,6 @@ END_TEST
 START_TEST(silence_and_delay_are_kept)
 {
 	struct client_conf conf = { .framing = MODBUS_RTU,
-		.serial = true,
 		.timeout_ns = TIMEOUT_MS * MS,
 		.delay_ns = 2 * MS,
 		.silence_ns = 4 * MS,

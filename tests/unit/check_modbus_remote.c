@@ -402,6 +402,49 @@ START_TEST(writes_overtake_polls)
 }
 END_TEST
 
+START_TEST(a_flood_of_writes_leaves_room_for_polls)
+{
+	struct client_conf conf = { .framing = MODBUS_TCP };
+	static struct client client;
+	struct sched s;
+	int writes = 0, polls = 0;
+
+	start();
+	client_init(&client, &conf, NULL, NULL);
+	sched_init(&s, remotes, 1);
+	data[0][0].interval_us = 0;
+	remote_clear(&remotes[0]);
+	remote_init(&remotes[0], &master, &confs[0], &ops, NULL);
+	remote_enable(&remotes[0], true, now);
+	remote_online(&remotes[0], now);
+	serve(&remotes[0], 0, 0);
+	for (int i = 0; i < 500; i++)
+		remote_add_write(&remotes[0], "w", "id", "1", 1);
+	for (int i = 0; i < 170; i++) {
+		line_count = 0;
+		struct sched_pick p = sched_next(&s, &client, true, now);
+		ck_assert_ptr_nonnull(p.remote);
+		writes += p.write;
+		polls += !p.write;
+		if (p.write)
+			remote_on_write(p.remote, &(struct modbus_pdu){ .fc = 6 }, now);
+		else
+			serve(p.remote, 0, 0);
+	}
+	ck_assert_int_eq(polls, 10);
+	ck_assert_int_eq(writes, 160);
+	/* Where there is nothing to read, nothing is held back. */
+	remote_enable(&remotes[0], false, now);
+	for (int i = 0; i < 40; i++) {
+		line_count = 0;
+		struct sched_pick p = sched_next(&s, &client, true, now);
+		ck_assert(p.remote && p.write);
+		remote_on_write(p.remote, &(struct modbus_pdu){ .fc = 6 }, now);
+	}
+	end();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -416,6 +459,7 @@ main(void)
 	tcase_add_test(tc, writes_are_bounded);
 	tcase_add_test(tc, the_silent_do_not_starve_the_others);
 	tcase_add_test(tc, writes_overtake_polls);
+	tcase_add_test(tc, a_flood_of_writes_leaves_room_for_polls);
 	Suite *s = suite_create("modbus remote, sched");
 	suite_add_tcase(s, tc);
 	SRunner *sr = srunner_create(s);
