@@ -240,7 +240,7 @@ class Slave(unittest.TestCase):
             more = self.connect(start=False)
             more.expect_end()
             gate.wait_log('one more than max_connections')
-            self.assertEqual(len(self.connections(gate)), 200)
+            gate.server.wait(lambda: len(self.connections(gate)) == 200)
             for peer in peers:
                 peer.close()
             gate.server.wait(lambda: self.connections(gate) == [])
