@@ -246,6 +246,18 @@ class Slave(unittest.TestCase):
             gate.server.wait(lambda: self.connections(gate) == [])
             self.connect().close()
 
+    def test_masters_that_come_and_go(self):
+        with self.gate([]) as gate:
+            pid = gate.runners()
+            for _ in range(500):
+                self.connect(start=False).close()
+            last = self.connect()
+            rows = gate.server.wait(lambda: len(self.connections(gate)) == 1 and self.connections(gate))
+            self.assertEqual(rows[0]['remote']['port'], last.sock.getsockname()[1])
+            self.assertLess(len(gate.find('connections')), 200)
+            self.assertEqual(gate.runners(), pid)
+            last.close()
+
     def test_remote_hosts(self):
         with self.gate([], remote_hosts=['127.0.0.2']):
             peer = self.connect(start=False)
