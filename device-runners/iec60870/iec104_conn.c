@@ -8,12 +8,12 @@
 #include "common/fdutil.h"
 #include "device-runners/iec60870/limit.h"
 
+enum { TLS_READ_BURST = 8 };
+
 /* What all connections read into: one is served at a time. */
 static uint8_t input[APCI_MAX + IEC104_READ];
 
 static struct limit tls_limit; /* of lines about TLS that went well */
-
-static void serve(struct iec104_conn *c);
 
 static bool
 is_open(const struct iec104_conn *c)
@@ -296,17 +296,20 @@ get_bytes(struct iec104_conn *c)
 	}
 }
 
-/* A TLS session may hold decoded bytes that no poll reports: it is read until it has none. */
+/* A read of TLS is one record, which is less than a read takes: what is left is in the socket,
+ * which will be polled. */
 static void
 serve(struct iec104_conn *c)
 {
-	do {
+	for (int i = 0; i < (c->tls ? TLS_READ_BURST : 1); i++) {
 		ssize_t n = get_bytes(c);
 		if (n <= 0)
 			return;
 		memcpy(input, c->partial, c->partial_len);
 		serve_input(c, c->partial_len + (size_t)n);
-	} while (is_open(c) && c->tls && !c->paused);
+		if (!is_open(c))
+			return;
+	}
 }
 
 static void
@@ -421,9 +424,6 @@ iec104_conn_resume(struct iec104_conn *c)
 	apci_postpone(&c->apci, now.ns - c->paused_since.ns);
 	ev_io_start(c->loop, &c->readable);
 	arm(c, now);
-	/* TLS may hold bytes that no poll reports. */
-	if (c->tls)
-		ev_feed_event(c->loop, &c->readable, EV_READ);
 }
 
 static void
@@ -434,10 +434,14 @@ on_renewal(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)loop, (void)revents;
 	if (c->handshaking || c->paused)
 		return;
-	if (c->tls_ops->renew(c->tls) == TLS_FAILED)
+	enum tls_want want = c->tls_ops->renew(c->tls);
+	if (want == TLS_FAILED) {
 		iec104_conn_break(c, c->tls_ops->why(c->tls));
-	else
-		limit_info(&tls_limit, "TLS: new keys");
+		return;
+	}
+	if (want == TLS_WANTS_WRITE)
+		ev_io_start(c->loop, &c->writable);
+	limit_info(&tls_limit, "TLS: new keys");
 }
 
 void

@@ -17,6 +17,8 @@
 
 enum {
 	ACCEPT_BURST = 16,
+	LISTED_A_SECOND = 20, /* 'connections' events; beyond it, what happens in LATE_MS is one */
+	LATE_MS = 200,
 	ACCEPT_PAUSE_MS = 500, /* when accept() fails for lack of something */
 	IN_FLIGHT_MAX = 16 * 1024 * 1024,
 };
@@ -56,7 +58,7 @@ put_address(struct json_writer *w, const char *key, const struct slave_address *
 }
 
 static void
-register_connections(struct iec104_slave *s)
+register_list(struct iec104_slave *s)
 {
 	static const char *const type[] = { "gateway", "connections" };
 	struct json_writer *w = runner_payload(s->runner);
@@ -78,6 +80,33 @@ register_connections(struct iec104_slave *s)
 	runner_register_payload(s->runner, type, 2, NULL);
 	snprintf(link, sizeof(link), "%zu connected", shown);
 	runner_set_link(s->runner, link);
+}
+
+/* Masters that come and go fast must not flood the Event Server. */
+static void
+register_connections(struct iec104_slave *s)
+{
+	struct monotime now = monotime_now();
+
+	if (s->listed_since.ns == 0 || monotime_diff_ms(now, s->listed_since) >= 1000) {
+		s->listed_since = now;
+		s->listed = 0;
+	}
+	if (ev_is_active(&s->late))
+		return;
+	if (s->listed++ < LISTED_A_SECOND) {
+		register_list(s);
+		return;
+	}
+	ev_timer_set(&s->late, LATE_MS / 1000., 0.);
+	ev_timer_start(s->loop, &s->late);
+}
+
+static void
+on_late(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop, (void)revents;
+	register_list(w->data);
 }
 
 static void
@@ -248,6 +277,10 @@ on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 	struct slave_address remote;
 
 	(void)revents;
+	if (runner_congested(s->runner)) {
+		ev_io_stop(loop, w); /* until slave_on_credit() */
+		return;
+	}
 	for (int i = 0; i < ACCEPT_BURST; i++) {
 		struct sockaddr_storage ss = { 0 };
 		socklen_t len = sizeof(ss);
@@ -453,6 +486,8 @@ slave_on_credit(void *device)
 
 	for (size_t i = 0; i < s->conn_count; i++)
 		iec104_conn_resume(&s->conns[i]->conn);
+	if (s->listen_fd >= 0 && !ev_is_active(&s->accept_pause))
+		ev_io_start(s->loop, &s->acceptable);
 }
 
 static void
@@ -460,6 +495,7 @@ close_all(struct iec104_slave *s)
 {
 	ev_io_stop(s->loop, &s->acceptable);
 	ev_timer_stop(s->loop, &s->accept_pause);
+	ev_timer_stop(s->loop, &s->late);
 	ev_prepare_stop(s->loop, &s->flusher);
 	fd_close(s->listen_fd);
 	s->listen_fd = -1;
@@ -475,7 +511,7 @@ slave_stop(void *device)
 	runner_cancel(s->runner, s->open_id);
 	iec104_files_stop(&s->files);
 	close_all(s);
-	register_connections(s);
+	register_list(s);
 }
 
 static void
@@ -583,8 +619,9 @@ init_watchers(struct iec104_slave *s)
 	s->listen_fd = -1;
 	ev_io_init(&s->acceptable, on_acceptable, -1, EV_READ);
 	ev_timer_init(&s->accept_pause, on_accept_pause, 0., 0.);
+	ev_timer_init(&s->late, on_late, 0., 0.);
 	ev_prepare_init(&s->flusher, on_flush);
-	s->acceptable.data = s->accept_pause.data = s->flusher.data = s;
+	s->acceptable.data = s->accept_pause.data = s->flusher.data = s->late.data = s;
 	s->objects = runner_counter(s->runner, "objects");
 	s->ignored = runner_counter(s->runner, "ignored");
 	s->refused = runner_counter(s->runner, "refused");

@@ -62,7 +62,10 @@ struct iec104_slave {
 	int listen_fd; /* -1: none */
 	ev_io acceptable;
 	ev_timer accept_pause; /* after a failure to accept */
-	ev_prepare flusher;    /* writes what a turn of the loop queued */
+	ev_timer late;	       /* the 'connections' event that was put off */
+	struct monotime listed_since;
+	uint32_t listed;    /* 'connections' events in this second */
+	ev_prepare flusher; /* writes what a turn of the loop queued */
 	struct limit event_limit, input_limit, link_limit, info_limit;
 	uint64_t *objects, *refused, *ignored, *accepted;
 };

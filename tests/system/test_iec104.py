@@ -210,6 +210,17 @@ class Slave(unittest.TestCase):
         found = gate.find('connections')
         return found[-1].payload.data if found else None
 
+    def end(self, gate, peer):
+        """Closes it and waits until the slave has said so."""
+        port = peer.sock.getsockname()[1]
+        peer.close()
+
+        def seen():
+            lists = [[r['remote']['port'] for r in e.payload.data] for e in gate.find('connections')]
+            return any(port in ports for ports in lists) and port not in lists[-1]
+
+        gate.server.wait(seen)
+
     def test_connections_event(self):
         with self.gate([]) as gate:
             gate.server.wait(lambda: self.connections(gate) == [])
@@ -230,8 +241,7 @@ class Slave(unittest.TestCase):
             b = self.connect(start=False)
             b.expect_end()
             b.close()
-            a.close()
-            gate.server.wait(lambda: self.connections(gate) == [])
+            self.end(gate, a)
             self.connect().close()
 
     def test_bound_of_connections(self):
@@ -240,11 +250,23 @@ class Slave(unittest.TestCase):
             more = self.connect(start=False)
             more.expect_end()
             gate.wait_log('one more than max_connections')
-            self.assertEqual(len(self.connections(gate)), 200)
+            gate.server.wait(lambda: len(self.connections(gate)) == 200)
             for peer in peers:
                 peer.close()
             gate.server.wait(lambda: self.connections(gate) == [])
             self.connect().close()
+
+    def test_masters_that_come_and_go(self):
+        with self.gate([]) as gate:
+            pid = gate.runners()
+            for _ in range(500):
+                self.connect(start=False).close()
+            last = self.connect()
+            port = last.sock.getsockname()[1]
+            gate.server.wait(lambda: [r['remote']['port'] for r in self.connections(gate)] == [port])
+            self.assertLess(len(gate.find('connections')), 200)
+            self.assertEqual(gate.runners(), pid)
+            last.close()
 
     def test_remote_hosts(self):
         with self.gate([], remote_hosts=['127.0.0.2']):
@@ -292,15 +314,13 @@ class Slave(unittest.TestCase):
             got = [peer.expect(1, 3).address for _ in range(3)]
             self.assertEqual(got, [0, 1, 2])
             peer.expect_silence(0.1)
-            peer.close()  # nothing was acknowledged
-            gate.server.wait(lambda: self.connections(gate) == [])
+            self.end(gate, peer)  # nothing was acknowledged
             peer = self.connect()
             self.assertEqual([peer.expect(1, 3).address for _ in range(3)], [0, 1, 2])
             peer.raw(s(2))  # the first two were
             peer.raw(u(TESTFR_ACT))
             peer.expect_u(TESTFR_CON)
-            peer.close()
-            gate.server.wait(lambda: self.connections(gate) == [])
+            self.end(gate, peer)
             peer = self.connect()
             self.assertEqual(peer.expect(1, 3).address, 2)
             peer.acknowledge()
