@@ -193,6 +193,17 @@ rx_skip(struct ft12_rx *rx)
 	rx->lost = true;
 }
 
+/* Whether E5 at the head is a frame: not amid garbage, nor the first byte of it. */
+static bool
+single_is_frame(const struct ft12_rx *rx)
+{
+	const uint8_t *next = rx->buf + rx->head + 1;
+
+	if (rx->lost)
+		return false;
+	return rx->len == 1 || *next == START_FIXED || *next == START_VARIABLE || *next == SINGLE;
+}
+
 enum dec
 ft12_rx_next(struct ft12_rx *rx, struct ft12_frame *f)
 {
@@ -201,7 +212,7 @@ ft12_rx_next(struct ft12_rx *rx, struct ft12_frame *f)
 		enum dec dec = ft12_decode(&rx->params, rx->buf + rx->head, rx->len, f, &size);
 		if (dec == DEC_MORE)
 			return DEC_MORE;
-		if (dec == DEC_BAD || (f->kind == FT12_SINGLE && rx->lost)) {
+		if (dec == DEC_BAD || (f->kind == FT12_SINGLE && !single_is_frame(rx))) {
 			rx_skip(rx);
 			continue;
 		}

@@ -76,8 +76,8 @@ int ft12_encode(
 enum dec ft12_decode(
     const struct ft12_params *p, const void *bytes, size_t len, struct ft12_frame *f, size_t *size);
 
-/* The receiver: finds frames among garbage. After garbage a lone E5 is not believed until a frame
- * or a gap has been seen, because a damaged frame may hold any byte. */
+/* The receiver: finds frames among garbage. E5 is believed where a frame may begin and nothing but
+ * another frame follows, not among garbage: a damaged frame may hold any byte. */
 struct ft12_rx {
 	struct ft12_params params;
 	uint8_t buf[FT12_RX_SIZE];

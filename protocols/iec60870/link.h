@@ -112,7 +112,8 @@ enum link_phase {
 	LINK_WAITING,	   /* for the answer */
 	LINK_SETTLING,	   /* REQUEST STATUS waits to be sent after a repeated request */
 	LINK_SETTLE_WAIT,  /* everything but its answer is ignored */
-	LINK_SETTLE_QUIET, /* the same for response_ms, where several status answers may come */
+	LINK_SETTLE_QUIET, /* the same for twice response_ms, where several status answers may come
+			    */
 };
 
 struct link_station {

@@ -237,7 +237,7 @@ station_down(struct link *l, int index, const char *reason, struct monotime now)
 static void
 settle_quietly(struct link *l, struct monotime now)
 {
-	l->deadline = monotime_add_ms(now, l->stations[l->cur].conf.response_ms);
+	l->deadline = monotime_add_ms(now, 2 * l->stations[l->cur].conf.response_ms);
 	l->phase = LINK_SETTLE_QUIET;
 }
 

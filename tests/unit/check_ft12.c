@@ -202,6 +202,10 @@ START_TEST(single_character_is_believed_at_a_boundary_only)
 	ck_assert_int_eq(f.kind, FT12_PRIMARY);
 	ck_assert_int_eq(ft12_rx_next(&rx, &f), DEC_OK);
 	ck_assert_int_eq(f.kind, FT12_SINGLE);
+	/* The rest of a frame that was torn apart, beginning with E5. */
+	ft12_rx_put(&rx, "\xe5\x01\x02", 3);
+	ck_assert_int_eq(ft12_rx_next(&rx, &f), DEC_MORE);
+	ck_assert_uint_eq(rx.garbage, sizeof(damaged) + 3);
 }
 END_TEST
 
