@@ -73,11 +73,18 @@ end_batch(struct runner *r)
 	if (r->batch_count == 0)
 		return;
 	if (r->waiting.len || !send_batch(r, buffer_data(&r->batch), r->batch.len, r->batch_count)) {
+		size_t before = r->waiting.len;
 		buffer_append(&r->waiting, head, sizeof(head));
 		buffer_append(&r->waiting, buffer_data(&r->batch), r->batch.len);
-		if (buffer_failed(&r->waiting))
+		if (buffer_failed(&r->waiting)) {
+			/* The end flushes too: nothing may be left to fail again. */
+			r->waiting.failed = false;
+			buffer_truncate(&r->waiting, before);
+			buffer_reset(&r->batch);
+			r->batch_count = 0;
 			runner_fail(r, "registered more than %d bytes of events without credit",
 			    RUNNER_MAX_WAITING);
+		}
 	}
 	buffer_reset(&r->batch);
 	r->batch_count = 0;

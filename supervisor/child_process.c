@@ -29,7 +29,8 @@ config_memfd(const struct child *c)
 	config_device_json(c->conf, &b);
 	int fd = buffer_failed(&b) ? -1 : memfd_create("config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd >= 0 &&
-	    (write(fd, buffer_data(&b), b.len) != (ssize_t)b.len ||
+	    /* Its position stays at the start, for those who read. */
+	    (pwrite(fd, buffer_data(&b), b.len, 0) != (ssize_t)b.len ||
 		fcntl(fd, F_ADD_SEALS,
 		    F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)) {
 		fd_close(fd);

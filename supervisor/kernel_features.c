@@ -41,7 +41,8 @@ refuse_strict(const struct config *config)
 		if (!is_strict(&config->devices[i]))
 			continue;
 		log_write(LOG_LEVEL_ERROR, config->devices[i].name, "sandbox_missing",
-		    "its sandbox is to be strict, and this kernel has no system call filters (seccomp)");
+		    "its sandbox is to be strict, and this kernel has no system call filters "
+		    "(seccomp)");
 		result = -1;
 	}
 	return result;
@@ -61,7 +62,8 @@ kernel_features_check(const struct kernel_features *k, const struct config *conf
 		    "Landlock of ABI %d covers no %s: seccomp alone does", k->landlock_abi,
 		    k->landlock_abi < 4 ? "TCP ports and no signals" : "signals");
 	if (!k->pidfd) {
-		log_write(LOG_LEVEL_ERROR, NULL, "kernel", "this kernel has no pidfd_open (Linux 5.3)");
+		log_write(
+		    LOG_LEVEL_ERROR, NULL, "kernel", "this kernel has no pidfd_open (Linux 5.3)");
 		return -1;
 	}
 	return k->seccomp ? 0 : refuse_strict(config);

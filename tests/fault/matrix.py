@@ -200,7 +200,7 @@ def run(quick, report):
         calm = measure_calm(site)
         figures = {'calm': calm}
         figures['kill_to_false_ms'], figures['kill_to_true_ms'] = measure_kills(site)
-        rows = []
+        rows, begin = [], now()
         wanted = [n for n in names(quick) if not (SANITIZED and (n in DENIED or n in (
             'old-abi', 'x32', 'stat', 'oom')))]
         for name in wanted:
@@ -212,9 +212,10 @@ def run(quick, report):
             if site.process.poll() is not None:
                 row['problems'].append('gatewayd ended')
                 return rows, figures
+        # All of the neighbours' events from the first misdeed to the last.
+        figures['p99_ms'] = percentile(delays(site, begin, now()), 0.99)
         site.renew(VICTIM)
         time.sleep(0.5)
         figures['after'] = measure_calm(site)
         figures['worst_p99_ms'] = max(r['p99_ms'] for r in rows)
-        figures['median_p99_ms'] = percentile([r['p99_ms'] for r in rows], 0.5)
         return rows, figures

@@ -261,6 +261,58 @@ def killed_it_takes_the_built_in_event_server_along(quick):
         return f'3 processes gone; the second start ran in {now() - t:.1f} s, enabled as before'
 
 
+def sigterm_reaches_the_built_in_event_server(quick):
+    """The last thing that it keeps of each device is 'running' false."""
+    for _ in range(3 if quick else 10):
+        with gatewayd.Gateway({'devices': [gatewayd.probe('p1'), gatewayd.probe('p2')]}) as g:
+            g.enable('p1', 'p2')
+            g.wait_state(['p1', 'p2'], 'running')
+            if g.stop() != 0:
+                raise AssertionError('exit code')
+            path = os.path.join(g.dir, 'check')
+            server = subprocess.Popen([os.path.join(BUILD, 'gateway-eventd'), '--unix', path,
+                                       '--data', g.state], stderr=subprocess.DEVNULL)
+            try:
+                wait(lambda: os.path.exists(path), 'gateway-eventd')
+                with eventer.EventerClient(path=path) as client:
+                    events = client.query_latest(['gateway/gw/?/?/gateway/running',
+                                                  'gateway/?/?/gateway/running']).events
+            finally:
+                server.terminate()
+                server.wait()
+            if len(events) != 2 or any(e.payload.data for e in events):
+                raise AssertionError(f'kept: {events}')
+    return 'kept: running false of each'
+
+
+def deaths_at_the_start_and_at_the_end(quick):
+    devices = [{'misdeed': 'never-ready'}, {'misdeed': 'hang', 'at': 'stop'},
+               {'misdeed': 'segv', 'at': 'create'}, {'misdeed': 'exit-78', 'at': 'create'},
+               {'misdeed': 'hang', 'at': 'create'}, {'misdeed': 'oom', 'at': 'start'},
+               {'misdeed': 'ready-twice', 'at': 'start'}, {'misdeed': 'wrong-phase', 'at': 'create'},
+               {}]
+    limits = {'start_ms': 800, 'ping_ms': 500, 'stop_ms': 500}
+    with Site(len(devices), device=lambda i: {'limits': limits, **devices[i]},
+              wait_up=False) as site:
+        site.wait_running(['d1', 'd8'])
+        for name, cause in (('d0', 'never ready'), ('d2', 'SIGSEGV|exit code 1'),
+                            ('d4', 'never ready'), ('d5', 'out of memory'),
+                            ('d6', 'protocol violation'), ('d7', 'protocol violation')):
+            for _ in range(2):
+                wait(lambda: site.line(f'{name}: runner .* died .*({cause})'), f'{name}: {cause}')
+        wait(lambda: site.state('d3') == 'failed', 'd3 failed')
+        t = now()
+        site.tell('d1', 'enable', False)
+        wait(lambda: site.line('d1: runner .* died .*never stopped', t), 'never stopped')
+        took = now() - t
+        wait(lambda: site.word('d1', 'running', False, t), 'd1: running false')
+        # Dead again and again: later each time.
+        wait(lambda: site.state('d2') == 'backoff', 'd2 waits')
+        if len({x[1] for x in site.server.ticks['d8']}) != 1:
+            raise AssertionError('the neighbour was restarted')
+        return f'never stopped: killed after {took * 1e3:.0f} ms of 500'
+
+
 def sigterm_is_an_orderly_end(quick):
     with Site(10) as site:
         t = now()
@@ -429,6 +481,8 @@ CASES = [event_server_ends_in_mid_frame, event_server_sends_garbage, event_serve
          event_server_answers_with_100000_events, event_server_floods_one_device,
          name_resolution_hangs, no_descriptors_left, no_memory_left, the_log_is_full,
          nobody_reads_the_log, killed_it_leaves_no_runner,
-         killed_it_takes_the_built_in_event_server_along, sigterm_is_an_orderly_end,
+         killed_it_takes_the_built_in_event_server_along,
+         sigterm_reaches_the_built_in_event_server, deaths_at_the_start_and_at_the_end,
+         sigterm_is_an_orderly_end,
          sigterm_waits_for_nobody_for_ever, started_without_standard_descriptors,
          control_clients_say_nothing, two_hundred_runners, as_an_unprivileged_user, the_kernel_says_what_is_in_force]

@@ -47,11 +47,14 @@ END_TEST
 
 START_TEST(what_is_missing_is_named)
 {
-	ck_assert_int_eq(check((struct kernel_features){ true, 0, true }, CONFIG_SANDBOX_STRICT), 0);
+	ck_assert_int_eq(
+	    check((struct kernel_features){ true, 0, true }, CONFIG_SANDBOX_STRICT), 0);
 	ck_assert_ptr_nonnull(strstr(lines, "no Landlock"));
-	ck_assert_int_eq(check((struct kernel_features){ true, 2, true }, CONFIG_SANDBOX_STRICT), 0);
+	ck_assert_int_eq(
+	    check((struct kernel_features){ true, 2, true }, CONFIG_SANDBOX_STRICT), 0);
 	ck_assert_ptr_nonnull(strstr(lines, "ABI 2 covers no TCP ports and no signals"));
-	ck_assert_int_eq(check((struct kernel_features){ true, 4, true }, CONFIG_SANDBOX_STRICT), 0);
+	ck_assert_int_eq(
+	    check((struct kernel_features){ true, 4, true }, CONFIG_SANDBOX_STRICT), 0);
 	ck_assert_ptr_nonnull(strstr(lines, "ABI 4 covers no signals"));
 	ck_assert_int_eq(check((struct kernel_features){ true, 7, false }, CONFIG_SANDBOX_OFF), -1);
 	ck_assert_ptr_nonnull(strstr(lines, "pidfd"));

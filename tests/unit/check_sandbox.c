@@ -131,7 +131,8 @@ died_denied(int status, const char *name)
 
 START_TEST(ordinary_work_goes_on)
 {
-	ck_assert_int_eq(WEXITSTATUS(in_sandbox(IPC_SANDBOX_STRICT, false, do_ordinary_things)), 42);
+	ck_assert_int_eq(
+	    WEXITSTATUS(in_sandbox(IPC_SANDBOX_STRICT, false, do_ordinary_things)), 42);
 	ck_assert_str_eq(said, "");
 }
 END_TEST
@@ -163,7 +164,8 @@ START_TEST(a_tty_is_for_those_who_planned_one)
 	ck_assert_int_eq(WEXITSTATUS(in_sandbox(IPC_SANDBOX_STRICT, true, set_termios)), 42);
 	if (!SANITIZED) {
 		ck_assert(died_denied(in_sandbox(IPC_SANDBOX_STRICT, false, set_termios), "ioctl"));
-		ck_assert(died_denied(in_sandbox(IPC_SANDBOX_STRICT, true, fill_terminal_input), "ioctl"));
+		ck_assert(died_denied(
+		    in_sandbox(IPC_SANDBOX_STRICT, true, fill_terminal_input), "ioctl"));
 	}
 	close(tty_fd);
 	close(other);
@@ -173,7 +175,8 @@ END_TEST
 START_TEST(memory_has_a_limit)
 {
 	if (!SANITIZED)
-		ck_assert_int_eq(WEXITSTATUS(in_sandbox(IPC_SANDBOX_STRICT, false, use_memory)), 42);
+		ck_assert_int_eq(
+		    WEXITSTATUS(in_sandbox(IPC_SANDBOX_STRICT, false, use_memory)), 42);
 }
 END_TEST
 
