@@ -29,10 +29,25 @@ CORES = sorted(os.sched_getaffinity(0))
 OUTSIDE, GATEWAY = CORES[0], CORES[1 % len(CORES)]
 
 
+ahead = ["nice", "-n", "-15"]
+
+
+@contextlib.contextmanager
+def realtime():
+    """Processes that are started inside run under SCHED_FIFO: for latencies, which are to be the gateway's and not
+    those of what else the machine does."""
+    global ahead
+    before, ahead = ahead, ["chrt", "-f", "1"]
+    try:
+        yield
+    finally:
+        ahead = before
+
+
 def popen(argv, core, **kwargs):
     """Pinned, and ahead of what else the machine does, where that is permitted."""
-    nice = ["nice", "-n", "-15"] if os.geteuid() == 0 else []
-    return subprocess.Popen([*nice, "taskset", "-c", str(core), *map(str, argv)], **kwargs)
+    prefix = ahead if os.geteuid() == 0 else []
+    return subprocess.Popen([*prefix, "taskset", "-c", str(core), *map(str, argv)], **kwargs)
 
 
 def wait(condition, what, seconds=WAIT_S):

@@ -1,5 +1,6 @@
 """The rows. Each is measured in several windows of one life of the gateway, or in several lives."""
 
+import json
 import pathlib
 import shutil
 import subprocess
@@ -27,6 +28,13 @@ def floor(registers, core):
         device.close()
         FLOOR[registers, core] = bench.median(samples)
     return FLOOR[registers, core]
+
+
+def relayed():
+    """Latencies of the bare way between the same cores: TCP, a process, a seqpacket socket, a process, TCP."""
+    argv = [bench.TOOLS / "relay", bench.OUTSIDE, bench.GATEWAY, 200 if bench.QUICK else 1000, 1100]
+    age = json.loads(bench.popen(argv, bench.OUTSIDE, stdout=subprocess.PIPE, text=True).communicate()[0])
+    return {"floor p50 us": age["p50"], "floor p99 us": age["p99"]}
 
 
 def still(core):
@@ -76,11 +84,14 @@ def modbus_changing(side):
 def modbus_change(side):
     """The device's answer with a new value, to its event at the sink; polled every 2 ms."""
 
+    with bench.realtime():
+        bare = relayed()
+
     def figures(w):
         age = w.sink["age"]
-        return {"p50 us": age["p50"], "p99 us": age["p99"], "max us": age["max"]}
+        return {"p50 us": age["p50"], "p99 us": age["p99"], "max us": age["max"], **bare}
 
-    with Scene(side, ("modbus_device", "stamp"), [modbus("m", 4, 0.002, 64)], "modbus") as s:
+    with bench.realtime(), Scene(side, ("modbus_device", "stamp"), [modbus("m", 4, 0.002, 64)], "modbus") as s:
         return s.windows(figures)
 
 
@@ -98,7 +109,7 @@ def writes(scene, kind, event_type):
 @row("modbus-write-to-wire", {"p99 us - request": 500})
 def modbus_write(side):
     """A write event to the request at the device, while 1,000 registers are polled without a pause."""
-    with Scene(side, ("modbus_device", "still"), [modbus("m", 1000, writable=True)]) as s:
+    with bench.realtime(), Scene(side, ("modbus_device", "still"), [modbus("m", 1000, writable=True)]) as s:
         time.sleep(0.3)
         w = s.window(0.3)
         request = w.seconds * 1e6 / w.device["requests"]
@@ -145,11 +156,12 @@ row("iec104-single-22", {"cpu us/event": 1.5, "events/s": (">=", 400000)})(inges
 )
 def iec104_command(side):
     """A command event to the ASDU at the slave, and to the event of its confirmation at the sink."""
-    with Scene(side, ("iec104_device", 36, 0), [iec104("s")], "iec") as s:
-        time.sleep(0.3)
+    with bench.realtime(), Scene(side, ("iec104_device", 36, 0), [iec104("s")], "iec") as s:
+        bare = relayed()
         ages = writes(s, "iec", "gateway/iec104_master/s/system/command/bitstring/1/1")
         return [
             {
+                **bare,
                 "wire p50 us": d["age"]["p50"],
                 "wire p99 us": d["age"]["p99"],
                 "round trip p50 us": k["age"]["p50"],
