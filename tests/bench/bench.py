@@ -10,6 +10,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -181,7 +182,7 @@ class Scene:
     def __init__(self, side, device, devices, mode="count", core=OUTSIDE):
         self.stack = contextlib.ExitStack()
         try:
-            self.sink = self._enter(Tool("sink"))
+            self.sink = self._enter(Tool("sink", 100))
             self.device = self._enter(Tool(*device, core=core))
             conf = {
                 "type": "gateway",
@@ -301,6 +302,50 @@ def modbus(name, registers, interval=0, bits=16, writable=False):
         }
 
     return conf
+
+
+def modbus_slave(name, port):
+    data = [
+        {
+            "name": f"d{i}",
+            "device_id": 1,
+            "data_type": "HOLDING_REGISTER",
+            "start_address": i,
+            "bit_offset": 0,
+            "bit_count": 16,
+        }
+        for i in range(100)
+    ]
+
+    def conf(_):
+        return {
+            "module": "hat.gateway.devices.modbus.slave",
+            "name": name,
+            "modbus_type": "TCP",
+            "transport": {
+                "type": "TCP",
+                "local_host": "127.0.0.1",
+                "local_port": port,
+                "remote_hosts": None,
+                "max_connections": None,
+                "response_timeout": 5,
+                "keep_alive_timeout": None,
+            },
+            "data": data,
+        }
+
+    return conf
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def accepts(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
 
 
 def iec104(name):

@@ -8,7 +8,7 @@ import tempfile
 import time
 
 import bench
-from bench import Scene, Tool, iec104, modbus, row
+from bench import Scene, Tool, iec104, modbus, modbus_slave, row
 
 FLOOR = {}
 
@@ -62,6 +62,47 @@ row("modbus-still", {"runner x floor": 1.6})(still(bench.OUTSIDE))
 row("modbus-still-one-core", {"runner x floor": 1.6})(still(bench.GATEWAY))
 
 
+def masters(port, count):
+    """Requests per second in each window, of so many masters at once, each asking as soon as it is answered."""
+    client = Tool("pingpong", port, 10, count)
+    samples = []
+    for _ in range(bench.WINDOWS):
+        a, start = client.ask()["requests"], time.monotonic()
+        time.sleep(bench.WINDOW_S)
+        samples.append((client.ask()["requests"] - a) / (time.monotonic() - start))
+    client.close()
+    return samples
+
+
+def libmodbus(count):
+    """The same of libmodbus's own slave on the gateway's core."""
+    sim = bench.BUILD / "tests" / "lib" / "modbus-sim"
+    process = bench.popen([sim, "--period", "0"], bench.GATEWAY, stdout=subprocess.PIPE, text=True)
+    figures = masters(int(process.stdout.readline()), count)
+    process.terminate()
+    process.wait()
+    return bench.median(figures)
+
+
+def slave(count):
+    def measure(side):
+        port = bench.free_port()
+        theirs = libmodbus(count)
+        with Scene(side, ("modbus_device", "still"), [modbus_slave("s", port)]) as s:
+            bench.wait(lambda: bench.accepts(port), "the slave listens")
+            before, start = s.gateway.cpu(), time.monotonic()
+            rates = masters(port, count)
+            cpu = sum(s.gateway.cpu()) - sum(before)
+            share = cpu / 1e3 / (bench.median(rates) * (time.monotonic() - start))
+            return [{"requests/s": r, "x libmodbus": r / theirs, "cpu us/request": share} for r in rates]
+
+    return measure
+
+
+row("modbus-slave-1", {"x libmodbus": (">=", 0.9)})(slave(1))
+row("modbus-slave-100", {"x libmodbus": (">=", 0.9)})(slave(100))
+
+
 @row("modbus-changing", {"cpu us/event": 2.0})
 def modbus_changing(side):
     """A hundred registers a request, each changing each time."""
@@ -95,13 +136,16 @@ def modbus_change(side):
         return s.windows(figures)
 
 
-def writes(scene, kind, event_type):
+def writes(scene, kind, event_type, gap_us):
     """Sends commands, some of them in each window, and returns their ages at the device and the sink."""
-    count, gap_us, samples = 200 if bench.QUICK else 1000, 1100, []
+    counter = {"modbus": "writes", "iec": "commands"}[kind]
+    count = int(bench.WINDOW_S * 1e6 / gap_us)
+    samples = []
     for _ in range(bench.WINDOWS):
-        scene.device.ask(), scene.sink.ask()
+        before = scene.device.ask()[counter]
         scene.sink.ask(f"notify {kind} {count} {gap_us} {event_type}")
-        time.sleep(count * gap_us / 1e6 + 0.05)
+        bench.wait(lambda: scene.device.ask("count")[counter] - before >= count, "all commands on the wire")
+        time.sleep(0.05)
         samples.append((scene.device.ask(), scene.sink.ask()))
     return samples
 
@@ -113,7 +157,7 @@ def modbus_write(side):
         time.sleep(0.3)
         w = s.window(0.3)
         request = w.seconds * 1e6 / w.device["requests"]
-        ages = writes(s, "modbus", "gateway/modbus_master/m/system/remote_device/1/write/w")
+        ages = writes(s, "modbus", "gateway/modbus_master/m/system/remote_device/1/write/w", 5000)
         return [
             {
                 "p50 us": d["age"]["p50"],
@@ -158,7 +202,7 @@ def iec104_command(side):
     """A command event to the ASDU at the slave, and to the event of its confirmation at the sink."""
     with bench.realtime(), Scene(side, ("iec104_device", 36, 0), [iec104("s")], "iec") as s:
         bare = relayed()
-        ages = writes(s, "iec", "gateway/iec104_master/s/system/command/bitstring/1/1")
+        ages = writes(s, "iec", "gateway/iec104_master/s/system/command/bitstring/1/1", 1100)
         return [
             {
                 **bare,
