@@ -156,7 +156,7 @@ fault: all test-tools
 BENCH_TOOLS := $(patsubst %.c,$(B)/%,$(filter-out tests/bench/tool.c,$(wildcard tests/bench/*.c)))
 $(BENCH_TOOLS): %: %.o $(B)/tests/bench/tool.o $(TEST_ARCHIVES)
 	$(LINK) $< $(B)/tests/bench/tool.o -Wl,--start-group $(TEST_ARCHIVES) -Wl,--end-group $(TEST_LIBS)
-bench: all $(BENCH_TOOLS)
+bench: all $(BENCH_TOOLS) $(B)/tests/lib/modbus-sim
 	@BUILD=$(B) tests/bench/run
 
 soak: all test-tools

@@ -212,6 +212,10 @@ bool child_is_flood(
 /* child.c */
 void child_on_message(void *arg, const struct ipc_header *h, const msgpack_object *body, int fd,
     size_t len);
+
+/* child_events.c: used by child.c. */
 void child_on_register(void *arg, const void *body, size_t len);
+/* What child->events holds as a page of a query's answer. */
+void child_send_query_page(struct child *c, uint32_t id, bool more);
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/number.h"
 #include "device-runners/modbus/client.h"
 #include "device-runners/modbus/conf.h"
 #include "device-runners/modbus/line.h"
@@ -99,7 +100,7 @@ unit_text(const struct remote *r)
 {
 	struct unit_text t;
 
-	snprintf(t.text, sizeof(t.text), "%u", r->conf->unit);
+	*number_put_uint(t.text, r->conf->unit) = '\0';
 	return t;
 }
 
@@ -112,6 +113,16 @@ on_remote_status(void *arg, const struct remote *r)
 	register_text(arg, type, 4, remote_status_name(r->status));
 }
 
+/* Of names of ours, for which RESULT_TEXT has room. */
+static char *
+put_text(char *p, const char *text)
+{
+	size_t len = strlen(text);
+
+	memcpy(p, text, len);
+	return p + len;
+}
+
 static void
 on_remote_read(void *arg, const struct remote *r, const struct conf_data *d, const char *result,
     const char *cause, const uint8_t *value)
@@ -119,17 +130,16 @@ on_remote_read(void *arg, const struct remote *r, const struct conf_data *d, con
 	struct master *m = arg;
 	struct unit_text unit = unit_text(r);
 	const char *const type[] = { "gateway", "remote_device", unit.text, "read", d->name };
-	char json[RESULT_TEXT + MODBUS_MAX_VALUE_TEXT], digits[MODBUS_MAX_VALUE_TEXT];
-	int n;
+	char json[RESULT_TEXT + MODBUS_MAX_VALUE_TEXT];
+	char *p = put_text(put_text(json, "{\"result\":\""), result);
 
 	if (value) {
-		modbus_value_format(value, d->bits, digits);
-		n = snprintf(json, sizeof(json),
-		    "{\"result\":\"%s\",\"value\":%s,\"cause\":\"%s\"}", result, digits, cause);
-	} else {
-		n = snprintf(json, sizeof(json), "{\"result\":\"%s\"}", result);
+		p = put_text(p, "\",\"value\":");
+		p += modbus_value_format(value, d->bits, p);
+		p = put_text(put_text(p, ",\"cause\":\""), cause);
 	}
-	runner_register(m->runner, type, 5, NULL, json, (size_t)n);
+	p = put_text(p, "\"}");
+	runner_register(m->runner, type, 5, NULL, json, (size_t)(p - json));
 }
 
 static void

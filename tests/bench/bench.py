@@ -10,6 +10,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -29,10 +30,25 @@ CORES = sorted(os.sched_getaffinity(0))
 OUTSIDE, GATEWAY = CORES[0], CORES[1 % len(CORES)]
 
 
+ahead = ["nice", "-n", "-15"]
+
+
+@contextlib.contextmanager
+def realtime():
+    """Processes that are started inside run under SCHED_FIFO: for latencies, which are to be the gateway's and not
+    those of what else the machine does."""
+    global ahead
+    before, ahead = ahead, ["chrt", "-f", "1"]
+    try:
+        yield
+    finally:
+        ahead = before
+
+
 def popen(argv, core, **kwargs):
     """Pinned, and ahead of what else the machine does, where that is permitted."""
-    nice = ["nice", "-n", "-15"] if os.geteuid() == 0 else []
-    return subprocess.Popen([*nice, "taskset", "-c", str(core), *map(str, argv)], **kwargs)
+    prefix = ahead if os.geteuid() == 0 else []
+    return subprocess.Popen([*prefix, "taskset", "-c", str(core), *map(str, argv)], **kwargs)
 
 
 def wait(condition, what, seconds=WAIT_S):
@@ -166,7 +182,7 @@ class Scene:
     def __init__(self, side, device, devices, mode="count", core=OUTSIDE):
         self.stack = contextlib.ExitStack()
         try:
-            self.sink = self._enter(Tool("sink"))
+            self.sink = self._enter(Tool("sink", 100))
             self.device = self._enter(Tool(*device, core=core))
             conf = {
                 "type": "gateway",
@@ -286,6 +302,50 @@ def modbus(name, registers, interval=0, bits=16, writable=False):
         }
 
     return conf
+
+
+def modbus_slave(name, port):
+    data = [
+        {
+            "name": f"d{i}",
+            "device_id": 1,
+            "data_type": "HOLDING_REGISTER",
+            "start_address": i,
+            "bit_offset": 0,
+            "bit_count": 16,
+        }
+        for i in range(100)
+    ]
+
+    def conf(_):
+        return {
+            "module": "hat.gateway.devices.modbus.slave",
+            "name": name,
+            "modbus_type": "TCP",
+            "transport": {
+                "type": "TCP",
+                "local_host": "127.0.0.1",
+                "local_port": port,
+                "remote_hosts": None,
+                "max_connections": None,
+                "response_timeout": 5,
+                "keep_alive_timeout": None,
+            },
+            "data": data,
+        }
+
+    return conf
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def accepts(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
 
 
 def iec104(name):

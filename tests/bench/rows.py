@@ -1,5 +1,6 @@
 """The rows. Each is measured in several windows of one life of the gateway, or in several lives."""
 
+import json
 import pathlib
 import shutil
 import subprocess
@@ -7,7 +8,7 @@ import tempfile
 import time
 
 import bench
-from bench import Scene, Tool, iec104, modbus, row
+from bench import Scene, Tool, iec104, modbus, modbus_slave, row
 
 FLOOR = {}
 
@@ -27,6 +28,13 @@ def floor(registers, core):
         device.close()
         FLOOR[registers, core] = bench.median(samples)
     return FLOOR[registers, core]
+
+
+def relayed():
+    """Latencies of the bare way between the same cores: TCP, a process, a seqpacket socket, a process, TCP."""
+    argv = [bench.TOOLS / "relay", bench.OUTSIDE, bench.GATEWAY, 200 if bench.QUICK else 1000, 1100]
+    age = json.loads(bench.popen(argv, bench.OUTSIDE, stdout=subprocess.PIPE, text=True).communicate()[0])
+    return {"floor p50 us": age["p50"], "floor p99 us": age["p99"]}
 
 
 def still(core):
@@ -54,6 +62,47 @@ row("modbus-still", {"runner x floor": 1.6})(still(bench.OUTSIDE))
 row("modbus-still-one-core", {"runner x floor": 1.6})(still(bench.GATEWAY))
 
 
+def masters(port, count):
+    """Requests per second in each window, of so many masters at once, each asking as soon as it is answered."""
+    client = Tool("pingpong", port, 10, count)
+    samples = []
+    for _ in range(bench.WINDOWS):
+        a, start = client.ask()["requests"], time.monotonic()
+        time.sleep(bench.WINDOW_S)
+        samples.append((client.ask()["requests"] - a) / (time.monotonic() - start))
+    client.close()
+    return samples
+
+
+def libmodbus(count):
+    """The same of libmodbus's own slave on the gateway's core."""
+    sim = bench.BUILD / "tests" / "lib" / "modbus-sim"
+    process = bench.popen([sim, "--period", "0"], bench.GATEWAY, stdout=subprocess.PIPE, text=True)
+    figures = masters(int(process.stdout.readline()), count)
+    process.terminate()
+    process.wait()
+    return bench.median(figures)
+
+
+def slave(count):
+    def measure(side):
+        port = bench.free_port()
+        theirs = libmodbus(count)
+        with Scene(side, ("modbus_device", "still"), [modbus_slave("s", port)]) as s:
+            bench.wait(lambda: bench.accepts(port), "the slave listens")
+            before, start = s.gateway.cpu(), time.monotonic()
+            rates = masters(port, count)
+            cpu = sum(s.gateway.cpu()) - sum(before)
+            share = cpu / 1e3 / (bench.median(rates) * (time.monotonic() - start))
+            return [{"requests/s": r, "x libmodbus": r / theirs, "cpu us/request": share} for r in rates]
+
+    return measure
+
+
+row("modbus-slave-1", {"x libmodbus": (">=", 0.9)})(slave(1))
+row("modbus-slave-100", {"x libmodbus": (">=", 0.9)})(slave(100))
+
+
 @row("modbus-changing", {"cpu us/event": 2.0})
 def modbus_changing(side):
     """A hundred registers a request, each changing each time."""
@@ -76,21 +125,27 @@ def modbus_changing(side):
 def modbus_change(side):
     """The device's answer with a new value, to its event at the sink; polled every 2 ms."""
 
+    with bench.realtime():
+        bare = relayed()
+
     def figures(w):
         age = w.sink["age"]
-        return {"p50 us": age["p50"], "p99 us": age["p99"], "max us": age["max"]}
+        return {"p50 us": age["p50"], "p99 us": age["p99"], "max us": age["max"], **bare}
 
-    with Scene(side, ("modbus_device", "stamp"), [modbus("m", 4, 0.002, 64)], "modbus") as s:
+    with bench.realtime(), Scene(side, ("modbus_device", "stamp"), [modbus("m", 4, 0.002, 64)], "modbus") as s:
         return s.windows(figures)
 
 
-def writes(scene, kind, event_type):
+def writes(scene, kind, event_type, gap_us):
     """Sends commands, some of them in each window, and returns their ages at the device and the sink."""
-    count, gap_us, samples = 200 if bench.QUICK else 1000, 1100, []
+    counter = {"modbus": "writes", "iec": "commands"}[kind]
+    count = int(bench.WINDOW_S * 1e6 / gap_us)
+    samples = []
     for _ in range(bench.WINDOWS):
-        scene.device.ask(), scene.sink.ask()
+        before = scene.device.ask()[counter]
         scene.sink.ask(f"notify {kind} {count} {gap_us} {event_type}")
-        time.sleep(count * gap_us / 1e6 + 0.05)
+        bench.wait(lambda: scene.device.ask("count")[counter] - before >= count, "all commands on the wire")
+        time.sleep(0.05)
         samples.append((scene.device.ask(), scene.sink.ask()))
     return samples
 
@@ -98,11 +153,11 @@ def writes(scene, kind, event_type):
 @row("modbus-write-to-wire", {"p99 us - request": 500})
 def modbus_write(side):
     """A write event to the request at the device, while 1,000 registers are polled without a pause."""
-    with Scene(side, ("modbus_device", "still"), [modbus("m", 1000, writable=True)]) as s:
+    with bench.realtime(), Scene(side, ("modbus_device", "still"), [modbus("m", 1000, writable=True)]) as s:
         time.sleep(0.3)
         w = s.window(0.3)
         request = w.seconds * 1e6 / w.device["requests"]
-        ages = writes(s, "modbus", "gateway/modbus_master/m/system/remote_device/1/write/w")
+        ages = writes(s, "modbus", "gateway/modbus_master/m/system/remote_device/1/write/w", 5000)
         return [
             {
                 "p50 us": d["age"]["p50"],
@@ -145,11 +200,12 @@ row("iec104-single-22", {"cpu us/event": 1.5, "events/s": (">=", 400000)})(inges
 )
 def iec104_command(side):
     """A command event to the ASDU at the slave, and to the event of its confirmation at the sink."""
-    with Scene(side, ("iec104_device", 36, 0), [iec104("s")], "iec") as s:
-        time.sleep(0.3)
-        ages = writes(s, "iec", "gateway/iec104_master/s/system/command/bitstring/1/1")
+    with bench.realtime(), Scene(side, ("iec104_device", 36, 0), [iec104("s")], "iec") as s:
+        bare = relayed()
+        ages = writes(s, "iec", "gateway/iec104_master/s/system/command/bitstring/1/1", 1100)
         return [
             {
+                **bare,
                 "wire p50 us": d["age"]["p50"],
                 "wire p99 us": d["age"]["p99"],
                 "round trip p50 us": k["age"]["p50"],

@@ -1,6 +1,7 @@
 /*
  * An Event Server that counts, for benchmarks: it says that everything is
- * enabled, and keeps nothing. What it looks at in events is an order:
+ * enabled, that a slave's data d0, d1, .. (as many as the argument says) are 1,
+ * and keeps nothing. What it looks at in events is an order:
  * "mode count" (their number alone), "mode running" (all is decoded, and
  * gateway/running true is counted), "mode modbus" and "mode iec" (values are
  * stamps whose age is kept).
@@ -32,34 +33,55 @@ static struct peer *peers[TOOL_MAX_FDS];
 static int gateway = -1; /* the last that connected */
 static enum mode mode = RUNNING, notify_kind;
 static uint64_t events, messages, bytes, bad, running, notify_left, instance;
+static unsigned long data_count;
 static int64_t running_at;
 static char notify_type[512];
 static struct samples age;
 
-static void
-put_enabled(struct buffer *b, const struct eventer_type *type, size_t *count)
+static struct sbs_str
+content(const struct buffer *b)
 {
-	struct buffer t;
-	struct timestamp now = timestamp_now();
-	struct eventer_payload yes = { .kind = EVENTER_PAYLOAD_JSON, .data = sbs_str("true") };
-	struct eventer_id id = { 1, 1, (int64_t)++instance };
-	struct sbs_str segments[EVENTER_MAX_SEGMENTS];
-	struct buffer rest;
+	return (struct sbs_str){ (const char *)buffer_data(b), b->len };
+}
 
-	if (type->count == 0 || !sbs_str_eq(type->segments[type->count - 1], sbs_str("enable")))
-		return;
-	for (size_t i = 0; i < type->count; i++)
+static void
+put_event(struct buffer *b, const struct sbs_str *segments, size_t count, const char *json)
+{
+	struct eventer_payload payload = { .kind = EVENTER_PAYLOAD_JSON, .data = sbs_str(json) };
+	struct eventer_id id = { 1, 1, (int64_t)++instance };
+	struct timestamp now = timestamp_now();
+	struct buffer type, rest;
+
+	buffer_init(&type, MAX_OUT);
+	buffer_init(&rest, MAX_OUT);
+	eventer_put_type(&type, segments, count);
+	eventer_put_rest(&rest, NULL, &payload);
+	eventer_put_event(b, &id, content(&type), &now, content(&rest));
+	buffer_clear(&type);
+	buffer_clear(&rest);
+}
+
+/* The latest events of one type of a query. */
+static void
+put_latest(struct buffer *b, const struct eventer_type *type, size_t *count)
+{
+	struct sbs_str segments[EVENTER_MAX_SEGMENTS];
+	char name[24];
+	size_t n = type->count;
+
+	for (size_t i = 0; i < n; i++)
 		segments[i] =
 		    sbs_str_eq(type->segments[i], sbs_str("?")) ? sbs_str("1") : type->segments[i];
-	buffer_init(&t, MAX_OUT);
-	buffer_init(&rest, MAX_OUT);
-	eventer_put_type(&t, segments, type->count);
-	eventer_put_rest(&rest, NULL, &yes);
-	eventer_put_event(b, &id, (struct sbs_str){ (const char *)buffer_data(&t), t.len }, &now,
-	    (struct sbs_str){ (const char *)buffer_data(&rest), rest.len });
-	buffer_clear(&t);
-	buffer_clear(&rest);
-	++*count;
+	if (n && sbs_str_eq(segments[n - 1], sbs_str("enable"))) {
+		put_event(b, segments, n, "true");
+		++*count;
+	} else if (n > 1 && sbs_str_eq(segments[n - 2], sbs_str("data"))) {
+		for (unsigned long i = 0; i < data_count; i++, ++*count) {
+			snprintf(name, sizeof(name), "d%lu", i);
+			segments[n - 1] = sbs_str(name);
+			put_event(b, segments, n, "{\"value\":1}");
+		}
+	}
 }
 
 static void
@@ -74,7 +96,7 @@ on_query(struct peer *p, const struct chatter_msg *msg)
 	if (eventer_query_req_decode(msg->data, &q) == DEC_OK && q.has_types) {
 		struct eventer_types_iter it = eventer_types_begin(&q.types);
 		while (eventer_types_next(&it, &type))
-			put_enabled(&found, &type, &count);
+			put_latest(&found, &type, &count);
 	}
 	eventer_begin_query_res(&p->chatter, chatter_msg_conv(msg), count, found.len);
 	buffer_append(&p->out, buffer_data(&found), found.len);
@@ -246,31 +268,25 @@ static void
 notify(void)
 {
 	struct peer *p = gateway >= 0 ? peers[gateway] : NULL;
-	struct eventer_id id = { 1, 1, (int64_t)++instance };
-	struct timestamp now = timestamp_now();
-	struct eventer_payload payload = { .kind = EVENTER_PAYLOAD_JSON };
-	struct buffer type, rest, event;
+	struct sbs_str segments[EVENTER_MAX_SEGMENTS];
+	struct buffer event;
 	char json[160];
+	size_t n = 0;
 
 	if (!p || notify_left == 0 || --notify_left == 0)
 		tool_tick(0);
 	if (!p)
 		return;
+	for (char *s = notify_type; *s && n < EVENTER_MAX_SEGMENTS; s += segments[n++].len) {
+		s += n ? 1 : 0;
+		segments[n] = (struct sbs_str){ s, strcspn(s, "/") };
+	}
 	put_stamp(json, sizeof(json));
-	payload.data = sbs_str(json);
-	buffer_init(&type, MAX_OUT);
-	buffer_init(&rest, MAX_OUT);
 	buffer_init(&event, MAX_OUT);
-	eventer_put_type_text(&type, notify_type);
-	eventer_put_rest(&rest, NULL, &payload);
-	eventer_put_event(&event, &id,
-	    (struct sbs_str){ (const char *)buffer_data(&type), type.len }, &now,
-	    (struct sbs_str){ (const char *)buffer_data(&rest), rest.len });
+	put_event(&event, segments, n, json);
 	eventer_begin_events_notify(&p->chatter, 1, event.len, false);
 	buffer_append(&p->out, buffer_data(&event), event.len);
 	flush(gateway, p);
-	buffer_clear(&type);
-	buffer_clear(&rest);
 	buffer_clear(&event);
 }
 
@@ -308,9 +324,10 @@ on_order(char *line)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	static const struct tool tool = { on_accept, on_input, on_order, notify };
 
+	data_count = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
 	return tool_serve(&tool);
 }
