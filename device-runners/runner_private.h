@@ -10,9 +10,9 @@ enum {
 	RUNNER_FD = 3,
 	RUNNER_MAX_WAITING = 8 * 1024 * 1024, /* bytes of events without credit: a device that
 					       * ignores runner_congested() ends here */
-	RUNNER_SILENCE_MS = 15000, /* without a ping; below the 20 to 40 s in which a Monitor Server
-				    * sees that a gateway is frozen, and blesses another */
-	RUNNER_MISSED_PINGS = 4,   /* where that is longer */
+	RUNNER_SILENCE_MS = 15000, /* without a ping, of which one comes every 5 s; below the 20 to
+				    * 40 s in which a Monitor Server sees that a gateway is frozen,
+				    * and blesses another */
 	RUNNER_BATCH_COST = 56 * 1024, /* a REGISTER message leaves at this cost at the latest */
 };
 
@@ -38,7 +38,6 @@ struct runner {
 	struct channel channel;
 	ev_prepare before_wait;
 	ev_timer silence;	/* runs from the first ping on */
-	struct monotime pinged; /* the last ping; never: none yet */
 	const struct runner_device *const *types;
 	const struct runner_device *type;
 	void *device;

@@ -51,6 +51,15 @@ do_actions(struct child *c, unsigned actions)
 		c->host->ops->on_running(c->host->arg, c, true);
 }
 
+/* A check is not the device's life. */
+static enum log_level
+state_level(const struct child *c, enum child_state after)
+{
+	if (c->host->check_only)
+		return LOG_LEVEL_DEBUG;
+	return after == CHILD_FAILED ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
+}
+
 void
 child_step(struct child *c, enum child_event event)
 {
@@ -59,8 +68,9 @@ child_step(struct child *c, enum child_event event)
 	enum child_state after = c->fsm.state;
 
 	if (before != after)
-		log_write(after == CHILD_FAILED ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, c->conf->name,
-		    after == CHILD_FAILED ? "failed" : "state", "%s -> %s", child_state_name(before), child_state_name(after));
+		log_write(state_level(c, after), c->conf->name,
+		    after == CHILD_FAILED ? "failed" : "state", "%s -> %s",
+		    child_state_name(before), child_state_name(after));
 	if (before != after || actions & CHILD_DO_SPAWN)
 		c->host->ops->on_state(c->host->arg, c, before);
 	schedule(c);

@@ -158,8 +158,9 @@ on_ready(struct child_fsm *f, struct monotime now, uint32_t random)
 	if (f->kill != CHILD_KILL_NONE)
 		return 0;
 	f->announced = true;
+	f->pinged = true;
 	enter(f, CHILD_RUNNING, now, monotime_add_ms(now, f->limits.ping_ms));
-	return CHILD_DO_RUNNING_TRUE;
+	return CHILD_DO_PING | CHILD_DO_RUNNING_TRUE;
 }
 
 static unsigned
@@ -167,8 +168,10 @@ on_pong(struct child_fsm *f, struct monotime now, uint32_t random)
 {
 	(void)random;
 	f->pinged = false;
+	uint32_t pause = f->limits.ping_ms < CHILD_PING_MS ? f->limits.ping_ms : CHILD_PING_MS;
+
 	if (f->kill == CHILD_KILL_NONE)
-		f->deadline = monotime_add_ms(now, f->limits.ping_ms);
+		f->deadline = monotime_add_ms(now, pause);
 	return 0;
 }
 

@@ -14,6 +14,8 @@
 enum {
 	CHILD_BACKOFF_FIRST_MS = 500,   /* the second restart; the first is immediate */
 	CHILD_BACKOFF_MAX_MS = 30000,
+	CHILD_PING_MS = 5000, /* between a pong and the next ping, where ping_ms is not less: a runner ends
+			       * by itself after 15 s without a ping */
 	CHILD_SETTLED_MS = 30000, /* running this long forgets earlier failures */
 };
 

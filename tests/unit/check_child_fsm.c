@@ -20,7 +20,7 @@ machine(enum child_state state)
 	static const enum child_event paths[CHILD_STATE_COUNT][4] = {
 		[CHILD_DISABLED] = { CHILD_DISABLE, CHILD_DISABLE, CHILD_DISABLE, CHILD_DISABLE },
 		[CHILD_STARTING] = { CHILD_ENABLE, CHILD_ENABLE, CHILD_ENABLE, CHILD_ENABLE },
-		[CHILD_RUNNING] = { CHILD_ENABLE, CHILD_READY, CHILD_READY, CHILD_READY },
+		[CHILD_RUNNING] = { CHILD_ENABLE, CHILD_READY, CHILD_PONG, CHILD_PONG },
 		[CHILD_STOPPING] = { CHILD_ENABLE, CHILD_READY, CHILD_RESTART, CHILD_RESTART },
 		[CHILD_BACKOFF] = { CHILD_ENABLE, CHILD_READY, CHILD_DIED, CHILD_DIED },
 		[CHILD_FAILED] = { CHILD_ENABLE, CHILD_DIED_CONFIG, CHILD_DIED_CONFIG,
@@ -59,7 +59,7 @@ static const struct expectation table[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
 	[CHILD_STARTING] = {
 		[CHILD_ENABLE] = { STAYS(CHILD_STARTING) },
 		[CHILD_DISABLE] = { CHILD_STOPPING, CHILD_DO_STOP },
-		[CHILD_READY] = { CHILD_RUNNING, CHILD_DO_RUNNING_TRUE },
+		[CHILD_READY] = { CHILD_RUNNING, CHILD_DO_PING | CHILD_DO_RUNNING_TRUE },
 		[CHILD_PONG] = { STAYS(CHILD_STARTING) },
 		[CHILD_DIED] = { CHILD_STARTING, CHILD_DO_SPAWN }, /* the first restart is immediate */
 		[CHILD_DIED_CONFIG] = { STAYS(CHILD_FAILED) },
@@ -246,6 +246,19 @@ START_TEST(a_hang_is_found_within_two_ping_deadlines)
 }
 END_TEST
 
+START_TEST(pings_come_often_where_their_deadline_is_far)
+{
+	struct child_fsm f = machine(CHILD_STARTING);
+
+	f.limits.ping_ms = 600000;
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_READY, at(2000), 0),
+	    CHILD_DO_PING | CHILD_DO_RUNNING_TRUE);
+	ck_assert_int_eq(monotime_cmp(f.deadline, at(2000 + 600000)), 0);
+	child_fsm_step(&f, CHILD_PONG, at(3000), 0);
+	ck_assert_int_eq(monotime_cmp(f.deadline, at(3000 + CHILD_PING_MS)), 0);
+}
+END_TEST
+
 START_TEST(a_stop_has_a_grace)
 {
 	struct child_fsm f = machine(CHILD_RUNNING);
@@ -336,7 +349,8 @@ main(void)
 	tcase_add_test(tc, running_long_enough_forgets_failures);
 	tcase_add_test(tc, never_ready_is_killed_and_named);
 	tcase_add_test(tc, a_hang_is_found_within_two_ping_deadlines);
-	tcase_add_test(tc, a_stop_has_a_grace);
+	tcase_add_test(tc, 	tcase_add_test(core, pings_come_often_where_their_deadline_is_far);
+	tcase_add_test(core, a_stop_has_a_grace);
 	tcase_add_test(tc, the_last_wish_counts_while_it_stops);
 	tcase_add_test(tc, what_is_condemned_is_not_asked_to_stop);
 	tcase_add_test(tc, no_process_to_be_had_is_never_retried_at_once);

@@ -1,0 +1,251 @@
+"""Two gatewayd with one device, PyPI's hat-monitor and hat-event: who works when something fails, and after
+how long. Each switch-over prints one line: what failed, and the time to the standby's first poll."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+import hat
+from gatewayd import wait_until
+
+try:
+    import hat_site
+    from hat_site import DEVICE
+except ImportError:
+    hat_site = None
+
+# hat-monitor's: a ping after 20 s of silence, 20 s for its answer.
+MONITOR_WINDOW_S = 40
+
+
+def report(what, seconds):
+    print(f"  switch-over: {what:34s} {seconds:6.2f} s to the standby's first poll",
+          file=sys.stderr, flush=True)
+
+
+class Base(unittest.TestCase):
+    """Two Event Servers in a group, two gateways; `monitors` Monitor Servers."""
+
+    monitors = 1
+    def reach(self, name):
+        """The address by which a gateway reaches monitor and device, and how it is started."""
+        return {"gw1": "127.0.0.1", "gw2": "127.0.0.2"}[name], []
+
+    def server_host(self):
+        """Where all find the Event Servers."""
+        return "127.0.0.1"
+
+    def setUp(self):
+        self.site = hat_site.Site()
+        self.host = self.server_host()
+        self.addCleanup(self.site.close)
+        self.device = hat_site.Device({self.reach(k)[0]: k for k in ("gw1", "gw2")})
+        self.addCleanup(self.device.close)
+        ports = hat_site.free_ports(6)
+        self.monitor_ports, masters, self.event_ports = ports[:2], ports[2:4], ports[4:]
+        self.monitor = [self.site.monitor("monitor1", self.monitor_ports[0], masters[0], host="0.0.0.0")]
+        self.site.wait_port(self.monitor_ports[0])
+        if self.monitors == 2:
+            self.monitor.append(self.site.monitor(
+                "monitor2", self.monitor_ports[1], masters[1], parents=[masters[0]],
+                host="0.0.0.0"))
+            self.site.wait_port(self.monitor_ports[1])
+        self.events, self.recorders = [], []
+        for i in range(2):
+            self.events.append(self.site.event_server(
+                f"event{i + 1}", i + 1, self.event_ports[i], self.near(i), host=self.host))
+            self.site.wait_port(self.event_ports[i], self.host)
+            self.recorders.append(hat_site.Recorder(self.event_ports[i], self.host))
+            self.addCleanup(self.recorders[i].close)
+        self.gateways = {}
+        for i, name in enumerate(("gw1", "gw2")):
+            address, prefix = self.reach(name)
+            self.gateways[name] = self.site.gateway(
+                name, {"monitor_component": {
+                    "host": address if prefix else "127.0.0.1", "port": self.near(i), "gateway_group": "gateway",
+                    "event_server_group": "event"}},
+                [hat_site.device_conf(address, self.device.port)], prefix)
+            if i == 0:
+                wait_until(lambda: self.state("gw1") == "connected", "gw1", 30)
+        self.enable()
+
+    def near(self, i):
+        return self.monitor_ports[i if self.monitors == 2 else 0]
+
+    def state(self, name):
+        r = self.gateways[name].ctl.run("--json", "info")
+        return r.returncode == 0 and json.loads(r.stdout)[0]["link"]
+
+    def enable(self):
+        hat_site.enable(self.event_ports[0], self.host)
+        self.device.wait_poll("gw1", 0)
+
+        # The standby server has heard of it.
+        def is_known():
+            with hat.EventerClient(host=self.host, port=self.event_ports[1]) as client:
+                return len(client.query_latest([f"{DEVICE}/system/*"]).events) == 2
+
+        wait_until(is_known, "the events on the other server", 30)
+
+    def wait_standby(self, name, other, since, seconds):
+        """When `name` polled first; `other` polls no more then."""
+        t = self.device.wait_poll(name, since, seconds)
+        time.sleep(2)
+        self.assertEqual(self.device.polls(other, t + 0.05), [], f"{other} works beside {name}")
+        return t
+
+    def check_events(self):
+        """Only what is ours was registered; 'running' is never true twice in a row."""
+        for recorder in self.recorders:
+            kinds = {"/".join(e.type) for _, e in recorder.events}
+            self.assertEqual(kinds - set(hat_site.ALLOWED), set())
+        self.assertTrue(any(r.find(f"{DEVICE}/gateway/remote_device/1/read/a")
+                            for r in self.recorders))
+
+    def ended(self, service, count=1, seconds=30):
+        return wait_until(lambda: len(service.exits) >= count and service.exits, "its end", seconds)
+
+
+@unittest.skipUnless(hat_site, "needs build/venv")
+class TestOneMonitor(Base):
+
+    def test_gateway_killed(self):
+        t = time.monotonic()
+        self.gateways["gw1"].kill()
+        first = self.wait_standby("gw2", "gw1", t, 20)
+        report("gateway killed", first - t)
+        # It comes back and stands by.
+        wait_until(lambda: self.state("gw1") == "off", "gw1 again", 20)
+        t = time.monotonic()
+        self.gateways["gw2"].kill(signal.SIGTERM)
+        first = self.wait_standby("gw1", "gw2", t, 20)
+        report("gateway stopped (SIGTERM)", first - t)
+        self.assertEqual(self.ended(self.gateways["gw2"])[0], 0)
+        self.check_events()
+
+    def test_gateway_frozen(self):
+        t = time.monotonic()
+        frozen = self.gateways["gw1"].process
+        frozen.send_signal(signal.SIGSTOP)
+        first = self.wait_standby("gw2", "gw1", t, MONITOR_WINDOW_S + 10)
+        last = self.device.polls("gw1")[-1]
+        report("gateway frozen (SIGSTOP)", first - t)
+        self.assertLess(last, first, "two at one device")
+        frozen.send_signal(signal.SIGCONT)
+        self.assertEqual(self.ended(self.gateways["gw1"])[0], 1)  # its Monitor Server left it
+        time.sleep(2)
+        self.assertEqual(self.device.polls("gw1", time.monotonic() - 1.5), [],
+                         "it went on when it came back")
+        self.check_events()
+
+    def test_event_server_killed(self):
+        t = time.monotonic()
+        self.events[0].kill(for_good=True)
+        wait_until(lambda: self.recorders[1].find(f"{DEVICE}/gateway/running", t)
+                   and self.recorders[1].find(f"{DEVICE}/gateway/remote_device/1/read/a", t),
+                   "the device on the other server", 30)
+        first = self.device.wait_poll("gw1", t + 0.5)
+        report("Event Server killed (same gateway)", first - t)
+        self.assertEqual(self.device.polls("gw2"), [])
+        self.check_events()
+
+    def test_monitor_killed(self):
+        t = time.monotonic()
+        self.monitor[0].kill()
+        for name in ("gw1", "gw2"):
+            self.assertEqual(self.ended(self.gateways[name])[0], 1)
+        down = time.monotonic()
+        first = wait_until(lambda: self.device.polls("gw1", down + 0.2)
+                           or self.device.polls("gw2", down + 0.2), "polls again", 40)[0]
+        report("Monitor Server killed, restarted", first - t)
+        time.sleep(3)
+        names = {n for when, n in self.device.requests if when > time.monotonic() - 1}
+        self.assertEqual(len(names), 1)
+        self.check_events()
+
+
+@unittest.skipUnless(hat_site, "needs build/venv")
+class TestMasterAndSlave(Base):
+    monitors = 2
+
+    def test_master_killed_and_back(self):
+        t = time.monotonic()
+        self.monitor[0].kill(for_good=True)
+        first = self.wait_standby("gw2", "gw1", t, 40)
+        report("master Monitor Server killed", first - t)
+        self.assertEqual(set(self.gateways["gw1"].exits), {1})
+        self.check_events()
+
+    def test_gateway_killed(self):
+        t = time.monotonic()
+        self.gateways["gw1"].kill()
+        report("gateway killed, two monitors", self.wait_standby("gw2", "gw1", t, 20) - t)
+        self.check_events()
+
+
+def can_make_namespaces():
+    name = f"gatewayd-{os.getpid()}-t"
+    try:
+        if subprocess.run(["ip", "netns", "add", name], capture_output=True).returncode:
+            return False
+        return subprocess.run(["ip", "netns", "del", name], capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+@unittest.skipUnless(hat_site, "needs build/venv")
+@unittest.skipUnless(can_make_namespaces(), "network namespaces need privileges")
+class TestNetworkCut(Base):
+    """Each gateway in a network of its own; its link to servers and device is cut."""
+
+    def setUp(self):
+        self.links = {}
+        self.addCleanup(self.drop_networks)
+        for i, name in enumerate(("gw1", "gw2")):
+            self.make_network(name, f"gatewayd-{os.getpid()}-{i}",
+                              f"gd{os.getpid() % 100000}x{i}", f"10.213.{os.getpid() % 120 * 2 + i}")
+        super().setUp()
+
+    def ip(self, *args):
+        subprocess.run(["ip", *args], check=True, capture_output=True)
+
+    def make_network(self, name, netns, link, net):
+        self.links[name] = (netns, link, net)
+        self.ip("netns", "add", netns)
+        self.ip("link", "add", link, "type", "veth", "peer", "name", f"{link}p", "netns", netns)
+        self.ip("addr", "add", f"{net}.1/24", "dev", link)
+        self.ip("link", "set", link, "up")
+        self.ip("-n", netns, "addr", "add", f"{net}.2/24", "dev", f"{link}p")
+        self.ip("-n", netns, "link", "set", f"{link}p", "up")
+        self.ip("-n", netns, "link", "set", "lo", "up")
+        self.ip("-n", netns, "route", "add", "default", "via", f"{net}.1")
+
+    def drop_networks(self):
+        for netns, _, _ in self.links.values():
+            subprocess.run(["ip", "netns", "del", netns], capture_output=True)
+
+    def reach(self, name):
+        """From where the gateway is, and how to start it there."""
+        netns, _, net = self.links[name]
+        return f"{net}.1", ["ip", "netns", "exec", netns]
+
+    def server_host(self):
+        return f"{self.links['gw1'][2]}.1"
+
+    def test_cut(self):
+        t = time.monotonic()
+        self.ip("link", "set", self.links["gw1"][1], "down")
+        first = self.wait_standby("gw2", "gw1", t, MONITOR_WINDOW_S + 10)
+        report("network of the gateway cut", first - t)
+        self.assertEqual(self.ended(self.gateways["gw1"], 1, 60)[0], 1)
+        self.ip("link", "set", self.links["gw1"][1], "up")
+        wait_until(lambda: self.state("gw1") == "off", "gw1 again, standing by", 60)
+        self.check_events()
+
+
+if __name__ == "__main__":
+    unittest.main()
