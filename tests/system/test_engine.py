@@ -690,7 +690,7 @@ class Hostile(Case):
         self.g.wait_state(["p1", "p2"], "running")
         one = self.event(["gateway", "probe", "p1", "system", "nothing"], Json("x" * 50))
         for _ in range(10):
-            self.notify_raw([one * 10000], 100000)
+            self.notify_raw([one * 10000], 10000)
             self.notify_raw([one])
         self.alive()
         values = [e.payload.data for e in self.server.find(self.kind("p2", "gateway/value/0"))]
