@@ -108,7 +108,10 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	struct broker_request *q = w->data;
 
 	(void)loop, (void)revents;
-	if (q->fd < 0 && !q->error) {
+	/* Of a connect under way there is an fd, that is none yet. */
+	if (ev_is_active(&q->io) || (q->fd < 0 && !q->error)) {
+		fd_close(q->fd);
+		q->fd = -1;
 		q->error = ETIMEDOUT;
 		snprintf(q->why, sizeof(q->why), "%.100s: no answer for %d s%s", q->target,
 		    BROKER_CONNECT_MS / 1000, q->resolving ? ", still looking up the name" : "");

@@ -116,7 +116,6 @@ conn_flush(struct conn *c)
 		finish(c, "the peer does not take what it is sent");
 		return;
 	}
-	bool waited = ev_is_active(&c->writable);
 	while (c->out.len) {
 		ssize_t n = send(c->fd, buffer_data(&c->out), c->out.len, MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR)
@@ -130,10 +129,15 @@ conn_flush(struct conn *c)
 			return;
 		}
 		buffer_consume(&c->out, (size_t)n);
+		/* What is appended in there is written here: nobody else would before the next
+		 * turn. */
+		if (c->out.len == 0 && c->handler->on_drained) {
+			c->handler->on_drained(c->arg);
+			if (c->fd < 0)
+				return;
+		}
 	}
 	ev_io_stop(c->loop, &c->writable);
-	if (waited && c->handler->on_drained)
-		c->handler->on_drained(c->arg);
 }
 
 void

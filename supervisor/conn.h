@@ -22,7 +22,7 @@ struct conn_handler {
 	void (*on_message)(void *arg, const struct chatter_msg *msg);
 	/* The connection is over and already closed; why for people. */
 	void (*on_closed)(void *arg, const char *why);
-	/* All that waited was written. May be NULL. */
+	/* All that waited was written; what is appended in here follows at once. May be NULL. */
 	void (*on_drained)(void *arg);
 };
 

@@ -88,6 +88,15 @@ notify_link(struct engine *e)
 		e->watch.on_link(e->watch.arg);
 }
 
+static void
+drop_all_pending(struct engine *e)
+{
+	while (pop_pending(e))
+		;
+	for (size_t i = 0; i < e->device_count; i++)
+		child_drop_pending(e->devices[i]->child);
+}
+
 /* The devices are gone: so is the engine, and the link with it. */
 static void
 leave(struct engine *e)
@@ -97,10 +106,7 @@ leave(struct engine *e)
 	ev_timer_stop(e->loop, &e->leave_limit);
 	e->leaving = false;
 	e->active = false;
-	while (pop_pending(e))
-		;
-	for (size_t i = 0; i < e->device_count; i++)
-		child_drop_pending(e->devices[i]->child);
+	drop_all_pending(e);
 	eventlink_off(&e->link);
 	engine_close_second(e);
 	notify_link(e);
@@ -342,7 +348,7 @@ on_enables(void *arg, struct eventer_events_iter *events)
 		/* What was notified meanwhile is newer. */
 		if (d && d->begun && !d->enable_known &&
 		    has_suffix(d->child, &event, enable_suffix, 2))
-			on_enable(d, &event);
+			child_enable(d->child, is_json_true(&event.payload));
 	}
 }
 
@@ -354,29 +360,50 @@ put_enable_type(struct buffer *b, const struct eventer_prefix *p)
 	eventer_put_segments(b, enable_suffix, 2);
 }
 
+/* One more event of those that say that a device is not running. A child that is still ending says so
+ * itself when it has. */
+static void
+put_not_running(struct engine *e, struct child *c, struct buffer *b)
+{
+	const struct eventer_payload no = { .kind = EVENTER_PAYLOAD_JSON, .data = sbs_str("false") };
+	const struct timestamp now = timestamp_now();
+	size_t start = b->len;
+
+	eventer_put_register_event(b, &c->prefix, running_suffix, 2, &now, &no);
+	if (buffer_failed(b))
+		return;
+	c->registered++;
+	if (e->watch.on_registered)
+		e->watch.on_registered(e->watch.arg, c, 1, buffer_data(b) + start, b->len - start);
+}
+
 void
 engine_begin(struct engine *e)
 {
 	struct eventer_types types = { 0 };
-	struct buffer b;
+	struct buffer b, running;
 
 	buffer_init(&b, ENGINE_MAX_SUBSCRIPTIONS);
+	buffer_init(&running, ENGINE_MAX_SUBSCRIPTIONS);
 	for (size_t i = 0; i < e->device_count; i++) {
 		struct engine_device *d = e->devices[i];
 		if (d->begun || (d->added && e->second.state != LINK_UP))
 			continue;
 		d->begun = true;
 		d->enable_known = false;
-		/* A child that is still ending says so itself when it has. */
-		on_running(e, d->child, false);
+		put_not_running(e, d->child, &running);
 		put_enable_type(&b, &d->child->prefix);
 		types.count++;
 	}
 	types.bytes = (struct sbs_str){ (const char *)buffer_data(&b), b.len };
-	if (buffer_failed(&b) ||
+	/* Before the query, and not among the events that wait for their turn. */
+	if (types.count && !buffer_failed(&running))
+		eventlink_register(&e->link, types.count, buffer_data(&running), running.len);
+	if (buffer_failed(&b) || buffer_failed(&running) ||
 	    (types.count && eventlink_query_latest(&e->link, &types, on_enables, e) < 0))
 		log_error("the last 'enable' events could not be asked for: %s", strerror(errno));
 	buffer_clear(&b);
+	buffer_clear(&running);
 }
 
 static void
@@ -397,15 +424,9 @@ destroy(struct engine *e)
 		return;
 	e->active = false;
 	log_write(LOG_LEVEL_INFO, NULL, "engine", "engine destroyed, devices stop");
-	bool lost = e->link.state != LINK_UP;
-	while (lost && pop_pending(e))
-		;
 	engine_close_second(e);
-	for (size_t i = 0; i < e->device_count; i++) {
-		if (lost)
-			child_drop_pending(e->devices[i]->child);
+	for (size_t i = 0; i < e->device_count; i++)
 		child_enable(e->devices[i]->child, false);
-	}
 }
 
 static void
@@ -433,6 +454,7 @@ on_down(void *arg, const char *why)
 	struct engine *e = arg;
 
 	(void)why;
+	drop_all_pending(e);
 	destroy(e);
 	for (size_t i = 0; i < e->device_count; i++)
 		e->devices[i]->added = false;

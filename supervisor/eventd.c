@@ -129,9 +129,15 @@ start(struct eventd *d)
 		ev_io_start(d->loop, &d->ready);
 	}
 	if (result < 0 || (d->pidfd = pidfd_open(d->pid, 0)) < 0) {
+		int error = errno;
+		if (d->pid) {
+			kill(d->pid, SIGKILL);
+			waitpid(d->pid, NULL, 0);
+			d->pid = 0;
+		}
 		forget_ready(d);
 		log_write(LOG_LEVEL_ERROR, NULL, "eventd_failed", "start of %s: %s", d->program,
-		    strerror(errno));
+		    strerror(error));
 		restart_later(d);
 		return;
 	}

@@ -46,6 +46,8 @@ back_off(struct eventlink *l, const char *why)
 	conn_close(&l->conn);
 	l->query_count = 0;
 	l->was_full = false;
+	if (was == LINK_UP && monotime_diff_ms(monotime_now(), l->since) >= LINK_SETTLED_MS)
+		l->backoff_ms = LINK_BACKOFF_FIRST_MS;
 	snprintf(l->last_error, sizeof(l->last_error), "%s", why);
 	set_state(l, LINK_WAITING);
 	int64_t ms = l->backoff_ms * 3 / 4 + random() % (l->backoff_ms / 2 + 1);
@@ -87,7 +89,6 @@ on_init_res(struct eventlink *l, const struct chatter_msg *msg)
 		return;
 	}
 	ev_timer_stop(l->loop, &l->timer);
-	l->backoff_ms = LINK_BACKOFF_FIRST_MS;
 	l->status = res.status;
 	l->connects++;
 	set_state(l, LINK_UP);
@@ -108,6 +109,17 @@ on_status(struct eventlink *l, const struct chatter_msg *msg)
 	l->handler->on_status(l->arg, l->status);
 }
 
+/* Whether all events were well-formed, those that nobody looked at too, and the last thing there is. */
+static bool
+ended_well(struct eventer_events_iter *it)
+{
+	struct eventer_event e;
+
+	while (eventer_events_next(it, &e))
+		;
+	return eventer_events_end(it) == DEC_OK;
+}
+
 static void
 on_events(struct eventlink *l, const struct chatter_msg *msg)
 {
@@ -119,7 +131,11 @@ on_events(struct eventlink *l, const struct chatter_msg *msg)
 	}
 	l->events_in += it.left;
 	l->handler->on_events(l->arg, &it);
-	if (l->state == LINK_UP && !msg->last)
+	if (l->state != LINK_UP)
+		return;
+	if (!ended_well(&it))
+		back_off(l, "malformed events");
+	else if (!msg->last)
 		eventer_send_events_ack(&l->conn.chatter, chatter_msg_conv(msg));
 }
 
@@ -141,6 +157,8 @@ on_query_res(struct eventlink *l, const struct chatter_msg *msg)
 	    (l->query_count - i) * sizeof(l->queries[0]));
 	if (q.cb)
 		q.cb(q.arg, &it);
+	if (l->state == LINK_UP && !ended_well(&it))
+		back_off(l, "malformed events in an answer");
 }
 
 static void

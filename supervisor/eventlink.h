@@ -17,6 +17,7 @@ enum {
 	LINK_CONNECT_MS = 10000,    /* from the start of a connect to the answer of init */
 	LINK_BACKOFF_FIRST_MS = 100,
 	LINK_BACKOFF_MAX_MS = 10000,
+	LINK_SETTLED_MS = 1000,     /* a link that lasted so long starts the backoff anew */
 	LINK_LOW = 64 * 1024,       /* registered events are put behind this many unsent bytes at most */
 	LINK_KERNEL_LOW = 32 * 1024, /* the same of the kernel's: what waits there can not be shared out */
 	LINK_MAX_QUERIES = 8192,
