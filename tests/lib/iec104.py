@@ -250,7 +250,12 @@ class Gate:
                  **(env or {})},
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         if enable:
-            self.wait('running', True)
+            try:
+                self.wait('running', True)
+            except BaseException:
+                print('\n'.join(self.text().splitlines()[-40:]), file=sys.stderr)
+                self.close()
+                raise
 
     def close(self):
         if self.process.poll() is None:
