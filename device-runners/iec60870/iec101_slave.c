@@ -16,7 +16,6 @@ struct slave {
 	struct points points;
 	int64_t *connections; /* owned; one a station: connection_id, 0 where no master is there */
 	int64_t last_id;
-	bool ready;
 	struct iec_event event; /* scratch */
 };
 
@@ -510,9 +509,8 @@ stop(void *device)
 {
 	struct slave *s = device;
 
+	/* Says that there are no connections any more. */
 	iec_line_stop(&s->line);
-	memset(s->connections, 0, (size_t)s->line.link.count * sizeof(*s->connections));
-	register_connections(s);
 }
 
 const struct runner_device iec101_slave_device = { .type = "iec101_slave",

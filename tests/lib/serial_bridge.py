@@ -6,6 +6,7 @@ and the line can be unplugged and plugged in again.
 
 A pseudo-terminal itself has no speed and no noise. What one write brought within 2 ms is one frame."""
 import collections
+import contextlib
 import os
 import pty
 import random
@@ -110,6 +111,8 @@ class Bridge:
         return free
 
     def _run(self):
+        with contextlib.suppress(OSError):  # a line does not wait for a processor
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), -15)
         queues, free = (collections.deque(), collections.deque()), [0.0, 0.0]
         while self.running:
             due = min((q[0][0] for q in queues if q), default=None)

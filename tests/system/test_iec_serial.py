@@ -114,6 +114,22 @@ class Replug(Case):
         self.assertLess(len(r.opens), 20)
 
 
+class Stop(Case):
+
+    def test_last_events(self):
+        line = self.line()
+        master, slave = self.pair(line, [1])
+        master.wait_event(STATUS.format(1), 'CONNECTED')
+        slave.wait_event('gateway/connections', [{'connection_id': 1, 'address': 1}])
+        for r in (slave, master):
+            self.assertEqual(r.stop(), 0)
+        self.runners.clear()
+        self.assertEqual([(e.type, e.payload) for e in slave.events[-1:]], [('gateway/connections', [])])
+        self.assertEqual([e.payload for e in slave.events].count([]), 2)
+        self.assertEqual([(e.type, e.payload) for e in master.events[-2:]], [
+            (STATUS.format(1), 'DISCONNECTED'), ('gateway/status', 'DISCONNECTED')])
+
+
 class Line(Case):
 
     def test_one_dead_remote_of_many(self):
