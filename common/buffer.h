@@ -84,7 +84,8 @@ buffer_u8(struct buffer *b, uint8_t v)
 static inline uint8_t *
 buffer_data(const struct buffer *b)
 {
-	return b->data + b->head;
+	/* Not NULL + 0 for an empty one. */
+	return b->head ? b->data + b->head : b->data;
 }
 
 static inline bool

@@ -183,14 +183,6 @@ child_is_alive(const struct child *c)
 	return c->pid != 0;
 }
 
-const struct child_obituary *
-child_obituary(const struct child *c, size_t index)
-{
-	if (index >= c->deaths || index >= CHILD_MAX_OBITUARIES)
-		return NULL;
-	return &c->obituaries[(c->deaths - 1 - index) % CHILD_MAX_OBITUARIES];
-}
-
 void
 child_set_log_level(struct child *c, enum log_level level)
 {
@@ -485,13 +477,14 @@ child_on_message(void *arg, const struct ipc_header *h, const msgpack_object *bo
 	size_t i = 0;
 
 	fd_close(fd);
-	if (child_is_flood(c, h, body, len)) {
-		child_violate(c, "a flood of messages", c->channel.packet, len);
-		return;
-	}
-	while (table[i].type != h->type)
+	while (i < sizeof(table) / sizeof(table[0]) && table[i].type != h->type)
 		i++;
-	const char *why = table[i].handle(c, h->id, body, len);
+	const char *why = "a message that nobody hears";
+	/* The faults of a configuration are as many as they are, once. */
+	if (h->type != IPC_CONFIG_ERROR && child_is_flood(c, len))
+		why = "a flood of messages";
+	else if (i < sizeof(table) / sizeof(table[0]))
+		why = table[i].handle(c, h->id, body, len);
 	if (why)
 		child_violate(c, why, c->channel.packet, len);
 }

@@ -206,9 +206,8 @@ void child_step(struct child *c, enum child_event event);
 /* Closes what belonged to the process; then the policy hears of its death. */
 void child_end(struct child *c);
 void child_violate(struct child *c, const char *why, const void *packet, size_t len);
-/* Whether this message is one too many of those that cost no credit. */
-bool child_is_flood(
-    struct child *c, const struct ipc_header *h, const msgpack_object *body, size_t len);
+/* Counts a message that costs no credit; whether it is one too many. */
+bool child_is_flood(struct child *c, size_t len);
 /* child.c */
 void child_on_message(void *arg, const struct ipc_header *h, const msgpack_object *body, int fd,
     size_t len);

@@ -314,8 +314,14 @@ take_events(struct child *c, const void *body, size_t len)
 void
 child_on_register(void *arg, const void *body, size_t len)
 {
-	const char *why = take_events(arg, body, len);
+	struct cursor in = cursor_make(body, len);
+	const char *why = NULL;
 
+	/* What costs credit is paid for. */
+	if (ipc_events_begin(&in) == 0 && child_is_flood(arg, len))
+		why = "a flood of messages";
+	else
+		why = take_events(arg, body, len);
 	if (why)
 		child_violate(arg, why, body, len);
 }

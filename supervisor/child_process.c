@@ -223,6 +223,14 @@ write_obituary(struct child *c)
 	    o->last_line[0] ? "; last line: " : "", o->last_line);
 }
 
+const struct child_obituary *
+child_obituary(const struct child *c, size_t index)
+{
+	if (index >= c->deaths || index >= CHILD_MAX_OBITUARIES)
+		return NULL;
+	return &c->obituaries[(c->deaths - 1 - index) % CHILD_MAX_OBITUARIES];
+}
+
 static bool
 is_orderly(const struct child *c)
 {
@@ -332,15 +340,11 @@ child_violate(struct child *c, const char *why, const void *packet, size_t len)
 	child_step(c, CHILD_VIOLATION);
 }
 
-/* What costs credit is paid for, and faults of a configuration are as many as they are, once. */
 bool
-child_is_flood(
-    struct child *c, const struct ipc_header *h, const msgpack_object *body, size_t len)
+child_is_flood(struct child *c, size_t len)
 {
 	ev_tstamp now = ev_now(c->host->loop);
 
-	if (h->type == IPC_CONFIG_ERROR || (h->type == IPC_REGISTER && body->via.array.size > 0))
-		return false;
 	if (now - c->free_second >= 1.) {
 		c->free_second = now;
 		c->free_messages = 0;
