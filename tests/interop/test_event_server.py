@@ -3,7 +3,7 @@
 import time
 import unittest
 
-import hat
+import eventer
 from gatewayd import wait_until
 
 try:
@@ -38,10 +38,10 @@ class Base:
                           lambda: self.gateway.text().splitlines())
 
     def write(self, value):
-        with hat.EventerClient(port=self.port) as client:
-            client.register([hat.RegisterEvent(
-                f"{DEVICE}/system/remote_device/1/write/w", hat.now(),
-                hat.Json({"request_id": "x", "value": value}))])
+        with eventer.EventerClient(port=self.port) as client:
+            client.register([eventer.RegisterEvent(
+                f"{DEVICE}/system/remote_device/1/write/w", eventer.now(),
+                eventer.Json({"request_id": "x", "value": value}))])
 
     def test_the_whole_path(self):
         wait_until(lambda: self.recorder.client, "the recorder")

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 
-import hat
+import eventer
 from gatewayd import Ctl, program, wait_until
 
 HAT = os.path.dirname(sys.executable)
@@ -111,7 +111,11 @@ class Device:
             except OSError:
                 return
             name = self.names[sock.getsockname()[0]]
-            inner = socket.create_connection(("127.0.0.1", self.sim_port))
+            try:
+                inner = socket.create_connection(("127.0.0.1", self.sim_port))
+            except OSError:
+                sock.close()
+                return
             threading.Thread(target=self._copy, args=(sock, inner, name), daemon=True).start()
             threading.Thread(target=self._copy, args=(inner, sock, None), daemon=True).start()
 
@@ -246,18 +250,18 @@ class Recorder:
     def _run(self):
         while self.open:
             try:
-                with hat.EventerClient(host=self.host, port=self.port, name="recorder",
+                with eventer.EventerClient(host=self.host, port=self.port, name="recorder",
                                        subscriptions=["gateway/*"]) as client:
                     self.client = client
                     while self.open and not client.closed.is_set():
                         with contextlib.suppress(TimeoutError):
                             now = client.next_events(0.2)
                             self.events.extend((time.monotonic(), e) for e in now)
-            except (OSError, ValueError, hat.Closed, hat.Refused):
+            except (OSError, ValueError, eventer.Closed, eventer.Refused):
                 time.sleep(0.1)
 
     def find(self, kind, since=0.0):
-        return [e for t, e in list(self.events) if t >= since and hat.matches(e.type, kind)]
+        return [e for t, e in list(self.events) if t >= since and eventer.matches(e.type, kind)]
 
     def close(self):
         self.open = False
@@ -265,8 +269,8 @@ class Recorder:
 
 def enable(port, host="127.0.0.1"):
     """Enables the device and its remote device 1."""
-    with hat.EventerClient(host=host, port=port, name="operator") as client:
-        client.register([hat.RegisterEvent(f"{DEVICE}/system/{what}", hat.now(), hat.Json(True))
+    with eventer.EventerClient(host=host, port=port, name="operator") as client:
+        client.register([eventer.RegisterEvent(f"{DEVICE}/system/{what}", eventer.now(), eventer.Json(True))
                          for what in ("enable", "remote_device/1/enable")], response=True)
 
 

@@ -5,7 +5,7 @@ import signal
 import time
 import unittest
 
-import hat
+import eventer
 from gatewayd import Gateway, probe, wait_until
 
 PREFIX = "gateway/probe"
@@ -16,15 +16,15 @@ class Base(unittest.TestCase):
     name = "gw"
 
     def setUp(self):
-        self.monitor = hat.ObserverServer()
+        self.monitor = eventer.ObserverServer()
         self.addCleanup(self.monitor.close)
         self.events = self.event_server(1)
 
     def event_server(self, server_id):
-        server = hat.EventerServer(server_id=server_id)
+        server = eventer.EventerServer(server_id=server_id)
         self.addCleanup(server.close)
         for name in ("p1", "p2"):
-            server.preset(f"{self.prefix}/{name}/system/enable", hat.Json(True))
+            server.preset(f"{self.prefix}/{name}/system/enable", eventer.Json(True))
         return server
 
     def component(self, server, **kwargs):
@@ -129,7 +129,7 @@ class TestBlessing(Base):
         self.wait_running(self.events, False, True, False, name="p1")
         self.wait_running(self.events, False, True, False, name="p2")
         self.events.wait(lambda: not self.events.clients)
-        end = [t for t, e in self.events.registered if e.payload == hat.Json(False)][-1]
+        end = [t for t, e in self.events.registered if e.payload == eventer.Json(False)][-1]
         self.assertLess(end, revoked + 0.1)  # two threads of this test take the time
         self.assertEqual({r["state"] for r in g.status().values()}, {"disabled"})
         self.assertTrue(self.info().ready)

@@ -349,8 +349,8 @@ main(void)
 	tcase_add_test(tc, running_long_enough_forgets_failures);
 	tcase_add_test(tc, never_ready_is_killed_and_named);
 	tcase_add_test(tc, a_hang_is_found_within_two_ping_deadlines);
-	tcase_add_test(tc, 	tcase_add_test(core, pings_come_often_where_their_deadline_is_far);
-	tcase_add_test(core, a_stop_has_a_grace);
+	tcase_add_test(tc, pings_come_often_where_their_deadline_is_far);
+	tcase_add_test(tc, a_stop_has_a_grace);
 	tcase_add_test(tc, the_last_wish_counts_while_it_stops);
 	tcase_add_test(tc, what_is_condemned_is_not_asked_to_stop);
 	tcase_add_test(tc, no_process_to_be_had_is_never_retried_at_once);
