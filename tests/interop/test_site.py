@@ -9,7 +9,7 @@ import sys
 import time
 import unittest
 
-import hat
+import eventer
 from gatewayd import wait_until
 
 try:
@@ -86,7 +86,7 @@ class Base(unittest.TestCase):
 
         # The standby server has heard of it.
         def is_known():
-            with hat.EventerClient(host=self.host, port=self.event_ports[1]) as client:
+            with eventer.EventerClient(host=self.host, port=self.event_ports[1]) as client:
                 return len(client.query_latest([f"{DEVICE}/system/*"]).events) == 2
 
         wait_until(is_known, "the events on the other server", 30)
@@ -148,7 +148,8 @@ class TestOneMonitor(Base):
         wait_until(lambda: self.recorders[1].find(f"{DEVICE}/gateway/running", t)
                    and self.recorders[1].find(f"{DEVICE}/gateway/remote_device/1/read/a", t),
                    "the device on the other server", 30)
-        first = self.device.wait_poll("gw1", t + 0.5)
+        first = next(when for when, e in self.recorders[1].events if when > t
+                     and eventer.matches(e.type, f"{DEVICE}/gateway/remote_device/1/read/a"))
         report("Event Server killed (same gateway)", first - t)
         self.assertEqual(self.device.polls("gw2"), [])
         self.check_events()

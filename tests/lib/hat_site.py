@@ -111,7 +111,11 @@ class Device:
             except OSError:
                 return
             name = self.names[sock.getsockname()[0]]
-            inner = socket.create_connection(("127.0.0.1", self.sim_port))
+            try:
+                inner = socket.create_connection(("127.0.0.1", self.sim_port))
+            except OSError:
+                sock.close()
+                return
             threading.Thread(target=self._copy, args=(sock, inner, name), daemon=True).start()
             threading.Thread(target=self._copy, args=(inner, sock, None), daemon=True).start()
 

@@ -1,0 +1,236 @@
+"""A hat-gateway site switches over: its configurations load unchanged, and with the same one gatewayd
+registers what hat-gateway registers."""
+
+import glob
+import importlib
+import os
+import pathlib
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import eventer
+from gatewayd import ROOT, program
+
+try:
+    import hat_site
+    from hat import json
+    from hat.gateway import common
+except ImportError:
+    hat_site = None
+
+FILES = sorted(glob.glob(os.path.join(ROOT, "tests", "dropin", "*.yaml")))
+PREFIX = "gateway/modbus_master/plc1"
+QUIET_S = 1.2
+
+
+@unittest.skipUnless(hat_site, "needs build/venv")
+class TestConfigurations(unittest.TestCase):
+
+    def test_hat_gateway_takes_them(self):
+        validator = json.DefaultSchemaValidator(common.json_schema_repo)
+        seen = set()
+        for path in FILES:
+            if "seed" in path:
+                continue
+            conf = json.decode_file(pathlib.Path(path))
+            with self.subTest(path):
+                validator.validate("hat-gateway://main.yaml", conf)
+                for device in conf["devices"]:
+                    info = importlib.import_module(device["module"]).info
+                    validator.validate(info.json_schema_id, device)
+                    seen.add(info.type)
+        self.assertEqual(seen, {"modbus_master", "modbus_slave", "iec101_master", "iec101_slave",
+                                "iec103_master", "iec104_master", "iec104_slave"})
+
+    def test_gatewayd_takes_them(self):
+        for path in FILES:
+            with self.subTest(path):
+                r = subprocess.run([program("gatewayd"), "--check", "--config", path],
+                                   capture_output=True, text=True, timeout=60)
+                self.assertEqual(r.returncode, 0, r.stderr)
+                # What is not served is named: of these files, the form of a log line.
+                self.assertEqual([x for x in r.stderr.splitlines() if "log.formatters" not in x],
+                                 [])
+
+
+def write_register(port, address, value):
+    """As another master at the device would."""
+    with socket.create_connection(("127.0.0.1", port), 5) as s:
+        s.sendall(struct.pack(">HHHBBHH", 1, 0, 6, 1, 6, address, value))
+        s.recv(64)
+
+
+
+class Run:
+    """One gateway, driven step by step; what it registered in each step."""
+
+    def __init__(self, argv):
+        self.server = eventer.EventerServer(port=self.PORT)
+        self.steps = []
+        self.sim = None
+        self.start_sim()
+        self.log = tempfile.TemporaryFile()
+        self.process = None
+        self.argv = argv
+        self.taken = 0
+
+    def start_sim(self):
+        self.sim = subprocess.Popen(
+            [program("tests/lib/modbus-sim"), "--port", str(self.SIM_PORT), "--registers", "16",
+             "--unit", "1", "--period", "0"], stdout=subprocess.PIPE, text=True)
+        self.sim.stdout.readline()
+
+    def stop_sim(self):
+        if self.sim:
+            self.sim.kill()
+            self.sim.wait()
+            self.sim.stdout.close()
+            self.sim = None
+
+    def start(self, env):
+        self.process = subprocess.Popen(self.argv, stdout=self.log, stderr=self.log,
+                                        stdin=subprocess.DEVNULL, env=env)
+        self.server.wait(lambda: self.server.clients, 20)
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(20)
+        self.stop_sim()
+        self.server.close()
+        self.log.close()
+
+    def settle(self, name, seconds=QUIET_S):
+        """Until nothing was registered for a while; the step's events then."""
+        end = time.monotonic() + 12
+        count = -1
+        while count != len(self.server.registered) and time.monotonic() < end:
+            count = len(self.server.registered)
+            time.sleep(seconds)
+        events = [e for _, e in self.server.registered[self.taken:]]
+        self.taken += len(events)
+        self.steps.append((name, events))
+
+    def tell(self, name, *events):
+        self.server.notify([
+            self.server.event(f"{PREFIX}/system/{kind}", payload, eventer.now())
+            for kind, payload in events])
+        self.settle(name)
+
+
+def script(run, env):
+    """The life of a device."""
+    true, false = eventer.Json(True), eventer.Json(False)
+    run.start(env)
+    run.settle("start")
+    run.tell("enable is not true", ("enable", eventer.Json(1)))
+    run.tell("enable", ("enable", true))
+    run.tell("enable remote 1", ("remote_device/1/enable", true))
+    write_register(run.SIM_PORT, 12, 77)
+    run.settle("a value changes")
+    run.tell("write", ("remote_device/1/write/w",
+                       eventer.Json({"request_id": "r1", "value": 4242})))
+    run.tell("write a coil", ("remote_device/1/write/c",
+                              eventer.Json({"request_id": 7, "value": 1})))
+    run.tell("write what cannot be",
+             ("remote_device/1/write/nothing", eventer.Json({"request_id": "r2", "value": 1})),
+             ("remote_device/1/write/i", eventer.Json({"request_id": "r4", "value": 1})))
+    run.tell("remote that does not answer", ("remote_device/2/enable", true))
+    run.tell("disable it", ("remote_device/2/enable", false))
+    run.tell("disable remote 1", ("remote_device/1/enable", false))
+    run.tell("enable remote 1 again", ("remote_device/1/enable", true))
+    run.stop_sim()
+    run.settle("the device goes away")
+    run.start_sim()
+    run.settle("the device is back", 5)
+    run.tell("disable", ("enable", false))
+    run.tell("enable again", ("enable", true))
+    run.process.terminate()
+    run.process.wait(20)
+    run.settle("end")
+
+
+def show(event):
+    payload = event.payload and event.payload.data
+    return "/".join(event.type[3:]) + " " + repr(payload)
+
+
+def by_type(events):
+    """The payloads of each type, in order: what is registered of one source is in order, sources
+    that poll at their own pace are not in step."""
+    result = {}
+    for e in events:
+        result.setdefault("/".join(e.type[3:]), []).append(e.payload and e.payload.data)
+    return result
+
+
+def statuses(events):
+    return [show(e) for e in events if e.type[-1] in ("running", "status")]
+
+
+@unittest.skipUnless(hat_site, "needs build/venv")
+class TestSameEvents(unittest.TestCase):
+
+    maxDiff = None
+
+    def setUp(self):
+        Run.PORT, Run.SIM_PORT = hat_site.free_ports(2)
+        self.dir = tempfile.TemporaryDirectory(prefix="gatewayd-dropin-")
+        self.addCleanup(self.dir.cleanup)
+        self.conf = os.path.join(self.dir.name, "gateway.yaml")
+        device = hat_site.device_conf("127.0.0.1", Run.SIM_PORT)
+        device["connection"].update(request_timeout=0.3, connect_delay=4, request_retry_delay=0.1)
+        data = device["remote_devices"][0]["data"]
+        point = {"interval": 0.2, "bit_offset": 0, "bit_count": 1, "start_address": 9}
+        data += [{**point, "name": "c", "data_type": "COIL"},
+                 {**point, "name": "i", "data_type": "DISCRETE_INPUT", "start_address": 0},
+                 {**point, "name": "r", "data_type": "INPUT_REGISTER", "bit_count": 16},
+                 {**point, "name": "two", "data_type": "HOLDING_REGISTER", "bit_offset": 4,
+                  "bit_count": 20},
+                 {**point, "name": "far", "data_type": "HOLDING_REGISTER", "bit_count": 16,
+                  "start_address": 500},
+                 {**point, "name": "never", "interval": None, "data_type": "HOLDING_REGISTER",
+                  "bit_count": 16}]
+        device["remote_devices"].append({"device_id": 2, "timeout_poll_delay": 30, "data": [
+            {**point, "name": "a", "data_type": "HOLDING_REGISTER", "bit_count": 16}]})
+        with open(self.conf, "w", encoding="utf-8") as f:
+            import json as plain
+            plain.dump({
+                "type": "gateway", "name": "station",
+                "log": {"version": 1, "disable_existing_loggers": False},
+                "event_server": {"require_operational": True, "eventer_server": {
+                    "host": "127.0.0.1", "port": Run.PORT}},
+                "devices": [device]}, f)
+
+    def run_one(self, argv):
+        run = Run(argv)
+        try:
+            script(run, {**os.environ, "RUNTIME_DIRECTORY": self.dir.name,
+                         "STATE_DIRECTORY": self.dir.name})
+            return run.steps
+        finally:
+            run.close()
+
+    def test_modbus_master(self):
+        theirs = self.run_one([os.path.join(hat_site.HAT, "hat-gateway"), "--conf", self.conf])
+        ours = self.run_one([program("gatewayd"), "--config", self.conf])
+        count = 0
+        for (name, a), (_, b) in zip(theirs, ours, strict=True):
+            with self.subTest(name):
+                self.assertEqual(by_type(b), by_type(a))
+                self.assertEqual(statuses(b), statuses(a))
+                for x in b:
+                    self.assertEqual(x.source_timestamp is None,
+                                     next(y for y in a if y.type == x.type).source_timestamp
+                                     is None, x.type)
+            count += len(a)
+        print(f"  drop-in: {count} events in {len(theirs)} steps compared", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
