@@ -226,13 +226,13 @@ receive(struct session *client, const struct command *c, const struct options *o
 			break;
 		}
 		bool full = add_rows(v, &reply, o, &count);
-		if (is_stream(c))
-			fflush(stdout);
+		/* Nobody sees it any more: the terminal is gone, or the disk is full. */
+		bool unheard = is_stream(c) && fflush(stdout) != 0;
 		if (reply.error)
 			fprintf(stderr, "gatewayctl: %s\n", reply.error);
 		json_free(reply.doc);
-		if (full || reply.end)
-			return full ? CONTROL_DONE : (int)reply.code;
+		if (full || reply.end || unheard)
+			return full || unheard ? CONTROL_DONE : (int)reply.code;
 	}
 	return is_stream(c) ? CONTROL_DONE : CONTROL_REFUSED;
 }
@@ -305,7 +305,7 @@ run(const struct command *c, const struct options *o, int argc, char **argv)
 	if (code == CONTROL_DONE && o->wait)
 		code = wait_for_all(&client, c, o, argc, argv);
 	session_close(&client);
-	if (fflush(stdout) != 0 && code == CONTROL_DONE) {
+	if ((fflush(stdout) != 0 || ferror(stdout)) && code == CONTROL_DONE) {
 		perror("gatewayctl: standard output");
 		code = CONTROL_REFUSED;
 	}

@@ -90,8 +90,9 @@ check_text(struct config_check *k, const char *text, size_t len)
 		config_check_root(k, json_root(k->c->doc));
 }
 
-struct config *
-config_load_text(const char *text, size_t len, const char *file, config_report *report, void *arg)
+static struct config *
+load_text(const char *text, size_t len, const char *file, config_report *report, void *arg,
+    bool part)
 {
 	struct config_check k = { .report = report, .arg = arg, .file = file };
 
@@ -109,8 +110,18 @@ config_load_text(const char *text, size_t len, const char *file, config_report *
 	}
 	if (k.errors == 0)
 		return k.c;
+	if (part && k.c && k.c->doc) {
+		k.c->at_fault = true;
+		return k.c;
+	}
 	config_free(k.c);
 	return NULL;
+}
+
+struct config *
+config_load_text(const char *text, size_t len, const char *file, config_report *report, void *arg)
+{
+	return load_text(text, len, file, report, arg, false);
 }
 
 /* The whole file in memory of the caller's, or NULL after a report. */
@@ -157,8 +168,8 @@ fail:
 	return NULL;
 }
 
-struct config *
-config_load(const char *path, config_report *report, void *arg)
+static struct config *
+load(const char *path, config_report *report, void *arg, bool part)
 {
 	struct config_check k = { .report = report, .arg = arg, .file = path };
 	size_t len;
@@ -166,9 +177,21 @@ config_load(const char *path, config_report *report, void *arg)
 
 	if (!text)
 		return NULL;
-	struct config *c = config_load_text(text, len, path, report, arg);
+	struct config *c = load_text(text, len, path, report, arg, part);
 	free(text);
 	return c;
+}
+
+struct config *
+config_load(const char *path, config_report *report, void *arg)
+{
+	return load(path, report, arg, false);
+}
+
+struct config *
+config_load_part(const char *path, config_report *report, void *arg)
+{
+	return load(path, report, arg, true);
 }
 
 void

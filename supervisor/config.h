@@ -119,6 +119,7 @@ struct config {
 	struct config_log log;
 	struct config_device *devices; /* owned, in the file's order */
 	size_t device_count;
+	bool at_fault;	    /* only what config_load_part() returns may be */
 	char *address_host; /* owned: the host of an address in the first generation's form */
 };
 
@@ -134,7 +135,10 @@ void config_report_print(void *arg, enum schema_severity severity, const char *f
 /* Loads and checks; reports every fault. Returns a configuration for config_free(), or NULL when
  * there was an error (warnings alone are none). */
 struct config *config_load(const char *path, config_report *report, void *arg);
-/* The same from memory; file is what faults call it. */
+/* The same, but what there is of a configuration with errors too, so that its devices can be checked all
+ * the same: at_fault says so, and any text may be missing. NULL where there is no tree. */
+struct config *config_load_part(const char *path, config_report *report, void *arg);
+/* config_load() from memory; file is what faults call it. */
 struct config *config_load_text(
     const char *text, size_t len, const char *file, config_report *report, void *arg);
 void config_free(struct config *c);

@@ -287,6 +287,14 @@ on_log_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	log_sink_tick(monotime_now());
 }
 
+/* What is wrong with the others was said when the file was read. */
+static bool
+has_runner(void *arg, const struct config_device *d)
+{
+	(void)arg;
+	return d->name && d->type && (d->runner ? d->runner[0] == '/' : d->family != NULL);
+}
+
 static int
 run_check(struct gateway *g)
 {
@@ -295,6 +303,7 @@ run_check(struct gateway *g)
 		.libexec = g->libexec,
 		.zone = g->zone,
 		.verbose = g->verbose,
+		.wants = has_runner,
 		.report = config_report_print,
 		.arg = stderr };
 	int faulty = check_devices(g->loop, &options);
@@ -303,11 +312,11 @@ run_check(struct gateway *g)
 		log_error("check: %s", strerror(errno));
 		return EXIT_FAILURE;
 	}
-	if (faulty > 0) {
+	if (faulty > 0)
 		fprintf(stderr, "gatewayd: %s: %d of %zu devices are at fault\n", g->config_path,
 		    faulty, g->config->device_count);
+	if (faulty > 0 || g->config->at_fault)
 		return EX_CONFIG;
-	}
 	printf("%s: %zu devices, no fault\n", g->config_path, g->config->device_count);
 	return EXIT_SUCCESS;
 }
@@ -622,7 +631,8 @@ main(int argc, char **argv)
 		return code;
 	if (g->verbose && !g->check)
 		log_set_level(LOG_LEVEL_DEBUG);
-	g->config = config_load(g->config_path, config_report_print, stderr);
+	g->config = (g->check ? config_load_part : config_load)(
+	    g->config_path, config_report_print, stderr);
 	if (!g->config)
 		return EX_CONFIG;
 	find_programs(g);

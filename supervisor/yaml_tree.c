@@ -612,6 +612,11 @@ yaml_tree_parse(
 		json_free(t.doc);
 		return NULL;
 	}
+	/* Editors of other systems begin files with a byte order mark. */
+	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+		text += 3;
+		len -= 3;
+	}
 	yaml_parser_set_encoding(&t.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&t.parser, (const unsigned char *)text, len);
 	if (check_utf8(&t, text, len) == 0 && read_events(&t, text) == 0) {

@@ -207,6 +207,16 @@ class Watch(Case):
         p.send_signal(signal.SIGINT)
         self.assertEqual(p.wait(WAIT_S), 0)
 
+    def test_a_stream_that_nobody_can_see_ends(self):
+        g = self.serve([probe("p1", interval_ms=10)])
+        g.enable("p1")
+        with open("/dev/full", "w") as full:
+            r = subprocess.run(
+                g.ctl.argv("watch"), stdout=full, stderr=subprocess.PIPE, text=True, timeout=WAIT_S
+            )
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("standard output", r.stderr)
+
     def test_names_count_and_timeout(self):
         g = self.serve([probe("p1", interval_ms=20), probe("p2", interval_ms=20)])
         g.enable("p1", "p2")
