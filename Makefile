@@ -85,7 +85,7 @@ LINK = @mkdir -p $(@D); echo "  link $@"; $(CC) $(ALL_LDFLAGS) -o $@
 $(B)/gatewayd: $(B)/supervisor/main.o $(AR_SUPERVISOR) $(AR_HAT) $(AR_IPC) $(AR_COMMON)
 	$(LINK) $^ -lev -lyaml -lmsgpackc -lcares -lyajl -lsystemd -lm
 $(B)/gateway-eventd: $(B)/event-server/main.o $(AR_EVENTD) $(AR_HAT) $(AR_COMMON)
-	$(LINK) $^ -lev -llmdb -lyajl -lm
+	$(LINK) $^ -lev -llmdb -lseccomp -lyajl -lm
 $(B)/gatewayctl: $(B)/ctl/main.o $(AR_CTL) $(AR_IPC) $(AR_COMMON)
 	$(LINK) $^ -lmsgpackc -lyajl -lm
 $(B)/libexec/modbus: $(call obj,device-runners/modbus/*.c) $(B)/device-runners/modbus/main.o \
@@ -105,7 +105,7 @@ all: $(B)/libexec/iec60870-tls.so
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/check_*.c))
 TEST_ARCHIVES := $(AR_SUPERVISOR) $(AR_EVENTD) $(AR_CTL) $(AR_IEC_DEVICES) $(AR_MODBUS_DEVICES) $(AR_RUNNER) $(AR_HAT) $(AR_MODBUS) \
     $(AR_IEC) $(AR_IPC) $(AR_COMMON)
-TEST_LIBS := -lcheck -lev -lyaml -lmsgpackc -lcares -llmdb -lmodbus -lssl -lcrypto -lyajl -lsystemd \
+TEST_LIBS := -lcheck -lev -lyaml -lmsgpackc -lcares -llmdb -lseccomp -lmodbus -lssl -lcrypto -lyajl -lsystemd \
     -lsubunit -lrt -lpthread -lm
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(TEST_ARCHIVES)

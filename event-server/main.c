@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "event-server/cage.h"
 #include "event-server/server.h"
 
 enum { EXIT_USAGE = 2, MAX_TOKEN = 1024 };
@@ -21,6 +22,7 @@ struct options {
 	char token[MAX_TOKEN];
 	bool has_token, no_sync;
 	long long server_id, timeseries, ready_fd;
+	bool sandbox;
 };
 
 static const char usage[] =
@@ -36,6 +38,7 @@ static const char usage[] =
     "  --token-file FILE    the same, read from the first line of FILE\n"
     "  --ready-fd N         write \"PORT\\n\" to descriptor N when ready, and close it\n"
     "  --end-with-parent    end when the process that started it does\n"
+    "  --sandbox            refuse itself every system call that serving does not need\n"
     "  --log-level LEVEL    error, warning, notice, info (the default) or debug\n"
     "  --log-prefix         log lines begin with <N>, for systemd and supervisors\n"
     "  --help, --version\n";
@@ -91,6 +94,7 @@ enum {
 	OPT_TOKEN_FILE,
 	OPT_READY_FD,
 	OPT_END_WITH_PARENT,
+	OPT_SANDBOX,
 	OPT_LOG_LEVEL,
 	OPT_LOG_PREFIX,
 	OPT_HELP,
@@ -108,6 +112,7 @@ static const struct option long_options[] = {
 	{ "token-file", required_argument, NULL, OPT_TOKEN_FILE },
 	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
 	{ "end-with-parent", no_argument, NULL, OPT_END_WITH_PARENT },
+	{ "sandbox", no_argument, NULL, OPT_SANDBOX },
 	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
 	{ "log-prefix", no_argument, NULL, OPT_LOG_PREFIX },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -154,6 +159,9 @@ apply(struct options *o, int opt, const char *arg)
 		return parse_number(arg, 0, INT32_MAX, &o->ready_fd);
 	case OPT_END_WITH_PARENT:
 		return prctl(PR_SET_PDEATHSIG, SIGTERM);
+	case OPT_SANDBOX:
+		o->sandbox = true;
+		return 0;
 	case OPT_LOG_LEVEL:
 		return set_level(arg);
 	case OPT_LOG_PREFIX:
@@ -241,6 +249,10 @@ main(int argc, char **argv)
 		goto fail_clear;
 	if (o.unix_path && server_listen_unix(&server, o.unix_path, err, sizeof(err)) < 0)
 		goto fail_clear;
+	if (o.sandbox && cage_lock() < 0) {
+		snprintf(err, sizeof(err), "the sandbox is not to be had: %s", strerror(errno));
+		goto fail_clear;
+	}
 	tell_ready(o.ready_fd, port);
 	server_run(&server);
 	server_clear(&server);

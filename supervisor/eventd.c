@@ -56,6 +56,7 @@ spawn(struct eventd *d, int ready)
 	argv[n++] = "--ready-fd";
 	argv[n++] = "3";
 	argv[n++] = "--end-with-parent";
+	argv[n++] = "--sandbox";
 	if (d->conf->listen_host) {
 		argv[n++] = "--listen";
 		argv[n++] = address;

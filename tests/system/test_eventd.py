@@ -36,7 +36,7 @@ class Eventd:
     def __init__(self, *args, listen='127.0.0.1:0', limits=None):
         ready, writer = os.pipe()
         self.log = tempfile.TemporaryFile()
-        args = [str(PROGRAM), '--ready-fd', str(writer), *args]
+        args = [str(PROGRAM), '--sandbox', '--ready-fd', str(writer), *args]
         if listen:
             args += ['--listen', listen]
         self.process = subprocess.Popen(args, pass_fds=[writer], stderr=self.log,
@@ -154,6 +154,14 @@ class TestProgram(unittest.TestCase):
                 server.process.terminate()
                 server.process.wait(5)
                 self.assertFalse(os.path.exists(path))
+
+    def test_sandbox_is_in_force(self):
+        with Eventd() as d:
+            with open(f'/proc/{d.process.pid}/status') as f:
+                status = dict(line.split(':', 1) for line in f)
+            self.assertEqual(status['NoNewPrivs'].strip(), '1')
+            if 'san' not in PROGRAM.parent.name:
+                self.assertEqual(status['Seccomp'].strip(), '2')
 
     def test_token(self):
         for option in ('--token', '--token-file'):
