@@ -259,7 +259,7 @@ def iec104_100(side):
 WARM_S = 25
 
 
-@row("modbus-500-devices", {"longest gap ms": 1100, "PSS grew KiB": 256}, peer=False)
+@row("modbus-500-devices", {"longest gap ms": 1100, "PSS grew KiB": 512}, peer=False)
 def modbus_500(side):
     """500 devices of 30 registers, every second: the longest time between two polls of one, and growth once each
     runner has answered its first pings."""
