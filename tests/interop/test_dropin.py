@@ -136,7 +136,7 @@ def script(run, env):
     run.tell("write", ("remote_device/1/write/w",
                        eventer.Json({"request_id": "r1", "value": 4242})))
     run.tell("write a coil", ("remote_device/1/write/c",
-                              eventer.Json({"request_id": 7, "value": 1})))
+                              eventer.Json({"request_id": "r3", "value": 1})))
     run.tell("write what cannot be",
              ("remote_device/1/write/nothing", eventer.Json({"request_id": "r2", "value": 1})),
              ("remote_device/1/write/i", eventer.Json({"request_id": "r4", "value": 1})))
@@ -170,7 +170,13 @@ def by_type(events):
 
 
 def statuses(events):
-    return [show(e) for e in events if e.type[-1] in ("running", "status")]
+    """Of the device: two remote devices change theirs beside each other."""
+    return [show(e) for e in events if e.type[4:] in (("running",), ("status",))]
+
+
+def without_first_running(events):
+    """The engine says at its start that nothing runs, as the seed has it; hat-gateway 0.6 does not."""
+    return events[1:] if events and show(events[0]) == "gateway/running False" else events
 
 
 @unittest.skipUnless(hat_site, "needs build/venv")
@@ -193,11 +199,12 @@ class TestSameEvents(unittest.TestCase):
                  {**point, "name": "two", "data_type": "HOLDING_REGISTER", "bit_offset": 4,
                   "bit_count": 20},
                  {**point, "name": "far", "data_type": "HOLDING_REGISTER", "bit_count": 16,
-                  "start_address": 500},
+                  "start_address": 500, "interval": 600},
                  {**point, "name": "never", "interval": None, "data_type": "HOLDING_REGISTER",
                   "bit_count": 16}]
-        device["remote_devices"].append({"device_id": 2, "timeout_poll_delay": 30, "data": [
-            {**point, "name": "a", "data_type": "HOLDING_REGISTER", "bit_count": 16}]})
+        device["remote_devices"].append({"device_id": 2, "timeout_poll_delay": 600, "data": [
+            {**point, "name": "a", "data_type": "HOLDING_REGISTER", "bit_count": 16,
+             "interval": 600}]})
         with open(self.conf, "w", encoding="utf-8") as f:
             import json as plain
             plain.dump({
@@ -221,6 +228,8 @@ class TestSameEvents(unittest.TestCase):
         ours = self.run_one([program("gatewayd"), "--config", self.conf])
         count = 0
         for (name, a), (_, b) in zip(theirs, ours, strict=True):
+            if name == "start":
+                b = without_first_running(b)
             with self.subTest(name):
                 self.assertEqual(by_type(b), by_type(a))
                 self.assertEqual(statuses(b), statuses(a))
