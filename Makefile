@@ -42,7 +42,7 @@ PROGRAMS := $(foreach p,supervisor:gatewayd event-server:gateway-eventd gatewayc
     device-runners/modbus:libexec/modbus device-runners/iec60870:libexec/iec60870,$(if \
     $(wildcard $(firstword $(subst :, ,$(p)))/main.c),$(B)/$(lastword $(subst :, ,$(p)))))
 
-.PHONY: all check check-san unit vectors replay system interop fault fuzz bench lint install clean demo soak \
+.PHONY: all check check-san unit vectors replay system interop fault fuzz bench lint install deb clean demo soak \
     test-tools demo-tools
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -187,21 +187,26 @@ endef
 $(foreach t,$(TOOL_SOURCES),$(eval $(call TOOL_RULE,$(t))))
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/gatewayd
-	install -m 755 $(B)/gatewayd $(B)/gateway-eventd $(DESTDIR)$(PREFIX)/sbin
-	install -m 755 $(B)/gatewayctl $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(B)/libexec/* $(DESTDIR)$(PREFIX)/libexec/gatewayd
+	install -d "$(DESTDIR)$(PREFIX)/sbin" "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/libexec/gatewayd"
+	install -m 755 $(B)/gatewayd $(B)/gateway-eventd "$(DESTDIR)$(PREFIX)/sbin"
+	install -m 755 $(B)/gatewayctl "$(DESTDIR)$(PREFIX)/bin"
+	install -m 755 $(B)/libexec/* "$(DESTDIR)$(PREFIX)/libexec/gatewayd"
 	for s in 1 5 7 8; do for m in man/*.$$s; do [ -e "$$m" ] || continue; \
 	    install -D -m 644 "$$m" "$(DESTDIR)$(PREFIX)/share/man/man$$s/$${m##*/}"; done; done
 	install -D -m 644 etc/gatewayctl.bash-completion \
 	    "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/gatewayctl"
-	install -d $(DESTDIR)/etc/gatewayd
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gatewayd/samples" etc/samples/*.yaml
+	install -d "$(DESTDIR)/etc/gatewayd"
 	for f in etc/systemd/*.service; do [ -e "$$f" ] && install -D -m 644 "$$f" \
 	    "$(DESTDIR)$(PREFIX)/lib/systemd/system/$${f##*/}"; done; true
 	for d in sysusers.d tmpfiles.d; do [ -e etc/systemd/$$d/gatewayd.conf ] && install -D -m 644 \
 	    etc/systemd/$$d/gatewayd.conf "$(DESTDIR)$(PREFIX)/lib/$$d/gatewayd.conf"; done; true
 
+# build/gatewayd_VERSION_ARCH.deb, of what is installed.
+deb: all
+	@B=$(B) VERSION=$(VERSION) MAKE='$(MAKE)' etc/deb/build
+
 clean:
 	rm -rf build build-san build-fuzz
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -type f -name '*.d' 2>/dev/null)

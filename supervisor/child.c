@@ -39,8 +39,11 @@ do_actions(struct child *c, unsigned actions)
 {
 	if (actions & CHILD_DO_RUNNING_FALSE)
 		c->host->ops->on_running(c->host->arg, c, false);
-	if (actions & CHILD_DO_SPAWN && child_spawn(c) < 0)
+	if (actions & CHILD_DO_SPAWN && child_spawn(c) < 0) {
 		child_step(c, CHILD_SPAWN_ERROR);
+		if (c->host->check_only)
+			child_step(c, CHILD_DISABLE); /* one attempt */
+	}
 	if (actions & CHILD_DO_STOP)
 		send_stop(c);
 	if (actions & CHILD_DO_KILL)

@@ -1,0 +1,299 @@
+"""gatewayd as a program: options, exit codes, what --check says of faulty files, the life of the built-in
+Event Server."""
+
+import glob
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from gatewayd import BUILD, ROOT, WAIT_S, Gateway, probe, program, wait_until  # noqa: E402
+
+MODULES = [
+    "modbus.master", "modbus.slave", "iec101.master", "iec101.slave", "iec103.master",
+    "iec104.master", "iec104.slave",
+]
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="gatewayd test ")
+        self.addCleanup(shutil.rmtree, self.dir)
+
+    def run_gatewayd(self, *args, env=None, timeout=3 * WAIT_S, **kwargs):
+        return subprocess.run(
+            [program("gatewayd"), *args], capture_output=True, text=True, errors="replace",
+            timeout=timeout, env=env, **kwargs,
+        )
+
+    def write(self, text):
+        path = os.path.join(self.dir, "site.yaml")
+        with open(path, "wb") as f:
+            f.write(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    def check(self, text):
+        """Exit code and lines of --check."""
+        r = self.run_gatewayd("--check", "--config", self.write(text))
+        self.assertNotIn("Sanitizer", r.stderr)
+        return r.returncode, (r.stderr + r.stdout).splitlines()
+
+
+class Options(Case):
+    def test_help_and_version(self):
+        r = self.run_gatewayd("--help")
+        self.assertEqual((r.returncode, r.stderr), (0, ""))
+        for option in ("--config", "--check", "--version", "--help", "--libexec"):
+            self.assertIn(option, r.stdout)
+        r = self.run_gatewayd("--version")
+        self.assertEqual(r.returncode, 0)
+        self.assertRegex(r.stdout, r"^gatewayd \d+\.\d+\.\d+\n$")
+
+    def test_usage(self):
+        for args in (["--nonsense"], ["surplus"], ["--config"], ["--check=1"]):
+            r = self.run_gatewayd(*args)
+            self.assertEqual((r.returncode, r.stdout), (2, ""), args)
+            self.assertIn("usage: gatewayd", r.stderr)
+
+    @unittest.skipIf(os.path.exists("/etc/gatewayd/gatewayd.yaml"), "there is a configuration")
+    def test_default_path(self):
+        for args in ([], ["--check"]):
+            r = self.run_gatewayd(*args)
+            self.assertEqual(r.returncode, 78)
+            self.assertEqual(r.stderr, "/etc/gatewayd/gatewayd.yaml: No such file or directory\n")
+
+    def test_what_is_no_file(self):
+        fifo = os.path.join(self.dir, "fifo")
+        os.mkfifo(fifo)
+        for path in (self.dir, fifo, "/dev/zero", "/dev/null", "/dev/full", os.path.join(self.dir, "none"),
+                     "", "/" + "x" * 5000):
+            for args in (["--check"], []):
+                r = self.run_gatewayd("--config", path, *args, timeout=WAIT_S)
+                self.assertEqual(r.returncode, 78, path)
+                self.assertEqual(len(r.stderr.splitlines()), 1, r.stderr)
+
+    @unittest.skipIf(os.geteuid() == 0, "root reads everything")
+    def test_unreadable(self):
+        path = self.write("name: gw\ndevices: []\n")
+        os.chmod(path, 0)
+        r = self.run_gatewayd("--check", "--config", path)
+        self.assertEqual((r.returncode, r.stderr), (78, f"{path}: Permission denied\n"))
+
+    def test_standard_descriptors_may_be_closed(self):
+        path = self.write("name: gw\ndevices: []\n")
+        r = subprocess.run(
+            ["sh", "-c", 'exec "$0" --check --config "$1" <&- >&- 2>&-', program("gatewayd"), path]
+        )
+        self.assertIn(r.returncode, (0,))
+
+
+class Check(Case):
+    def test_all_faults_at_once_of_gateway_and_devices(self):
+        code, lines = self.check(
+            "name: 5\n"
+            "event_server: {eventer_server: {host: 1, port: 99999}}\n"
+            "devices:\n"
+            "  - {module: hat.gateway.devices.iec104.master, name: a}\n"
+            "  - {module: nope, name: b}\n"
+            "  - {module: hat.gateway.devices.iec104.master, name: a}\n"
+            "  - 17\n"
+            "  - {module: hat.gateway.devices.modbus.master, name: c, connection: 3, remote_devices: {}}\n"
+        )
+        self.assertEqual(code, 78)
+        text = "\n".join(lines)
+        for where in (
+            "1:7: name: expected a string", "2:39: event_server.eventer_server.host: expected a string",
+            "2:48: event_server.eventer_server.port: expected an integer from 1 to 65535, found 99999",
+            "5:14: devices[1].module: expected one of ", "6:55: devices[2].name: another iec104_master",
+            "7:5: devices[3]: expected an object", "4:5: devices[0].response_timeout: is missing",
+            "6:5: devices[2].response_timeout: is missing",
+            "8:70: devices[4].connection: expected an object",
+            "8:89: devices[4].remote_devices: expected an array",
+        ):
+            self.assertRegex(text, f"(?m)^.*site.yaml:{re.escape(where)}")
+        for line in lines:
+            self.assertLess(len(line), 1000)
+
+    def test_hostile_files(self):
+        bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+            f"{c}: &{c} [{','.join(['*' + p] * 9)}]\n" for p, c in zip("abcdefg", "bcdefgh")
+        )
+        for text, what in (
+            ("", "empty"),
+            ("[" * 10_000_000, "nested too deep"),
+            ("{a: " * 3_000_000, "nested too deep"),
+            ("- " * 5_000_000, "nested too deep"),
+            ("\n".join(" " * i + "a:" for i in range(3000)), "nested too deep"),
+            (bomb, "aliases counted in full"),
+            ("&a [*a]", "alias within its own anchor"),
+            ("a: *nothing", "alias|anchor"),
+            (os.urandom(1 << 20) + b"\xff", "UTF-8"),
+            (b"name: \xff\xfe", "UTF-8"),
+            ("name: g\x00w", "control characters"),
+            ('name: "g\\0w"', "NUL"),
+            ("name: gw\nname: gx\n", "duplicate key"),
+            ("name: gw\ndevices: []\n---\nname: x\n", "one document"),
+            ("name: gw\ndevices:\n\t- x", "not YAML"),
+            ("x" * 100_000_000, "longer than"),
+            ("name: gw\ndevices: [" + "{}," * 50000 + "]", "devices"),
+            ("? [a, b]\n: c\n", "key"),
+            ("!!python/object:os.system name: x", "is missing"),
+            ("a: !!binary aGVsbG8=", "name: is missing"),
+        ):
+            began = time.monotonic()
+            code, lines = self.check(text)
+            self.assertEqual(code, 78, (text[:60], lines[:3]))
+            self.assertRegex("\n".join(lines), what)
+            self.assertLess(len(lines), 300)
+            self.assertLess(time.monotonic() - began, WAIT_S)
+
+    def test_byte_order_mark_and_line_ends_of_other_systems(self):
+        self.assertEqual(self.check(b"\xef\xbb\xbfname: gw\r\ndevices: []\r\n")[0], 0)
+
+    def test_each_sample(self):
+        samples = os.path.join(ROOT, "etc", "samples")
+        for name in sorted(os.listdir(samples)):
+            if name == "own-keys.yaml":  # its runner is somebody else's
+                continue
+            r = self.run_gatewayd("--check", "--verbose", "--config", os.path.join(samples, name), cwd=ROOT)
+            self.assertEqual(r.returncode, 0, (name, r.stderr))
+
+    def test_each_module_needs_its_keys(self):
+        for module in MODULES:
+            code, lines = self.check(
+                json.dumps({"name": "g", "devices": [{"module": "hat.gateway.devices." + module, "name": "d"}]})
+            )
+            self.assertEqual(code, 78)
+            self.assertRegex("\n".join(lines), r"devices\[0\]\.\w+: is missing")
+
+    def test_runners_that_are_none(self):
+        text = "name: g\ndevices: [{runner: %s, type: x, name: d}]\n"
+        for runner, what in (
+            ("/nonexistent", "No such file|ended without a plan"), ("/dev/null", "ermission|ended without a plan"),
+            ("/bin/true", "ended without a plan"), ("relative", "absolute path"),
+            (os.path.join(ROOT, "README.md"), "ermission|format|ended without a plan"),
+        ):
+            code, lines = self.check(text % runner)
+            self.assertEqual(code, 78, (runner, lines))
+            self.assertRegex("\n".join(lines), what)
+
+
+class BuiltIn(Case):
+    """The Event Server that gatewayd starts itself."""
+
+    def eventd(self, g):
+        with open(f"/proc/{g.pid}/task/{g.pid}/children", encoding="ascii") as f:
+            for pid in map(int, f.read().split()):
+                with open(f"/proc/{pid}/comm", encoding="ascii") as name:
+                    if name.read().strip() == "gateway-eventd":
+                        return pid
+        return None
+
+    def test_a_killed_gateway_leaves_nothing_and_the_next_one_goes_on(self):
+        g = Gateway({"devices": [probe("p1")]})
+        self.addCleanup(g.close)
+        g.enable("p1")
+        g.wait_state("p1", "running")
+        for _ in range(3):
+            pids = [self.eventd(g), g.status("p1")["pid"]]
+            self.assertTrue(all(pids))
+            g.stop(signal.SIGKILL)
+            g.start()
+            g.wait_state("p1", "running")
+            for pid in pids:
+                wait_until(lambda p=pid: not os.path.exists(f"/proc/{p}"), f"the end of {pid}", log=g.log)
+
+    def test_it_is_killed_and_comes_back_with_what_it_had(self):
+        g = Gateway({"devices": [probe("p1")]})
+        self.addCleanup(g.close)
+        g.enable("p1")
+        g.wait_state("p1", "running")
+        for connects in (2, 3, 4):
+            os.kill(self.eventd(g), signal.SIGKILL)
+            g.wait(lambda n=connects: g.ctl("info")[0]["connects"] == n, "the link again", 3 * WAIT_S)
+            g.wait_state("p1", "running", 3 * WAIT_S)
+        self.assertEqual(g.stop(), 0)
+
+    def test_two_gateways_need_different_folders(self):
+        g = Gateway({})
+        self.addCleanup(g.close)
+        r = self.run_gatewayd("--config", g.config, env=g.env)
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("control", r.stderr)
+        g.wait_connected()
+        other = Gateway({})
+        self.addCleanup(other.close)
+        other.wait_connected()
+
+
+class Installed(Case):
+    def runs_from(self, dest):
+        gatewayd = os.path.join(dest, "usr/sbin/gatewayd")
+        sample = os.path.join(ROOT, "etc/samples/minimal.yaml")
+        out = subprocess.run(
+            [gatewayd, "--check", "--verbose", "--config", sample], capture_output=True, text=True
+        )
+        self.assertEqual(out.returncode, 0, out.stderr)
+        self.assertIn("may connect 127.0.0.1 port 502", out.stdout)
+        runtime = os.path.join(self.dir, "r")
+        os.mkdir(runtime)
+        env = {**os.environ, "RUNTIME_DIRECTORY": runtime, "STATE_DIRECTORY": runtime}
+        log = tempfile.TemporaryFile()
+        self.addCleanup(log.close)
+        p = subprocess.Popen([gatewayd, "--config", sample], env=env, stderr=log)
+        self.addCleanup(p.wait)
+        self.addCleanup(p.terminate)
+        ctl = os.path.join(dest, "usr/bin/gatewayctl")
+        wait_until(
+            lambda: subprocess.run([ctl, "enable", "--wait", "plc1"], env=env, capture_output=True).returncode == 0,
+            "the device runs",
+        )
+
+    @unittest.skipUnless(os.path.basename(BUILD) == "build", "the plain build is what is installed")
+    def test_make_install(self):
+        dest = os.path.join(self.dir, "root")
+        r = subprocess.run(
+            ["make", "-s", "install", f"DESTDIR={dest}"], cwd=ROOT, capture_output=True, text=True
+        )
+        self.assertEqual(r.returncode, 0, r.stderr)
+        for path in (
+            "usr/sbin/gatewayd", "usr/sbin/gateway-eventd", "usr/bin/gatewayctl", "usr/libexec/gatewayd/modbus",
+            "usr/libexec/gatewayd/iec60870", "usr/share/man/man8/gatewayd.8", "usr/share/man/man1/gatewayctl.1",
+            "usr/share/man/man5/gatewayd.yaml.5", "usr/share/man/man7/gateway-ipc.7",
+            "usr/share/man/man7/gateway-modbus.7", "usr/lib/systemd/system/gatewayd.service",
+        ):
+            self.assertTrue(os.path.exists(os.path.join(dest, path)), path)
+        self.runs_from(dest)
+
+    @unittest.skipUnless(os.path.basename(BUILD) == "build", "the plain build is what is packaged")
+    @unittest.skipUnless(shutil.which("dpkg-deb"), "dpkg-deb is not installed")
+    def test_make_deb(self):
+        r = subprocess.run(["make", "-s", "deb"], cwd=ROOT, capture_output=True, text=True)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        (package,) = glob.glob(os.path.join(glob.escape(BUILD), "gatewayd_*.deb"))
+        dest = os.path.join(self.dir, "unpacked")
+        subprocess.run(["dpkg", "-x", package, dest], check=True)
+        depends = subprocess.run(
+            ["dpkg-deb", "-f", package, "Depends"], check=True, capture_output=True, text=True
+        ).stdout
+        needed = subprocess.run(
+            ["sh", "-c", "for f in usr/sbin/* usr/bin/* usr/libexec/gatewayd/*; do readelf -d $f; done"],
+            cwd=dest, check=True, capture_output=True, text=True,
+        ).stdout
+        for library in set(re.findall(r"NEEDED.*\[lib([a-z]+)", needed)) - {"c", "m"}:
+            library = {"crypto": "ssl", "cares": "c-ares"}.get(library, library)
+            self.assertIn(f"lib{library}", depends)
+        self.assertEqual(os.listdir(os.path.join(dest, "etc/gatewayd")), [], "what is there is the site's")
+        self.runs_from(dest)
+
+
+if __name__ == "__main__":
+    unittest.main()

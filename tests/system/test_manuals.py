@@ -1,0 +1,203 @@
+"""What the manual pages show is run: commands (.Dl, and lines that begin with "$ " in a display),
+configurations and bytes in their EXAMPLES. gatewayctl(1), gateway-modbus(7) and gateway-iec104(7) are run
+where their programs are tested."""
+
+import glob
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from eventer import EventerServer, Json  # noqa: E402
+from gatewayd import BUILD, PROBE, ROOT, WAIT_S, Ctl, Gateway, program, wait_until  # noqa: E402
+
+PAGES = [
+    "gatewayctl.1", "gatewayd.yaml.5", "gateway-iec101.7", "gateway-iec103.7", "gateway-iec104.7",
+    "gateway-ipc.7", "gateway-modbus.7", "gateway-sandbox.7", "gateway-eventd.8", "gatewayd.8",
+]
+
+RUNNER = r'''#!/usr/bin/python3
+# A runner of somebody else's, from gateway-ipc(7) alone.
+import socket
+s = socket.socket(fileno=3)
+s.settimeout(30)
+def say(number, body, id=0):
+    s.send(number.to_bytes(2, "little") + b"\0\0" + id.to_bytes(4, "little") + body)
+s.recv(65536)
+say(32, b"\x90")
+say(34, b"\x90")
+s.send(bytes.fromhex("EXAMPLE"))
+while True:
+    packet = s.recv(65536)
+    number, id = packet[0], int.from_bytes(packet[4:8], "little")
+    if number == 6:
+        say(39, b"\x90", id)
+    if number == 7:
+        break
+'''
+
+
+def source(page):
+    with open(os.path.join(ROOT, "man", page), encoding="utf-8") as f:
+        return f.read()
+
+
+def plain(text):
+    """What a reader sees of a line of mdoc."""
+    for escape, seen in (("\\(dq", '"'), ("\\(aq", "'"), ("\\&", ""), ("\\-", "-"), ("\\e", "\\")):
+        text = text.replace(escape, seen)
+    return text
+
+
+def displays(page, section="EXAMPLES"):
+    """The displays of a section."""
+    text = source(page).split(f"\n.Sh {section}\n", 1)[1].split("\n.Sh ", 1)[0]
+    found = re.findall(r"(?ms)^\.Bd [^\n]*\n(.*?)^\.Ed$|^\.Dl ([^\n]*)$", text)
+    return [plain(block or line) for block, line in found]
+
+
+def commands(page):
+    found = []
+    for text in displays(page):
+        for line in re.sub(r"\\\n\s*", "", text).split("\n$ "):
+            if line.strip() and not re.match(r"\w+:", line):
+                found.append(line.removeprefix("$ ").strip())
+    return found
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="gatewayd-manual-")
+        self.addCleanup(shutil.rmtree, self.dir)
+        os.symlink(BUILD, os.path.join(self.dir, "build"))
+        self.env = {**os.environ, "PATH": f"{BUILD}:{os.environ['PATH']}"}
+
+    def write(self, name, text):
+        path = os.path.join(self.dir, name)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        return path
+
+
+class Pages(unittest.TestCase):
+    def test_there_is_one_for_each(self):
+        found = [os.path.basename(p) for p in glob.glob(os.path.join(ROOT, "man", "*"))]
+        self.assertEqual(sorted(found), sorted(PAGES))
+
+    def test_references_lead_somewhere(self):
+        ours = {tuple(p.rsplit(".", 1)) for p in PAGES}
+        for page in PAGES:
+            for name, section in re.findall(r"(?m)^\.Xr (\S+) (\d)", source(page)):
+                if name.startswith("gateway"):
+                    self.assertIn((name, section), ours, page)
+
+    def test_options_are_those_of_the_programs(self):
+        for name, page in (
+            ("gatewayd", "gatewayd.8"), ("gateway-eventd", "gateway-eventd.8"), ("gatewayctl", "gatewayctl.1"),
+        ):
+            out = subprocess.run([program(name), "--help"], capture_output=True, text=True, check=True)
+            for option in set(re.findall(r"--([a-z-]+)", out.stdout)):
+                self.assertRegex(plain(source(page)), rf"Fl -{option}\b", (page, option))
+
+
+class Configuration(Case):
+    def test_examples_are_checked(self):
+        texts = [t for t in displays("gatewayd.yaml.5") if t.startswith("name:")]
+        self.assertEqual(len(texts), 3)
+        for text in texts:
+            path = self.write("x.yaml", re.sub(r"runner: \S+\n( *)type: \S+", rf"runner: {PROBE}\n\1type: probe", text))
+            r = subprocess.run(
+                [program("gatewayd"), "--check", "--config", path], capture_output=True, text=True
+            )
+            self.assertEqual(r.returncode, 0, r.stderr + text)
+            self.assertNotIn("warning", r.stderr)
+
+
+class Programs(Case):
+    def test_gatewayd(self):
+        check, run = commands("gatewayd.8")
+        self.write("site.yaml", displays("gatewayd.yaml.5")[0])
+        r = subprocess.run(
+            check, shell=True, cwd=self.dir, env=self.env, capture_output=True, text=True
+        )
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertIn("may connect 192.0.2.20 port 502", r.stdout)
+        with subprocess.Popen(
+            ["sh", "-c", run.replace("build/gatewayd", "exec build/gatewayd")], cwd=self.dir,
+            stderr=subprocess.DEVNULL,
+        ) as p:
+            try:
+                ctl = Ctl(os.path.join(self.dir, "run", "control"))
+                wait_until(lambda: ctl.run("status").returncode == 0, "it answers")
+                wait_until(lambda: os.listdir(os.path.join(self.dir, "state")), "it keeps events")
+                p.send_signal(signal.SIGTERM)
+                self.assertEqual(p.wait(WAIT_S), 0)
+            finally:
+                p.kill()
+
+    def test_gateway_eventd(self):
+        (line,) = commands("gateway-eventd.8")
+        line = line.replace("/var/lib/gateway-eventd", os.path.join(self.dir, "data"))
+        with subprocess.Popen(
+            ["sh", "-c", f"exec {line} --listen 127.0.0.1:0"], env=self.env, stderr=subprocess.PIPE, text=True
+        ) as p:
+            try:
+                self.assertIn("listening on 127.0.0.1:", p.stderr.readline())
+                p.terminate()
+                self.assertEqual(p.wait(WAIT_S), 0)
+            finally:
+                p.kill()
+
+    def test_gateway_iec101(self):
+        with open(os.path.join(ROOT, "etc/samples/iec101-master.yaml"), encoding="utf-8") as f:
+            conf = f.read()
+        g = Gateway(conf)
+        self.addCleanup(g.close)
+        g.wait_connected()
+        lines = commands("gateway-iec101.7")
+        self.assertEqual(len(lines), 3)
+        for line in lines:
+            r = subprocess.run(
+                line, shell=True, env={**self.env, **g.env, "PATH": self.env["PATH"]}, capture_output=True,
+                text=True,
+            )
+            self.assertEqual(r.returncode, 0, (line, r.stderr))
+
+
+class Contract(Case):
+    def test_table_is_that_of_the_code(self):
+        with open(os.path.join(ROOT, "ipc", "message.h"), encoding="utf-8") as f:
+            code = dict(re.findall(r"\bX\(([A-Z_]+), (\d+), IPC_", f.read()))
+        page = dict(re.findall(r"(?m)^\.It ([A-Z_]+) Ta (\d+) Ta", source("gateway-ipc.7")))
+        self.assertEqual(page, code)
+
+    def test_a_runner_written_from_the_page(self):
+        (text,) = displays("gateway-ipc.7")
+        example = "".join(re.findall(r"(?m)^ *((?:[0-9a-f]{2} ?)+)(?:  |$)", text)).replace(" ", "")
+        path = self.write("runner", RUNNER.replace("EXAMPLE", example))
+        os.chmod(path, 0o755)
+        server = EventerServer()
+        self.addCleanup(server.close)
+        server.preset("gateway/own/dev/system/enable", Json(True))
+        g = Gateway(
+            {
+                "devices": [{"runner": path, "type": "own", "name": "dev"}],
+                "event_server": {"eventer_server": {"host": "127.0.0.1", "port": server.port}},
+            }
+        )
+        self.addCleanup(g.close)
+        event = server.wait_event("gateway/own/dev/gateway/value")
+        self.assertEqual((event.payload, event.source_timestamp), (Json(7), None))
+        server.notify([server.event("gateway/own/dev/system/enable", Json(False))])
+        g.wait_state("dev", "disabled")
+        self.assertEqual(g.ctl("show", "dev")[0]["obituaries"], [])
+
+
+if __name__ == "__main__":
+    unittest.main()
