@@ -156,7 +156,7 @@ class SlaveAgainstC104(unittest.TestCase):
 
     def exchange(self):
         gate = self.gate
-        self.assertTrue(self.interrogate())  # the data transfer stands
+        wait(self.interrogate, 'an interrogation')  # the data transfer stands
         for n, (kind, (_, _, ours, theirs)) in enumerate(DATA.items()):
             value = [1, 2, 3, 4] if ours is None else ours
             quality = QUALITY if kind in ('single', 'double') else MEASURED
@@ -167,7 +167,7 @@ class SlaveAgainstC104(unittest.TestCase):
                 number = int if kind in ('step_position', 'scaled') else (lambda v: v)
                 wait(lambda: self.points[kind].value is not None and
                      number(self.points[kind].value) == number(theirs), kind)
-        self.assertTrue(self.interrogate())
+        wait(self.interrogate, 'an interrogation')  # c104 refuses one while it ends another
         # It refuses while it still takes the interrogation before for open.
         wait(lambda: self.connection.counter_interrogation(
             common_address=1, cause=c104.Cot.ACTIVATION, qualifier=c104.Rqt.GENERAL, freeze=c104.Frz.READ,
