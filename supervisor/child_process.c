@@ -218,7 +218,8 @@ write_obituary(struct child *c)
 		.events = c->events_since_spawn };
 	describe_death(c, o->cause, sizeof(o->cause));
 	snprintf(o->last_line, sizeof(o->last_line), "%s", c->last_line);
-	log_write(LOG_LEVEL_WARNING, c->conf->name, "runner_died",
+	/* A check says itself what is wrong. */
+	log_write(c->host->check_only ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, c->conf->name, "runner_died",
 	    "runner %d died after %.1f s: %s%s%s", (int)c->pid, (double)o->uptime_ms / 1e3, o->cause,
 	    o->last_line[0] ? "; last line: " : "", o->last_line);
 }
