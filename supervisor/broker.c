@@ -29,6 +29,7 @@ struct resolver_socket {
 
 struct broker {
 	struct ev_loop *loop;
+	int limit_ms;
 	ares_channel ares;
 	struct resolver_socket sockets[MAX_RESOLVER_SOCKETS];
 	ev_timer ares_timer;
@@ -114,7 +115,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		q->fd = -1;
 		q->error = ETIMEDOUT;
 		snprintf(q->why, sizeof(q->why), "%.100s: no answer for %d s%s", q->target,
-		    BROKER_CONNECT_MS / 1000, q->resolving ? ", still looking up the name" : "");
+		    q->broker->limit_ms / 1000, q->resolving ? ", still looking up the name" : "");
 	}
 	answer(q);
 }
@@ -362,7 +363,7 @@ request_new(struct broker *b, enum ipc_resource kind, const char *target, broker
 	if (q->next)
 		q->next->link = &q->next;
 	b->requests = q;
-	ev_timer_init(&q->timer, on_timer, BROKER_CONNECT_MS / 1e3, 0.);
+	ev_timer_init(&q->timer, on_timer, b->limit_ms / 1e3, 0.);
 	ev_io_init(&q->io, on_connected, -1, EV_WRITE);
 	q->timer.data = q;
 	q->io.data = q;
@@ -472,6 +473,7 @@ broker_new(struct ev_loop *loop)
 	if (!b)
 		return NULL;
 	b->loop = loop;
+	b->limit_ms = BROKER_CONNECT_MS;
 	for (size_t i = 0; i < MAX_RESOLVER_SOCKETS; i++) {
 		b->sockets[i].fd = ARES_SOCKET_BAD;
 		ev_io_init(&b->sockets[i].io, on_ares_io, -1, EV_READ);
@@ -486,6 +488,12 @@ broker_new(struct ev_loop *loop)
 		return NULL;
 	}
 	return b;
+}
+
+void
+broker_set_limit(struct broker *b, int ms)
+{
+	b->limit_ms = ms;
 }
 
 void

@@ -22,6 +22,8 @@ enum {
 };
 
 struct broker *broker_new(struct ev_loop *loop);
+/* How long requests that follow may take, in place of BROKER_CONNECT_MS. */
+void broker_set_limit(struct broker *b, int ms);
 /* Cancels what is under way. */
 void broker_free(struct broker *b);
 
