@@ -11,13 +11,13 @@
 #include "device-runners/iec60870/iec104_conf.h"
 #include "device-runners/iec60870/iec104_conn.h"
 #include "device-runners/iec60870/iec104_files.h"
-#include "device-runners/iec60870/limit.h"
+#include "device-runners/limit.h"
+#include "device-runners/reconnect.h"
 
 enum {
 	MASTER_MAX_ADDRESSES = 32,
 	MASTER_CONNECT_MS = 30000, /* t0 */
 	MASTER_LIVED_MS = 10000, /* a connection that stood so long earns an immediate reconnect */
-	MASTER_MIN_DELAY_MS = 100, /* between two attempts, whatever the configuration says */
 	MASTER_MIN_SYNC_MS = 100,
 };
 
@@ -40,12 +40,11 @@ struct iec104_master {
 	int addresses[MASTER_MAX_ADDRESSES]; /* in the plan */
 	char *hosts[MASTER_MAX_ADDRESSES];   /* owned */
 	size_t address_count;
-	int64_t reconnect_ms, sync_ms; /* sync_ms 0: never */
+	struct reconnect reconnect;
+	int64_t sync_ms; /* 0: never */
 	enum master_state state;
 	size_t at; /* the address that is tried */
 	uint32_t open_id;
-	bool immediate; /* the next loss is followed by a reconnect at once */
-	struct monotime connected_at;
 	struct iec104_conn conn;
 	ev_timer timer; /* connect time-out, reconnect delay, time synchronisation */
 	struct limit input_limit, event_limit, link_limit, info_limit;
@@ -83,10 +82,15 @@ attempt(struct iec104_master *m)
 }
 
 static void
-wait_and_retry(struct iec104_master *m)
+wait_and_retry(struct iec104_master *m, int64_t ns)
 {
+	register_status(m, "DISCONNECTED", "disconnected");
+	if (ns == 0) {
+		attempt(m);
+		return;
+	}
 	m->state = MASTER_WAITING;
-	set_timer(m, m->reconnect_ms > MASTER_MIN_DELAY_MS ? m->reconnect_ms : MASTER_MIN_DELAY_MS);
+	set_timer(m, ns / 1000000);
 }
 
 /* This address did not come to a data transfer: the next one, or a pause. */
@@ -105,8 +109,7 @@ try_address(struct iec104_master *m)
 {
 	ev_timer_stop(m->loop, &m->timer);
 	if (m->at == m->address_count) {
-		register_status(m, "DISCONNECTED", "disconnected");
-		wait_and_retry(m);
+		wait_and_retry(m, reconnect_failed(&m->reconnect));
 		return;
 	}
 	m->state = MASTER_OPENING;
@@ -139,7 +142,7 @@ on_enabled(void *arg, bool enabled)
 		return;
 	ev_timer_stop(m->loop, &m->timer);
 	m->state = MASTER_CONNECTED;
-	m->connected_at = monotime_now();
+	reconnect_connected(&m->reconnect, monotime_now());
 	++*m->connects;
 	limit_info(&m->info_limit, "connected to %s", m->hosts[m->at]);
 	register_status(m, "CONNECTED", "connected");
@@ -210,15 +213,7 @@ on_closed(void *arg, const char *why)
 		return;
 	}
 	limit_warning(&m->link_limit, "connection to %s lost: %s", m->hosts[m->at], why);
-	register_status(m, "DISCONNECTED", "disconnected");
-	if (monotime_diff_ms(monotime_now(), m->connected_at) >= MASTER_LIVED_MS)
-		m->immediate = true;
-	if (!m->immediate) {
-		wait_and_retry(m);
-		return;
-	}
-	m->immediate = false;
-	attempt(m);
+	wait_and_retry(m, reconnect_lost(&m->reconnect, true, monotime_now()));
 }
 
 static const struct iec104_handler handler = {
@@ -424,7 +419,6 @@ master_create(struct runner *r, const struct json *conf)
 		runner_fail(r, "out of memory");
 	m->runner = r;
 	m->loop = runner_loop(r);
-	m->immediate = true;
 	m->conn.fd = -1;
 	ev_timer_init(&m->timer, on_timer, 0., 0.);
 	m->timer.data = m;
@@ -433,7 +427,8 @@ master_create(struct runner *r, const struct json *conf)
 	m->refused = runner_counter(r, "refused");
 	m->connects = runner_counter(r, "connections");
 	read_addresses(m, json_get(conf, "remote_addresses"));
-	m->reconnect_ms = iec104_conf_ms(conf, "reconnect_delay");
+	reconnect_init(&m->reconnect, iec104_conf_ms(conf, "reconnect_delay") * INT64_C(1000000),
+	    MASTER_LIVED_MS * INT64_C(1000000));
 	if (json_get(conf, "time_sync_delay")->type != JSON_NULL) {
 		int64_t ms = iec104_conf_ms(conf, "time_sync_delay");
 		m->sync_ms = ms > MASTER_MIN_SYNC_MS ? ms : MASTER_MIN_SYNC_MS;

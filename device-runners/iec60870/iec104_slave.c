@@ -17,8 +17,6 @@
 
 enum {
 	ACCEPT_BURST = 16,
-	LISTED_A_SECOND = 20, /* 'connections' events; beyond it, what happens in LATE_MS is one */
-	LATE_MS = 200,
 	ACCEPT_PAUSE_MS = 500, /* when accept() fails for lack of something */
 	IN_FLIGHT_MAX = 16 * 1024 * 1024,
 };
@@ -58,8 +56,9 @@ put_address(struct json_writer *w, const char *key, const struct slave_address *
 }
 
 static void
-register_list(struct iec104_slave *s)
+register_list(void *arg)
 {
+	struct iec104_slave *s = arg;
 	static const char *const type[] = { "gateway", "connections" };
 	struct json_writer *w = runner_payload(s->runner);
 	char link[32];
@@ -80,33 +79,6 @@ register_list(struct iec104_slave *s)
 	runner_register_payload(s->runner, type, 2, NULL);
 	snprintf(link, sizeof(link), "%zu connected", shown);
 	runner_set_link(s->runner, link);
-}
-
-/* Masters that come and go fast must not flood the Event Server. */
-static void
-register_connections(struct iec104_slave *s)
-{
-	struct monotime now = monotime_now();
-
-	if (s->listed_since.ns == 0 || monotime_diff_ms(now, s->listed_since) >= 1000) {
-		s->listed_since = now;
-		s->listed = 0;
-	}
-	if (ev_is_active(&s->late))
-		return;
-	if (s->listed++ < LISTED_A_SECOND) {
-		register_list(s);
-		return;
-	}
-	ev_timer_set(&s->late, LATE_MS / 1000., 0.);
-	ev_timer_start(s->loop, &s->late);
-}
-
-static void
-on_late(struct ev_loop *loop, ev_timer *w, int revents)
-{
-	(void)loop, (void)revents;
-	register_list(w->data);
 }
 
 static void
@@ -193,7 +165,7 @@ on_closed(void *arg, const char *why)
 	bool shown = sc->shown;
 	conn_free(sc);
 	if (shown)
-		register_connections(s);
+		paced_changed(&s->listed);
 }
 
 static void
@@ -204,7 +176,7 @@ on_ready(void *arg)
 	sc->shown = true;
 	limit_info(
 	    &sc->slave->info_limit, "connection %lld of %s", (long long)sc->id, sc->remote.host);
-	register_connections(sc->slave);
+	paced_changed(&sc->slave->listed);
 }
 
 static const struct iec104_handler handler = {
@@ -332,7 +304,7 @@ on_listen(void *arg, int fd, int error, const char *why)
 	ev_io_set(&s->acceptable, fd, EV_READ);
 	ev_io_start(s->loop, &s->acceptable);
 	runner_ready(s->runner);
-	register_connections(s);
+	paced_changed(&s->listed);
 }
 
 static void
@@ -495,7 +467,7 @@ close_all(struct iec104_slave *s)
 {
 	ev_io_stop(s->loop, &s->acceptable);
 	ev_timer_stop(s->loop, &s->accept_pause);
-	ev_timer_stop(s->loop, &s->late);
+	paced_stop(&s->listed);
 	ev_prepare_stop(s->loop, &s->flusher);
 	fd_close(s->listen_fd);
 	s->listen_fd = -1;
@@ -619,9 +591,9 @@ init_watchers(struct iec104_slave *s)
 	s->listen_fd = -1;
 	ev_io_init(&s->acceptable, on_acceptable, -1, EV_READ);
 	ev_timer_init(&s->accept_pause, on_accept_pause, 0., 0.);
-	ev_timer_init(&s->late, on_late, 0., 0.);
+	paced_init(&s->listed, s->loop, register_list, s);
 	ev_prepare_init(&s->flusher, on_flush);
-	s->acceptable.data = s->accept_pause.data = s->flusher.data = s->late.data = s;
+	s->acceptable.data = s->accept_pause.data = s->flusher.data = s;
 	s->objects = runner_counter(s->runner, "objects");
 	s->ignored = runner_counter(s->runner, "ignored");
 	s->refused = runner_counter(s->runner, "refused");

@@ -12,7 +12,8 @@
 #include "device-runners/iec60870/iec104_conf.h"
 #include "device-runners/iec60870/iec104_conn.h"
 #include "device-runners/iec60870/iec104_files.h"
-#include "device-runners/iec60870/limit.h"
+#include "device-runners/limit.h"
+#include "device-runners/paced.h"
 
 enum {
 	SLAVE_MAX_CONNECTIONS =
@@ -62,10 +63,8 @@ struct iec104_slave {
 	int listen_fd; /* -1: none */
 	ev_io acceptable;
 	ev_timer accept_pause; /* after a failure to accept */
-	ev_timer late;	       /* the 'connections' event that was put off */
-	struct monotime listed_since;
-	uint32_t listed;    /* 'connections' events in this second */
-	ev_prepare flusher; /* writes what a turn of the loop queued */
+	struct paced listed;   /* 'connections' events */
+	ev_prepare flusher;    /* writes what a turn of the loop queued */
 	struct limit event_limit, input_limit, link_limit, info_limit;
 	uint64_t *objects, *refused, *ignored, *accepted;
 };

@@ -22,9 +22,15 @@ on_writable(struct ev_loop *loop, ev_io *w, int events)
 	ssize_t n = write(l->fd, l->pending, l->pending_len);
 
 	(void)events;
-	/* An error shows itself to the reader as well. */
-	if (n <= 0)
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
+	if (n < 0) {
+		/* The reader is told, paused or not. */
+		l->error = errno;
+		ev_io_stop(loop, &l->out);
+		ev_feed_event(loop, &l->in, EV_READ);
+		return;
+	}
 	memmove(l->pending, l->pending + n, l->pending_len - (size_t)n);
 	l->pending_len -= (size_t)n;
 	if (l->pending_len)
@@ -48,6 +54,7 @@ void
 line_open(struct line *l, int fd)
 {
 	l->fd = fd;
+	l->error = 0;
 	l->pending_len = 0;
 	ev_io_set(&l->in, fd, EV_READ);
 	ev_io_set(&l->out, fd, EV_WRITE);
@@ -67,8 +74,10 @@ line_close(struct line *l)
 ssize_t
 line_read(struct line *l, void *p, size_t size)
 {
-	ssize_t n = read(l->fd, p, size);
+	ssize_t n = l->error ? -1 : read(l->fd, p, size);
 
+	if (l->error)
+		errno = l->error;
 	if (n > 0)
 		return n;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))

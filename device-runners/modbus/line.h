@@ -27,7 +27,8 @@ struct line_ops {
 
 struct line {
 	struct ev_loop *loop;
-	int fd; /* -1: closed */
+	int fd;	   /* -1: closed */
+	int error; /* that a later write met; line_read() says it */
 	const struct line_ops *ops;
 	void *arg;
 	ev_io in, out;

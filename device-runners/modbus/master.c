@@ -11,12 +11,12 @@
 #include <unistd.h>
 
 #include "common/number.h"
+#include "device-runners/limit.h"
 #include "device-runners/modbus/client.h"
 #include "device-runners/modbus/conf.h"
 #include "device-runners/modbus/line.h"
-#include "device-runners/modbus/ratelimit.h"
-#include "device-runners/modbus/reconnect.h"
 #include "device-runners/modbus/sched.h"
+#include "device-runners/reconnect.h"
 
 enum {
 	MAX_PAYLOAD_NODES = 64, /* of a system event */
@@ -53,7 +53,7 @@ struct master {
 	struct remote *asked; /* whose request is under way */
 	bool asked_write;
 	bool failing; /* the last attempt to connect failed: say it once */
-	struct ratelimit noise, losses, bad_writes;
+	struct limit noise, losses, bad_writes;
 	uint64_t *requests, *timeouts, *late, *bad, *connects, *writes;
 };
 
@@ -205,10 +205,8 @@ lost(struct master *m, const char *why)
 	client_reset(&m->client);
 	m->asked = NULL;
 	int64_t wait = reconnect_lost(&m->reconnect, answered, now);
-	unsigned unsaid;
-	if (ratelimit_pass(&m->losses, now, &unsaid))
-		log_notice("connection lost: %s (%u times since the last line); next try in %.3g s",
-		    why, unsaid, (double)wait * 1e-9);
+	limit_notice(
+	    &m->losses, "connection lost: %s; next try in %.3g s", why, (double)wait * 1e-9);
 	for (size_t i = 0; i < m->conf.count; i++)
 		dropped += remote_offline(&m->remotes[i]);
 	if (dropped)
@@ -412,7 +410,6 @@ on_readable(void *arg)
 	size_t room;
 	uint8_t *p = modbus_stream_room(&m->client.stream, &room);
 	ssize_t n = line_read(&m->line, p, room);
-	unsigned unsaid;
 
 	if (n < 0) {
 		lost(m, errno ? strerror(errno) : "closed by the other side");
@@ -422,10 +419,8 @@ on_readable(void *arg)
 	modbus_stream_commit(&m->client.stream, (size_t)n);
 	struct monotime now = monotime_now();
 	client_received(&m->client, now);
-	if (m->client.stream.skipped != skipped && ratelimit_pass(&m->noise, now, &unsaid))
-		log_notice(
-		    "bytes that are no Modbus answer were skipped (%u times since the last line)",
-		    unsaid);
+	if (m->client.stream.skipped != skipped)
+		limit_notice(&m->noise, "bytes that are no Modbus answer were skipped");
 	pump(m);
 }
 
@@ -471,11 +466,7 @@ on_enable(struct master *m, struct remote *r, const struct runner_event *e)
 static void
 refuse_write(struct master *m, const char *name, const char *why)
 {
-	unsigned count;
-
-	if (ratelimit_pass(&m->bad_writes, monotime_now(), &count))
-		log_warning(
-		    "write of %s refused: %s (%u times since the last line)", name, why, count);
+	limit_warning(&m->bad_writes, "write of %s refused: %s", name, why);
 }
 
 static void
@@ -622,7 +613,7 @@ master_create(struct runner *r, const struct json *conf)
 	make_counters(m);
 	make_client(m);
 	sched_init(&m->sched, m->remotes, m->conf.count);
-	reconnect_init(&m->reconnect, m->conf.connect_delay_ns);
+	reconnect_init(&m->reconnect, m->conf.connect_delay_ns, 0);
 	line_init(&m->line, m->loop, &line_ops, m);
 	ev_init(&m->life, on_life);
 	ev_init(&m->wake, on_wake_timer);

@@ -96,7 +96,10 @@ serve_write(struct peer *p)
 		answer_write(p);
 		return;
 	}
-	p->ops->write(p->arg, p, (const char *)buffer_data(p->data), p->data->len);
+	if (!p->ops->write(p->arg, p, (const char *)buffer_data(p->data), p->data->len)) {
+		answer_exception(p, p->req.fc, MODBUS_DEVICE_FAILURE);
+		return;
+	}
 	ev_timer_set(&p->response, (double)p->conf->response_timeout_ns * 1e-9, 0);
 	ev_timer_start(p->line.loop, &p->response);
 }

@@ -20,8 +20,9 @@ struct peer;
 struct peer_ops {
 	/* A request for a configured unit came. */
 	void (*alive)(void *arg, struct peer *p);
-	/* A write touches data: register it. On the return p->request_id names it. */
-	void (*write)(void *arg, struct peer *p, const char *data_json, size_t len);
+	/* A write touches data: register it. True: p->request_id names it; false: nobody takes it
+	 * now. */
+	bool (*write)(void *arg, struct peer *p, const char *data_json, size_t len);
 	/* It is lost, or broke the framing: close and free it (not before this returns to the
 	 * loop). */
 	void (*lost)(void *arg, struct peer *p, const char *why);

@@ -15,7 +15,8 @@
 
 #include "common/fdutil.h"
 #include "device-runners/modbus/peer.h"
-#include "device-runners/modbus/ratelimit.h"
+#include "device-runners/limit.h"
+#include "device-runners/paced.h"
 
 enum {
 	MAX_PAYLOAD_NODES = 64, /* of a system event */
@@ -40,8 +41,9 @@ struct slave {
 	int listener;
 	ev_io accept;
 	ev_timer reopen;
-	ev_timer rest; /* before accepting again, where descriptors ran out */
-	ev_idle reap;  /* frees peers that were lost */
+	ev_timer rest;	     /* before accepting again, where descriptors ran out */
+	ev_prepare reap;     /* frees peers that were lost, at the end of a turn */
+	struct paced listed; /* 'connections' events */
 	struct tty_alarm *alarm;
 	struct peer *peers;
 	size_t peer_count;
@@ -49,7 +51,7 @@ struct slave {
 	uint64_t last_write;
 	uint64_t boot; /* tells the writes of one start from another's */
 	struct buffer write_data;
-	struct ratelimit closed, refused, invalid;
+	struct limit closed, refused, invalid;
 	uint64_t *requests, *writes, *connections;
 };
 
@@ -65,8 +67,9 @@ put_address(struct json_writer *w, const char *key, const char *host, uint16_t p
 }
 
 static void
-register_connections(struct slave *s)
+register_connections(void *arg)
 {
+	struct slave *s = arg;
 	struct json_writer *w = runner_payload(s->runner);
 	size_t active = 0;
 
@@ -101,12 +104,12 @@ free_peer(struct slave *s, struct peer **at)
 }
 
 static void
-on_reap(struct ev_loop *loop, ev_idle *w, int events)
+on_reap(struct ev_loop *loop, ev_prepare *w, int events)
 {
 	struct slave *s = w->data;
 
 	(void)events;
-	ev_idle_stop(loop, w);
+	ev_prepare_stop(loop, w);
 	for (struct peer **at = &s->peers; *at;) {
 		if ((*at)->dead)
 			free_peer(s, at);
@@ -121,24 +124,22 @@ static void
 on_lost(void *arg, struct peer *p, const char *why)
 {
 	struct slave *s = arg;
-	unsigned count;
 	bool counted = p->id != 0;
 
 	/* A serial line outlives the master that fell silent on it. */
 	if (!why && s->conf.transport.serial) {
 		ev_timer_stop(s->loop, &p->keep_alive);
 		p->id = 0;
-		register_connections(s);
+		paced_changed(&s->listed);
 		return;
 	}
-	if (ratelimit_pass(&s->closed, monotime_now(), &count))
-		log_info("connection of %s ended: %s (%u times since the last line)",
-		    p->remote[0] ? p->remote : "the line", why ? why : "keep_alive_timeout", count);
+	limit_info(&s->closed, "connection of %s ended: %s", p->remote[0] ? p->remote : "the line",
+	    why ? why : "keep_alive_timeout");
 	p->dead = true;
 	peer_close(p);
-	ev_idle_start(s->loop, &s->reap);
+	ev_prepare_start(s->loop, &s->reap);
 	if (counted)
-		register_connections(s);
+		paced_changed(&s->listed);
 	if (s->conf.transport.serial)
 		ev_timer_start(s->loop, &s->reopen);
 }
@@ -153,16 +154,18 @@ on_alive(void *arg, struct peer *p)
 		ev_timer_again(s->loop, &p->keep_alive);
 	if (p->id == 0) {
 		p->id = ++s->last_id;
-		register_connections(s);
+		paced_changed(&s->listed);
 	}
 }
 
-static void
+static bool
 on_write(void *arg, struct peer *p, const char *data_json, size_t len)
 {
 	struct slave *s = arg;
 	struct json_writer *w = runner_payload(s->runner);
 
+	if (runner_congested(s->runner))
+		return false;
 	snprintf(p->request_id, sizeof(p->request_id), "%016llx_%llu", (unsigned long long)s->boot,
 	    (unsigned long long)++s->last_write);
 	++*s->writes;
@@ -174,6 +177,7 @@ on_write(void *arg, struct peer *p, const char *data_json, size_t len)
 	json_end_array(w);
 	json_end_object(w);
 	runner_register_payload(s->runner, (const char *[]){ "gateway", "write" }, 2, NULL);
+	return true;
 }
 
 static void
@@ -275,15 +279,12 @@ admit(struct slave *s, int fd, const struct sockaddr_storage *from)
 	struct sockaddr_storage here;
 	socklen_t len = sizeof(here);
 	char remote[64];
-	unsigned count;
 	uint16_t port = address_text(from, remote, sizeof(remote));
 	bool allowed = is_allowed(s, remote);
 
 	if (!allowed || count_living(s) >= s->conf.max_connections) {
-		if (ratelimit_pass(&s->refused, monotime_now(), &count))
-			log_warning("connection from %s refused: %s (%u times since the last line)",
-			    remote, allowed ? "max_connections are there" : "not in remote_hosts",
-			    count);
+		limit_warning(&s->refused, "connection from %s refused: %s", remote,
+		    allowed ? "max_connections are there" : "not in remote_hosts");
 		close(fd);
 		return;
 	}
@@ -298,7 +299,7 @@ admit(struct slave *s, int fd, const struct sockaddr_storage *from)
 	peer_open(p, s->loop, fd);
 	if (s->conf.keep_alive_ns)
 		ev_timer_again(s->loop, &p->keep_alive);
-	register_connections(s);
+	paced_changed(&s->listed);
 }
 
 static void
@@ -307,9 +308,13 @@ on_acceptable(struct ev_loop *loop, ev_io *w, int events)
 	struct slave *s = w->data;
 	struct sockaddr_storage from;
 	socklen_t len = sizeof(from);
-	int fd = accept4(s->listener, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	(void)events;
+	if (runner_congested(s->runner)) {
+		ev_io_stop(loop, w); /* until slave_on_credit() */
+		return;
+	}
+	int fd = accept4(s->listener, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
 		admit(s, fd, &from);
 		return;
@@ -349,14 +354,12 @@ listen_on(struct slave *s, int fd)
 static void
 use_line(struct slave *s, int fd)
 {
-	unsigned count;
 
 	if (tty_setup(fd, &s->conf.transport.tty) == 0) {
 		peer_open(add_peer(s), s->loop, fd);
 		return;
 	}
-	if (ratelimit_pass(&s->refused, monotime_now(), &count))
-		log_warning("%s: %s", s->conf.transport.tty.path, strerror(errno));
+	limit_warning(&s->refused, "%s: %s", s->conf.transport.tty.path, strerror(errno));
 	close(fd);
 	ev_timer_start(s->loop, &s->reopen);
 }
@@ -365,7 +368,6 @@ static void
 on_opened(void *arg, int fd, int error, const char *why)
 {
 	struct slave *s = arg;
-	unsigned count;
 
 	(void)error;
 	s->open_id = 0;
@@ -377,9 +379,8 @@ on_opened(void *arg, int fd, int error, const char *why)
 		runner_fail(s->runner, "listening on %s port %u: %s", s->conf.transport.host,
 		    s->conf.transport.port, why);
 	} else {
-		if (ratelimit_pass(&s->refused, monotime_now(), &count))
-			log_warning("opening %s failed: %s; next try in %d ms, and so on",
-			    s->conf.transport.tty.path, why, REOPEN_MS);
+		limit_warning(&s->refused, "opening %s failed: %s; next try in %d ms",
+		    s->conf.transport.tty.path, why, REOPEN_MS);
 		ev_timer_start(s->loop, &s->reopen);
 	}
 }
@@ -454,15 +455,13 @@ take_value(struct slave *s, int index, const struct json *payload)
 	const struct conf_data *d = &s->conf.data[index];
 	const struct json *value = json_get(payload, "value");
 	uint8_t bytes[MODBUS_MAX_VALUE];
-	unsigned count;
 
 	if (value && value->type == JSON_NUMBER &&
 	    modbus_value_parse(value->text, value->len, d->bits, bytes) == 0)
 		cache_set(&s->cache, (size_t)index, bytes);
-	else if (ratelimit_pass(&s->invalid, monotime_now(), &count))
-		log_warning("value of %s refused: expected {value: integer of %u bits} (%u times "
-			    "since the last line)",
-		    d->name, d->bits, count);
+	else
+		limit_warning(&s->invalid,
+		    "value of %s refused: expected {value: integer of %u bits}", d->name, d->bits);
 }
 
 static void
@@ -530,7 +529,7 @@ on_cached(void *arg, const struct runner_event *e)
 		on_data(s, e, false);
 		return;
 	}
-	register_connections(s);
+	paced_changed(&s->listed);
 	open_resource(s);
 	/* A serial line may come and go; the device exists without it. */
 	if (s->conf.transport.serial) {
@@ -574,7 +573,8 @@ make_watchers(struct slave *s)
 	ev_timer_init(&s->reopen, on_reopen, REOPEN_MS * 1e-3, 0);
 	ev_timer_init(&s->rest, on_rested, REST_MS * 1e-3, 0);
 	s->rest.data = s;
-	ev_idle_init(&s->reap, on_reap);
+	ev_prepare_init(&s->reap, on_reap);
+	paced_init(&s->listed, s->loop, register_connections, s);
 	s->reopen.data = s;
 	s->reap.data = s;
 	if (s->conf.transport.serial && !(s->alarm = tty_alarm_new(s->loop, on_alarm, s)))
@@ -622,6 +622,15 @@ slave_start(void *device)
 }
 
 static void
+slave_on_credit(void *device)
+{
+	struct slave *s = device;
+
+	if (s->listener >= 0 && !ev_is_active(&s->rest))
+		ev_io_start(s->loop, &s->accept);
+}
+
+static void
 slave_stop(void *device)
 {
 	struct slave *s = device;
@@ -630,7 +639,8 @@ slave_stop(void *device)
 	runner_cancel(s->runner, s->open_id);
 	ev_timer_stop(s->loop, &s->reopen);
 	ev_timer_stop(s->loop, &s->rest);
-	ev_idle_stop(s->loop, &s->reap);
+	ev_prepare_stop(s->loop, &s->reap);
+	paced_stop(&s->listed);
 	if (s->listener >= 0)
 		ev_io_stop(s->loop, &s->accept);
 	fd_close(s->listener);
@@ -645,6 +655,7 @@ const struct runner_device slave_device = {
 	.create = slave_create,
 	.start = slave_start,
 	.on_event = slave_on_event,
+	.on_credit = slave_on_credit,
 	.stop = slave_stop,
 	.free = slave_free,
 };

@@ -89,7 +89,7 @@ class Runner:
     {type suffix joined by '/': payload}."""
 
     def __init__(self, executable, device_type, conf, latest=None, name='dev', check_only=False,
-                 log_level=6):
+                 log_level=6, credit=1 << 30):
         self.events, self.plan, self.config_errors = [], None, []
         self.links, self.opens, self.counters, self.latest = [], [], {}, dict(latest or {})
         self.ready = self.closed = None
@@ -106,7 +106,7 @@ class Runner:
         san = 'san' in os.path.basename(os.environ.get('BUILD', ''))
         sandbox, memory = (2, 1 << 50) if san else (0, 1 << 28)
         self._send(INIT, 0, [1, device_type, name, 'UTC', log_level, check_only, sandbox,
-                             memory, 1100, 1 << 30], conf_fd)
+                             memory, 1100, credit], conf_fd)
         os.close(conf_fd)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()

@@ -37,6 +37,16 @@ def tcp_conf(kind='TCP', **more):
         'max_connections': None, 'response_timeout': 0.3, 'keep_alive_timeout': None, **more}}
 
 
+def cpu_seconds(pid):
+    with open(f'/proc/{pid}/schedstat', encoding='ascii') as f:
+        return int(f.read().split()[0]) / 1e9
+
+
+def resident_kib(pid):
+    with open(f'/proc/{pid}/status', encoding='ascii') as f:
+        return next(int(line.split()[1]) for line in f if line.startswith('VmRSS'))
+
+
 class Master:
     """One connection of a master; ask() returns the answer's PDU, None for silence, b'' when closed."""
 
@@ -257,6 +267,66 @@ class Tcp(Case):
         sender.join()
         self.assertEqual([got[size * i] << 8 | got[size * i + 1] for i in range(len(got) // size)],
                          list(range(n)))
+
+    def test_master_that_does_not_read_and_resets(self):
+        """What waits for a master that is gone keeps neither the connection nor the processor."""
+        conf = tcp_conf(max_connections=1)
+        conf['data'] = [data(f'r{i}', i) for i in range(125)]
+        r = self.start(conf)
+        m = self.master(conf)
+        m.sock.setblocking(False)
+        try:
+            while m.sock.send(mbap(1, 1, b'\x03\0\0\0\x7d') * 4000):
+                time.sleep(0.01)
+        except BlockingIOError:
+            pass
+        time.sleep(0.3)
+        m.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+        m.sock.close()
+        r.wait(lambda: r.events[-1].payload == [])
+        used = cpu_seconds(r.process.pid)
+        time.sleep(0.5)
+        self.assertLess(cpu_seconds(r.process.pid) - used, 0.1)
+        self.assertEqual(self.master(conf).ask(b'\x03\0\0\0\1'), b'\x03\2\0\0')
+
+    def test_masters_that_come_and_go(self):
+        """They cost neither descriptors nor memory, and no event each."""
+        conf = tcp_conf()
+        r = self.start(conf)
+        pid = r.process.pid
+        address = ('127.0.0.1', conf['transport']['local_port'])
+        before, start = None, time.monotonic()
+        for i in range(10000):
+            with socket.create_connection(address) as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+            if i == 1000:
+                before = resident_kib(pid)
+        seconds = time.monotonic() - start
+        m = self.master(conf)
+        self.assertEqual(m.ask(b'\x03\0\x0a\0\1'), b'\x03\2\0\0')
+        m.close()
+        r.wait(lambda: r.events[-1].payload == [])
+        self.assertLess(resident_kib(pid) - before, 256)
+        self.assertLess(len(os.listdir(f'/proc/{pid}/fd')), 16)
+        self.assertLess(len(r.events), 26 * (seconds + 2))
+
+    def test_nobody_takes_events(self):
+        """Without credit the masters' writes are refused at once, and nothing grows."""
+        conf = tcp_conf()
+        r = Runner(RUNNER, 'modbus_slave', conf, credit=4096)
+        self.addCleanup(r.stop)
+        r.wait(lambda: r.ready)
+        m = self.master(conf)
+        for _ in range(100):
+            m.send(b'\x06\0\x0a\x12\x34')
+            start = time.monotonic()
+            self.assertEqual(m.receive(), b'\x86\4')
+            if time.monotonic() - start < 0.2:
+                break
+        else:
+            self.fail('each write waited for an answer')
+        self.assertEqual(m.ask(b'\x03\0\x0a\0\1'), b'\x03\2\0\0')
+        self.assertIsNone(r.process.poll())
 
     def test_many_masters(self):
         conf = tcp_conf()

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "device-runners/modbus/client.h"
-#include "device-runners/modbus/reconnect.h"
+#include "device-runners/reconnect.h"
 
 enum { MS = 1000000, TIMEOUT_MS = 100 };
 
@@ -283,7 +283,7 @@ START_TEST(reconnecting_is_no_storm)
 	struct reconnect r;
 	struct monotime t = { 0 };
 
-	reconnect_init(&r, 500 * (int64_t)MS);
+	reconnect_init(&r, 500 * (int64_t)MS, 0);
 	reconnect_connected(&r, t);
 	ck_assert_int_eq(reconnect_lost(&r, false, t), 0);
 	for (int i = 0; i < 10; i++) {
@@ -292,8 +292,14 @@ START_TEST(reconnecting_is_no_storm)
 	}
 	reconnect_connected(&r, t);
 	ck_assert_int_eq(reconnect_lost(&r, true, monotime_add_ms(t, 600)), 0);
-	reconnect_init(&r, 0);
+	reconnect_init(&r, 0, 0);
 	ck_assert_int_eq(reconnect_failed(&r), RECONNECT_MIN_MS * MS);
+	reconnect_init(&r, 500 * (int64_t)MS, 10000 * (int64_t)MS);
+	reconnect_connected(&r, t);
+	ck_assert_int_eq(reconnect_lost(&r, true, monotime_add_ms(t, 1)), 0);
+	reconnect_connected(&r, t);
+	ck_assert_int_eq(reconnect_lost(&r, true, monotime_add_ms(t, 9999)), 500 * MS);
+	ck_assert_int_eq(reconnect_lost(&r, true, monotime_add_ms(t, 10000)), 0);
 }
 END_TEST
 

@@ -1,11 +1,12 @@
-#include "device-runners/modbus/reconnect.h"
+#include "device-runners/reconnect.h"
 
 void
-reconnect_init(struct reconnect *r, int64_t delay_ns)
+reconnect_init(struct reconnect *r, int64_t delay_ns, int64_t lived_ns)
 {
 	int64_t least = RECONNECT_MIN_MS * INT64_C(1000000);
 
-	*r = (struct reconnect){ .delay_ns = delay_ns > least ? delay_ns : least };
+	delay_ns = delay_ns > least ? delay_ns : least;
+	*r = (struct reconnect){ .delay_ns = delay_ns, .lived_ns = lived_ns ? lived_ns : delay_ns };
 }
 
 void
@@ -23,7 +24,7 @@ reconnect_failed(struct reconnect *r)
 int64_t
 reconnect_lost(struct reconnect *r, bool answered, struct monotime now)
 {
-	if (answered && now.ns - r->since.ns >= r->delay_ns)
+	if (answered && now.ns - r->since.ns >= r->lived_ns)
 		r->spent = false;
 	if (r->spent)
 		return r->delay_ns;

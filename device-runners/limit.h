@@ -2,8 +2,8 @@
  * How often a peer may make us write a log line, in runner processes: a few
  * per period, then silence and a count.
  */
-#ifndef DEVICE_RUNNERS_IEC60870_LIMIT_H
-#define DEVICE_RUNNERS_IEC60870_LIMIT_H
+#ifndef DEVICE_RUNNERS_LIMIT_H
+#define DEVICE_RUNNERS_LIMIT_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -45,6 +45,7 @@ limit_allows(struct limit *l, struct monotime now, uint32_t *suppressed)
 			log_write(level, NULL, NULL, __VA_ARGS__);                                 \
 	} while (0)
 #define limit_warning(l, ...) limit_log(l, LOG_LEVEL_WARNING, __VA_ARGS__)
+#define limit_notice(l, ...) limit_log(l, LOG_LEVEL_NOTICE, __VA_ARGS__)
 #define limit_info(l, ...) limit_log(l, LOG_LEVEL_INFO, __VA_ARGS__)
 
 #endif

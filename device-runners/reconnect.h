@@ -1,11 +1,11 @@
 /*
  * When a lost or refused connection is tried again: the first time after a loss at once, then only
- * after the configured delay, until a connection has lived, that is, answered a request and
- * stood for as long as the delay. So a device that closes on every request costs one connection a
- * delay. Pure. In the Modbus runner.
+ * after the configured delay, until a connection has lived: it did what it is for (answered a
+ * request) and stood for long enough. So a device that closes on
+ * every request costs one connection a delay. Pure. In runner processes.
  */
-#ifndef DEVICE_RUNNERS_MODBUS_RECONNECT_H
-#define DEVICE_RUNNERS_MODBUS_RECONNECT_H
+#ifndef DEVICE_RUNNERS_RECONNECT_H
+#define DEVICE_RUNNERS_RECONNECT_H
 
 #include <stdbool.h>
 
@@ -16,16 +16,17 @@ enum {
 };
 
 struct reconnect {
-	int64_t delay_ns;
+	int64_t delay_ns, lived_ns;
 	bool spent;	       /* the attempt that needs no delay was made */
 	struct monotime since; /* the connection stands since */
 };
 
-void reconnect_init(struct reconnect *r, int64_t delay_ns);
+/* lived_ns: how long a connection stands that has lived; 0: as long as the delay. */
+void reconnect_init(struct reconnect *r, int64_t delay_ns, int64_t lived_ns);
 void reconnect_connected(struct reconnect *r, struct monotime now);
 /* The attempt failed; returns nanoseconds to wait. */
 int64_t reconnect_failed(struct reconnect *r);
-/* The connection ended; answered: it had answered a request. Returns nanoseconds to wait, perhaps
+/* The connection ended; answered: it did what it is for. Returns nanoseconds to wait, perhaps
  * 0. */
 int64_t reconnect_lost(struct reconnect *r, bool answered, struct monotime now);
 
