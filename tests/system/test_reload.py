@@ -243,6 +243,24 @@ class TestReload(Base):
         self.assert_unbroken("p1")
 
 
+    def test_a_client_that_does_not_wait_for_the_answer(self):
+        g = self.start(probe("p1"))
+        for ask in ({"command": "reload", "diff": False}, {"command": "events", "types": []}):
+            self.server.answering.clear()
+            for i in range(10):
+                self.write(g, probe("p1"), *[probe(f"y{i}{k}") for k in range(5)])
+                with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+                    s.settimeout(10)
+                    s.connect(g.socket)
+                    s.send(json.dumps(ask).encode())
+                    s.send(json.dumps({"command": "status"}).encode())
+                    end = s.recv(1 << 17)
+                    self.assertTrue(end)
+            self.server.answering.set()
+        g.wait(lambda: g.ctl.run("reload").returncode == 0, "a reload")
+        self.assertEqual(g.ctl("status", "p1")[0]["name"], "p1")
+
+
 class TestGatewayName(TestReload):
     naming = {"gateway_name": "gw"}
     prefix = "gateway/gw/probe"
