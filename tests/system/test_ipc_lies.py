@@ -19,9 +19,11 @@ data, fds, _, _ = socket.recv_fds(s, 65536, 1)
 conf = json.loads(os.pread(fds[0], 1 << 24, 0))
 def say(number, body=b"\\x90", id=0, flags=0):
     s.send(number.to_bytes(2, "little") + flags.to_bytes(2, "little") + id.to_bytes(4, "little") + body)
-if conf["when"] != "init":
+if conf["when"] == "name":
+    say(32, b"\\x91\\x93\\x00\\xa9x.invalid\\x09")
+elif conf["when"] != "init":
     say(32, b"\\x91\\x93\\x00\\xa9127.0.0.1\\x09")
-if conf["when"] == "run":
+if conf["when"] in ("run", "name"):
     say(34)
 for packet in conf["packets"] * 200:
     s.send(bytes.fromhex(packet))
@@ -143,6 +145,7 @@ LIES = {
     "nul-in-path": ("init", [packet(PLAN, [[3, "/etc\x00/passwd", 0]])], "resource that there is not"),
     "unplanned": ("run", [packet(OPEN, [1], 5)], "not in its plan"),
     "opens-twice": ("run", [packet(OPEN, [0], 5)], "twice under one id"),
+    "flood-of-lookups": ("name", [packet(OPEN, [0], 5), packet(CANCEL, [], 5)] * 3, "flood of opens"),
     # queries
     "query-no-type": ("run", [packet(QUERY, [[]])], "empty event type"),
     "65-queries": ("run", [packet(QUERY, [["x"]], i) for i in range(200)], "too many queries|flood"),
