@@ -306,6 +306,8 @@ on_open(struct child *c, uint32_t id, const msgpack_object *body, size_t len)
 	(void)len;
 	if (index >= c->plan_count || c->host->check_only)
 		return "opens what is not in its plan, or anything in a check";
+	if (++c->free_opens > CHILD_FREE_OPENS)
+		return "a flood of opens";
 	if (c->fsm.state == CHILD_STOPPING)
 		return NULL;
 	for (size_t i = 0; i < IPC_MAX_ASKED; i++) {

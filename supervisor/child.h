@@ -25,6 +25,7 @@ enum {
 	CHILD_LOG_BYTES = 64 * 1024, /* of output read in one second; more waits in the pipe */
 	CHILD_LAST_READS = 512,   /* of 4 KiB, of a dead runner's output: a pipe of 1 MiB, twice */
 	CHILD_FREE_MESSAGES = 20000,         /* that cost no credit, in one second: a flood beyond it */
+	CHILD_FREE_OPENS = 500, /* in one second: the lookup of a cancelled one goes on */
 	CHILD_FREE_BYTES = 16 * 1024 * 1024, /* of them, in one second */
 	CHILD_CLOSED_MS = 200,    /* a runner that closed its socket has this long to end */
 	CHILD_EVENTS_MESSAGE = 48 * 1024, /* events to a runner go in messages of about this size */
@@ -130,7 +131,7 @@ struct child {
 	ev_tstamp log_second;
 	uint32_t log_count, log_bytes, log_suppressed;
 	ev_tstamp free_second; /* since when the next two count */
-	uint32_t free_messages, free_bytes;
+	uint32_t free_messages, free_bytes, free_opens;
 	uint32_t faults; /* of its configuration, in this life */
 
 	struct child_plan plan[IPC_MAX_PLAN];

@@ -350,6 +350,7 @@ child_is_flood(struct child *c, size_t len)
 		c->free_second = now;
 		c->free_messages = 0;
 		c->free_bytes = 0;
+		c->free_opens = 0;
 	}
 	c->free_messages++;
 	c->free_bytes += (uint32_t)len;
@@ -432,6 +433,7 @@ forget_last_life(struct child *c)
 	c->events_since_spawn = 0;
 	c->free_messages = 0;
 	c->free_bytes = 0;
+	c->free_opens = 0;
 	c->faults = 0;
 	c->spawned = monotime_now();
 }
