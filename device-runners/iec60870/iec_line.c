@@ -287,6 +287,8 @@ iec_line_init(struct iec_line *l, struct runner *r, const struct json *conf, enu
 	*l = (struct iec_line){
 		.r = r, .ops = ops, .device = device, .fd = -1, .reconnect_ms = reconnect_ms
 	};
+	if (reconnect_ms < IEC_LINE_LEAST_REOPEN_MS)
+		l->reconnect_ms = IEC_LINE_LEAST_REOPEN_MS;
 	tty_params_read(&l->tty, conf);
 	l->tty.path = strdup(l->tty.path);
 	l->alarm = tty_alarm_new(runner_loop(r), on_alarm, l);

@@ -113,6 +113,24 @@ class Replug(Case):
         self.assertTrue(r.ready)
         self.assertLess(len(r.opens), 20)
 
+    def test_no_delay_is_no_loop(self):
+        """A tty that does not open is tried ten times a second at most, whatever is configured."""
+        end, gone = os.openpty()
+        path = os.ttyname(gone)
+        os.close(end)
+        self.addCleanup(os.close, gone)
+        starts = time.monotonic()
+        remotes = [lib.remote(1)]
+        runners = [
+            self.start('iec101_master', lib.master101('/nonexistent/tty', remotes, reconnect_delay=0)),
+            self.start('iec103_master', {**lib.master103(path, remotes), 'reconnect_delay': 0}),
+            self.start('iec101_slave', lib.slave101(path, [1], [], reconnect_delay=0))]
+        for r in runners:
+            r.wait(lambda: len(r.opens) >= 5)
+        most = 12 * (time.monotonic() - starts) + 3
+        for r in runners:
+            self.assertLess(len(r.opens), most)
+
 
 class Stop(Case):
 
