@@ -78,7 +78,7 @@ def systemd_takes_the_files(quick):
     try:
         path = os.path.join(folder, 'gatewayd.service')
         with open(UNIT, encoding='utf-8') as f:
-            text = f.read().replace('/usr/sbin/gatewayd', os.path.join(BUILD, 'gatewayd'))
+            text = f.read().replace('/usr/sbin/gatewayd', os.path.join(BUILD, 'gatewayd').replace(' ', r'\x20'))
         with open(path, 'w', encoding='utf-8') as f:
             f.write(text)
         r = run('systemd-analyze', 'verify', '--man=no', path)
