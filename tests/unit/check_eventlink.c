@@ -1,0 +1,378 @@
+/* supervisor/eventlink.c against a server of the test's own on a Unix socket, on the same loop. */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/fdutil.h"
+#include "supervisor/eventlink.h"
+
+static struct ev_loop *loop;
+static struct broker *broker;
+static struct eventlink link_;
+static struct conn server; /* the latest connection to the server */
+static ev_io accepting;
+static char folder[] = "/tmp/check-eventlink-XXXXXX", path[64];
+static int ups, downs, accepts, events, answers, rooms, registered, acks;
+static enum eventer_status status;
+static bool refuse, mute, take_nothing;
+
+/* --- the server --------------------------------------------------------------------------------
+ */
+
+static void
+server_message(void *arg, const struct chatter_msg *msg)
+{
+	const struct eventer_init_res res = {
+		.success = !refuse, .status = EVENTER_STANDBY, .error = sbs_str("not you")
+	};
+	int type = eventer_msg_parse(msg->type);
+	struct eventer_events_iter it;
+
+	(void)arg;
+	if (type == EVENTER_INIT_REQ && !mute)
+		eventer_send_init_res(&server.chatter, chatter_msg_conv(msg), &res);
+	if (type == EVENTER_REGISTER_REQ) {
+		ck_assert_int_eq(eventer_register_req_decode(msg->data, &it), DEC_OK);
+		registered += (int)it.left;
+	}
+	acks += type == EVENTER_EVENTS_ACK;
+	if (type == EVENTER_QUERY_REQ && !mute) {
+		eventer_begin_query_res(&server.chatter, chatter_msg_conv(msg), 0, 0);
+		eventer_put_query_more(&server.chatter, false);
+	}
+}
+
+static void
+server_closed(void *arg, const char *why)
+{
+	(void)arg, (void)why;
+}
+
+static const struct conn_handler server_handler = { server_message, server_closed, NULL };
+
+static void
+on_acceptable(struct ev_loop *l, ev_io *w, int revents)
+{
+	(void)l, (void)revents;
+	int fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	accepts++;
+	conn_close(&server);
+	conn_init(&server, loop, &server_handler, NULL);
+	conn_open(&server, fd);
+	if (take_nothing)
+		ev_io_stop(loop, &server.readable);
+}
+
+/* --- the link's owner --------------------------------------------------------------------------
+ */
+
+static void
+on_up(void *arg)
+{
+	(void)arg;
+	ups++;
+}
+
+static void
+on_down(void *arg, const char *why)
+{
+	(void)arg;
+	ck_assert_str_ne(why, "");
+	ck_assert_int_eq(link_.state, LINK_WAITING);
+	downs++;
+}
+
+static void
+on_status(void *arg, enum eventer_status s)
+{
+	(void)arg;
+	status = s;
+}
+
+static void
+on_events(void *arg, struct eventer_events_iter *it)
+{
+	struct eventer_event e;
+
+	(void)arg;
+	while (eventer_events_next(it, &e))
+		events++;
+}
+
+static void
+on_room(void *arg)
+{
+	(void)arg;
+	rooms++;
+}
+
+static void
+on_answer(void *arg, struct eventer_events_iter *it)
+{
+	(void)it;
+	ck_assert_ptr_eq(arg, &link_);
+	answers++;
+}
+
+static const struct eventlink_handler handler = { on_up, on_down, on_status, on_events, on_room };
+
+static void
+setup(void)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+	loop = ev_loop_new(EVFLAG_AUTO);
+	broker = broker_new(loop);
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/s", folder);
+	memcpy(a.sun_path, path, sizeof(path));
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	ck_assert_int_eq(listen(fd, 5), 0);
+	ev_io_init(&accepting, on_acceptable, fd, EV_READ);
+	ev_io_start(loop, &accepting);
+	conn_init(&server, loop, &server_handler, NULL);
+	eventlink_init(&link_, loop, broker, &handler, NULL);
+}
+
+static void
+teardown(void)
+{
+	eventlink_off(&link_);
+	conn_close(&server);
+	ev_io_stop(loop, &accepting);
+	fd_close(accepting.fd);
+	broker_free(broker);
+	ev_loop_destroy(loop);
+	unlink(path);
+	rmdir(folder);
+}
+
+static void
+on_limit(struct ev_loop *l, ev_timer *w, int revents)
+{
+	(void)revents;
+	*(bool *)w->data = true;
+	ev_break(l, EVBREAK_ALL);
+}
+
+/* Turns of the loop until *count is at least n, or the time is over. */
+static bool
+wait_for(const int *count, int n, int ms)
+{
+	bool late = false;
+	ev_timer limit;
+
+	ev_timer_init(&limit, on_limit, ms / 1e3, 0.);
+	limit.data = &late;
+	ev_timer_start(loop, &limit);
+	while (*count < n && !late) {
+		eventlink_flush(&link_);
+		conn_flush(&server);
+		ev_run(loop, EVRUN_ONCE);
+	}
+	ev_timer_stop(loop, &limit);
+	return *count >= n;
+}
+
+static void
+connect_to_it(void)
+{
+	static const struct sbs_str type[] = { { "*", 1 } };
+	static struct buffer subscriptions;
+
+	buffer_init(&subscriptions, 100);
+	eventer_put_type(&subscriptions, type, 1);
+	eventlink_on(&link_, &(struct eventlink_target){ .unix_path = path,
+				 .client_name = "gateway/x",
+				 .subscriptions = { 1, { (char *)buffer_data(&subscriptions),
+							   subscriptions.len } } });
+}
+
+static void
+connect_up(void)
+{
+	connect_to_it();
+	ck_assert(wait_for(&ups, 1, 5000));
+}
+
+START_TEST(comes_up_and_goes_off_without_a_word)
+{
+	connect_up();
+	ck_assert_int_eq(link_.state, LINK_UP);
+	ck_assert_int_eq(link_.status, EVENTER_STANDBY);
+	eventlink_off(&link_);
+	ck_assert_int_eq(link_.state, LINK_OFF);
+	ck_assert_int_eq(downs, 0);
+	ck_assert_int_eq(
+	    eventlink_query_latest(&link_, &(struct eventer_types){ 0 }, on_answer, NULL), -1);
+	ck_assert_int_eq(errno, ENOTCONN);
+}
+END_TEST
+
+START_TEST(a_refusal_is_waited_out_longer_each_time)
+{
+	refuse = true;
+	connect_to_it();
+	ck_assert(wait_for(&accepts, 3, 5000));
+	ck_assert_ptr_nonnull(strstr(link_.last_error, "not you"));
+	ck_assert_int_ge(link_.backoff_ms, 4 * LINK_BACKOFF_FIRST_MS);
+	ck_assert_int_eq(ups, 0);
+	ck_assert_int_eq(downs, 0);
+	refuse = false;
+	ck_assert(wait_for(&ups, 1, 5000));
+}
+END_TEST
+
+START_TEST(a_short_link_does_not_reset_the_backoff)
+{
+	connect_up();
+	for (int i = 1; i <= 3; i++) {
+		conn_close(&server);
+		ck_assert(wait_for(&downs, i, 5000));
+		ck_assert(wait_for(&ups, i + 1, 5000));
+	}
+	ck_assert_int_ge(link_.backoff_ms, 8 * LINK_BACKOFF_FIRST_MS);
+	int never = 0;
+	wait_for(&never, 1, LINK_SETTLED_MS + 50);
+	conn_close(&server);
+	ck_assert(wait_for(&downs, 4, 5000));
+	ck_assert_int_eq(link_.backoff_ms, 2 * LINK_BACKOFF_FIRST_MS);
+}
+END_TEST
+
+START_TEST(events_status_and_acknowledgement)
+{
+	connect_up();
+	eventer_send_status_notify(&server.chatter, EVENTER_OPERATIONAL);
+	eventer_begin_events_notify(&server.chatter, 0, 0, false);
+	eventer_begin_events_notify(&server.chatter, 0, 0, true);
+	ck_assert(wait_for(&acks, 1, 5000));
+	ck_assert_int_eq(status, EVENTER_OPERATIONAL);
+	ck_assert_int_eq(acks, 1);
+	ck_assert_int_eq(downs, 0);
+}
+END_TEST
+
+/* The bytes after the events, and an event that is cut, in messages whose heads are right. */
+START_TEST(malformed_events_end_it)
+{
+	static const struct {
+		size_t count, len;
+		const char *bytes;
+	} wrong[] = { { 0, 3, "xyz" }, { 1, 2, "\x81\x81" }, { 3, 0, "" } };
+
+	connect_up();
+	for (int i = 0; i < 3; i++) {
+		eventer_begin_events_notify(&server.chatter, wrong[i].count, wrong[i].len, false);
+		buffer_append(&server.out, wrong[i].bytes, wrong[i].len);
+		ck_assert(wait_for(&downs, i + 1, 5000));
+		ck_assert(wait_for(&ups, i + 2, 5000));
+	}
+	ck_assert_int_eq(events, 0);
+}
+END_TEST
+
+START_TEST(queries_are_answered_or_forgotten)
+{
+	const struct eventer_types none = { 0 };
+	int other;
+
+	connect_up();
+	ck_assert_int_eq(eventlink_query_latest(&link_, &none, on_answer, &link_), 0);
+	ck_assert_int_eq(eventlink_query_latest(&link_, &none, on_answer, &other), 0);
+	eventlink_forget(&link_, &other);
+	ck_assert_int_eq(eventlink_query_latest(&link_, &none, on_answer, &link_), 0);
+	ck_assert(wait_for(&answers, 2, 5000));
+	mute = true;
+	ck_assert_int_eq(eventlink_query_latest(&link_, &none, on_answer, &link_), 0);
+	conn_close(&server);
+	ck_assert(wait_for(&downs, 1, 5000));
+	ck_assert_uint_eq(link_.query_count, 0);
+	ck_assert_int_eq(answers, 2);
+}
+END_TEST
+
+START_TEST(queries_are_bounded)
+{
+	const struct eventer_types none = { 0 };
+
+	connect_up();
+	for (int i = 0; i < LINK_MAX_QUERIES; i++)
+		ck_assert_int_eq(eventlink_query_latest(&link_, &none, on_answer, &link_), 0);
+	ck_assert_int_eq(eventlink_query_latest(&link_, &none, on_answer, &link_), -1);
+	ck_assert_int_eq(errno, ENOBUFS);
+}
+END_TEST
+
+START_TEST(an_answer_to_no_query_ends_it)
+{
+	connect_up();
+	eventer_begin_query_res(&server.chatter, (struct chatter_conv){ 77, false }, 0, 0);
+	eventer_put_query_more(&server.chatter, false);
+	ck_assert(wait_for(&downs, 1, 5000));
+}
+END_TEST
+
+/* While the server takes nothing there is room for a bounded amount; then it says so when there is
+ * again. */
+START_TEST(room_ends_and_comes_back)
+{
+	static const char event[400] = { 0 };
+	struct eventer_prefix prefix = { 0 };
+	struct sbs_str type[] = { { "x", 1 } };
+	struct eventer_payload payload = { .kind = EVENTER_PAYLOAD_BINARY,
+		.data = { event, sizeof(event) } };
+	struct buffer b;
+	int put = 0;
+
+	buffer_init(&b, 4096);
+	eventer_put_register_event(&b, &prefix, type, 1, NULL, &payload);
+	connect_up();
+	ev_io_stop(loop, &server.readable);
+	for (; eventlink_has_room(&link_); put++) {
+		eventlink_register(&link_, 1, buffer_data(&b), b.len);
+		eventlink_flush(&link_);
+		ck_assert_int_lt(put, 100000);
+	}
+	ck_assert_uint_le(link_.conn.out.len, LINK_LOW + 1000);
+	ck_assert_int_eq(rooms, 0);
+	ev_io_start(loop, &server.readable);
+	ck_assert(wait_for(&registered, put, 5000));
+	ck_assert_int_eq(registered, put);
+	ck_assert_int_eq(rooms, 1);
+	buffer_clear(&b);
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase *tc = tcase_create("core");
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 20);
+	tcase_add_test(tc, comes_up_and_goes_off_without_a_word);
+	tcase_add_test(tc, a_refusal_is_waited_out_longer_each_time);
+	tcase_add_test(tc, a_short_link_does_not_reset_the_backoff);
+	tcase_add_test(tc, events_status_and_acknowledgement);
+	tcase_add_test(tc, malformed_events_end_it);
+	tcase_add_test(tc, queries_are_answered_or_forgotten);
+	tcase_add_test(tc, queries_are_bounded);
+	tcase_add_test(tc, an_answer_to_no_query_ends_it);
+	tcase_add_test(tc, room_ends_and_comes_back);
+	Suite *s = suite_create("eventlink");
+	suite_add_tcase(s, tc);
+	SRunner *sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	int failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
