@@ -407,6 +407,13 @@ iec104_conn_pause(struct iec104_conn *c)
 {
 	if (!is_open(c) || c->paused)
 		return;
+	/* What was taken is ours: the sender's t1 must not run for it. */
+	if (!c->handshaking) {
+		apci_confirm(&c->apci, &c->out);
+		iec104_conn_flush(c);
+		if (!is_open(c))
+			return;
+	}
 	c->paused = true;
 	c->paused_since = monotime_now();
 	ev_io_stop(c->loop, &c->readable);

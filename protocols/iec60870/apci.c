@@ -104,6 +104,13 @@ put_s(struct apci *a, struct buffer *out)
 	put_frame(out, &(struct apdu){ .format = APCI_S, .receive = acknowledge(a) });
 }
 
+void
+apci_confirm(struct apci *a, struct buffer *out)
+{
+	if (a->state != APCI_CLOSED && a->told != a->received)
+		put_s(a, out);
+}
+
 static enum apci_event
 broken(struct apci *a, const char *why)
 {
@@ -157,8 +164,7 @@ apci_stop(struct apci *a, struct monotime now, struct buffer *out)
 {
 	if (a->state != APCI_STARTED)
 		return;
-	if (a->told != a->received)
-		put_s(a, out);
+	apci_confirm(a, out);
 	a->state = APCI_STOPPING;
 	ask(a, APCI_STOPDT_ACT, APCI_STOPDT_CON, now, out);
 }
@@ -203,8 +209,7 @@ on_stop_act(struct apci *a, struct buffer *out)
 {
 	if (a->params.controlling)
 		return broken(a, "STOPDT act from the controlled station");
-	if (a->told != a->received)
-		put_s(a, out);
+	apci_confirm(a, out);
 	a->state = APCI_STOPPING;
 	return finish_stop(a, out);
 }

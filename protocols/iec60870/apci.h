@@ -103,6 +103,9 @@ enum apci_event apci_receive(
 /* After the frames of one read: acknowledges when w or more wait for it. */
 void apci_settle(struct apci *a, struct buffer *out);
 
+/* Acknowledges all that came, if it was not yet: before the line is not looked at for a while. */
+void apci_confirm(struct apci *a, struct buffer *out);
+
 /* How many more I frames may go out now: 0 unless started. */
 uint32_t apci_window(const struct apci *a);
 /* Sends an ASDU; only while apci_window() > 0 and len <= APCI_MAX_ASDU. */

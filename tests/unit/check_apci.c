@@ -183,6 +183,23 @@ START_TEST(acknowledges_at_w)
 }
 END_TEST
 
+START_TEST(acknowledges_when_told_to)
+{
+	begin(&master);
+	start();
+	apci_confirm(&a, &out);
+	ck_assert_uint_eq(out.len, 0);
+	ck_assert_int_eq(receive_i(0, 0), APCI_ASDU);
+	apci_confirm(&a, &out);
+	struct apdu s = sent();
+	ck_assert_int_eq(s.format, APCI_S);
+	ck_assert_uint_eq(s.receive, 1);
+	apci_confirm(&a, &out);
+	ck_assert_uint_eq(out.len, 0);
+	end();
+}
+END_TEST
+
 START_TEST(acknowledges_after_t2)
 {
 	begin(&master);
@@ -484,6 +501,7 @@ main(void)
 	tcase_add_test(tc, startdt_has_t1);
 	tcase_add_test(tc, data_needs_startdt);
 	tcase_add_test(tc, acknowledges_at_w);
+	tcase_add_test(tc, acknowledges_when_told_to);
 	tcase_add_test(tc, acknowledges_after_t2);
 	tcase_add_test(tc, stops_sending_at_k);
 	tcase_add_test(tc, t1_runs_per_frame);
