@@ -10,8 +10,8 @@
 #include "device-runners/iec60870/iec_remotes.h"
 
 struct slave {
+	struct iec_line line; /* first */
 	struct runner *r;
-	struct iec_line line;
 	struct iec_map map;
 	struct points points;
 	int64_t *connections; /* owned; one a station: connection_id, 0 where no master is there */
@@ -542,27 +542,10 @@ start(void *device)
 	runner_query(s->r, &states, 1, on_states, s);
 }
 
-static void
-on_credit(void *device)
-{
-	struct slave *s = device;
-
-	iec_line_resume(&s->line);
-}
-
-static void
-stop(void *device)
-{
-	struct slave *s = device;
-
-	/* Says that there are no connections any more. */
-	iec_line_stop(&s->line);
-}
-
 const struct runner_device iec101_slave_device = { .type = "iec101_slave",
 	.create = create,
 	.start = start,
 	.on_event = on_event,
-	.on_credit = on_credit,
-	.stop = stop,
+	.on_credit = iec_line_on_credit,
+	.stop = iec_line_on_stop,
 	.free = destroy };

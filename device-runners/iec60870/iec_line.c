@@ -389,7 +389,13 @@ iec_line_send(struct iec_line *l, int station, const void *data, size_t len, uin
 }
 
 void
-iec_line_resume(struct iec_line *l)
+iec_line_on_credit(void *device)
 {
-	pump(l);
+	pump(device);
+}
+
+void
+iec_line_on_stop(void *device)
+{
+	iec_line_stop(device);
 }

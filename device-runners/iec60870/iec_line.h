@@ -99,8 +99,10 @@ bool iec_line_is_open(const struct iec_line *l);
 void iec_line_open_station(struct iec_line *l, int station);
 void iec_line_close_station(struct iec_line *l, int station);
 int iec_line_send(struct iec_line *l, int station, const void *data, size_t len, uint64_t token);
-/* Looks again whether events may be registered; from on_credit(). */
-void iec_line_resume(struct iec_line *l);
+/* on_credit() and stop() of a device that begins with its line: looks again whether events may be
+ * registered; iec_line_stop(). */
+void iec_line_on_credit(void *device);
+void iec_line_on_stop(void *device);
 
 /* Whether what a device on the line provoked may be logged: IEC_LINE_LOG_LINES in IEC_LINE_LOG_MS.
  */
