@@ -7,6 +7,7 @@
 #define DEVICE_RUNNERS_IEC60870_IEC_LINE_H
 
 #include "common/buffer.h"
+#include "device-runners/reconnect.h"
 #include "device-runners/runner.h"
 #include "device-runners/tty.h"
 #include "protocols/iec60870/link.h"
@@ -15,8 +16,7 @@ enum {
 	IEC_LINE_MAX_SECONDS = 86400,
 	IEC_LINE_MAX_SILENCE = 10, /* seconds of silent_interval */
 	IEC_LINE_MAX_RETRIES = 1000,
-	IEC_LINE_LIVED_MS = 1000,	/* a tty that was open for longer is opened again at once */
-	IEC_LINE_LEAST_REOPEN_MS = 100, /* after a failure, however short reconnect_delay is */
+	IEC_LINE_LIVED_MS = 1000, /* a tty that was open for longer is opened again at once */
 	IEC_LINE_LOG_LINES = 20,
 	IEC_LINE_LOG_MS = 60000,
 	IEC_LINE_MAX_OUT = 4096, /* bytes that the tty has not taken */
@@ -63,8 +63,7 @@ struct iec_line {
 	int plan;
 	uint32_t opening;
 	int fd;
-	int64_t reconnect_ms;
-	struct monotime opened_at;
+	struct reconnect reconnect;
 	struct buffer out;
 	ev_io readable, writable;
 	ev_timer reopen;
