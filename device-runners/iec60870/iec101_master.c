@@ -10,9 +10,7 @@
 enum { REMOTE_SEGMENTS = 3 }; /* "gateway" or "system", "remote_device", address */
 
 struct master {
-	struct runner *r;
-	struct iec_line line;
-	struct iec_remotes remotes;
+	struct iec_remotes remotes; /* first */
 	struct iec_map map;
 	struct iec_event event; /* scratch */
 };
@@ -29,28 +27,28 @@ register_object(struct master *m, const struct iec_remote *remote, const struct 
 	const char *why = iec_event_make(e, &m->map, head, o, -1, now);
 
 	if (why) {
-		if (iec_line_may_log(&m->line))
+		if (iec_line_may_log(&m->remotes.line))
 			log_warning("remote device %s: %s of address %u ignored: %s",
 			    remote->address, head->type->name, o->address, why);
 		return;
 	}
 	for (size_t i = 0; i < e->type_len; i++)
 		type[REMOTE_SEGMENTS + i] = e->type[i];
-	runner_register(m->r, type, REMOTE_SEGMENTS + e->type_len,
+	runner_register(m->remotes.line.r, type, REMOTE_SEGMENTS + e->type_len,
 	    e->has_timestamp ? &e->timestamp : NULL, e->text, e->len);
 }
 
 static void
-on_asdu(struct master *m, const struct link_action *action)
+on_asdu(struct iec_remote *remote, const uint8_t *data, size_t len)
 {
-	const struct iec_remote *remote = &m->remotes.list[action->station];
+	struct master *m = (struct master *)remote->all;
 	struct timestamp now = timestamp_now();
 	struct iec_object o;
 	struct asdu a;
-	enum dec dec = asdu_decode(&a, &m->map.sizes, action->data, action->len);
+	enum dec dec = asdu_decode(&a, &m->map.sizes, data, len);
 
 	if (dec != DEC_OK) {
-		if (iec_line_may_log(&m->line))
+		if (iec_line_may_log(&m->remotes.line))
 			log_warning("remote device %s: ASDU of type %u %s, ignored",
 			    remote->address, a.head.type_id,
 			    dec == DEC_UNSUP ? "is not supported" : "is malformed");
@@ -63,40 +61,6 @@ on_asdu(struct master *m, const struct link_action *action)
 		register_object(m, remote, &a.head, &o, now);
 }
 
-static void
-on_action(void *device, const struct link_action *action)
-{
-	struct master *m = device;
-
-	switch (action->type) {
-	case LINK_UP:
-		iec_remotes_on_up(&m->remotes, action->station);
-		break;
-	case LINK_DOWN:
-		iec_remotes_on_down(&m->remotes, action->station, action->reason);
-		break;
-	case LINK_DATA:
-		on_asdu(m, action);
-		break;
-	case LINK_REFUSED:
-		if (iec_line_may_log(&m->line))
-			log_warning("remote device %s refused a message: %s",
-			    m->remotes.list[action->station].address, action->reason);
-		break;
-	case LINK_DELIVERED:
-	case LINK_TRANSMIT:
-		break;
-	}
-}
-
-static void
-on_line(void *device, enum iec_line_status status)
-{
-	struct master *m = device;
-
-	iec_remotes_on_line(&m->remotes, status);
-}
-
 /* --- what they are told
  * ------------------------------------------------------------------------------ */
 
@@ -104,7 +68,7 @@ on_line(void *device, enum iec_line_status status)
 static int
 send_object(struct master *m, int station, const struct asdu_head *head, const struct iec_object *o)
 {
-	size_t room = link_max_data(&m->line.link);
+	size_t room = link_max_data(&m->remotes.line.link);
 	struct asdu_writer w;
 
 	asdu_begin(&w, &m->map.sizes, head, room < ASDU_MAX ? room : ASDU_MAX);
@@ -113,13 +77,13 @@ send_object(struct master *m, int station, const struct asdu_head *head, const s
 		return -1;
 	}
 	const uint8_t *data = asdu_end(&w);
-	return iec_line_send(&m->line, station, data, w.len, 0);
+	return iec_line_send(&m->remotes.line, station, data, w.len, 0);
 }
 
 static void
-sync_time(void *device, struct iec_remote *remote)
+sync_time(struct iec_remote *remote)
 {
-	struct master *m = device;
+	struct master *m = (struct master *)remote->all;
 	struct asdu_head head = { .type = iec_type_find(IEC_C_CS_NA_1),
 		.type_id = IEC_C_CS_NA_1,
 		.cause = IEC_ACTIVATION,
@@ -136,15 +100,11 @@ static void
 on_event(void *device, const struct runner_event *event)
 {
 	struct master *m = device;
-	struct iec_remote *remote = iec_remotes_find(&m->remotes, event);
+	struct iec_remote *remote = iec_remotes_take(&m->remotes, event);
 	char why[IEC_JSON_WHY] = "";
 	struct iec_request q;
 
-	if (!remote) {
-		iec_remotes_refuse(event, "it names no remote device of the configuration");
-		return;
-	}
-	if (iec_remotes_take_enable(&m->remotes, event))
+	if (!remote)
 		return;
 	if (event->payload != RUNNER_PAYLOAD_JSON) {
 		iec_remotes_refuse(event, "expected a JSON payload");
@@ -171,14 +131,13 @@ destroy(void *device)
 	struct master *m = device;
 
 	iec_remotes_clear(&m->remotes);
-	iec_line_clear(&m->line);
 	free(m);
 }
 
 static void *
 create(struct runner *r, const struct json *conf)
 {
-	static const struct iec_line_ops ops = { on_line, on_action };
+	static const struct iec_remotes_ops ops = { .sync_time = sync_time, .data = on_asdu };
 	const struct iec101_conf_role *role = &iec101_conf_master;
 
 	if (iec101_conf_check(r, conf, role))
@@ -186,9 +145,9 @@ create(struct runner *r, const struct json *conf)
 	struct master *m = calloc(1, sizeof(*m));
 	if (!m)
 		runner_fail(r, "out of memory");
-	m->r = r;
-	int rc = iec101_conf_load(r, conf, role, &m->map, &m->line, &ops, m);
-	iec_remotes_init(&m->remotes, r, &m->line, json_get(conf, role->list), sync_time, m);
+	int rc = iec101_conf_load(
+	    r, conf, role, &m->map, &m->remotes.line, &iec_remotes_line_ops, &m->remotes);
+	iec_remotes_init(&m->remotes, json_get(conf, role->list), &ops);
 	if (rc < 0) {
 		destroy(m);
 		return NULL;
@@ -196,34 +155,10 @@ create(struct runner *r, const struct json *conf)
 	return m;
 }
 
-static void
-start(void *device)
-{
-	struct master *m = device;
-
-	iec_remotes_start(&m->remotes);
-}
-
-static void
-on_credit(void *device)
-{
-	struct master *m = device;
-
-	iec_line_resume(&m->line);
-}
-
-static void
-stop(void *device)
-{
-	struct master *m = device;
-
-	iec_line_stop(&m->line);
-}
-
 const struct runner_device iec101_master_device = { .type = "iec101_master",
 	.create = create,
-	.start = start,
+	.start = iec_remotes_start,
 	.on_event = on_event,
-	.on_credit = on_credit,
-	.stop = stop,
+	.on_credit = iec_line_on_credit,
+	.stop = iec_line_on_stop,
 	.free = destroy };

@@ -191,3 +191,40 @@ points_each(const struct points *p, points_each_cb *cb, void *arg)
 		}
 	}
 }
+
+int
+points_reader_init(struct points_reader *r, const struct points *p)
+{
+	*r = (struct points_reader){ .next = calloc(p->buffer_count + 1, sizeof(*r->next)) };
+	return r->next ? 0 : -1;
+}
+
+void
+points_reader_rewind(struct points_reader *r, const struct points *p)
+{
+	memset(r->next, 0, p->buffer_count * sizeof(*r->next));
+	r->behind = false;
+}
+
+void
+points_reader_clear(struct points_reader *r)
+{
+	free(r->next);
+	r->next = NULL;
+}
+
+void
+points_read(const struct points *p, struct points_reader *r, points_read_cb *cb, void *arg)
+{
+	r->behind = false;
+	for (size_t i = 0; i < p->buffer_count && !r->behind; i++) {
+		const struct point_buffer *b = &p->buffers[i];
+		uint64_t n = r->next[i] > b->first ? r->next[i] : b->first;
+		for (; n < b->first + b->count && !r->behind; n += !r->behind) {
+			const struct point_change *c = &b->ring[n % b->size];
+			r->behind = c->len &&
+				    !cb(arg, (uint64_t)(i + 1) << TOKEN_SHIFT | n, c->data, c->len);
+		}
+		r->next[i] = n;
+	}
+}

@@ -57,4 +57,21 @@ void points_given(struct points *p, uint64_t token);
 typedef void points_each_cb(void *arg, uint64_t token, const void *asdu, size_t len);
 void points_each(const struct points *p, points_each_cb *cb, void *arg);
 
+/* What one master has been told of the buffers: of each, the number of the change that is next. */
+struct points_reader {
+	uint64_t *next; /* owned; one a buffer */
+	bool behind;	/* not everything was taken: to be read again when there is room */
+};
+
+/* From the beginning of every buffer. Returns 0, or -1 when out of memory. */
+int points_reader_init(struct points_reader *r, const struct points *p);
+void points_reader_rewind(struct points_reader *r, const struct points *p);
+void points_reader_clear(struct points_reader *r);
+
+/* Takes a change; false where there is no room for it now. */
+typedef bool points_read_cb(void *arg, uint64_t token, const void *asdu, size_t len);
+/* Every change that is kept and was not read yet, buffer by buffer, oldest first, until one is not
+ * taken. */
+void points_read(const struct points *p, struct points_reader *r, points_read_cb *cb, void *arg);
+
 #endif

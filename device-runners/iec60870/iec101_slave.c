@@ -10,11 +10,13 @@
 #include "device-runners/iec60870/iec_remotes.h"
 
 struct slave {
+	struct iec_line line; /* first */
 	struct runner *r;
-	struct iec_line line;
 	struct iec_map map;
 	struct points points;
 	int64_t *connections; /* owned; one a station: connection_id, 0 where no master is there */
+	struct points_reader *readers; /* owned; one a station */
+	size_t reader_count;
 	int64_t last_id;
 	struct iec_event event; /* scratch */
 };
@@ -50,9 +52,9 @@ room(const struct slave *s)
 }
 
 static void
-send_bytes(struct slave *s, int station, const void *data, size_t len, uint64_t token)
+send_bytes(struct slave *s, int station, const void *data, size_t len)
 {
-	if (iec_line_send(&s->line, station, data, len, token) < 0 && iec_line_may_log(&s->line))
+	if (iec_line_send(&s->line, station, data, len, 0) < 0 && iec_line_may_log(&s->line))
 		log_warning("a message for device %u is not sent: %s",
 		    s->line.link.stations[station].conf.address, strerror(errno));
 }
@@ -63,7 +65,7 @@ flush_writer(struct slave *s, int station, struct asdu_writer *w)
 	if (w->head.count == 0)
 		return;
 	const uint8_t *data = asdu_end(w);
-	send_bytes(s, station, data, w->len, 0);
+	send_bytes(s, station, data, w->len);
 }
 
 static void
@@ -198,7 +200,7 @@ send_mirror(struct slave *s, const struct link_action *a, enum iec_cause cause)
 	size_t n = asdu_mirror(out, room(s), &s->map.sizes, a->data, a->len, cause);
 
 	if (n)
-		send_bytes(s, a->station, out, n, 0);
+		send_bytes(s, a->station, out, n);
 }
 
 static void
@@ -215,30 +217,45 @@ on_clock_sync(
 }
 
 static void
-on_object(struct slave *s, const struct link_action *action, const struct asdu_head *head,
-    const struct iec_object *o)
+on_object(struct slave *s, int station, const struct asdu_head *head, const struct iec_object *o)
 {
 	switch (head->type->class) {
 	case IEC_CLASS_COMMAND:
-		on_command(s, action->station, head, o);
+		on_command(s, station, head, o);
 		break;
 	case IEC_CLASS_INTERROGATION:
 	case IEC_CLASS_COUNTER_INTERROGATION:
-		on_interrogation(s, action->station, head, o);
+		on_interrogation(s, station, head, o);
 		break;
 	case IEC_CLASS_CLOCK_SYNC:
-		on_clock_sync(s, action->station, head, o);
+		on_clock_sync(s, station, head, o);
 		break;
+	default:
+		break;
+	}
+}
+
+/* Of the ASDU as a whole, however many objects it holds; true where that is all. */
+static bool
+refuse_asdu(struct slave *s, const struct link_action *action, const struct asdu_head *head)
+{
+	switch (head->type->class) {
+	case IEC_CLASS_COMMAND:
+	case IEC_CLASS_INTERROGATION:
+	case IEC_CLASS_COUNTER_INTERROGATION:
+	case IEC_CLASS_CLOCK_SYNC:
+		return false;
 	case IEC_CLASS_READ:
 	case IEC_CLASS_TEST:
 	case IEC_CLASS_RESET:
 	case IEC_CLASS_PARAMETER:
 	case IEC_CLASS_PARAMETER_ACTIVATION:
 		send_mirror(s, action, IEC_UNKNOWN_TYPE);
-		break;
+		return true;
 	default:
 		if (iec_line_may_log(&s->line))
 			log_warning("%s is not for a slave, ignored", head->type->name);
+		return true;
 	}
 }
 
@@ -255,8 +272,10 @@ on_asdu(struct slave *s, const struct link_action *action)
 			    dec == DEC_UNSUP ? "is not supported" : "is malformed");
 		return;
 	}
+	if (refuse_asdu(s, action, &a.head))
+		return;
 	while (asdu_next(&a, &o))
-		on_object(s, action, &a.head, &o);
+		on_object(s, action->station, &a.head, &o);
 }
 
 /* Sent to everybody: acted on for each master that is there, answered when it polls. */
@@ -272,28 +291,44 @@ on_broadcast(struct slave *s, const struct link_action *action)
 	}
 }
 
-struct replay {
+struct reading {
 	struct slave *s;
 	int station;
 };
 
-static void
-replay_change(void *arg, uint64_t token, const void *asdu, size_t len)
+static bool
+send_change(void *arg, uint64_t token, const void *asdu, size_t len)
 {
-	struct replay *r = arg;
+	struct reading *r = arg;
 
-	send_bytes(r->s, r->station, asdu, len, token);
+	return iec_line_send(&r->s->line, r->station, asdu, len, token) == 0;
+}
+
+/* What the buffers hold for this master, as far as its queue has room; more when it took some. */
+static void
+send_changes(struct slave *s, int station)
+{
+	struct reading r = { s, station };
+
+	points_read(&s->points, &s->readers[station], send_change, &r);
 }
 
 static void
 on_up(struct slave *s, int station)
 {
-	struct replay r = { s, station };
-
 	log_info("master of device %u connected", s->line.link.stations[station].conf.address);
 	s->connections[station] = ++s->last_id;
 	register_connections(s);
-	points_each(&s->points, replay_change, &r);
+	points_reader_rewind(&s->readers[station], &s->points);
+	send_changes(s, station);
+}
+
+static void
+on_delivered(struct slave *s, const struct link_action *action)
+{
+	points_given(&s->points, action->token);
+	if (s->readers[action->station].behind)
+		send_changes(s, action->station);
 }
 
 static void
@@ -325,7 +360,7 @@ on_action(void *device, const struct link_action *action)
 			on_asdu(s, action);
 		break;
 	case LINK_DELIVERED:
-		points_given(&s->points, action->token);
+		on_delivered(s, action);
 		break;
 	case LINK_REFUSED:
 		if (iec_line_may_log(&s->line))
@@ -383,10 +418,13 @@ on_data_event(struct slave *s, const struct iec_request *q, struct point *p)
 		return;
 	}
 	const uint8_t *data = asdu_end(&w);
-	uint64_t token = points_keep(&s->points, p, data, w.len);
-	for (int i = 0; i < s->line.link.count; i++)
-		if (s->connections[i])
-			send_bytes(s, i, data, w.len, token);
+	bool kept = points_keep(&s->points, p, data, w.len) != 0;
+	for (int i = 0; i < s->line.link.count; i++) {
+		if (s->connections[i] && kept)
+			send_changes(s, i);
+		else if (s->connections[i])
+			send_bytes(s, i, data, w.len);
+	}
 }
 
 static void
@@ -457,6 +495,9 @@ destroy(void *device)
 {
 	struct slave *s = device;
 
+	for (size_t i = 0; s->readers && i < s->reader_count; i++)
+		points_reader_clear(&s->readers[i]);
+	free(s->readers);
 	points_clear(&s->points);
 	iec_line_clear(&s->line);
 	free(s->connections);
@@ -475,11 +516,16 @@ create(struct runner *r, const struct json *conf)
 	if (!s)
 		runner_fail(r, "out of memory");
 	s->r = r;
-	s->connections = calloc(json_get(conf, role->list)->count + 1, sizeof(*s->connections));
-	if (!s->connections)
+	s->reader_count = json_get(conf, role->list)->count;
+	s->connections = calloc(s->reader_count + 1, sizeof(*s->connections));
+	s->readers = calloc(s->reader_count + 1, sizeof(*s->readers));
+	if (!s->connections || !s->readers)
 		runner_fail(r, "out of memory");
 	int rc = iec101_conf_load(r, conf, role, &s->map, &s->line, &ops, s);
 	rc |= points_init(&s->points, r, conf, &s->map.sizes);
+	for (size_t i = 0; i < s->reader_count; i++)
+		if (points_reader_init(&s->readers[i], &s->points) < 0)
+			runner_fail(r, "out of memory");
 	if (rc < 0) {
 		destroy(s);
 		return NULL;
@@ -496,27 +542,10 @@ start(void *device)
 	runner_query(s->r, &states, 1, on_states, s);
 }
 
-static void
-on_credit(void *device)
-{
-	struct slave *s = device;
-
-	iec_line_resume(&s->line);
-}
-
-static void
-stop(void *device)
-{
-	struct slave *s = device;
-
-	/* Says that there are no connections any more. */
-	iec_line_stop(&s->line);
-}
-
 const struct runner_device iec101_slave_device = { .type = "iec101_slave",
 	.create = create,
 	.start = start,
 	.on_event = on_event,
-	.on_credit = on_credit,
-	.stop = stop,
+	.on_credit = iec_line_on_credit,
+	.stop = iec_line_on_stop,
 	.free = destroy };

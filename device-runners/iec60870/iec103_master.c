@@ -11,9 +11,8 @@
 enum { REMOTE_SEGMENTS = 3, MAX_PAYLOAD_NODES = 64, MEASURAND_ONE = 4096 };
 
 struct master {
+	struct iec_remotes remotes; /* first */
 	struct runner *r;
-	struct iec_line line;
-	struct iec_remotes remotes;
 	struct iec103_session *sessions; /* owned; one a remote */
 	ev_timer expiry;
 	struct iec_zone zone;
@@ -80,7 +79,7 @@ on_double(struct master *m, const struct iec_remote *remote, const struct iec103
 
 	(void)n;
 	if (iec_time_to_timestamp(&o->time, &m->zone, now, &ts) < 0) {
-		if (iec_line_may_log(&m->line))
+		if (iec_line_may_log(&m->remotes.line))
 			log_warning(
 			    "remote device %s: message %u %u ignored: its time is impossible",
 			    remote->address, o->function, o->information);
@@ -102,7 +101,7 @@ on_measurand(struct master *m, const struct iec_remote *remote, const struct iec
 	const char *name = iec103_measurand_name(a->type_id, n);
 
 	if (!name) {
-		if (iec_line_may_log(&m->line))
+		if (iec_line_may_log(&m->remotes.line))
 			log_warning(
 			    "remote device %s: measurand %u of type %u has no name, ignored",
 			    remote->address, n, a->type_id);
@@ -136,7 +135,7 @@ on_disturbance(struct master *m, const struct iec_remote *remote, const struct i
     const struct iec103_object *o, unsigned n)
 {
 	(void)n;
-	if (iec_line_may_log(&m->line))
+	if (iec_line_may_log(&m->remotes.line))
 		log_info("remote device %s: %s, fault %u; not fetched", remote->address,
 		    a->type->name, o->fault);
 }
@@ -146,7 +145,7 @@ on_ignored(struct master *m, const struct iec_remote *remote, const struct iec10
     const struct iec103_object *o, unsigned n)
 {
 	(void)o, (void)n;
-	if (iec_line_may_log(&m->line))
+	if (iec_line_may_log(&m->remotes.line))
 		log_info(
 		    "remote device %s: %s has no event, ignored", remote->address, a->type->name);
 }
@@ -206,7 +205,7 @@ send_requests(struct master *m, int station)
 	uint8_t out[IEC103_MAX];
 
 	for (size_t n; (n = iec103_session_next(&m->sessions[station], out));)
-		if (iec_line_send(&m->line, station, out, n, 0) < 0)
+		if (iec_line_send(&m->remotes.line, station, out, n, 0) < 0)
 			log_warning("remote device %s: request not sent: %s",
 			    m->remotes.list[station].address, strerror(errno));
 	set_expiry(m);
@@ -273,15 +272,15 @@ take_answer(
 }
 
 static void
-on_asdu(struct master *m, const struct link_action *action)
+on_asdu(struct iec_remote *remote, const uint8_t *data, size_t len)
 {
-	const struct iec_remote *remote = &m->remotes.list[action->station];
+	struct master *m = (struct master *)remote->all;
 	struct iec103_object o;
 	struct iec103_asdu a;
-	enum dec dec = iec103_decode(&a, action->data, action->len);
+	enum dec dec = iec103_decode(&a, data, len);
 
 	if (dec != DEC_OK) {
-		if (iec_line_may_log(&m->line))
+		if (iec_line_may_log(&m->remotes.line))
 			log_warning("remote device %s: ASDU of type %u %s, ignored",
 			    remote->address, a.type_id,
 			    dec == DEC_UNSUP ? "is not supported" : "is malformed");
@@ -290,64 +289,28 @@ on_asdu(struct master *m, const struct link_action *action)
 	on_object *handler =
 	    a.type_id < sizeof(handlers) / sizeof(handlers[0]) ? handlers[a.type_id] : NULL;
 	for (unsigned n = 0; iec103_next(&a, &o); n++)
-		if (!take_answer(m, action->station, &a, &o))
+		if (!take_answer(m, remote->station, &a, &o))
 			(handler ? handler : on_ignored)(m, remote, &a, &o, a.elements ? n : 0);
 }
 
 static void
-forget_requests(struct master *m, int station)
+forget_requests(struct iec_remote *remote)
 {
-	struct iec103_session *s = &m->sessions[station];
+	struct master *m = (struct master *)remote->all;
+	struct iec103_session *s = &m->sessions[remote->station];
 	size_t n = s->queues[0].count + s->queues[1].count;
 
 	if (n)
-		log_warning("remote device %s: %zu requests will have no answer",
-		    m->remotes.list[station].address, n);
+		log_warning(
+		    "remote device %s: %zu requests will have no answer", remote->address, n);
 	iec103_session_clear(s);
 	set_expiry(m);
 }
 
 static void
-on_action(void *device, const struct link_action *action)
+sync_time(struct iec_remote *remote)
 {
-	struct master *m = device;
-
-	switch (action->type) {
-	case LINK_UP:
-		iec_remotes_on_up(&m->remotes, action->station);
-		break;
-	case LINK_DOWN:
-		iec_remotes_on_down(&m->remotes, action->station, action->reason);
-		forget_requests(m, action->station);
-		break;
-	case LINK_DATA:
-		on_asdu(m, action);
-		break;
-	case LINK_REFUSED:
-		if (iec_line_may_log(&m->line))
-			log_warning("remote device %s refused a message: %s",
-			    m->remotes.list[action->station].address, action->reason);
-		break;
-	case LINK_DELIVERED:
-	case LINK_TRANSMIT:
-		break;
-	}
-}
-
-static void
-on_line(void *device, enum iec_line_status status)
-{
-	struct master *m = device;
-
-	for (int i = 0; status == IEC_LINE_DISCONNECTED && i < m->remotes.count; i++)
-		forget_requests(m, i);
-	iec_remotes_on_line(&m->remotes, status);
-}
-
-static void
-sync_time(void *device, struct iec_remote *remote)
-{
-	struct master *m = device;
+	struct master *m = (struct master *)remote->all;
 	struct iec103_asdu a = { .type_id = IEC103_TIME_SYNC,
 		.cause = IEC103_CAUSE_TIME_SYNC,
 		.common = IEC103_BROADCAST };
@@ -356,7 +319,7 @@ sync_time(void *device, struct iec_remote *remote)
 
 	iec_time_from_timestamp(&o.time, &m->zone, timestamp_now());
 	int n = iec103_encode(out, &a, &o, 1);
-	if (n < 0 || iec_line_send(&m->line, remote->station, out, (size_t)n, 0) < 0)
+	if (n < 0 || iec_line_send(&m->remotes.line, remote->station, out, (size_t)n, 0) < 0)
 		log_warning(
 		    "remote device %s: time not sent: %s", remote->address, strerror(errno));
 }
@@ -433,19 +396,12 @@ static void
 on_event(void *device, const struct runner_event *event)
 {
 	struct master *m = device;
-	struct iec_remote *remote = iec_remotes_find(&m->remotes, event);
+	struct iec_remote *remote = iec_remotes_take(&m->remotes, event);
 	struct iec103_request q;
 	struct buffer note;
 
-	if (!remote) {
-		iec_remotes_refuse(event, "it names no remote device of the configuration");
+	if (!remote)
 		return;
-	}
-	if (iec_remotes_take_enable(&m->remotes, event)) {
-		if (!remote->enabled)
-			forget_requests(m, remote->station);
-		return;
-	}
 	buffer_init(&note, MAX_SESSION_ID);
 	const char *why = read_request(&q, event, &note);
 	if (!why && remote->status != IEC_LINE_CONNECTED)
@@ -506,7 +462,7 @@ add_stations(struct master *m, const struct json *list)
 			.reconnect_ms = iec_line_ms(item, "reconnect_delay", 0),
 		};
 		snprintf(path, sizeof(path), "remote_devices[%d].address", i++);
-		errors += iec_line_add(&m->line, &sc, path) < 0;
+		errors += iec_line_add(&m->remotes.line, &sc, path) < 0;
 	}
 	return errors;
 }
@@ -521,14 +477,13 @@ destroy(void *device)
 		iec103_session_clear(&m->sessions[i]);
 	free(m->sessions);
 	iec_remotes_clear(&m->remotes);
-	iec_line_clear(&m->line);
 	free(m);
 }
 
 static void *
 create(struct runner *r, const struct json *conf)
 {
-	static const struct iec_line_ops ops = { on_line, on_action };
+	static const struct iec_remotes_ops ops = { sync_time, on_asdu, forget_requests };
 	const struct json *list = json_get(conf, "remote_devices");
 
 	if (runner_check_config(r, conf, &master_schema, ""))
@@ -538,10 +493,10 @@ create(struct runner *r, const struct json *conf)
 		runner_fail(r, "out of memory");
 	m->r = r;
 	iec_zone_init(&m->zone, NULL);
-	iec_line_init(
-	    &m->line, r, conf, LINK_MASTER, 1, iec_line_ms(conf, "reconnect_delay", 0), &ops, m);
+	iec_line_init(&m->remotes.line, r, conf, LINK_MASTER, 1,
+	    iec_line_ms(conf, "reconnect_delay", 0), &iec_remotes_line_ops, &m->remotes);
 	int errors = add_stations(m, list);
-	iec_remotes_init(&m->remotes, r, &m->line, list, sync_time, m);
+	iec_remotes_init(&m->remotes, list, &ops);
 	for (int i = 0; i < m->remotes.count; i++)
 		iec103_session_init(&m->sessions[i]);
 	ev_init(&m->expiry, on_expiry);
@@ -553,34 +508,10 @@ create(struct runner *r, const struct json *conf)
 	return m;
 }
 
-static void
-start(void *device)
-{
-	struct master *m = device;
-
-	iec_remotes_start(&m->remotes);
-}
-
-static void
-on_credit(void *device)
-{
-	struct master *m = device;
-
-	iec_line_resume(&m->line);
-}
-
-static void
-stop(void *device)
-{
-	struct master *m = device;
-
-	iec_line_stop(&m->line);
-}
-
 const struct runner_device iec103_master_device = { .type = "iec103_master",
 	.create = create,
-	.start = start,
+	.start = iec_remotes_start,
 	.on_event = on_event,
-	.on_credit = on_credit,
-	.stop = stop,
+	.on_credit = iec_line_on_credit,
+	.stop = iec_line_on_stop,
 	.free = destroy };

@@ -74,9 +74,9 @@ on_reopen(struct ev_loop *loop, ev_timer *w, int events)
 }
 
 static void
-open_later(struct iec_line *l, int64_t ms)
+open_later(struct iec_line *l, int64_t ns)
 {
-	ev_timer_set(&l->reopen, (double)ms * 1e-3, 0);
+	ev_timer_set(&l->reopen, (double)ns * 1e-9, 0);
 	ev_timer_start(runner_loop(l->r), &l->reopen);
 }
 
@@ -95,11 +95,9 @@ close_tty(struct iec_line *l)
 static void
 lose_tty(struct iec_line *l)
 {
-	int64_t lived = monotime_diff_ms(monotime_now(), l->opened_at);
-
 	close_tty(l);
 	say(l, IEC_LINE_DISCONNECTED);
-	open_later(l, lived > IEC_LINE_LIVED_MS ? 0 : l->reconnect_ms);
+	open_later(l, reconnect_lost(&l->reconnect, true, monotime_now()));
 }
 
 /* --- bytes and actions
@@ -257,17 +255,18 @@ on_opened(void *arg, int fd, int error, const char *why)
 		fd = -1;
 	}
 	if (fd < 0) {
+		int64_t wait = reconnect_failed(&l->reconnect);
 		if (iec_line_may_log(l))
 			log_warning("%s: %s (%s), next attempt in %.3f s", l->tty.path, why,
-			    strerror(error), (double)l->reconnect_ms * 1e-3);
+			    strerror(error), (double)wait * 1e-9);
 		say(l, IEC_LINE_DISCONNECTED);
-		open_later(l, l->reconnect_ms);
+		open_later(l, wait);
 		return;
 	}
 	l->fd = fd;
 	l->lost = false;
 	l->link.conf.char_ns = char_ns(fd, &l->tty);
-	l->opened_at = monotime_now();
+	reconnect_connected(&l->reconnect, monotime_now());
 	ev_io_set(&l->readable, fd, EV_READ);
 	ev_io_set(&l->writable, fd, EV_WRITE);
 	ev_io_start(loop, &l->readable);
@@ -284,11 +283,9 @@ iec_line_init(struct iec_line *l, struct runner *r, const struct json *conf, enu
 {
 	double silence = 0;
 
-	*l = (struct iec_line){
-		.r = r, .ops = ops, .device = device, .fd = -1, .reconnect_ms = reconnect_ms
-	};
-	if (reconnect_ms < IEC_LINE_LEAST_REOPEN_MS)
-		l->reconnect_ms = IEC_LINE_LEAST_REOPEN_MS;
+	*l = (struct iec_line){ .r = r, .ops = ops, .device = device, .fd = -1 };
+	reconnect_init(
+	    &l->reconnect, reconnect_ms * INT64_C(1000000), IEC_LINE_LIVED_MS * INT64_C(1000000));
 	tty_params_read(&l->tty, conf);
 	l->tty.path = strdup(l->tty.path);
 	l->alarm = tty_alarm_new(runner_loop(r), on_alarm, l);
@@ -389,7 +386,13 @@ iec_line_send(struct iec_line *l, int station, const void *data, size_t len, uin
 }
 
 void
-iec_line_resume(struct iec_line *l)
+iec_line_on_credit(void *device)
 {
-	pump(l);
+	pump(device);
+}
+
+void
+iec_line_on_stop(void *device)
+{
+	iec_line_stop(device);
 }

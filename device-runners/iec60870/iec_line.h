@@ -7,6 +7,7 @@
 #define DEVICE_RUNNERS_IEC60870_IEC_LINE_H
 
 #include "common/buffer.h"
+#include "device-runners/reconnect.h"
 #include "device-runners/runner.h"
 #include "device-runners/tty.h"
 #include "protocols/iec60870/link.h"
@@ -15,8 +16,7 @@ enum {
 	IEC_LINE_MAX_SECONDS = 86400,
 	IEC_LINE_MAX_SILENCE = 10, /* seconds of silent_interval */
 	IEC_LINE_MAX_RETRIES = 1000,
-	IEC_LINE_LIVED_MS = 1000,	/* a tty that was open for longer is opened again at once */
-	IEC_LINE_LEAST_REOPEN_MS = 100, /* after a failure, however short reconnect_delay is */
+	IEC_LINE_LIVED_MS = 1000, /* a tty that was open for longer is opened again at once */
 	IEC_LINE_LOG_LINES = 20,
 	IEC_LINE_LOG_MS = 60000,
 	IEC_LINE_MAX_OUT = 4096, /* bytes that the tty has not taken */
@@ -63,8 +63,7 @@ struct iec_line {
 	int plan;
 	uint32_t opening;
 	int fd;
-	int64_t reconnect_ms;
-	struct monotime opened_at;
+	struct reconnect reconnect;
 	struct buffer out;
 	ev_io readable, writable;
 	ev_timer reopen;
@@ -99,8 +98,10 @@ bool iec_line_is_open(const struct iec_line *l);
 void iec_line_open_station(struct iec_line *l, int station);
 void iec_line_close_station(struct iec_line *l, int station);
 int iec_line_send(struct iec_line *l, int station, const void *data, size_t len, uint64_t token);
-/* Looks again whether events may be registered; from on_credit(). */
-void iec_line_resume(struct iec_line *l);
+/* on_credit() and stop() of a device that begins with its line: looks again whether events may be
+ * registered; iec_line_stop(). */
+void iec_line_on_credit(void *device);
+void iec_line_on_stop(void *device);
 
 /* Whether what a device on the line provoked may be logged: IEC_LINE_LOG_LINES in IEC_LINE_LOG_MS.
  */

@@ -12,7 +12,7 @@ set_status(struct iec_remote *m, enum iec_line_status status)
 	const char *const type[] = { "gateway", "remote_device", m->address, "status" };
 
 	m->status = status;
-	iec_line_register_status(m->all->r, type, 4, status);
+	iec_line_register_status(m->all->line.r, type, 4, status);
 }
 
 static void
@@ -21,23 +21,22 @@ on_time_sync(struct ev_loop *loop, ev_timer *w, int events)
 	struct iec_remote *m = w->data;
 
 	(void)loop, (void)events;
-	m->all->sync_time(m->all->device, m);
+	m->all->ops->sync_time(m);
 }
 
 static void
 stop_time_sync(struct iec_remote *m)
 {
-	ev_timer_stop(runner_loop(m->all->r), &m->time_sync);
+	ev_timer_stop(runner_loop(m->all->line.r), &m->time_sync);
 }
 
 void
-iec_remotes_init(struct iec_remotes *s, struct runner *r, struct iec_line *line,
-    const struct json *list, void (*sync_time)(void *, struct iec_remote *), void *device)
+iec_remotes_init(struct iec_remotes *s, const struct json *list, const struct iec_remotes_ops *ops)
 {
-	*s = (struct iec_remotes){ .r = r, .line = line, .sync_time = sync_time, .device = device };
+	s->ops = ops;
 	s->list = calloc(list->count ? list->count : 1, sizeof(*s->list));
 	if (!s->list)
-		runner_fail(r, "out of memory");
+		runner_fail(s->line.r, "out of memory");
 	json_foreach (item, list) {
 		struct iec_remote *m = &s->list[s->count];
 		int64_t address = 0;
@@ -60,6 +59,7 @@ iec_remotes_clear(struct iec_remotes *s)
 	free(s->list);
 	s->list = NULL;
 	s->count = 0;
+	iec_line_clear(&s->line);
 }
 
 /* --- enable
@@ -69,7 +69,17 @@ static void
 connect_remote(struct iec_remote *m)
 {
 	set_status(m, IEC_LINE_CONNECTING);
-	iec_line_open_station(m->all->line, m->station);
+	iec_line_open_station(&m->all->line, m->station);
+}
+
+static void
+disconnected(struct iec_remote *m)
+{
+	stop_time_sync(m);
+	if (m->all->ops->lost)
+		m->all->ops->lost(m);
+	if (m->status != IEC_LINE_DISCONNECTED)
+		set_status(m, IEC_LINE_DISCONNECTED);
 }
 
 static void
@@ -78,18 +88,16 @@ set_enabled(struct iec_remote *m, bool enabled)
 	if (m->enabled == enabled)
 		return;
 	m->enabled = enabled;
-	if (enabled && iec_line_is_open(m->all->line)) {
+	if (enabled && iec_line_is_open(&m->all->line)) {
 		connect_remote(m);
 	} else if (!enabled) {
-		stop_time_sync(m);
-		iec_line_close_station(m->all->line, m->station);
-		if (m->status != IEC_LINE_DISCONNECTED)
-			set_status(m, IEC_LINE_DISCONNECTED);
+		iec_line_close_station(&m->all->line, m->station);
+		disconnected(m);
 	}
 }
 
-struct iec_remote *
-iec_remotes_find(struct iec_remotes *s, const struct runner_event *event)
+static struct iec_remote *
+find(struct iec_remotes *s, const struct runner_event *event)
 {
 	if (event->type_len <= NAME_AT || strcmp(event->type[0], "system") ||
 	    strcmp(event->type[1], "remote_device"))
@@ -127,12 +135,11 @@ read_bool(const struct runner_event *event)
 	return rc;
 }
 
-bool
-iec_remotes_take_enable(struct iec_remotes *s, const struct runner_event *event)
+/* False where it is another event. */
+static bool
+take_enable(struct iec_remote *m, const struct runner_event *event)
 {
-	struct iec_remote *m = iec_remotes_find(s, event);
-
-	if (!m || event->type_len != NAME_AT + 1 || strcmp(event->type[NAME_AT], "enable"))
+	if (event->type_len != NAME_AT + 1 || strcmp(event->type[NAME_AT], "enable"))
 		return false;
 	int enable = read_bool(event);
 	if (enable < 0)
@@ -142,74 +149,104 @@ iec_remotes_take_enable(struct iec_remotes *s, const struct runner_event *event)
 	return true;
 }
 
+struct iec_remote *
+iec_remotes_take(struct iec_remotes *s, const struct runner_event *event)
+{
+	struct iec_remote *m = find(s, event);
+
+	if (!m)
+		iec_remotes_refuse(event, "it names no remote device of the configuration");
+	return m && !take_enable(m, event) ? m : NULL;
+}
+
 static void
 on_enables(void *arg, const struct runner_event *event)
 {
 	struct iec_remotes *s = arg;
+	struct iec_remote *m = event ? find(s, event) : NULL;
 
-	if (event) {
-		iec_remotes_take_enable(s, event);
+	if (m)
+		take_enable(m, event);
+	if (event)
 		return;
-	}
-	runner_ready(s->r);
-	iec_line_start(s->line);
+	runner_ready(s->line.r);
+	iec_line_start(&s->line);
 }
 
 void
-iec_remotes_start(struct iec_remotes *s)
+iec_remotes_start(void *device)
 {
 	static const struct runner_type enables = { { "system", "remote_device", "?", "enable" },
 		4 };
+	struct iec_remotes *s = device;
 
-	runner_query(s->r, &enables, 1, on_enables, s);
+	runner_query(s->line.r, &enables, 1, on_enables, s);
 }
 
 /* --- connections
  * ------------------------------------------------------------------------------------ */
 
 static void
-disconnected(struct iec_remote *m)
-{
-	stop_time_sync(m);
-	if (m->status != IEC_LINE_DISCONNECTED)
-		set_status(m, IEC_LINE_DISCONNECTED);
-}
-
-void
-iec_remotes_on_line(struct iec_remotes *s, enum iec_line_status status)
+on_line(void *device, enum iec_line_status status)
 {
 	static const char *const type[] = { "gateway", "status" };
+	struct iec_remotes *s = device;
 
 	for (int i = 0; status == IEC_LINE_DISCONNECTED && i < s->count; i++)
 		disconnected(&s->list[i]);
-	iec_line_register_status(s->r, type, 2, status);
+	iec_line_register_status(s->line.r, type, 2, status);
 	for (int i = 0; status == IEC_LINE_CONNECTED && i < s->count; i++)
 		if (s->list[i].enabled)
 			connect_remote(&s->list[i]);
 }
 
-void
-iec_remotes_on_up(struct iec_remotes *s, int station)
+static void
+on_up(struct iec_remote *m)
 {
-	struct iec_remote *m = &s->list[station];
-
 	log_info("remote device %s connected", m->address);
 	set_status(m, IEC_LINE_CONNECTED);
 	if (m->time_sync_ms < 0)
 		return;
-	s->sync_time(s->device, m);
+	m->all->ops->sync_time(m);
 	/* A delay of 0 would be a loop without end. */
 	m->time_sync.repeat = m->time_sync_ms > 0 ? (double)m->time_sync_ms * 1e-3 : 1;
-	ev_timer_again(runner_loop(s->r), &m->time_sync);
+	ev_timer_again(runner_loop(m->all->line.r), &m->time_sync);
 }
 
-void
-iec_remotes_on_down(struct iec_remotes *s, int station, const char *reason)
+static void
+on_down(struct iec_remote *m, const char *reason)
 {
-	struct iec_remote *m = &s->list[station];
-
-	if (iec_line_may_log(s->line))
+	if (iec_line_may_log(&m->all->line))
 		log_warning("remote device %s lost: %s; connecting again", m->address, reason);
 	disconnected(m);
 	set_status(m, IEC_LINE_CONNECTING);
 }
+
+static void
+on_action(void *device, const struct link_action *action)
+{
+	struct iec_remotes *s = device;
+	struct iec_remote *m = &s->list[action->station];
+
+	switch (action->type) {
+	case LINK_UP:
+		on_up(m);
+		break;
+	case LINK_DOWN:
+		on_down(m, action->reason);
+		break;
+	case LINK_DATA:
+		s->ops->data(m, action->data, action->len);
+		break;
+	case LINK_REFUSED:
+		if (iec_line_may_log(&s->line))
+			log_warning(
+			    "remote device %s refused a message: %s", m->address, action->reason);
+		break;
+	case LINK_DELIVERED:
+	case LINK_TRANSMIT:
+		break;
+	}
+}
+
+const struct iec_line_ops iec_remotes_line_ops = { on_line, on_action };

@@ -20,33 +20,40 @@ struct iec_remote {
 	ev_timer time_sync;
 };
 
-struct iec_remotes {
-	struct runner *r;
-	struct iec_line *line;
-	struct iec_remote *list; /* one a station, in their order */
-	int count;
+/* What a device adds; remote->all is what it begins with. */
+struct iec_remotes_ops {
 	/* Sends the time to a connected remote. */
-	void (*sync_time)(void *device, struct iec_remote *remote);
-	void *device;
+	void (*sync_time)(struct iec_remote *remote);
+	/* User data from it; valid until this returns. */
+	void (*data)(struct iec_remote *remote, const uint8_t *data, size_t len);
+	/* The connection is gone, or the remote was disabled. NULL: nothing to forget. */
+	void (*lost)(struct iec_remote *remote);
 };
 
-/* After iec_line_add() of each item of the checked list. Exits when out of memory. */
-void iec_remotes_init(struct iec_remotes *s, struct runner *r, struct iec_line *line,
-    const struct json *list, void (*sync_time)(void *, struct iec_remote *), void *device);
+/* The first member of a device. */
+struct iec_remotes {
+	struct iec_line line;
+	struct iec_remote *list; /* one a station, in their order */
+	int count;
+	const struct iec_remotes_ops *ops;
+};
+
+/* Of the line; its device is the struct iec_remotes. */
+extern const struct iec_line_ops iec_remotes_line_ops;
+
+/* After iec_line_init(), and iec_line_add() of each item of the checked list. Exits when out of
+ * memory. */
+void iec_remotes_init(
+    struct iec_remotes *s, const struct json *list, const struct iec_remotes_ops *ops);
+/* The line as well. */
 void iec_remotes_clear(struct iec_remotes *s);
 
-/* Asks for the last enable events, says ready, and opens the line. */
-void iec_remotes_start(struct iec_remotes *s);
-/* For line ops: the endpoint's status, registered with those of the remotes that follow from it. */
-void iec_remotes_on_line(struct iec_remotes *s, enum iec_line_status status);
-/* LINK_UP and LINK_DOWN. */
-void iec_remotes_on_up(struct iec_remotes *s, int station);
-void iec_remotes_on_down(struct iec_remotes *s, int station, const char *reason);
+/* start() of the device: asks for the last enable events, says ready, and opens the line. */
+void iec_remotes_start(void *device);
 
-/* The remote of an event {"system", "remote_device", ADDRESS, ...}, or NULL. */
-struct iec_remote *iec_remotes_find(struct iec_remotes *s, const struct runner_event *event);
-/* Takes an event {"system", "remote_device", ADDRESS, "enable"}; false where it is another. */
-bool iec_remotes_take_enable(struct iec_remotes *s, const struct runner_event *event);
+/* The remote of an event {"system", "remote_device", ADDRESS, ...} that is the device's to read;
+ * NULL where that was all: it was an enable event, or is refused. */
+struct iec_remote *iec_remotes_take(struct iec_remotes *s, const struct runner_event *event);
 /* Warns that a system event is refused. */
 void iec_remotes_refuse(const struct runner_event *event, const char *why);
 

@@ -34,13 +34,6 @@ static const uint8_t verdicts[][ANSWER_KINDS] = {
 	    [FT12_NACK] = EMPTY,
 	    [FT12_NOT_FUNCTIONING] = EMPTY,
 	    [FT12_NOT_IMPLEMENTED] = EMPTY },
-	[LINK_REQ_POLL2] = { [FT12_RES_DATA] = GIVEN,
-	    [FT12_RES_NO_DATA] = EMPTY,
-	    [ANSWER_SINGLE] = EMPTY,
-	    [FT12_ACK] = EMPTY,
-	    [FT12_NACK] = EMPTY,
-	    [FT12_NOT_FUNCTIONING] = EMPTY,
-	    [FT12_NOT_IMPLEMENTED] = EMPTY },
 	[LINK_REQ_STATUS] = { [FT12_RES_STATUS] = DONE,
 	    [FT12_ACK] = DONE,
 	    [ANSWER_SINGLE] = DONE,
@@ -48,6 +41,15 @@ static const uint8_t verdicts[][ANSWER_KINDS] = {
 	    [FT12_NOT_FUNCTIONING] = DONE,
 	    [FT12_NOT_IMPLEMENTED] = DONE },
 };
+
+static enum verdict
+verdict_of(enum link_request_kind request, const struct ft12_frame *f)
+{
+	/* Both classes are answered alike. */
+	const uint8_t *row = verdicts[request == LINK_REQ_POLL2 ? LINK_REQ_POLL1 : request];
+
+	return row[f->kind == FT12_SINGLE ? ANSWER_SINGLE : f->function];
+}
 
 static const struct {
 	uint8_t function;
@@ -383,7 +385,7 @@ on_settling(
 	if (f->kind == FT12_SINGLE)
 		return false;
 	if (f->function != FT12_RES_STATUS) {
-		enum verdict v = verdicts[l->request][f->function];
+		enum verdict v = verdict_of(l->request, f);
 		if (!l->doubt || v == STRAY)
 			return false;
 		l->doubt = false;
@@ -392,7 +394,7 @@ on_settling(
 	}
 	if (l->doubt) {
 		l->doubt = false;
-		request_done(l, st, verdicts[l->request][ANSWER_SINGLE], &single, now);
+		request_done(l, st, verdict_of(l->request, &single), &single, now);
 	}
 	if (l->settle_tries)
 		settle_quietly(l, now);
@@ -414,7 +416,7 @@ primary_on_answer(struct link *l, const struct ft12_frame *f, struct monotime no
 	}
 	if (l->phase == LINK_SETTLE_WAIT)
 		return on_settling(l, st, f, now);
-	enum verdict v = verdicts[l->request][f->kind == FT12_SINGLE ? ANSWER_SINGLE : f->function];
+	enum verdict v = verdict_of(l->request, f);
 	bool dirty = monotime_cmp(now, l->dirty_until) < 0;
 	if (v == STRAY)
 		return false;

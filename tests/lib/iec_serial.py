@@ -1,5 +1,8 @@
 """Configurations and hosted runners of the serial IEC 60870-5 devices, for tests."""
 import os
+import pty
+import select
+import tty
 
 from runner_host import REGISTER, Runner
 
@@ -60,6 +63,46 @@ def single(value, cause='SPONTANEOUS'):
 def scaled(value, cause='SPONTANEOUS'):
     return {'is_test': False, 'cause': cause,
             'data': {'value': value, 'quality': {**GOOD, 'overflow': False}}}
+
+
+class RawMaster:
+    """The unbalanced primary station of one device at the pty `path`, a frame at a time."""
+
+    DATA, POLL1, RESET = 3, 10, 0
+
+    def __init__(self, address=1):
+        self.address, self.fcb = address, True
+        self.fd, self.slave = pty.openpty()
+        tty.setraw(self.slave)
+        self.path = os.ttyname(self.slave)
+
+    def close(self):
+        os.close(self.fd)
+        os.close(self.slave)
+
+    def frame(self, function, data=b''):
+        user = bytes([0x40 | function, self.address]) + data
+        if function:
+            user = bytes([user[0] | 0x10 | 0x20 * self.fcb]) + user[1:]
+            self.fcb = not self.fcb
+        head = bytes([0x68, len(user), len(user), 0x68]) if data else b'\x10'
+        return head + user + bytes([sum(user) & 0xff, 0x16])
+
+    def ask(self, function, data=b'', seconds=3):
+        """The answer as it is on the line."""
+        os.write(self.fd, self.frame(function, data))
+        got, size = b'', 1
+        while len(got) < size:
+            if not select.select([self.fd], [], [], seconds)[0]:
+                raise TimeoutError(f'no answer to {function}: {got.hex()}')
+            got += os.read(self.fd, 300)
+            size = {0xe5: 1, 0x10: 5}.get(got[0], got[1] + 6 if len(got) > 1 else 2)
+        return got
+
+    def poll(self):
+        """The next class 1 data, None where there are none."""
+        answer = self.ask(self.POLL1)
+        return answer[6:-2] if answer[0] == 0x68 else None
 
 
 class Host(Runner):

@@ -29,12 +29,37 @@ teardown(void)
 	points_clear(&points);
 }
 
-static void
+/* A queue with room for that many. */
+static size_t room;
+
+static bool
 describe(void *arg, uint64_t token, const void *asdu, size_t len)
 {
 	(void)token;
 	ck_assert_uint_eq(len, 1);
+	if (!room)
+		return false;
+	room--;
 	strncat(arg, asdu, 1);
+	return true;
+}
+
+static void
+read_more(struct points_reader *r, size_t more, const char *changes, bool behind)
+{
+	char text[20] = "";
+
+	room = more;
+	points_read(&points, r, describe, text);
+	ck_assert_str_eq(text, changes);
+	ck_assert_int_eq(r->behind, behind);
+}
+
+static void
+append(void *arg, uint64_t token, const void *asdu, size_t len)
+{
+	room = 1;
+	describe(arg, token, asdu, len);
 }
 
 static void
@@ -42,7 +67,7 @@ expect(const char *changes)
 {
 	char text[20] = "";
 
-	points_each(&points, describe, text);
+	points_each(&points, append, text);
 	ck_assert_str_eq(text, changes);
 }
 
@@ -104,6 +129,35 @@ START_TEST(no_buffer_keeps_nothing)
 }
 END_TEST
 
+/* What a full queue did not take comes when there is room: nothing twice, nothing out of order. */
+START_TEST(readers_go_on)
+{
+	const struct point *p = points_find(&points, 2, IEC_SINGLE, 7);
+	struct points_reader r;
+
+	ck_assert_int_eq(points_reader_init(&r, &points), 0);
+	uint64_t a = points_keep(&points, p, "a", 1);
+	points_keep(&points, p, "b", 1);
+	uint64_t c = points_keep(&points, p, "c", 1);
+	read_more(&r, 1, "a", true);
+	read_more(&r, 0, "", true);
+	points_given(&points, a);
+	read_more(&r, 1, "b", true);
+	points_keep(&points, p, "d", 1);
+	points_given(&points, c); /* to another master */
+	read_more(&r, 9, "d", false);
+	read_more(&r, 9, "", false);
+	points_keep(&points, p, "e", 1);
+	read_more(&r, 0, "", true);
+	for (const char *more = "fgh"; *more; more++) /* overwrite it */
+		points_keep(&points, p, more, 1);
+	read_more(&r, 9, "fgh", false);
+	points_reader_rewind(&r, &points);
+	read_more(&r, 9, "fgh", false);
+	points_reader_clear(&r);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -112,6 +166,7 @@ main(void)
 	tcase_add_test(tc, points_are_found);
 	tcase_add_test(tc, oldest_changes_give_way);
 	tcase_add_test(tc, given_changes_leave);
+	tcase_add_test(tc, readers_go_on);
 	tcase_add_test(tc, no_buffer_keeps_nothing);
 	Suite *s = suite_create("iec101_points");
 	suite_add_tcase(s, tc);
