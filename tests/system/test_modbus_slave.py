@@ -307,7 +307,8 @@ class Tcp(Case):
         m.close()
         r.wait(lambda: r.events[-1].payload == [])
         self.assertLess(resident_kib(pid) - before, 256)
-        self.assertLess(len(os.listdir(f'/proc/{pid}/fd')), 16)
+        if os.geteuid() == 0:  # nobody else sees the descriptors of a process that is not dumpable
+            self.assertLess(len(os.listdir(f'/proc/{pid}/fd')), 16)
         self.assertLess(len(r.events), 26 * (seconds + 2))
 
     def test_nobody_takes_events(self):
