@@ -103,12 +103,21 @@ answer(struct broker_request *q)
 	cb(arg, fd, error, why);
 }
 
+static void connect_next(struct broker_request *q, int last_error);
+
 static void
 on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct broker_request *q = w->data;
 
-	(void)loop, (void)revents;
+	(void)revents;
+	if (ev_is_active(&q->io) && q->address_next < q->address_count) {
+		ev_io_stop(loop, &q->io);
+		fd_close(q->fd);
+		q->fd = -1;
+		connect_next(q, ETIMEDOUT);
+		return;
+	}
 	/* Of a connect under way there is an fd, that is none yet. */
 	if (ev_is_active(&q->io) || (q->fd < 0 && !q->error)) {
 		fd_close(q->fd);
@@ -162,8 +171,6 @@ set_tcp_options(int fd)
 	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
-static void connect_next(struct broker_request *q, int last_error);
-
 static void
 on_connected(struct ev_loop *loop, ev_io *w, int revents)
 {
@@ -214,6 +221,10 @@ connect_next(struct broker_request *q, int last_error)
 	}
 	ev_io_set(&q->io, q->fd, EV_WRITE);
 	ev_io_start(q->broker->loop, &q->io);
+	/* Each address has its share of the time: one that is silent is not the last that is tried. */
+	ev_timer_stop(q->broker->loop, &q->timer);
+	ev_timer_set(&q->timer, q->broker->limit_ms / 1e3 / (double)q->address_count, 0.);
+	ev_timer_start(q->broker->loop, &q->timer);
 }
 
 static void

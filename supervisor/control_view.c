@@ -41,7 +41,8 @@ put_text(struct json_writer *w, const char *key, const char *text)
 	json_put_str(w, key, text && *text ? text : NULL);
 }
 
-/* Of the last CONTROL_RATE_MS at least, or since it was started. */
+/* Of the last CONTROL_RATE_MS at least, or since it was started: the first words of a second count as a
+ * second's. */
 static double
 event_rate(const struct child *c, struct monotime now)
 {
@@ -50,7 +51,7 @@ event_rate(const struct child *c, struct monotime now)
 	if (monotime_cmp(from.when, c->spawned) < 0)
 		from = (struct child_rate){ c->spawned, c->registered - c->events_since_spawn };
 	int64_t ms = monotime_diff_ms(now, from.when);
-	return ms > 0 ? (double)(c->registered - from.registered) * 1e3 / (double)ms : 0;
+	return (double)(c->registered - from.registered) * 1e3 / (double)(ms > 1000 ? ms : 1000);
 }
 
 static const char *
