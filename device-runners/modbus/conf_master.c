@@ -159,16 +159,20 @@ conf_master_load(struct conf_master *c, struct runner *r, const struct json *con
 {
 	const struct json *connection = json_get(conf, "connection");
 	const struct json *remotes = json_get(conf, "remote_devices");
+	const struct json *transport = json_get(connection, "transport");
 	char path[PATH_TEXT / 2];
 	size_t i = 0;
 
 	*c = (struct conf_master){ 0 };
 	int errors = runner_check_config(r, conf, &master_schema, "");
+	if (connection && connection->type == JSON_OBJECT)
+		read_connection(c, connection);
+	/* Faults of the transport are said along with the others. */
+	if (transport && transport->type == JSON_OBJECT)
+		errors += conf_transport_load(&c->transport, r, transport, "connection.transport",
+		    tcp_fields, serial_fields, "host", "port");
 	if (errors)
 		return -1;
-	read_connection(c, connection);
-	errors += conf_transport_load(&c->transport, r, json_get(connection, "transport"),
-	    "connection.transport", tcp_fields, serial_fields, "host", "port");
 	c->remotes = calloc(remotes->count ? remotes->count : 1, sizeof(*c->remotes));
 	if (!c->remotes)
 		runner_fail(r, "out of memory");
