@@ -96,6 +96,14 @@ arm(struct iec104_conn *c, struct monotime now)
 	ev_timer_start(c->loop, &c->timer);
 }
 
+/* The frame in front: a record of TLS holds one, because peers (lib60870) look for the next frame in
+ * the socket, not among the bytes that their TLS holds already. */
+static size_t
+first_frame(const struct buffer *out)
+{
+	return buffer_data(out)[1] + 2u;
+}
+
 /* One write. Returns bytes written, 0 when it would block, -1 when the connection is lost. */
 static ssize_t
 put_bytes(struct iec104_conn *c)
@@ -110,7 +118,7 @@ put_bytes(struct iec104_conn *c)
 		return -1;
 	}
 	c->write_waits = false;
-	switch (c->tls_ops->write(c->tls, buffer_data(&c->out), c->out.len, &n)) {
+	switch (c->tls_ops->write(c->tls, buffer_data(&c->out), first_frame(&c->out), &n)) {
 	case TLS_DONE:
 		return (ssize_t)n;
 	case TLS_WANTS_READ:

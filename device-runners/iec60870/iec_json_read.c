@@ -6,6 +6,9 @@
 
 #include "device-runners/iec60870/iec_json_private.h"
 
+/* 2069-12-31, after which the two digits of a year begin again, in some zone. */
+#define TIME_END INT64_C(3155673600)
+
 /* The first fault stays; later reads return zeros. */
 struct reader {
 	char *why;
@@ -341,9 +344,12 @@ iec_request_fill(struct iec_request *q, struct iec_map *map, enum iec_class clas
 
 	if (!payload || payload->type != JSON_OBJECT)
 		refuse(&r, "payload", "a JSON object");
+	if (ts && (ts->s < 0 || ts->s >= TIME_END))
+		refuse(&r, "source timestamp", "a time from 1970 to 2069");
 	q->head.test = read_bool(&r, payload, "is_test");
 	q->head.cause = read_cause(&r, payload, class, map->slave);
-	if (ts && (class == IEC_CLASS_DATA || (class == IEC_CLASS_COMMAND && map->command_times)))
+	if (!r.bad && ts &&
+	    (class == IEC_CLASS_DATA || (class == IEC_CLASS_COMMAND && map->command_times)))
 		iec_time_from_timestamp(&q->object.time, &map->zone, *ts);
 	if (class == IEC_CLASS_DATA)
 		read_data(&r, q, payload);

@@ -179,10 +179,10 @@ class Window:
 class Scene:
     """A sink, a device and a gateway between them, all devices running."""
 
-    def __init__(self, side, device, devices, mode="count", core=OUTSIDE):
+    def __init__(self, side, device, devices, mode="count", core=OUTSIDE, known=100):
         self.stack = contextlib.ExitStack()
         try:
-            self.sink = self._enter(Tool("sink", 100))
+            self.sink = self._enter(Tool("sink", known))
             self.device = self._enter(Tool(*device, core=core))
             conf = {
                 "type": "gateway",
@@ -362,6 +362,26 @@ def iec104(name):
             "reconnect_delay": 1,
             "time_sync_delay": None,
             "security": None,
+        }
+
+    return conf
+
+
+def iec104_slave(name, port, count):
+    data = [{"data_type": "BITSTRING", "asdu_address": 1, "io_address": i, "buffer": None} for i in range(count)]
+
+    def conf(_):
+        master = iec104(name)(port)
+        del master["remote_addresses"], master["reconnect_delay"], master["time_sync_delay"]
+        return {
+            **master,
+            "module": "hat.gateway.devices.iec104.slave",
+            "local_host": "127.0.0.1",
+            "local_port": port,
+            "remote_hosts": None,
+            "max_connections": None,
+            "buffers": [],
+            "data": data,
         }
 
     return conf

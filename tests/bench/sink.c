@@ -1,13 +1,14 @@
 /*
  * An Event Server that counts, for benchmarks: it says that everything is
- * enabled, that a slave's data d0, d1, .. (as many as the argument says) are 1,
+ * enabled, that a slave's data d0, d1, .. (as many as the argument says) are 1
+ * (of iec104_slave: bitstring/1/0, 1, ..),
  * and keeps nothing. What it looks at in events is an order:
  * "mode count" (their number alone), "mode running" (all is decoded, and
  * gateway/running true is counted), "mode modbus" and "mode iec" (values are
  * stamps whose age is kept).
  *
  * "notify KIND N GAP TYPE" sends N events of that type, GAP us apart, with a
- * stamp in a payload for modbus or iec, and answers at once.
+ * stamp in a payload for modbus, iec or data (of iec104_slave), and answers at once.
  * "stat": {"now":..,"events":..,"messages":..,"bytes":..,"bad":..,"running":..,
  * "running_at":..,"age":{..}}
  */
@@ -22,7 +23,13 @@
 #include "tests/bench/tool.h"
 
 enum { READ_SIZE = 256 * 1024, MAX_OUT = 64 * 1024 * 1024 };
-enum mode { COUNT, RUNNING, MODBUS, IEC };
+enum mode { COUNT, RUNNING, MODBUS, IEC, DATA };
+
+/* A bitstring for iec104_slave, around its four octets. */
+#define DATA_HEAD "{\"is_test\":false,\"cause\":\"SPONTANEOUS\",\"data\":{\"value\":["
+#define DATA_TAIL                                                                                  \
+	"],\"quality\":{\"invalid\":false,\"not_topical\":false,\"substituted\":false,"            \
+	"\"blocked\":false,\"overflow\":false}}}"
 
 struct peer {
 	struct chatter chatter;
@@ -67,7 +74,8 @@ put_latest(struct buffer *b, const struct eventer_type *type, size_t *count)
 {
 	struct sbs_str segments[EVENTER_MAX_SEGMENTS];
 	char name[24];
-	size_t n = type->count;
+	size_t n = type->count < EVENTER_MAX_SEGMENTS - 2 ? type->count : 0;
+	bool iec = n > 1 && sbs_str_eq(type->segments[1], sbs_str("iec104_slave"));
 
 	for (size_t i = 0; i < n; i++)
 		segments[i] =
@@ -77,9 +85,12 @@ put_latest(struct buffer *b, const struct eventer_type *type, size_t *count)
 		++*count;
 	} else if (n > 1 && sbs_str_eq(segments[n - 2], sbs_str("data"))) {
 		for (unsigned long i = 0; i < data_count; i++, ++*count) {
-			snprintf(name, sizeof(name), "d%lu", i);
-			segments[n - 1] = sbs_str(name);
-			put_event(b, segments, n, "{\"value\":1}");
+			snprintf(name, sizeof(name), iec ? "%lu" : "d%lu", i);
+			segments[n - 1] = iec ? sbs_str("bitstring") : sbs_str(name);
+			segments[n] = sbs_str("1");
+			segments[n + 1] = sbs_str(name);
+			put_event(b, segments, iec ? n + 2 : n,
+			    iec ? DATA_HEAD "1,2,3,4" DATA_TAIL : "{\"value\":1}");
 		}
 	}
 }
@@ -259,8 +270,9 @@ put_stamp(char *json, size_t size)
 		    json, size, "{\"request_id\":\"1\",\"value\":%lld}", (long long)tool_now_ns());
 	else
 		snprintf(json, size,
-		    "{\"is_test\":false,\"cause\":\"ACTIVATION\",\"command\":"
-		    "{\"value\":[%u,%u,%u,%u]}}",
+		    notify_kind == DATA ? DATA_HEAD "%u,%u,%u,%u" DATA_TAIL
+					: "{\"is_test\":false,\"cause\":\"ACTIVATION\",\"command\":"
+					  "{\"value\":[%u,%u,%u,%u]}}",
 		    v >> 24, v >> 16 & 0xff, v >> 8 & 0xff, v & 0xff);
 }
 
@@ -270,7 +282,7 @@ notify(void)
 	struct peer *p = gateway >= 0 ? peers[gateway] : NULL;
 	struct sbs_str segments[EVENTER_MAX_SEGMENTS];
 	struct buffer event;
-	char json[160];
+	char json[256];
 	size_t n = 0;
 
 	if (!p || notify_left == 0 || --notify_left == 0)
@@ -293,9 +305,9 @@ notify(void)
 static enum mode
 mode_of(const char *name)
 {
-	static const char *const names[] = { "count", "running", "modbus", "iec" };
+	static const char *const names[] = { "count", "running", "modbus", "iec", "data" };
 
-	for (unsigned i = 0; i < 4; i++)
+	for (unsigned i = 0; i < 5; i++)
 		if (strncmp(name, names[i], strlen(names[i])) == 0)
 			return i;
 	return COUNT;

@@ -127,17 +127,17 @@ class MasterAgainstC104(unittest.TestCase):
 
 class SlaveAgainstC104(unittest.TestCase):
 
-    def start(self):
+    def start(self, security=None, tls=None):
         port = free_port()
         data = [{'data_type': kind.upper(), 'asdu_address': 1, 'io_address': n + 1, 'buffer': None}
                 for n, kind in enumerate(DATA)]
         data.append({'data_type': 'BINARY_COUNTER', 'asdu_address': 1, 'io_address': 300, 'buffer': None})
-        self.gate = Gate(slave_conf(port, data), presets=[
+        self.gate = Gate(slave_conf(port, data, security=security), presets=[
             ('system/data/binary_counter/1/300', {'is_test': False, 'cause': 'SPONTANEOUS', 'data': {
                 'value': 77, 'quality': {'invalid': False, 'adjusted': False, 'overflow': False,
                                          'sequence': 0}}}, None)])
         self.addCleanup(self.gate.close)
-        client = c104.Client(tick_rate_ms=100, command_timeout_ms=5000)
+        client = c104.Client(tick_rate_ms=100, command_timeout_ms=5000, transport_security=tls)
         self.connection = client.add_connection(ip='127.0.0.1', port=port, init=c104.Init.NONE)
         station = self.connection.add_station(common_address=1)
         self.points = {kind: station.add_point(io_address=n + 1, type=plain)
@@ -191,7 +191,19 @@ class SlaveAgainstC104(unittest.TestCase):
         self.start()
         self.exchange()
 
-    # No TLS here: c104 2.2.1's client gives mbedtls no host name, which refuses every handshake (-0x5d80).
+    @unittest.skipUnless(pki.available(), 'the openssl program is not there')
+    def test_tls(self):
+        for version in (c104.TlsVersion.TLS_1_2, c104.TlsVersion.TLS_1_3):
+            with self.subTest(version.name), tempfile.TemporaryDirectory() as folder:
+                ca = pki.Authority(folder)
+                tls = c104.TransportSecurity(validate=True, only_known=False)
+                tls.set_certificate(*ca.issue('control', rsa=2048))
+                tls.set_ca_certificate(ca.cert)
+                tls.set_version(min=version, max=version)
+                self.start(pki.security(*ca.issue('station', rsa=2048), ca=ca.cert), tls)
+                self.exchange()
+                self.assertIn('TLS: TLSv1', self.gate.text())
+                self.client.stop()
 
 
 class HatDrivers(unittest.IsolatedAsyncioTestCase):

@@ -213,6 +213,18 @@ class Tls(unittest.TestCase):
             gate.server.wait(lambda: any(e.payload.data for e in gate.find('connections')))
             peer.close()
 
+    def test_a_frame_is_a_record(self):
+        """Peers that poll the socket alone find one frame in a record, not several."""
+        port, gate = self.slave()
+        with gate:
+            peer = self.connect(port, client_context(*self.control, self.ca.cert))
+            peer.startdt()
+            peer.send(asdu(100, 6, 1, [(0, b'\x14')]))
+            for cause in (7, 10):
+                record = peer.sock.recv(4096)  # never more than a record
+                self.assertEqual((record[1] + 2, record[6], record[8]), (len(record), 100, cause))
+            peer.close()
+
     def test_slave_refuses_masters_without_certificate(self):
         port, gate = self.slave()
         with gate:

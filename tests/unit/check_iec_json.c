@@ -235,6 +235,31 @@ START_TEST(good_data_is_taken)
 }
 END_TEST
 
+START_TEST(times_that_no_tag_holds_are_refused)
+{
+	static const char payload[] = "{\"is_test\":false,\"cause\":\"SPONTANEOUS\",\"data\":{"
+				      "\"value\":1,\"quality\":{\"invalid\":false,"
+				      "\"not_topical\":false,\"substituted\":false,"
+				      "\"blocked\":false,\"overflow\":false}}}";
+	static const char *const type[] = { "data", "scaled", "1", "2" };
+	static const struct {
+		int64_t s;
+		int rc;
+	} rows[] = { { INT64_MIN, -1 }, { -1, -1 }, { 0, 0 }, { INT64_C(3155673599), 0 },
+		{ INT64_C(3155673600), -1 }, { INT64_MAX, -1 } };
+	struct iec_request q;
+	char why[IEC_JSON_WHY];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct timestamp ts = { rows[i].s, 999999 };
+		int rc =
+		    iec_request_read(&q, &slave, type, 4, &ts, payload, sizeof(payload) - 1, why);
+		ck_assert_int_eq(rc, rows[i].rc);
+		ck_assert(rc == 0 || strstr(why, "source timestamp"));
+	}
+}
+END_TEST
+
 START_TEST(bad_types_are_refused)
 {
 	static const char *const rows[][5] = {
@@ -281,6 +306,7 @@ main(void)
 	tcase_add_test(tc, payloads_read_back);
 	tcase_add_test(tc, bad_data_is_refused);
 	tcase_add_test(tc, good_data_is_taken);
+	tcase_add_test(tc, times_that_no_tag_holds_are_refused);
 	tcase_add_test(tc, bad_types_are_refused);
 	Suite *s = suite_create("iec_json");
 	suite_add_tcase(s, tc);
