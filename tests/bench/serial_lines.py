@@ -10,12 +10,14 @@ from bench import row
 
 sys.path.append(str(bench.ROOT / "tests" / "lib"))
 
+import eventer  # noqa: E402
 import iec_serial as lib  # noqa: E402
 from serial_bridge import Bridge  # noqa: E402
 
 ENABLE = "system/remote_device/{}/enable"
 STATUS = "gateway/remote_device/{}/status"
 REMOTES = 30
+DEVICE = "gateway/iec101_master/bench/"
 PEER = bench.ROOT / "tests" / "bench" / "hat_iec101.py"
 
 
@@ -111,6 +113,54 @@ def cycle(side):
             return {"ms/cycle": 1e3 * REMOTES * (polls[-1][0] - polls[0][0]) / (len(polls) - 1)}
 
         return windows(side, line, REMOTES, figures)
+
+
+@contextlib.contextmanager
+def polling_gateway(side, line, count):
+    """The same by a whole gateway: gatewayd, or hat-gateway, at an Event Server that has everything enabled."""
+    addresses = list(range(1, count + 1))
+    with contextlib.ExitStack() as stack:
+        slave = stack.enter_context(hosted("iec101_slave", lib.slave101(line.b, addresses, [], keep_alive=600)))
+        slave.wait(lambda: slave.ready)
+        server = stack.enter_context(eventer.EventerServer())
+        for suffix in ["system/enable", *(ENABLE.format(a) for a in addresses)]:
+            server.preset(DEVICE + suffix, eventer.Json(True))
+        remotes = [lib.remote(a, response_timeout=2, poll_class1_delay=0) for a in addresses]
+        conf = {
+            "type": "gateway",
+            "name": "bench",
+            "event_server": {
+                "require_operational": True,
+                "eventer_server": {"host": "127.0.0.1", "port": server.port},
+            },
+            "devices": [{
+                **lib.master101(line.a, remotes), "name": "bench", "module": "hat.gateway.devices.iec101.master"}],
+        }
+        if side != "ours":
+            conf["log"] = {"version": 1, "disable_existing_loggers": False}
+        gateway = bench.Gateway(side, conf)
+        stack.callback(gateway.close)
+        for a in addresses:
+            server.wait_event(DEVICE + STATUS.format(a), eventer.Json("CONNECTED"), timeout=30)
+        yield gateway
+
+
+@row("iec101-gateway-30")
+def gateway_cycle(side):
+    """As iec101-cycle-30, with the whole of either gateway; CPU of all its processes a frame."""
+    with Bridge(baud=9600, bits=11) as line, polling_gateway(side, line, REMOTES) as gateway:
+        samples = []
+        for _ in range(bench.WINDOWS):
+            line.frames, cpu = [], sum(gateway.cpu())
+            time.sleep(bench.WINDOW_S)
+            frames, cpu = line.frames, sum(gateway.cpu()) - cpu
+            polls = [f for f in frames if f[1] == 0]
+            if len(polls) < 2:
+                raise RuntimeError(f"{len(polls)} polls in a window")
+            samples.append({
+                "ms/cycle": 1e3 * REMOTES * (polls[-1][0] - polls[0][0]) / (len(polls) - 1),
+                "us/frame": cpu / 1e3 / len(frames)})
+        return samples
 
 
 @row("iec101-cpu")

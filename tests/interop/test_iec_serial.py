@@ -351,5 +351,21 @@ class Master103(Case):
         await self.event(r, 'gateway/remote_device/5/interrogation/5')
 
 
+class Lib60870(unittest.TestCase):
+
+    def test_c104_offers_no_101(self):
+        """lib60870 would be the third implementation to talk to; c104, through which Python has it, wraps 104
+        alone. Where this fails, there are tests of 101 to be written."""
+        try:
+            import c104
+        except ImportError as e:
+            raise unittest.SkipTest(f'c104 is not importable: {e}')
+        self.assertIn('Server', dir(c104))
+        words = ('101', 'serial', 'balanced', 'baud', 'tty')
+        names = [n for o in (c104, c104.Server, c104.Client, c104.Connection, c104.ProtocolParameters)
+                 for n in dir(o)]
+        self.assertEqual([n for n in names if any(w in n.lower() for w in words)], [])
+
+
 if __name__ == '__main__':
     unittest.main()

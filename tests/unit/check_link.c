@@ -575,7 +575,7 @@ sim_setup(enum link_mode mode, bool dead, struct app apps[2])
 	}
 }
 
-/* Half an hour of simulated traffic for each line: nothing is lost, doubled or out of order. */
+/* An hour of simulated traffic for each line, both ways: nothing is lost, doubled or out of order. */
 START_TEST(bad_line_keeps_the_order)
 {
 	struct app apps[2];
@@ -584,7 +584,7 @@ START_TEST(bad_line_keeps_the_order)
 
 	srandom((unsigned)_i + 17);
 	sim_setup(lines[_i].mode, lines[_i].dead, apps);
-	int64_t end = now.ns + INT64_C(1800) * 1000 * MS;
+	int64_t end = now.ns + INT64_C(3600) * 1000 * MS;
 	while (now.ns < end) {
 		now = monotime_add_ms(now, 1);
 		bool quiet = now.ns > end - INT64_C(120) * 1000 * MS;
@@ -595,7 +595,7 @@ START_TEST(bad_line_keeps_the_order)
 	}
 	for (int i = 0; i < STATIONS; i++) {
 		for (int e = 0; e < 2; e++) {
-			ck_assert_uint_gt(apps[e].out[i], 400);
+			ck_assert_uint_gt(apps[e].out[i], 1000);
 			ck_assert_uint_eq(apps[e].out[i], apps[!e].in[i]);
 			ck_assert_uint_eq(apps[e].confirmed[i], apps[e].out[i]);
 		}
