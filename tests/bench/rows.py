@@ -262,8 +262,9 @@ WARM_S = 25
 @row("modbus-500-devices", {"longest gap ms": 1100, "PSS grew KiB": 512}, peer=False)
 def modbus_500(side):
     """500 devices of 30 registers, every second: the longest time between two polls of one, and growth once each
-    runner has answered its first pings."""
+    runner has answered its first pings. BENCH_SECONDS: for how long."""
     warm, seconds = (3, 4) if bench.QUICK else (WARM_S, 30)
+    seconds = int(os.environ.get("BENCH_SECONDS", seconds))
     with Scene(side, ("modbus_device", "changing"), [modbus(f"d{i}", 30, 1) for i in range(500)]) as s:
         time.sleep(warm)
         before = s.gateway.pss()[0]
