@@ -1,6 +1,7 @@
 """The rows. Each is measured in several windows of one life of the gateway, or in several lives."""
 
 import json
+import os
 import pathlib
 import shutil
 import subprocess
