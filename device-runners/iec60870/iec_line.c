@@ -247,18 +247,18 @@ on_opened(void *arg, int fd, int error, const char *why)
 	struct iec_line *l = arg;
 	struct ev_loop *loop = runner_loop(l->r);
 
+	(void)error; /* why has it in words */
 	l->opening = 0;
 	if (fd >= 0 && tty_setup(fd, &l->tty) < 0) {
-		error = errno;
-		why = "its settings are not taken";
+		why = strerror(errno);
 		fd_close(fd);
 		fd = -1;
 	}
 	if (fd < 0) {
 		int64_t wait = reconnect_failed(&l->reconnect);
 		if (iec_line_may_log(l))
-			log_warning("%s: %s (%s), next attempt in %.3f s", l->tty.path, why,
-			    strerror(error), (double)wait * 1e-9);
+			log_warning("%s does not open: %s, next attempt in %.3f s", l->tty.path,
+			    why, (double)wait * 1e-9);
 		say(l, IEC_LINE_DISCONNECTED);
 		open_later(l, wait);
 		return;

@@ -135,8 +135,9 @@ struct link_station {
 	uint8_t last[FT12_MAX_USER]; /* function, data of the last request */
 	size_t last_len;
 	struct link_answer {
+		uint8_t function;
 		uint8_t data[FT12_MAX_FRAME];
-		size_t len;
+		size_t len;	/* 0: not composed yet */
 	} answers[2];		/* [1] to the last request with FCV, [0] to the last other */
 	bool answering;		/* an answer waits until the line may be used ... */
 	uint8_t answer;		/* ... this one */

@@ -46,11 +46,23 @@ give(struct link_station *st, int cls)
  * --------------------------------------------------------------------------------------- */
 
 static void
-answer(struct link *l, struct link_station *st, uint8_t function, bool fcv)
+answer(struct link_station *st, uint8_t function, bool fcv)
+{
+	st->answers[fcv].function = function;
+	st->answers[fcv].len = 0;
+	st->answering = true;
+	st->answer = fcv;
+}
+
+/* When it is sent for the first time: what the device queued because of the request is announced
+ * already. */
+static void
+compose(const struct link *l, const struct link_station *st, struct link_answer *a)
 {
 	bool acd = l->conf.mode == LINK_SLAVE && st->queue[0].head;
+	bool data = a->function == FT12_RES_DATA && st->given;
+	uint8_t function = a->function == FT12_RES_DATA && !data ? FT12_RES_NO_DATA : a->function;
 	bool plain = function == FT12_ACK || function == FT12_RES_NO_DATA;
-	bool data = function == FT12_RES_DATA;
 	struct ft12_frame f = {
 		.kind = plain && !acd && !l->paused ? FT12_SINGLE : FT12_SECONDARY,
 		.dir = st->conf.dir,
@@ -61,11 +73,9 @@ answer(struct link *l, struct link_station *st, uint8_t function, bool fcv)
 		.data = data ? st->given->data : NULL,
 		.len = data ? st->given->len : 0,
 	};
-	int n = ft12_encode(&l->rx.params, &f, st->answers[fcv].data);
+	int n = ft12_encode(&l->rx.params, &f, a->data);
 
-	st->answers[fcv].len = n > 0 ? (size_t)n : 0;
-	st->answering = n > 0;
-	st->answer = fcv;
+	a->len = n > 0 ? (size_t)n : 0;
 }
 
 static void
@@ -139,12 +149,12 @@ remember(struct link_station *st, const struct ft12_frame *f)
 }
 
 static void
-on_reset(struct link *l, struct link_station *st)
+on_reset(struct link_station *st)
 {
 	st->was_reset = true;
 	st->has_last = false;
 	return_given(st);
-	answer(l, st, FT12_ACK, false);
+	answer(st, FT12_ACK, false);
 }
 
 static void
@@ -169,7 +179,7 @@ secondary_on_request(struct link *l, int index, const struct ft12_frame *f, stru
 
 	keep_alive(l, index, now);
 	if (f->function == FT12_RESET_LINK || f->function == FT12_RESET_PROCESS) {
-		on_reset(l, st);
+		on_reset(st);
 		return;
 	}
 	if (f->fcv && is_repetition(st, f)) {
@@ -188,7 +198,7 @@ secondary_on_request(struct link *l, int index, const struct ft12_frame *f, stru
 	if (f->fcv)
 		remember(st, f);
 	if (f->function != FT12_DATA_NO_REPLY)
-		answer(l, st, function, f->fcv);
+		answer(st, function, f->fcv);
 }
 
 void
@@ -233,9 +243,12 @@ static void
 send_answer(struct link *l, int index, struct monotime now)
 {
 	struct link_station *st = &l->stations[index];
+	struct link_answer *a = &st->answers[st->answer];
 
 	st->answering = false;
-	link_transmit(l, index, st->answers[st->answer].data, st->answers[st->answer].len, now);
+	if (!a->len)
+		compose(l, st, a);
+	link_transmit(l, index, a->data, a->len, now);
 	if (!st->given || st->given->told)
 		return;
 	st->given->told = true;

@@ -167,7 +167,7 @@ class Raw(Case):
         raw, _ = self.connect([])
         raw.ask(raw.RESET)
         read = bytes.fromhex('66030500 0100 010000 020000 030000')
-        raw.ask(raw.DATA, read)
+        self.assertEqual(raw.ask(raw.DATA, read).hex(), '1020012116')  # ACD: there is something to fetch
         self.assertEqual(raw.poll(), bytes.fromhex('66036c00 0100 010000 020000 030000'))
         self.assertIsNone(raw.poll())
 
