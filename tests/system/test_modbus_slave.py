@@ -210,7 +210,8 @@ class Tcp(Case):
         self.assertEqual(r.events[-1].payload, [])
 
     def test_remote_hosts(self):
-        for hosts, want in ((['127.0.0.1'], b'\x03\2\0\0'), (['10.1.2.3'], b''), ([], b'')):
+        for hosts, want in ((['127.0.0.1'], b'\x03\2\0\0'), (['0:0:0:0:0:FFFF:7f00:1'], b'\x03\2\0\0'),
+                            (['10.1.2.3'], b''), ([], b'')):
             conf = tcp_conf(remote_hosts=hosts)
             r = self.start(conf)
             self.assertEqual(self.master(conf).ask(b'\x03\0\x0a\0\1'), want)
