@@ -47,7 +47,7 @@ on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
 }
 
 static void
-put_address(struct json_writer *w, const char *key, const struct slave_address *a)
+put_address(struct json_writer *w, const char *key, const struct peer_address *a)
 {
 	json_begin_object(w, key);
 	json_put_str(w, "host", a->host);
@@ -187,26 +187,6 @@ static const struct iec104_handler handler = {
 	.on_closed = on_closed,
 };
 
-/* IPv4 in IPv6 reads as IPv4. */
-static void
-read_address(struct slave_address *a, const struct sockaddr_storage *ss)
-{
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)ss;
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)ss;
-
-	*a = (struct slave_address){ .port = 0 };
-	if (ss->ss_family == AF_INET) {
-		inet_ntop(AF_INET, &v4->sin_addr, a->host, sizeof(a->host));
-		a->port = ntohs(v4->sin_port);
-	} else if (ss->ss_family == AF_INET6) {
-		if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-			inet_ntop(AF_INET, v6->sin6_addr.s6_addr + 12, a->host, sizeof(a->host));
-		else
-			inet_ntop(AF_INET6, &v6->sin6_addr, a->host, sizeof(a->host));
-		a->port = ntohs(v6->sin6_port);
-	}
-}
-
 static bool
 host_allowed(const struct iec104_slave *s, const char *host)
 {
@@ -219,7 +199,7 @@ host_allowed(const struct iec104_slave *s, const char *host)
 }
 
 static void
-take_connection(struct iec104_slave *s, int fd, const struct slave_address *remote)
+take_connection(struct iec104_slave *s, int fd, const struct peer_address *remote)
 {
 	struct slave_conn *sc = calloc(1, sizeof(*sc));
 	struct sockaddr_storage ss = { 0 };
@@ -231,7 +211,7 @@ take_connection(struct iec104_slave *s, int fd, const struct slave_address *remo
 	sc->slave = s;
 	sc->remote = *remote;
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
-		read_address(&sc->local, &ss);
+		peer_address_read(&sc->local, &ss);
 	buffer_init(&sc->in_flight, IN_FLIGHT_MAX);
 	sc->id = ++s->next_id;
 	s->conns[s->conn_count++] = sc;
@@ -246,7 +226,7 @@ static void
 on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct iec104_slave *s = w->data;
-	struct slave_address remote;
+	struct peer_address remote;
 
 	(void)revents;
 	if (runner_congested(s->runner)) {
@@ -268,7 +248,7 @@ on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 		}
 		if (fd < 0)
 			return;
-		read_address(&remote, &ss);
+		peer_address_read(&remote, &ss);
 		if (!host_allowed(s, remote.host)) {
 			limit_warning(
 			    &s->link_limit, "%s is not one of remote_hosts: closed", remote.host);
@@ -536,21 +516,6 @@ static const struct schema_field slave_fields[] = {
 };
 static const struct schema slave_schema = { .kind = SCHEMA_OBJECT, .fields = slave_fields };
 
-/* As peers' addresses are written, so that "::1" and "0:0:0:0:0:0:0:1" are one. */
-static char *
-normal_host(const char *text)
-{
-	char out[INET6_ADDRSTRLEN];
-	struct in6_addr a;
-
-	for (int family = AF_INET;; family = AF_INET6) {
-		if (inet_pton(family, text, &a) == 1)
-			return strdup(inet_ntop(family, &a, out, sizeof(out)));
-		if (family == AF_INET6)
-			return strdup(text);
-	}
-}
-
 static void
 read_hosts(struct iec104_slave *s, const struct json *list)
 {
@@ -565,7 +530,7 @@ read_hosts(struct iec104_slave *s, const struct json *list)
 		if (inet_pton(AF_INET, text, &a) != 1 && inet_pton(AF_INET6, text, &a) != 1)
 			runner_config_warning(s->runner, "remote_hosts",
 			    "%s is no address: a master is known by its address only", text);
-		if (!(s->hosts[s->host_count++] = normal_host(text)))
+		if (!(s->hosts[s->host_count++] = peer_host_normal(text)))
 			runner_fail(s->runner, "out of memory");
 	}
 }

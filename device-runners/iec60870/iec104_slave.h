@@ -6,14 +6,13 @@
 #ifndef DEVICE_RUNNERS_IEC60870_IEC104_SLAVE_H
 #define DEVICE_RUNNERS_IEC60870_IEC104_SLAVE_H
 
-#include <netinet/in.h>
-
 #include "device-runners/iec60870/iec101_points.h"
 #include "device-runners/iec60870/iec104_conf.h"
 #include "device-runners/iec60870/iec104_conn.h"
 #include "device-runners/iec60870/iec104_files.h"
 #include "device-runners/limit.h"
 #include "device-runners/paced.h"
+#include "device-runners/peer_address.h"
 
 enum {
 	SLAVE_MAX_CONNECTIONS =
@@ -21,16 +20,11 @@ enum {
 	SLAVE_MAX_HOSTS = 4096,
 };
 
-struct slave_address {
-	char host[INET6_ADDRSTRLEN];
-	uint16_t port;
-};
-
 struct slave_conn {
 	struct iec104_slave *slave;
 	int64_t id;
 	bool shown; /* in the 'connections' event: not before a TLS handshake is done */
-	struct slave_address local, remote;
+	struct peer_address local, remote;
 	struct iec104_conn conn;
 	struct buffer in_flight; /* struct in_flight of buffered changes, in the order of sending */
 	uint8_t originator;	 /* of the last command, for its responses */

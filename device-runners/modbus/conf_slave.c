@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "device-runners/peer_address.h"
 #include "device-runners/modbus/conf_private.h"
 
 enum { PATH_TEXT = 256 };
@@ -80,7 +81,7 @@ read_transport(struct conf_slave *c, struct runner *r, const struct json *tree)
 	if (!c->remote_hosts)
 		runner_fail(r, "out of memory");
 	json_foreach (host, hosts)
-		if (!(c->remote_hosts[c->remote_host_count++] = strdup(json_str(host))))
+		if (!(c->remote_hosts[c->remote_host_count++] = peer_host_normal(json_str(host))))
 			runner_fail(r, "out of memory");
 }
 

@@ -6,6 +6,7 @@
 #ifndef DEVICE_RUNNERS_MODBUS_PEER_H
 #define DEVICE_RUNNERS_MODBUS_PEER_H
 
+#include "device-runners/peer_address.h"
 #include "device-runners/modbus/cache.h"
 #include "device-runners/modbus/line.h"
 
@@ -36,8 +37,7 @@ struct peer {
 	const struct peer_ops *ops;
 	void *arg;
 	uint32_t id; /* 0: not counted as a connection (a serial line without requests) */
-	char local[64], remote[64];
-	uint16_t local_port, remote_port;
+	struct peer_address local, remote;
 	struct line line;
 	struct modbus_stream stream;
 	struct tty_pace pace;

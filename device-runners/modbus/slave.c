@@ -58,11 +58,11 @@ struct slave {
 /* --- Connections ------------------------------------------------------------------------------ */
 
 static void
-put_address(struct json_writer *w, const char *key, const char *host, uint16_t port)
+put_address(struct json_writer *w, const char *key, const struct peer_address *a)
 {
 	json_begin_object(w, key);
-	json_put_str(w, "host", host);
-	json_put_int(w, "port", port);
+	json_put_str(w, "host", a->host);
+	json_put_int(w, "port", a->port);
 	json_end_object(w);
 }
 
@@ -82,8 +82,8 @@ register_connections(void *arg)
 		json_put_str(w, "type", s->conf.transport.serial ? "SERIAL" : "TCP");
 		json_put_int(w, "connection_id", p->id);
 		if (!s->conf.transport.serial) {
-			put_address(w, "local", p->local, p->local_port);
-			put_address(w, "remote", p->remote, p->remote_port);
+			put_address(w, "local", &p->local);
+			put_address(w, "remote", &p->remote);
 		}
 		json_end_object(w);
 	}
@@ -133,8 +133,8 @@ on_lost(void *arg, struct peer *p, const char *why)
 		paced_changed(&s->listed);
 		return;
 	}
-	limit_info(&s->closed, "connection of %s ended: %s", p->remote[0] ? p->remote : "the line",
-	    why ? why : "keep_alive_timeout");
+	limit_info(&s->closed, "connection of %s ended: %s",
+	    p->remote.host[0] ? p->remote.host : "the line", why ? why : "keep_alive_timeout");
 	p->dead = true;
 	peer_close(p);
 	ev_prepare_start(s->loop, &s->reap);
@@ -209,30 +209,6 @@ add_peer(struct slave *s)
 	return p;
 }
 
-/* An IPv4 address that came in over an IPv6 socket is an IPv4 address. */
-static uint16_t
-address_text(const struct sockaddr_storage *a, char *text, size_t size)
-{
-	static const char mapped[] = "::ffff:";
-	char buf[INET6_ADDRSTRLEN] = "";
-	const char *from = buf;
-	uint16_t port = 0;
-
-	if (a->ss_family == AF_INET) {
-		const struct sockaddr_in *in = (const void *)a;
-		inet_ntop(AF_INET, &in->sin_addr, buf, sizeof(buf));
-		port = ntohs(in->sin_port);
-	} else if (a->ss_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (const void *)a;
-		inet_ntop(AF_INET6, &in6->sin6_addr, buf, sizeof(buf));
-		port = ntohs(in6->sin6_port);
-		if (strncmp(buf, mapped, sizeof(mapped) - 1) == 0 && strchr(buf, '.'))
-			from += sizeof(mapped) - 1;
-	}
-	snprintf(text, size, "%s", from);
-	return port;
-}
-
 static bool
 is_allowed(const struct slave *s, const char *host)
 {
@@ -276,23 +252,23 @@ set_options(int fd)
 static void
 admit(struct slave *s, int fd, const struct sockaddr_storage *from)
 {
-	struct sockaddr_storage here;
+	struct sockaddr_storage here = { 0 };
 	socklen_t len = sizeof(here);
-	char remote[64];
-	uint16_t port = address_text(from, remote, sizeof(remote));
-	bool allowed = is_allowed(s, remote);
+	struct peer_address remote;
+
+	peer_address_read(&remote, from);
+	bool allowed = is_allowed(s, remote.host);
 
 	if (!allowed || count_living(s) >= s->conf.max_connections) {
-		limit_warning(&s->refused, "connection from %s refused: %s", remote,
+		limit_warning(&s->refused, "connection from %s refused: %s", remote.host,
 		    allowed ? "max_connections are there" : "not in remote_hosts");
 		close(fd);
 		return;
 	}
 	struct peer *p = add_peer(s);
-	memcpy(p->remote, remote, sizeof(remote));
-	p->remote_port = port;
+	p->remote = remote;
 	if (getsockname(fd, (struct sockaddr *)&here, &len) == 0)
-		p->local_port = address_text(&here, p->local, sizeof(p->local));
+		peer_address_read(&p->local, &here);
 	set_options(fd);
 	p->id = ++s->last_id;
 	++*s->connections;
@@ -306,7 +282,7 @@ static void
 on_acceptable(struct ev_loop *loop, ev_io *w, int events)
 {
 	struct slave *s = w->data;
-	struct sockaddr_storage from;
+	struct sockaddr_storage from = { 0 };
 	socklen_t len = sizeof(from);
 
 	(void)events;
