@@ -110,14 +110,15 @@ class RawMaster:
 
 class Station103:
     """A protection device at the pty `path`, in a thread: class 1 has numbered messages, one each `period`
-    seconds, ON where the number is odd; class 2 has measurands. One in `spoil` answers never leaves it, and
-    one is `late` seconds late, so that the master repeats its request."""
+    seconds, ON where the number is odd; class 2 has measurands. Answers take `reaction` seconds; one in
+    `spoil` never comes, or only after `late`, so that the master repeats its request."""
 
     ACK, DATA, NO_DATA, STATUS = 0, 8, 9, 11
     NUMBERS = 1 << 15
 
-    def __init__(self, address=1, period=0.1, spoil=17, late=0.7):
-        self.address, self.period, self.spoil, self.late = address, period, spoil, late
+    def __init__(self, address=1, period=0.1, spoil=17, reaction=0.02, late=0.7):
+        self.address, self.period, self.spoil = address, period, spoil
+        self.reaction, self.late = reaction, late
         self.fd, self.slave = pty.openpty()
         tty.setraw(self.slave)
         self.path = os.ttyname(self.slave)
@@ -211,8 +212,7 @@ class Station103:
         turn = self.answers % (2 * self.spoil)
         if turn == self.spoil:
             return
-        if not turn:
-            time.sleep(self.late)
+        time.sleep(self.late if turn == 0 else self.reaction)
         os.write(self.fd, answer)
 
     def _split(self, got):
