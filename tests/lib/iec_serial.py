@@ -1,7 +1,10 @@
 """Configurations and hosted runners of the serial IEC 60870-5 devices, for tests."""
+import collections
 import os
 import pty
 import select
+import threading
+import time
 import tty
 
 from runner_host import REGISTER, Runner
@@ -103,6 +106,138 @@ class RawMaster:
         """The next class 1 data, None where there are none."""
         answer = self.ask(self.POLL1)
         return answer[6:-2] if answer[0] == 0x68 else None
+
+
+class Station103:
+    """A protection device at the pty `path`, in a thread: class 1 has numbered messages, one each `period`
+    seconds, ON where the number is odd; class 2 has measurands. Answers take `reaction` seconds; one in
+    `spoil` never comes, or only after `late`, so that the master repeats its request."""
+
+    ACK, DATA, NO_DATA, STATUS = 0, 8, 9, 11
+    NUMBERS = 1 << 15
+
+    def __init__(self, address=1, period=0.1, spoil=17, reaction=0.02, late=0.7):
+        self.address, self.period, self.spoil = address, period, spoil
+        self.reaction, self.late = reaction, late
+        self.fd, self.slave = pty.openpty()
+        tty.setraw(self.slave)
+        self.path = os.ttyname(self.slave)
+        self.number = 0  # of the last message
+        self.answers = self.repeated = self.cycles = 0
+        self.queue = collections.deque()
+        self.fcb, self.last = 0, b''
+        self.running = True
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def close(self):
+        self.running = False
+        self.thread.join()
+        os.close(self.fd)
+        os.close(self.slave)
+
+    @classmethod
+    def number_of(cls, function, information):
+        """The number modulo NUMBERS, of a message's addresses."""
+        return (function & 0x7f) << 8 | information
+
+    def _frame(self, function, data=b''):
+        user = bytes([function | 0x20 * bool(self.queue), self.address]) + data
+        head = bytes([0x68, len(user), len(user), 0x68]) if data else b'\x10'
+        return head + user + bytes([sum(user) & 0xff, 0x16])
+
+    def _asdu(self, kind, cause, function, information, data, qualifier=0x81):
+        return bytes([kind, qualifier, cause, self.address, function, information]) + data
+
+    def _message(self, cause, function, information, on, number=0):
+        now = time.time()
+        t = time.localtime(now)
+        ms = t.tm_sec * 1000 + int(now % 1 * 1000)
+        return self._asdu(1, cause, function, information, bytes([
+            2 if on else 1, ms & 0xff, ms >> 8, t.tm_min, t.tm_hour | 0x80 * (t.tm_isdst > 0), number]))
+
+    def _happen(self):
+        self.number += 1
+        n = self.number % self.NUMBERS
+        self.queue.append(self._message(1, 0x80 | n >> 8, n & 0xff, n & 1))
+
+    def _reset(self, function):
+        """Of the communication unit, which forgets what it had to send, or of the frame count bit alone."""
+        unit = function == 0
+        if unit:
+            self.queue.clear()
+        self.fcb = 0
+        self.queue.append(self._asdu(5, 4 if unit else 3, 0x80, 3 if unit else 2,
+                                     b'\x02STATION \x01\x02\x03\x04'))
+        return self._frame(self.ACK)
+
+    def _take(self, asdu):
+        if asdu[0] == 6:  # time synchronization
+            self.queue.append(self._asdu(6, 8, *asdu[4:6], asdu[6:]))
+        elif asdu[0] == 7:  # general interrogation
+            self.queue.extend(self._message(9, 0x80, 16 + i, i & 1, asdu[6]) for i in range(4))
+            self.queue.append(self._asdu(8, 10, 0xff, 0, asdu[6:7]))
+        return self._frame(self.ACK)
+
+    def _measure(self):
+        self.cycles += 1
+        return self._asdu(9, 2, 0x80, 148, b''.join(
+            ((self.cycles + i) % 4096 << 3).to_bytes(2, 'little') for i in range(9)), 9)
+
+    def _answer(self, control, asdu):
+        function = control & 15
+        if function in (0, 7):
+            return self._reset(function)
+        if function == 9:
+            return self._frame(self.STATUS)
+        if control >> 5 & 1 == self.fcb:
+            self.repeated += 1
+            return self.last
+        self.fcb ^= 1
+        if function == 3:
+            self.last = self._take(asdu)
+        elif function == 11:
+            self.last = self._frame(self.DATA, self._measure())
+        elif self.queue:
+            self.last = self._frame(self.DATA, self.queue.popleft())
+        else:
+            self.last = self._frame(self.NO_DATA)
+        return self.last
+
+    def _on_frame(self, user):
+        if user[1] != self.address:
+            return
+        answer = self._answer(user[0], user[2:])
+        self.answers += 1
+        turn = self.answers % (2 * self.spoil)
+        if turn == self.spoil:
+            return
+        time.sleep(self.late if turn == 0 else self.reaction)
+        os.write(self.fd, answer)
+
+    def _split(self, got):
+        """Handles the whole frames, returns the rest."""
+        while got:
+            size = {0x10: 5, 0x68: got[1] + 6 if len(got) > 1 else 2}.get(got[0], 0)
+            if len(got) < size:
+                break
+            user = got[1:3] if size == 5 else got[4:size - 2]
+            if size and len(user) > 1 and got[size - 2] == sum(user) & 0xff:
+                got = got[size:]
+                self._on_frame(user)
+            else:
+                got = got[1:]
+        return got
+
+    def _run(self):
+        got, due = b'', time.monotonic()
+        while self.running:
+            if select.select([self.fd], [], [], 0.02)[0]:
+                got = self._split(got + os.read(self.fd, 300))
+            if time.monotonic() >= due:
+                due += self.period
+                if len(self.queue) < 100:
+                    self._happen()
 
 
 class Host(Runner):
