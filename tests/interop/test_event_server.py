@@ -86,7 +86,7 @@ class Base:
         self.assertEqual(kinds - set(hat_site.ALLOWED), set())
         self.gateway.stop()
         self.assertEqual(self.gateway.process.returncode, 0)
-        wait_until(lambda: self.find("running", since=since)[-1].payload.data is False, "stopped")
+        self.wait("running", False, since)
 
 
 @unittest.skipUnless(hat_site, "needs build/venv")
