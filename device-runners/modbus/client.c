@@ -24,6 +24,14 @@ client_reset(struct client *c)
 		memset(c->late, 0, sizeof(c->late));
 }
 
+void
+client_open(struct client *c, struct monotime now)
+{
+	client_reset(c);
+	if (c->conf.framing != MODBUS_TCP)
+		c->earliest = (struct monotime){ now.ns + c->conf.timeout_ns };
+}
+
 /* FNV-1a. */
 uint64_t
 client_identity(uint8_t unit, const uint8_t *pdu, size_t len)

@@ -71,8 +71,11 @@ struct client {
 
 void client_init(
     struct client *c, const struct client_conf *conf, const struct client_ops *ops, void *arg);
-/* A new connection: nothing is owed and nothing received. */
+/* No connection: nothing is owed and nothing received. */
 void client_reset(struct client *c);
+/* A new one. Where frames carry no identifier nothing is asked for one time-out: who had the line
+ * before may have left a request behind, and its answer would be taken for one of ours. */
+void client_open(struct client *c, struct monotime now);
 
 /* Names a request, for client_hold(). */
 uint64_t client_identity(uint8_t unit, const uint8_t *pdu, size_t len);

@@ -246,7 +246,7 @@ on_opened(void *arg, int fd, int error, const char *why)
 		log_notice("connected");
 	m->failing = false;
 	++*m->connects;
-	client_reset(&m->client);
+	client_open(&m->client, monotime_now());
 	line_open(&m->line, fd);
 	reconnect_connected(&m->reconnect, monotime_now());
 	set_status(m, connected);

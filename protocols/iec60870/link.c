@@ -222,6 +222,19 @@ link_close(struct link *l, int station)
 }
 
 void
+link_line_opened(struct link *l, struct monotime now)
+{
+	int64_t longest = 0;
+
+	for (int i = 0; i < l->count; i++)
+		if (l->stations[i].conf.response_ms > longest)
+			longest = l->stations[i].conf.response_ms;
+	l->again = l->doubt = false;
+	if (l->conf.mode != LINK_SLAVE)
+		primary_quiet(l, longest, now);
+}
+
+void
 link_line_lost(struct link *l, struct monotime now)
 {
 	l->rx.head = l->rx.len = 0;

@@ -11,7 +11,8 @@
  * bit until it is answered, and the secondary station answers a repeated one with its last answer.
  * An answer carries no number: after a time-out two answers may be on their way, and the character
  * E5 does not even say whose it is. So once a repeated request is answered, REQUEST STATUS is sent
- * and everything up to its answer is ignored; only then the next request leaves.
+ * and everything up to its answer is ignored; only then the next request leaves. And nothing is
+ * asked on a line that was just opened until what a predecessor of this process asked last is over.
  */
 #ifndef PROTOCOLS_IEC60870_LINK_H
 #define PROTOCOLS_IEC60870_LINK_H
@@ -112,8 +113,7 @@ enum link_phase {
 	LINK_WAITING,	   /* for the answer */
 	LINK_SETTLING,	   /* REQUEST STATUS waits to be sent after a repeated request */
 	LINK_SETTLE_WAIT,  /* everything but its answer is ignored */
-	LINK_SETTLE_QUIET, /* the same for twice response_ms, where several status answers may come
-			    */
+	LINK_SETTLE_QUIET, /* everything is ignored until a deadline */
 };
 
 struct link_station {
@@ -193,6 +193,9 @@ int link_add(struct link *l, const struct link_station_conf *conf);
 void link_open(struct link *l, int station, struct monotime now);
 /* Not wanted any more: silent, queues are gone; no action tells of it. */
 void link_close(struct link *l, int station);
+/* The line is there: the stations are asked after the longest response_ms, as who had it before may
+ * have left a request behind. */
+void link_line_opened(struct link *l, struct monotime now);
 /* The line is gone: every open station goes back to connecting, without actions. */
 void link_line_lost(struct link *l, struct monotime now);
 

@@ -22,6 +22,8 @@ struct link_msg *queue_take(struct link_queue *q);
 /* link_primary.c */
 void primary_open(struct link *l, struct link_station *st, struct monotime now);
 void primary_close(struct link *l, int index);
+/* Asks nothing for so long, ignores all answers. */
+void primary_quiet(struct link *l, int64_t ms, struct monotime now);
 /* An answer; true where it was waited for. */
 bool primary_on_answer(struct link *l, const struct ft12_frame *f, struct monotime now);
 /* Goes on with the request under way or begins the next; true where something happened. */

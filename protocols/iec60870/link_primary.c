@@ -235,12 +235,18 @@ station_down(struct link *l, int index, const char *reason, struct monotime now)
 	link_act(l, (struct link_action){ LINK_DOWN, .station = index, .reason = reason });
 }
 
+void
+primary_quiet(struct link *l, int64_t ms, struct monotime now)
+{
+	l->deadline = monotime_add_ms(now, ms);
+	l->phase = LINK_SETTLE_QUIET;
+}
+
 /* Answers to several status requests can not be told apart either: then only silence settles. */
 static void
 settle_quietly(struct link *l, struct monotime now)
 {
-	l->deadline = monotime_add_ms(now, 2 * l->stations[l->cur].conf.response_ms);
-	l->phase = LINK_SETTLE_QUIET;
+	primary_quiet(l, 2 * l->stations[l->cur].conf.response_ms, now);
 }
 
 static void
@@ -435,12 +441,11 @@ primary_on_answer(struct link *l, const struct ft12_frame *f, struct monotime no
 static void
 timed_out(struct link *l, struct monotime now)
 {
-	struct link_station *st = &l->stations[l->cur];
-
 	if (l->phase == LINK_SETTLE_QUIET) {
 		settled(l);
 		return;
 	}
+	struct link_station *st = &l->stations[l->cur];
 	l->counters.timeouts++;
 	if (l->phase == LINK_SETTLE_WAIT) {
 		if (l->settle_tries++ < st->conf.retries)

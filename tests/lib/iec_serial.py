@@ -212,24 +212,22 @@ class Station103:
         turn = self.answers % (2 * self.spoil)
         if turn == self.spoil:
             return
-        # A late acknowledgement could not be told from that of the next reset.
+        # An acknowledgement that a killed master waits for no more could pass for that of the next reset.
         time.sleep(self.late if turn == 0 and answer[0] == 0x68 else self.reaction)
         os.write(self.fd, answer)
 
     def _split(self, got):
-        """Answers the last whole frame, returns the rest: who asks anew waits for no other answer."""
-        newest = None
+        """Answers the whole frames, returns the rest."""
         while got:
             size = {0x10: 5, 0x68: got[1] + 6 if len(got) > 1 else 2}.get(got[0], 0)
             if len(got) < size:
                 break
             user = got[1:3] if size == 5 else got[4:size - 2]
             if size and len(user) > 1 and got[size - 2] == sum(user) & 0xff:
-                got, newest = got[size:], user
+                got = got[size:]
+                self._on_frame(user)
             else:
                 got = got[1:]
-        if newest:
-            self._on_frame(newest)
         return got
 
     def _run(self):

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+import tty
 import unittest
 
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'lib'))
@@ -170,6 +171,31 @@ class Raw(Case):
         self.assertEqual(raw.ask(raw.DATA, read).hex(), '1020012116')  # ACD: there is something to fetch
         self.assertEqual(raw.poll(), bytes.fromhex('66036c00 0100 010000 020000 030000'))
         self.assertIsNone(raw.poll())
+
+
+class Predecessor(Case):
+
+    RESET, CONFIRM = '1040014116', '1000010116'
+
+    def test_answer_to_a_killed_master(self):
+        """What it asked last is confirmed to its successor: that is not the confirmation of a reset."""
+        master, slave = os.openpty()
+        tty.setraw(slave)
+        self.addCleanup(os.close, master)
+        self.addCleanup(os.close, slave)
+        conf = lib.master103(os.ttyname(slave), [lib.remote(1)])
+        frame = lambda: os.read(master, 300).hex()  # noqa: E731
+        first = lib.start('iec103_master', conf, {ENABLE.format(1): True})
+        self.assertEqual(frame(), self.RESET)
+        first.process.kill()
+        first.process.wait()
+        second = self.start('iec103_master', conf, {ENABLE.format(1): True})
+        second.wait_event('gateway/status', 'CONNECTED')
+        os.write(master, bytes.fromhex(self.CONFIRM))
+        self.assertEqual(frame(), self.RESET)
+        self.assertEqual(frame(), self.RESET)  # not answered yet
+        os.write(master, bytes.fromhex(self.CONFIRM))
+        second.wait_event(STATUS.format(1), 'CONNECTED')
 
 
 class Stop(Case):

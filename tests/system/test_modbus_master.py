@@ -2,6 +2,7 @@
 """modbus_master: the real runner process against slaves of ours whose every byte is known."""
 import os
 import sys
+import threading
 import time
 import unittest
 
@@ -393,6 +394,43 @@ class Serial(Case):
         at = r.wait_event('gateway/status', 'CONNECTED', at)
         r.wait_event(REMOTE + '1/read/a', None, at)
         self.assertIsNone(r.closed)
+
+
+class Predecessor(Case):
+    """What a killed master asked last is answered to its successor, on a line whose frames say nothing of the
+    question."""
+
+    def test_answer_to_a_killed_master(self):
+        for kind, serial in (('RTU', True), ('ASCII', True), ('RTU', False)):
+            with self.subTest(kind=kind, serial=serial):
+                asked = threading.Event()
+
+                def hold(slave, transaction, unit, pdu):
+                    if pdu[2] == 7:  # of the one that is killed
+                        asked.set()
+                    return pdu[2] == 7
+                bridge = self.bridge()
+                fd = os.open(bridge.paths[1], os.O_RDWR | os.O_NOCTTY) if serial else None
+                slave = self.slave(kind, Registers({1: 5}), hold, fd=fd)
+                transport = tty_conf(bridge.paths[0]) if serial else slave.port
+
+                def conf(address):
+                    return master_conf(transport, [(1, [register('a', address)])], kind)
+                first = self.start(conf(7))
+                self.assertTrue(asked.wait(5))
+                first.process.kill()
+                first.process.wait()
+                second = self.start(conf(1))
+                at = second.wait_event('gateway/status', 'CONNECTED')
+                late = frame(kind, 0, 1, bytes([3, 2, 0xde, 0xad]))
+                if serial:
+                    slave.raw(late)
+                else:  # a serial server gives it to the connection that it has
+                    second.wait(lambda: slave.connects == 2)
+                    slave.conn.sendall(late)
+                at = second.wait_event(REMOTE + '1/read/a', None, at)
+                self.assertEqual(second.events[at - 1].payload['value'], 5)
+                second.stop()
 
 
 class Config(Case):

@@ -375,6 +375,33 @@ START_TEST(whose_single_character)
 }
 END_TEST
 
+/* Another process had the line before, and what it asked last is answered while we begin. */
+START_TEST(line_of_a_predecessor)
+{
+	static const struct row rows[] = {
+		{ "nothing is asked", 0, "", "" },
+		{ "a confirmation, not of our reset", 10, "1000010116", "" },
+		{ "not yet", 89, "", "" },
+		{ "the time for an answer is over", 1, "", RESET },
+		{ "ours", 10, "1000010116", "up 0 " POLL1_FCB },
+		{ NULL, 0, NULL, NULL },
+	};
+	static const struct row answers[] = {
+		{ "its own answers are not held back", 0, "10c001c116", "tx e5" },
+		{ "then it asks", 100, "", RESET },
+		{ NULL, 0, NULL, NULL },
+	};
+
+	setup(LINK_MASTER, 1);
+	link_line_opened(&master, now);
+	run(&master, rows);
+	link_clear(&master);
+	setup(LINK_BALANCED, 1);
+	link_line_opened(&master, now);
+	run(&master, answers);
+}
+END_TEST
+
 START_TEST(repetition_after_a_status)
 {
 	static const struct row rows[] = {
@@ -668,6 +695,7 @@ main(void)
 	tcase_add_test(tc, balanced_station);
 	tcase_add_test(tc, data_before_a_reset);
 	tcase_add_test(tc, whose_single_character);
+	tcase_add_test(tc, line_of_a_predecessor);
 	tcase_add_test(tc, repetition_after_a_status);
 	tcase_add_loop_test(tc, bad_line_keeps_the_order, 0, sizeof(lines) / sizeof(lines[0]));
 	tcase_add_test(tc, deadline_is_enough);

@@ -162,6 +162,22 @@ START_TEST(rtu_holds_back_what_could_be_confused)
 }
 END_TEST
 
+START_TEST(predecessor_may_be_answered)
+{
+	start(MODBUS_RTU);
+	client_open(&client, now);
+	ck_assert_int_eq(client_free_at(&client).ns - now.ns, TIMEOUT_MS * (int64_t)MS);
+	answer(0, 1, 0xdead);
+	ck_assert_int_eq(done_count, 0);
+	ck_assert_uint_eq(client.late_dropped, 1);
+	pass_ms(TIMEOUT_MS);
+	ck_assert_int_le(client_free_at(&client).ns, now.ns);
+	start(MODBUS_TCP);
+	client_open(&client, now);
+	ck_assert_int_le(client_free_at(&client).ns, now.ns);
+}
+END_TEST
+
 START_TEST(rtu_retry_leaves_one_answer_owed)
 {
 	start(MODBUS_RTU);
@@ -311,6 +327,7 @@ main(void)
 	tcase_add_test(tc, tcp_late_answer_is_known_by_its_transaction);
 	tcase_add_test(tc, other_unit_function_size_are_not_taken);
 	tcase_add_test(tc, rtu_holds_back_what_could_be_confused);
+	tcase_add_test(tc, predecessor_may_be_answered);
 	tcase_add_test(tc, rtu_retry_leaves_one_answer_owed);
 	tcase_add_test(tc, noise_costs_nothing);
 	tcase_add_test(tc, echo_is_taken_off);
