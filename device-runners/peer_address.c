@@ -28,6 +28,15 @@ peer_address_read(struct peer_address *a, const struct sockaddr_storage *ss)
 	}
 }
 
+void
+peer_address_put(struct json_writer *w, const char *key, const struct peer_address *a)
+{
+	json_begin_object(w, key);
+	json_put_str(w, "host", a->host);
+	json_put_int(w, "port", a->port);
+	json_end_object(w);
+}
+
 char *
 peer_host_normal(const char *text)
 {

@@ -10,12 +10,16 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "common/json.h"
+
 struct peer_address {
 	char host[INET6_ADDRSTRLEN]; /* "" for a family that is neither */
 	uint16_t port;
 };
 
 void peer_address_read(struct peer_address *a, const struct sockaddr_storage *ss);
+/* As {"host": .., "port": ..}. */
+void peer_address_put(struct json_writer *w, const char *key, const struct peer_address *a);
 /* The spelling that peer_address_read() has for this address, allocated; a text that is no address
  * stays as it is. NULL with ENOMEM. */
 char *peer_host_normal(const char *text);

@@ -16,6 +16,10 @@ enum {
 	RUNNER_BATCH_COST = 56 * 1024, /* a REGISTER message leaves at this cost at the latest */
 };
 
+/* Devices know the contract by the runtime's names. */
+_Static_assert((int)RUNNER_MAX_PLAN == (int)IPC_MAX_PLAN, "resources of one device");
+_Static_assert((int)RUNNER_MAX_SEGMENTS == (int)IPC_MAX_SEGMENTS, "segments of an event type");
+
 struct open_request {
 	uint32_t id; /* 0: free */
 	runner_open_cb *cb;
@@ -37,7 +41,7 @@ struct runner {
 	struct ev_loop *loop;
 	struct channel channel;
 	ev_prepare before_wait;
-	ev_timer silence;	/* runs from the first ping on */
+	ev_timer silence; /* runs from the first ping on */
 	const struct runner_device *const *types;
 	const struct runner_device *type;
 	void *device;

@@ -16,8 +16,6 @@
 #include "device-runners/iec60870/iec60870.h"
 
 enum {
-	ACCEPT_BURST = 16,
-	ACCEPT_PAUSE_MS = 500, /* when accept() fails for lack of something */
 	IN_FLIGHT_MAX = 16 * 1024 * 1024,
 };
 
@@ -47,15 +45,6 @@ on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
 }
 
 static void
-put_address(struct json_writer *w, const char *key, const struct peer_address *a)
-{
-	json_begin_object(w, key);
-	json_put_str(w, "host", a->host);
-	json_put_int(w, "port", a->port);
-	json_end_object(w);
-}
-
-static void
 register_list(void *arg)
 {
 	struct iec104_slave *s = arg;
@@ -71,8 +60,8 @@ register_list(void *arg)
 		shown++;
 		json_begin_object(w, NULL);
 		json_put_int(w, "connection_id", s->conns[i]->id);
-		put_address(w, "local", &s->conns[i]->local);
-		put_address(w, "remote", &s->conns[i]->remote);
+		peer_address_put(w, "local", &s->conns[i]->local);
+		peer_address_put(w, "remote", &s->conns[i]->remote);
 		json_end_object(w);
 	}
 	json_end_array(w);
@@ -187,31 +176,25 @@ static const struct iec104_handler handler = {
 	.on_closed = on_closed,
 };
 
-static bool
-host_allowed(const struct iec104_slave *s, const char *host)
+static size_t
+count_connections(void *arg)
 {
-	if (!s->hosts)
-		return true;
-	for (size_t i = 0; i < s->host_count; i++)
-		if (strcmp(s->hosts[i], host) == 0)
-			return true;
-	return false;
+	return ((struct iec104_slave *)arg)->conn_count;
 }
 
 static void
-take_connection(struct iec104_slave *s, int fd, const struct peer_address *remote)
+take_connection(
+    void *arg, int fd, const struct peer_address *local, const struct peer_address *remote)
 {
+	struct iec104_slave *s = arg;
 	struct slave_conn *sc = calloc(1, sizeof(*sc));
-	struct sockaddr_storage ss = { 0 };
-	socklen_t len = sizeof(ss);
 	struct tls *tls = NULL;
 
 	if (!sc || (s->tls && !(tls = s->security.ops->open(s->tls, fd, NULL))))
 		runner_fail(s->runner, "out of memory");
 	sc->slave = s;
+	sc->local = *local;
 	sc->remote = *remote;
-	if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
-		peer_address_read(&sc->local, &ss);
 	buffer_init(&sc->in_flight, IN_FLIGHT_MAX);
 	sc->id = ++s->next_id;
 	s->conns[s->conn_count++] = sc;
@@ -222,55 +205,7 @@ take_connection(struct iec104_slave *s, int fd, const struct peer_address *remot
 	iec104_conn_renew(&sc->conn, s->security.renew_ms);
 }
 
-static void
-on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
-{
-	struct iec104_slave *s = w->data;
-	struct peer_address remote;
-
-	(void)revents;
-	if (runner_congested(s->runner)) {
-		ev_io_stop(loop, w); /* until slave_on_credit() */
-		return;
-	}
-	for (int i = 0; i < ACCEPT_BURST; i++) {
-		struct sockaddr_storage ss = { 0 };
-		socklen_t len = sizeof(ss);
-		int fd = accept4(
-		    s->listen_fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0 &&
-		    (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
-			limit_warning(
-			    &s->link_limit, "a master is kept waiting: %s", strerror(errno));
-			ev_io_stop(loop, w);
-			ev_timer_set(&s->accept_pause, ACCEPT_PAUSE_MS / 1000., 0.);
-			ev_timer_start(loop, &s->accept_pause);
-		}
-		if (fd < 0)
-			return;
-		peer_address_read(&remote, &ss);
-		if (!host_allowed(s, remote.host)) {
-			limit_warning(
-			    &s->link_limit, "%s is not one of remote_hosts: closed", remote.host);
-			fd_close(fd);
-		} else if (s->conn_count >= s->max_connections) {
-			limit_warning(&s->link_limit, "%s is one more than max_connections: closed",
-			    remote.host);
-			fd_close(fd);
-		} else {
-			take_connection(s, fd, &remote);
-		}
-	}
-}
-
-static void
-on_accept_pause(struct ev_loop *loop, ev_timer *w, int revents)
-{
-	struct iec104_slave *s = w->data;
-
-	(void)revents;
-	ev_io_start(loop, &s->acceptable);
-}
+static const struct acceptor_ops acceptor_ops = { count_connections, take_connection };
 
 static void
 on_listen(void *arg, int fd, int error, const char *why)
@@ -280,9 +215,7 @@ on_listen(void *arg, int fd, int error, const char *why)
 	s->open_id = 0;
 	if (fd < 0)
 		runner_fail(s->runner, "%s", why ? why : strerror(error));
-	s->listen_fd = fd;
-	ev_io_set(&s->acceptable, fd, EV_READ);
-	ev_io_start(s->loop, &s->acceptable);
+	acceptor_listen(&s->acceptor, fd);
 	runner_ready(s->runner);
 	paced_changed(&s->listed);
 }
@@ -438,19 +371,15 @@ slave_on_credit(void *device)
 
 	for (size_t i = 0; i < s->conn_count; i++)
 		iec104_conn_resume(&s->conns[i]->conn);
-	if (s->listen_fd >= 0 && !ev_is_active(&s->accept_pause))
-		ev_io_start(s->loop, &s->acceptable);
+	acceptor_resume(&s->acceptor);
 }
 
 static void
 close_all(struct iec104_slave *s)
 {
-	ev_io_stop(s->loop, &s->acceptable);
-	ev_timer_stop(s->loop, &s->accept_pause);
+	acceptor_stop(&s->acceptor);
 	paced_stop(&s->listed);
 	ev_prepare_stop(s->loop, &s->flusher);
-	fd_close(s->listen_fd);
-	s->listen_fd = -1;
 	while (s->conn_count)
 		conn_free(s->conns[--s->conn_count]);
 }
@@ -476,15 +405,12 @@ slave_free(void *device)
 	close_all(s);
 	if (s->tls)
 		s->security.ops->context_free(s->tls);
-	for (size_t i = 0; i < s->host_count; i++)
-		free(s->hosts[i]);
-	free(s->hosts);
+	acceptor_clear(&s->acceptor);
 	free(s->live);
 	points_clear(&s->points);
 	free(s);
 }
 
-static const struct schema host_schema = { .kind = SCHEMA_STRING };
 static const struct schema_field buffer_fields[] = {
 	{ "name", true, { .kind = SCHEMA_STRING } },
 	{ "size", true, { .kind = SCHEMA_INT, .min = 0, .max = 10000000 } },
@@ -503,13 +429,7 @@ static const struct schema_field slave_fields[] = {
 	IEC104_CONF_ROWS,
 	{ "local_host", true, { .kind = SCHEMA_STRING } },
 	{ "local_port", true, { .kind = SCHEMA_INT, .min = 1, .max = 65535 } },
-	{ "remote_hosts", true,
-	    { .kind = SCHEMA_ARRAY,
-		.nullable = true,
-		.max = SLAVE_MAX_HOSTS,
-		.items = &host_schema } },
-	{ "max_connections", true,
-	    { .kind = SCHEMA_INT, .nullable = true, .min = 0, .max = 1000000 } },
+	ACCEPTOR_SCHEMA_FIELDS,
 	{ "buffers", true, { .kind = SCHEMA_ARRAY, .items = &buffer_schema } },
 	{ "data", true, { .kind = SCHEMA_ARRAY, .items = &data_schema } },
 	{ .key = NULL },
@@ -517,48 +437,11 @@ static const struct schema_field slave_fields[] = {
 static const struct schema slave_schema = { .kind = SCHEMA_OBJECT, .fields = slave_fields };
 
 static void
-read_hosts(struct iec104_slave *s, const struct json *list)
-{
-	if (list->type == JSON_NULL)
-		return;
-	s->hosts = calloc(list->count + 1, sizeof(*s->hosts));
-	if (!s->hosts)
-		runner_fail(s->runner, "out of memory");
-	json_foreach (host, list) {
-		struct in6_addr a;
-		const char *text = json_str(host);
-		if (inet_pton(AF_INET, text, &a) != 1 && inet_pton(AF_INET6, text, &a) != 1)
-			runner_config_warning(s->runner, "remote_hosts",
-			    "%s is no address: a master is known by its address only", text);
-		if (!(s->hosts[s->host_count++] = peer_host_normal(text)))
-			runner_fail(s->runner, "out of memory");
-	}
-}
-
-static void
-read_limits(struct iec104_slave *s, const struct json *conf)
-{
-	int64_t n;
-
-	s->max_connections = SLAVE_MAX_CONNECTIONS;
-	if (!json_int(json_get(conf, "max_connections"), 0, 1000000, &n))
-		return;
-	if (n > SLAVE_MAX_CONNECTIONS)
-		runner_config_warning(s->runner, "max_connections", "no more than %d are taken",
-		    SLAVE_MAX_CONNECTIONS);
-	else
-		s->max_connections = (size_t)n;
-}
-
-static void
 init_watchers(struct iec104_slave *s)
 {
-	s->listen_fd = -1;
-	ev_io_init(&s->acceptable, on_acceptable, -1, EV_READ);
-	ev_timer_init(&s->accept_pause, on_accept_pause, 0., 0.);
 	paced_init(&s->listed, s->loop, register_list, s);
 	ev_prepare_init(&s->flusher, on_flush);
-	s->acceptable.data = s->accept_pause.data = s->flusher.data = s;
+	s->flusher.data = s;
 	s->objects = runner_counter(s->runner, "objects");
 	s->ignored = runner_counter(s->runner, "ignored");
 	s->refused = runner_counter(s->runner, "refused");
@@ -578,6 +461,8 @@ slave_create(struct runner *r, const struct json *conf)
 	s->runner = r;
 	s->loop = runner_loop(r);
 	init_watchers(s);
+	acceptor_init(&s->acceptor, r, &acceptor_ops, s);
+	acceptor_configure(&s->acceptor, conf, "", SLAVE_MAX_CONNECTIONS);
 	int rc = iec104_conf_read(r, conf, &s->params, &s->map, &s->security);
 	s->map.slave = true;
 	if (points_init(&s->points, r, conf, &asdu_sizes_104) < 0)
@@ -585,8 +470,6 @@ slave_create(struct runner *r, const struct json *conf)
 	s->live = calloc(s->points.count + 1, sizeof(*s->live));
 	if (!s->live)
 		runner_fail(r, "out of memory");
-	read_hosts(s, json_get(conf, "remote_hosts"));
-	read_limits(s, conf);
 	json_int(json_get(conf, "local_port"), 1, 65535, &port);
 	s->listen_index =
 	    runner_plan_listen(r, json_str(json_get(conf, "local_host")), (uint16_t)port);

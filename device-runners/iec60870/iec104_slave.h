@@ -6,18 +6,17 @@
 #ifndef DEVICE_RUNNERS_IEC60870_IEC104_SLAVE_H
 #define DEVICE_RUNNERS_IEC60870_IEC104_SLAVE_H
 
+#include "device-runners/acceptor.h"
 #include "device-runners/iec60870/iec101_points.h"
 #include "device-runners/iec60870/iec104_conf.h"
 #include "device-runners/iec60870/iec104_conn.h"
 #include "device-runners/iec60870/iec104_files.h"
 #include "device-runners/limit.h"
 #include "device-runners/paced.h"
-#include "device-runners/peer_address.h"
 
 enum {
 	SLAVE_MAX_CONNECTIONS =
 	    200, /* within the open files of a runner, and one 'connections' event */
-	SLAVE_MAX_HOSTS = 4096,
 };
 
 struct slave_conn {
@@ -45,20 +44,15 @@ struct iec104_slave {
 	struct iec104_files files;
 	struct tls_context *tls;
 	struct points points;
-	bool *live;   /* by point: a system event came, the query's answer is older */
-	char **hosts; /* owned; NULL: all are allowed */
-	size_t host_count;
-	size_t max_connections;
+	bool *live; /* by point: a system event came, the query's answer is older */
 	struct slave_conn *conns[SLAVE_MAX_CONNECTIONS];
 	size_t conn_count;
 	int64_t next_id;
 	int listen_index;
 	uint32_t open_id;
-	int listen_fd; /* -1: none */
-	ev_io acceptable;
-	ev_timer accept_pause; /* after a failure to accept */
-	struct paced listed;   /* 'connections' events */
-	ev_prepare flusher;    /* writes what a turn of the loop queued */
+	struct acceptor acceptor;
+	struct paced listed; /* 'connections' events */
+	ev_prepare flusher;  /* writes what a turn of the loop queued */
 	struct limit event_limit, input_limit, link_limit, info_limit;
 	uint64_t *objects, *refused, *ignored, *accepted;
 };

@@ -64,9 +64,6 @@ struct conf_master {
 
 struct conf_slave {
 	struct conf_transport transport;
-	char **remote_hosts; /* owned; NULL: all */
-	size_t remote_host_count;
-	unsigned max_connections;
 	int64_t response_timeout_ns;
 	int64_t keep_alive_ns;	/* 0: none */
 	struct conf_data *data; /* owned */

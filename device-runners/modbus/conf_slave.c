@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "device-runners/peer_address.h"
+#include "device-runners/acceptor.h"
 #include "device-runners/modbus/conf_private.h"
 
 enum { PATH_TEXT = 256 };
@@ -24,16 +24,11 @@ static const struct schema slave_schema = {
 	.kind = SCHEMA_OBJECT, .open = true, .fields = slave_fields
 };
 
-static const struct schema text_schema = CONF_TEXT;
-
 static const struct schema_field tcp_fields[] = {
 	{ "type", true, CONF_TEXT },
 	{ "local_host", true, CONF_TEXT },
 	{ "local_port", true, { .kind = SCHEMA_INT, .max = 65535 } },
-	{ "remote_hosts", true,
-	    { .kind = SCHEMA_ARRAY, .nullable = true, .items = &text_schema, .max = 4096 } },
-	{ "max_connections", true,
-	    { .kind = SCHEMA_INT, .nullable = true, .max = CONF_MAX_CONNECTIONS } },
+	ACCEPTOR_SCHEMA_FIELDS,
 	{ "response_timeout", true, CONF_SECONDS(0) },
 	{ "keep_alive_timeout", true,
 	    { .kind = SCHEMA_NUMBER, .nullable = true, .min = 0.001, .max = CONF_MAX_SECONDS } },
@@ -67,24 +62,6 @@ load_data(struct conf_slave *c, struct runner *r, const struct json *list)
 	return errors + conf_data_unique(r, c->data, c->count, "data");
 }
 
-static void
-read_transport(struct conf_slave *c, struct runner *r, const struct json *tree)
-{
-	const struct json *hosts = json_get(tree, "remote_hosts");
-
-	c->max_connections = (unsigned)conf_integer(tree, "max_connections", CONF_MAX_CONNECTIONS);
-	c->response_timeout_ns = conf_ns(tree, "response_timeout", 0);
-	c->keep_alive_ns = conf_ns(tree, "keep_alive_timeout", 0);
-	if (!hosts || hosts->type != JSON_ARRAY)
-		return;
-	c->remote_hosts = calloc(hosts->count + 1, sizeof(*c->remote_hosts));
-	if (!c->remote_hosts)
-		runner_fail(r, "out of memory");
-	json_foreach (host, hosts)
-		if (!(c->remote_hosts[c->remote_host_count++] = peer_host_normal(json_str(host))))
-			runner_fail(r, "out of memory");
-}
-
 int
 conf_slave_load(struct conf_slave *c, struct runner *r, const struct json *conf)
 {
@@ -97,8 +74,10 @@ conf_slave_load(struct conf_slave *c, struct runner *r, const struct json *conf)
 	    (enum modbus_framing)json_enum(json_get(conf, "modbus_type"), conf_framing_names);
 	int errors = conf_transport_load(&c->transport, r, transport, "transport", tcp_fields,
 	    serial_fields, "local_host", "local_port");
-	if (errors == 0)
-		read_transport(c, r, transport);
+	if (errors == 0) {
+		c->response_timeout_ns = conf_ns(transport, "response_timeout", 0);
+		c->keep_alive_ns = conf_ns(transport, "keep_alive_timeout", 0);
+	}
 	errors += load_data(c, r, json_get(conf, "data"));
 	return errors ? -1 : 0;
 }
@@ -107,9 +86,6 @@ void
 conf_slave_clear(struct conf_slave *c)
 {
 	conf_transport_clear(&c->transport);
-	for (size_t i = 0; i < c->remote_host_count; i++)
-		free(c->remote_hosts[i]);
-	free(c->remote_hosts);
 	conf_data_free(c->data, c->count);
 	*c = (struct conf_slave){ 0 };
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/fdutil.h"
+#include "device-runners/acceptor.h"
 #include "device-runners/modbus/peer.h"
 #include "device-runners/limit.h"
 #include "device-runners/paced.h"
@@ -22,7 +23,6 @@ enum {
 	MAX_PAYLOAD_NODES = 64, /* of a system event */
 	MAX_WRITE = 48 * 1024,	/* bytes of JSON that one write's data may take */
 	REOPEN_MS = 1000,	/* a serial port that is gone is tried again */
-	REST_MS = 1000,		/* before accepting again */
 	KEEP_IDLE_S = 60,	/* TCP keep-alive of masters: gone after 60 + 3 * 10 s */
 	KEEP_INTERVAL_S = 10,
 	KEEP_COUNT = 3,
@@ -38,10 +38,8 @@ struct slave {
 	int resource;
 	uint32_t open_id;
 	bool running, stopped;
-	int listener;
-	ev_io accept;
+	struct acceptor acceptor; /* not on a serial line */
 	ev_timer reopen;
-	ev_timer rest;	     /* before accepting again, where descriptors ran out */
 	ev_prepare reap;     /* frees peers that were lost, at the end of a turn */
 	struct paced listed; /* 'connections' events */
 	struct tty_alarm *alarm;
@@ -56,15 +54,6 @@ struct slave {
 };
 
 /* --- Connections ------------------------------------------------------------------------------ */
-
-static void
-put_address(struct json_writer *w, const char *key, const struct peer_address *a)
-{
-	json_begin_object(w, key);
-	json_put_str(w, "host", a->host);
-	json_put_int(w, "port", a->port);
-	json_end_object(w);
-}
 
 static void
 register_connections(void *arg)
@@ -82,8 +71,8 @@ register_connections(void *arg)
 		json_put_str(w, "type", s->conf.transport.serial ? "SERIAL" : "TCP");
 		json_put_int(w, "connection_id", p->id);
 		if (!s->conf.transport.serial) {
-			put_address(w, "local", &p->local);
-			put_address(w, "remote", &p->remote);
+			peer_address_put(w, "local", &p->local);
+			peer_address_put(w, "remote", &p->remote);
 		}
 		json_end_object(w);
 	}
@@ -209,20 +198,10 @@ add_peer(struct slave *s)
 	return p;
 }
 
-static bool
-is_allowed(const struct slave *s, const char *host)
-{
-	if (!s->conf.remote_hosts)
-		return true;
-	for (size_t i = 0; i < s->conf.remote_host_count; i++)
-		if (strcmp(s->conf.remote_hosts[i], host) == 0)
-			return true;
-	return false;
-}
-
 static size_t
-count_living(const struct slave *s)
+count_living(void *arg)
 {
+	const struct slave *s = arg;
 	size_t n = 0;
 
 	for (const struct peer *p = s->peers; p; p = p->next)
@@ -250,25 +229,13 @@ set_options(int fd)
 }
 
 static void
-admit(struct slave *s, int fd, const struct sockaddr_storage *from)
+admit(void *arg, int fd, const struct peer_address *local, const struct peer_address *remote)
 {
-	struct sockaddr_storage here = { 0 };
-	socklen_t len = sizeof(here);
-	struct peer_address remote;
-
-	peer_address_read(&remote, from);
-	bool allowed = is_allowed(s, remote.host);
-
-	if (!allowed || count_living(s) >= s->conf.max_connections) {
-		limit_warning(&s->refused, "connection from %s refused: %s", remote.host,
-		    allowed ? "max_connections are there" : "not in remote_hosts");
-		close(fd);
-		return;
-	}
+	struct slave *s = arg;
 	struct peer *p = add_peer(s);
-	p->remote = remote;
-	if (getsockname(fd, (struct sockaddr *)&here, &len) == 0)
-		peer_address_read(&p->local, &here);
+
+	p->local = *local;
+	p->remote = *remote;
 	set_options(fd);
 	p->id = ++s->last_id;
 	++*s->connections;
@@ -278,50 +245,12 @@ admit(struct slave *s, int fd, const struct sockaddr_storage *from)
 	paced_changed(&s->listed);
 }
 
-static void
-on_acceptable(struct ev_loop *loop, ev_io *w, int events)
-{
-	struct slave *s = w->data;
-	struct sockaddr_storage from = { 0 };
-	socklen_t len = sizeof(from);
-
-	(void)events;
-	if (runner_congested(s->runner)) {
-		ev_io_stop(loop, w); /* until slave_on_credit() */
-		return;
-	}
-	int fd = accept4(s->listener, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd >= 0) {
-		admit(s, fd, &from);
-		return;
-	}
-	/* Out of descriptors: who waits goes on waiting, and the loop does not spin on it. */
-	if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-		log_warning("accept: %s; new masters wait for %d ms", strerror(errno), REST_MS);
-		ev_io_stop(loop, w);
-		ev_timer_start(loop, &s->rest);
-	}
-}
-
-static void
-on_rested(struct ev_loop *loop, ev_timer *w, int events)
-{
-	struct slave *s = w->data;
-
-	(void)events;
-	ev_timer_stop(loop, w);
-	ev_timer_set(w, REST_MS * 1e-3, 0);
-	if (s->listener >= 0)
-		ev_io_start(loop, &s->accept);
-}
+static const struct acceptor_ops acceptor_ops = { count_living, admit };
 
 static void
 listen_on(struct slave *s, int fd)
 {
-	s->listener = fd;
-	ev_io_init(&s->accept, on_acceptable, fd, EV_READ);
-	s->accept.data = s;
-	ev_io_start(s->loop, &s->accept);
+	acceptor_listen(&s->acceptor, fd);
 	if (!s->running)
 		runner_ready(s->runner);
 	s->running = true;
@@ -526,6 +455,7 @@ slave_free(void *device)
 		return;
 	while (s->peers)
 		free_peer(s, &s->peers);
+	acceptor_clear(&s->acceptor);
 	cache_clear(&s->cache);
 	free(s->live);
 	free(s->names);
@@ -547,8 +477,6 @@ static void
 make_watchers(struct slave *s)
 {
 	ev_timer_init(&s->reopen, on_reopen, REOPEN_MS * 1e-3, 0);
-	ev_timer_init(&s->rest, on_rested, REST_MS * 1e-3, 0);
-	s->rest.data = s;
 	ev_prepare_init(&s->reap, on_reap);
 	paced_init(&s->listed, s->loop, register_connections, s);
 	s->reopen.data = s;
@@ -566,12 +494,14 @@ slave_create(struct runner *r, const struct json *conf)
 		runner_fail(r, "out of memory");
 	s->runner = r;
 	s->loop = runner_loop(r);
-	s->listener = -1;
 	buffer_init(&s->write_data, MAX_WRITE);
+	acceptor_init(&s->acceptor, r, &acceptor_ops, s);
 	if (conf_slave_load(&s->conf, r, conf) < 0) {
 		slave_free(s);
 		return NULL;
 	}
+	acceptor_configure(
+	    &s->acceptor, json_get(conf, "transport"), "transport.", CONF_MAX_CONNECTIONS);
 	s->live = calloc(s->conf.count + 1, sizeof(*s->live));
 	s->names = calloc(s->conf.count + 1, sizeof(*s->names));
 	if (!s->live || !s->names || cache_init(&s->cache, s->conf.data, s->conf.count) < 0 ||
@@ -602,8 +532,7 @@ slave_on_credit(void *device)
 {
 	struct slave *s = device;
 
-	if (s->listener >= 0 && !ev_is_active(&s->rest))
-		ev_io_start(s->loop, &s->accept);
+	acceptor_resume(&s->acceptor);
 }
 
 static void
@@ -614,13 +543,9 @@ slave_stop(void *device)
 	s->stopped = true;
 	runner_cancel(s->runner, s->open_id);
 	ev_timer_stop(s->loop, &s->reopen);
-	ev_timer_stop(s->loop, &s->rest);
 	ev_prepare_stop(s->loop, &s->reap);
 	paced_stop(&s->listed);
-	if (s->listener >= 0)
-		ev_io_stop(s->loop, &s->accept);
-	fd_close(s->listener);
-	s->listener = -1;
+	acceptor_stop(&s->acceptor);
 	while (s->peers)
 		free_peer(s, &s->peers);
 	register_connections(s);

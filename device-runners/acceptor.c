@@ -1,0 +1,174 @@
+#include "device-runners/acceptor.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/fdutil.h"
+
+const struct schema acceptor_host_schema = { .kind = SCHEMA_STRING };
+
+static bool
+host_allowed(const struct acceptor *a, const char *host)
+{
+	if (!a->hosts)
+		return true;
+	for (size_t i = 0; i < a->host_count; i++)
+		if (strcmp(a->hosts[i], host) == 0)
+			return true;
+	return false;
+}
+
+static void
+take(struct acceptor *a, int fd, const struct sockaddr_storage *from)
+{
+	struct sockaddr_storage here = { 0 };
+	socklen_t len = sizeof(here);
+	struct peer_address local, remote;
+	const char *why = NULL;
+
+	peer_address_read(&remote, from);
+	if (!host_allowed(a, remote.host))
+		why = "is not one of remote_hosts";
+	else if (a->ops->count(a->arg) >= a->max)
+		why = "is one more than max_connections";
+	if (why) {
+		limit_warning(&a->refused, "%s %s: closed", remote.host, why);
+		fd_close(fd);
+		return;
+	}
+	getsockname(fd, (struct sockaddr *)&here, &len);
+	peer_address_read(&local, &here);
+	a->ops->admit(a->arg, fd, &local, &remote);
+}
+
+static void
+on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct acceptor *a = w->data;
+
+	(void)revents;
+	if (runner_congested(a->runner)) {
+		ev_io_stop(loop, w); /* until acceptor_resume() */
+		return;
+	}
+	for (int i = 0; i < ACCEPTOR_BURST; i++) {
+		struct sockaddr_storage from = { 0 };
+		socklen_t len = sizeof(from);
+		int fd =
+		    accept4(a->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			take(a, fd, &from);
+			continue;
+		}
+		/* Who waits goes on waiting, and the loop does not spin on it. */
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			limit_warning(&a->refused, "a master is kept waiting: %s", strerror(errno));
+			ev_io_stop(loop, w);
+			ev_timer_set(&a->rest, ACCEPTOR_REST_MS * 1e-3, 0.);
+			ev_timer_start(loop, &a->rest);
+		}
+		return;
+	}
+}
+
+static void
+on_rested(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct acceptor *a = w->data;
+
+	(void)revents;
+	ev_io_start(loop, &a->acceptable);
+}
+
+static void
+read_hosts(struct acceptor *a, const struct json *list, const char *prefix)
+{
+	char path[64];
+
+	if (!list || list->type != JSON_ARRAY)
+		return;
+	snprintf(path, sizeof(path), "%sremote_hosts", prefix);
+	a->hosts = calloc(list->count + 1, sizeof(*a->hosts));
+	if (!a->hosts)
+		runner_fail(a->runner, "out of memory");
+	json_foreach (host, list) {
+		struct in6_addr address;
+		const char *text = json_str(host);
+		if (inet_pton(AF_INET, text, &address) != 1 &&
+		    inet_pton(AF_INET6, text, &address) != 1)
+			runner_config_warning(a->runner, path,
+			    "%s is no address: a master is known by its address only", text);
+		if (!(a->hosts[a->host_count++] = peer_host_normal(text)))
+			runner_fail(a->runner, "out of memory");
+	}
+}
+
+static void
+read_max(struct acceptor *a, const struct json *max, const char *prefix, size_t most)
+{
+	char path[64];
+	int64_t n;
+
+	a->max = most;
+	if (!json_int(max, 0, INT32_MAX, &n))
+		return;
+	snprintf(path, sizeof(path), "%smax_connections", prefix);
+	if ((size_t)n > most)
+		runner_config_warning(a->runner, path, "no more than %zu are taken", most);
+	else
+		a->max = (size_t)n;
+}
+
+void
+acceptor_init(struct acceptor *a, struct runner *r, const struct acceptor_ops *ops, void *arg)
+{
+	*a = (struct acceptor){ .runner = r, .ops = ops, .arg = arg, .fd = -1 };
+	ev_init(&a->acceptable, on_acceptable);
+	ev_init(&a->rest, on_rested);
+	a->acceptable.data = a->rest.data = a;
+}
+
+void
+acceptor_configure(struct acceptor *a, const struct json *conf, const char *prefix, size_t most)
+{
+	read_hosts(a, json_get(conf, "remote_hosts"), prefix);
+	read_max(a, json_get(conf, "max_connections"), prefix, most);
+}
+
+void
+acceptor_listen(struct acceptor *a, int fd)
+{
+	a->fd = fd;
+	ev_io_set(&a->acceptable, fd, EV_READ);
+	ev_io_start(runner_loop(a->runner), &a->acceptable);
+}
+
+void
+acceptor_resume(struct acceptor *a)
+{
+	if (a->fd >= 0 && !ev_is_active(&a->rest))
+		ev_io_start(runner_loop(a->runner), &a->acceptable);
+}
+
+void
+acceptor_stop(struct acceptor *a)
+{
+	ev_io_stop(runner_loop(a->runner), &a->acceptable);
+	ev_timer_stop(runner_loop(a->runner), &a->rest);
+	fd_close(a->fd);
+	a->fd = -1;
+}
+
+void
+acceptor_clear(struct acceptor *a)
+{
+	acceptor_stop(a);
+	for (size_t i = 0; i < a->host_count; i++)
+		free(a->hosts[i]);
+	free(a->hosts);
+	a->hosts = NULL;
+	a->host_count = 0;
+}

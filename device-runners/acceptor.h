@@ -1,0 +1,70 @@
+/*
+ * The listening side of a slave, in runner processes: takes the masters that
+ * `remote_hosts` names, up to `max_connections`, and closes the others. Accepts
+ * nothing while the device is congested, and rests where descriptors ran out.
+ */
+#ifndef DEVICE_RUNNERS_ACCEPTOR_H
+#define DEVICE_RUNNERS_ACCEPTOR_H
+
+#include "common/json.h"
+#include "common/schema.h"
+#include "device-runners/limit.h"
+#include "device-runners/peer_address.h"
+#include "device-runners/runner.h"
+
+enum {
+	ACCEPTOR_MAX_HOSTS = 4096,
+	ACCEPTOR_BURST = 16,	 /* connections in one turn of the loop */
+	ACCEPTOR_REST_MS = 1000, /* where accept() failed for lack of something */
+};
+
+struct acceptor_ops {
+	/* Connections that count towards max_connections. */
+	size_t (*count)(void *arg);
+	/* A master; takes fd. */
+	void (*admit)(
+	    void *arg, int fd, const struct peer_address *local, const struct peer_address *remote);
+};
+
+struct acceptor {
+	struct runner *runner;
+	const struct acceptor_ops *ops; /* borrowed */
+	void *arg;
+	char **hosts; /* owned; NULL: all are allowed */
+	size_t host_count;
+	size_t max;
+	int fd; /* -1: none */
+	ev_io acceptable;
+	ev_timer rest;
+	struct limit refused;
+};
+
+/* For the schema of the object that acceptor_configure() reads. */
+extern const struct schema acceptor_host_schema;
+#define ACCEPTOR_SCHEMA_FIELDS                                                                     \
+	{ "remote_hosts", true,                                                                    \
+		{ .kind = SCHEMA_ARRAY,                                                            \
+		    .nullable = true,                                                              \
+		    .items = &acceptor_host_schema,                                                \
+		    .max = ACCEPTOR_MAX_HOSTS } },                                                 \
+	{                                                                                          \
+		"max_connections", true,                                                           \
+		{                                                                                  \
+			.kind = SCHEMA_INT, .nullable = true, .min = 0, .max = INT32_MAX           \
+		}                                                                                  \
+	}
+
+void acceptor_init(struct acceptor *a, struct runner *r, const struct acceptor_ops *ops, void *arg);
+/* Reads what conf says (checked by its schema; both keys may be missing); prefix: of its keys in
+ * warnings. No more than `most` connections, whatever conf says. */
+void acceptor_configure(
+    struct acceptor *a, const struct json *conf, const char *prefix, size_t most);
+/* Takes a listening socket. */
+void acceptor_listen(struct acceptor *a, int fd);
+/* The device is not congested any more. */
+void acceptor_resume(struct acceptor *a);
+/* Closes the socket. */
+void acceptor_stop(struct acceptor *a);
+void acceptor_clear(struct acceptor *a);
+
+#endif
