@@ -210,6 +210,15 @@ class Tcp(Case):
         r.stop()
         self.assertEqual(r.events[-1].payload, [])
 
+    def test_more_than_can_be(self):
+        """Taken as far as it goes, and said."""
+        r = Runner(RUNNER, 'modbus_slave', tcp_conf(max_connections=5000, remote_hosts=['plc.example']),
+                   check_only=True)
+        self.addCleanup(r.stop)
+        r.wait(lambda: r.plan)
+        self.assertEqual([(severity, path) for severity, path, _ in r.config_errors], [
+            (0, 'transport.remote_hosts'), (0, 'transport.max_connections')])
+
     def test_remote_hosts(self):
         for hosts, want in ((['127.0.0.1'], b'\x03\2\0\0'), (['0:0:0:0:0:FFFF:7f00:1'], b'\x03\2\0\0'),
                             (['10.1.2.3'], b''), ([], b'')):
