@@ -267,7 +267,7 @@ on_opened(void *arg, int fd, int error, const char *why)
 	l->lost = false;
 	l->link.conf.char_ns = char_ns(fd, &l->tty);
 	reconnect_connected(&l->reconnect, monotime_now());
-	link_line_opened(&l->link, monotime_now());
+	link_line_opened(&l->link, RECONNECT_QUIET_MAX_MS, monotime_now());
 	ev_io_set(&l->readable, fd, EV_READ);
 	ev_io_set(&l->writable, fd, EV_WRITE);
 	ev_io_start(loop, &l->readable);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "device-runners/reconnect.h"
+
 void
 client_init(
     struct client *c, const struct client_conf *conf, const struct client_ops *ops, void *arg)
@@ -24,12 +26,21 @@ client_reset(struct client *c)
 		memset(c->late, 0, sizeof(c->late));
 }
 
+static struct monotime
+plus(struct monotime t, int64_t ns)
+{
+	return (struct monotime){ t.ns + ns };
+}
+
 void
 client_open(struct client *c, struct monotime now)
 {
+	int64_t most_ns = RECONNECT_QUIET_MAX_MS * INT64_C(1000000);
+
 	client_reset(c);
 	if (c->conf.framing != MODBUS_TCP)
-		c->earliest = (struct monotime){ now.ns + c->conf.timeout_ns };
+		c->earliest =
+		    plus(now, c->conf.timeout_ns < most_ns ? c->conf.timeout_ns : most_ns);
 }
 
 /* FNV-1a. */
@@ -41,12 +52,6 @@ client_identity(uint8_t unit, const uint8_t *pdu, size_t len)
 	for (size_t i = 0; i < len; i++)
 		h = (h ^ pdu[i]) * UINT64_C(0x100000001b3);
 	return h;
-}
-
-static struct monotime
-plus(struct monotime t, int64_t ns)
-{
-	return (struct monotime){ t.ns + ns };
 }
 
 static struct monotime

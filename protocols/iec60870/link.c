@@ -222,7 +222,7 @@ link_close(struct link *l, int station)
 }
 
 void
-link_line_opened(struct link *l, struct monotime now)
+link_line_opened(struct link *l, int64_t most_ms, struct monotime now)
 {
 	int64_t longest = 0;
 
@@ -231,7 +231,7 @@ link_line_opened(struct link *l, struct monotime now)
 			longest = l->stations[i].conf.response_ms;
 	l->again = l->doubt = false;
 	if (l->conf.mode != LINK_SLAVE)
-		primary_quiet(l, longest, now);
+		primary_quiet(l, longest < most_ms ? longest : most_ms, now);
 }
 
 void

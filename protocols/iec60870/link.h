@@ -193,9 +193,9 @@ int link_add(struct link *l, const struct link_station_conf *conf);
 void link_open(struct link *l, int station, struct monotime now);
 /* Not wanted any more: silent, queues are gone; no action tells of it. */
 void link_close(struct link *l, int station);
-/* The line is there: the stations are asked after the longest response_ms, as who had it before may
- * have left a request behind. */
-void link_line_opened(struct link *l, struct monotime now);
+/* The line is there: the stations are asked after the longest response_ms, but most_ms at most, as
+ * who had it before may have left a request behind. */
+void link_line_opened(struct link *l, int64_t most_ms, struct monotime now);
 /* The line is gone: every open station goes back to connecting, without actions. */
 void link_line_lost(struct link *l, struct monotime now);
 

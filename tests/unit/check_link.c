@@ -393,12 +393,16 @@ START_TEST(line_of_a_predecessor)
 	};
 
 	setup(LINK_MASTER, 1);
-	link_line_opened(&master, now);
+	link_line_opened(&master, 5000, now);
 	run(&master, rows);
 	link_clear(&master);
 	setup(LINK_BALANCED, 1);
-	link_line_opened(&master, now);
+	link_line_opened(&master, 5000, now);
 	run(&master, answers);
+	link_clear(&master);
+	setup(LINK_MASTER, 1);
+	link_line_opened(&master, 30, now);
+	ck_assert_int_eq(link_deadline(&master).ns - now.ns, 30 * (int64_t)MS);
 }
 END_TEST
 
@@ -602,7 +606,8 @@ sim_setup(enum link_mode mode, bool dead, struct app apps[2])
 	}
 }
 
-/* An hour of simulated traffic for each line, both ways: nothing is lost, doubled or out of order. */
+/* An hour of simulated traffic for each line, both ways: nothing is lost, doubled or out of order.
+ */
 START_TEST(bad_line_keeps_the_order)
 {
 	struct app apps[2];

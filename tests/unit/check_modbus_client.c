@@ -172,6 +172,9 @@ START_TEST(predecessor_may_be_answered)
 	ck_assert_uint_eq(client.late_dropped, 1);
 	pass_ms(TIMEOUT_MS);
 	ck_assert_int_le(client_free_at(&client).ns, now.ns);
+	client.conf.timeout_ns = 15000 * (int64_t)MS;
+	client_open(&client, now);
+	ck_assert_int_eq(client_free_at(&client).ns - now.ns, RECONNECT_QUIET_MAX_MS * (int64_t)MS);
 	start(MODBUS_TCP);
 	client_open(&client, now);
 	ck_assert_int_le(client_free_at(&client).ns, now.ns);
