@@ -28,7 +28,7 @@ class Arg(ctypes.Structure):
 
 
 def directives():
-    """The unit's [Service], name: list of values."""
+    """The unit's, name: list of values."""
     out = {}
     with open(UNIT, encoding='utf-8') as f:
         for line in f:
@@ -96,6 +96,17 @@ def systemd_takes_the_files(quick):
     finally:
         shutil.rmtree(folder)
     return 'unit, sysusers, tmpfiles'
+
+
+def systemd_never_gives_up(quick):
+    """A gateway whose Monitor Server is away ends at once, start after start."""
+    unit = directives()
+    interval = float(unit.get('StartLimitIntervalSec', ['10'])[0])  # systemd's defaults
+    burst = int(unit.get('StartLimitBurst', ['5'])[0])
+    pause = float(unit['RestartSec'][0])
+    if unit['Restart'] != ['on-failure'] or 0 < interval and pause * burst <= interval:
+        raise AssertionError(f'{burst} starts in {interval} s, one every {pause} s')
+    return f'a start every {pause:g} s'
 
 
 def calls_of(name, seen=None):
@@ -208,5 +219,5 @@ def it_works_under_the_same_restrictions(quick):
         return f'{len(allowed_calls())} calls allowed, read-only system, hidden processes, {filters} filters'
 
 
-CASES = [exposure_is_as_low_as_it_can_be, systemd_takes_the_files,
+CASES = [exposure_is_as_low_as_it_can_be, systemd_takes_the_files, systemd_never_gives_up,
          it_works_under_the_same_restrictions]
