@@ -1,7 +1,5 @@
 """Rows of modbus_master on a serial line whose bytes take their time."""
 
-import time
-
 import bench
 from bench import Scene, modbus, row
 
@@ -40,8 +38,7 @@ def line(baud):
         with bench.realtime(), Scene(
             side, ("serial_device", baud, BITS, REGISTERS), [rtu("m", baud, 3.5 * character)]
         ) as s:
-            time.sleep(0.5)
-            s.device.ask()
+            bench.wait(lambda: s.device.ask()["requests"] > 0, "the first request", 10)
             samples = []
             for _ in range(bench.WINDOWS):
                 w = s.window(max(bench.WINDOW_S, 1))
