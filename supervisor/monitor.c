@@ -1,6 +1,10 @@
 #include "supervisor/monitor.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/log.h"
 
@@ -74,6 +78,37 @@ on_closed(void *arg, const char *why)
 	lose(arg, why);
 }
 
+/* Comes before everything else in a turn of the loop: after a time in which nothing ran, before a
+ * device is spoken to. */
+static void
+on_beat(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct monitor *m = w->data;
+	struct monotime now = monotime_now();
+	int64_t ms = monotime_diff_ms(now, m->beaten);
+	char why[100];
+
+	(void)loop, (void)revents;
+	m->beaten = now;
+	if (ms < MONITOR_FROZEN_MS || !m->observer.active)
+		return;
+	conn_close(&m->conn);
+	snprintf(why, sizeof(why), "this gateway was frozen for %d s, another may be blessed",
+	    (int)(ms / 1000));
+	lose(m, why);
+}
+
+/* Probes that its machine answers, however busy it is itself. */
+static void
+set_keepalive(int fd)
+{
+	static const int values[][2] = { { TCP_KEEPIDLE, MONITOR_KEEPALIVE_S },
+		{ TCP_KEEPINTVL, MONITOR_PROBE_S }, { TCP_USER_TIMEOUT, MONITOR_CUT_MS } };
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		setsockopt(fd, IPPROTO_TCP, values[i][0], &values[i][1], sizeof(int));
+}
+
 static void
 on_connected(void *arg, int fd, int error, const char *why)
 {
@@ -85,6 +120,7 @@ on_connected(void *arg, int fd, int error, const char *why)
 		lose(m, why);
 		return;
 	}
+	set_keepalive(fd);
 	conn_open(&m->conn, fd);
 	observer_set_ready(&m->observer, true);
 	send_client(m);
@@ -99,6 +135,11 @@ monitor_open(struct monitor *m, struct ev_loop *loop, struct broker *broker,
 	*m = (struct monitor){ .loop = loop, .config = config, .handler = handler, .arg = arg };
 	observer_init(&m->observer, config->event_server_group, config->server_token);
 	conn_init(&m->conn, loop, &conn_handler, m);
+	ev_timer_init(&m->beat, on_beat, MONITOR_BEAT_MS / 1e3, MONITOR_BEAT_MS / 1e3);
+	ev_set_priority(&m->beat, EV_MAXPRI);
+	m->beat.data = m;
+	m->beaten = monotime_now();
+	ev_timer_start(loop, &m->beat);
 	m->connecting = broker_open(broker, IPC_RESOURCE_CONNECT, config->server_host,
 	    config->server_port, on_connected, m);
 	return m->connecting ? 0 : -1;
@@ -117,6 +158,7 @@ monitor_close(struct monitor *m)
 {
 	broker_cancel(m->connecting);
 	m->connecting = NULL;
+	ev_timer_stop(m->loop, &m->beat);
 	conn_close(&m->conn);
 }
 

@@ -10,6 +10,17 @@
 #include "supervisor/config.h"
 #include "supervisor/conn.h"
 
+enum {
+	/* A Monitor Server that hears nothing of a component for 40 s, and asked it after 20 s, may
+	 * bless another. Who is cut off learns of it, and whose process was frozen takes it for
+	 * granted, before that. */
+	MONITOR_CUT_MS = 17000, /* without a sign of life of its machine */
+	MONITOR_FROZEN_MS = 19000,
+	MONITOR_BEAT_MS = 1000,
+	MONITOR_KEEPALIVE_S = 5, /* idle time before the first probe; the others every 4 s */
+	MONITOR_PROBE_S = 4,
+};
+
 struct monitor_handler {
 	/* observer.active or observer.event_server changed. */
 	void (*on_change)(void *arg);
@@ -25,6 +36,8 @@ struct monitor {
 	struct broker_request *connecting;
 	struct conn conn;
 	struct observer observer;
+	ev_timer beat;
+	struct monotime beaten;
 	bool lost;
 };
 

@@ -6,6 +6,7 @@ import time
 import unittest
 
 import eventer
+import hat_site
 from gatewayd import Gateway, probe, wait_until
 
 PREFIX = "gateway/probe"
@@ -76,7 +77,7 @@ class TestBlessing(Base):
         self.assertEqual((client.name, client.token, client.server_id, client.persisted),
                          ("gateway/gw", None, 1, False))
         self.assertEqual(g.stop(), 0)
-        self.assertEqual(self.running(self.events), [False, True, False])
+        self.wait_running(self.events, False, True, False)
 
     def test_not_before_the_answer_is_echoed(self):
         self.monitor.set_event_servers(self.component(self.events))
@@ -231,6 +232,40 @@ class TestFrozen(Base):
         g.wait_state("p1", "running")
         g.wait_log("p1: the supervisor is silent")
 
+    def modbus(self, name):
+        """A gateway and its simulated device, polled."""
+        prefix = f"gateway/modbus_master/{name}/system"
+        for what in ("enable", "remote_device/1/enable"):
+            self.events.preset(f"{prefix}/{what}", eventer.Json(True))
+        device = hat_site.Device({"127.0.0.1": name})
+        self.addCleanup(device.close)
+        g = Gateway({**self.conf(),
+                     "devices": [{**hat_site.device_conf("127.0.0.1", device.port), "name": name}]})
+        self.addCleanup(g.close)
+        self.monitor.wait(lambda: len(self.monitor.clients) == int(name))
+        self.monitor.bless(int(name))
+        device.wait_poll(name, 0)
+        g.wait_state(name, "running")
+        return g, g.status(name)["pid"], device
+
+    def test_nothing_is_asked_when_all_come_back(self):
+        # Long enough for another to be blessed. Who goes on first is the machine's to say; a pause
+        # between the two is what a loaded one makes of it.
+        orders = ([0, 1], [1, 0], [0, None, 1], [1, None, 0], [0])
+        self.monitor.set_event_servers(self.component(self.events))
+        made = [self.modbus(str(i + 1)) for i in range(len(orders))]
+        for (g, pid, _), order in zip(made, orders):
+            for i in sorted(order, key=str):
+                if i is not None:
+                    os.kill((g.pid, pid)[i], signal.SIGSTOP)
+        time.sleep(21)
+        for (g, pid, device), order in zip(made, orders):
+            since = time.monotonic()
+            for i in order:
+                time.sleep(0.02) if i is None else os.kill((g.pid, pid)[i], signal.SIGCONT)
+            self.wait_exit(g, "this gateway was frozen for 2")
+            self.assertEqual(device.polls(device.names["127.0.0.1"], since), [], order)
+
 
 class TestEnd(Base):
 
@@ -245,13 +280,13 @@ class TestEnd(Base):
         g = self.active()
         self.monitor.close()
         self.wait_exit(g, "Monitor Server: ")
-        self.assertEqual(self.running(self.events), [False, True, False])
+        self.wait_running(self.events, False, True, False)
 
     def test_close(self):
         g = self.active()
         self.monitor.send_close()
         self.wait_exit(g, "it asked us to close")
-        self.assertEqual(self.running(self.events), [False, True, False])
+        self.wait_running(self.events, False, True, False)
 
     def test_garbage(self):
         g = self.active()
