@@ -336,9 +336,10 @@ server_target(const struct gateway *g, const struct config *config)
 		return (struct eventlink_target){ .host = config->server_host,
 			.port = config->server_port,
 			.token = config->server_token };
+	const char *named = g->server.has_token ? g->server.token : NULL;
 	return (struct eventlink_target){ .host = g->server.host,
 		.port = g->server.port,
-		.token = config->server_token,
+		.token = config->server_token ? config->server_token : named,
 		.has_server_id = true,
 		.server_id = g->server.server_id };
 }

@@ -117,6 +117,13 @@ class TestBlessing(Base):
         self.wait_running(self.events, False, True)
         self.assertEqual(self.events.clients[0].token, "right")
 
+    def test_the_servers_own_token(self):
+        self.monitor.set_event_servers(self.component(self.events, token="its own"))
+        self.start()
+        self.monitor.bless(1)
+        self.wait_running(self.events, False, True)
+        self.assertEqual(self.events.clients[0].token, "its own")
+
     def test_the_blessing_is_lost(self):
         self.monitor.set_event_servers(self.component(self.events))
         g = self.start(devices=("p1", "p2"))
