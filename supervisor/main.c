@@ -544,6 +544,14 @@ on_control_forget(void *arg, struct control_client *client)
 	reload_forget_client(g->reload, client);
 }
 
+static const struct monitor *
+find_monitor(void *arg)
+{
+	const struct gateway *g = arg;
+
+	return g->config->server == CONFIG_SERVER_MONITOR && g->monitor.loop ? &g->monitor : NULL;
+}
+
 /* Before anything else is started: a second gateway in the same folder ends here. */
 static int
 open_control(struct gateway *g)
@@ -551,7 +559,8 @@ open_control(struct gateway *g)
 	const struct control_hooks hooks = { .arg = g,
 		.config_path = g->config_path,
 		.reload = on_control_reload,
-		.forget_reload = on_control_forget };
+		.forget_reload = on_control_forget,
+		.monitor = find_monitor };
 	char path[PATH_SIZE + 16], err[256];
 
 	snprintf(path, sizeof(path), "%s/control", g->runtime);

@@ -216,6 +216,86 @@ class TestBlessing(Base):
         self.wait_running(self.events, False, True, False, name="p2")
 
 
+class TestScreen(Base):
+    """What an operator reads of where the blessing stands, and why nothing runs."""
+
+    def wait_screen(self, g, blessing, why):
+        def shown():
+            info = g.ctl("info")[0]
+            return info["blessing"] == blessing and why in (info["why_idle"] or "-")
+
+        g.wait(shown, f"{blessing}: {why}")
+        self.assertIn(f"127.0.0.1:{self.monitor.port}", g.ctl.text("info"))
+
+    def refusal(self, g, *command):
+        r = g.ctl.run(*command)
+        self.assertEqual(r.returncode, 1)
+        return r.stderr
+
+    def test_each_state(self):
+        g = self.start(conf=self.conf(token="right"))
+        standing_by = "has not blessed this gateway of group 'gateway'"
+        g.wait_log("as gw of group 'gateway'; waits to be blessed")
+        self.wait_screen(g, "standing by", standing_by)
+        for command in (["enable", "p1"], ["events"]):
+            self.assertIn(standing_by, self.refusal(g, *command))
+        self.monitor.bless(1)
+        self.wait_screen(g, "active", "group 'event': none is active")
+        g.wait_log("this gateway is active: Event Servers of group 'event': none is active")
+        good = self.component(self.events, token="right")
+        self.monitor.set_event_servers(good._replace(data={"server_id": 1}))
+        self.wait_screen(g, "active", "does not say where it is")
+        self.monitor.set_event_servers(self.component(self.events, token="wrong"))
+        self.wait_screen(g, "active", "has another token")
+        self.monitor.set_event_servers(good)
+        g.wait_log(f"this gateway is active: Event Server 1 is at 127.0.0.1:{self.events.port}")
+        g.wait_state("p1", "running")
+        self.wait_screen(g, "active", "-")
+        os.kill(g.status("p1")["pid"], signal.SIGSTOP)
+        self.monitor.bless(None)
+        self.wait_screen(g, "releasing", "devices stop")
+        g.wait_log("not active: devices stop, then another of group 'gateway' may be blessed")
+        g.wait_state("p1", "disabled")
+        self.wait_screen(g, "standing by", standing_by)
+
+    def test_a_monitor_that_says_nothing(self):
+        self.monitor.update = lambda: None
+        self.wait_screen(self.start(), "standing by", "has not told its state yet")
+
+    def test_answering(self):
+        update, self.monitor.update = self.monitor.update, lambda: None
+        g = self.start()
+        self.monitor.client.info = self.info()._replace(req=3)
+        update()
+        self.monitor.wait(lambda: self.info().res == 3)
+        self.wait_screen(g, "answering", "has not blessed")
+
+    def test_an_event_server_that_is_not_operational(self):
+        self.events.status = "standby"
+        self.monitor.set_event_servers(self.component(self.events))
+        conf = self.conf()
+        conf["event_server"]["require_operational"] = True
+        g = self.start(conf=conf)
+        self.monitor.bless(1)
+        self.wait_screen(g, "active", "the Event Server is standby, require_operational is set")
+        self.events.set_status("operational")
+        self.wait_running(self.events, False, True)
+        self.wait_screen(g, "active", "-")
+        self.events.set_status("starting")
+        self.wait_running(self.events, False, True, False)
+        self.wait_screen(g, "active", "the Event Server is starting")
+
+    def test_what_was_wrong_before_is_not_said_of_what_is_off(self):
+        self.monitor.set_event_servers(self.component(self.events))
+        self.events.init_error = "not today"
+        g = self.start()
+        self.monitor.bless(1)
+        g.wait(lambda: g.ctl("info")[0]["link_error"], "a refusal")
+        self.monitor.bless(None)
+        g.wait(lambda: g.ctl("info")[0]["link"] == "off", "no link")
+        self.assertIsNone(g.ctl("info")[0]["link_error"])
+
+
 class TestFrozen(Base):
 
     def test_devices_do_not_outlive_a_frozen_gateway(self):
