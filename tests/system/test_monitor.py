@@ -183,6 +183,59 @@ class TestBlessing(Base):
         self.monitor.set_event_servers(self.component(other))
         self.wait_running(other, False, True)
 
+    def test_the_event_server_moves_while_we_try_again(self):
+        other = self.event_server(2)
+        gone = self.component(self.events)
+        self.events.close()
+        self.monitor.set_event_servers(gone)
+        g = self.start()
+        self.monitor.bless(1)
+        # The next try is 3 s away by then.
+        g.wait(lambda: sum("next try in" in line for line in g.log()) >= 6, "tries")
+        moved = time.monotonic()
+        self.monitor.set_event_servers(self.component(other))
+        self.wait_running(other, False, True)
+        self.assertLess(time.monotonic() - moved, 1)
+        self.assertEqual(other.clients[0].server_id, 2)
+
+    def test_the_event_server_is_active_no_more(self):
+        active = self.component(self.events)
+        self.monitor.set_event_servers(active)
+        g = self.start()
+        self.monitor.bless(1)
+        self.wait_running(self.events, False, True)
+        self.monitor.set_event_servers(active._replace(res=None))
+        self.wait_running(self.events, False, True, False)
+        self.events.wait(lambda: not self.events.clients)
+        self.assertEqual(g.ctl("info")[0]["link"], "off")
+        self.assertEqual(self.info().res, 1)  # the blessing is ours all the same
+        self.monitor.set_event_servers(active)
+        self.wait_running(self.events, False, True, False, False, True)
+
+    def test_the_token_is_kept_until_a_device_that_hangs_is_dead(self):
+        self.monitor.set_event_servers(self.component(self.events))
+        g = self.start()
+        self.monitor.bless(1)
+        self.wait_running(self.events, False, True)
+        pid = g.status("p1")["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        self.monitor.bless(None)
+        g.wait_state("p1", "stopping")
+        self.monitor.bless(2)
+        said = self.monitor.client.said
+        while os.path.exists(f"/proc/{pid}"):
+            kept = len(said)
+            time.sleep(0.01)
+        self.assertEqual(kept, 2)
+        self.wait_running(self.events, False, True, False, False, True)
+        self.assertEqual([i.res for _, i in said], [None, 1, None, 2])
+
+    def test_names_of_hosts(self):
+        self.monitor.set_event_servers(self.component(self.events, host="localhost"))
+        self.start(conf=self.conf(host="localhost"))
+        self.monitor.bless(1)
+        self.wait_running(self.events, False, True)
+
     def test_everything_changes_all_the_time(self):
         other = self.event_server(2)
         g = self.start()
@@ -379,6 +432,30 @@ class TestEnd(Base):
         g = self.active()
         self.monitor.send_garbage()
         self.wait_exit(g, "malformed state")
+
+    def test_what_no_monitor_server_says(self):
+        us = eventer.put_component(eventer.Component(1, 0, "gw", "gateway", req=1, res=1, ready=True))
+        head = eventer.put_int(1) + eventer.put_int(0)
+        for kind, data in (
+                ("MsgServer", b""),
+                ("MsgServer", head + eventer.put_int(1 << 40)),
+                ("MsgServer", head + eventer.put_int(-1)),
+                ("MsgServer", eventer.put_int(1 << 80) + head),
+                ("MsgServer", head + eventer.put_int(1) + us + b"x"),
+                ("MsgServer", head + eventer.put_int(1) + us.replace(b"gateway", b"\xff\xfeteway")),
+                ("MsgClient", b""), ("MsgOther", b"")):
+            with self.subTest(kind=kind, data=data[:40]):
+                g = self.active()
+                self.monitor.client.chatter.send(f"HatObserver.{kind}", data)
+                self.wait_exit(g, "the gateway ends")
+                self.monitor.wait(lambda: not self.monitor.clients)
+                self.events.registered.clear()
+
+    def test_a_name_that_is_not_found(self):
+        g = Gateway({**self.conf(host="no-such.invalid"), "devices": []}, start=False)
+        self.addCleanup(g.close)
+        g.start(wait=False)
+        self.wait_exit(g, "look up no-such.invalid")
 
     def test_unreachable(self):
         conf = self.conf()
