@@ -1,5 +1,6 @@
 """gatewayd as a component of a Monitor Server that blesses as the test says."""
 
+import configparser
 import os
 import signal
 import time
@@ -7,7 +8,7 @@ import unittest
 
 import eventer
 import hat_site
-from gatewayd import Gateway, probe, wait_until
+from gatewayd import ROOT, Gateway, probe, wait_until
 
 PREFIX = "gateway/probe"
 
@@ -464,6 +465,18 @@ class TestEnd(Base):
         self.addCleanup(g.close)
         g.start(wait=False)
         self.wait_exit(g, "Monitor Server: ")
+
+
+class TestUnit(unittest.TestCase):
+
+    def test_the_service_is_started_again_for_ever(self):
+        unit = configparser.ConfigParser(strict=False, interpolation=None)
+        unit.optionxform = str
+        unit.read(os.path.join(ROOT, "etc", "systemd", "gatewayd.service"))
+        self.assertEqual(unit["Service"]["Restart"], "on-failure")
+        # A Monitor Server that refuses costs an end each second: more than systemd puts up with
+        # by default.
+        self.assertEqual(unit["Unit"]["StartLimitIntervalSec"], "0")
 
 
 class TestSeed(Base):
