@@ -118,6 +118,10 @@ class Base(unittest.TestCase):
         changes = sum(a != b for a, b in zip(names, names[1:]))
         self.assertLessEqual(changes, switch_overs, "two at one device")
 
+    def runners(self, name):
+        rows = json.loads(self.gateways[name].ctl.text("--json", "status"))
+        return [hat_site.Process(row["pid"]) for row in rows if row["pid"]]
+
     def ended(self, service, count=1, seconds=30):
         return wait_until(lambda: len(service.exits) >= count and service.exits, "its end", seconds)
 
@@ -152,6 +156,20 @@ class TestOneMonitor(Base):
         time.sleep(2)
         self.assertEqual(self.device.polls("gw1", time.monotonic() - 1.5), [],
                          "it went on when it came back")
+        self.check_events()
+
+    def test_gateway_frozen_with_its_runner(self):
+        gateway = self.gateways["gw1"]
+        frozen = [gateway.process, *self.runners("gw1")]
+        t = time.monotonic()
+        for p in frozen:
+            p.send_signal(signal.SIGSTOP)
+        first = self.wait_standby("gw2", "gw1", t, MONITOR_WINDOW_S + 10)
+        report("gateway and runner frozen", first - t)
+        for p in reversed(frozen):
+            p.send_signal(signal.SIGCONT)
+        self.assertEqual(self.ended(gateway)[0], 1)
+        time.sleep(2)
         self.check_events()
 
     def test_event_server_killed(self):

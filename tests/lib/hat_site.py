@@ -90,6 +90,16 @@ class Service:
             return f.read()
 
 
+class Process:
+    """One that somebody else started."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def send_signal(self, sig):
+        os.kill(self.pid, sig)
+
+
 class Device:
     """modbus-sim behind a door that notes each request: (time, name of the address it came to)."""
 
