@@ -450,6 +450,7 @@ class TestEnd(Base):
                 self.monitor.client.chatter.send(f"HatObserver.{kind}", data)
                 self.wait_exit(g, "the gateway ends")
                 self.monitor.wait(lambda: not self.monitor.clients)
+                self.events.wait(lambda: not self.events.clients)
                 self.events.registered.clear()
 
     def test_a_name_that_is_not_found(self):
