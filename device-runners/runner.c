@@ -433,7 +433,8 @@ deliver_event(void *arg, const struct runner_event *e)
 }
 
 /* A supervisor that is frozen does not know whether this gateway still is the one that works, and
- * another may have taken its place at the device. */
+ * another may have taken its place at the device. Where all were frozen this comes before whatever
+ * else is due, and so does what the supervisor said. */
 static void
 on_silence(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -441,8 +442,10 @@ on_silence(struct ev_loop *loop, ev_timer *w, int revents)
 	char byte;
 
 	(void)revents;
-	/* It was us who slept: what it said is still to be read. */
+	/* It was us who slept: what it said is still to be read. A wait that was stopped and
+	 * continued ends without a look at descriptors. */
 	if (recv(r->channel.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
+		channel_read_now(&r->channel);
 		ev_timer_again(loop, w);
 		return;
 	}
@@ -558,10 +561,12 @@ runner_main(int argc, char **argv, const struct runner_device *const types[])
 	}
 	runner_events_init(r);
 	channel_open(&r->channel, r->loop, RUNNER_FD, IPC_SUPERVISOR, &handler, r);
+	channel_come_first(&r->channel);
 	ev_prepare_init(&r->before_wait, on_before_wait);
 	r->before_wait.data = r;
 	ev_prepare_start(r->loop, &r->before_wait);
 	ev_timer_init(&r->silence, on_silence, 0., RUNNER_SILENCE_MS / 1e3);
+	ev_set_priority(&r->silence, EV_MAXPRI);
 	r->silence.data = r;
 	ev_run(r->loop, 0);
 	leave(r, EXIT_FAILURE);

@@ -243,6 +243,20 @@ channel_open(struct channel *c, struct ev_loop *loop, int fd, enum ipc_sender pe
 }
 
 void
+channel_come_first(struct channel *c)
+{
+	ev_io_stop(c->loop, &c->readable);
+	ev_set_priority(&c->readable, EV_MAXPRI);
+	ev_io_start(c->loop, &c->readable);
+}
+
+void
+channel_read_now(struct channel *c)
+{
+	ev_feed_event(c->loop, &c->readable, EV_READ);
+}
+
+void
 channel_close(struct channel *c)
 {
 	if (c->fd >= 0) {

@@ -63,6 +63,10 @@ struct channel {
 /* Takes fd (non-blocking). peer: who is at the other end. */
 void channel_open(struct channel *c, struct ev_loop *loop, int fd, enum ipc_sender peer,
     const struct channel_handler *handler, void *arg);
+/* What the peer said is looked at before everything else that is due in a turn of the loop. */
+void channel_come_first(struct channel *c);
+/* What waits is read in this turn of the loop, even if the kernel was not asked about it. */
+void channel_read_now(struct channel *c);
 /* Closes and frees; callbacks do not come any more. May be called twice. */
 void channel_close(struct channel *c);
 

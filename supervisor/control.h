@@ -12,6 +12,7 @@
 #include "common/json.h"
 #include "ipc/control.h"
 #include "supervisor/engine.h"
+#include "supervisor/monitor.h"
 
 enum {
 	CONTROL_MAX_CLIENTS = 64,
@@ -40,6 +41,8 @@ struct control_hooks {
 	int (*reload)(void *arg, bool diff, struct control_client *to, char *err, size_t err_size);
 	/* The client is gone: nobody waits for its reload. */
 	void (*forget_reload)(void *arg, struct control_client *client);
+	/* The Monitor Server's client, or NULL where the configuration has none. */
+	const struct monitor *(*monitor)(void *arg);
 };
 
 /* Opens the socket at `path` (mode 0660; group: its group, or NULL) and takes engine's watch. An

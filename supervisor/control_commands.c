@@ -105,6 +105,23 @@ prefix_segments(const struct child *child, struct sbs_str *segments)
 	return child->prefix.count;
 }
 
+/* Why there is no link to the Event Server, for people. */
+static void
+refuse_unconnected(struct control_client *c)
+{
+	const struct control_hooks *hooks = &c->control->hooks;
+	const struct eventlink *l = &c->control->engine->link;
+	const struct monitor *monitor = hooks->monitor(hooks->arg);
+	char why[MONITOR_MAX_TEXT] = "";
+
+	if (monitor)
+		monitor_explain(monitor, why, sizeof(why));
+	if (!why[0])
+		snprintf(why, sizeof(why), "%s",
+		    l->last_error[0] ? l->last_error : eventlink_state_name(l->state));
+	control_finish(c, CONTROL_REFUSED, "the Event Server is not connected: %s", why);
+}
+
 /* Registers one event, now; finishes with the reason where it cannot be. */
 static int
 register_event(struct control_client *c, const struct sbs_str *segments, size_t count,
@@ -116,9 +133,7 @@ register_event(struct control_client *c, const struct sbs_str *segments, size_t 
 	if (engine_register(e, segments, count, &now, payload) == 0)
 		return 0;
 	if (errno == ENOTCONN)
-		control_finish(c, CONTROL_REFUSED, "the Event Server is not connected: %s",
-		    e->link.last_error[0] ? e->link.last_error
-					  : eventlink_state_name(e->link.state));
+		refuse_unconnected(c);
 	else
 		control_finish(
 		    c, CONTROL_REFUSED, "the event is not to be sent: %s", strerror(errno));
@@ -272,8 +287,7 @@ query(struct control_client *c, const struct eventer_types *types)
 	if (engine_query(e, types, on_answer, c) == 0)
 		return;
 	if (errno == ENOTCONN)
-		control_finish(c, CONTROL_REFUSED, "the Event Server is not connected: %s",
-		    e->link.last_error);
+		refuse_unconnected(c);
 	else
 		control_finish(c, CONTROL_REFUSED, "too many queries are under way");
 }

@@ -304,11 +304,38 @@ put_server(struct json_writer *w, const struct engine *e)
 	json_put_int(w, "unrouted", (int64_t)e->unrouted);
 }
 
+/* What keeps all devices from running, of whatever the Event Server's link does not tell. */
+static void
+put_why_idle(struct json_writer *w, const struct engine *e, const struct monitor *m)
+{
+	char text[MONITOR_MAX_TEXT] = "";
+
+	if (m)
+		monitor_explain(m, text, sizeof(text));
+	if (!text[0] && e->link.state == LINK_UP && !e->active)
+		snprintf(text, sizeof(text), "the Event Server is %s, require_operational is set",
+		    eventer_status_name(e->link.status));
+	put_text(w, "why_idle", text);
+}
+
+static void
+put_monitor(struct json_writer *w, const struct monitor *m)
+{
+	char server[MONITOR_MAX_TEXT] = "";
+
+	if (m)
+		snprintf(server, sizeof(server), "%s:%u", m->config->server_host,
+		    m->config->server_port);
+	put_text(w, "monitor_server", server);
+	json_put_str(w, "blessing", m ? monitor_state_name(m) : NULL);
+}
+
 void
 control_on_info(struct control_client *c, const struct json *request)
 {
 	const struct control *control = c->control;
 	const struct engine *e = control->engine;
+	const struct monitor *monitor = control->hooks.monitor(control->hooks.arg);
 	struct json_writer *w = control_begin_row(c);
 	int64_t running = 0, enabled = 0;
 
@@ -324,6 +351,8 @@ control_on_info(struct control_client *c, const struct json *request)
 	json_put_str(w, "config", control->hooks.config_path);
 	json_put_str(w, "log_level", log_level_name(log_sink_device_level(NULL)));
 	json_put_bool(w, "engine", e->active);
+	put_monitor(w, monitor);
+	put_why_idle(w, e, monitor);
 	put_server(w, e);
 	json_put_int(w, "devices", (int64_t)e->device_count);
 	json_put_int(w, "enabled", enabled);

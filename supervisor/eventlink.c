@@ -260,6 +260,7 @@ eventlink_on(struct eventlink *l, const struct eventlink_target *target)
 {
 	l->target = *target;
 	l->backoff_ms = LINK_BACKOFF_FIRST_MS;
+	l->last_error[0] = '\0';
 	connect_now(l);
 }
 
@@ -280,6 +281,7 @@ eventlink_off(struct eventlink *l)
 	l->queries = NULL;
 	l->query_count = 0;
 	l->was_full = false;
+	l->last_error[0] = '\0';
 	set_state(l, LINK_OFF);
 }
 

@@ -198,8 +198,10 @@ stop(struct gateway *g, int exit_code)
 
 /* Not while everything ends, or begins anew. */
 static bool
-may_reload(const struct gateway *g)
+may_reload(void *arg)
 {
+	const struct gateway *g = arg;
+
 	return !g->stopping && !g->next;
 }
 
@@ -224,9 +226,12 @@ on_hangup(struct ev_loop *loop, ev_signal *w, int revents)
 	struct gateway *g = w->data;
 
 	(void)loop, (void)revents;
+	if (g->stopping) {
+		log_notice("signal %d: no reload, the gateway ends", w->signum);
+		return;
+	}
 	log_notice("signal %d: reload of %s", w->signum, g->config_path);
-	if (may_reload(g))
-		reload_start(g->reload, false, NULL, NULL, 0);
+	reload_start(g->reload, false, NULL, NULL, 0);
 }
 
 static void
@@ -331,9 +336,10 @@ server_target(const struct gateway *g, const struct config *config)
 		return (struct eventlink_target){ .host = config->server_host,
 			.port = config->server_port,
 			.token = config->server_token };
+	const char *named = g->server.has_token ? g->server.token : NULL;
 	return (struct eventlink_target){ .host = g->server.host,
 		.port = g->server.port,
-		.token = config->server_token,
+		.token = config->server_token ? config->server_token : named,
 		.has_server_id = true,
 		.server_id = g->server.server_id };
 }
@@ -481,6 +487,7 @@ on_left_anew(void *arg)
 		ev_break(g->loop, EVBREAK_ALL);
 	}
 	control_devices_changed(g->control);
+	reload_resume(g->reload);
 }
 
 static const struct config *
@@ -537,6 +544,14 @@ on_control_forget(void *arg, struct control_client *client)
 	reload_forget_client(g->reload, client);
 }
 
+static const struct monitor *
+find_monitor(void *arg)
+{
+	const struct gateway *g = arg;
+
+	return g->config->server == CONFIG_SERVER_MONITOR && g->monitor.loop ? &g->monitor : NULL;
+}
+
 /* Before anything else is started: a second gateway in the same folder ends here. */
 static int
 open_control(struct gateway *g)
@@ -544,7 +559,8 @@ open_control(struct gateway *g)
 	const struct control_hooks hooks = { .arg = g,
 		.config_path = g->config_path,
 		.reload = on_control_reload,
-		.forget_reload = on_control_forget };
+		.forget_reload = on_control_forget,
+		.monitor = find_monitor };
 	char path[PATH_SIZE + 16], err[256];
 
 	snprintf(path, sizeof(path), "%s/control", g->runtime);
@@ -558,7 +574,8 @@ open_control(struct gateway *g)
 static int
 run(struct gateway *g)
 {
-	static const struct reload_handler reload_handler = { current_config, apply_config };
+	static const struct reload_handler reload_handler = { current_config, apply_config,
+		may_reload };
 	const struct kernel_features kernel = kernel_features_read();
 
 	open_log(g);

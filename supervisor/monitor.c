@@ -1,6 +1,11 @@
 #include "supervisor/monitor.h"
 
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/log.h"
 
@@ -28,6 +33,72 @@ lose(struct monitor *m, const char *why)
 	m->handler->on_lost(m->arg, why);
 }
 
+const char *
+monitor_state_name(const struct monitor *m)
+{
+	const struct observer *o = &m->observer;
+
+	if (m->lost)
+		return "lost";
+	if (!conn_is_open(&m->conn))
+		return "connecting";
+	if (o->active)
+		return "active";
+	if (o->releasing)
+		return "releasing";
+	return o->res_token.set ? "answering" : "standing by";
+}
+
+void
+monitor_explain(const struct monitor *m, char *text, size_t size)
+{
+	static const char *const lacks[] = {
+		[OBSERVER_LACKS_SERVER] = "none is active",
+		[OBSERVER_LACKS_ADDRESS] = "the active one does not say where it is",
+		[OBSERVER_LACKS_TOKEN] = "the active one has another token",
+	};
+	const struct observer *o = &m->observer;
+
+	if (m->lost)
+		snprintf(text, size, "the gateway ends, as it lost the Monitor Server");
+	else if (!conn_is_open(&m->conn))
+		snprintf(text, size, "the Monitor Server at %s:%u has not answered yet",
+		    m->config->server_host, m->config->server_port);
+	else if (o->active && o->event_server.found)
+		*text = '\0';
+	else if (o->active)
+		snprintf(
+		    text, size, "Event Servers of group '%s': %s", o->event_group, lacks[o->lack]);
+	else if (o->releasing)
+		snprintf(text, size, "devices stop, then another of group '%s' may be blessed",
+		    m->config->gateway_group);
+	else if (!o->known)
+		snprintf(text, size, "the Monitor Server has not told its state yet");
+	else
+		snprintf(text, size,
+		    "the Monitor Server has not blessed this gateway of group '%s'",
+		    m->config->gateway_group);
+}
+
+/* Each change of what the Monitor Server lets us do, once, and what follows from it. */
+static void
+log_change(const struct monitor *m, const struct observer *before)
+{
+	const struct observer *o = &m->observer;
+	char why[MONITOR_MAX_TEXT];
+
+	if (before->active == o->active &&
+	    (!o->active || (before->lack == o->lack &&
+			       observer_event_server_eq(&before->event_server, &o->event_server))))
+		return;
+	monitor_explain(m, why, sizeof(why));
+	if (o->active && o->event_server.found)
+		snprintf(why, sizeof(why), "Event Server %" PRId64 " is at %s:%u",
+		    o->event_server.server_id, o->event_server.host, o->event_server.port);
+	log_write(LOG_LEVEL_NOTICE, NULL, "blessing", "Monitor Server: this gateway is %s: %s",
+	    o->active ? "active" : "not active", why);
+}
+
 static void
 on_server(struct monitor *m, const struct chatter_msg *msg)
 {
@@ -41,9 +112,7 @@ on_server(struct monitor *m, const struct chatter_msg *msg)
 	}
 	if (answer)
 		send_client(m);
-	if (before.active != m->observer.active)
-		log_write(LOG_LEVEL_NOTICE, NULL, "blessing", "Monitor Server: this gateway is %s",
-		    m->observer.active ? "active" : "not active");
+	log_change(m, &before);
 	if (before.active != m->observer.active ||
 	    !observer_event_server_eq(&before.event_server, &m->observer.event_server))
 		m->handler->on_change(m->arg);
@@ -74,6 +143,37 @@ on_closed(void *arg, const char *why)
 	lose(arg, why);
 }
 
+/* Comes before everything else in a turn of the loop: after a time in which nothing ran, before a
+ * device is spoken to. */
+static void
+on_beat(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct monitor *m = w->data;
+	struct monotime now = monotime_now();
+	int64_t ms = monotime_diff_ms(now, m->beaten);
+	char why[100];
+
+	(void)loop, (void)revents;
+	m->beaten = now;
+	if (ms < MONITOR_FROZEN_MS || !m->observer.active)
+		return;
+	conn_close(&m->conn);
+	snprintf(why, sizeof(why), "this gateway was frozen for %d s, another may be blessed",
+	    (int)(ms / 1000));
+	lose(m, why);
+}
+
+/* Probes that its machine answers, however busy it is itself. */
+static void
+set_keepalive(int fd)
+{
+	static const int values[][2] = { { TCP_KEEPIDLE, MONITOR_KEEPALIVE_S },
+		{ TCP_KEEPINTVL, MONITOR_PROBE_S }, { TCP_USER_TIMEOUT, MONITOR_CUT_MS } };
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		setsockopt(fd, IPPROTO_TCP, values[i][0], &values[i][1], sizeof(int));
+}
+
 static void
 on_connected(void *arg, int fd, int error, const char *why)
 {
@@ -85,6 +185,11 @@ on_connected(void *arg, int fd, int error, const char *why)
 		lose(m, why);
 		return;
 	}
+	log_write(LOG_LEVEL_NOTICE, NULL, "monitor",
+	    "Monitor Server: connected to %s:%u, as %s of group '%s'; waits to be blessed",
+	    m->config->server_host, m->config->server_port, m->config->component_name,
+	    m->config->gateway_group);
+	set_keepalive(fd);
 	conn_open(&m->conn, fd);
 	observer_set_ready(&m->observer, true);
 	send_client(m);
@@ -99,6 +204,11 @@ monitor_open(struct monitor *m, struct ev_loop *loop, struct broker *broker,
 	*m = (struct monitor){ .loop = loop, .config = config, .handler = handler, .arg = arg };
 	observer_init(&m->observer, config->event_server_group, config->server_token);
 	conn_init(&m->conn, loop, &conn_handler, m);
+	ev_timer_init(&m->beat, on_beat, MONITOR_BEAT_MS / 1e3, MONITOR_BEAT_MS / 1e3);
+	ev_set_priority(&m->beat, EV_MAXPRI);
+	m->beat.data = m;
+	m->beaten = monotime_now();
+	ev_timer_start(loop, &m->beat);
 	m->connecting = broker_open(broker, IPC_RESOURCE_CONNECT, config->server_host,
 	    config->server_port, on_connected, m);
 	return m->connecting ? 0 : -1;
@@ -117,6 +227,7 @@ monitor_close(struct monitor *m)
 {
 	broker_cancel(m->connecting);
 	m->connecting = NULL;
+	ev_timer_stop(m->loop, &m->beat);
 	conn_close(&m->conn);
 }
 

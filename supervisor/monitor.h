@@ -10,6 +10,18 @@
 #include "supervisor/config.h"
 #include "supervisor/conn.h"
 
+enum {
+	/* A Monitor Server that hears nothing of a component for 40 s, and asked it after 20 s, may
+	 * bless another. Who is cut off learns of it, and whose process was frozen takes it for
+	 * granted, before that. */
+	MONITOR_CUT_MS = 17000, /* without a sign of life of its machine */
+	MONITOR_FROZEN_MS = 19000,
+	MONITOR_BEAT_MS = 1000,
+	MONITOR_MAX_TEXT = 512,	 /* of monitor_explain() */
+	MONITOR_KEEPALIVE_S = 5, /* idle time before the first probe; the others every 4 s */
+	MONITOR_PROBE_S = 4,
+};
+
 struct monitor_handler {
 	/* observer.active or observer.event_server changed. */
 	void (*on_change)(void *arg);
@@ -25,6 +37,8 @@ struct monitor {
 	struct broker_request *connecting;
 	struct conn conn;
 	struct observer observer;
+	ev_timer beat;
+	struct monotime beaten;
 	bool lost;
 };
 
@@ -34,6 +48,10 @@ int monitor_open(struct monitor *m, struct ev_loop *loop, struct broker *broker,
 /* The same configuration, in another place; borrowed. */
 void monitor_move(struct monitor *m, const struct config *config);
 void monitor_close(struct monitor *m);
+/* A word for where we are: connecting, standing by, answering, active, releasing. */
+const char *monitor_state_name(const struct monitor *m);
+/* What has to happen before devices run, for people; "" where that is not the Monitor Server's. */
+void monitor_explain(const struct monitor *m, char *text, size_t size);
 /* All that our activity did has stopped: the token goes back, another may be blessed. */
 void monitor_release(struct monitor *m);
 

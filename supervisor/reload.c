@@ -119,8 +119,7 @@ finish(struct reload *r, const char *error)
 	}
 	if (client)
 		control_reload_done(client, error);
-	if (r->again)
-		ev_timer_start(r->loop, &r->begin);
+	reload_resume(r);
 }
 
 static void
@@ -207,11 +206,13 @@ notify_reloading(void)
 int
 reload_start(struct reload *r, bool diff, struct control_client *client, char *err, size_t err_size)
 {
-	if (r->busy && !client) {
+	bool may = r->handler->may_begin(r->arg);
+
+	if ((r->busy || !may) && !client) {
 		r->again = true;
 		return 0;
 	}
-	if (r->busy) {
+	if (r->busy || !may) {
 		snprintf(err, err_size, "a reload is under way");
 		return -1;
 	}
@@ -229,10 +230,17 @@ on_again(struct ev_loop *loop, ev_timer *w, int revents)
 	struct reload *r = w->data;
 
 	(void)loop, (void)revents;
-	if (r->busy)
+	if (r->busy || !r->handler->may_begin(r->arg))
 		return;
 	r->again = false;
 	reload_start(r, false, NULL, NULL, 0);
+}
+
+void
+reload_resume(struct reload *r)
+{
+	if (r->again)
+		ev_timer_start(r->loop, &r->begin);
 }
 
 void

@@ -205,27 +205,32 @@ read_event_server(const struct json *data, struct observer_event_server *es)
 }
 
 /* What an active Event Server's component says about it; found only where it can be used. */
-static void
+static enum observer_lack
 find_event_server(const struct observer *o, struct sbs_str data, struct observer_event_server *es)
 {
 	char err[80];
 	struct json_doc *doc = NULL;
+	enum observer_lack lack = OBSERVER_LACKS_NOTHING;
 
 	if (data.len <= OBSERVER_MAX_DATA)
 		doc = json_parse(data.p, data.len, DATA_MAX_NODES, err, sizeof(err));
-	bool usable = doc && read_event_server(json_root(doc), es);
+	if (!doc || !read_event_server(json_root(doc), es))
+		lack = OBSERVER_LACKS_ADDRESS;
+	else if (o->client_token && !(es->has_token && strcmp(es->token, o->client_token) == 0))
+		lack = OBSERVER_LACKS_TOKEN;
 	json_free(doc);
-	if (usable && o->client_token)
-		usable = es->has_token && strcmp(es->token, o->client_token) == 0;
-	if (!usable)
+	if (lack != OBSERVER_LACKS_NOTHING)
 		*es = (struct observer_event_server){ 0 };
-	es->found = usable;
+	es->found = lack == OBSERVER_LACKS_NOTHING;
+	return lack;
 }
 
 void
 observer_init(struct observer *o, const char *event_group, const char *client_token)
 {
-	*o = (struct observer){ .event_group = event_group, .client_token = client_token };
+	*o = (struct observer){ .event_group = event_group,
+		.client_token = client_token,
+		.lack = OBSERVER_LACKS_SERVER };
 }
 
 /* The first component whose blessing agrees counts, usable or not: there is one active server. */
@@ -240,7 +245,7 @@ survey(const struct observer *o, struct sbs_str data, struct observer *seen)
 	if (observer_server_decode(data, &server) != DEC_OK)
 		return DEC_BAD;
 	while (observer_component_next(&server, &component)) {
-		if (component.cid == server.cid && component.mid == server.mid) {
+		if (!seen->known && component.cid == server.cid && component.mid == server.mid) {
 			seen->known = true;
 			seen->req_token = component.req_token;
 			seen->echo_token = component.res_token;
@@ -252,8 +257,8 @@ survey(const struct observer *o, struct sbs_str data, struct observer *seen)
 			active = component.data;
 		}
 	}
-	if (has_active)
-		find_event_server(o, active, &seen->event_server);
+	seen->lack =
+	    has_active ? find_event_server(o, active, &seen->event_server) : OBSERVER_LACKS_SERVER;
 	return observer_server_end(&server);
 }
 
@@ -287,6 +292,7 @@ observer_update(struct observer *o, struct sbs_str data, bool *answer)
 	o->req_token = seen.req_token;
 	o->echo_token = seen.echo_token;
 	o->event_server = seen.event_server;
+	o->lack = seen.lack;
 	*answer = bless(o);
 	return DEC_OK;
 }

@@ -87,6 +87,14 @@ struct observer_event_server {
 bool observer_event_server_eq(
     const struct observer_event_server *a, const struct observer_event_server *b);
 
+/* Why there is no Event Server to use. */
+enum observer_lack {
+	OBSERVER_LACKS_NOTHING,
+	OBSERVER_LACKS_SERVER,	/* none of the group is active */
+	OBSERVER_LACKS_ADDRESS, /* the active one's data does not say where it is */
+	OBSERVER_LACKS_TOKEN,	/* the active one has another token than ours */
+};
+
 /* The blessing of one client component. */
 struct observer {
 	/* set by the owner */
@@ -97,6 +105,7 @@ struct observer {
 	bool known; /* our component is in it */
 	struct observer_token req_token, echo_token;
 	struct observer_event_server event_server;
+	enum observer_lack lack;
 	/* what we answer */
 	struct observer_token res_token;
 	bool active;

@@ -98,17 +98,6 @@ def systemd_takes_the_files(quick):
     return 'unit, sysusers, tmpfiles'
 
 
-def systemd_never_gives_up(quick):
-    """A gateway whose Monitor Server is away ends at once, start after start."""
-    unit = directives()
-    interval = float(unit.get('StartLimitIntervalSec', ['10'])[0])  # systemd's defaults
-    burst = int(unit.get('StartLimitBurst', ['5'])[0])
-    pause = float(unit['RestartSec'][0])
-    if unit['Restart'] != ['on-failure'] or 0 < interval and pause * burst <= interval:
-        raise AssertionError(f'{burst} starts in {interval} s, one every {pause} s')
-    return f'a start every {pause:g} s'
-
-
 def calls_of(name, seen=None):
     """The system calls of one word of SystemCallFilter=."""
     if not name.startswith('@'):
@@ -219,5 +208,5 @@ def it_works_under_the_same_restrictions(quick):
         return f'{len(allowed_calls())} calls allowed, read-only system, hidden processes, {filters} filters'
 
 
-CASES = [exposure_is_as_low_as_it_can_be, systemd_takes_the_files, systemd_never_gives_up,
+CASES = [exposure_is_as_low_as_it_can_be, systemd_takes_the_files,
          it_works_under_the_same_restrictions]

@@ -35,6 +35,10 @@ class Base(unittest.TestCase):
         """The address by which a gateway reaches monitor and device, and how it is started."""
         return {"gw1": "127.0.0.1", "gw2": "127.0.0.2"}[name], []
 
+    def monitor_host(self, name):
+        """Where a gateway finds the Monitor Server."""
+        return "127.0.0.1"
+
     def server_host(self):
         """Where all find the Event Servers."""
         return "127.0.0.1"
@@ -66,11 +70,12 @@ class Base(unittest.TestCase):
             address, prefix = self.reach(name)
             self.gateways[name] = self.site.gateway(
                 name, {"monitor_component": {
-                    "host": address if prefix else "127.0.0.1", "port": self.near(i), "gateway_group": "gateway",
+                    "host": self.monitor_host(name), "port": self.near(i), "gateway_group": "gateway",
                     "event_server_group": "event"}},
                 [hat_site.device_conf(address, self.device.port)], prefix)
             if i == 0:
                 wait_until(lambda: self.state("gw1") == "connected", "gw1", 30)
+                self.blessed = time.monotonic()
         self.enable()
 
     def near(self, i):
@@ -98,13 +103,24 @@ class Base(unittest.TestCase):
         self.assertEqual(self.device.polls(other, t + 0.05), [], f"{other} works beside {name}")
         return t
 
-    def check_events(self):
-        """Only what is ours was registered; 'running' is never true twice in a row."""
+    def check_events(self, switch_overs=1):
+        """Only what is ours was registered; 'running' is never true twice in a row; who polled the
+        device changed as often as it had to: two at once would show as many changes."""
         for recorder in self.recorders:
-            kinds = {"/".join(e.type) for _, e in recorder.events}
+            kinds = {"/".join(e.type) for _, e in list(recorder.events)}
             self.assertEqual(kinds - set(hat_site.ALLOWED), set())
-        self.assertTrue(any(r.find(f"{DEVICE}/gateway/remote_device/1/read/a")
-                            for r in self.recorders))
+            running = [e.payload.data for e in recorder.find(f"{DEVICE}/gateway/running")]
+            self.assertNotIn((True, True), list(zip(running, running[1:])), running)
+        heard = [r for r in self.recorders if r.find(f"{DEVICE}/gateway/remote_device/1/read/a")
+                 and r.find(f"{DEVICE}/gateway/running", payload=eventer.Json(True))]
+        self.assertTrue(heard)
+        names = [name for _, name in list(self.device.requests)]
+        changes = sum(a != b for a, b in zip(names, names[1:]))
+        self.assertLessEqual(changes, switch_overs, "two at one device")
+
+    def runners(self, name):
+        rows = json.loads(self.gateways[name].ctl.text("--json", "status"))
+        return [hat_site.Process(row["pid"]) for row in rows if row["pid"]]
 
     def ended(self, service, count=1, seconds=30):
         return wait_until(lambda: len(service.exits) >= count and service.exits, "its end", seconds)
@@ -125,7 +141,7 @@ class TestOneMonitor(Base):
         first = self.wait_standby("gw1", "gw2", t, 20)
         report("gateway stopped (SIGTERM)", first - t)
         self.assertEqual(self.ended(self.gateways["gw2"])[0], 0)
-        self.check_events()
+        self.check_events(switch_overs=2)
 
     def test_gateway_frozen(self):
         t = time.monotonic()
@@ -140,6 +156,20 @@ class TestOneMonitor(Base):
         time.sleep(2)
         self.assertEqual(self.device.polls("gw1", time.monotonic() - 1.5), [],
                          "it went on when it came back")
+        self.check_events()
+
+    def test_gateway_frozen_with_its_runner(self):
+        gateway = self.gateways["gw1"]
+        frozen = [gateway.process, *self.runners("gw1")]
+        t = time.monotonic()
+        for p in frozen:
+            p.send_signal(signal.SIGSTOP)
+        first = self.wait_standby("gw2", "gw1", t, MONITOR_WINDOW_S + 10)
+        report("gateway and runner frozen", first - t)
+        for p in reversed(frozen):
+            p.send_signal(signal.SIGCONT)
+        self.assertEqual(self.ended(gateway)[0], 1)
+        time.sleep(2)
         self.check_events()
 
     def test_event_server_killed(self):
@@ -198,53 +228,82 @@ def can_make_namespaces():
         return False
 
 
-@unittest.skipUnless(hat_site, "needs build/venv")
-@unittest.skipUnless(can_make_namespaces(), "network namespaces need privileges")
-class TestNetworkCut(Base):
-    """Each gateway in a network of its own; its link to servers and device is cut."""
+class Networks(Base):
+    """Each gateway in a network of its own, with a second way that only leads to the Monitor Server."""
 
     def setUp(self):
         self.links = {}
         self.addCleanup(self.drop_networks)
         for i, name in enumerate(("gw1", "gw2")):
-            self.make_network(name, f"gatewayd-{os.getpid()}-{i}",
-                              f"gd{os.getpid() % 100000}x{i}", f"10.213.{os.getpid() % 120 * 2 + i}")
+            netns = f"gatewayd-{os.getpid()}-{i}"
+            net = f"10.213.{os.getpid() % 60 * 4 + 2 * i}"
+            second = f"10.213.{os.getpid() % 60 * 4 + 2 * i + 1}"
+            link = f"gd{os.getpid() % 100000}x{i}"
+            self.links[name] = (netns, link, net, second)
+            self.ip("netns", "add", netns)
+            self.ip("-n", netns, "link", "set", "lo", "up")
+            self.connect(netns, link, net)
+            self.connect(netns, f"{link}m", second)
+            self.ip("-n", netns, "route", "add", "default", "via", f"{net}.1")
         super().setUp()
 
     def ip(self, *args):
         subprocess.run(["ip", *args], check=True, capture_output=True)
 
-    def make_network(self, name, netns, link, net):
-        self.links[name] = (netns, link, net)
-        self.ip("netns", "add", netns)
+    def connect(self, netns, link, net):
         self.ip("link", "add", link, "type", "veth", "peer", "name", f"{link}p", "netns", netns)
         self.ip("addr", "add", f"{net}.1/24", "dev", link)
         self.ip("link", "set", link, "up")
         self.ip("-n", netns, "addr", "add", f"{net}.2/24", "dev", f"{link}p")
         self.ip("-n", netns, "link", "set", f"{link}p", "up")
-        self.ip("-n", netns, "link", "set", "lo", "up")
-        self.ip("-n", netns, "route", "add", "default", "via", f"{net}.1")
 
     def drop_networks(self):
-        for netns, _, _ in self.links.values():
+        for netns, *_ in self.links.values():
             subprocess.run(["ip", "netns", "del", netns], capture_output=True)
 
     def reach(self, name):
         """From where the gateway is, and how to start it there."""
-        netns, _, net = self.links[name]
+        netns, _, net, _ = self.links[name]
         return f"{net}.1", ["ip", "netns", "exec", netns]
+
+    def monitor_host(self, name):
+        return f"{self.links[name][3]}.1"
 
     def server_host(self):
         return f"{self.links['gw1'][2]}.1"
 
+    def set_links(self, state, *suffixes):
+        for suffix in suffixes:
+            self.ip("link", "set", self.links["gw1"][1] + suffix, state)
+
+
+@unittest.skipUnless(hat_site, "needs build/venv")
+@unittest.skipUnless(can_make_namespaces(), "network namespaces need privileges")
+class TestNetworkCut(Networks):
+
     def test_cut(self):
         t = time.monotonic()
-        self.ip("link", "set", self.links["gw1"][1], "down")
+        self.set_links("down", "", "m")
         first = self.wait_standby("gw2", "gw1", t, MONITOR_WINDOW_S + 10)
         report("network of the gateway cut", first - t)
         self.assertEqual(self.ended(self.gateways["gw1"], 1, 60)[0], 1)
-        self.ip("link", "set", self.links["gw1"][1], "up")
+        self.set_links("up", "", "m")
         wait_until(lambda: self.state("gw1") == "off", "gw1 again, standing by", 60)
+        self.check_events()
+
+    def test_cut_from_the_monitor_alone(self):
+        # The Monitor Server heard of the gateway 19 s before the cut, when it was blessed; the gateway
+        # heard of it until then, as the state of others changes all the time.
+        with hat_site.Restless(self.monitor_ports[0]):
+            time.sleep(max(0, self.blessed + 18.5 - time.monotonic()))
+            t = time.monotonic()
+            self.set_links("down", "m")
+            first = self.wait_standby("gw2", "gw1", t, MONITOR_WINDOW_S + 10)
+        last = self.device.polls("gw1")[-1]
+        report("cut from the Monitor Server alone", first - t)
+        print(f"  the gateway that was cut off polled last {first - last:.2f} s before that", file=sys.stderr)
+        self.assertLess(last, first, "two at one device")
+        self.set_links("up", "m")
         self.check_events()
 
 

@@ -483,13 +483,15 @@ class EventerServer:
     def preset(self, kind, payload=None):
         """A latest event that queries find, without a notification."""
         event = self.event(kind, payload)
-        self.latest[event.type] = event
+        with self.changed:
+            self.latest[event.type] = event
         return event
 
     def notify(self, events, want_ack=False):
         """Notifies every client whose subscriptions match; remembers the events as latest."""
-        for event in events:
-            self.latest[event.type] = event
+        with self.changed:
+            for event in events:
+                self.latest[event.type] = event
         for client in list(self.clients):
             mine = [e for e in events if any(matches(e.type, p) for p in client.subscriptions)]
             if mine:

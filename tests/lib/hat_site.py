@@ -90,6 +90,16 @@ class Service:
             return f.read()
 
 
+class Process:
+    """One that somebody else started."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def send_signal(self, sig):
+        os.kill(self.pid, sig)
+
+
 class Device:
     """modbus-sim behind a door that notes each request: (time, name of the address it came to)."""
 
@@ -260,11 +270,45 @@ class Recorder:
             except (OSError, ValueError, eventer.Closed, eventer.Refused):
                 time.sleep(0.1)
 
-    def find(self, kind, since=0.0):
-        return [e for t, e in list(self.events) if t >= since and eventer.matches(e.type, kind)]
+    def find(self, kind, since=0.0, payload=None):
+        return [e for t, e in list(self.events) if t >= since and eventer.matches(e.type, kind)
+                and payload in (None, e.payload)]
 
     def close(self):
         self.open = False
+
+
+class Restless:
+    """A component of the Monitor Server, of no group that matters, that changes twice a second."""
+
+    def __init__(self, port, host="127.0.0.1"):
+        self.chatter = eventer.Chatter(eventer.connect(host, port))
+        self.open = True
+        for run in (self._change, self._read):
+            threading.Thread(target=run, daemon=True).start()
+
+    def _change(self):
+        count = 0
+        with contextlib.suppress(eventer.Closed):
+            while self.open:
+                count += 1
+                data = (eventer.put_str("restless") + eventer.put_str("restless") +
+                        eventer.put_str(str(count)) + eventer.put_optional(None, None) +
+                        eventer.put_bool(False))
+                self.chatter.send("HatObserver.MsgClient", data)
+                time.sleep(0.5)
+
+    def _read(self):
+        with contextlib.suppress(eventer.Closed):
+            while True:
+                self.chatter.receive()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        self.open = False
+        self.chatter.close()
 
 
 def enable(port, host="127.0.0.1"):

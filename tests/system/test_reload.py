@@ -344,6 +344,55 @@ class TestSignal(Base):
             os.kill(g.pid, signal.SIGHUP)
             self.assertEqual(g.stop(), 0)
 
+    def anew(self, *more):
+        """A gateway that leaves its server for another, while its device takes its time to stop."""
+        self.preset("p1")
+        g = self.start(probe("p1", interval_ms=5))
+        g.wait_state("p1", "running")
+        os.kill(g.status("p1")["pid"], signal.SIGSTOP)
+        other = eventer.EventerServer()
+        self.addCleanup(other.close)
+        here = self.conf
+        self.conf = {**here, "event_server": {"eventer_server": {
+            "host": "127.0.0.1", "port": other.port}}}
+        self.write(g, probe("p1", interval_ms=5), *more)
+        os.kill(g.pid, signal.SIGHUP)
+        g.wait_log("signal 1: reload")
+        self.conf = here
+        return g, other
+
+    def wait_last(self, g):
+        self.server.wait_event(f"{self.prefix}/p1/gateway/value/1", timeout=20)
+        self.assertEqual(set(g.status()), {"p1", "p9"})
+        self.assertEqual(g.stop(), 0)
+
+    def test_while_everything_starts_anew(self):
+        g, _ = self.anew()
+        g.wait_log("everything starts anew")
+        self.write(g, probe("p1", interval_ms=5, values=2), probe("p9"))
+        os.kill(g.pid, signal.SIGHUP)
+        self.wait_last(g)
+
+    def test_behind_one_that_starts_everything_anew(self):
+        # Their check lasts until the second signal.
+        g, _ = self.anew(*[probe(f"q{i}") for i in range(30)])
+        time.sleep(0.05)
+        self.write(g, probe("p1", interval_ms=5, values=2), probe("p9"))
+        os.kill(g.pid, signal.SIGHUP)
+        self.wait_last(g)
+
+    def test_at_the_end(self):
+        self.preset("p1")
+        g = self.start(probe("p1", interval_ms=5))
+        g.wait_state("p1", "running")
+        os.kill(g.status("p1")["pid"], signal.SIGSTOP)
+        os.kill(g.pid, signal.SIGTERM)
+        g.wait_log("signal 15")
+        os.kill(g.pid, signal.SIGHUP)
+        g.wait_log("signal 1: no reload, the gateway ends")
+        g.wait(lambda: g.process.poll() is not None, "its end")
+        self.assertEqual(g.stop(), 0)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -171,6 +171,19 @@ START_TEST(a_component_that_is_not_listed_is_not_active)
 }
 END_TEST
 
+START_TEST(the_first_of_two_with_our_identifiers_counts)
+{
+	bool answer;
+
+	observer_set_ready(&o, true);
+	begin();
+	add(2, 0, "gateway", "null", token(7), none);
+	add(2, 0, "gateway", "null", token(8), token(8));
+	ck_assert_int_eq(update(&answer), DEC_OK);
+	ck_assert(answer && o.res_token.v == 7 && !o.active);
+}
+END_TEST
+
 static const char good[] = "{\"server_id\": 3, \"eventer_server\": {\"host\": \"h\", \"port\": "
 			   "23012}, \"server_token\": \"t\"}";
 
@@ -184,9 +197,10 @@ START_TEST(the_active_event_server_is_found)
 	add(6, 0, "event", good, token(1), token(2));
 	add(7, 0, "other", good, token(1), token(1));
 	ck_assert_int_eq(update(&answer), DEC_OK);
-	ck_assert(!o.event_server.found);
+	ck_assert(!o.event_server.found && o.lack == OBSERVER_LACKS_SERVER);
 	add(8, 0, "event", good, token(5), token(5));
 	ck_assert_int_eq(update(&answer), DEC_OK);
+	ck_assert_int_eq(o.lack, OBSERVER_LACKS_NOTHING);
 	struct observer_event_server want = { .found = true,
 		.server_id = 3,
 		.port = 23012,
@@ -222,6 +236,7 @@ START_TEST(unusable_data_is_no_event_server)
 		add(5, 0, "event", rows[i], token(1), token(1));
 		ck_assert_int_eq(update(&answer), DEC_OK);
 		ck_assert_msg(!o.event_server.found, "row %zu", i);
+		ck_assert_msg(o.lack == OBSERVER_LACKS_ADDRESS, "row %zu", i);
 	}
 	char large[OBSERVER_MAX_HOST + 200];
 	snprintf(large, sizeof(large),
@@ -248,6 +263,7 @@ START_TEST(the_client_token_must_be_the_servers)
 		add(5, 0, "event", good, token(1), token(1));
 		ck_assert_int_eq(update(&answer), DEC_OK);
 		ck_assert_msg(o.event_server.found == rows[i].found, "row %zu", i);
+		ck_assert_msg((o.lack == OBSERVER_LACKS_TOKEN) == !rows[i].found, "row %zu", i);
 	}
 	observer_init(&o, "event", "t");
 	begin();
@@ -290,6 +306,7 @@ main(void)
 	tcase_add_test(tc, another_token_ends_activity_too);
 	tcase_add_test(tc, not_ready_ends_activity);
 	tcase_add_test(tc, a_component_that_is_not_listed_is_not_active);
+	tcase_add_test(tc, the_first_of_two_with_our_identifiers_counts);
 	tcase_add_test(tc, the_active_event_server_is_found);
 	tcase_add_test(tc, unusable_data_is_no_event_server);
 	tcase_add_test(tc, the_client_token_must_be_the_servers);
