@@ -198,8 +198,10 @@ stop(struct gateway *g, int exit_code)
 
 /* Not while everything ends, or begins anew. */
 static bool
-may_reload(const struct gateway *g)
+may_reload(void *arg)
 {
+	const struct gateway *g = arg;
+
 	return !g->stopping && !g->next;
 }
 
@@ -224,9 +226,11 @@ on_hangup(struct ev_loop *loop, ev_signal *w, int revents)
 	struct gateway *g = w->data;
 
 	(void)loop, (void)revents;
-	log_notice("signal %d: reload of %s", w->signum, g->config_path);
-	if (may_reload(g))
-		reload_start(g->reload, false, NULL, NULL, 0);
+	log_notice("signal %d: reload of %s%s", w->signum, g->config_path,
+	    g->stopping	    ? " is left out, the gateway stops"
+		: may_reload(g) ? ""
+				: " as soon as everything has started anew");
+	reload_start(g->reload, false, NULL, NULL, 0);
 }
 
 static void
@@ -481,6 +485,7 @@ on_left_anew(void *arg)
 		ev_break(g->loop, EVBREAK_ALL);
 	}
 	control_devices_changed(g->control);
+	reload_resume(g->reload);
 }
 
 static const struct config *
@@ -525,7 +530,8 @@ on_control_reload(void *arg, bool diff, struct control_client *client, char *err
 
 	if (may_reload(g))
 		return reload_start(g->reload, diff, client, err, err_size);
-	snprintf(err, err_size, "the gateway %s", g->stopping ? "stops" : "starts anew");
+	snprintf(err, err_size, "the gateway %s",
+	    g->stopping ? "stops" : "starts anew; try again in a moment");
 	return -1;
 }
 
@@ -558,7 +564,8 @@ open_control(struct gateway *g)
 static int
 run(struct gateway *g)
 {
-	static const struct reload_handler reload_handler = { current_config, apply_config };
+	static const struct reload_handler reload_handler = { current_config, apply_config,
+		may_reload };
 	const struct kernel_features kernel = kernel_features_read();
 
 	open_log(g);

@@ -97,6 +97,13 @@ put_rows(struct reload *r)
 /* --- its end -----------------------------------------------------------------------------------
  */
 
+void
+reload_resume(struct reload *r)
+{
+	if (r->again)
+		ev_timer_start(r->loop, &r->begin);
+}
+
 /* error: NULL where it was done. */
 static void
 finish(struct reload *r, const char *error)
@@ -119,8 +126,7 @@ finish(struct reload *r, const char *error)
 	}
 	if (client)
 		control_reload_done(client, error);
-	if (r->again)
-		ev_timer_start(r->loop, &r->begin);
+	reload_resume(r);
 }
 
 static void
@@ -135,7 +141,7 @@ apply(struct reload *r)
 		return;
 	}
 	if (r->handler->apply(r->arg, r->after, r->diff) < 0) {
-		finish(r, strerror(errno));
+		finish(r, errno == ECANCELED ? "the gateway stops" : strerror(errno));
 		return;
 	}
 	r->after = NULL;
@@ -207,7 +213,7 @@ notify_reloading(void)
 int
 reload_start(struct reload *r, bool diff, struct control_client *client, char *err, size_t err_size)
 {
-	if (r->busy && !client) {
+	if (!client && (r->busy || !r->handler->may_begin(r->arg))) {
 		r->again = true;
 		return 0;
 	}
@@ -229,7 +235,7 @@ on_again(struct ev_loop *loop, ev_timer *w, int revents)
 	struct reload *r = w->data;
 
 	(void)loop, (void)revents;
-	if (r->busy)
+	if (r->busy || !r->handler->may_begin(r->arg))
 		return;
 	r->again = false;
 	reload_start(r, false, NULL, NULL, 0);

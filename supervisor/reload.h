@@ -19,6 +19,9 @@ struct reload_handler {
 	/* `after` has no fault: it is in force from now on, and the handler's. Returns 0, or -1
 	 * with errno: then nothing has changed. */
 	int (*apply)(void *arg, struct config *after, const struct config_diff *diff);
+	/* Whether one may begin: not while everything starts anew, when what is in force is about
+	 * to be another. */
+	bool (*may_begin)(void *arg);
 };
 
 /* Texts are borrowed. NULL when out of memory. */
@@ -29,9 +32,12 @@ void reload_free(struct reload *r);
 
 /* Starts a reload, or with diff only says what it would do. client: who gets the rows of
  * control.h, then control_reload_done(); NULL: the log alone. Returns 0, or -1 with a text in err
- * where one is under way; without a client another follows it then, and 0 is returned. */
+ * where one is under way. Without a client 0 is returned, and where it can not begin now it
+ * follows: after the one that is under way, or at reload_resume(). */
 int reload_start(
     struct reload *r, bool diff, struct control_client *client, char *err, size_t err_size);
+/* One that had to wait for may_begin() begins. */
+void reload_resume(struct reload *r);
 void reload_forget_client(struct reload *r, const struct control_client *client);
 
 #endif

@@ -344,6 +344,53 @@ class TestSignal(Base):
             os.kill(g.pid, signal.SIGHUP)
             self.assertEqual(g.stop(), 0)
 
+    def serve_elsewhere(self):
+        """Another Event Server; from now on it is that of the configuration."""
+        other = eventer.EventerServer()
+        self.addCleanup(other.close)
+        other.preset(f"{self.prefix}/p1/system/enable", eventer.Json(True))
+        self.conf["event_server"] = {"eventer_server": {"host": "127.0.0.1", "port": other.port}}
+        return other
+
+    def test_while_everything_starts_anew(self):
+        """What the file says then is not forgotten: it is in force as soon as may be."""
+        self.preset("p1")
+        g = self.start(probe("p1", limits={"stop_ms": 1000}))
+        g.wait_state("p1", "running")
+        self.tell("p1", "do", "hang")
+        self.serve_elsewhere()
+        self.write(g, probe("p1"), probe("p2"))
+        g.ctl("reload")
+        g.wait_log("everything starts anew")
+        refused = g.ctl.run("reload", "--diff")
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("starts anew", refused.stderr)
+        self.write(g, probe("p1"), probe("p3"))
+        os.kill(g.pid, signal.SIGHUP)
+        g.wait(lambda: list(g.status()) == ["p1", "p3"], "what the file says")
+        g.wait_state("p1", "running")
+
+    def test_again_and_again_with_servers_that_change(self):
+        self.preset("p1")
+        g = self.start(probe("p1", interval_ms=5))
+        g.wait_state("p1", "running")
+        servers = [self.conf["event_server"]]
+        self.serve_elsewhere()
+        servers.append(self.conf["event_server"])
+        for i in range(60):
+            self.conf["event_server"] = servers[i % 2]
+            new = g.config + ".new"
+            with open(new, "w", encoding="utf-8") as f:
+                devices = [probe("p1", interval_ms=5), *[probe(f"x{k}") for k in range(i % 7)]]
+                json.dump({**self.conf, "devices": devices}, f)
+            os.rename(new, g.config)
+            os.kill(g.pid, signal.SIGHUP)
+            time.sleep(0.005 * (i % 5))
+        g.wait(lambda: len(g.status()) == 1 + 59 % 7, "the last devices")
+        g.wait_state("p1", "running")
+        port = servers[1]["eventer_server"]["port"]
+        self.assertIn(str(port), g.ctl("info")[0]["event_server"])
+
 
 if __name__ == "__main__":
     unittest.main()
