@@ -166,8 +166,10 @@ struct config_diff_row {
 };
 
 struct config_diff {
-	bool server; /* name, Event Server or Monitor Server: the link starts anew */
-	bool log;
+	bool server; /* one of the next two: the link starts anew */
+	bool name, elsewhere; /* the gateway's name; its Event Server or Monitor Server */
+	bool log;	      /* where lines go, or the gateway's level */
+	size_t levels;	      /* devices in both whose loggers have another level */
 	bool control;
 	size_t count;
 	size_t counts[4]; /* by enum config_change */

@@ -299,6 +299,19 @@ has_runner(void *arg, const struct config_device *d)
 	return d->name && d->type && (d->runner ? d->runner[0] == '/' : d->family != NULL);
 }
 
+/* A warning: the file may be for another machine. */
+static void
+check_group(const struct gateway *g)
+{
+	const char *group = g->config->control_group;
+
+	if (!group || control_group_exists(group))
+		return;
+	const struct json *where = config_find(g->config, "control.group");
+	config_report_print(stderr, SCHEMA_WARNING, g->config_path, where->line, where->column,
+	    "control.group", CONTROL_NO_GROUP);
+}
+
 static int
 run_check(struct gateway *g)
 {
@@ -310,6 +323,7 @@ run_check(struct gateway *g)
 		.wants = has_runner,
 		.report = config_report_print,
 		.arg = stderr };
+	check_group(g);
 	int faulty = check_devices(g->loop, &options);
 
 	if (faulty < 0) {

@@ -60,12 +60,34 @@ on_fault(void *arg, enum schema_severity severity, const char *file, uint32_t li
  */
 
 static const char *
-device_detail(const struct config_diff_row *row)
+device_detail(const struct config_diff *d, const struct config_diff_row *row)
 {
 	static const char *const details[] = { "stops", "restarts", "starts when it is enabled",
 		"goes on" };
+	bool anew = d->server && row->change == CONFIG_CHANGED;
 
-	return details[row->change];
+	return anew ? "starts anew" : details[row->change];
+}
+
+static void
+put_gateway_rows(struct reload *r)
+{
+	static const char anew[] = "all devices stop; everything starts anew";
+	const struct config_diff *d = r->diff;
+	char text[80];
+
+	if (d->name)
+		put_row(r, "changed", "name", anew);
+	if (d->elsewhere)
+		put_row(r, "changed", "event server", anew);
+	snprintf(text, sizeof(text), "the levels of %zu devices change at once", d->levels);
+	if (d->log)
+		put_row(r, "changed", "log",
+		    "takes effect at once, in place of what 'gatewayctl log' set");
+	else if (d->levels)
+		put_row(r, "changed", "log", text);
+	if (d->control)
+		put_row(r, "changed", "control", "takes effect when gatewayd is started again");
 }
 
 static void
@@ -76,21 +98,17 @@ put_rows(struct reload *r)
 	    d->counts[CONFIG_REMOVED] + d->counts[CONFIG_CHANGED] + d->counts[CONFIG_ADDED];
 	char name[2 * CONFIG_MAX_NAME + 2];
 
-	if (d->server)
-		put_row(r, "changed", "event server", "all devices stop; everything starts anew");
-	if (d->log)
-		put_row(r, "changed", "log", "takes effect at once");
-	if (d->control)
-		put_row(r, "changed", "control", "takes effect when gatewayd is started again");
+	put_gateway_rows(r);
 	for (size_t i = 0; i < d->count && d->rows[i].change != CONFIG_SAME; i++) {
 		const struct config_device *of =
 		    d->rows[i].after ? d->rows[i].after : d->rows[i].before;
 		snprintf(name, sizeof(name), "%s/%s", of->type, of->name);
 		put_row(r, config_change_name(d->rows[i].change), name,
-		    d->server ? "starts anew" : device_detail(&d->rows[i]));
+		    device_detail(d, &d->rows[i]));
 	}
 	snprintf(name, sizeof(name), "%zu devices", d->counts[CONFIG_SAME]);
-	if (d->counts[CONFIG_SAME] || !(changes || d->server || d->log || d->control))
+	if (d->counts[CONFIG_SAME] ||
+	    !(changes || d->server || d->log || d->levels || d->control))
 		put_row(r, "same", name, d->server ? "start anew" : "go on");
 }
 
@@ -109,6 +127,7 @@ static void
 finish(struct reload *r, const char *error)
 {
 	struct control_client *client = r->client;
+	char text[256];
 
 	check_free(r->check);
 	config_free(r->after);
@@ -124,8 +143,13 @@ finish(struct reload *r, const char *error)
 			    "reload: %s; nothing has changed", error);
 		sd_notify(0, "READY=1");
 	}
-	if (client)
-		control_reload_done(client, error);
+	if (client && error) {
+		snprintf(
+		    text, sizeof(text), "%s%s", error, r->diff_only ? "" : "; nothing has changed");
+		control_reload_done(client, text);
+	} else if (client) {
+		control_reload_done(client, NULL);
+	}
 	reload_resume(r);
 }
 
@@ -181,6 +205,20 @@ is_new(void *arg, const struct config_device *d)
 	return false;
 }
 
+/* With another group than before gatewayd would not come back after its next end. */
+static bool
+has_group(struct reload *r)
+{
+	const char *group = r->after->control_group;
+
+	if (!group || control_group_exists(group))
+		return true;
+	const struct json *where = config_find(r->after, "control.group");
+	on_fault(r, SCHEMA_ERROR, r->after->path, where->line, where->column, "control.group",
+	    CONTROL_NO_GROUP);
+	return false;
+}
+
 static void
 begin(struct reload *r)
 {
@@ -192,7 +230,7 @@ begin(struct reload *r)
 
 	r->busy = true;
 	r->after = config_load(r->config_path, on_fault, r);
-	if (!r->after) {
+	if (!r->after || !has_group(r)) {
 		finish(r, "the configuration is at fault");
 		return;
 	}

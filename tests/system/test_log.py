@@ -87,6 +87,24 @@ class TestLevels(unittest.TestCase):
             g.ctl("send", "m1", "unheard/of", "1")
             g.wait_log("m1: an event of an unknown type")
 
+    def test_a_reload_that_changes_a_logger(self):
+        """--diff says so, and the devices of that logger follow; others keep what was set."""
+        def log(level):
+            return python_log({"c": {"class": "logging.StreamHandler"}}, "INFO",
+                              {"hat.gateway.devices.modbus.master": {"level": level}})
+
+        devices = [modbus("m1"), probe("p1")]
+        with Gateway({"devices": devices, "log": log("INFO")}) as g:
+            g.ctl("log", "p1", "error")
+            g.write_config({"devices": devices, "log": log("DEBUG")})
+            expected = [("changed", "log", "the levels of 1 devices change at once"),
+                        ("same", "2 devices", "go on")]
+            for args in (("--diff",), ()):
+                rows = [(r["change"], r["what"], r["detail"]) for r in g.ctl("reload", *args)]
+                self.assertEqual(rows, expected)
+            level = lambda name: g.ctl("show", name)[0]["device"]["log_level"]
+            self.assertEqual([level("m1"), level("p1")], ["debug", "error"])
+
     def test_a_flood_is_limited_and_told(self):
         with Gateway({"devices": [probe("p1"), probe("p2")]}) as g:
             g.enable("p1", "p2")

@@ -170,6 +170,33 @@ class TestReload(Base):
         self.assertEqual([(r["change"], r["what"]) for r in g.ctl("reload", "--diff")],
                          [("same", "2 devices")])
 
+    def test_diff_of_the_gateway_itself(self):
+        self.preset("p1", "p2")
+        g = self.start(probe("p1"), probe("p2"))
+        g.wait_state(["p1", "p2"], "running")
+        conf = self.conf
+        self.conf = {**conf, next(iter(self.naming)): "other"}
+        self.write(g, probe("p1", values=2), probe("p3"))
+        expected = [("changed", "name", "all devices stop; everything starts anew"),
+                    ("removed", "probe/p2", "stops"), ("changed", "probe/p1", "starts anew"),
+                    ("added", "probe/p3", "starts when it is enabled")]
+        for args in (("--diff",), ()):
+            rows = [(r["change"], r["what"], r["detail"]) for r in g.ctl("reload", *args)]
+            self.assertEqual(rows, expected)
+        g.wait(lambda: list(g.status()) == ["p1", "p3"], "what the file says")
+
+    def test_a_group_that_is_not_there(self):
+        g = self.start(probe("p1"))
+        self.write(g, probe("p1"), control={"group": "no-such-group"})
+        for args in (("--diff",), ()):
+            r = g.ctl.run("reload", *args)
+            self.assertEqual(r.returncode, 1)
+            self.assertIn("control.group: expected a group of this machine", r.stdout)
+            with open(g.config, encoding="utf-8") as f:
+                line = next(n for n, x in enumerate(f, 1) if "no-such-group" in x)
+            self.assertIn(f"{g.config}:{line}:", r.stdout)
+        self.assertIn("the configuration is at fault; nothing has changed", r.stderr)
+
     def test_name_or_server_starts_anew(self):
         self.preset("p1")
         g = self.start(probe("p1", interval_ms=5))

@@ -585,8 +585,8 @@ static const struct {
 	    "removed a, changed b, added d, same c", "" },
 	{ DEVICES(DEVICE("a", "")), DEVICES("{module: hat.gateway.devices.modbus.slave, name: a}"),
 	    "removed a, added a", "" },
-	{ DEVICES(""), "name: h\ndevices: []\n", "", "server" },
-	{ DEVICES(""), "gateway_name: g\ndevices: []\n", "", "server" },
+	{ DEVICES(""), "name: h\ndevices: []\n", "", "name" },
+	{ DEVICES(""), "gateway_name: g\ndevices: []\n", "", "name" },
 	{ HEAD "event_server: {eventer_server: {host: h, port: 1}}\n",
 	    HEAD "event_server: {eventer_server: {host: h, port: 2}}\n", "", "server" },
 	{ HEAD "event_server_address: tcp+sbs://h:1\n",
@@ -613,7 +613,9 @@ START_TEST(diff_says_what_a_reload_does)
 	}
 	buffer_u8(&b, 0);
 	ck_assert_str_eq((const char *)buffer_data(&b), diffs[_i].rows);
-	ck_assert(d->server == (strcmp(diffs[_i].also, "server") == 0));
+	ck_assert(d->name == (strcmp(diffs[_i].also, "name") == 0));
+	ck_assert(d->elsewhere == (strcmp(diffs[_i].also, "server") == 0));
+	ck_assert(d->server == (d->name || d->elsewhere));
 	ck_assert(d->log == (strcmp(diffs[_i].also, "log") == 0));
 	ck_assert(d->control == (strcmp(diffs[_i].also, "control") == 0));
 	ck_assert_uint_eq(d->counts[0] + d->counts[1] + d->counts[2] + d->counts[3], d->count);
