@@ -206,7 +206,24 @@ static const struct {
 	    "3:25 log.root: expected an object, found a number\n" },
 	{ HEAD "log: {handlers: {s: {class: logging.handlers.SysLogHandler, host: 5}},\n"
 	       "  root: {handlers: [s]}}\n",
-	    "3:21 log.handlers.s: expected a host or a path as a string\n" },
+	    "3:67 log.handlers.s.host: expected the name or the address of a host\n" },
+	{ HEAD "log: {handlers: {s: {class: logging.handlers.SysLogHandler, host: h, port: 0}},\n"
+	       "  root: {handlers: [s]}}\n",
+	    "3:76 log.handlers.s.port: expected an integer from 1 to 65535\n" },
+	{ HEAD "log: {handlers: {s: {class: logging.handlers.SysLogHandler, address: [h, 99999]}},\n"
+	       "  root: {handlers: [s]}}\n",
+	    "3:74 log.handlers.s.address[1]: expected an integer from 1 to 65535\n" },
+	{ HEAD "log: {handlers: {s: {class: logging.handlers.SysLogHandler, address: [h]}},\n"
+	       "  root: {handlers: [s]}}\n",
+	    "3:70 log.handlers.s.address: expected the path of a socket, or an "
+	    "array of a host and a port\n" },
+	{ HEAD "log: {handlers: {s: {class: logging.NullHandler}}, root: {handlers: s}}\n",
+	    "3:69 log.root.handlers: expected an array of names of handlers, found a string\n" },
+	{ HEAD "log: {loggers: {hat.gateway.devices: {handlers: []}}, root: {level: LOUD}}\n",
+	    "warning 3:49 log.loggers.hat.gateway.devices.handlers: ignored: handlers are those of "
+	    "'hat.gateway', 'hat' and root\n"
+	    "3:69 log.root.level: expected one of CRITICAL, ERROR, WARNING, INFO, DEBUG, NOTSET or "
+	    "a number, found LOUD\n" },
 	{ HEAD "log: {root: {level: LOUD, handlers: [a]}}\n",
 	    "3:21 log.root.level: expected one of CRITICAL, ERROR, WARNING, INFO, DEBUG, NOTSET or "
 	    "a number, found LOUD\n"
