@@ -240,6 +240,18 @@ on_watchdog(struct ev_loop *loop, ev_timer *w, int revents)
 	sd_notify(0, "WATCHDOG=1");
 }
 
+/* One that comes while we start waits for watch_signals(), where it would end us by default; and a service
+ * manager takes that end for a good one. */
+static void
+hold_hangup(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(how, &set, NULL);
+}
+
 static void
 watch_signals(struct gateway *g)
 {
@@ -255,6 +267,7 @@ watch_signals(struct gateway *g)
 		g->signals[i].data = g;
 		ev_signal_start(g->loop, &g->signals[i]);
 	}
+	hold_hangup(SIG_UNBLOCK);
 	if (sd_watchdog_enabled(0, &watchdog_us) > 0) {
 		ev_timer_init(&g->watchdog, on_watchdog, 0., (double)watchdog_us / 3e6);
 		ev_timer_start(g->loop, &g->watchdog);
@@ -650,6 +663,8 @@ main(int argc, char **argv)
 	int code = parse_options(g, argc, argv);
 	if (code >= 0)
 		return code;
+	if (!g->check)
+		hold_hangup(SIG_BLOCK);
 	if (g->verbose && !g->check)
 		log_set_level(LOG_LEVEL_DEBUG);
 	g->config = (g->check ? config_load_part : config_load)(

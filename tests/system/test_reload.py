@@ -371,6 +371,18 @@ class TestSignal(Base):
             os.kill(g.pid, signal.SIGHUP)
             self.assertEqual(g.stop(), 0)
 
+    def test_while_it_starts(self):
+        devices = [probe(f"p{i}") for i in range(1000)]
+        for delay in (0.005, 0.02, 0.05, 0.1):
+            g = Gateway({**self.conf, "devices": devices}, start=False)
+            self.addCleanup(g.close)
+            g.start(wait=False)
+            wait_until(lambda: os.readlink(f"/proc/{g.pid}/exe").endswith("gatewayd"), "the program")
+            time.sleep(delay)
+            os.kill(g.pid, signal.SIGHUP)
+            g.wait_log("devices: 0 removed, 0 changed, 0 added, 1000 the same")
+            self.assertEqual(g.stop(), 0)
+
     def serve_elsewhere(self):
         """Another Event Server; from now on it is that of the configuration."""
         other = eventer.EventerServer()
