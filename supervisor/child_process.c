@@ -93,14 +93,14 @@ relay_line(struct child *c)
 	if (++c->log_count > CHILD_LOG_BURST)
 		c->log_suppressed++;
 	else
-		log_relay(level, c->conf->name, "runner", "%s", text);
+		log_relay(level, c->conf->label, "runner", "%s", text);
 }
 
 static void
 begin_log_second(struct child *c)
 {
 	if (c->log_suppressed)
-		log_write(LOG_LEVEL_WARNING, c->conf->name, "log_suppressed",
+		log_write(LOG_LEVEL_WARNING, c->conf->label, "log_suppressed",
 		    "%u lines of output were left out", c->log_suppressed);
 	c->log_second = ev_now(c->host->loop);
 	c->log_bytes = 0;
@@ -219,7 +219,7 @@ write_obituary(struct child *c)
 	describe_death(c, o->cause, sizeof(o->cause));
 	snprintf(o->last_line, sizeof(o->last_line), "%s", c->last_line);
 	/* A check says itself what is wrong. */
-	log_write(c->host->check_only ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, c->conf->name, "runner_died",
+	log_write(c->host->check_only ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, c->conf->label, "runner_died",
 	    "runner %d died after %.1f s: %s%s%s", (int)c->pid, (double)o->uptime_ms / 1e3, o->cause,
 	    o->last_line[0] ? "; last line: " : "", o->last_line);
 }
@@ -273,7 +273,7 @@ on_exited(struct ev_loop *loop, ev_io *w, int revents)
 	 * behind would hold its socket open. */
 	kill(-c->pid, SIGKILL);
 	if (waitid(P_PIDFD, (id_t)c->pidfd, &info, WEXITED | WNOHANG) < 0) {
-		log_write(LOG_LEVEL_ERROR, c->conf->name, "wait_failed", "wait for %d: %s", (int)c->pid,
+		log_write(LOG_LEVEL_ERROR, c->conf->label, "wait_failed", "wait for %d: %s", (int)c->pid,
 		    strerror(errno));
 		info.si_code = CLD_EXITED;
 		info.si_status = EX_SOFTWARE;
@@ -332,7 +332,7 @@ child_violate(struct child *c, const char *why, const void *packet, size_t len)
 		snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
 	c->violations++;
 	snprintf(c->violation, sizeof(c->violation), "%s", why);
-	log_write(LOG_LEVEL_ERROR, c->conf->name, "protocol_violation",
+	log_write(LOG_LEVEL_ERROR, c->conf->label, "protocol_violation",
 	    "runner %d broke the contract: %s; %zu bytes: %s%s; it is killed", (int)c->pid, why, len,
 	    hex, len > 32 ? "..." : "");
 	/* Nothing that it says after this counts. */
@@ -469,14 +469,14 @@ child_spawn(struct child *c)
 	c->exec_ns = (uint64_t)(monotime_now().ns - c->spawned.ns);
 	if (send_init(c) < 0) {
 		/* It never hears of its device: its deadline ends it. */
-		log_write(LOG_LEVEL_ERROR, c->conf->name, "init_failed", "no configuration for it: %s",
+		log_write(LOG_LEVEL_ERROR, c->conf->label, "init_failed", "no configuration for it: %s",
 		    strerror(errno));
 	}
 	if (c->tracing)
 		child_set_trace(c, true);
 	return 0;
 fail:
-	log_write(LOG_LEVEL_ERROR, c->conf->name, "spawn_failed", "start of %s: %s", path,
+	log_write(LOG_LEVEL_ERROR, c->conf->label, "spawn_failed", "start of %s: %s", path,
 	    strerror(errno));
 	for (int i = 0; i < 2; i++) {
 		fd_close(sockets[i]);
@@ -489,7 +489,7 @@ void
 child_kill(struct child *c)
 {
 	if (c->pid && !c->reaped && pidfd_send_signal(c->pidfd, SIGKILL, NULL, 0) < 0)
-		log_write(LOG_LEVEL_ERROR, c->conf->name, "kill_failed", "kill %d: %s", (int)c->pid,
+		log_write(LOG_LEVEL_ERROR, c->conf->label, "kill_failed", "kill %d: %s", (int)c->pid,
 		    strerror(errno));
 }
 

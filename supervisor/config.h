@@ -67,6 +67,8 @@ struct config_limits {
 
 struct config_device {
 	const char *name;   /* unique per type; no '/' */
+	const char *label;  /* what people call it: the name, or "type/name" where types share it */
+	char *own_label;    /* the second form, owned; or NULL */
 	const char *type;   /* "modbus_master" */
 	const char *module; /* "hat.gateway.devices.modbus.master", or NULL when runner is set */
 	const char *family; /* runner executable below libexec, "modbus"; NULL when runner is set */

@@ -294,7 +294,7 @@ set_log_level(const struct gateway *g, const struct config_device *d)
 {
 	bool own = !g->verbose && d->log_level != g->config->log.level;
 
-	log_sink_set_device_level(d->name, own ? (int)d->log_level : -1);
+	log_sink_set_device_level(d->label, own ? (int)d->log_level : -1);
 }
 
 static void
@@ -479,12 +479,16 @@ follow_log_levels(struct gateway *g, const struct config_diff *diff)
 	for (size_t i = 0; i < diff->count; i++) {
 		const struct config_device *before = diff->rows[i].before,
 					   *after = diff->rows[i].after;
-		if (after && (diff->log || !before || before->log_level != after->log_level))
+		bool other_label = before && after && strcmp(before->label, after->label) != 0;
+		if (other_label)
+			log_sink_set_device_level(before->label, -1);
+		if (after && (diff->log || !before || other_label ||
+				 before->log_level != after->log_level))
 			set_log_level(g, after);
 	}
 	for (size_t i = 0; i < g->engine.device_count; i++) {
 		struct child *c = g->engine.devices[i]->child;
-		enum log_level level = log_sink_device_level(c->conf->name);
+		enum log_level level = log_sink_device_level(c->conf->label);
 		if (c->log_level != level)
 			child_set_log_level(c, level);
 	}

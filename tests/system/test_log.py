@@ -87,6 +87,28 @@ class TestLevels(unittest.TestCase):
             g.ctl("send", "m1", "unheard/of", "1")
             g.wait_log("m1: an event of an unknown type")
 
+    def test_a_name_that_two_types_share(self):
+        """Each has its own level and is called by its whole name; the name alone is refused."""
+        devices = [modbus("x"), probe("x"), probe("y")]
+        with Gateway({"devices": devices}) as g:
+            for args in (("log", "x", "debug"), ("status", "x"), ("disable", "x"), ("events", "x")):
+                r = g.ctl.run(*args)
+                self.assertEqual(r.returncode, 1, args)
+                self.assertIn("several types have a device", r.stderr)
+            self.assertEqual(g.ctl.text("log", "probe/x", "error"), "probe/x: error\n")
+            g.enable("probe/x", "modbus_master/x")
+            g.wait_log("modbus_master/x: starting -> running")
+            g.ctl("wait", "probe/x", "running")
+            self.assertFalse([x for x in g.log() if "probe/x: " in x])
+            rows = g.ctl("watch", "--timeout", "0.3", "modbus_master/x")
+            self.assertEqual({r.get("device") for r in rows}, {None, "modbus_master/x"})
+            # Alone again, it has its name, and its level of the configuration.
+            g.write_config({"devices": devices[1:]})
+            g.ctl("reload")
+            self.assertEqual(g.ctl("show", "x")[0]["device"]["log_level"], "info")
+            g.ctl("restart", "x")
+            g.wait_log(" x: stopping -> starting")
+
     def test_a_reload_that_changes_a_logger(self):
         """--diff says so, and the devices of that logger follow; others keep what was set."""
         def log(level):
