@@ -105,6 +105,8 @@ static void
 write_targets(enum log_level level, const char *device, const char *event, const char *text)
 {
 	bool console = wants(&sink.conf.console, level);
+	bool syslog = sink.syslog_open && wants(&sink.conf.syslog, level);
+	console |= syslog && sink.syslog.address_len == 0;
 	bool journal = wants(&sink.conf.journal, level) || (console && sink.on_journal);
 
 	if (journal && write_journal(level, device, event, text))
@@ -113,7 +115,7 @@ write_targets(enum log_level level, const char *device, const char *event, const
 		console = true;
 	if (console)
 		write_stderr(level, device, text, sink.on_journal);
-	if (sink.syslog_open && wants(&sink.conf.syslog, level))
+	if (syslog && sink.syslog.address_len)
 		syslog_out_write(&sink.syslog, level, device, event, text);
 }
 
@@ -252,6 +254,19 @@ log_sink_open(const struct config_log *conf)
 	apply_levels();
 	log_set_sink(on_line);
 	return r;
+}
+
+bool
+log_sink_wants_address(void)
+{
+	return sink.syslog_open && sink.syslog.address_len == 0;
+}
+
+void
+log_sink_found(const struct sockaddr *address, socklen_t len)
+{
+	if (log_sink_wants_address())
+		syslog_out_found(&sink.syslog, address, len);
 }
 
 static void

@@ -23,6 +23,7 @@
 #include "supervisor/engine.h"
 #include "supervisor/eventd.h"
 #include "supervisor/kernel_features.h"
+#include "supervisor/log_lookup.h"
 #include "supervisor/log_sink.h"
 #include "supervisor/monitor.h"
 #include "supervisor/reload.h"
@@ -49,6 +50,7 @@ struct gateway {
 	bool connected;
 	struct control *control;
 	struct reload *reload;
+	struct log_lookup log_lookup;
 	ev_signal signals[3];
 	ev_timer watchdog, log_tick;
 	int exit_code;
@@ -276,7 +278,7 @@ watch_signals(struct gateway *g)
 
 /* Lines go where the configuration says; -v shows everything, on standard error as well. */
 static void
-open_log(const struct gateway *g)
+open_log(struct gateway *g)
 {
 	struct config_log conf = g->config->log;
 
@@ -285,8 +287,9 @@ open_log(const struct gateway *g)
 		conf.console = (struct config_log_target){ true, LOG_LEVEL_DEBUG };
 	}
 	if (log_sink_open(&conf) < 0)
-		log_error("log: the syslog daemon at %s is not to be found: %s", conf.syslog_host,
+		log_error("log: the syslog daemon at %s is not to be reached: %s", conf.syslog_host,
 		    strerror(errno));
+	log_lookup_start(&g->log_lookup, g->broker, &g->config->log);
 }
 
 static void
@@ -300,8 +303,11 @@ set_log_level(const struct gateway *g, const struct config_device *d)
 static void
 on_log_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	(void)loop, (void)w, (void)revents;
+	struct gateway *g = w->data;
+
+	(void)loop, (void)revents;
 	log_sink_tick(monotime_now());
+	log_lookup_tick(&g->log_lookup, monotime_now());
 }
 
 /* What is wrong with the others was said when the file was read. */
@@ -617,7 +623,9 @@ run(struct gateway *g)
 		return EXIT_FAILURE;
 	watch_signals(g);
 	ev_timer_init(&g->log_tick, on_log_tick, LOG_SINK_TICK_MS / 1e3, LOG_SINK_TICK_MS / 1e3);
+	g->log_tick.data = g;
 	ev_timer_start(g->loop, &g->log_tick);
+	log_lookup_start(&g->log_lookup, g->broker, &g->config->log);
 	if (connect_server(g) < 0) {
 		control_close(g->control);
 		log_error("start: out of memory");
@@ -632,6 +640,7 @@ run(struct gateway *g)
 	engine_clear(&g->engine);
 	disconnect_server(g);
 	config_free(g->next);
+	log_lookup_stop(&g->log_lookup);
 	broker_free(g->broker);
 	return g->exit_code;
 }

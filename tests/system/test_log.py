@@ -23,6 +23,9 @@ MODBUS = {
 }
 
 
+MOUNTS = subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode == 0
+
+
 def modbus(name):
     return {"name": name, "module": "hat.gateway.devices.modbus.master", **MODBUS}
 
@@ -169,9 +172,57 @@ class TestTargets(unittest.TestCase):
                 g.ctl("restart", "p1")  # and nothing waits for a syslog that is gone
                 g.wait_state("p1", "running")
 
-    @unittest.skipUnless(
-        subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode == 0,
-        "a mount namespace is not to be had")
+    @unittest.skipUnless(MOUNTS, "a mount namespace is not to be had")
+    def test_a_name_server_that_is_silent(self):
+        """It holds nothing up; when it answers, the lines go where they should."""
+        with tempfile.TemporaryDirectory() as d, \
+                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as names, \
+                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            names.bind(("127.9.8.7", 53))
+            s.bind(("127.0.0.1", 0))
+            got = Receiver(s)
+            with open(os.path.join(d, "resolv.conf"), "w", encoding="utf-8") as f:
+                f.write("nameserver 127.9.8.7\n")
+            log = python_log({"s": {"class": "logging.handlers.SysLogHandler",
+                                    "address": ["logs.example", s.getsockname()[1]]}})
+            g = Gateway({"devices": [probe("p1")]}, start=False)
+            self.addCleanup(g.close)
+            g.process = subprocess.Popen(
+                ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"',
+                 os.path.join(d, "resolv.conf"), program("gatewayd"), "--config", g.config],
+                env=g.env, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, text=True)
+            g._reader = threading.Thread(target=g._read_log, args=(g.process.stderr,), daemon=True)
+            g._reader.start()
+            g.ctl = Ctl(g.socket)
+            g.wait(g._answers, "the control socket answers")
+            g.enable("p1")
+            g.wait_state("p1", "running")
+            g.write_config({"devices": [probe("p1")], "log": log})
+            start = time.monotonic()
+            g.ctl("reload")
+            g.ctl("restart", "p1")
+            g.ctl("status")
+            self.assertLess(time.monotonic() - start, 2)
+            g.wait_log("p1: stopping -> starting")
+            names.settimeout(10)
+            while True:  # the first query and, where there is one, that for IPv6
+                query, peer = names.recvfrom(512)
+                end = query.index(b"\0", 12) + 5
+                address = query[end - 4:end - 2] == b"\0\1"
+                names.sendto(query[:2] + b"\x81\x80\0\1\0" + bytes([address]) + b"\0\0\0\0"
+                             + query[12:end] + (b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x7f\0\0\1"
+                                               if address else b""), peer)
+                if address:
+                    break
+            names.settimeout(0.5)
+            with contextlib.suppress(TimeoutError):
+                query, peer = names.recvfrom(512)
+                end = query.index(b"\0", 12) + 5
+                names.sendto(query[:2] + b"\x81\x80\0\1\0\0\0\0\0\0" + query[12:end], peer)
+            wait_until(lambda: g.ctl("restart", "p1") and got.find("p1: "), "a line at the daemon")
+
+    @unittest.skipUnless(MOUNTS, "a mount namespace is not to be had")
     def test_journal_fields(self):
         with tempfile.TemporaryDirectory() as d, socket.socket(
                 socket.AF_UNIX, socket.SOCK_DGRAM) as s:
