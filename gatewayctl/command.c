@@ -76,7 +76,7 @@ static bool
 put_log(struct json_writer *w, const struct options *o, int argc, char **argv)
 {
 	(void)o;
-	if (log_level_parse(argv[argc - 1]) < 0) {
+	if (log_level_parse(argv[argc - 1]) < LOG_LEVEL_ERROR) {
 		fprintf(stderr,
 		    "gatewayctl: expected one of error, warning, notice, info, debug, "
 		    "found '%s'\n",

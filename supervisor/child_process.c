@@ -84,28 +84,40 @@ relay_line(struct child *c)
 		level = (enum log_level)(text[1] - '0');
 		text += 3;
 	}
+	/* Nothing that one device says is an emergency, which journald tells to every terminal. */
+	if (level < LOG_LEVEL_ERROR)
+		level = LOG_LEVEL_ERROR;
 	if (*text == '\0')
 		return;
 	snprintf(c->last_line, sizeof(c->last_line), "%s", text);
 	/* It was told its level; what it prints beyond it is not worth a place in the log. */
 	if (level > c->log_level)
 		return;
-	if (++c->log_count > CHILD_LOG_BURST)
+	if (++c->log_count > CHILD_LOG_BURST) {
 		c->log_suppressed++;
-	else
+		if (!ev_is_active(&c->muted))
+			ev_timer_again(c->host->loop, &c->muted);
+	} else {
 		log_relay(level, c->conf->label, "runner", "%s", text);
+	}
+}
+
+static void
+tell_suppressed(struct child *c)
+{
+	if (c->log_suppressed)
+		log_write(LOG_LEVEL_WARNING, c->conf->label, "log_suppressed",
+		    "%u lines of output were left out", c->log_suppressed);
+	c->log_suppressed = 0;
 }
 
 static void
 begin_log_second(struct child *c)
 {
-	if (c->log_suppressed)
-		log_write(LOG_LEVEL_WARNING, c->conf->label, "log_suppressed",
-		    "%u lines of output were left out", c->log_suppressed);
+	tell_suppressed(c);
 	c->log_second = ev_now(c->host->loop);
 	c->log_bytes = 0;
 	c->log_count = 0;
-	c->log_suppressed = 0;
 }
 
 /* Reads what the runner printed; at most one burst, so that a flood waits for its turn. */
@@ -133,7 +145,8 @@ read_output(struct child *c)
 	return true;
 }
 
-/* Who prints more than a second's share finds its pipe full until the next one. */
+/* Who prints more than a second's share finds its pipe full until the next one. What is left out is said then
+ * at the latest, also where nothing follows. */
 static void
 on_printed(struct ev_loop *loop, ev_io *w, int revents)
 {
@@ -152,8 +165,11 @@ on_muted(struct ev_loop *loop, ev_timer *w, int revents)
 	struct child *c = w->data;
 
 	(void)revents;
-	ev_timer_stop(loop, w);
 	ev_io_start(loop, &c->printed);
+	if (ev_now(loop) - c->log_second >= 1.)
+		begin_log_second(c);
+	if (!c->log_suppressed)
+		ev_timer_stop(loop, w);
 }
 
 /* The last words of the runtime's handler of SIGSYS, or what is known without them. */
@@ -502,6 +518,7 @@ child_end(struct child *c)
 	ev_io_stop(loop, &c->printed);
 	ev_timer_stop(loop, &c->closed);
 	ev_timer_stop(loop, &c->muted);
+	tell_suppressed(c);
 	channel_close(&c->channel);
 	fd_close(c->pidfd);
 	fd_close(c->output);
