@@ -279,12 +279,27 @@ tell_left_out(struct monotime now, bool all)
 		write_left_out(k->device, k->event, left_out);
 }
 
+static void
+tell_lost(void)
+{
+	uint64_t lost = syslog_out_lost(&sink.syslog);
+	char text[128];
+
+	if (!lost)
+		return;
+	snprintf(text, sizeof(text), "%llu lines did not reach the syslog daemon",
+	    (unsigned long long)lost);
+	write_targets(LOG_LEVEL_WARNING, NULL, "log_suppressed", text);
+}
+
 void
 log_sink_tick(struct monotime now)
 {
 	tell_left_out(now, false);
-	if (sink.syslog_open)
+	if (sink.syslog_open) {
 		syslog_out_flush(&sink.syslog, now);
+		tell_lost();
+	}
 }
 
 void

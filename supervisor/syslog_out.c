@@ -138,6 +138,7 @@ lose(struct syslog_out *s)
 {
 	fd_close(s->fd);
 	s->fd = -1;
+	s->works = false;
 	if (s->frame_left > 0) {
 		buffer_consume(&s->pending, s->frame_left);
 		s->frame_left = 0;
@@ -175,6 +176,7 @@ syslog_out_flush(struct syslog_out *s, struct monotime now)
 			lose(s);
 		if (n <= 0)
 			return;
+		s->works = true;
 		consume(s, (size_t)n);
 	}
 }
@@ -188,7 +190,8 @@ send_datagram(struct syslog_out *s, const char *line, size_t len, struct monotim
 			connect_again(s, now);
 		if (s->fd < 0)
 			break;
-		if (send(s->fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		s->works = send(s->fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+		if (s->works)
 			return;
 		if (!is_lost(errno))
 			break;
@@ -196,6 +199,15 @@ send_datagram(struct syslog_out *s, const char *line, size_t len, struct monotim
 		s->retry = attempt == 0 ? now : s->retry;
 	}
 	s->dropped++;
+}
+
+uint64_t
+syslog_out_lost(struct syslog_out *s)
+{
+	uint64_t lost = s->works ? s->dropped - s->told : 0;
+
+	s->told += lost;
+	return lost;
 }
 
 void

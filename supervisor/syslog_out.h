@@ -28,7 +28,8 @@ struct syslog_out {
 	struct monotime retry; /* not before */
 	struct buffer pending; /* TCP: counted lines */
 	size_t frame_left;     /* TCP: bytes of the line that is sent in part */
-	uint64_t dropped;
+	uint64_t dropped, told; /* lines, and how many of them were told of */
+	bool works;		/* the last attempt to send did */
 	char hostname[65];
 };
 
@@ -41,6 +42,8 @@ void syslog_out_close(struct syslog_out *s);
 /* text is one clean line; device and event may be NULL. */
 void syslog_out_write(struct syslog_out *s, enum log_level level, const char *device,
     const char *event, const char *text);
+/* How many lines were dropped since it last said so; 0 while nothing can be told to the daemon. */
+uint64_t syslog_out_lost(struct syslog_out *s);
 /* Sends what is pending; connects again when it is time. */
 void syslog_out_flush(struct syslog_out *s, struct monotime now);
 

@@ -172,8 +172,14 @@ class TestTargets(unittest.TestCase):
                 g.enable("p1")
                 wait_until(lambda: got.find("p1: starting -> running"), "the line")
                 os.unlink(path)
+                s.shutdown(socket.SHUT_RD)  # as its end
                 g.ctl("restart", "p1")  # and nothing waits for a syslog that is gone
                 g.wait_state("p1", "running")
+                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as again:
+                    again.bind(path)
+                    later = Receiver(again)
+                    wait_until(lambda: g.ctl("restart", "p1") and later.find("p1: "), "its return")
+                    wait_until(lambda: later.find("lines did not reach the syslog daemon"), "a count")
 
     @unittest.skipUnless(MOUNTS, "a mount namespace is not to be had")
     def test_a_name_server_that_is_silent(self):
