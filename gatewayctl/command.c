@@ -146,7 +146,9 @@ const struct command commands[] = {
 	    0, 1, MANY, &view_results, put_log, NULL },
 	{ CONTROL_RELOAD, "", "reads the configuration anew",
 	    "It is checked first: a fault changes nothing. Devices whose configuration is\n"
-	    "the same go on undisturbed. --diff says what would happen, and does nothing.\n",
+	    "the same go on undisturbed. --diff says what would happen, and does nothing.\n"
+	    "New and changed devices are checked by their runners, which may take a while:\n"
+	    "60 s (or --timeout) are waited for the answer.\n",
 	    OPTION_DIFF | OPTION_TIMEOUT, 0, 0, &view_reload, put_reload, NULL },
 	{ 0 },
 };

@@ -12,7 +12,7 @@
 #include "gatewayctl/session.h"
 #include "gatewayctl/command.h"
 
-enum { WAIT_DEFAULT_S = 30, MAX_SECONDS = 1000000, COLUMN = 27 };
+enum { WAIT_DEFAULT_S = 30, RELOAD_DEFAULT_S = 60, MAX_SECONDS = 1000000, COLUMN = 27 };
 
 static volatile sig_atomic_t interrupted;
 
@@ -193,10 +193,11 @@ is_stream(const struct command *c)
 static struct monotime
 deadline_of(const struct command *c, const struct options *o)
 {
-	double s = o->has_timeout	   ? o->timeout_s
-		   : is_stream(c)	   ? 0
-		   : c->id == CONTROL_WAIT ? WAIT_DEFAULT_S
-					   : CLIENT_ANSWER_MS / 1e3;
+	double s = o->has_timeout	     ? o->timeout_s
+		   : is_stream(c)	     ? 0
+		   : c->id == CONTROL_WAIT   ? WAIT_DEFAULT_S
+		   : c->id == CONTROL_RELOAD ? RELOAD_DEFAULT_S
+					     : CLIENT_ANSWER_MS / 1e3;
 
 	return s > 0 ? monotime_add_ms(monotime_now(), (int64_t)(s * 1e3)) : (struct monotime){ 0 };
 }

@@ -185,6 +185,19 @@ class TestReload(Base):
             self.assertEqual(rows, expected)
         g.wait(lambda: list(g.status()) == ["p1", "p3"], "what the file says")
 
+    def test_a_runner_that_never_says_its_plan(self):
+        g = self.start(probe("p1"))
+        runner = os.path.join(g.dir, "runner")
+        with open(runner, "w", encoding="utf-8") as f:
+            f.write("#!/bin/sh\nexec sleep 60\n")
+        os.chmod(runner, 0o755)
+        self.write(g, probe("p1"), {"name": "h", "type": "x", "runner": runner,
+                                    "limits": {"start_ms": 500}})
+        r = g.ctl.run("reload")
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("devices[1]: the runner of h ended without a plan: never ready", r.stdout)
+        self.assertEqual(list(g.status()), ["p1"])
+
     def test_a_group_that_is_not_there(self):
         g = self.start(probe("p1"))
         self.write(g, probe("p1"), control={"group": "no-such-group"})
