@@ -410,7 +410,8 @@ static void
 create(struct engine *e)
 {
 	e->active = true;
-	log_write(LOG_LEVEL_INFO, NULL, "engine", "engine created, %zu devices", e->device_count);
+	log_write(LOG_LEVEL_INFO, NULL, "engine", "engine created, %zu device%s",
+	    e->device_count, LOG_PLURAL(e->device_count));
 	for (size_t i = 0; i < e->device_count; i++)
 		e->devices[i]->begun = false;
 	engine_begin(e);

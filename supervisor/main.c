@@ -350,11 +350,12 @@ run_check(struct gateway *g)
 		return EXIT_FAILURE;
 	}
 	if (faulty > 0)
-		fprintf(stderr, "gatewayd: %s: %d of %zu devices are at fault\n", g->config_path,
-		    faulty, g->config->device_count);
+		fprintf(stderr, "gatewayd: %s: %d of %zu device%s at fault\n", g->config_path,
+		    faulty, g->config->device_count, LOG_PLURAL(g->config->device_count));
 	if (faulty > 0 || g->config->at_fault)
 		return EX_CONFIG;
-	printf("%s: %zu devices, no fault\n", g->config_path, g->config->device_count);
+	printf("%s: %zu device%s, no fault\n", g->config_path, g->config->device_count,
+	    LOG_PLURAL(g->config->device_count));
 	return EXIT_SUCCESS;
 }
 
@@ -631,8 +632,8 @@ run(struct gateway *g)
 		log_error("start: out of memory");
 		return EXIT_FAILURE;
 	}
-	log_notice("gatewayd %s: %s, %zu devices", GATEWAYD_VERSION, g->config->name,
-	    g->config->device_count);
+	log_notice("gatewayd %s: %s, %zu device%s", GATEWAYD_VERSION, g->config->name,
+	    g->config->device_count, LOG_PLURAL(g->config->device_count));
 	sd_notify(0, "READY=1");
 	ev_run(g->loop, 0);
 	control_close(g->control);

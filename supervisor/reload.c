@@ -69,6 +69,16 @@ device_detail(const struct config_diff *d, const struct config_diff_row *row)
 	return anew ? "starts anew" : details[row->change];
 }
 
+static const char *
+same_detail(const struct config_diff *d)
+{
+	bool one = d->counts[CONFIG_SAME] == 1;
+
+	if (d->server)
+		return one ? "starts anew" : "start anew";
+	return one ? "goes on" : "go on";
+}
+
 static void
 put_gateway_rows(struct reload *r)
 {
@@ -80,7 +90,8 @@ put_gateway_rows(struct reload *r)
 		put_row(r, "changed", "name", anew);
 	if (d->elsewhere)
 		put_row(r, "changed", "event server", anew);
-	snprintf(text, sizeof(text), "the levels of %zu devices change at once", d->levels);
+	snprintf(text, sizeof(text), "the log level%s of %zu device%s: at once",
+	    LOG_PLURAL(d->levels), d->levels, LOG_PLURAL(d->levels));
 	if (d->log)
 		put_row(r, "changed", "log",
 		    "takes effect at once, in place of what 'gatewayctl log' set");
@@ -106,10 +117,11 @@ put_rows(struct reload *r)
 		put_row(r, config_change_name(d->rows[i].change), name,
 		    device_detail(d, &d->rows[i]));
 	}
-	snprintf(name, sizeof(name), "%zu devices", d->counts[CONFIG_SAME]);
+	snprintf(name, sizeof(name), "%zu device%s", d->counts[CONFIG_SAME],
+	    LOG_PLURAL(d->counts[CONFIG_SAME]));
 	if (d->counts[CONFIG_SAME] ||
 	    !(changes || d->server || d->log || d->levels || d->control))
-		put_row(r, "same", name, d->server ? "start anew" : "go on");
+		put_row(r, "same", name, same_detail(d));
 }
 
 /* --- its end -----------------------------------------------------------------------------------
@@ -186,7 +198,7 @@ on_checked(void *arg, int faulty)
 		apply(r);
 		return;
 	}
-	snprintf(error, sizeof(error), "%d devices are at fault", faulty);
+	snprintf(error, sizeof(error), "%d device%s at fault", faulty, LOG_PLURAL(faulty));
 	finish(r, error);
 }
 

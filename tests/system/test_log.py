@@ -39,7 +39,8 @@ class Receiver:
     """What arrives at a datagram socket."""
 
     def __init__(self, sock):
-        self.sock = sock
+        # A descriptor of its own: its number is not another socket's while the thread reads from it.
+        self.sock = sock.dup()
         self.lines = []
         threading.Thread(target=self.read, daemon=True).start()
 
@@ -122,7 +123,7 @@ class TestLevels(unittest.TestCase):
         with Gateway({"devices": devices, "log": log("INFO")}) as g:
             g.ctl("log", "p1", "error")
             g.write_config({"devices": devices, "log": log("DEBUG")})
-            expected = [("changed", "log", "the levels of 1 devices change at once"),
+            expected = [("changed", "log", "the log level of 1 device: at once"),
                         ("same", "2 devices", "go on")]
             for args in (("--diff",), ()):
                 rows = [(r["change"], r["what"], r["detail"]) for r in g.ctl("reload", *args)]

@@ -70,7 +70,7 @@ class TestReload(Base):
             self.reload(g, probe("added", interval_ms=5), probe("changed", interval_ms=5, values=2),
                         probe("same", interval_ms=5)),
             [("removed", "probe/removed"), ("changed", "probe/changed"),
-             ("added", "probe/added"), ("same", "1 devices")])
+             ("added", "probe/added"), ("same", "1 device")])
         g.wait_state(["added", "same", "changed"], "running")
         self.server.wait(lambda: self.running("added") == [False, True])
         after = g.status()
@@ -148,7 +148,7 @@ class TestReload(Base):
         line = int(rows[0]["what"].split(":")[1])
         with open(g.config, encoding="utf-8") as f:
             self.assertIn("fault", f.read().splitlines()[line - 1])
-        g.wait_log("1 devices are at fault; nothing has changed")
+        g.wait_log("1 device at fault; nothing has changed")
         os.unlink(g.config)
         self.assertEqual(g.ctl.run("reload").returncode, 1)
         self.assertEqual(list(g.status()), ["p1"])
