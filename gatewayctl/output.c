@@ -293,17 +293,21 @@ output_row_json(
  */
 
 /* The bytes of the first character of text, which is not empty, and the columns that it takes: none for
- * an accent of its own, two for most of Chinese. What is no character is one byte and one column. */
+ * an accent of its own, two for most of Chinese, one for what is not known. */
 static size_t
 character(const char *text, size_t *columns)
 {
 	mbstate_t state = { 0 };
 	wchar_t c;
 	size_t n = mbrtowc(&c, text, strlen(text), &state);
-	int width = n - 1 < MB_LEN_MAX ? wcwidth(c) : 1;
+	int width = n - 1 < MB_LEN_MAX ? wcwidth(c) : -1;
 
 	*columns = width < 0 ? 1 : (size_t)width;
-	return n - 1 < MB_LEN_MAX ? n : 1;
+	if (n - 1 < MB_LEN_MAX)
+		return n;
+	for (n = 1; ((unsigned char)text[n] & 0xc0) == 0x80; n++)
+		;
+	return n;
 }
 
 size_t
