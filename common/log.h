@@ -59,6 +59,9 @@ void log_write_stderr(const char *line, size_t n);
 			log_write(LOG_LEVEL_DEBUG, NULL, NULL, __VA_ARGS__);                       \
 	} while (0)
 
+/* What a noun takes behind a count. */
+#define LOG_PLURAL(n) ((n) == 1 ? "" : "s")
+
 /* Makes text plain, in place: what a terminal or a log reader might take for more than text (control
  * characters, bytes that are not UTF-8) becomes '?'. Lines that are logged are made so anyway. */
 void log_clean(char *text);

@@ -76,7 +76,7 @@ static bool
 put_log(struct json_writer *w, const struct options *o, int argc, char **argv)
 {
 	(void)o;
-	if (log_level_parse(argv[argc - 1]) < 0) {
+	if (log_level_parse(argv[argc - 1]) < LOG_LEVEL_ERROR) {
 		fprintf(stderr,
 		    "gatewayctl: expected one of error, warning, notice, info, debug, "
 		    "found '%s'\n",
@@ -98,32 +98,29 @@ put_reload(struct json_writer *w, const struct options *o, int argc, char **argv
 
 const struct command commands[] = {
 	{ CONTROL_STATUS, "[NAME...]", "one line a device",
-	    "SINCE is the time in the STATE; LAST EXIT says how its process died last; LINK is "
-	    "the\n"
-	    "device's own connection; EVENTS/S is what it registered in the last few seconds.\n",
+	    "SINCE is the time in the STATE; LAST EXIT says how its process died last; LINK\n"
+	    "is the device's own connection; EVENTS/S is what it registered in the last few\n"
+	    "seconds.\n",
 	    0, 0, MANY, &view_status, put_names, NULL },
 	{ CONTROL_SHOW, "NAME...", "all there is to know of a device",
-	    "Its state, process, sandbox as the kernel sees it, queues, counters, what it may "
-	    "touch,\n"
-	    "and how it died.\n",
+	    "Its state, process, sandbox as the kernel sees it, queues, counters, what it\n"
+	    "may touch, and how it died.\n",
 	    0, 1, CONTROL_MAX_SHOWN, &view_show, put_names, NULL },
 	{ CONTROL_INFO, "", "the gateway and its link to the Event Server", "", 0, 0, 0, &view_info,
 	    put_names, NULL },
 	{ CONTROL_WATCH, "[NAME...]", "live events and state changes, until Ctrl-C",
-	    "out: registered by a device. in: notified by the Event Server. A reader that is too "
-	    "slow\n"
-	    "is cut off.\n",
+	    "out: registered by a device. in: notified by the Event Server. A reader that is\n"
+	    "too slow is cut off.\n",
 	    OPTION_TIMEOUT | OPTION_COUNT, 0, MANY, &view_stream, put_names, NULL },
 	{ CONTROL_EVENTS, "[TYPE...]", "the latest events, as the Event Server keeps them",
-	    "TYPE is a whole event type, or a device's name and what follows its prefix; '?' "
-	    "stands\n"
-	    "for one segment, '*', last, for any rest. A name alone means all of that device's;\n"
-	    "nothing at all, all of this gateway's.\n",
+	    "TYPE is a whole event type, or a device's name and what follows its prefix; '?'\n"
+	    "stands for one segment, '*', last, for any rest. A name alone means all of that\n"
+	    "device's; nothing at all, all of this gateway's.\n",
 	    OPTION_TIMEOUT, 0, MANY, &view_events, put_types, NULL },
 	{ CONTROL_SEND, "[NAME] TYPE [JSON]", "registers a system event",
 	    "With NAME, TYPE is what follows 'system' in the device's event types:\n"
-	    "  gatewayctl send plc1 remote_device/1/write/setpoint '{\"request_id\": \"1\", "
-	    "\"value\": 5}'\n"
+	    "  gatewayctl send plc1 remote_device/1/write/setpoint \\\n"
+	    "      '{\"request_id\": \"1\", \"value\": 5}'\n"
 	    "Without, it is a whole type: gateway/TYPE/NAME/system/...\n",
 	    OPTION_ORDERED, 1, 3, &view_results, put_send, NULL },
 	{ CONTROL_ENABLE, "NAME...", "enables devices",
@@ -135,20 +132,23 @@ const struct command commands[] = {
 	    "Also the way out of the state 'failed'.\n", OPTION_WAIT | OPTION_TIMEOUT, 1, MANY,
 	    &view_results, put_names, "running" },
 	{ CONTROL_WAIT, "NAME [STATE...]", "waits until the device is in a state (running)",
-	    "States: disabled, starting, running, stopping, backoff, failed. Refused at once when "
-	    "the\n"
-	    "device has failed for good, and when the time is over (30 s, or --timeout).\n",
+	    "States: disabled, starting, running, stopping, backoff, failed. Refused at once\n"
+	    "when the device has failed for good, and when the time is over (30 s, or\n"
+	    "--timeout).\n",
 	    OPTION_TIMEOUT, 1, 7, &view_results, put_wait, NULL },
 	{ CONTROL_TRACE, "NAME...", "raw frames of devices, until Ctrl-C",
-	    "rx: from the device. tx: to it. Hexadecimal, with the time at the device's process.\n",
+	    "rx: from the device. tx: to it. Hexadecimal, with the time at the device's\n"
+	    "process.\n",
 	    OPTION_TIMEOUT | OPTION_COUNT, 1, MANY, &view_stream, put_names, NULL },
 	{ CONTROL_LOG, "[NAME...] LEVEL", "sets the log level of devices, or of everything",
-	    "LEVEL: error, warning, notice, info, debug. It lasts until gatewayd ends.\n", 0, 1,
-	    MANY, &view_results, put_log, NULL },
+	    "LEVEL: error, warning, notice, info, debug. It lasts until gatewayd ends, or a\n"
+	    "reload changes 'log' in the configuration.\n",
+	    0, 1, MANY, &view_results, put_log, NULL },
 	{ CONTROL_RELOAD, "", "reads the configuration anew",
-	    "It is checked first: a fault changes nothing. Devices whose configuration is the "
-	    "same\n"
-	    "go on undisturbed. --diff says what would happen, and does nothing.\n",
+	    "It is checked first: a fault changes nothing. Devices whose configuration is\n"
+	    "the same go on undisturbed. --diff says what would happen, and does nothing.\n"
+	    "New and changed devices are checked by their runners, which may take a while:\n"
+	    "60 s (or --timeout) are waited for the answer.\n",
 	    OPTION_DIFF | OPTION_TIMEOUT, 0, 0, &view_reload, put_reload, NULL },
 	{ 0 },
 };

@@ -1,14 +1,18 @@
 /* gatewayctl: asks a running gatewayd, and shows what it says. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "common/fdutil.h"
 #include "gatewayctl/session.h"
 #include "gatewayctl/command.h"
 
-enum { WAIT_DEFAULT_S = 30, MAX_SECONDS = 1000000, COLUMN = 27 };
+enum { WAIT_DEFAULT_S = 30, RELOAD_DEFAULT_S = 60, MAX_SECONDS = 1000000, COLUMN = 27 };
 
 static volatile sig_atomic_t interrupted;
 
@@ -24,10 +28,10 @@ usage(FILE *f)
 	}
 	fprintf(f,
 	    "\n"
-	    "  -j, --json               JSON for scripts: an array of rows, or an object a line\n"
-	    "  -s, --socket PATH        gatewayd's socket (default: control in "
-	    "$RUNTIME_DIRECTORY,\n"
-	    "                           else $XDG_RUNTIME_DIR/gatewayd, else /run/gatewayd)\n"
+	    "  -j, --json               JSON for scripts: an array, or an object a line\n"
+	    "  -s, --socket PATH        gatewayd's socket (default: control in the folder\n"
+	    "                           $RUNTIME_DIRECTORY, else $XDG_RUNTIME_DIR/gatewayd,\n"
+	    "                           else /run/gatewayd)\n"
 	    "  -h, --help               this text; after a command, the command's\n"
 	    "  -V, --version            the version\n\n"
 	    "Exit code: 0 done, 1 refused or not running, 2 usage, 3 gatewayd not reachable.\n"
@@ -76,6 +80,16 @@ static const struct option long_options[] = {
 	{ "diff", no_argument, NULL, 'd' },
 	{ NULL, 0, NULL, 0 },
 };
+
+static const char *
+option_name(int option)
+{
+	const struct option *o = long_options;
+
+	while (o->name && o->val != option)
+		o++;
+	return o->name;
+}
 
 /* What an option needs of its command; 0: nothing. */
 static unsigned
@@ -138,7 +152,9 @@ parse_options(struct options *o, const struct command *c, int argc, char **argv)
 		}
 		unsigned need = needed(option);
 		if (need && (!c || !(c->options & need))) {
-			fprintf(stderr, "gatewayctl: an option that is not for this command\n");
+			fprintf(stderr, "gatewayctl: --%s is %s%s\n", option_name(option),
+			    c ? "no option of " : "an option of some commands, and goes behind them",
+			    c ? control_command_name(c->id) : "");
 			return false;
 		}
 		if (!take_option(o, option, optarg)) {
@@ -177,23 +193,31 @@ is_stream(const struct command *c)
 static struct monotime
 deadline_of(const struct command *c, const struct options *o)
 {
-	double s = o->has_timeout	   ? o->timeout_s
-		   : is_stream(c)	   ? 0
-		   : c->id == CONTROL_WAIT ? WAIT_DEFAULT_S
-					   : CLIENT_ANSWER_MS / 1e3;
+	double s = o->has_timeout	     ? o->timeout_s
+		   : is_stream(c)	     ? 0
+		   : c->id == CONTROL_WAIT   ? WAIT_DEFAULT_S
+		   : c->id == CONTROL_RELOAD ? RELOAD_DEFAULT_S
+					     : CLIENT_ANSWER_MS / 1e3;
 
 	return s > 0 ? monotime_add_ms(monotime_now(), (int64_t)(s * 1e3)) : (struct monotime){ 0 };
 }
 
-/* The time is over: that ends a stream well, and anything else not. */
+/* The time is over: that ends a stream that has begun well, and anything else not. argv: of the command. */
 static int
-give_up(const struct command *c)
+give_up(const struct command *c, const struct view *v, int argc, char **argv)
 {
-	if (is_stream(c))
+	if (is_stream(c) && v->rows)
 		return CONTROL_DONE;
-	fprintf(stderr, c->id == CONTROL_WAIT ? "gatewayctl: not in time\n"
-					      : "gatewayctl: gatewayd does not answer in time\n");
-	return c->id == CONTROL_WAIT ? CONTROL_REFUSED : CONTROL_UNREACHABLE;
+	if (c->id != CONTROL_WAIT) {
+		fprintf(stderr, "gatewayctl: gatewayd does not answer in time\n");
+		return CONTROL_UNREACHABLE;
+	}
+	fprintf(stderr, "gatewayctl: %s is not", argv[0]);
+	for (int i = 1; i < argc; i++)
+		fprintf(stderr, "%s %s", i > 1 ? " or" : "", argv[i]);
+	fprintf(stderr, "%s in time; 'gatewayctl show %s' says why\n",
+	    argc == 1 ? " running" : "", argv[0]);
+	return CONTROL_REFUSED;
 }
 
 /* Returns true when the stream has shown as many as it was to. */
@@ -207,7 +231,8 @@ add_rows(struct view *v, const struct control_reply *reply, const struct options
 }
 
 static int
-receive(struct session *client, const struct command *c, const struct options *o, struct view *v)
+receive(struct session *client, const struct command *c, const struct options *o, int argc, char **argv,
+    struct view *v)
 {
 	struct monotime deadline = deadline_of(c, o);
 	struct control_reply reply;
@@ -216,7 +241,7 @@ receive(struct session *client, const struct command *c, const struct options *o
 	while (!interrupted) {
 		switch (session_receive(client, deadline, &reply)) {
 		case SESSION_TIMEOUT:
-			return give_up(c);
+			return give_up(c, v, argc, argv);
 		case SESSION_INTERRUPTED:
 			continue;
 		case SESSION_LOST:
@@ -264,7 +289,7 @@ ask(struct session *client, const struct command *c, const struct options *o, in
 	}
 	view_begin(v, c->view, o->json);
 	code = session_send(client, buffer_data(&b), b.len) < 0 ? CONTROL_UNREACHABLE
-								: receive(client, c, o, v);
+								: receive(client, c, o, argc, argv, v);
 	view_end(v, code != CONTROL_DONE);
 done:
 	buffer_clear(&b);
@@ -312,11 +337,25 @@ run(const struct command *c, const struct options *o, int argc, char **argv)
 	return code;
 }
 
+/* Where one of these was closed, the socket must not become it: what we print would go to gatewayd. */
+static void
+keep_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	fd_close(fd);
+}
+
 int
 main(int argc, char **argv)
 {
 	struct options o = { 0 };
 
+	keep_standard_descriptors();
+	setlocale(LC_CTYPE, "C.UTF-8");
 	if (!parse_options(&o, NULL, argc, argv)) {
 		usage(stderr);
 		return CONTROL_USAGE;

@@ -1,15 +1,18 @@
 #include "gatewayctl/output.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
+#include <wchar.h>
 
 enum {
 	MAX_TABLE = 64 * 1024 * 1024, /* bytes of a table's cells */
 	MAX_CELL = 1024 * 1024,
-	MIN_SHRUNK = 8, /* a column is cut to this, not further */
+	MIN_SHRUNK = 8,   /* a column is cut to this, not further */
+	MIN_STICKING = 4, /* one whose texts stick out */
 	MAX_COLUMNS = 24,
 };
 
@@ -246,7 +249,7 @@ bytes_text(struct buffer *b, const struct column *col, const struct json *row)
 	else if (v >= 1024 * 1024)
 		buffer_printf(b, "%.1f MiB", (double)v / (1024 * 1024));
 	else
-		buffer_printf(b, "%" PRId64, v);
+		buffer_printf(b, "%" PRId64 " bytes", v);
 }
 
 static const struct {
@@ -289,13 +292,31 @@ output_row_json(
 /* --- tables ------------------------------------------------------------------------------------
  */
 
+/* The bytes of the first character of text, which is not empty, and the columns that it takes: none for
+ * an accent of its own, two for most of Chinese, one for what is not known. */
+static size_t
+character(const char *text, size_t *columns)
+{
+	mbstate_t state = { 0 };
+	wchar_t c;
+	size_t n = mbrtowc(&c, text, strlen(text), &state);
+	int width = n - 1 < MB_LEN_MAX ? wcwidth(c) : -1;
+
+	*columns = width < 0 ? 1 : (size_t)width;
+	if (n - 1 < MB_LEN_MAX)
+		return n;
+	for (n = 1; ((unsigned char)text[n] & 0xc0) == 0x80; n++)
+		;
+	return n;
+}
+
 size_t
 output_width(const char *text)
 {
-	size_t n = 0;
+	size_t n = 0, columns;
 
-	for (; *text; text++)
-		n += ((unsigned char)*text & 0xc0) != 0x80;
+	for (; *text; n += columns)
+		text += character(text, &columns);
 	return n;
 }
 
@@ -335,18 +356,35 @@ table_add(struct table *t, const struct json *row)
 	t->rows++;
 }
 
-/* Prints one cell padded, or cut with an ellipsis, to width; the last of a line is not padded. */
+/* The bytes of what fits into so many columns; *have: the columns that it takes. */
+static size_t
+fitting(const char *text, size_t width, size_t *have)
+{
+	size_t bytes = 0, columns;
+
+	for (*have = 0; text[bytes]; *have += columns) {
+		size_t n = character(text + bytes, &columns);
+		if (*have + columns > width)
+			break;
+		bytes += n;
+	}
+	return bytes;
+}
+
+/* Prints one cell padded, or cut with an ellipsis, to width, and the gap behind it; the last of a line is not
+ * padded. What is too long and may not be cut pushes the rest of its line. */
 static void
-print_cell(FILE *f, const char *text, const struct column *col, size_t width, bool last)
+print_cell(
+    FILE *f, const char *text, const struct column *col, size_t width, int gap, bool last)
 {
 	size_t have = output_width(text), bytes = strlen(text);
 
-	if (have > width) {
-		const char *p = text;
-		for (size_t left = width; left > 1; left--)
-			for (p++; ((unsigned char)*p & 0xc0) == 0x80; p++)
-				;
-		fprintf(f, "%.*s…", (int)(p - text), text);
+	if (have > width && col->shrink) {
+		bytes = fitting(text, width - 1, &have);
+		fprintf(f, "%.*s…", (int)bytes, text);
+		have++;
+	} else if (have > width) {
+		fwrite(text, 1, bytes, f);
 		have = width;
 	} else if (col->right) {
 		fprintf(f, "%*s%s", (int)(width - have), "", text);
@@ -355,7 +393,7 @@ print_cell(FILE *f, const char *text, const struct column *col, size_t width, bo
 		fwrite(text, 1, bytes, f);
 	}
 	if (!last)
-		fprintf(f, "%*s", (int)(width - have) + 2, "");
+		fprintf(f, "%*s", (int)(width - have) + gap, "");
 }
 
 static const struct column *
@@ -384,24 +422,40 @@ measure(const struct table *t, size_t widths[MAX_COLUMNS])
 	}
 }
 
-/* Takes what the line has too much from the columns that may shrink. */
+/* Takes from a column what the line has too much. */
 static void
+narrow(size_t *column, size_t least, size_t *total, size_t width)
+{
+	if (*total <= width || *column <= least)
+		return;
+	size_t excess = *total - width;
+	size_t cut = *column - least < excess ? *column - least : excess;
+	*column -= cut;
+	*total -= cut;
+}
+
+/* Fits the table into the width, as far as it can be done: with a gap of one space, then by columns that may
+ * be cut, then by the widest of the others, whose longer texts stick out. Returns the gap. */
+static int
 shrink(const struct table *t, size_t widths[MAX_COLUMNS], size_t width)
 {
-	size_t total = 0, n = 0;
+	size_t total = 0, n = 0, widest = 0;
 
-	for (const struct column *c = next_shown(t->columns); c->key; c = next_shown(c + 1))
-		total += widths[n++] + 2;
-	total -= 2;
-	n = 0;
-	for (const struct column *c = next_shown(t->columns); c->key; c = next_shown(c + 1), n++) {
-		if (!c->shrink || total <= width || widths[n] <= MIN_SHRUNK)
-			continue;
-		size_t excess = total - width;
-		size_t cut = widths[n] - MIN_SHRUNK < excess ? widths[n] - MIN_SHRUNK : excess;
-		widths[n] -= cut;
-		total -= cut;
+	for (const struct column *c = next_shown(t->columns); c->key; c = next_shown(c + 1)) {
+		if (!c->right && !c->shrink && next_shown(c + 1)->key &&
+		    widths[n] > widths[widest])
+			widest = n;
+		total += widths[n++];
 	}
+	if (total + 2 * (n - 1) <= width)
+		return 2;
+	total += n - 1;
+	n = 0;
+	for (const struct column *c = next_shown(t->columns); c->key; c = next_shown(c + 1), n++)
+		if (c->shrink)
+			narrow(&widths[n], MIN_SHRUNK, &total, width);
+	narrow(&widths[widest], MIN_STICKING, &total, width);
+	return 1;
 }
 
 void
@@ -409,14 +463,15 @@ table_print(const struct table *t, FILE *f, const char *indent, size_t width)
 {
 	size_t widths[MAX_COLUMNS], n = 0;
 	const char *text = (const char *)buffer_data(&t->cells);
+	int gap = 2;
 
 	measure(t, widths);
 	if (width)
-		shrink(t, widths, width);
+		gap = shrink(t, widths, width);
 	fputs(indent, f);
 	for (const struct column *c = next_shown(t->columns); c->key; n++) {
 		const struct column *next = next_shown(c + 1);
-		print_cell(f, c->header, c, widths[n], !next->key);
+		print_cell(f, c->header, c, widths[n], gap, !next->key);
 		c = next;
 	}
 	fputc('\n', f);
@@ -425,7 +480,7 @@ table_print(const struct table *t, FILE *f, const char *indent, size_t width)
 		n = 0;
 		for (const struct column *c = next_shown(t->columns); c->key; n++) {
 			const struct column *next = next_shown(c + 1);
-			print_cell(f, text, c, widths[n], !next->key);
+			print_cell(f, text, c, widths[n], gap, !next->key);
 			text += strlen(text) + 1;
 			c = next;
 		}

@@ -47,8 +47,8 @@ struct table {
 
 void table_init(struct table *t, const struct column *columns);
 void table_add(struct table *t, const struct json *row);
-/* Prints the header always, "-" for what there is not; two spaces between columns. width: of the
- * terminal, or 0 where nothing may be cut. */
+/* Prints the header always, "-" for what there is not; two spaces between columns, or one where the
+ * terminal is narrow. width: of the terminal, or 0 where nothing may be cut. */
 void table_print(const struct table *t, FILE *f, const char *indent, size_t width);
 void table_clear(struct table *t);
 
@@ -56,7 +56,7 @@ void table_clear(struct table *t);
 void output_pairs(
     FILE *f, const char *indent, const struct column *columns, const struct json *row);
 
-/* What the text takes on a terminal: code points. */
+/* The columns that the text takes on a terminal. It wants setlocale(LC_CTYPE, "C.UTF-8"). */
 size_t output_width(const char *text);
 /* Of the terminal at f, or 0 where it is none. */
 size_t output_terminal_width(FILE *f);

@@ -7,7 +7,7 @@
 #include "common/monotime.h"
 #include "ipc/control.h"
 
-enum { CLIENT_ANSWER_MS = 10000 /* gatewayd never needs that long */ };
+enum { CLIENT_ANSWER_MS = 10000 /* gatewayd never needs that long, but for a reload */ };
 
 struct session {
 	int fd; /* -1: closed */

@@ -178,7 +178,7 @@ static const struct column result_columns[] = {
 static const struct column reload_columns[] = {
 	{ "change", "CHANGE", CELL_TEXT, false, false },
 	{ "what", "WHAT", CELL_TEXT, false, false },
-	{ "detail", "DETAIL", CELL_TEXT, false, true },
+	{ "detail", "DETAIL", CELL_TEXT, false, false },
 	{ 0 },
 };
 
@@ -325,13 +325,22 @@ static const struct {
 	{ "link", stream_link_columns, "kind", link_detail, false },
 };
 
+/* Of what is in the buffer behind start. */
+static size_t
+width_from(struct buffer *b, size_t start)
+{
+	buffer_u8(b, '\0');
+	size_t width = output_width((const char *)buffer_data(b) + start);
+
+	buffer_truncate(b, b->len - 1);
+	return width;
+}
+
 static void
 pad(struct buffer *b, size_t start, size_t width)
 {
-	buffer_u8(b, '\0');
-	size_t have = output_width((const char *)buffer_data(b) + start);
+	size_t have = width_from(b, start);
 
-	buffer_truncate(b, b->len - 1);
 	buffer_printf(b, "%*s", (int)(have < width ? width - have : 0) + 2, "");
 }
 
@@ -348,8 +357,9 @@ stream_text(struct view *v, const struct json *row, size_t kind)
 	pad(&b, start, 5);
 	start = b.len;
 	append_cell(&b, "device", CELL_TEXT, row);
-	if (b.len - start > v->device_width && b.len - start <= MAX_DEVICE_WIDTH)
-		v->device_width = b.len - start;
+	size_t width = width_from(&b, start);
+	if (width > v->device_width && width <= MAX_DEVICE_WIDTH)
+		v->device_width = width;
 	pad(&b, start, v->device_width);
 	stream_kinds[kind].detail(&b, row);
 	printf("%.*s\n", (int)b.len, (const char *)buffer_data(&b));

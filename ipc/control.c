@@ -10,8 +10,7 @@
 
 #define SYSTEM_FOLDER "/run/gatewayd"
 
-static const char *const levels[] = { "emergency", "alert", "critical", "error", "warning",
-	"notice", "info", "debug", NULL };
+static const char *const levels[] = { "error", "warning", "notice", "info", "debug", NULL };
 static const char *const states[] = { "disabled", "starting", "running", "stopping", "backoff",
 	"failed", NULL };
 

@@ -40,6 +40,7 @@ struct broker_request {
 	struct broker *broker;
 	struct broker_request *next, **link;
 	enum ipc_resource kind;
+	int socket_type; /* of a connection */
 	char *target;
 	uint16_t port;
 	broker_cb *cb; /* NULL once cancelled while the resolver still holds the request */
@@ -201,12 +202,12 @@ connect_next(struct broker_request *q, int last_error)
 	}
 	const struct sockaddr *a = (const struct sockaddr *)&q->addresses[q->address_next];
 	socklen_t len = q->lengths[q->address_next++];
-	q->fd = socket(a->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	q->fd = socket(a->sa_family, q->socket_type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (q->fd < 0) {
 		fail(q, errno, "connect to");
 		return;
 	}
-	if (a->sa_family != AF_UNIX)
+	if (a->sa_family != AF_UNIX && q->socket_type == SOCK_STREAM)
 		set_tcp_options(q->fd);
 	if (connect(q->fd, a, len) == 0) {
 		answer_soon(q);
@@ -366,6 +367,7 @@ request_new(struct broker *b, enum ipc_resource kind, const char *target, broker
 	}
 	q->broker = b;
 	q->kind = kind;
+	q->socket_type = SOCK_STREAM;
 	q->cb = cb;
 	q->arg = arg;
 	q->fd = -1;
@@ -379,6 +381,19 @@ request_new(struct broker *b, enum ipc_resource kind, const char *target, broker
 	q->timer.data = q;
 	q->io.data = q;
 	ev_timer_start(b->loop, &q->timer);
+	return q;
+}
+
+struct broker_request *
+broker_find(struct broker *b, const char *host, uint16_t port, broker_cb *cb, void *arg)
+{
+	struct broker_request *q = request_new(b, IPC_RESOURCE_CONNECT, host, cb, arg);
+
+	if (!q)
+		return NULL;
+	q->socket_type = SOCK_DGRAM;
+	q->port = port;
+	resolve(q);
 	return q;
 }
 

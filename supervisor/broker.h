@@ -42,4 +42,8 @@ void broker_cancel(struct broker_request *q);
 struct broker_request *broker_connect_unix(
     struct broker *b, const char *path, broker_cb *cb, void *arg);
 
+/* A datagram socket that is connected to the host, nothing sent: whose getpeername() is the address. */
+struct broker_request *broker_find(
+    struct broker *b, const char *host, uint16_t port, broker_cb *cb, void *arg);
+
 #endif

@@ -41,6 +41,19 @@ report(const struct check *k, enum schema_severity severity, const struct json *
 }
 
 static void
+report_no_plan(const struct check *k, struct checked *d)
+{
+	const struct child_obituary *o = child_obituary(d->child, 0);
+	char path[32], message[400];
+
+	d->at_fault = true;
+	snprintf(path, sizeof(path), "devices[%td]", d->conf - k->options.config->devices);
+	snprintf(message, sizeof(message), "the runner of %s ended without a plan: %s", d->conf->label,
+	    o ? o->cause : "it could not be started");
+	report(k, SCHEMA_ERROR, d->conf->conf, path, message);
+}
+
+static void
 on_state(void *arg, struct child *c, enum child_state before)
 {
 	struct check *k = arg;
@@ -49,11 +62,8 @@ on_state(void *arg, struct child *c, enum child_state before)
 	if (before == CHILD_DISABLED || c->fsm.state != CHILD_DISABLED)
 		return;
 	k->ended++;
-	if (!d->planned && !d->at_fault) {
-		d->at_fault = true;
-		report(k, SCHEMA_ERROR, d->conf->conf, d->conf->name,
-		    "its runner ended without a plan");
-	}
+	if (!d->planned && !d->at_fault)
+		report_no_plan(k, d);
 	k->faulty += d->at_fault;
 }
 

@@ -71,7 +71,7 @@ child_step(struct child *c, enum child_event event)
 	enum child_state after = c->fsm.state;
 
 	if (before != after)
-		log_write(state_level(c, after), c->conf->name,
+		log_write(state_level(c, after), c->conf->label,
 		    after == CHILD_FAILED ? "failed" : "state", "%s -> %s",
 		    child_state_name(before), child_state_name(after));
 	if (before != after || actions & CHILD_DO_SPAWN)

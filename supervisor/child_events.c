@@ -58,7 +58,7 @@ append_event(struct child *c, const struct eventer_event *e)
 
 	if (why) {
 		c->dropped++;
-		log_write(LOG_LEVEL_WARNING, c->conf->name, "event_dropped",
+		log_write(LOG_LEVEL_WARNING, c->conf->label, "event_dropped",
 		    "an event for it was dropped: %s", why);
 		return false;
 	}
@@ -192,7 +192,7 @@ child_register(struct child *c, const struct sbs_str *segments, size_t count,
 	if (buffer_failed(&c->pending)) {
 		undo_chunk(c, before);
 		c->dropped++;
-		log_write(LOG_LEVEL_ERROR, c->conf->name, "event_dropped",
+		log_write(LOG_LEVEL_ERROR, c->conf->label, "event_dropped",
 		    "an event of ours was dropped: %zu bytes wait for the Event Server", c->pending.len);
 		return;
 	}

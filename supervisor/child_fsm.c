@@ -27,6 +27,19 @@ enter(struct child_fsm *f, enum child_state state, struct monotime now, struct m
 		f->since = now;
 	f->state = state;
 	f->deadline = deadline;
+	f->excused = false;
+}
+
+/* Whether the deadline is put off: a supervisor that was held up (a file of many megabytes was loaded, the
+ * machine slept) has not read yet what the runner may have said in time. */
+static bool
+excuse(struct child_fsm *f, struct monotime now)
+{
+	if (f->excused || monotime_diff_ms(now, f->deadline) < CHILD_LATE_MS)
+		return false;
+	f->excused = true;
+	f->deadline = monotime_add_ms(now, CHILD_EXCUSE_MS);
+	return true;
 }
 
 static unsigned
@@ -194,8 +207,8 @@ on_spawn_error(struct child_fsm *f, struct monotime now, uint32_t random)
 static unsigned
 on_deadline_starting(struct child_fsm *f, struct monotime now, uint32_t random)
 {
-	(void)now, (void)random;
-	return kill_it(f, CHILD_KILL_NEVER_READY);
+	(void)random;
+	return excuse(f, now) ? 0 : kill_it(f, CHILD_KILL_NEVER_READY);
 }
 
 static unsigned
@@ -203,8 +216,9 @@ on_deadline_running(struct child_fsm *f, struct monotime now, uint32_t random)
 {
 	(void)random;
 	if (f->pinged)
-		return kill_it(f, CHILD_KILL_MISSED_PING);
+		return excuse(f, now) ? 0 : kill_it(f, CHILD_KILL_MISSED_PING);
 	f->pinged = true;
+	f->excused = false;
 	f->deadline = monotime_add_ms(now, f->limits.ping_ms);
 	return CHILD_DO_PING;
 }
@@ -212,8 +226,8 @@ on_deadline_running(struct child_fsm *f, struct monotime now, uint32_t random)
 static unsigned
 on_deadline_stopping(struct child_fsm *f, struct monotime now, uint32_t random)
 {
-	(void)now, (void)random;
-	return kill_it(f, CHILD_KILL_NEVER_STOPPED);
+	(void)random;
+	return excuse(f, now) ? 0 : kill_it(f, CHILD_KILL_NEVER_STOPPED);
 }
 
 static unsigned

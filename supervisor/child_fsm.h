@@ -17,6 +17,8 @@ enum {
 	CHILD_PING_MS = 5000, /* between a pong and the next ping, where ping_ms is not less: a runner ends
 			       * by itself after 15 s without a ping */
 	CHILD_SETTLED_MS = 30000, /* running this long forgets earlier failures */
+	CHILD_LATE_MS = 100, /* a deadline that is noticed later was missed by us: we were held up */
+	CHILD_EXCUSE_MS = 1000, /* then this much more, once, to read what came in time */
 };
 
 enum child_state {
@@ -77,6 +79,7 @@ struct child_fsm {
 	bool wanted;          /* enabled */
 	bool announced;       /* 'running' true was registered */
 	bool pinged;          /* a pong is due */
+	bool excused;         /* the deadline is one that was put off */
 };
 
 void child_fsm_init(struct child_fsm *f, const struct child_deadlines *limits, struct monotime now);

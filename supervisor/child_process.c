@@ -84,28 +84,40 @@ relay_line(struct child *c)
 		level = (enum log_level)(text[1] - '0');
 		text += 3;
 	}
+	/* Nothing that one device says is an emergency, which journald tells to every terminal. */
+	if (level < LOG_LEVEL_ERROR)
+		level = LOG_LEVEL_ERROR;
 	if (*text == '\0')
 		return;
 	snprintf(c->last_line, sizeof(c->last_line), "%s", text);
 	/* It was told its level; what it prints beyond it is not worth a place in the log. */
 	if (level > c->log_level)
 		return;
-	if (++c->log_count > CHILD_LOG_BURST)
+	if (++c->log_count > CHILD_LOG_BURST) {
 		c->log_suppressed++;
-	else
-		log_relay(level, c->conf->name, "runner", "%s", text);
+		if (!ev_is_active(&c->muted))
+			ev_timer_again(c->host->loop, &c->muted);
+	} else {
+		log_relay(level, c->conf->label, "runner", "%s", text);
+	}
+}
+
+static void
+tell_suppressed(struct child *c)
+{
+	if (c->log_suppressed)
+		log_write(LOG_LEVEL_WARNING, c->conf->label, "log_suppressed",
+		    "%u lines of output were left out", c->log_suppressed);
+	c->log_suppressed = 0;
 }
 
 static void
 begin_log_second(struct child *c)
 {
-	if (c->log_suppressed)
-		log_write(LOG_LEVEL_WARNING, c->conf->name, "log_suppressed",
-		    "%u lines of output were left out", c->log_suppressed);
+	tell_suppressed(c);
 	c->log_second = ev_now(c->host->loop);
 	c->log_bytes = 0;
 	c->log_count = 0;
-	c->log_suppressed = 0;
 }
 
 /* Reads what the runner printed; at most one burst, so that a flood waits for its turn. */
@@ -133,7 +145,8 @@ read_output(struct child *c)
 	return true;
 }
 
-/* Who prints more than a second's share finds its pipe full until the next one. */
+/* Who prints more than a second's share finds its pipe full until the next one. What is left out is said then
+ * at the latest, also where nothing follows. */
 static void
 on_printed(struct ev_loop *loop, ev_io *w, int revents)
 {
@@ -152,8 +165,11 @@ on_muted(struct ev_loop *loop, ev_timer *w, int revents)
 	struct child *c = w->data;
 
 	(void)revents;
-	ev_timer_stop(loop, w);
 	ev_io_start(loop, &c->printed);
+	if (ev_now(loop) - c->log_second >= 1.)
+		begin_log_second(c);
+	if (!c->log_suppressed)
+		ev_timer_stop(loop, w);
 }
 
 /* The last words of the runtime's handler of SIGSYS, or what is known without them. */
@@ -219,7 +235,7 @@ write_obituary(struct child *c)
 	describe_death(c, o->cause, sizeof(o->cause));
 	snprintf(o->last_line, sizeof(o->last_line), "%s", c->last_line);
 	/* A check says itself what is wrong. */
-	log_write(c->host->check_only ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, c->conf->name, "runner_died",
+	log_write(c->host->check_only ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, c->conf->label, "runner_died",
 	    "runner %d died after %.1f s: %s%s%s", (int)c->pid, (double)o->uptime_ms / 1e3, o->cause,
 	    o->last_line[0] ? "; last line: " : "", o->last_line);
 }
@@ -273,7 +289,7 @@ on_exited(struct ev_loop *loop, ev_io *w, int revents)
 	 * behind would hold its socket open. */
 	kill(-c->pid, SIGKILL);
 	if (waitid(P_PIDFD, (id_t)c->pidfd, &info, WEXITED | WNOHANG) < 0) {
-		log_write(LOG_LEVEL_ERROR, c->conf->name, "wait_failed", "wait for %d: %s", (int)c->pid,
+		log_write(LOG_LEVEL_ERROR, c->conf->label, "wait_failed", "wait for %d: %s", (int)c->pid,
 		    strerror(errno));
 		info.si_code = CLD_EXITED;
 		info.si_status = EX_SOFTWARE;
@@ -332,7 +348,7 @@ child_violate(struct child *c, const char *why, const void *packet, size_t len)
 		snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
 	c->violations++;
 	snprintf(c->violation, sizeof(c->violation), "%s", why);
-	log_write(LOG_LEVEL_ERROR, c->conf->name, "protocol_violation",
+	log_write(LOG_LEVEL_ERROR, c->conf->label, "protocol_violation",
 	    "runner %d broke the contract: %s; %zu bytes: %s%s; it is killed", (int)c->pid, why, len,
 	    hex, len > 32 ? "..." : "");
 	/* Nothing that it says after this counts. */
@@ -469,14 +485,14 @@ child_spawn(struct child *c)
 	c->exec_ns = (uint64_t)(monotime_now().ns - c->spawned.ns);
 	if (send_init(c) < 0) {
 		/* It never hears of its device: its deadline ends it. */
-		log_write(LOG_LEVEL_ERROR, c->conf->name, "init_failed", "no configuration for it: %s",
+		log_write(LOG_LEVEL_ERROR, c->conf->label, "init_failed", "no configuration for it: %s",
 		    strerror(errno));
 	}
 	if (c->tracing)
 		child_set_trace(c, true);
 	return 0;
 fail:
-	log_write(LOG_LEVEL_ERROR, c->conf->name, "spawn_failed", "start of %s: %s", path,
+	log_write(LOG_LEVEL_ERROR, c->conf->label, "spawn_failed", "start of %s: %s", path,
 	    strerror(errno));
 	for (int i = 0; i < 2; i++) {
 		fd_close(sockets[i]);
@@ -489,7 +505,7 @@ void
 child_kill(struct child *c)
 {
 	if (c->pid && !c->reaped && pidfd_send_signal(c->pidfd, SIGKILL, NULL, 0) < 0)
-		log_write(LOG_LEVEL_ERROR, c->conf->name, "kill_failed", "kill %d: %s", (int)c->pid,
+		log_write(LOG_LEVEL_ERROR, c->conf->label, "kill_failed", "kill %d: %s", (int)c->pid,
 		    strerror(errno));
 }
 
@@ -502,6 +518,7 @@ child_end(struct child *c)
 	ev_io_stop(loop, &c->printed);
 	ev_timer_stop(loop, &c->closed);
 	ev_timer_stop(loop, &c->muted);
+	tell_suppressed(c);
 	channel_close(&c->channel);
 	fd_close(c->pidfd);
 	fd_close(c->output);

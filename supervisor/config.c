@@ -203,6 +203,8 @@ config_free(struct config *c)
 	json_free(c->doc);
 	free(c->path);
 	free(c->address_host);
+	for (size_t i = 0; i < c->device_count; i++)
+		free(c->devices[i].own_label);
 	free(c->devices);
 	free(c);
 	errno = saved;

@@ -67,6 +67,8 @@ struct config_limits {
 
 struct config_device {
 	const char *name;   /* unique per type; no '/' */
+	const char *label;  /* what people call it: the name, or "type/name" where types share it */
+	char *own_label;    /* the second form, owned; or NULL */
 	const char *type;   /* "modbus_master" */
 	const char *module; /* "hat.gateway.devices.modbus.master", or NULL when runner is set */
 	const char *family; /* runner executable below libexec, "modbus"; NULL when runner is set */
@@ -166,8 +168,10 @@ struct config_diff_row {
 };
 
 struct config_diff {
-	bool server; /* name, Event Server or Monitor Server: the link starts anew */
-	bool log;
+	bool server; /* one of the next two: the link starts anew */
+	bool name, elsewhere; /* the gateway's name; its Event Server or Monitor Server */
+	bool log;	      /* where lines go, or the gateway's level */
+	size_t levels;	      /* devices in both whose loggers have another level */
 	bool control;
 	size_t count;
 	size_t counts[4]; /* by enum config_change */

@@ -253,6 +253,50 @@ check_unique(struct config_check *k, const struct config_device *devices, size_t
 	free(places);
 }
 
+static int
+compare_names(const void *a, const void *b)
+{
+	const struct config_device *const *x = a, *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
+static bool
+label_with_type(struct config_device *d)
+{
+	if (asprintf(&d->own_label, "%s/%s", d->type, d->name) < 0) {
+		d->own_label = NULL;
+		return false;
+	}
+	d->label = d->own_label;
+	return true;
+}
+
+/* Gives each device its label. */
+static void
+label_devices(struct config_check *k, struct config_device *devices, size_t count)
+{
+	struct config_device **sorted = malloc(count * sizeof(*sorted) + 1);
+	bool done = sorted != NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		devices[i].label = devices[i].name;
+		if (sorted && devices[i].type && devices[i].name)
+			sorted[n++] = &devices[i];
+	}
+	if (sorted)
+		qsort(sorted, n, sizeof(*sorted), compare_names);
+	for (size_t i = 0; i < n; i++) {
+		bool shared = (i > 0 && strcmp(sorted[i]->name, sorted[i - 1]->name) == 0) ||
+			      (i + 1 < n && strcmp(sorted[i]->name, sorted[i + 1]->name) == 0);
+		done &= !shared || label_with_type(sorted[i]);
+	}
+	if (!done)
+		config_error(k, NULL, "devices", "out of memory");
+	free(sorted);
+}
+
 void
 config_check_devices(struct config_check *k, const struct json *root)
 {
@@ -278,4 +322,5 @@ config_check_devices(struct config_check *k, const struct json *root)
 		c->device_count++;
 	}
 	check_unique(k, c->devices, c->device_count);
+	label_devices(k, c->devices, c->device_count);
 }

@@ -94,10 +94,16 @@ config_device_equal(const struct config_device *a, const struct config_device *b
 }
 
 static bool
-server_equal(const struct config *a, const struct config *b)
+name_equal(const struct config *a, const struct config *b)
 {
 	return text_equal(a->name, b->name) && a->name_in_types == b->name_in_types &&
-	       text_equal(a->component_name, b->component_name) && a->server == b->server &&
+	       text_equal(a->component_name, b->component_name);
+}
+
+static bool
+server_equal(const struct config *a, const struct config *b)
+{
+	return a->server == b->server &&
 	       a->require_operational == b->require_operational &&
 	       text_equal(a->server_host, b->server_host) && a->server_port == b->server_port &&
 	       text_equal(a->server_token, b->server_token) &&
@@ -163,6 +169,7 @@ add_row(struct config_diff *d, enum config_change change, const struct config_de
 {
 	d->rows[d->count++] = (struct config_diff_row){ change, before, after };
 	d->counts[change]++;
+	d->levels += before && after && before->log_level != after->log_level;
 }
 
 /* Rows of what is in `after`: which change they are, is asked once and kept. */
@@ -193,7 +200,9 @@ config_diff(const struct config *before, const struct config *after)
 	const struct config_device **old = sorted_devices(before), **new = sorted_devices(after);
 
 	if (d && changes && old && new) {
-		d->server = !server_equal(before, after);
+		d->name = !name_equal(before, after);
+		d->elsewhere = !server_equal(before, after);
+		d->server = d->name || d->elsewhere;
 		d->log = !log_equal(&before->log, &after->log);
 		d->control = !text_equal(before->control_group, after->control_group);
 		for (size_t i = 0; i < before->device_count; i++)

@@ -135,6 +135,50 @@ is_our_logger(const char *name)
 		   name[sizeof(ours) - 1] == '.');
 }
 
+static void
+take_host(struct config_check *k, const struct json *j, const char *base, const char *key)
+{
+	char path[MAX_PATH];
+
+	k->c->log.syslog_host = json_str(j);
+	snprintf(path, sizeof(path), "%.400s.%s", base, key);
+	if (!json_str(j) || !*json_str(j))
+		config_error(k, j, path, "expected the name or the address of a host");
+}
+
+/* j: NULL where none is said. */
+static void
+take_port(struct config_check *k, const struct json *j, const char *base, const char *key)
+{
+	int64_t port = SYSLOG_PORT;
+	char path[MAX_PATH];
+
+	snprintf(path, sizeof(path), "%.400s.%s", base, key);
+	if (j && !json_int(j, 1, 65535, &port))
+		config_error(k, j, path, "expected an integer from 1 to 65535");
+	k->c->log.syslog_port = (uint16_t)port;
+}
+
+/* Python's: the path of a socket, or host and port. */
+static void
+take_address(struct config_check *k, const struct json *address, const char *base)
+{
+	struct config_log *log = &k->c->log;
+	char path[MAX_PATH];
+
+	if (address->type == JSON_ARRAY && address->count == 2) {
+		take_host(k, address->child, base, "address[0]");
+		take_port(k, address->last, base, "address[1]");
+		return;
+	}
+	log->syslog_transport = CONFIG_SYSLOG_LOCAL;
+	log->syslog_host = json_str(address);
+	snprintf(path, sizeof(path), "%.400s.address", base);
+	if (!log->syslog_host || !*log->syslog_host)
+		config_error(k, address, path,
+		    "expected the path of a socket, or an array of a host and a port");
+}
+
 /* Where a syslog handler sends: hat-syslog's host, port and comm_type, or Python's address. */
 static void
 take_syslog(struct config_check *k, const struct json *h, const char *base)
@@ -143,31 +187,22 @@ take_syslog(struct config_check *k, const struct json *h, const char *base)
 	const struct json *address = json_get(h, "address"), *type = json_get(h, "comm_type");
 	struct config_log *log = &k->c->log;
 	int transport = type ? json_enum(type, transports) : 0;
-	int64_t port = SYSLOG_PORT;
 	char path[MAX_PATH];
 
-	log->syslog_transport = CONFIG_SYSLOG_UDP;
+	log->syslog_transport = transport == 1 ? CONFIG_SYSLOG_TCP : CONFIG_SYSLOG_UDP;
 	log->syslog_host = "localhost";
-	if (address && address->type == JSON_STRING) {
-		log->syslog_transport = CONFIG_SYSLOG_LOCAL;
-		log->syslog_host = json_str(address);
-	} else if (address && address->type == JSON_ARRAY && address->count == 2) {
-		log->syslog_host = json_str(address->child);
-		json_int(address->last, 1, 65535, &port);
+	log->syslog_port = SYSLOG_PORT;
+	if (address) {
+		take_address(k, address, base);
 	} else if (json_get(h, "host")) {
-		log->syslog_host = json_str(json_get(h, "host"));
-		json_int(json_get(h, "port"), 1, 65535, &port);
+		take_host(k, json_get(h, "host"), base, "host");
+		take_port(k, json_get(h, "port"), base, "port");
 	}
-	if (transport == 1)
-		log->syslog_transport = CONFIG_SYSLOG_TCP;
-	log->syslog_port = (uint16_t)port;
 	if (transport < 0) {
 		snprintf(path, sizeof(path), "%.400s.comm_type", base);
 		config_warning(
 		    k, type, path, "only UDP and TCP are served, the handler is ignored");
 		log->syslog.on = false;
-	} else if (!log->syslog_host) {
-		config_error(k, h, base, "expected a host or a path as a string");
 	}
 }
 
@@ -208,9 +243,14 @@ use_handlers(struct config_check *k, const struct json *logger, const char *base
 	const struct json *names = json_get(logger, "handlers");
 	char path[MAX_PATH];
 
-	if (!names || names->type != JSON_ARRAY)
+	if (!names)
 		return;
 	snprintf(path, sizeof(path), "%.400s.handlers", base);
+	if (names->type != JSON_ARRAY) {
+		config_error(k, names, path, "expected an array of names of handlers, found %s",
+		    json_type_name(names->type));
+		return;
+	}
 	json_foreach (item, names) {
 		const char *name = json_str(item);
 		const struct json *h = name ? json_get(handlers, name) : NULL;
@@ -253,6 +293,22 @@ warn_handlers(struct config_check *k, const struct json *handlers)
 	}
 }
 
+/* Of a part of this program, whose lines go where those of the gateway go. */
+static void
+warn_own_handlers(struct config_check *k, const struct json *logger, const char *base)
+{
+	static const char *const keys[] = { "handlers", "propagate" };
+	char path[MAX_PATH];
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct json *j = json_get(logger, keys[i]);
+		snprintf(path, sizeof(path), "%.400s.%s", base, keys[i]);
+		if (j)
+			config_warning(k, j, path,
+			    "ignored: handlers are those of 'hat.gateway', 'hat' and root");
+	}
+}
+
 static void
 check_loggers(struct config_check *k, const struct json *loggers)
 {
@@ -264,6 +320,8 @@ check_loggers(struct config_check *k, const struct json *loggers)
 		snprintf(path, sizeof(path), "log.loggers.%.200s", l->key);
 		if (!is_our_logger(l->key))
 			config_warning(k, l, path, "ignored: no logger of this program");
+		else if (strncmp(l->key, "hat.gateway.", 12) == 0)
+			warn_own_handlers(k, l, path);
 		check_level(k, l, path);
 	}
 }

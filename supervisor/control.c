@@ -550,6 +550,12 @@ bind_socket(struct control *control, const struct sockaddr_un *address)
 	return 0;
 }
 
+bool
+control_group_exists(const char *group)
+{
+	return getgrnam(group) != NULL;
+}
+
 /* Returns NULL, or what is wrong. */
 static const char *
 listen_at(struct control *control, const char *path, const char *group)

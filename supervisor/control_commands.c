@@ -17,8 +17,12 @@ control_find_device(struct control_client *c, const char *name)
 {
 	struct engine_device *d = engine_find(c->control->engine, name);
 
-	if (!d)
-		control_finish(c, CONTROL_REFUSED, "there is no device '%.200s'", name);
+	if (!d && errno == ENOTUNIQ)
+		control_finish(c, CONTROL_REFUSED,
+		    "several types have a device '%.200s': say which, as TYPE/%.200s (see status)",
+		    name, name);
+	else if (!d)
+		control_finish(c, CONTROL_REFUSED, "there is no device '%.200s' (see status)", name);
 	return d;
 }
 
@@ -159,7 +163,7 @@ set_enable(struct control_client *c, const struct json *request, const char *val
 		segments[n++] = sbs_str("enable");
 		if (register_event(c, segments, n, &payload) < 0)
 			return;
-		put_result(c, child->conf->name, result);
+		put_result(c, child->conf->label, result);
 	}
 	control_finish(c, CONTROL_DONE, NULL);
 }
@@ -254,8 +258,9 @@ control_forget_request(struct control_client *c)
 		hooks->forget_reload(hooks->arg, c);
 }
 
-/* A pattern is a whole type; or a device's name, or that and what follows its prefix. */
-static bool
+/* A pattern is a whole type; or a device's name, or that and what follows its prefix. Returns NULL, or what
+ * is wrong. */
+static const char *
 put_pattern(struct control_client *c, struct buffer *b, const char *text)
 {
 	struct sbs_str segments[EVENTER_MAX_SEGMENTS];
@@ -263,9 +268,10 @@ put_pattern(struct control_client *c, struct buffer *b, const char *text)
 	size_t len = strcspn(text, "/"), n;
 
 	snprintf(name, sizeof(name), "%.*s", (int)len, text);
-	struct engine_device *d = strcmp(name, "gateway") == 0 || len >= sizeof(name)
-				      ? NULL
-				      : engine_find(c->control->engine, name);
+	bool whole = strcmp(name, "gateway") == 0 || len >= sizeof(name);
+	struct engine_device *d = whole ? NULL : engine_find(c->control->engine, name);
+	if (!whole && !d && errno == ENOTUNIQ)
+		return "several types have a device of that name: write the whole type";
 	if (!d) {
 		n = split(text, segments, EVENTER_MAX_SEGMENTS);
 	} else {
@@ -276,7 +282,7 @@ put_pattern(struct control_client *c, struct buffer *b, const char *text)
 	}
 	if (n)
 		eventer_put_type(b, segments, n);
-	return n != 0;
+	return n ? NULL : "an empty segment, or too many";
 }
 
 static void
@@ -299,7 +305,7 @@ control_on_events(struct control_client *c, const struct json *request)
 	const struct json *patterns = json_get(request, "types");
 	struct sbs_str ours[] = { sbs_str("gateway"), sbs_str(config->name), sbs_str("*") };
 	struct eventer_types types = { .count = patterns ? patterns->count : 0 };
-	const char *bad = NULL;
+	const char *why = NULL, *bad = NULL;
 	struct buffer b;
 
 	buffer_init(&b, MAX_PATTERNS);
@@ -310,13 +316,12 @@ control_on_events(struct control_client *c, const struct json *request)
 		eventer_put_type(&b, ours, config->name_in_types ? 3 : 2);
 	} else {
 		json_foreach (pattern, patterns)
-			if (!bad && !put_pattern(c, &b, pattern->text))
+			if (!why && (why = put_pattern(c, &b, pattern->text)))
 				bad = pattern->text;
 	}
 	types.bytes = (struct sbs_str){ (const char *)buffer_data(&b), b.len };
-	if (bad)
-		control_finish(
-		    c, CONTROL_REFUSED, "event type '%.200s': an empty segment, or too many", bad);
+	if (why)
+		control_finish(c, CONTROL_REFUSED, "event type '%.200s': %s", bad, why);
 	else if (buffer_failed(&b))
 		control_finish(c, CONTROL_REFUSED, "too many types");
 	else
@@ -344,10 +349,10 @@ control_on_restart(struct control_client *c, const struct json *request)
 	}
 	json_foreach (name, names) {
 		struct child *child = engine_find(e, name->text)->child;
-		log_write(LOG_LEVEL_NOTICE, child->conf->name, "restart",
+		log_write(LOG_LEVEL_NOTICE, child->conf->label, "restart",
 		    "restart, as user %u asked for", c->uid);
 		child_restart(child);
-		put_result(c, child->conf->name, "restarts");
+		put_result(c, child->conf->label, "restarts");
 	}
 	control_finish(c, CONTROL_DONE, NULL);
 }
@@ -358,8 +363,8 @@ set_level(struct control_client *c, struct child *child)
 	const char *level = json_str(json_get(json_root(c->request), "level"));
 
 	child_set_log_level(child, (enum log_level)log_level_parse(level));
-	log_sink_set_device_level(child->conf->name, log_level_parse(level));
-	put_result(c, child->conf->name, level);
+	log_sink_set_device_level(child->conf->label, log_level_parse(level));
+	put_result(c, child->conf->label, level);
 }
 
 void

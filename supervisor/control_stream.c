@@ -65,7 +65,7 @@ put_event(struct control_client *c, const char *direction, const struct child *c
 	if (direction)
 		json_put_str(w, "direction", direction);
 	if (child)
-		json_put_str(w, "device", child->conf->name);
+		json_put_str(w, "device", child->conf->label);
 	json_begin_array(w, "type");
 	for (size_t i = 0; i < e->type.count; i++)
 		json_put_strn(w, NULL, e->type.segments[i].p, e->type.segments[i].len);
@@ -131,7 +131,7 @@ put_state(struct control_client *c, const struct child *child, int before)
 
 	json_put_str(w, "kind", "state");
 	put_time(w, "time", &now);
-	json_put_str(w, "device", child->conf->name);
+	json_put_str(w, "device", child->conf->label);
 	json_put_str(w, "state", child_state_name(child->fsm.state));
 	json_put_str(w, "before", before < 0 ? NULL : child_state_name((enum child_state)before));
 	json_put_str(
@@ -242,7 +242,7 @@ on_trace(void *arg, struct child *child, uint32_t direction, const struct timest
 		struct json_writer *w = control_begin_row(c);
 		json_put_str(w, "kind", "frame");
 		put_time(w, "time", when);
-		json_put_str(w, "device", child->conf->name);
+		json_put_str(w, "device", child->conf->label);
 		json_put_str(w, "direction", direction == 0 ? "rx" : "tx");
 		json_put_int(w, "bytes", (int64_t)len);
 		/* Its hexadecimal fits into a packet: a frame is not longer than an event. */

@@ -215,7 +215,7 @@ on_config_fault(void *arg, struct child *c, enum schema_severity severity, const
 		e->watch.on_config_fault(e->watch.arg, c, severity, path, message);
 		return;
 	}
-	log_write(severity == SCHEMA_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, c->conf->name,
+	log_write(severity == SCHEMA_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, c->conf->label,
 	    "config_fault", "configuration: %s: %s", path, message);
 }
 
@@ -410,7 +410,8 @@ static void
 create(struct engine *e)
 {
 	e->active = true;
-	log_write(LOG_LEVEL_INFO, NULL, "engine", "engine created, %zu devices", e->device_count);
+	log_write(LOG_LEVEL_INFO, NULL, "engine", "engine created, %zu device%s",
+	    e->device_count, LOG_PLURAL(e->device_count));
 	for (size_t i = 0; i < e->device_count; i++)
 		e->devices[i]->begun = false;
 	engine_begin(e);
@@ -523,7 +524,7 @@ engine_device_new(struct engine *e, const struct config *config, const struct co
 	if (!d)
 		return NULL;
 	d->engine = e;
-	d->child = child_new(&e->host, conf, segments, n, log_sink_device_level(conf->name));
+	d->child = child_new(&e->host, conf, segments, n, log_sink_device_level(conf->label));
 	if (!d->child) {
 		free(d);
 		return NULL;
@@ -682,16 +683,23 @@ engine_forget_query(struct engine *e, void *arg)
 struct engine_device *
 engine_find(struct engine *e, const char *name)
 {
+	struct engine_device *found = NULL;
 	char full[1024];
 
-	for (size_t i = 0; i < e->device_count; i++)
-		if (strcmp(e->devices[i]->child->conf->name, name) == 0)
-			return e->devices[i];
+	for (size_t i = 0; i < e->device_count; i++) {
+		if (strcmp(e->devices[i]->child->conf->name, name) != 0)
+			continue;
+		if (found)
+			return errno = ENOTUNIQ, NULL;
+		found = e->devices[i];
+	}
+	if (found)
+		return found;
 	for (size_t i = 0; i < e->device_count; i++) {
 		const struct config_device *d = e->devices[i]->child->conf;
 		snprintf(full, sizeof(full), "%s/%s", d->type, d->name);
 		if (strcmp(full, name) == 0)
 			return e->devices[i];
 	}
-	return NULL;
+	return errno = ENOENT, NULL;
 }

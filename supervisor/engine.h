@@ -100,7 +100,8 @@ int engine_query(struct engine *e, const struct eventer_types *types, eventlink_
     void *arg);
 /* The answer to queries of this arg is not wanted any more. */
 void engine_forget_query(struct engine *e, void *arg);
-/* The device of that name ("plc1", or "type/name" where several types share it), or NULL. */
+/* The device of that name ("plc1", or "type/name"), or NULL with errno: ENOENT, or ENOTUNIQ where several
+ * types share the name. */
 struct engine_device *engine_find(struct engine *e, const char *name);
 
 #endif

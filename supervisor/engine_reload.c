@@ -167,7 +167,7 @@ remove_device(struct engine *e, struct engine_device *d)
 {
 	d->next_removed = e->removed;
 	e->removed = d;
-	log_sink_set_device_level(d->child->conf->name, -1);
+	log_sink_set_device_level(d->child->conf->label, -1);
 	child_enable(d->child, false);
 }
 

@@ -105,6 +105,8 @@ static void
 write_targets(enum log_level level, const char *device, const char *event, const char *text)
 {
 	bool console = wants(&sink.conf.console, level);
+	bool syslog = sink.syslog_open && wants(&sink.conf.syslog, level);
+	console |= syslog && sink.syslog.address_len == 0;
 	bool journal = wants(&sink.conf.journal, level) || (console && sink.on_journal);
 
 	if (journal && write_journal(level, device, event, text))
@@ -113,7 +115,7 @@ write_targets(enum log_level level, const char *device, const char *event, const
 		console = true;
 	if (console)
 		write_stderr(level, device, text, sink.on_journal);
-	if (sink.syslog_open && wants(&sink.conf.syslog, level))
+	if (syslog && sink.syslog.address_len)
 		syslog_out_write(&sink.syslog, level, device, event, text);
 }
 
@@ -254,6 +256,19 @@ log_sink_open(const struct config_log *conf)
 	return r;
 }
 
+bool
+log_sink_wants_address(void)
+{
+	return sink.syslog_open && sink.syslog.address_len == 0;
+}
+
+void
+log_sink_found(const struct sockaddr *address, socklen_t len)
+{
+	if (log_sink_wants_address())
+		syslog_out_found(&sink.syslog, address, len);
+}
+
 static void
 tell_left_out(struct monotime now, bool all)
 {
@@ -264,12 +279,27 @@ tell_left_out(struct monotime now, bool all)
 		write_left_out(k->device, k->event, left_out);
 }
 
+static void
+tell_lost(void)
+{
+	uint64_t lost = syslog_out_lost(&sink.syslog);
+	char text[128];
+
+	if (!lost)
+		return;
+	snprintf(text, sizeof(text), "%llu lines did not reach the syslog daemon",
+	    (unsigned long long)lost);
+	write_targets(LOG_LEVEL_WARNING, NULL, "log_suppressed", text);
+}
+
 void
 log_sink_tick(struct monotime now)
 {
 	tell_left_out(now, false);
-	if (sink.syslog_open)
+	if (sink.syslog_open) {
 		syslog_out_flush(&sink.syslog, now);
+		tell_lost();
+	}
 }
 
 void

@@ -8,6 +8,8 @@
 #ifndef SUPERVISOR_LOG_SINK_H
 #define SUPERVISOR_LOG_SINK_H
 
+#include <sys/socket.h>
+
 #include "common/log.h"
 #include "common/monotime.h"
 #include "supervisor/config.h"
@@ -18,8 +20,12 @@ enum {
 
 /* Takes over the log of this process; copies what it needs of conf. Called again (on reload) it
  * starts anew but keeps the devices' levels. Returns 0, or -1 with errno where the syslog daemon's
- * address cannot be found: then lines go to the other targets, standard error at least. */
+ * path cannot be one: then lines go to the other targets, standard error at least. */
 int log_sink_open(const struct config_log *conf);
+/* Whether the syslog daemon's host is a name whose address is not known. Its lines go to standard error
+ * until log_sink_found(). */
+bool log_sink_wants_address(void);
+void log_sink_found(const struct sockaddr *address, socklen_t len);
 /* Says what was left out, and gives the log back to standard error. */
 void log_sink_close(void);
 

@@ -23,6 +23,7 @@
 #include "supervisor/engine.h"
 #include "supervisor/eventd.h"
 #include "supervisor/kernel_features.h"
+#include "supervisor/log_lookup.h"
 #include "supervisor/log_sink.h"
 #include "supervisor/monitor.h"
 #include "supervisor/reload.h"
@@ -49,6 +50,7 @@ struct gateway {
 	bool connected;
 	struct control *control;
 	struct reload *reload;
+	struct log_lookup log_lookup;
 	ev_signal signals[3];
 	ev_timer watchdog, log_tick;
 	int exit_code;
@@ -63,8 +65,8 @@ usage(FILE *f)
 		   "\n"
 		   "  -c, --config FILE   configuration (default " DEFAULT_CONFIG ")\n"
 		   "      --libexec DIR   where the runners are\n"
-		   "      --check         check the configuration with each device's runner, and end\n"
-		   "  -v, --verbose       with --check: say what each device may touch; else log more\n"
+		   "      --check         check the configuration, also with the runners, and end\n"
+		   "  -v, --verbose       with --check: say what devices may touch; else log more\n"
 		   "  -h, --help          this text\n"
 		   "  -V, --version       the version\n"
 		   "\n"
@@ -226,11 +228,10 @@ on_hangup(struct ev_loop *loop, ev_signal *w, int revents)
 	struct gateway *g = w->data;
 
 	(void)loop, (void)revents;
-	if (g->stopping) {
-		log_notice("signal %d: no reload, the gateway ends", w->signum);
-		return;
-	}
-	log_notice("signal %d: reload of %s", w->signum, g->config_path);
+	log_notice("signal %d: reload of %s%s", w->signum, g->config_path,
+	    g->stopping	    ? " is left out, the gateway stops"
+		: may_reload(g) ? ""
+				: " as soon as everything has started anew");
 	reload_start(g->reload, false, NULL, NULL, 0);
 }
 
@@ -239,6 +240,18 @@ on_watchdog(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	(void)loop, (void)w, (void)revents;
 	sd_notify(0, "WATCHDOG=1");
+}
+
+/* One that comes while we start waits for watch_signals(), where it would end us by default; and a service
+ * manager takes that end for a good one. */
+static void
+hold_hangup(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(how, &set, NULL);
 }
 
 static void
@@ -256,6 +269,7 @@ watch_signals(struct gateway *g)
 		g->signals[i].data = g;
 		ev_signal_start(g->loop, &g->signals[i]);
 	}
+	hold_hangup(SIG_UNBLOCK);
 	if (sd_watchdog_enabled(0, &watchdog_us) > 0) {
 		ev_timer_init(&g->watchdog, on_watchdog, 0., (double)watchdog_us / 3e6);
 		ev_timer_start(g->loop, &g->watchdog);
@@ -264,7 +278,7 @@ watch_signals(struct gateway *g)
 
 /* Lines go where the configuration says; -v shows everything, on standard error as well. */
 static void
-open_log(const struct gateway *g)
+open_log(struct gateway *g)
 {
 	struct config_log conf = g->config->log;
 
@@ -273,8 +287,9 @@ open_log(const struct gateway *g)
 		conf.console = (struct config_log_target){ true, LOG_LEVEL_DEBUG };
 	}
 	if (log_sink_open(&conf) < 0)
-		log_error("log: the syslog daemon at %s is not to be found: %s", conf.syslog_host,
+		log_error("log: the syslog daemon at %s is not to be reached: %s", conf.syslog_host,
 		    strerror(errno));
+	log_lookup_start(&g->log_lookup, g->broker, &g->config->log);
 }
 
 static void
@@ -282,14 +297,17 @@ set_log_level(const struct gateway *g, const struct config_device *d)
 {
 	bool own = !g->verbose && d->log_level != g->config->log.level;
 
-	log_sink_set_device_level(d->name, own ? (int)d->log_level : -1);
+	log_sink_set_device_level(d->label, own ? (int)d->log_level : -1);
 }
 
 static void
 on_log_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	(void)loop, (void)w, (void)revents;
+	struct gateway *g = w->data;
+
+	(void)loop, (void)revents;
 	log_sink_tick(monotime_now());
+	log_lookup_tick(&g->log_lookup, monotime_now());
 }
 
 /* What is wrong with the others was said when the file was read. */
@@ -298,6 +316,19 @@ has_runner(void *arg, const struct config_device *d)
 {
 	(void)arg;
 	return d->name && d->type && (d->runner ? d->runner[0] == '/' : d->family != NULL);
+}
+
+/* A warning: the file may be for another machine. */
+static void
+check_group(const struct gateway *g)
+{
+	const char *group = g->config->control_group;
+
+	if (!group || control_group_exists(group))
+		return;
+	const struct json *where = config_find(g->config, "control.group");
+	config_report_print(stderr, SCHEMA_WARNING, g->config_path, where->line, where->column,
+	    "control.group", CONTROL_NO_GROUP);
 }
 
 static int
@@ -311,6 +342,7 @@ run_check(struct gateway *g)
 		.wants = has_runner,
 		.report = config_report_print,
 		.arg = stderr };
+	check_group(g);
 	int faulty = check_devices(g->loop, &options);
 
 	if (faulty < 0) {
@@ -318,11 +350,12 @@ run_check(struct gateway *g)
 		return EXIT_FAILURE;
 	}
 	if (faulty > 0)
-		fprintf(stderr, "gatewayd: %s: %d of %zu devices are at fault\n", g->config_path,
-		    faulty, g->config->device_count);
+		fprintf(stderr, "gatewayd: %s: %d of %zu device%s at fault\n", g->config_path,
+		    faulty, g->config->device_count, LOG_PLURAL(g->config->device_count));
 	if (faulty > 0 || g->config->at_fault)
 		return EX_CONFIG;
-	printf("%s: %zu devices, no fault\n", g->config_path, g->config->device_count);
+	printf("%s: %zu device%s, no fault\n", g->config_path, g->config->device_count,
+	    LOG_PLURAL(g->config->device_count));
 	return EXIT_SUCCESS;
 }
 
@@ -454,12 +487,16 @@ follow_log_levels(struct gateway *g, const struct config_diff *diff)
 	for (size_t i = 0; i < diff->count; i++) {
 		const struct config_device *before = diff->rows[i].before,
 					   *after = diff->rows[i].after;
-		if (after && (diff->log || !before || before->log_level != after->log_level))
+		bool other_label = before && after && strcmp(before->label, after->label) != 0;
+		if (other_label)
+			log_sink_set_device_level(before->label, -1);
+		if (after && (diff->log || !before || other_label ||
+				 before->log_level != after->log_level))
 			set_log_level(g, after);
 	}
 	for (size_t i = 0; i < g->engine.device_count; i++) {
 		struct child *c = g->engine.devices[i]->child;
-		enum log_level level = log_sink_device_level(c->conf->name);
+		enum log_level level = log_sink_device_level(c->conf->label);
 		if (c->log_level != level)
 			child_set_log_level(c, level);
 	}
@@ -532,7 +569,8 @@ on_control_reload(void *arg, bool diff, struct control_client *client, char *err
 
 	if (may_reload(g))
 		return reload_start(g->reload, diff, client, err, err_size);
-	snprintf(err, err_size, "the gateway %s", g->stopping ? "stops" : "starts anew");
+	snprintf(err, err_size, "the gateway %s",
+	    g->stopping ? "stops" : "starts anew; try again in a moment");
 	return -1;
 }
 
@@ -596,14 +634,16 @@ run(struct gateway *g)
 		return EXIT_FAILURE;
 	watch_signals(g);
 	ev_timer_init(&g->log_tick, on_log_tick, LOG_SINK_TICK_MS / 1e3, LOG_SINK_TICK_MS / 1e3);
+	g->log_tick.data = g;
 	ev_timer_start(g->loop, &g->log_tick);
+	log_lookup_start(&g->log_lookup, g->broker, &g->config->log);
 	if (connect_server(g) < 0) {
 		control_close(g->control);
 		log_error("start: out of memory");
 		return EXIT_FAILURE;
 	}
-	log_notice("gatewayd %s: %s, %zu devices", GATEWAYD_VERSION, g->config->name,
-	    g->config->device_count);
+	log_notice("gatewayd %s: %s, %zu device%s", GATEWAYD_VERSION, g->config->name,
+	    g->config->device_count, LOG_PLURAL(g->config->device_count));
 	sd_notify(0, "READY=1");
 	ev_run(g->loop, 0);
 	control_close(g->control);
@@ -611,6 +651,7 @@ run(struct gateway *g)
 	engine_clear(&g->engine);
 	disconnect_server(g);
 	config_free(g->next);
+	log_lookup_stop(&g->log_lookup);
 	broker_free(g->broker);
 	return g->exit_code;
 }
@@ -646,6 +687,8 @@ main(int argc, char **argv)
 	int code = parse_options(g, argc, argv);
 	if (code >= 0)
 		return code;
+	if (!g->check)
+		hold_hangup(SIG_BLOCK);
 	if (g->verbose && !g->check)
 		log_set_level(LOG_LEVEL_DEBUG);
 	g->config = (g->check ? config_load_part : config_load)(

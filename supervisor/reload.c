@@ -60,12 +60,45 @@ on_fault(void *arg, enum schema_severity severity, const char *file, uint32_t li
  */
 
 static const char *
-device_detail(const struct config_diff_row *row)
+device_detail(const struct config_diff *d, const struct config_diff_row *row)
 {
 	static const char *const details[] = { "stops", "restarts", "starts when it is enabled",
 		"goes on" };
+	bool anew = d->server && row->change == CONFIG_CHANGED;
 
-	return details[row->change];
+	return anew ? "starts anew" : details[row->change];
+}
+
+static const char *
+same_detail(const struct config_diff *d)
+{
+	bool one = d->counts[CONFIG_SAME] == 1;
+
+	if (d->server)
+		return one ? "starts anew" : "start anew";
+	return one ? "goes on" : "go on";
+}
+
+static void
+put_gateway_rows(struct reload *r)
+{
+	static const char anew[] = "all devices stop; everything starts anew";
+	const struct config_diff *d = r->diff;
+	char text[80];
+
+	if (d->name)
+		put_row(r, "changed", "name", anew);
+	if (d->elsewhere)
+		put_row(r, "changed", "event server", anew);
+	snprintf(text, sizeof(text), "the log level%s of %zu device%s: at once",
+	    LOG_PLURAL(d->levels), d->levels, LOG_PLURAL(d->levels));
+	if (d->log)
+		put_row(r, "changed", "log",
+		    "takes effect at once, in place of what 'gatewayctl log' set");
+	else if (d->levels)
+		put_row(r, "changed", "log", text);
+	if (d->control)
+		put_row(r, "changed", "control", "takes effect when gatewayd is started again");
 }
 
 static void
@@ -76,32 +109,37 @@ put_rows(struct reload *r)
 	    d->counts[CONFIG_REMOVED] + d->counts[CONFIG_CHANGED] + d->counts[CONFIG_ADDED];
 	char name[2 * CONFIG_MAX_NAME + 2];
 
-	if (d->server)
-		put_row(r, "changed", "event server", "all devices stop; everything starts anew");
-	if (d->log)
-		put_row(r, "changed", "log", "takes effect at once");
-	if (d->control)
-		put_row(r, "changed", "control", "takes effect when gatewayd is started again");
+	put_gateway_rows(r);
 	for (size_t i = 0; i < d->count && d->rows[i].change != CONFIG_SAME; i++) {
 		const struct config_device *of =
 		    d->rows[i].after ? d->rows[i].after : d->rows[i].before;
 		snprintf(name, sizeof(name), "%s/%s", of->type, of->name);
 		put_row(r, config_change_name(d->rows[i].change), name,
-		    d->server ? "starts anew" : device_detail(&d->rows[i]));
+		    device_detail(d, &d->rows[i]));
 	}
-	snprintf(name, sizeof(name), "%zu devices", d->counts[CONFIG_SAME]);
-	if (d->counts[CONFIG_SAME] || !(changes || d->server || d->log || d->control))
-		put_row(r, "same", name, d->server ? "start anew" : "go on");
+	snprintf(name, sizeof(name), "%zu device%s", d->counts[CONFIG_SAME],
+	    LOG_PLURAL(d->counts[CONFIG_SAME]));
+	if (d->counts[CONFIG_SAME] ||
+	    !(changes || d->server || d->log || d->levels || d->control))
+		put_row(r, "same", name, same_detail(d));
 }
 
 /* --- its end -----------------------------------------------------------------------------------
  */
+
+void
+reload_resume(struct reload *r)
+{
+	if (r->again)
+		ev_timer_start(r->loop, &r->begin);
+}
 
 /* error: NULL where it was done. */
 static void
 finish(struct reload *r, const char *error)
 {
 	struct control_client *client = r->client;
+	char text[256];
 
 	check_free(r->check);
 	config_free(r->after);
@@ -117,8 +155,13 @@ finish(struct reload *r, const char *error)
 			    "reload: %s; nothing has changed", error);
 		sd_notify(0, "READY=1");
 	}
-	if (client)
-		control_reload_done(client, error);
+	if (client && error) {
+		snprintf(
+		    text, sizeof(text), "%s%s", error, r->diff_only ? "" : "; nothing has changed");
+		control_reload_done(client, text);
+	} else if (client) {
+		control_reload_done(client, NULL);
+	}
 	reload_resume(r);
 }
 
@@ -134,7 +177,7 @@ apply(struct reload *r)
 		return;
 	}
 	if (r->handler->apply(r->arg, r->after, r->diff) < 0) {
-		finish(r, strerror(errno));
+		finish(r, errno == ECANCELED ? "the gateway stops" : strerror(errno));
 		return;
 	}
 	r->after = NULL;
@@ -155,7 +198,7 @@ on_checked(void *arg, int faulty)
 		apply(r);
 		return;
 	}
-	snprintf(error, sizeof(error), "%d devices are at fault", faulty);
+	snprintf(error, sizeof(error), "%d device%s at fault", faulty, LOG_PLURAL(faulty));
 	finish(r, error);
 }
 
@@ -174,6 +217,20 @@ is_new(void *arg, const struct config_device *d)
 	return false;
 }
 
+/* With another group than before gatewayd would not come back after its next end. */
+static bool
+has_group(struct reload *r)
+{
+	const char *group = r->after->control_group;
+
+	if (!group || control_group_exists(group))
+		return true;
+	const struct json *where = config_find(r->after, "control.group");
+	on_fault(r, SCHEMA_ERROR, r->after->path, where->line, where->column, "control.group",
+	    CONTROL_NO_GROUP);
+	return false;
+}
+
 static void
 begin(struct reload *r)
 {
@@ -185,7 +242,7 @@ begin(struct reload *r)
 
 	r->busy = true;
 	r->after = config_load(r->config_path, on_fault, r);
-	if (!r->after) {
+	if (!r->after || !has_group(r)) {
 		finish(r, "the configuration is at fault");
 		return;
 	}
@@ -206,13 +263,11 @@ notify_reloading(void)
 int
 reload_start(struct reload *r, bool diff, struct control_client *client, char *err, size_t err_size)
 {
-	bool may = r->handler->may_begin(r->arg);
-
-	if ((r->busy || !may) && !client) {
+	if (!client && (r->busy || !r->handler->may_begin(r->arg))) {
 		r->again = true;
 		return 0;
 	}
-	if (r->busy || !may) {
+	if (r->busy) {
 		snprintf(err, err_size, "a reload is under way");
 		return -1;
 	}
@@ -234,13 +289,6 @@ on_again(struct ev_loop *loop, ev_timer *w, int revents)
 		return;
 	r->again = false;
 	reload_start(r, false, NULL, NULL, 0);
-}
-
-void
-reload_resume(struct reload *r)
-{
-	if (r->again)
-		ev_timer_start(r->loop, &r->begin);
 }
 
 void

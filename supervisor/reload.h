@@ -32,11 +32,11 @@ void reload_free(struct reload *r);
 
 /* Starts a reload, or with diff only says what it would do. client: who gets the rows of
  * control.h, then control_reload_done(); NULL: the log alone. Returns 0, or -1 with a text in err
- * where one is under way or none may begin; without a client another follows it then, and 0 is
- * returned. */
+ * where one is under way. Without a client 0 is returned, and where it can not begin now it
+ * follows: after the one that is under way, or at reload_resume(). */
 int reload_start(
     struct reload *r, bool diff, struct control_client *client, char *err, size_t err_size);
-/* Reloads may begin again; the one that had to wait does. */
+/* One that had to wait for may_begin() begins. */
 void reload_resume(struct reload *r);
 void reload_forget_client(struct reload *r, const struct control_client *client);
 

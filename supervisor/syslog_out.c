@@ -30,24 +30,31 @@ find_unix(struct syslog_out *s, const char *path)
 	return 0;
 }
 
-static int
+/* Never asks the resolver, which would hold everything up. */
+static void
 find_inet(struct syslog_out *s, const char *host, uint16_t port)
 {
-	struct addrinfo hints = { .ai_flags = AI_NUMERICSERV }, *found;
+	struct addrinfo hints = { .ai_flags = AI_NUMERICSERV | AI_NUMERICHOST }, *found;
 	char service[8];
 
 	hints.ai_socktype = s->transport == CONFIG_SYSLOG_TCP ? SOCK_STREAM : SOCK_DGRAM;
 	snprintf(service, sizeof(service), "%u", port);
 	if (strcmp(host, "localhost") == 0)
 		host = "127.0.0.1";
-	if (getaddrinfo(host, service, &hints, &found) != 0) {
-		errno = EADDRNOTAVAIL;
-		return -1;
-	}
-	memcpy(&s->address, found->ai_addr, found->ai_addrlen);
-	s->address_len = found->ai_addrlen;
+	if (getaddrinfo(host, service, &hints, &found) != 0)
+		return;
+	syslog_out_found(s, found->ai_addr, found->ai_addrlen);
 	freeaddrinfo(found);
-	return 0;
+}
+
+void
+syslog_out_found(struct syslog_out *s, const struct sockaddr *address, socklen_t len)
+{
+	if (len > sizeof(s->address))
+		return;
+	memcpy(&s->address, address, len);
+	s->address_len = len;
+	s->retry = (struct monotime){ 0 };
 }
 
 /* A socket that is connected, or (TCP) about to be. */
@@ -56,7 +63,7 @@ connect_again(struct syslog_out *s, struct monotime now)
 {
 	int type = s->transport == CONFIG_SYSLOG_TCP ? SOCK_STREAM : SOCK_DGRAM;
 
-	if (monotime_cmp(now, s->retry) < 0)
+	if (s->address_len == 0 || monotime_cmp(now, s->retry) < 0)
 		return;
 	s->retry = monotime_add_ms(now, SYSLOG_RETRY_MS);
 	s->fd = socket(s->address.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -76,7 +83,8 @@ syslog_out_open(struct syslog_out *s, const struct config_log *conf)
 		memcpy(s->hostname, "-", 2);
 	if (s->transport == CONFIG_SYSLOG_LOCAL)
 		return find_unix(s, conf->syslog_host);
-	return find_inet(s, conf->syslog_host, conf->syslog_port);
+	find_inet(s, conf->syslog_host, conf->syslog_port);
+	return 0;
 }
 
 void
@@ -130,6 +138,7 @@ lose(struct syslog_out *s)
 {
 	fd_close(s->fd);
 	s->fd = -1;
+	s->works = false;
 	if (s->frame_left > 0) {
 		buffer_consume(&s->pending, s->frame_left);
 		s->frame_left = 0;
@@ -167,6 +176,7 @@ syslog_out_flush(struct syslog_out *s, struct monotime now)
 			lose(s);
 		if (n <= 0)
 			return;
+		s->works = true;
 		consume(s, (size_t)n);
 	}
 }
@@ -180,7 +190,8 @@ send_datagram(struct syslog_out *s, const char *line, size_t len, struct monotim
 			connect_again(s, now);
 		if (s->fd < 0)
 			break;
-		if (send(s->fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		s->works = send(s->fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+		if (s->works)
 			return;
 		if (!is_lost(errno))
 			break;
@@ -188,6 +199,15 @@ send_datagram(struct syslog_out *s, const char *line, size_t len, struct monotim
 		s->retry = attempt == 0 ? now : s->retry;
 	}
 	s->dropped++;
+}
+
+uint64_t
+syslog_out_lost(struct syslog_out *s)
+{
+	uint64_t lost = s->works ? s->dropped - s->told : 0;
+
+	s->told += lost;
+	return lost;
 }
 
 void

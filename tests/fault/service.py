@@ -78,7 +78,10 @@ def systemd_takes_the_files(quick):
     try:
         path = os.path.join(folder, 'gatewayd.service')
         with open(UNIT, encoding='utf-8') as f:
-            text = f.read().replace('/usr/sbin/gatewayd', os.path.join(BUILD, 'gatewayd').replace(' ', r'\x20'))
+            text = f.read()
+        for program in ('/usr/sbin/gatewayd', '/usr/bin/gatewayctl'):
+            built = os.path.join(BUILD, os.path.basename(program)).replace(' ', r'\x20')
+            text = text.replace(f'={program} ', f'={built} ')
         with open(path, 'w', encoding='utf-8') as f:
             f.write(text)
         r = run('systemd-analyze', 'verify', '--man=no', path)

@@ -3,17 +3,22 @@
 import array
 import contextlib
 import json
+import fcntl
 import os
+import pty
 import re
 import shutil
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
+import unicodedata
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -92,6 +97,44 @@ class Status(Case):
         g = self.serve([])
         self.assertTrue(g.ctl.text("status").startswith("NAME "))
         self.assertEqual(g.ctl("status"), [])
+
+    def on_terminal(self, g, columns, *args):
+        """The lines that a terminal of so many columns gets."""
+        leader, terminal = pty.openpty()
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
+        p = subprocess.Popen(g.ctl.argv(*args), stdout=terminal, stderr=terminal)
+        os.close(terminal)
+        text = b""
+        with contextlib.suppress(OSError):
+            while data := os.read(leader, 65536):
+                text += data
+        os.close(leader)
+        p.wait(WAIT_S)
+        return text.decode().replace("\r\n", "\n").splitlines()
+
+    def columns(self, text):
+        return sum(2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c)
+                   for c in text)
+
+    def test_columns_of_any_language(self):
+        g = self.serve([probe(n) for n in ("p1", "泵站-1", "zażółć", "e\u0301te\u0301")])
+        lines = g.ctl.text("status").splitlines()
+        self.assertEqual(len({self.columns(line) for line in lines}), 1, lines)
+
+    def test_a_terminal_of_80_columns(self):
+        long = "a-name-that-is-much-longer-than-any-column-would-think"
+        devices = [probe("p1", interval_ms=20, link="disconnected since noon"), probe(long)]
+        g = self.serve(devices)
+        g.enable("p1")
+        g.wait_state("p1", "running")
+        g.wait(lambda: g.status("p1")["link"], "the word of its link")
+        head, p1, other = self.on_terminal(g, 80, "status")
+        self.assertEqual((len(head), len(p1)), (80, 80))
+        self.assertIn("…", p1)
+        self.assertTrue(other.startswith(long + " probe "))
+        # A fault is told whole, whatever it takes.
+        g.write_config({"devices": [probe("p1", fault="f" * 100)]})
+        self.assertIn("f" * 100, "".join(self.on_terminal(g, 80, "reload")))
 
     def test_by_name(self):
         g = self.serve([probe("p1"), probe("p2"), probe("p3")])
@@ -420,7 +463,10 @@ class Do(Case):
         g = self.serve([probe("p1", ready=False), probe("p2", fault="it is wrong")])
         g.enable("p1", "p2")
         g.ctl("wait", "p1", "starting")
-        self.refused(1, "not in time", g.ctl, "wait", "p1", "--timeout", "0.2")
+        self.refused(1, "p1 is not running in time; 'gatewayctl show p1'", g.ctl, "wait", "p1",
+                     "--timeout", "0.2")
+        self.refused(1, "p1 is not failed or backoff in time", g.ctl, "wait", "p1", "failed",
+                     "backoff", "--timeout", "0.2")
         self.refused(1, "p2 failed: configuration: fault: it is wrong", g.ctl, "wait", "p2")
         g.ctl("wait", "p2", "running", "failed")
         g.ctl("disable", "--wait", "p2")
@@ -535,6 +581,11 @@ class Usage(Case):
         self.assertIn("/nonexistent/control", r.stderr)
         self.assertIn("--socket", r.stderr)
         self.assertEqual(Ctl("/" + "x" * 200).run("status").returncode, 3)
+        for args, text in ((("status", "--diff"), "--diff is no option of status"),
+                           (("--count", "3", "watch"), "--count is an option of some commands")):
+            r = ctl.run(*args)
+            self.assertEqual(r.returncode, 2)
+            self.assertIn(text, r.stderr)
         r = ctl.run("--version")
         self.assertRegex(r.stdout, r"^gatewayctl \d+\.\d+\.\d+\n$")
 
@@ -545,6 +596,18 @@ class Usage(Case):
         self.assertGreaterEqual(len(names), 13)
         for name in names:
             self.assertIn(f"gatewayctl {name}", ctl.text(name, "--help"))
+            text += ctl.text(name, "--help")
+        text += subprocess.run([program("gatewayd"), "--help"], capture_output=True, text=True).stdout
+        self.assertEqual([line for line in text.splitlines() if len(line) > 79], [])
+
+    def test_a_closed_output(self):
+        """What is printed goes nowhere, and not to gatewayd in its place."""
+        g = self.serve([probe("p1")])
+        for args in (("status",), ("watch", "--timeout", "0.3")):
+            r = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *g.ctl.argv(*args)],
+                               stderr=subprocess.PIPE, text=True, timeout=WAIT_S)
+            self.assertEqual((r.returncode, r.stderr),
+                             (1, "gatewayctl: standard output: Bad file descriptor\n"))
 
     def answered_by(self, packets):
         """A gatewayctl whose gatewayd says these packets, whatever is asked."""
@@ -570,6 +633,8 @@ class Usage(Case):
             r = self.answered_by([packet]).run("status")
             self.assertEqual((r.returncode, r.stdout), (3, ""), packet[:40])
             self.assertNotEqual(r.stderr, "")
+        r = self.answered_by([]).run("watch", "--timeout", "0.1")
+        self.assertEqual(r.returncode, 3)
         r = self.answered_by([]).run("events", "--timeout", "0.1")
         self.assertEqual(r.returncode, 3)
         self.assertIn("in time", r.stderr)

@@ -23,6 +23,9 @@ MODBUS = {
 }
 
 
+MOUNTS = subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode == 0
+
+
 def modbus(name):
     return {"name": name, "module": "hat.gateway.devices.modbus.master", **MODBUS}
 
@@ -36,7 +39,8 @@ class Receiver:
     """What arrives at a datagram socket."""
 
     def __init__(self, sock):
-        self.sock = sock
+        # A descriptor of its own: its number is not another socket's while the thread reads from it.
+        self.sock = sock.dup()
         self.lines = []
         threading.Thread(target=self.read, daemon=True).start()
 
@@ -87,6 +91,46 @@ class TestLevels(unittest.TestCase):
             g.ctl("send", "m1", "unheard/of", "1")
             g.wait_log("m1: an event of an unknown type")
 
+    def test_a_name_that_two_types_share(self):
+        """Each has its own level and is called by its whole name; the name alone is refused."""
+        devices = [modbus("x"), probe("x"), probe("y")]
+        with Gateway({"devices": devices}) as g:
+            for args in (("log", "x", "debug"), ("status", "x"), ("disable", "x"), ("events", "x")):
+                r = g.ctl.run(*args)
+                self.assertEqual(r.returncode, 1, args)
+                self.assertIn("several types have a device", r.stderr)
+            self.assertEqual(g.ctl.text("log", "probe/x", "error"), "probe/x: error\n")
+            g.enable("probe/x", "modbus_master/x")
+            g.wait_log("modbus_master/x: starting -> running")
+            g.ctl("wait", "probe/x", "running")
+            self.assertFalse([x for x in g.log() if "probe/x: " in x])
+            rows = g.ctl("watch", "--timeout", "0.3", "modbus_master/x")
+            self.assertEqual({r.get("device") for r in rows}, {None, "modbus_master/x"})
+            # Alone again, it has its name, and its level of the configuration.
+            g.write_config({"devices": devices[1:]})
+            g.ctl("reload")
+            self.assertEqual(g.ctl("show", "x")[0]["device"]["log_level"], "info")
+            g.ctl("restart", "x")
+            g.wait_log(" x: stopping -> starting")
+
+    def test_a_reload_that_changes_a_logger(self):
+        """--diff says so, and the devices of that logger follow; others keep what was set."""
+        def log(level):
+            return python_log({"c": {"class": "logging.StreamHandler"}}, "INFO",
+                              {"hat.gateway.devices.modbus.master": {"level": level}})
+
+        devices = [modbus("m1"), probe("p1")]
+        with Gateway({"devices": devices, "log": log("INFO")}) as g:
+            g.ctl("log", "p1", "error")
+            g.write_config({"devices": devices, "log": log("DEBUG")})
+            expected = [("changed", "log", "the log level of 1 device: at once"),
+                        ("same", "2 devices", "go on")]
+            for args in (("--diff",), ()):
+                rows = [(r["change"], r["what"], r["detail"]) for r in g.ctl("reload", *args)]
+                self.assertEqual(rows, expected)
+            level = lambda name: g.ctl("show", name)[0]["device"]["log_level"]
+            self.assertEqual([level("m1"), level("p1")], ["debug", "error"])
+
     def test_a_flood_is_limited_and_told(self):
         with Gateway({"devices": [probe("p1"), probe("p2")]}) as g:
             g.enable("p1", "p2")
@@ -94,6 +138,9 @@ class TestLevels(unittest.TestCase):
             g.ctl("send", "p1", "do", '"flood"')
             g.wait_log("lines of output were left out")
             self.assertLess(len(g.log()), 400)
+            # All of it is accounted for, though nothing is printed any more.
+            g.wait(lambda: sum(1 if ": line " in x else int(x.split()[3]) for x in g.log()
+                               if ": line " in x or "left out" in x) == 10000, "all lines")
             g.ctl("send", "p2", "do", '"print hello"')
             g.wait_log("p2: hello")
 
@@ -126,12 +173,66 @@ class TestTargets(unittest.TestCase):
                 g.enable("p1")
                 wait_until(lambda: got.find("p1: starting -> running"), "the line")
                 os.unlink(path)
+                s.shutdown(socket.SHUT_RD)  # as its end
                 g.ctl("restart", "p1")  # and nothing waits for a syslog that is gone
                 g.wait_state("p1", "running")
+                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as again:
+                    again.bind(path)
+                    later = Receiver(again)
+                    wait_until(lambda: g.ctl("restart", "p1") and later.find("p1: "), "its return")
+                    wait_until(lambda: later.find("lines did not reach the syslog daemon"), "a count")
 
-    @unittest.skipUnless(
-        subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode == 0,
-        "a mount namespace is not to be had")
+    @unittest.skipUnless(MOUNTS, "a mount namespace is not to be had")
+    def test_a_name_server_that_is_silent(self):
+        """It holds nothing up; when it answers, the lines go where they should."""
+        with tempfile.TemporaryDirectory() as d, \
+                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as names, \
+                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            names.bind(("127.9.8.7", 53))
+            s.bind(("127.0.0.1", 0))
+            got = Receiver(s)
+            with open(os.path.join(d, "resolv.conf"), "w", encoding="utf-8") as f:
+                f.write("nameserver 127.9.8.7\n")
+            log = python_log({"s": {"class": "logging.handlers.SysLogHandler",
+                                    "address": ["logs.example", s.getsockname()[1]]}})
+            g = Gateway({"devices": [probe("p1")]}, start=False)
+            self.addCleanup(g.close)
+            g.process = subprocess.Popen(
+                ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"',
+                 os.path.join(d, "resolv.conf"), program("gatewayd"), "--config", g.config],
+                env=g.env, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, text=True)
+            g._reader = threading.Thread(target=g._read_log, args=(g.process.stderr,), daemon=True)
+            g._reader.start()
+            g.ctl = Ctl(g.socket)
+            g.wait(g._answers, "the control socket answers")
+            g.enable("p1")
+            g.wait_state("p1", "running")
+            g.write_config({"devices": [probe("p1")], "log": log})
+            start = time.monotonic()
+            g.ctl("reload")
+            g.ctl("restart", "p1")
+            g.ctl("status")
+            self.assertLess(time.monotonic() - start, 2)
+            g.wait_log("p1: stopping -> starting")
+            names.settimeout(10)
+            while True:  # the first query and, where there is one, that for IPv6
+                query, peer = names.recvfrom(512)
+                end = query.index(b"\0", 12) + 5
+                address = query[end - 4:end - 2] == b"\0\1"
+                names.sendto(query[:2] + b"\x81\x80\0\1\0" + bytes([address]) + b"\0\0\0\0"
+                             + query[12:end] + (b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x7f\0\0\1"
+                                               if address else b""), peer)
+                if address:
+                    break
+            names.settimeout(0.5)
+            with contextlib.suppress(TimeoutError):
+                query, peer = names.recvfrom(512)
+                end = query.index(b"\0", 12) + 5
+                names.sendto(query[:2] + b"\x81\x80\0\1\0\0\0\0\0\0" + query[12:end], peer)
+            wait_until(lambda: g.ctl("restart", "p1") and got.find("p1: "), "a line at the daemon")
+
+    @unittest.skipUnless(MOUNTS, "a mount namespace is not to be had")
     def test_journal_fields(self):
         with tempfile.TemporaryDirectory() as d, socket.socket(
                 socket.AF_UNIX, socket.SOCK_DGRAM) as s:

@@ -70,7 +70,7 @@ class TestReload(Base):
             self.reload(g, probe("added", interval_ms=5), probe("changed", interval_ms=5, values=2),
                         probe("same", interval_ms=5)),
             [("removed", "probe/removed"), ("changed", "probe/changed"),
-             ("added", "probe/added"), ("same", "1 devices")])
+             ("added", "probe/added"), ("same", "1 device")])
         g.wait_state(["added", "same", "changed"], "running")
         self.server.wait(lambda: self.running("added") == [False, True])
         after = g.status()
@@ -148,7 +148,7 @@ class TestReload(Base):
         line = int(rows[0]["what"].split(":")[1])
         with open(g.config, encoding="utf-8") as f:
             self.assertIn("fault", f.read().splitlines()[line - 1])
-        g.wait_log("1 devices are at fault; nothing has changed")
+        g.wait_log("1 device at fault; nothing has changed")
         os.unlink(g.config)
         self.assertEqual(g.ctl.run("reload").returncode, 1)
         self.assertEqual(list(g.status()), ["p1"])
@@ -169,6 +169,46 @@ class TestReload(Base):
         self.write(g, probe("p1", interval_ms=5), probe("p2"))
         self.assertEqual([(r["change"], r["what"]) for r in g.ctl("reload", "--diff")],
                          [("same", "2 devices")])
+
+    def test_diff_of_the_gateway_itself(self):
+        self.preset("p1", "p2")
+        g = self.start(probe("p1"), probe("p2"))
+        g.wait_state(["p1", "p2"], "running")
+        conf = self.conf
+        self.conf = {**conf, next(iter(self.naming)): "other"}
+        self.write(g, probe("p1", values=2), probe("p3"))
+        expected = [("changed", "name", "all devices stop; everything starts anew"),
+                    ("removed", "probe/p2", "stops"), ("changed", "probe/p1", "starts anew"),
+                    ("added", "probe/p3", "starts when it is enabled")]
+        for args in (("--diff",), ()):
+            rows = [(r["change"], r["what"], r["detail"]) for r in g.ctl("reload", *args)]
+            self.assertEqual(rows, expected)
+        g.wait(lambda: list(g.status()) == ["p1", "p3"], "what the file says")
+
+    def test_a_runner_that_never_says_its_plan(self):
+        g = self.start(probe("p1"))
+        runner = os.path.join(g.dir, "runner")
+        with open(runner, "w", encoding="utf-8") as f:
+            f.write("#!/bin/sh\nexec sleep 60\n")
+        os.chmod(runner, 0o755)
+        self.write(g, probe("p1"), {"name": "h", "type": "x", "runner": runner,
+                                    "limits": {"start_ms": 500}})
+        r = g.ctl.run("reload")
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("devices[1]: the runner of h ended without a plan: never ready", r.stdout)
+        self.assertEqual(list(g.status()), ["p1"])
+
+    def test_a_group_that_is_not_there(self):
+        g = self.start(probe("p1"))
+        self.write(g, probe("p1"), control={"group": "no-such-group"})
+        for args in (("--diff",), ()):
+            r = g.ctl.run("reload", *args)
+            self.assertEqual(r.returncode, 1)
+            self.assertIn("control.group: expected a group of this machine", r.stdout)
+            with open(g.config, encoding="utf-8") as f:
+                line = next(n for n, x in enumerate(f, 1) if "no-such-group" in x)
+            self.assertIn(f"{g.config}:{line}:", r.stdout)
+        self.assertIn("the configuration is at fault; nothing has changed", r.stderr)
 
     def test_name_or_server_starts_anew(self):
         self.preset("p1")
@@ -366,13 +406,6 @@ class TestSignal(Base):
         self.assertEqual(set(g.status()), {"p1", "p9"})
         self.assertEqual(g.stop(), 0)
 
-    def test_while_everything_starts_anew(self):
-        g, _ = self.anew()
-        g.wait_log("everything starts anew")
-        self.write(g, probe("p1", interval_ms=5, values=2), probe("p9"))
-        os.kill(g.pid, signal.SIGHUP)
-        self.wait_last(g)
-
     def test_behind_one_that_starts_everything_anew(self):
         # Their check lasts until the second signal.
         g, _ = self.anew(*[probe(f"q{i}") for i in range(30)])
@@ -389,9 +422,75 @@ class TestSignal(Base):
         os.kill(g.pid, signal.SIGTERM)
         g.wait_log("signal 15")
         os.kill(g.pid, signal.SIGHUP)
-        g.wait_log("signal 1: no reload, the gateway ends")
+        g.wait_log("is left out, the gateway stops")
         g.wait(lambda: g.process.poll() is not None, "its end")
         self.assertEqual(g.stop(), 0)
+
+    def test_while_it_starts(self):
+        devices = [probe(f"p{i}") for i in range(1000)]
+
+        def heeds(g):
+            """Whether its main() has begun: it has a say in what SIGHUP does."""
+            with open(f"/proc/{g.pid}/status", encoding="ascii") as f:
+                masks = dict(line.split(":\t") for line in f.read().splitlines() if "Sig" in line)
+            return (int(masks["SigBlk"], 16) | int(masks["SigCgt"], 16)) & 1
+
+        for delay in (0, 0.02, 0.05, 0.1):
+            g = Gateway({**self.conf, "devices": devices}, start=False)
+            self.addCleanup(g.close)
+            g.start(wait=False)
+            wait_until(lambda: heeds(g), "the program")
+            time.sleep(delay)
+            os.kill(g.pid, signal.SIGHUP)
+            g.wait_log("devices: 0 removed, 0 changed, 0 added, 1000 the same")
+            self.assertEqual(g.stop(), 0)
+
+    def serve_elsewhere(self):
+        """Another Event Server; from now on it is that of the configuration."""
+        other = eventer.EventerServer()
+        self.addCleanup(other.close)
+        other.preset(f"{self.prefix}/p1/system/enable", eventer.Json(True))
+        self.conf["event_server"] = {"eventer_server": {"host": "127.0.0.1", "port": other.port}}
+        return other
+
+    def test_while_everything_starts_anew(self):
+        """What the file says then is not forgotten: it is in force as soon as may be."""
+        self.preset("p1")
+        g = self.start(probe("p1", limits={"stop_ms": 1000}))
+        g.wait_state("p1", "running")
+        self.tell("p1", "do", "hang")
+        self.serve_elsewhere()
+        self.write(g, probe("p1"), probe("p2"))
+        g.ctl("reload")
+        g.wait_log("everything starts anew")
+        refused = g.ctl.run("reload", "--diff")
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("starts anew", refused.stderr)
+        self.write(g, probe("p1"), probe("p3"))
+        os.kill(g.pid, signal.SIGHUP)
+        g.wait(lambda: list(g.status()) == ["p1", "p3"], "what the file says")
+        g.wait_state("p1", "running")
+
+    def test_again_and_again_with_servers_that_change(self):
+        self.preset("p1")
+        g = self.start(probe("p1", interval_ms=5))
+        g.wait_state("p1", "running")
+        servers = [self.conf["event_server"]]
+        self.serve_elsewhere()
+        servers.append(self.conf["event_server"])
+        for i in range(60):
+            self.conf["event_server"] = servers[i % 2]
+            new = g.config + ".new"
+            with open(new, "w", encoding="utf-8") as f:
+                devices = [probe("p1", interval_ms=5), *[probe(f"x{k}") for k in range(i % 7)]]
+                json.dump({**self.conf, "devices": devices}, f)
+            os.rename(new, g.config)
+            os.kill(g.pid, signal.SIGHUP)
+            time.sleep(0.005 * (i % 5))
+        g.wait(lambda: len(g.status()) == 1 + 59 % 7, "the last devices")
+        g.wait_state("p1", "running")
+        port = servers[1]["eventer_server"]["port"]
+        self.assertIn(str(port), g.ctl("info")[0]["event_server"])
 
 
 if __name__ == "__main__":

@@ -259,6 +259,33 @@ START_TEST(pings_come_often_where_their_deadline_is_far)
 }
 END_TEST
 
+START_TEST(who_comes_late_to_a_deadline_reads_first)
+{
+	static const enum child_state states[] = { CHILD_STARTING, CHILD_RUNNING, CHILD_STOPPING };
+
+	for (size_t i = 0; i < 3; i++) {
+		struct child_fsm f = machine(states[i]);
+		if (states[i] == CHILD_RUNNING)
+			child_fsm_step(&f, CHILD_DEADLINE, at(3000), 0);
+		struct monotime late = monotime_add_ms(f.deadline, CHILD_LATE_MS);
+		ck_assert_uint_eq(child_fsm_step(&f, CHILD_DEADLINE, late, 0), 0);
+		ck_assert_int_eq(f.kill, CHILD_KILL_NONE);
+		ck_assert_int_eq(
+		    monotime_cmp(f.deadline, monotime_add_ms(late, CHILD_EXCUSE_MS)), 0);
+		/* But once. */
+		late = monotime_add_ms(f.deadline, CHILD_LATE_MS);
+		ck_assert_uint_eq(child_fsm_step(&f, CHILD_DEADLINE, late, 0), CHILD_DO_KILL);
+	}
+	/* Each ping anew. */
+	struct child_fsm f = machine(CHILD_RUNNING);
+	for (int64_t t = 10000; t < 100000; t += 10000) {
+		ck_assert_uint_eq(child_fsm_step(&f, CHILD_DEADLINE, at(t), 0), CHILD_DO_PING);
+		ck_assert_uint_eq(child_fsm_step(&f, CHILD_DEADLINE, at(t + 5000), 0), 0);
+		ck_assert_uint_eq(child_fsm_step(&f, CHILD_PONG, at(t + 5001), 0), 0);
+	}
+}
+END_TEST
+
 START_TEST(a_stop_has_a_grace)
 {
 	struct child_fsm f = machine(CHILD_RUNNING);
@@ -350,6 +377,7 @@ main(void)
 	tcase_add_test(tc, never_ready_is_killed_and_named);
 	tcase_add_test(tc, a_hang_is_found_within_two_ping_deadlines);
 	tcase_add_test(tc, pings_come_often_where_their_deadline_is_far);
+	tcase_add_test(tc, who_comes_late_to_a_deadline_reads_first);
 	tcase_add_test(tc, a_stop_has_a_grace);
 	tcase_add_test(tc, the_last_wish_counts_while_it_stops);
 	tcase_add_test(tc, what_is_condemned_is_not_asked_to_stop);

@@ -206,7 +206,24 @@ static const struct {
 	    "3:25 log.root: expected an object, found a number\n" },
 	{ HEAD "log: {handlers: {s: {class: logging.handlers.SysLogHandler, host: 5}},\n"
 	       "  root: {handlers: [s]}}\n",
-	    "3:21 log.handlers.s: expected a host or a path as a string\n" },
+	    "3:67 log.handlers.s.host: expected the name or the address of a host\n" },
+	{ HEAD "log: {handlers: {s: {class: logging.handlers.SysLogHandler, host: h, port: 0}},\n"
+	       "  root: {handlers: [s]}}\n",
+	    "3:76 log.handlers.s.port: expected an integer from 1 to 65535\n" },
+	{ HEAD "log: {handlers: {s: {class: logging.handlers.SysLogHandler, address: [h, 99999]}},\n"
+	       "  root: {handlers: [s]}}\n",
+	    "3:74 log.handlers.s.address[1]: expected an integer from 1 to 65535\n" },
+	{ HEAD "log: {handlers: {s: {class: logging.handlers.SysLogHandler, address: [h]}},\n"
+	       "  root: {handlers: [s]}}\n",
+	    "3:70 log.handlers.s.address: expected the path of a socket, or an "
+	    "array of a host and a port\n" },
+	{ HEAD "log: {handlers: {s: {class: logging.NullHandler}}, root: {handlers: s}}\n",
+	    "3:69 log.root.handlers: expected an array of names of handlers, found a string\n" },
+	{ HEAD "log: {loggers: {hat.gateway.devices: {handlers: []}}, root: {level: LOUD}}\n",
+	    "warning 3:49 log.loggers.hat.gateway.devices.handlers: ignored: handlers are those of "
+	    "'hat.gateway', 'hat' and root\n"
+	    "3:69 log.root.level: expected one of CRITICAL, ERROR, WARNING, INFO, DEBUG, NOTSET or "
+	    "a number, found LOUD\n" },
 	{ HEAD "log: {root: {level: LOUD, handlers: [a]}}\n",
 	    "3:21 log.root.level: expected one of CRITICAL, ERROR, WARNING, INFO, DEBUG, NOTSET or "
 	    "a number, found LOUD\n"
@@ -585,8 +602,8 @@ static const struct {
 	    "removed a, changed b, added d, same c", "" },
 	{ DEVICES(DEVICE("a", "")), DEVICES("{module: hat.gateway.devices.modbus.slave, name: a}"),
 	    "removed a, added a", "" },
-	{ DEVICES(""), "name: h\ndevices: []\n", "", "server" },
-	{ DEVICES(""), "gateway_name: g\ndevices: []\n", "", "server" },
+	{ DEVICES(""), "name: h\ndevices: []\n", "", "name" },
+	{ DEVICES(""), "gateway_name: g\ndevices: []\n", "", "name" },
 	{ HEAD "event_server: {eventer_server: {host: h, port: 1}}\n",
 	    HEAD "event_server: {eventer_server: {host: h, port: 2}}\n", "", "server" },
 	{ HEAD "event_server_address: tcp+sbs://h:1\n",
@@ -613,7 +630,9 @@ START_TEST(diff_says_what_a_reload_does)
 	}
 	buffer_u8(&b, 0);
 	ck_assert_str_eq((const char *)buffer_data(&b), diffs[_i].rows);
-	ck_assert(d->server == (strcmp(diffs[_i].also, "server") == 0));
+	ck_assert(d->name == (strcmp(diffs[_i].also, "name") == 0));
+	ck_assert(d->elsewhere == (strcmp(diffs[_i].also, "server") == 0));
+	ck_assert(d->server == (d->name || d->elsewhere));
 	ck_assert(d->log == (strcmp(diffs[_i].also, "log") == 0));
 	ck_assert(d->control == (strcmp(diffs[_i].also, "control") == 0));
 	ck_assert_uint_eq(d->counts[0] + d->counts[1] + d->counts[2] + d->counts[3], d->count);

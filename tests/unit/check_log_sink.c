@@ -431,15 +431,29 @@ START_TEST(tcp_syslog_that_never_reads_is_not_waited_for)
 }
 END_TEST
 
+/* A name is not looked up here: until it is, lines go to standard error. */
 START_TEST(unknown_host_leaves_standard_error)
 {
-	struct config_log conf = syslog_to(CONFIG_SYSLOG_UDP, "256.256.256.256.invalid", 514);
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(a);
+	struct config_log conf = syslog_to(CONFIG_SYSLOG_UDP, "syslog.invalid", 514);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&a, &len), 0);
 	catch_stderr();
-	ck_assert_int_eq(log_sink_open(&conf), -1);
-	log_write(LOG_LEVEL_WARNING, NULL, NULL, "text");
-	ck_assert_ptr_nonnull(strstr(caught(), "warning text\n"));
+	ck_assert_int_eq(log_sink_open(&conf), 0);
+	ck_assert(log_sink_wants_address());
+	log_write(LOG_LEVEL_WARNING, NULL, NULL, "early");
+	ck_assert_ptr_nonnull(strstr(caught(), "warning early\n"));
+	log_sink_found((struct sockaddr *)&a, len);
+	ck_assert(!log_sink_wants_address());
+	log_write(LOG_LEVEL_WARNING, NULL, NULL, "late");
+	ck_assert_ptr_null(strstr(caught(), "late"));
+	ck_assert_ptr_nonnull(strstr(receive(fd), " late"));
+	log_sink_close();
 	release_stderr();
+	close(fd);
 }
 END_TEST
 

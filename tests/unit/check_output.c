@@ -1,4 +1,5 @@
 #include <check.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,6 +81,21 @@ START_TEST(what_there_is_not)
 }
 END_TEST
 
+START_TEST(columns_of_a_terminal_are_no_characters)
+{
+	ck_assert_ptr_nonnull(setlocale(LC_CTYPE, "C.UTF-8"));
+	ck_assert_uint_eq(output_width("\xe6\xb3\xb5\xe7\xab\x99-1"), 6); /* two of Chinese */
+	ck_assert_uint_eq(output_width("e\xcc\x81"), 1);		   /* an accent of its own */
+	ck_assert_uint_eq(output_width("\xff\xfe"), 2);
+	/* Half of a wide character is not cut off. */
+	assert_table("[{\"name\": \"a\", \"n\": 1, \"rate\": 1, \"why\": "
+		     "\"\xe6\xb3\xb5\xe7\xab\x99\xe6\xb3\xb5\xe7\xab\x99\xe6\xb3\xb5\"}]",
+	    26,
+	    "NAME SINCE N WHY      RATE\n"
+	    "a    -     1 \xe6\xb3\xb5\xe7\xab\x99\xe6\xb3\xb5…   1.0\n");
+}
+END_TEST
+
 START_TEST(narrow_terminal_cuts_only_what_may_shrink)
 {
 	static const char row[] =
@@ -87,12 +103,12 @@ START_TEST(narrow_terminal_cuts_only_what_may_shrink)
 	    " \"why\": \"protocol violation: \xc5\xbc of nothing\", \"rate\": 1}]";
 
 	assert_table(row, 50,
-	    "NAME         SINCE     N  WHY                 RATE\n"
-	    "a-long-name  00:00:00  1  protocol violatio…   1.0\n");
+	    "NAME        SINCE    N WHY                    RATE\n"
+	    "a-long-name 00:00:00 1 protocol violation: \xc5\xbc…  1.0\n");
 	/* No further than this, whatever the terminal. */
 	assert_table(row, 10,
-	    "NAME         SINCE     N  WHY       RATE\n"
-	    "a-long-name  00:00:00  1  protoco…   1.0\n");
+	    "NAME SINCE    N WHY      RATE\n"
+	    "a-long-name 00:00:00 1 protoco…  1.0\n");
 	/* To a pipe: nothing is cut. */
 	char *text = print_table(row, 0);
 	ck_assert_ptr_nonnull(strstr(text, "\xc5\xbc of nothing"));
@@ -192,6 +208,7 @@ main(void)
 	tcase_add_test(t, table_without_rows);
 	tcase_add_test(t, table_fits_its_content);
 	tcase_add_test(t, what_there_is_not);
+	tcase_add_test(t, columns_of_a_terminal_are_no_characters);
 	tcase_add_test(t, narrow_terminal_cuts_only_what_may_shrink);
 	tcase_add_test(t, control_characters_do_not_pass);
 	tcase_add_test(t, cells);
