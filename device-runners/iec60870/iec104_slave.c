@@ -77,6 +77,7 @@ register_list(void *arg)
 	}
 	json_end_array(w);
 	runner_register_payload(s->runner, type, 2, NULL);
+	s->told = shown;
 	snprintf(link, sizeof(link), "%zu connected", shown);
 	runner_set_link(s->runner, link);
 }
@@ -283,8 +284,8 @@ on_listen(void *arg, int fd, int error, const char *why)
 	s->listen_fd = fd;
 	ev_io_set(&s->acceptable, fd, EV_READ);
 	ev_io_start(s->loop, &s->acceptable);
-	runner_ready(s->runner);
 	paced_changed(&s->listed);
+	runner_ready(s->runner);
 }
 
 static void
@@ -463,7 +464,8 @@ slave_stop(void *device)
 	runner_cancel(s->runner, s->open_id);
 	iec104_files_stop(&s->files);
 	close_all(s);
-	register_list(s);
+	if (s->told > 0)
+		register_list(s);
 }
 
 static void

@@ -44,6 +44,7 @@ struct slave {
 	ev_timer rest;	     /* before accepting again, where descriptors ran out */
 	ev_prepare reap;     /* frees peers that were lost, at the end of a turn */
 	struct paced listed; /* 'connections' events */
+	size_t told;         /* connections in the last of them */
 	struct tty_alarm *alarm;
 	struct peer *peers;
 	size_t peer_count;
@@ -89,6 +90,7 @@ register_connections(void *arg)
 	}
 	json_end_array(w);
 	runner_register_payload(s->runner, (const char *[]){ "gateway", "connections" }, 2, NULL);
+	s->told = active;
 	runner_set_link(s->runner, active ? "connected" : "disconnected");
 }
 
@@ -623,7 +625,8 @@ slave_stop(void *device)
 	s->listener = -1;
 	while (s->peers)
 		free_peer(s, &s->peers);
-	register_connections(s);
+	if (s->told > 0)
+		register_connections(s);
 }
 
 const struct runner_device slave_device = {
