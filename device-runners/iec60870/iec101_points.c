@@ -78,11 +78,12 @@ read_point(struct points *p, struct runner *r, const struct json *conf, const st
 		    (int)address);
 		return 1;
 	}
-	if (!buffer)
+	if (!buffer || !buffer[0])
 		return 0;
 	point->buffer = (int16_t)buffer_find(json_get(conf, "buffers"), buffer);
 	if (point->buffer >= 0)
 		return 0;
+	snprintf(path, sizeof(path), "data[%zu].buffer", p->count - 1);
 	runner_config_error(r, path, "expected the name of one of the buffers, found %s", buffer);
 	return 1;
 }

@@ -33,7 +33,7 @@ static const struct schema_field tcp_fields[] = {
 	{ "remote_hosts", true,
 	    { .kind = SCHEMA_ARRAY, .nullable = true, .items = &text_schema, .max = 4096 } },
 	{ "max_connections", true,
-	    { .kind = SCHEMA_INT, .nullable = true, .max = CONF_MAX_CONNECTIONS } },
+	    { .kind = SCHEMA_INT, .nullable = true, .max = INT32_MAX } },
 	{ "response_timeout", true, CONF_SECONDS(0) },
 	{ "keep_alive_timeout", true,
 	    { .kind = SCHEMA_NUMBER, .nullable = true, .min = 0.001, .max = CONF_MAX_SECONDS } },
@@ -73,6 +73,11 @@ read_transport(struct conf_slave *c, struct runner *r, const struct json *tree)
 	const struct json *hosts = json_get(tree, "remote_hosts");
 
 	c->max_connections = (unsigned)conf_integer(tree, "max_connections", CONF_MAX_CONNECTIONS);
+	if (c->max_connections > CONF_MAX_CONNECTIONS) {
+		runner_config_warning(r, "transport.max_connections", "no more than %d are taken",
+		    CONF_MAX_CONNECTIONS);
+		c->max_connections = CONF_MAX_CONNECTIONS;
+	}
 	c->response_timeout_ns = conf_ns(tree, "response_timeout", 0);
 	c->keep_alive_ns = conf_ns(tree, "keep_alive_timeout", 0);
 	if (!hosts || hosts->type != JSON_ARRAY)

@@ -95,7 +95,9 @@ static const struct {
 	{ "name: g\n# \xc5\xbe\xff\n", "2:4 : expected UTF-8, found other bytes\n" },
 	{ "name: g\x01\n", "1:8 : not YAML: control characters are not allowed\n" },
 	{ HEAD "---\nname: h\n", "3:1 : expected one document, found another\n" },
-	{ HEAD "name: h\n", "3:7 : duplicate key 'name', first given in line 1\n" },
+	{ HEAD "name: h\nlimits: {files: 1}\n",
+	    "warning 3:7 : duplicate key 'name': this one counts, not that in line 1\n"
+	    "4:17 limits.files: expected an integer from 16 to 65536, found 1\n" },
 	{ HEAD "type: !gateway gateway\n", "3:7 type: the tag '!gateway' is not supported\n" },
 	{ HEAD "control: !!set {}\n",
 	    "3:10 control: tags other than the core ones are not supported\n" },
