@@ -64,7 +64,7 @@ usage(FILE *f)
 		   "  -c, --config FILE   configuration (default " DEFAULT_CONFIG ")\n"
 		   "      --libexec DIR   where the runners are\n"
 		   "      --check         check the configuration with each device's runner, and end\n"
-		   "  -v, --verbose       with --check: say what each device may touch; else log more\n"
+		   "  -v, --verbose       with --check: say what each device does and may touch; else log more\n"
 		   "  -h, --help          this text\n"
 		   "  -V, --version       the version\n"
 		   "\n"

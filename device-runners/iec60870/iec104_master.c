@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device-runners/iec60870/describe.h"
 #include "device-runners/iec60870/iec104_conf.h"
 #include "device-runners/iec60870/iec104_conn.h"
 #include "device-runners/iec60870/iec104_files.h"
@@ -444,6 +445,7 @@ master_create(struct runner *r, const struct json *conf)
 const struct runner_device iec104_master_device = {
 	.type = "iec104_master",
 	.create = master_create,
+	.describe = describe_104_master,
 	.start = master_start,
 	.on_event = master_on_event,
 	.on_credit = master_on_credit,

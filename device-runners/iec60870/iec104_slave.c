@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "common/fdutil.h"
+#include "device-runners/iec60870/describe.h"
 #include "device-runners/iec60870/iec60870.h"
 
 enum {
@@ -601,6 +602,7 @@ slave_create(struct runner *r, const struct json *conf)
 const struct runner_device iec104_slave_device = {
 	.type = "iec104_slave",
 	.create = slave_create,
+	.describe = describe_104_slave,
 	.start = slave_start,
 	.on_event = slave_on_event,
 	.on_credit = slave_on_credit,

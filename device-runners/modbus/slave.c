@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/fdutil.h"
+#include "device-runners/modbus/describe.h"
 #include "device-runners/modbus/peer.h"
 #include "device-runners/limit.h"
 #include "device-runners/paced.h"
@@ -632,6 +633,7 @@ slave_stop(void *device)
 const struct runner_device slave_device = {
 	.type = "modbus_slave",
 	.create = slave_create,
+	.describe = describe_slave,
 	.start = slave_start,
 	.on_event = slave_on_event,
 	.on_credit = slave_on_credit,

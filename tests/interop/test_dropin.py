@@ -5,6 +5,7 @@ import glob
 import importlib
 import os
 import pathlib
+import re
 import socket
 import struct
 import subprocess
@@ -100,6 +101,57 @@ class TestConfigurations(unittest.TestCase):
                 # What is not served is named: of these files, the form of a log line.
                 self.assertEqual([x for x in r.stderr.splitlines() if "log.formatters" not in x],
                                  [])
+
+
+# What a device touches in its configuration, by the keys of each.
+TOUCHED = (("may connect {} port {}", "host", "port"), ("may listen {} port {}", "local_host", "local_port"),
+           ("may tty {}", "port"), ("may file {}", "cert_path"), ("may file {}", "key_path"),
+           ("may file {}", "ca_path"), ("remote device {}:", "device_id"), ("remote device {}:", "address"))
+
+
+def objects(value):
+    """The objects in a device's configuration: itself, and those of transports, stations, remote devices."""
+    if isinstance(value, dict):
+        yield value
+        for k, v in value.items():
+            yield from objects(v) if k not in ("data", "devices") else ()
+    for item in value if isinstance(value, list) else ():
+        yield from objects(item)
+
+
+def touched(conf):
+    """Lines that gatewayd says of a device."""
+    for o in objects(conf):
+        for form, *keys in TOUCHED:
+            if all(o.get(k) is not None for k in keys) and ("tty" in form) == isinstance(o.get("port"), str):
+                yield form.format(*(o[k] for k in keys))
+
+
+@unittest.skipUnless(hat_site, "needs build/venv")
+class TestVerboseCheck(unittest.TestCase):
+
+    def test_it_says_what_each_device_touches(self):
+        samples = glob.glob(os.path.join(ROOT, "etc", "samples", "*.yaml"))
+        for path in FILES + samples:
+            if "own-keys" in path:  # its runner is somebody else's
+                continue
+            conf = json.decode_file(pathlib.Path(path))
+            r = subprocess.run([program("gatewayd"), "--check", "--verbose", "--config", path],
+                               capture_output=True, text=True, timeout=60)
+            said = r.stdout
+            for device in conf["devices"]:
+                kind = "_".join(device["module"].split(".")[-2:])
+                events = "/".join(filter(None, ("gateway", conf.get("gateway_name"), kind, device["name"])))
+                with self.subTest(path, device=device["name"]):
+                    head = f"\n{device['name']} ({kind}): runner "
+                    self.assertIn(head, said)  # in their order
+                    said = said[said.index(head) + 1:]
+                    lines = re.split(r"\n(?=\S)", said)[0].split("\n")
+                    self.assertTrue(any(x.startswith(f"  events below {events}: ") for x in lines), lines)
+                    self.assertTrue(any(x.startswith("  registers ") for x in lines), lines)
+                    self.assertTrue(any(x.startswith("  takes ") for x in lines), lines)
+                    for what in touched(device):
+                        self.assertTrue(any(x.startswith("  " + what) for x in lines), (what, lines))
 
 
 def write_register(port, address, value):
