@@ -44,7 +44,7 @@ enum { IEC104_MAX_SECONDS = 1000000 }; /* of any time */
 extern const struct schema_field iec104_security_fields[];
 
 struct iec104_security {
-	bool configured, verify, verify_host, strict;
+	bool configured, verify, verify_host, watch_host, strict;
 	int64_t renew_ms;  /* 0: never */
 	int cert, key, ca; /* in the plan; -1: none */
 	const struct tls_ops *ops;
