@@ -32,8 +32,7 @@ static const struct schema_field tcp_fields[] = {
 	{ "local_port", true, { .kind = SCHEMA_INT, .max = 65535 } },
 	{ "remote_hosts", true,
 	    { .kind = SCHEMA_ARRAY, .nullable = true, .items = &text_schema, .max = 4096 } },
-	{ "max_connections", true,
-	    { .kind = SCHEMA_INT, .nullable = true, .max = INT32_MAX } },
+	{ "max_connections", true, { .kind = SCHEMA_INT, .nullable = true, .max = INT32_MAX } },
 	{ "response_timeout", true, CONF_SECONDS(0) },
 	{ "keep_alive_timeout", true,
 	    { .kind = SCHEMA_NUMBER, .nullable = true, .min = 0.001, .max = CONF_MAX_SECONDS } },
@@ -64,7 +63,8 @@ load_data(struct conf_slave *c, struct runner *r, const struct json *list)
 		if (d->unit == 0)
 			runner_config_warning(r, where, "device_id 0 is broadcast: never answered");
 	}
-	return errors + conf_data_unique(r, c->data, c->count, "data");
+	conf_data_unique(r, c->data, &c->count, "data");
+	return errors;
 }
 
 static void
