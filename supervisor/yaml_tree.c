@@ -531,7 +531,7 @@ compare_keys(const void *a, const void *b)
 }
 
 static int
-check_many_keys(struct tree *t, struct json *o)
+check_many_keys(struct tree *t, struct json *o, bool *found)
 {
 	struct json **sorted = malloc(o->count * sizeof(*sorted));
 	size_t n = 0;
@@ -542,34 +542,40 @@ check_many_keys(struct tree *t, struct json *o)
 		sorted[n++] = m;
 	qsort(sorted, n, sizeof(*sorted), compare_keys);
 	for (size_t i = 1; i < n; i++)
-		if (strcmp(sorted[i - 1]->key, sorted[i]->key) == 0)
+		if (strcmp(sorted[i - 1]->key, sorted[i]->key) == 0) {
 			take_later(t, sorted[i - 1], sorted[i]);
+			*found = true;
+		}
 	free(sorted);
 	return 0;
 }
 
 static void
-check_few_keys(struct tree *t, struct json *o)
+check_few_keys(struct tree *t, struct json *o, bool *found)
 {
 	for (struct json *m = o->child; m; m = m->next) {
 		const struct json *later = m->next;
 		while (later && strcmp(later->key, m->key) != 0)
 			later = later->next;
-		if (later)
+		if (later) {
 			take_later(t, m, later);
+			*found = true;
+		}
 	}
 }
 
 static int
 check_duplicates(struct tree *t, struct json *o)
 {
+	bool found = false;
 	int r = 0;
 
 	if (o->count > FEW_KEYS)
-		r = check_many_keys(t, o);
+		r = check_many_keys(t, o, &found);
 	else
-		check_few_keys(t, o);
-	drop_keyless(o);
+		check_few_keys(t, o, &found);
+	if (found)
+		drop_keyless(o);
 	return r;
 }
 
