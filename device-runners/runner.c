@@ -130,18 +130,37 @@ runner_plan_file(struct runner *r, const char *path)
 }
 
 static void
-send_config_fault(struct runner *r, enum schema_severity severity, const char *path,
-    const char *message)
+send_config_message(struct runner *r, uint32_t kind, const char *path, const char *message)
 {
 	msgpack_packer *p = channel_begin(&r->channel, IPC_CONFIG_ERROR, 0);
 
 	msgpack_pack_array(p, 3);
-	msgpack_pack_uint32(p, severity);
+	msgpack_pack_uint32(p, kind);
 	ipc_pack_reason(p, path);
 	ipc_pack_reason(p, message);
 	runner_sent(r, channel_send(&r->channel, -1));
-	if (severity == SCHEMA_ERROR)
-		r->config_errors++;
+}
+
+static void
+send_config_fault(struct runner *r, enum schema_severity severity, const char *path,
+    const char *message)
+{
+	bool error = severity == SCHEMA_ERROR;
+
+	send_config_message(r, error ? IPC_CONFIG_FAULT : IPC_CONFIG_WARNING, path, message);
+	r->config_errors += error;
+}
+
+void
+runner_note(struct runner *r, const char *fmt, ...)
+{
+	char message[IPC_MAX_TEXT];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	send_config_message(r, IPC_CONFIG_NOTE, "", message);
 }
 
 static void
@@ -378,8 +397,11 @@ on_init(struct runner *r, const msgpack_object *f, int fd)
 		.files = (uint32_t)f[IPC_INIT_FILES].via.u64 };
 	struct json_doc *doc = load_config(r, fd);
 	r->device = r->type->create(r, json_root(doc));
+	bool created = r->device && !r->config_errors;
+	if (created && r->check_only && r->type->describe)
+		r->type->describe(r, json_root(doc));
 	json_free(doc);
-	if (!r->device || r->config_errors)
+	if (!created)
 		leave(r, EX_CONFIG);
 	send_plan(r);
 	if (r->check_only) {

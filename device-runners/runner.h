@@ -49,6 +49,9 @@ struct runner_device {
 	 * runner_config_error(). Files outside the plan (zone data) may be read only here.
 	 * Returns the device, or NULL after at least one runner_config_error(). */
 	void *(*create)(struct runner *r, const struct json *conf);
+	/* Says by runner_note() what the device that was created will do, where somebody asks
+	 * (gatewayd --check --verbose). May be NULL. */
+	void (*describe)(struct runner *r, const struct json *conf);
 	/* The door is locked: queries, opens, timers. */
 	void (*start)(void *device);
 	/* One event of this device's prefix, in the Event Server's order. It may come before
@@ -83,6 +86,8 @@ void runner_config_error(struct runner *r, const char *path, const char *fmt, ..
     __attribute__((format(printf, 3, 4)));
 void runner_config_warning(struct runner *r, const char *path, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* In describe(): a line for people, of at most IPC_MAX_TEXT bytes. */
+void runner_note(struct runner *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* schema_check() that reports as the two above. Returns the number of errors. */
 struct schema;
 int runner_check_config(

@@ -35,6 +35,9 @@ enum ipc_phase {
 	PHASE_ANY = PHASE_INIT | PHASE_RUN | PHASE_STOP,
 };
 
+/* What a CONFIG_ERROR is: the first two are enum schema_severity. */
+enum { IPC_CONFIG_WARNING, IPC_CONFIG_FAULT, IPC_CONFIG_NOTE };
+
 /*
  * Shapes: u unsigned 32 bits, U unsigned 64 bits, b boolean, s UTF-8 text of at most IPC_MAX_TEXT,
  * B bytes, [...] an array of exactly these, *x an array of any number of x, ?x x or nil,

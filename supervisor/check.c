@@ -3,16 +3,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/buffer.h"
 #include "common/log.h"
 #include "supervisor/child.h"
 
-enum { AT_ONCE = 16 }; /* runners alive at the same time */
+enum {
+	AT_ONCE = 16,	     /* runners alive at the same time */
+	MAX_TEXT = 1 << 20, /* bytes of what is said of a device */
+};
 
 /* A device that is checked. */
 struct checked {
 	const struct config_device *conf;
 	struct child *child;
-	bool planned, at_fault;
+	struct buffer text; /* what it does and may touch; printed in the devices' order */
+	bool planned, at_fault, ended;
 };
 
 struct check {
@@ -21,7 +26,7 @@ struct check {
 	check_done *done;
 	void *arg;
 	struct checked *devices;
-	size_t count, started, ended;
+	size_t count, started, ended, printed;
 	int faulty;
 	ev_prepare before_wait;
 };
@@ -38,6 +43,17 @@ report(const struct check *k, enum schema_severity severity, const struct json *
 {
 	k->options.report(k->options.arg, severity, k->options.config->path, where->line,
 	    where->column, path, message);
+}
+
+/* Of the devices that are done, as far as those before them are. */
+static void
+print_texts(struct check *k)
+{
+	for (; k->printed < k->count && k->devices[k->printed].ended; k->printed++) {
+		struct buffer *b = &k->devices[k->printed].text;
+		fwrite(buffer_data(b), 1, b->len, stdout);
+		buffer_clear(b);
+	}
 }
 
 static void
@@ -62,6 +78,8 @@ on_state(void *arg, struct child *c, enum child_state before)
 	if (before == CHILD_DISABLED || c->fsm.state != CHILD_DISABLED)
 		return;
 	k->ended++;
+	d->ended = true;
+	print_texts(k);
 	if (!d->planned && !d->at_fault)
 		report_no_plan(k, d);
 	k->faulty += d->at_fault;
@@ -83,21 +101,29 @@ on_config_fault(void *arg, struct child *c, enum schema_severity severity, const
 }
 
 static void
+on_note(void *arg, struct child *c, const char *note)
+{
+	struct check *k = arg;
+
+	if (k->options.verbose)
+		buffer_printf(&checked_of(c)->text, "  %s\n", note);
+}
+
+static void
 on_plan(void *arg, struct child *c)
 {
 	struct check *k = arg;
+	struct buffer *b = &checked_of(c)->text;
 
 	checked_of(c)->planned = true;
 	if (!k->options.verbose)
 		return;
-	printf("%s (%s): runner %s\n", c->conf->name, c->conf->type,
-	    c->conf->runner ? c->conf->runner : c->conf->family);
 	for (size_t i = 0; i < c->plan_count; i++) {
 		const struct child_plan *p = &c->plan[i];
-		printf("  may %s %s", ipc_resource_name(p->kind), p->target);
+		buffer_printf(b, "  may %s %s", ipc_resource_name(p->kind), p->target);
 		if (p->kind == IPC_RESOURCE_CONNECT || p->kind == IPC_RESOURCE_LISTEN)
-			printf(" port %u", p->port);
-		printf("\n");
+			buffer_printf(b, " port %u", p->port);
+		buffer_append_str(b, "\n");
 	}
 }
 
@@ -133,6 +159,7 @@ static const struct child_ops ops = {
 	.forget_query = forget_query,
 	.on_state = on_state,
 	.on_config_fault = on_config_fault,
+	.on_note = on_note,
 	.on_plan = on_plan,
 };
 
@@ -151,6 +178,18 @@ on_before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
 	k->done(k->arg, k->faulty);
 }
 
+static void
+put_head(struct buffer *b, const struct config *config, const struct config_device *d)
+{
+	bool named = config->name_in_types;
+
+	buffer_printf(b, "%s (%s): runner %s, sandbox %s, log level %s\n", d->name, d->type,
+	    d->runner ? d->runner : d->family, config_sandbox_name(d->sandbox),
+	    log_level_name(d->log_level));
+	buffer_printf(b, "  events below gateway/%s%s%s/%s: gateway/running, system/enable, and these\n",
+	    named && config->name ? config->name : "", named ? "/" : "", d->type, d->name);
+}
+
 static int
 add_device(struct check *k, const struct config_device *conf)
 {
@@ -158,12 +197,50 @@ add_device(struct check *k, const struct config_device *conf)
 	struct checked *d = &k->devices[k->count];
 
 	*d = (struct checked){ .conf = conf };
+	buffer_init(&d->text, MAX_TEXT);
+	if (k->options.verbose)
+		put_head(&d->text, k->options.config, conf);
 	d->child = child_new(&k->host, conf, &no_prefix, 1, LOG_LEVEL_WARNING);
 	if (!d->child)
 		return -1;
 	d->child->slot = d;
 	k->count++;
 	return 0;
+}
+
+static void
+print_server(const struct config *c)
+{
+	if (c->server == CONFIG_SERVER_BUILT_IN)
+		printf("Event Server: built in, events kept in %s",
+		    c->built_in.data ? c->built_in.data : "the state directory");
+	else
+		printf("%s: %s port %u",
+		    c->server == CONFIG_SERVER_MONITOR ? "Monitor Server" : "Event Server",
+		    c->server_host, c->server_port);
+	if (c->server == CONFIG_SERVER_BUILT_IN && c->built_in.listen_host)
+		printf(", listens on %s port %u", c->built_in.listen_host, c->built_in.listen_port);
+	if (c->server == CONFIG_SERVER_MONITOR)
+		printf(", component %s of group %s, Event Servers of group %s", c->component_name,
+		    c->gateway_group, c->event_server_group);
+	printf("%s\n", c->require_operational ? ", devices run while it is operational" : "");
+}
+
+static void
+print_log(const struct config_log *log)
+{
+	static const char *const transports[] = { "", " over UDP", " over TCP" };
+
+	printf("log: level %s", log_level_name(log->level));
+	if (log->console.on)
+		printf("; standard error or the journal");
+	if (log->journal.on)
+		printf("; the journal");
+	if (log->syslog.on)
+		printf("; syslog at %s%s", log->syslog_host, transports[log->syslog_transport]);
+	if (log->syslog.on && log->syslog_transport != CONFIG_SYSLOG_LOCAL)
+		printf(" port %u", log->syslog_port);
+	printf("\n");
 }
 
 struct check *
@@ -189,6 +266,10 @@ check_start(struct ev_loop *loop, const struct check_options *options, check_don
 			return NULL;
 		}
 	}
+	if (k->options.verbose && !config->at_fault) {
+		print_server(config);
+		print_log(&config->log);
+	}
 	ev_prepare_init(&k->before_wait, on_before_wait);
 	k->before_wait.data = k;
 	ev_prepare_start(loop, &k->before_wait);
@@ -204,8 +285,10 @@ check_free(struct check *k)
 	if (!k)
 		return;
 	ev_prepare_stop(k->host.loop, &k->before_wait);
-	for (size_t i = 0; i < k->count; i++)
+	for (size_t i = 0; i < k->count; i++) {
 		child_free(k->devices[i].child);
+		buffer_clear(&k->devices[i].text);
+	}
 	free(k->devices);
 	free(k);
 }

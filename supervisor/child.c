@@ -251,10 +251,15 @@ on_config_error(struct child *c, uint32_t id, const msgpack_object *body, size_t
 	char path[IPC_MAX_TEXT + 1], message[IPC_MAX_TEXT + 1];
 
 	(void)id, (void)len;
-	if (c->faults++ >= CONFIG_MAX_FAULTS)
-		return NULL;
 	ipc_copy_text(path, sizeof(path), &f[1].via.str);
 	ipc_copy_text(message, sizeof(message), &f[2].via.str);
+	if (f[0].via.u64 == IPC_CONFIG_NOTE) {
+		if (c->host->ops->on_note)
+			c->host->ops->on_note(c->host->arg, c, message);
+		return NULL;
+	}
+	if (c->faults++ >= CONFIG_MAX_FAULTS)
+		return NULL;
 	child_note_fault(c, f[0].via.u64 != SCHEMA_WARNING, path, message);
 	c->host->ops->on_config_fault(c->host->arg, c,
 	    f[0].via.u64 == SCHEMA_WARNING ? SCHEMA_WARNING : SCHEMA_ERROR, path, message);

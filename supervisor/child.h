@@ -86,6 +86,8 @@ struct child_ops {
 	void (*on_state)(void *arg, struct child *c, enum child_state before);
 	void (*on_config_fault)(void *arg, struct child *c, enum schema_severity severity,
 	    const char *path, const char *message);
+	/* A line of what the device will do, before its plan. May be NULL. */
+	void (*on_note)(void *arg, struct child *c, const char *note);
 	/* Its plan is known, and frozen. May be NULL. */
 	void (*on_plan)(void *arg, struct child *c);
 	/* A frame of a traced device; may be NULL. */

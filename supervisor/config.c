@@ -71,9 +71,10 @@ config_warning(
 }
 
 static void
-on_yaml_fault(void *arg, uint32_t line, uint32_t column, const char *path, const char *message)
+on_yaml_fault(void *arg, enum schema_severity severity, uint32_t line, uint32_t column,
+    const char *path, const char *message)
 {
-	fault_at(arg, SCHEMA_ERROR, line, column, path, message);
+	fault_at(arg, severity, line, column, path, message);
 }
 
 static void
@@ -124,6 +125,14 @@ config_load_text(const char *text, size_t len, const char *file, config_report *
 	return load_text(text, len, file, report, arg, false);
 }
 
+static bool
+is_toml(const char *path)
+{
+	size_t len = strlen(path);
+
+	return len > 5 && strcmp(path + len - 5, ".toml") == 0;
+}
+
 /* The whole file in memory of the caller's, or NULL after a report. */
 static char *
 read_file(struct config_check *k, size_t *len)
@@ -139,6 +148,10 @@ read_file(struct config_check *k, size_t *len)
 	}
 	if (!S_ISREG(st.st_mode)) {
 		config_error(k, NULL, "", "expected a regular file");
+		goto fail;
+	}
+	if (is_toml(k->file)) {
+		config_error(k, NULL, "", "expected YAML or JSON, found TOML");
 		goto fail;
 	}
 	if (st.st_size > CONFIG_MAX_FILE) {

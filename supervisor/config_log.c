@@ -32,6 +32,15 @@ static const struct {
 	{ "logging.NullHandler", HANDLER_NULL },
 };
 
+/* What is looked at of a handler. Its formatter is named with log.formatters. */
+static const char *const handler_keys[][9] = {
+	[HANDLER_CONSOLE] = { "class", "level", "formatter", "stream" },
+	[HANDLER_JOURNAL] = { "class", "level", "formatter" },
+	[HANDLER_SYSLOG] = { "class", "level", "formatter", "address", "socktype", "host", "port",
+	    "comm_type" },
+	[HANDLER_NULL] = { "class", "level", "formatter" },
+};
+
 static const struct {
 	const char *name;
 	int64_t value; /* Python's */
@@ -91,10 +100,21 @@ own_level(const struct json *o)
 	return v > 0 ? v : 0;
 }
 
+/* Python's root logger is also the one of loggers that is called '' or root. */
+static const struct json *
+find_root(const struct json *log)
+{
+	const struct json *loggers = json_get(log, "loggers"), *root = json_get(log, "root");
+
+	if (!root)
+		root = json_get(loggers, "");
+	return root ? root : json_get(loggers, "root");
+}
+
 enum log_level
 config_log_level(const struct json *log, const char *logger)
 {
-	const struct json *loggers = json_get(log, "loggers"), *root = json_get(log, "root");
+	const struct json *loggers = json_get(log, "loggers"), *root = find_root(log);
 	const struct json *level = json_get(root, "level");
 	char name[256];
 
@@ -185,11 +205,14 @@ take_syslog(struct config_check *k, const struct json *h, const char *base)
 {
 	static const char *const transports[] = { "UDP", "TCP", NULL };
 	const struct json *address = json_get(h, "address"), *type = json_get(h, "comm_type");
+	const char *socktype = json_str(json_get(h, "socktype"));
 	struct config_log *log = &k->c->log;
 	int transport = type ? json_enum(type, transports) : 0;
+	bool tcp = transport == 1 ||
+		   (socktype && strcmp(socktype, "ext://socket.SOCK_STREAM") == 0);
 	char path[MAX_PATH];
 
-	log->syslog_transport = transport == 1 ? CONFIG_SYSLOG_TCP : CONFIG_SYSLOG_UDP;
+	log->syslog_transport = tcp ? CONFIG_SYSLOG_TCP : CONFIG_SYSLOG_UDP;
 	log->syslog_host = "localhost";
 	log->syslog_port = SYSLOG_PORT;
 	if (address) {
@@ -270,59 +293,89 @@ use_handlers(struct config_check *k, const struct json *logger, const char *base
 }
 
 static void
+warn_handler_keys(
+    struct config_check *k, const struct json *h, const char *base, enum handler_kind kind)
+{
+	const char *const *served = handler_keys[kind];
+	const char *stream = json_str(json_get(h, "stream"));
+	char path[MAX_PATH];
+
+	json_foreach (m, h) {
+		int i = 0;
+		while (served[i] && strcmp(served[i], m->key) != 0)
+			i++;
+		snprintf(path, sizeof(path), "%.280s.%.200s", base, m->key);
+		if (!served[i])
+			config_warning(k, m, path, "ignored: not served");
+	}
+	snprintf(path, sizeof(path), "%.280s.stream", base);
+	if (kind == HANDLER_CONSOLE && stream && strcmp(stream, "ext://sys.stderr") != 0)
+		config_warning(k, json_get(h, "stream"), path,
+		    "ignored: lines go to standard error, not to %.100s", stream);
+}
+
+static void
 warn_handlers(struct config_check *k, const struct json *handlers)
 {
+	const size_t count = sizeof(handler_classes) / sizeof(handler_classes[0]);
 	char path[MAX_PATH];
 
 	if (!handlers || handlers->type != JSON_OBJECT)
 		return;
 	json_foreach (h, handlers) {
 		const char *class = json_str(json_get(h, "class"));
-		bool known = false;
-		for (size_t i = 0;
-		     class && !known && i < sizeof(handler_classes) / sizeof(handler_classes[0]);
-		     i++)
-			known = strcmp(handler_classes[i].class, class) == 0;
+		size_t i = class ? 0 : count;
+		while (i < count && strcmp(handler_classes[i].class, class) != 0)
+			i++;
 		snprintf(path, sizeof(path), "log.handlers.%.200s", h->key);
-		if (!known)
+		if (i == count)
 			config_warning(k, h, path,
 			    "ignored: of handlers, streams, syslog and the journal are served, not "
 			    "%.100s",
 			    class ? class : "one without a class");
+		else
+			warn_handler_keys(k, h, path, handler_classes[i].kind);
 		check_level(k, h, path);
 	}
 }
 
-/* Of a part of this program, whose lines go where those of the gateway go. */
+/* Of loggers below hat.gateway only the level is honoured, of all of them no filters. */
 static void
-warn_own_handlers(struct config_check *k, const struct json *logger, const char *base)
+warn_logger_keys(struct config_check *k, const struct json *l, const char *base)
 {
-	static const char *const keys[] = { "handlers", "propagate" };
+	static const char *const keys[] = { "filters", "handlers", "propagate" };
+	size_t ignored = strncmp(l->key, "hat.gateway.", 12) == 0 ? 3 : 1;
 	char path[MAX_PATH];
 
-	for (size_t i = 0; i < 2; i++) {
-		const struct json *j = json_get(logger, keys[i]);
-		snprintf(path, sizeof(path), "%.400s.%s", base, keys[i]);
-		if (j)
-			config_warning(k, j, path,
-			    "ignored: handlers are those of 'hat.gateway', 'hat' and root");
+	for (size_t i = 0; i < ignored; i++) {
+		const struct json *m = json_get(l, keys[i]);
+		bool harmless = m && (m->type == JSON_ARRAY ? m->count == 0 : json_is_true(m));
+		if (!m || harmless)
+			continue;
+		snprintf(path, sizeof(path), "%.280s.%s", base, keys[i]);
+		config_warning(k, m, path,
+		    i == 0 ? "ignored: not served"
+			   : "ignored: lines of devices go where those of hat.gateway go");
 	}
 }
 
 static void
-check_loggers(struct config_check *k, const struct json *loggers)
+check_loggers(struct config_check *k, const struct json *log)
 {
+	const struct json *loggers = json_get(log, "loggers"), *root = find_root(log);
 	char path[MAX_PATH];
 
+	if (root)
+		warn_logger_keys(k, root, "log.root");
 	if (!loggers || loggers->type != JSON_OBJECT)
 		return;
 	json_foreach (l, loggers) {
 		snprintf(path, sizeof(path), "log.loggers.%.200s", l->key);
-		if (!is_our_logger(l->key))
-			config_warning(k, l, path, "ignored: no logger of this program");
-		else if (strncmp(l->key, "hat.gateway.", 12) == 0)
-			warn_own_handlers(k, l, path);
 		check_level(k, l, path);
+		if (is_our_logger(l->key))
+			warn_logger_keys(k, l, path);
+		else if (l != root)
+			config_warning(k, l, path, "ignored: no logger of this program");
 	}
 }
 
@@ -380,7 +433,7 @@ use_all_handlers(struct config_check *k, const struct json *log)
 		if (json_bool(json_get(logger, "propagate"), &propagate) && !propagate)
 			return;
 	}
-	use_handlers(k, json_get(log, "root"), "log.root", handlers, used, &count);
+	use_handlers(k, find_root(log), "log.root", handlers, used, &count);
 }
 
 void
@@ -393,7 +446,7 @@ config_check_log(struct config_check *k, const struct json *log)
 		check_shape(k, log);
 		warn_other_keys(k, log);
 		warn_handlers(k, json_get(log, "handlers"));
-		check_loggers(k, json_get(log, "loggers"));
+		check_loggers(k, log);
 		check_level(k, json_get(log, "root"), "log.root");
 		c->level = config_log_level(log, "hat.gateway");
 		use_all_handlers(k, log);

@@ -230,7 +230,7 @@ on_trace(void *arg, struct child *c, uint32_t direction, const struct timestamp 
 }
 
 static const struct child_ops child_ops = { on_pending, on_running, on_query, forget_query,
-	on_state, on_config_fault, NULL, on_trace };
+	on_state, on_config_fault, NULL, NULL, on_trace };
 
 /* --- the way in -------------------------------------------------------------------------------- */
 

@@ -1,5 +1,7 @@
 #include "supervisor/yaml_scalar.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -204,6 +206,21 @@ decimal_float(struct number *n, bool is_signed, bool json)
 	return exponent(n, p, json);
 }
 
+/* What has no fraction is as good as an integer, as in JSON Schema: 9600.0 becomes 9600. */
+static void
+drop_fraction(struct buffer *out)
+{
+	buffer_u8(out, 0);
+	if (buffer_failed(out))
+		return;
+	double v = strtod((const char *)buffer_data(out), NULL);
+	buffer_truncate(out, out->len - 1);
+	if (v != rint(v) || fabs(v) > 0x1p53 || (v == 0 && signbit(v)))
+		return;
+	buffer_reset(out);
+	buffer_printf(out, "%.0f", v);
+}
+
 static bool
 decimal_integer(struct number *n)
 {
@@ -272,6 +289,7 @@ resolve_number(const char *text, size_t len, bool json, struct buffer *out, stru
 	buffer_reset(out);
 	n = start;
 	if (decimal_float(&n, is_signed, json)) {
+		drop_fraction(out);
 		s->is_float = true;
 		return true;
 	}

@@ -72,6 +72,17 @@ current_path(const struct tree *t, char *path, size_t size)
 	}
 }
 
+static void
+say(struct tree *t, enum schema_severity severity, uint32_t line, uint32_t column,
+    const char *fmt, va_list ap)
+{
+	char path[YAML_MAX_PATH], message[256];
+
+	vsnprintf(message, sizeof(message), fmt, ap);
+	current_path(t, path, sizeof(path));
+	t->report(t->arg, severity, line, column, path, message);
+}
+
 static int fault(struct tree *t, uint32_t line, uint32_t column, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
@@ -79,16 +90,26 @@ static int fault(struct tree *t, uint32_t line, uint32_t column, const char *fmt
 static int
 fault(struct tree *t, uint32_t line, uint32_t column, const char *fmt, ...)
 {
-	char path[YAML_MAX_PATH], message[256];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(message, sizeof(message), fmt, ap);
+	say(t, SCHEMA_ERROR, line, column, fmt, ap);
 	va_end(ap);
-	current_path(t, path, sizeof(path));
-	t->report(t->arg, line, column, path, message);
 	t->faults++;
 	return -1;
+}
+
+static void warn(struct tree *t, uint32_t line, uint32_t column, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static void
+warn(struct tree *t, uint32_t line, uint32_t column, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(t, SCHEMA_WARNING, line, column, fmt, ap);
+	va_end(ap);
 }
 
 static int
@@ -431,6 +452,17 @@ merge_object(struct tree *t, struct json *into, const struct json *from)
 	return 0;
 }
 
+static void
+append(struct json *o, struct json *member)
+{
+	if (o->last)
+		o->last->next = member;
+	else
+		o->child = member;
+	o->last = member;
+	o->count++;
+}
+
 /* Puts the members of what '<<' names in its place; keys that are there win, then earlier ones. */
 static int
 merge(struct tree *t, struct json *o)
@@ -448,12 +480,7 @@ merge(struct tree *t, struct json *o)
 			tail = &m->next;
 			continue;
 		}
-		if (o->last)
-			o->last->next = m;
-		else
-			o->child = m;
-		o->last = m;
-		o->count++;
+		append(o, m);
 	}
 	for (const struct json *m = merges; m && r == 0; m = m->next) {
 		if (m->type != JSON_ARRAY) {
@@ -466,58 +493,90 @@ merge(struct tree *t, struct json *o)
 	return r;
 }
 
+/* As in hat-gateway, the last one counts. The other one loses its key, and is dropped later. */
 static void
-fault_duplicate(struct tree *t, const struct json *first, const struct json *second)
+take_later(struct tree *t, struct json *earlier, const struct json *later)
 {
-	if (first->line > second->line ||
-	    (first->line == second->line && first->column > second->column)) {
-		const struct json *swap = first;
-		first = second;
-		second = swap;
-	}
-	fault(t, second->line, second->column, "duplicate key '%.100s', first given in line %u",
-	    second->key, first->line);
+	warn(t, later->line, later->column,
+	    "duplicate key '%.100s': this one counts, not that in line %u", later->key,
+	    earlier->line);
+	earlier->key = NULL;
 }
 
+static void
+drop_keyless(struct json *o)
+{
+	struct json *all = o->child;
+
+	o->child = o->last = NULL;
+	o->count = 0;
+	for (struct json *m = all, *next; m; m = next) {
+		next = m->next;
+		m->next = NULL;
+		if (m->key)
+			append(o, m);
+	}
+}
+
+/* By key, then by place. */
 static int
 compare_keys(const void *a, const void *b)
 {
-	return strcmp((*(const struct json *const *)a)->key, (*(const struct json *const *)b)->key);
+	const struct json *x = *(const struct json *const *)a, *y = *(const struct json *const *)b;
+	int r = strcmp(x->key, y->key);
+
+	if (r == 0)
+		r = (x->line > y->line) - (x->line < y->line);
+	return r ? r : (x->column > y->column) - (x->column < y->column);
 }
 
 static int
-check_many_keys(struct tree *t, const struct json *o)
+check_many_keys(struct tree *t, struct json *o, bool *found)
 {
-	const struct json **sorted = malloc(o->count * sizeof(*sorted));
+	struct json **sorted = malloc(o->count * sizeof(*sorted));
 	size_t n = 0;
 
 	if (!sorted)
 		return fault(t, o->line, o->column, "out of memory");
-	json_foreach (m, o)
+	for (struct json *m = o->child; m; m = m->next)
 		sorted[n++] = m;
 	qsort(sorted, n, sizeof(*sorted), compare_keys);
 	for (size_t i = 1; i < n; i++)
-		if (strcmp(sorted[i - 1]->key, sorted[i]->key) == 0)
-			fault_duplicate(t, sorted[i - 1], sorted[i]);
+		if (strcmp(sorted[i - 1]->key, sorted[i]->key) == 0) {
+			take_later(t, sorted[i - 1], sorted[i]);
+			*found = true;
+		}
 	free(sorted);
 	return 0;
 }
 
-static int
-check_duplicates(struct tree *t, const struct json *o)
+static void
+check_few_keys(struct tree *t, struct json *o, bool *found)
 {
-	if (o->count > FEW_KEYS)
-		return check_many_keys(t, o);
-	json_foreach (second, o)
-		json_foreach (first, o) {
-			if (first == second)
-				break;
-			if (strcmp(first->key, second->key) != 0)
-				continue;
-			fault_duplicate(t, first, second);
-			break;
+	for (struct json *m = o->child; m; m = m->next) {
+		const struct json *later = m->next;
+		while (later && strcmp(later->key, m->key) != 0)
+			later = later->next;
+		if (later) {
+			take_later(t, m, later);
+			*found = true;
 		}
-	return 0;
+	}
+}
+
+static int
+check_duplicates(struct tree *t, struct json *o)
+{
+	bool found = false;
+	int r = 0;
+
+	if (o->count > FEW_KEYS)
+		r = check_many_keys(t, o, &found);
+	else
+		check_few_keys(t, o, &found);
+	if (found)
+		drop_keyless(o);
+	return r;
 }
 
 static int

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device-runners/iec60870/describe.h"
 #include "device-runners/iec60870/iec101_conf.h"
 #include "device-runners/iec60870/iec60870.h"
 #include "device-runners/iec60870/iec_remotes.h"
@@ -157,6 +158,7 @@ create(struct runner *r, const struct json *conf)
 
 const struct runner_device iec101_master_device = { .type = "iec101_master",
 	.create = create,
+	.describe = describe_101_master,
 	.start = iec_remotes_start,
 	.on_event = on_event,
 	.on_credit = iec_line_on_credit,

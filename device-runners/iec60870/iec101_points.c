@@ -19,6 +19,15 @@ compare(const void *pa, const void *pb)
 }
 
 static int
+compare_places(const void *pa, const void *pb)
+{
+	const struct point *a = pa, *b = pb;
+	int r = compare(a, b);
+
+	return r ? r : (a->place > b->place) - (a->place < b->place);
+}
+
+static int
 buffer_find(const struct json *buffers, const char *name)
 {
 	int i = 0;
@@ -69,6 +78,7 @@ read_point(struct points *p, struct runner *r, const struct json *conf, const st
 	json_int(json_get(item, "io_address"), 0, INT32_MAX, &address);
 	*point = (struct point){ .common = (uint16_t)common,
 		.address = (uint32_t)address,
+		.place = (uint32_t)p->count,
 		.buffer = -1,
 		.kind = (uint8_t)json_enum(json_get(item, "data_type"), iec_kind_conf_names) };
 	snprintf(path, sizeof(path), "data[%zu]", p->count++);
@@ -78,29 +88,34 @@ read_point(struct points *p, struct runner *r, const struct json *conf, const st
 		    (int)address);
 		return 1;
 	}
-	if (!buffer)
+	if (!buffer || !buffer[0])
 		return 0;
 	point->buffer = (int16_t)buffer_find(json_get(conf, "buffers"), buffer);
 	if (point->buffer >= 0)
 		return 0;
+	snprintf(path, sizeof(path), "data[%zu].buffer", p->count - 1);
 	runner_config_error(r, path, "expected the name of one of the buffers, found %s", buffer);
 	return 1;
 }
 
-static int
-check_unique(const struct points *p, struct runner *r)
+/* As in hat-gateway, the last one counts. */
+static void
+drop_earlier(struct points *p, struct runner *r)
 {
-	int errors = 0;
+	size_t kept = 0;
+	char path[64];
 
-	for (size_t i = 1; i < p->count; i++) {
+	for (size_t i = 0; i < p->count; i++) {
 		const struct point *a = &p->list[i];
-		if (compare(a - 1, a))
+		if (i + 1 == p->count || compare(a, a + 1) != 0) {
+			p->list[kept++] = *a;
 			continue;
-		runner_config_error(r, "data", "expected each once, found %s %u %u twice",
-		    iec_kind_conf_names[a->kind], a->common, a->address);
-		errors++;
+		}
+		snprintf(path, sizeof(path), "data[%u]", a[1].place);
+		runner_config_warning(r, path, "%s %u %u again: this one counts, not data[%u]",
+		    iec_kind_conf_names[a->kind], a->common, a->address, a->place);
 	}
-	return errors;
+	p->count = kept;
 }
 
 int
@@ -115,8 +130,8 @@ points_init(struct points *p, struct runner *r, const struct json *conf, const s
 	int errors = init_buffers(p, r, buffers);
 	json_foreach (item, data)
 		errors += read_point(p, r, conf, item, s);
-	qsort(p->list, p->count, sizeof(*p->list), compare);
-	errors += check_unique(p, r);
+	qsort(p->list, p->count, sizeof(*p->list), compare_places);
+	drop_earlier(p, r);
 	return errors ? -1 : 0;
 }
 

@@ -16,6 +16,7 @@ struct point {
 	bool known;	/* head and object are set */
 	int16_t buffer; /* -1: none */
 	uint32_t address;
+	uint32_t place; /* in the configuration's data */
 	struct asdu_head head;
 	struct iec_object object;
 };
@@ -39,8 +40,8 @@ struct points {
 	size_t buffer_count;
 };
 
-/* Reads the checked keys "buffers" and "data"; reports what is twice, unknown or out of range.
- * Returns 0, or -1 after a configuration error. points_clear() either way. */
+/* Reads the checked keys "buffers" and "data"; reports what is twice (the last one
+ * counts, with a warning), unknown or out of range. Returns 0, or -1 after a configuration error. points_clear() either way. */
 int points_init(
     struct points *p, struct runner *r, const struct json *conf, const struct asdu_sizes *s);
 void points_clear(struct points *p);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device-runners/iec60870/describe.h"
 #include "device-runners/iec60870/iec101_conf.h"
 #include "device-runners/iec60870/iec60870.h"
 #include "device-runners/iec60870/iec101_points.h"
@@ -544,6 +545,7 @@ start(void *device)
 
 const struct runner_device iec101_slave_device = { .type = "iec101_slave",
 	.create = create,
+	.describe = describe_101_slave,
 	.start = start,
 	.on_event = on_event,
 	.on_credit = iec_line_on_credit,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device-runners/iec60870/describe.h"
 #include "device-runners/iec60870/iec60870.h"
 #include "device-runners/iec60870/iec_remotes.h"
 #include "protocols/iec60870/iec103_session.h"
@@ -510,6 +511,7 @@ create(struct runner *r, const struct json *conf)
 
 const struct runner_device iec103_master_device = { .type = "iec103_master",
 	.create = create,
+	.describe = describe_103_master,
 	.start = iec_remotes_start,
 	.on_event = on_event,
 	.on_credit = iec_line_on_credit,

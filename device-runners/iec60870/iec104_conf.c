@@ -10,7 +10,7 @@ const struct schema_field iec104_security_fields[] = {
 	{ "verify_host", false, { .kind = SCHEMA_BOOL } },
 	{ "strict_mode", false, { .kind = SCHEMA_BOOL } },
 	{ "renegotiate_delay", false,
-	    { .kind = SCHEMA_NUMBER, .nullable = true, .min = 0, .max = 604800 } },
+	    { .kind = SCHEMA_NUMBER, .nullable = true, .min = 0, .max = IEC104_MAX_SECONDS } },
 	{ .key = NULL },
 };
 
@@ -41,8 +41,8 @@ read_security(struct runner *r, const struct json *j, struct iec104_security *s)
 	if (!j || j->type == JSON_NULL)
 		return 0;
 	s->configured = true;
-	s->verify_host = true;
-	json_bool(json_get(j, "verify_host"), &s->verify_host);
+	/* hat-gateway looks at no names: where nobody asks, a wrong one is a warning. */
+	s->watch_host = !json_bool(json_get(j, "verify_host"), &s->verify_host);
 	json_bool(json_get(j, "verify_cert"), &s->verify);
 	json_bool(json_get(j, "strict_mode"), &s->strict);
 	if (json_double(json_get(j, "renegotiate_delay"), &renew) && renew > 0)
@@ -68,6 +68,7 @@ iec104_tls_settings(const struct iec104_security *s, bool server)
 	return (struct tls_settings){ .server = server,
 		.verify = s->verify,
 		.verify_host = s->verify_host,
+		.watch_host = s->watch_host,
 		.strict = s->strict,
 		.renegotiation = s->renew_ms > 0 };
 }

@@ -11,6 +11,8 @@
 #include "device-runners/runner.h"
 #include "protocols/iec60870/apci.h"
 
+enum { IEC104_MAX_SECONDS = 1000000 }; /* of any time */
+
 /* Rows of both schemas. */
 #define IEC104_NUMBER(key_, required_, min_, max_)                                                 \
 	{                                                                                          \
@@ -24,9 +26,9 @@
 	    { "runner", false, { .kind = SCHEMA_ANY } },                                           \
 	    { "limits", false, { .kind = SCHEMA_ANY } },                                           \
 	    { "sandbox", false, { .kind = SCHEMA_ANY } },                                          \
-	    IEC104_NUMBER("response_timeout", true, 0.001, 86400),                                 \
-	    IEC104_NUMBER("supervisory_timeout", true, 0.001, 86400),                              \
-	    IEC104_NUMBER("test_timeout", true, 0.001, 604800),                                    \
+	    IEC104_NUMBER("response_timeout", true, 0.001, IEC104_MAX_SECONDS),                                 \
+	    IEC104_NUMBER("supervisory_timeout", true, 0.001, IEC104_MAX_SECONDS),                              \
+	    IEC104_NUMBER("test_timeout", true, 0.001, IEC104_MAX_SECONDS),                                    \
 	    { "send_window_size", true,                                                            \
 		    { .kind = SCHEMA_INT, .min = 1, .max = APCI_MAX_WINDOW } },                    \
 	    { "receive_window_size", true,                                                         \
@@ -42,7 +44,7 @@
 extern const struct schema_field iec104_security_fields[];
 
 struct iec104_security {
-	bool configured, verify, verify_host, strict;
+	bool configured, verify, verify_host, watch_host, strict;
 	int64_t renew_ms;  /* 0: never */
 	int cert, key, ca; /* in the plan; -1: none */
 	const struct tls_ops *ops;

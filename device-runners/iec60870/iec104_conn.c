@@ -14,6 +14,7 @@ enum { TLS_READ_BURST = 8 };
 static uint8_t input[APCI_MAX + IEC104_READ];
 
 static struct limit tls_limit; /* of lines about TLS that went well */
+static struct limit name_limit;
 
 static bool
 is_open(const struct iec104_conn *c)
@@ -336,11 +337,17 @@ static void
 shake_hands(struct iec104_conn *c)
 {
 	char text[TLS_WHY];
+	const char *host;
 
 	switch (c->tls_ops->handshake(c->tls)) {
 	case TLS_DONE:
 		c->tls_ops->describe(c->tls, text);
 		limit_info(&tls_limit, "TLS: %s", text);
+		if ((host = c->tls_ops->misnamed(c->tls)))
+			limit_warning(&name_limit,
+			    "TLS: the peer's certificate does not name %s: anybody else's of its "
+			    "authority would do; verify_host true refuses it, false says nothing",
+			    host);
 		c->handshaking = false;
 		ev_io_stop(c->loop, &c->writable);
 		ev_timer_stop(c->loop, &c->timer);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device-runners/iec60870/describe.h"
 #include "device-runners/iec60870/iec104_conf.h"
 #include "device-runners/iec60870/iec104_conn.h"
 #include "device-runners/iec60870/iec104_files.h"
@@ -387,9 +388,9 @@ static const struct schema_field master_fields[] = {
 		.min = 1,
 		.max = MASTER_MAX_ADDRESSES,
 		.items = &address_schema } },
-	IEC104_NUMBER("reconnect_delay", true, 0, 604800),
+	IEC104_NUMBER("reconnect_delay", true, 0, IEC104_MAX_SECONDS),
 	{ "time_sync_delay", true,
-	    { .kind = SCHEMA_NUMBER, .nullable = true, .min = 0, .max = 604800 } },
+	    { .kind = SCHEMA_NUMBER, .nullable = true, .min = 0, .max = IEC104_MAX_SECONDS } },
 	{ .key = NULL },
 };
 static const struct schema master_schema = { .kind = SCHEMA_OBJECT, .fields = master_fields };
@@ -444,6 +445,7 @@ master_create(struct runner *r, const struct json *conf)
 const struct runner_device iec104_master_device = {
 	.type = "iec104_master",
 	.create = master_create,
+	.describe = describe_104_master,
 	.start = master_start,
 	.on_event = master_on_event,
 	.on_credit = master_on_credit,

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "common/fdutil.h"
+#include "device-runners/iec60870/describe.h"
 #include "device-runners/iec60870/iec60870.h"
 
 enum {
@@ -66,6 +67,7 @@ register_list(void *arg)
 	}
 	json_end_array(w);
 	runner_register_payload(s->runner, type, 2, NULL);
+	s->told = shown;
 	snprintf(link, sizeof(link), "%zu connected", shown);
 	runner_set_link(s->runner, link);
 }
@@ -216,8 +218,8 @@ on_listen(void *arg, int fd, int error, const char *why)
 	if (fd < 0)
 		runner_fail(s->runner, "%s", why ? why : strerror(error));
 	acceptor_listen(&s->acceptor, fd);
-	runner_ready(s->runner);
 	paced_changed(&s->listed);
+	runner_ready(s->runner);
 }
 
 static void
@@ -392,7 +394,8 @@ slave_stop(void *device)
 	runner_cancel(s->runner, s->open_id);
 	iec104_files_stop(&s->files);
 	close_all(s);
-	register_list(s);
+	if (s->told > 0)
+		register_list(s);
 }
 
 static void
@@ -482,6 +485,7 @@ slave_create(struct runner *r, const struct json *conf)
 const struct runner_device iec104_slave_device = {
 	.type = "iec104_slave",
 	.create = slave_create,
+	.describe = describe_104_slave,
 	.start = slave_start,
 	.on_event = slave_on_event,
 	.on_credit = slave_on_credit,

@@ -52,6 +52,7 @@ struct iec104_slave {
 	uint32_t open_id;
 	struct acceptor acceptor;
 	struct paced listed; /* 'connections' events */
+	size_t told;	     /* connections in the last of them */
 	ev_prepare flusher;  /* writes what a turn of the loop queued */
 	struct limit event_limit, input_limit, link_limit, info_limit;
 	uint64_t *objects, *refused, *ignored, *accepted;

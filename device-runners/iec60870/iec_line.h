@@ -13,9 +13,9 @@
 #include "protocols/iec60870/link.h"
 
 enum {
-	IEC_LINE_MAX_SECONDS = 86400,
+	IEC_LINE_MAX_SECONDS = 1000000,
 	IEC_LINE_MAX_SILENCE = 10, /* seconds of silent_interval */
-	IEC_LINE_MAX_RETRIES = 1000,
+	IEC_LINE_MAX_RETRIES = 1000000,
 	IEC_LINE_LIVED_MS = 1000, /* a tty that was open for longer is opened again at once */
 	IEC_LINE_LOG_LINES = 20,
 	IEC_LINE_LOG_MS = 60000,

@@ -147,30 +147,33 @@ by_name(const void *pa, const void *pb)
 	return r ? r : (a->index > b->index) - (a->index < b->index);
 }
 
-int
-conf_data_unique(struct runner *r, const struct conf_data *data, size_t n, const char *path)
+void
+conf_data_unique(struct runner *r, struct conf_data *data, size_t *n, const char *path)
 {
-	struct named *names = calloc(n ? n : 1, sizeof(*names));
+	struct named *names = calloc(*n ? *n : 1, sizeof(*names));
 	char where[PATH_TEXT];
-	int errors = 0;
+	size_t kept = 0;
 
 	if (!names)
 		runner_fail(r, "out of memory");
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < *n; i++)
 		names[i] = (struct named){ data[i].name, i };
-	qsort(names, n, sizeof(*names), by_name);
-	for (size_t i = 1; i < n; i++) {
-		if (strcmp(names[i].name, names[i - 1].name) != 0)
+	qsort(names, *n, sizeof(*names), by_name);
+	for (size_t i = 1; i < *n; i++) {
+		const struct named *earlier = &names[i - 1], *later = &names[i];
+		if (strcmp(earlier->name, later->name) != 0)
 			continue;
-		snprintf(where, sizeof(where), "%s[%zu].name", path, names[i].index);
-		runner_config_error(r, where,
-		    "expected names that differ, found %.60s again, as in "
-		    "[%zu]",
-		    names[i].name, names[i - 1].index);
-		errors++;
+		snprintf(where, sizeof(where), "%s[%zu].name", path, later->index);
+		runner_config_warning(r, where, "%.60s again: this one counts, not that in [%zu]",
+		    later->name, earlier->index);
+		free(data[earlier->index].name);
+		data[earlier->index].name = NULL;
 	}
 	free(names);
-	return errors;
+	for (size_t i = 0; i < *n; i++)
+		if (data[i].name)
+			data[kept++] = data[i];
+	*n = kept;
 }
 
 void

@@ -101,7 +101,8 @@ load_data(struct conf_remote *remote, struct runner *r, const struct json *list,
 			runner_config_warning(r, where, "nobody answers a broadcast: never read");
 	}
 	snprintf(where, sizeof(where), "%s.data", path);
-	return errors + conf_data_unique(r, remote->data, remote->count, where);
+	conf_data_unique(r, remote->data, &remote->count, where);
+	return errors;
 }
 
 static int

@@ -59,7 +59,8 @@ load_data(struct conf_slave *c, struct runner *r, const struct json *list)
 		if (d->unit == 0)
 			runner_config_warning(r, where, "device_id 0 is broadcast: never answered");
 	}
-	return errors + conf_data_unique(r, c->data, c->count, "data");
+	conf_data_unique(r, c->data, &c->count, "data");
+	return errors;
 }
 
 int

@@ -14,6 +14,7 @@
 #include "device-runners/limit.h"
 #include "device-runners/modbus/client.h"
 #include "device-runners/modbus/conf.h"
+#include "device-runners/modbus/describe.h"
 #include "device-runners/modbus/line.h"
 #include "device-runners/modbus/sched.h"
 #include "device-runners/reconnect.h"
@@ -656,6 +657,7 @@ master_stop(void *device)
 const struct runner_device master_device = {
 	.type = "modbus_master",
 	.create = master_create,
+	.describe = describe_master,
 	.start = master_start,
 	.on_event = master_on_event,
 	.on_credit = master_on_credit,

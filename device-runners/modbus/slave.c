@@ -15,6 +15,7 @@
 
 #include "common/fdutil.h"
 #include "device-runners/acceptor.h"
+#include "device-runners/modbus/describe.h"
 #include "device-runners/modbus/peer.h"
 #include "device-runners/limit.h"
 #include "device-runners/paced.h"
@@ -42,6 +43,7 @@ struct slave {
 	ev_timer reopen;
 	ev_prepare reap;     /* frees peers that were lost, at the end of a turn */
 	struct paced listed; /* 'connections' events */
+	size_t told;         /* connections in the last of them */
 	struct tty_alarm *alarm;
 	struct peer *peers;
 	size_t peer_count;
@@ -78,6 +80,7 @@ register_connections(void *arg)
 	}
 	json_end_array(w);
 	runner_register_payload(s->runner, (const char *[]){ "gateway", "connections" }, 2, NULL);
+	s->told = active;
 	runner_set_link(s->runner, active ? "connected" : "disconnected");
 }
 
@@ -548,12 +551,14 @@ slave_stop(void *device)
 	acceptor_stop(&s->acceptor);
 	while (s->peers)
 		free_peer(s, &s->peers);
-	register_connections(s);
+	if (s->told > 0)
+		register_connections(s);
 }
 
 const struct runner_device slave_device = {
 	.type = "modbus_slave",
 	.create = slave_create,
+	.describe = describe_slave,
 	.start = slave_start,
 	.on_event = slave_on_event,
 	.on_credit = slave_on_credit,

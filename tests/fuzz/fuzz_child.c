@@ -61,8 +61,14 @@ on_config_fault(void *arg, struct child *c, enum schema_severity severity, const
 	(void)arg, (void)c, (void)severity, (void)path, (void)message;
 }
 
+static void
+on_note(void *arg, struct child *c, const char *note)
+{
+	(void)arg, (void)c, (void)note;
+}
+
 static const struct child_ops ops = { on_child, on_running, on_query, forget_query, on_state,
-	on_config_fault, NULL, NULL };
+	on_config_fault, on_note, NULL, NULL };
 
 /* As the engine does at each turn. */
 static void

@@ -5,6 +5,7 @@ import glob
 import importlib
 import os
 import pathlib
+import re
 import socket
 import struct
 import subprocess
@@ -28,24 +29,68 @@ PREFIX = "gateway/modbus_master/plc1"
 QUIET_S = 1.2
 
 
+# Values that are allowed, and larger than anybody needs.
+LARGE = {"send_retry_count": 65535, "request_retry_immediate_count": 65535, "max_connections": 65535,
+         "request_retry_delayed_count": 1000000, "reconnect_delay": 1000000, "connect_delay": 1000000,
+         "time_sync_delay": 604800.5, "status_delay": 604800, "test_timeout": 1000000,
+         "poll_class2_delay": 1000000, "keep_alive_timeout": 1000000, "buffer": ""}
+
+
+def changed(value, change, key=None):
+    """A copy, each value of which is change(key, value)."""
+    if isinstance(value, dict):
+        return {k: changed(v, change, k) for k, v in value.items()}
+    if isinstance(value, list):
+        return [changed(v, change, key) for v in value]
+    return change(key, value)
+
+
+def variants(text, conf):
+    """The same configuration as others would write it: its kind of file, its text."""
+    yield "yaml", "\ufeff" + text.replace("\n", "\r\n")
+    yield "yaml", text + "\nversion: '1'\nversion: '2'\n"
+    yield "yaml", json.encode(conf, json.Format.YAML)
+    yield "json", json.encode(conf, indent=1)
+    yield "json", json.encode(changed(conf, lambda _, v: float(v) if type(v) is int else v))
+    yield "json", json.encode(changed(conf, lambda k, v: LARGE.get(k, v)))
+
+
 @unittest.skipUnless(hat_site, "needs build/venv")
 class TestConfigurations(unittest.TestCase):
 
-    def test_hat_gateway_takes_them(self):
+    def validate(self, conf):
+        """As hat-gateway does; the types of the devices."""
         validator = json.DefaultSchemaValidator(common.json_schema_repo)
+        validator.validate("hat-gateway://main.yaml", conf)
+        infos = [importlib.import_module(d["module"]).info for d in conf["devices"]]
+        for info, device in zip(infos, conf["devices"], strict=True):
+            validator.validate(info.json_schema_id, device)
+        return {info.type for info in infos}
+
+    def test_hat_gateway_takes_them(self):
         seen = set()
         for path in FILES:
-            if "seed" in path:
-                continue
-            conf = json.decode_file(pathlib.Path(path))
-            with self.subTest(path):
-                validator.validate("hat-gateway://main.yaml", conf)
-                for device in conf["devices"]:
-                    info = importlib.import_module(device["module"]).info
-                    validator.validate(info.json_schema_id, device)
-                    seen.add(info.type)
+            if "seed" not in path:
+                with self.subTest(path):
+                    seen |= self.validate(json.decode_file(pathlib.Path(path)))
         self.assertEqual(seen, {"modbus_master", "modbus_slave", "iec101_master", "iec101_slave",
                                 "iec103_master", "iec104_master", "iec104_slave"})
+
+    def test_both_take_their_variants(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for path in FILES:
+                conf = json.decode_file(pathlib.Path(path))
+                with open(path, encoding="utf-8") as f:
+                    text = f.read()
+                for n, (kind, variant) in enumerate(variants(text, conf)):
+                    file = pathlib.Path(folder, f"gateway.{kind}")
+                    file.write_text(variant, encoding="utf-8", newline="")
+                    with self.subTest(path, variant=n):
+                        if "seed" not in path:
+                            self.validate(json.decode_file(file))
+                        r = subprocess.run([program("gatewayd"), "--check", "--config", file],
+                                           capture_output=True, text=True, timeout=60)
+                        self.assertEqual(r.returncode, 0, r.stderr)
 
     def test_gatewayd_takes_them(self):
         for path in FILES:
@@ -56,6 +101,57 @@ class TestConfigurations(unittest.TestCase):
                 # What is not served is named: of these files, the form of a log line.
                 self.assertEqual([x for x in r.stderr.splitlines() if "log.formatters" not in x],
                                  [])
+
+
+# What a device touches in its configuration, by the keys of each.
+TOUCHED = (("may connect {} port {}", "host", "port"), ("may listen {} port {}", "local_host", "local_port"),
+           ("may tty {}", "port"), ("may file {}", "cert_path"), ("may file {}", "key_path"),
+           ("may file {}", "ca_path"), ("remote device {}:", "device_id"), ("remote device {}:", "address"))
+
+
+def objects(value):
+    """The objects in a device's configuration: itself, and those of transports, stations, remote devices."""
+    if isinstance(value, dict):
+        yield value
+        for k, v in value.items():
+            yield from objects(v) if k not in ("data", "devices") else ()
+    for item in value if isinstance(value, list) else ():
+        yield from objects(item)
+
+
+def touched(conf):
+    """Lines that gatewayd says of a device."""
+    for o in objects(conf):
+        for form, *keys in TOUCHED:
+            if all(o.get(k) is not None for k in keys) and ("tty" in form) == isinstance(o.get("port"), str):
+                yield form.format(*(o[k] for k in keys))
+
+
+@unittest.skipUnless(hat_site, "needs build/venv")
+class TestVerboseCheck(unittest.TestCase):
+
+    def test_it_says_what_each_device_touches(self):
+        samples = glob.glob(os.path.join(ROOT, "etc", "samples", "*.yaml"))
+        for path in FILES + samples:
+            if "own-keys" in path:  # its runner is somebody else's
+                continue
+            conf = json.decode_file(pathlib.Path(path))
+            r = subprocess.run([program("gatewayd"), "--check", "--verbose", "--config", path],
+                               capture_output=True, text=True, timeout=60)
+            said = r.stdout
+            for device in conf["devices"]:
+                kind = "_".join(device["module"].split(".")[-2:])
+                events = "/".join(filter(None, ("gateway", conf.get("gateway_name"), kind, device["name"])))
+                with self.subTest(path, device=device["name"]):
+                    head = f"\n{device['name']} ({kind}): runner "
+                    self.assertIn(head, said)  # in their order
+                    said = said[said.index(head) + 1:]
+                    lines = re.split(r"\n(?=\S)", said)[0].split("\n")
+                    self.assertTrue(any(x.startswith(f"  events below {events}: ") for x in lines), lines)
+                    self.assertTrue(any(x.startswith("  registers ") for x in lines), lines)
+                    self.assertTrue(any(x.startswith("  takes ") for x in lines), lines)
+                    for what in touched(device):
+                        self.assertTrue(any(x.startswith("  " + what) for x in lines), (what, lines))
 
 
 def write_register(port, address, value):

@@ -184,6 +184,9 @@ class Station103:
         return self._asdu(9, 2, 0x80, 148, b''.join(
             ((self.cycles + i) % 4096 << 3).to_bytes(2, 'little') for i in range(9)), 9)
 
+    def _class2(self):
+        return self._frame(self.DATA, self._measure())
+
     def _answer(self, control, asdu):
         function = control & 15
         if function in (0, 7):
@@ -197,7 +200,7 @@ class Station103:
         if function == 3:
             self.last = self._take(asdu)
         elif function == 11:
-            self.last = self._frame(self.DATA, self._measure())
+            self.last = self._class2()
         elif self.queue:
             self.last = self._frame(self.DATA, self.queue.popleft())
         else:
@@ -239,6 +242,29 @@ class Station103:
                 due += self.period
                 if len(self.queue) < 100:
                     self._happen()
+
+
+class Remote(Station103):
+    """A device of 101 or 103 at the pty `path`, in a thread, to which nothing happens by itself: polls get
+    the ASDUs of `queue`; those that it is sent are kept in `taken`."""
+
+    def __init__(self, address=1):
+        self.taken = []
+        super().__init__(address, spoil=1 << 30, reaction=0.002)
+
+    def _happen(self):
+        pass
+
+    def _reset(self, function):
+        self.fcb = 0
+        return self._frame(self.ACK)
+
+    def _take(self, asdu):
+        self.taken.append(asdu)
+        return self._frame(self.ACK)
+
+    def _class2(self):
+        return self._frame(self.NO_DATA)
 
 
 class Host(Runner):

@@ -219,7 +219,7 @@ probe_free(void *device)
 int
 main(int argc, char **argv)
 {
-	static const struct runner_device device = { "probe", probe_create, probe_start,
+	static const struct runner_device device = { "probe", probe_create, NULL, probe_start,
 		probe_on_event, NULL, probe_stop, probe_free };
 	static const struct runner_device *const types[] = { &device, NULL };
 

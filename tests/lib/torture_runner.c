@@ -829,7 +829,7 @@ torture_stop(void *device)
 	ev_timer_stop(runner_loop(t->runner), &t->tick);
 }
 
-static const struct runner_device torture = { "torture", torture_create, torture_start,
+static const struct runner_device torture = { "torture", torture_create, NULL, torture_start,
 	torture_on_event, torture_on_credit, torture_stop, free };
 
 int

@@ -139,7 +139,6 @@ class Check(Case):
             (b"name: \xff\xfe", "UTF-8"),
             ("name: g\x00w", "control characters"),
             ('name: "g\\0w"', "NUL"),
-            ("name: gw\nname: gx\n", "duplicate key"),
             ("name: gw\ndevices: []\n---\nname: x\n", "one document"),
             ("name: gw\ndevices:\n\t- x", "not YAML"),
             ("x" * 100_000_000, "longer than"),
@@ -157,6 +156,18 @@ class Check(Case):
 
     def test_byte_order_mark_and_line_ends_of_other_systems(self):
         self.assertEqual(self.check(b"\xef\xbb\xbfname: gw\r\ndevices: []\r\n")[0], 0)
+
+    def test_of_duplicate_keys_the_last_one_counts(self):
+        code, lines = self.check("name: a/b\nname: gw\ndevices: []\n")
+        self.assertEqual(code, 0, lines)
+        self.assertIn(":2:7: warning: duplicate key 'name': this one counts, not that in line 1", lines[0])
+
+    def test_toml_is_named(self):
+        path = self.write('name = "gw"\n') + ".toml"
+        shutil.copy(path[:-5], path)
+        r = self.run_gatewayd("--check", "--config", path)
+        self.assertEqual((r.returncode, r.stderr.splitlines()[0]),
+                         (78, f"{path}: expected YAML or JSON, found TOML"))
 
     def test_each_sample(self):
         samples = os.path.join(ROOT, "etc", "samples")

@@ -117,7 +117,19 @@ class Tls(unittest.TestCase):
                      'certificate has expired')
 
     def test_master_refuses_wrong_host(self):
-        self.refused(*self.ca.issue('elsewhere', host='DNS:elsewhere.example'), 'IP address mismatch')
+        self.refused(*self.ca.issue('elsewhere', host='DNS:elsewhere.example'), 'IP address mismatch',
+                     verify_host=True)
+
+    def test_master_warns_of_wrong_host_where_nobody_asked(self):
+        """hat-gateway looks at no names: its stations' certificates may name nobody."""
+        warning = "the peer's certificate does not name 127.0.0.1"
+        for name, host in (('right', 'IP:127.0.0.1'), ('wrong', 'DNS:elsewhere.example')):
+            context = server_context(*self.ca.issue(name, host=host))
+            with self.subTest(name), TlsStation(context) as station, self.master(station) as gate:
+                peer = station.accept()
+                self.exchange(gate, peer)
+                peer.close()
+                self.assertEqual(warning in gate.text(), name == 'wrong')
 
     def test_master_takes_any_host_when_told_to(self):
         context = server_context(*self.ca.issue('anywhere', host='DNS:elsewhere.example'))
@@ -125,6 +137,7 @@ class Tls(unittest.TestCase):
             peer = station.accept()
             self.exchange(gate, peer)
             peer.close()
+            self.assertNotIn('does not name', gate.text())
 
     def test_master_refuses_revoked_in_strict_mode(self):
         bad = self.ca.issue('revoked')

@@ -310,8 +310,10 @@ class Config(Case):
         errors = self.refused('iec101_master', conf)
         self.assertEqual(len(errors), 3)
         conf = lib.slave101('/dev/null', [1], [lib.point('SINGLE', 1, 1, 'nobody')] +
-                            [lib.point('SINGLE', 2, 2)] * 2)
-        self.assertEqual(len(self.refused('iec101_slave', conf)), 2)
+                            [lib.point('SINGLE', 2, 2)] * 3)
+        errors = self.refused('iec101_slave', conf)
+        self.assertEqual(set(errors), {'data[0].buffer', 'data[2]', 'data[3]'})
+        self.assertEqual(errors['data[3]'], 'SINGLE 2 2 again: this one counts, not data[2]')
         conf = lib.master101('/dev/null', [], link_type='OTHER')
         self.assertEqual(set(self.refused('iec101_master', conf)), {'link_type'})
         self.assertEqual(len(self.refused('iec103_master', lib.master103('/dev/null', [

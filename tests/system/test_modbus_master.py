@@ -443,6 +443,17 @@ class Config(Case):
         r.stop()
         return [path for severity, path, _ in r.config_errors if severity == 1]
 
+    def test_of_one_name_the_last_one_counts(self):
+        conf = master_conf(0, [(1, [register('a', 1, 0.1), register('b', 2), register('a', 3, 0.1)])])
+        slave = Slave(device=Registers({1: 10, 2: 20, 3: 30}))
+        self.addCleanup(slave.stop)
+        conf['connection']['transport']['port'] = slave.port
+        r = Runner(RUNNER, 'modbus_master', conf, {'system/remote_device/1/enable': True})
+        self.addCleanup(r.stop)
+        at = r.wait_event(REMOTE + '1/read/a')
+        self.assertEqual(r.events[at - 1].payload['value'], 30)
+        self.assertEqual([(s, p) for s, p, _ in r.config_errors], [(0, 'remote_devices[0].data[2].name')])
+
     def test_faults_have_paths(self):
         def data(**more):
             return lambda c: c['remote_devices'][0]['data'][0].update(more)
@@ -455,8 +466,6 @@ class Config(Case):
              'connection.transport.baudrate'),
             (lambda c: c['remote_devices'][0].update(device_id=256), 'remote_devices[0].device_id'),
             (lambda c: c['remote_devices'].append(c['remote_devices'][0]), 'remote_devices[1]'),
-            (lambda c: c['remote_devices'][0]['data'].append(register('a', 2)),
-             'remote_devices[0].data[1].name'),
             (data(start_address=65535, bit_count=32), 'remote_devices[0].data[0]'),
             (data(bit_count=0), 'remote_devices[0].data[0].bit_count'),
             (data(bit_offset=1, bit_count=2000), 'remote_devices[0].data[0]'),

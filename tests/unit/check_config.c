@@ -95,7 +95,9 @@ static const struct {
 	{ "name: g\n# \xc5\xbe\xff\n", "2:4 : expected UTF-8, found other bytes\n" },
 	{ "name: g\x01\n", "1:8 : not YAML: control characters are not allowed\n" },
 	{ HEAD "---\nname: h\n", "3:1 : expected one document, found another\n" },
-	{ HEAD "name: h\n", "3:7 : duplicate key 'name', first given in line 1\n" },
+	{ HEAD "name: h\nlimits: {files: 1}\n",
+	    "warning 3:7 : duplicate key 'name': this one counts, not that in line 1\n"
+	    "4:17 limits.files: expected an integer from 16 to 65536, found 1\n" },
 	{ HEAD "type: !gateway gateway\n", "3:7 type: the tag '!gateway' is not supported\n" },
 	{ HEAD "control: !!set {}\n",
 	    "3:10 control: tags other than the core ones are not supported\n" },
@@ -219,10 +221,10 @@ static const struct {
 	    "array of a host and a port\n" },
 	{ HEAD "log: {handlers: {s: {class: logging.NullHandler}}, root: {handlers: s}}\n",
 	    "3:69 log.root.handlers: expected an array of names of handlers, found a string\n" },
-	{ HEAD "log: {loggers: {hat.gateway.devices: {handlers: []}}, root: {level: LOUD}}\n",
-	    "warning 3:49 log.loggers.hat.gateway.devices.handlers: ignored: handlers are those of "
-	    "'hat.gateway', 'hat' and root\n"
-	    "3:69 log.root.level: expected one of CRITICAL, ERROR, WARNING, INFO, DEBUG, NOTSET or "
+	{ HEAD "log: {loggers: {hat.gateway.devices: {handlers: [a]}}, root: {level: LOUD}}\n",
+	    "warning 3:49 log.loggers.hat.gateway.devices.handlers: ignored: lines of devices go "
+	    "where those of hat.gateway go\n"
+	    "3:70 log.root.level: expected one of CRITICAL, ERROR, WARNING, INFO, DEBUG, NOTSET or "
 	    "a number, found LOUD\n" },
 	{ HEAD "log: {root: {level: LOUD, handlers: [a]}}\n",
 	    "3:21 log.root.level: expected one of CRITICAL, ERROR, WARNING, INFO, DEBUG, NOTSET or "
@@ -253,6 +255,20 @@ static const struct {
 	    "warning 3:70 log.handlers.g: ignored: of handlers, streams, syslog and the journal "
 	    "are "
 	    "served, not one without a class\n" },
+	{ HEAD "log: {handlers: {c: {class: logging.StreamHandler, formatter: f, filters: [x],\n"
+	       "  stream: ext://sys.stdout}, s: {class: logging.handlers.SysLogHandler, facility: "
+	       "3},\n"
+	       "  d: {class: logging.StreamHandler, stream: ext://sys.stderr}}}\n",
+	    "warning 3:75 log.handlers.c.filters: ignored: not served\n"
+	    "warning 4:11 log.handlers.c.stream: ignored: lines go to standard error, not to "
+	    "ext://sys.stdout\n"
+	    "warning 4:83 log.handlers.s.facility: ignored: not served\n" },
+	{ HEAD "log: {loggers: {hat.gateway: {filters: [x], handlers: [], propagate: true},\n"
+	       "  hat.gateway.devices: {propagate: false, filters: []}}, root: {filters: [y]}}\n",
+	    "warning 4:74 log.root.filters: ignored: not served\n"
+	    "warning 3:40 log.loggers.hat.gateway.filters: ignored: not served\n"
+	    "warning 4:36 log.loggers.hat.gateway.devices.propagate: ignored: lines of devices go "
+	    "where those of hat.gateway go\n" },
 	{ HEAD "log: {loggers: {asyncio: {level: DEBUG}, hat.gatewayx: {}}}\n",
 	    "warning 3:26 log.loggers.asyncio: ignored: no logger of this program\n"
 	    "warning 3:56 log.loggers.hat.gatewayx: ignored: no logger of this program\n" },
@@ -422,6 +438,12 @@ static const struct {
 	    6, 6, 6, 7, -1, 7 },
 	{ "{handlers: {n: {class: logging.NullHandler}}, root: {handlers: [n]}}", 4, 4, 4, 7, -1,
 	    -1 },
+	{ "{handlers: {c: {class: logging.StreamHandler, level: ERROR}},\n"
+	  "  loggers: {'': {level: INFO, handlers: [c]}}}",
+	    6, 6, 6, 3, -1, -1 },
+	{ "{handlers: {j: {class: systemd.journal.JournalHandler}},\n"
+	  "  loggers: {root: {level: DEBUG, handlers: [j]}}}",
+	    7, 7, 7, -1, 7, -1 },
 };
 
 static int
@@ -460,6 +482,10 @@ static const struct {
 	{ "level: INFO", CONFIG_SYSLOG_UDP, "localhost", 514 },
 	{ "host: h, port: 6514, comm_type: UDP", CONFIG_SYSLOG_UDP, "h", 6514 },
 	{ "host: h, port: 6514, comm_type: TCP", CONFIG_SYSLOG_TCP, "h", 6514 },
+	{ "address: [h, 514], socktype: ext://socket.SOCK_STREAM", CONFIG_SYSLOG_TCP, "h", 514 },
+	{ "address: [h, 514], socktype: ext://socket.SOCK_DGRAM", CONFIG_SYSLOG_UDP, "h", 514 },
+	{ "address: /dev/log, socktype: ext://socket.SOCK_STREAM", CONFIG_SYSLOG_LOCAL, "/dev/log",
+	    514 },
 };
 
 START_TEST(syslog_addresses)

@@ -30,6 +30,7 @@ struct tls_context {
 struct tls {
 	SSL *ssl;
 	struct tls_context *context;
+	char watched[256]; /* the host that misnamed() looks for, or "" */
 	char why[TLS_WHY];
 };
 
@@ -181,15 +182,21 @@ fail:
 	return NULL;
 }
 
-/* What the peer's certificate must be for. */
 static bool
-expect_host(SSL *ssl, const char *host)
+is_address(const char *host)
 {
 	struct in6_addr a;
 
-	if (inet_pton(AF_INET, host, &a) == 1 || inet_pton(AF_INET6, host, &a) == 1)
-		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
-	return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+	return inet_pton(AF_INET, host, &a) == 1 || inet_pton(AF_INET6, host, &a) == 1;
+}
+
+/* Whom the session is for, and whom the peer's certificate must be for. */
+static bool
+expect_host(SSL *ssl, const char *host, bool must)
+{
+	if (is_address(host))
+		return !must || X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
+	return (!must || SSL_set1_host(ssl, host) == 1) && SSL_set_tlsext_host_name(ssl, host) == 1;
 }
 
 static void
@@ -215,12 +222,14 @@ open_session(struct tls_context *c, int fd, const char *host)
 	t->context = c;
 	t->ssl = SSL_new(c->ssl);
 	if (!t->ssl || SSL_set_fd(t->ssl, fd) != 1 ||
-	    (host && c->settings.verify && c->settings.verify_host && !expect_host(t->ssl, host))) {
+	    (host && !expect_host(t->ssl, host, c->settings.verify && c->settings.verify_host))) {
 		SSL_free(t->ssl);
 		free(t);
 		return NULL;
 	}
 	c->users++;
+	if (host && c->settings.verify && c->settings.watch_host)
+		snprintf(t->watched, sizeof(t->watched), "%s", host);
 	if (c->settings.server)
 		SSL_set_accept_state(t->ssl);
 	else
@@ -346,6 +355,18 @@ still_valid(struct tls *t, const struct tls_context *c)
 	return ok;
 }
 
+static const char *
+misnamed(struct tls *t)
+{
+	X509 *x = SSL_get0_peer_certificate(t->ssl);
+
+	if (!x || !t->watched[0])
+		return NULL;
+	int named = is_address(t->watched) ? X509_check_ip_asc(x, t->watched, 0)
+					   : X509_check_host(x, t->watched, 0, 0, NULL);
+	return named == 1 ? NULL : t->watched;
+}
+
 static void
 describe(struct tls *t, char text[TLS_WHY])
 {
@@ -375,6 +396,7 @@ const struct tls_ops tls_ops_openssl = {
 	.write = write_session,
 	.renew = renew,
 	.still_valid = still_valid,
+	.misnamed = misnamed,
 	.describe = describe,
 	.why = why,
 };
