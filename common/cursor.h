@@ -13,7 +13,7 @@
 
 /* What every decoder answers. */
 enum dec {
-	DEC_OK,    /* decoded whole */
+	DEC_OK,	   /* decoded whole */
 	DEC_MORE,  /* a valid beginning: more bytes are needed */
 	DEC_BAD,   /* can not become valid, whatever follows */
 	DEC_UNSUP, /* well formed, but of a kind that is not supported */
@@ -22,7 +22,7 @@ enum dec {
 struct cursor {
 	const uint8_t *p;   /* next byte, borrowed */
 	const uint8_t *end; /* one past the last byte */
-	bool bad;           /* sticky: something was read past the end or refused */
+	bool bad;	    /* sticky: something was read past the end or refused */
 };
 
 /* Borrows data for the life of the cursor. data may be NULL when len is 0. */

@@ -23,12 +23,12 @@ struct json {
 	bool boolean;
 	uint32_t line, column; /* where it stands in its file, from 1; 0: not known */
 	const char *text;      /* string (UTF-8) or number as written; NUL-terminated */
-	size_t len;            /* of text; a string may hold NULs */
+	size_t len;	       /* of text; a string may hold NULs */
 	const char *key;       /* name of a member, else NULL */
 	struct json *child;    /* first element or member */
 	struct json *last;     /* last element or member */
 	struct json *next;     /* next element or member of the same parent */
-	size_t count;          /* elements or members */
+	size_t count;	       /* elements or members */
 };
 
 struct json_doc;

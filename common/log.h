@@ -26,7 +26,8 @@ enum log_target {
 };
 
 /* A sink other than stderr; device and event may be NULL, text is one clean line. */
-typedef void log_sink(enum log_level level, const char *device, const char *event, const char *text);
+typedef void log_sink(
+    enum log_level level, const char *device, const char *event, const char *text);
 
 void log_set_target(enum log_target target);
 void log_set_sink(log_sink *sink);
@@ -43,8 +44,8 @@ void log_write(enum log_level level, const char *device, const char *event, cons
 /* The same whatever our own level is: the device's level let it through. */
 void log_relay(enum log_level level, const char *device, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-void log_vwrite(enum log_level level, const char *device, const char *event, const char *fmt,
-    va_list ap);
+void log_vwrite(
+    enum log_level level, const char *device, const char *event, const char *fmt, va_list ap);
 
 /* A whole line to standard error, where it takes it at once; never waits for it. */
 void log_write_stderr(const char *line, size_t n);
@@ -62,8 +63,9 @@ void log_write_stderr(const char *line, size_t n);
 /* What a noun takes behind a count. */
 #define LOG_PLURAL(n) ((n) == 1 ? "" : "s")
 
-/* Makes text plain, in place: what a terminal or a log reader might take for more than text (control
- * characters, bytes that are not UTF-8) becomes '?'. Lines that are logged are made so anyway. */
+/* Makes text plain, in place: what a terminal or a log reader might take for more than text
+ * (control characters, bytes that are not UTF-8) becomes '?'. Lines that are logged are made so
+ * anyway. */
 void log_clean(char *text);
 
 #endif

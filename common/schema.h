@@ -26,9 +26,9 @@ struct schema {
 	bool nullable; /* null will do as well */
 	bool open;     /* an object with keys that others check: unknown ones are not reported */
 	double min, max;
-	const char *const *names;           /* SCHEMA_ENUM: ends with NULL */
-	const struct schema_field *fields;  /* SCHEMA_OBJECT: ends with key NULL */
-	const struct schema *items;         /* SCHEMA_ARRAY */
+	const char *const *names;	   /* SCHEMA_ENUM: ends with NULL */
+	const struct schema_field *fields; /* SCHEMA_OBJECT: ends with key NULL */
+	const struct schema *items;	   /* SCHEMA_ARRAY */
 };
 
 struct schema_field {

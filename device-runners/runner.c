@@ -19,11 +19,12 @@
 #include "device-runners/sandbox.h"
 
 enum {
-	LAST_WORDS_MS = 2000,           /* how long the end waits for the last events to leave */
+	LAST_WORDS_MS = 2000,		/* how long the end waits for the last events to leave */
 	MAX_CONFIG_NODES = 4000 * 1000, /* values in a device's configuration */
 };
 
-/* The end of the process: what is queued leaves first. Events without credit are lost, and counted. */
+/* The end of the process: what is queued leaves first. Events without credit are lost, and counted.
+ */
 static _Noreturn void
 leave(struct runner *r, int code)
 {
@@ -142,8 +143,8 @@ send_config_message(struct runner *r, uint32_t kind, const char *path, const cha
 }
 
 static void
-send_config_fault(struct runner *r, enum schema_severity severity, const char *path,
-    const char *message)
+send_config_fault(
+    struct runner *r, enum schema_severity severity, const char *path, const char *message)
 {
 	bool error = severity == SCHEMA_ERROR;
 
@@ -164,8 +165,8 @@ runner_note(struct runner *r, const char *fmt, ...)
 }
 
 static void
-config_fault(struct runner *r, enum schema_severity severity, const char *path, const char *fmt,
-    va_list ap)
+config_fault(
+    struct runner *r, enum schema_severity severity, const char *path, const char *fmt, va_list ap)
 {
 	char message[IPC_MAX_TEXT];
 
@@ -546,7 +547,8 @@ is_called_by_supervisor(void)
 	int type;
 	socklen_t len = sizeof(type);
 
-	return getsockopt(RUNNER_FD, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET;
+	return getsockopt(RUNNER_FD, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	       type == SOCK_SEQPACKET;
 }
 
 int
@@ -561,7 +563,8 @@ runner_main(int argc, char **argv, const struct runner_device *const types[])
 	struct runner *r = &runner;
 
 	if (argc > 1 || !is_called_by_supervisor()) {
-		fprintf(stderr, "%s is a runner of gatewayd: it is started by it, not by hand.\nTypes:",
+		fprintf(stderr,
+		    "%s is a runner of gatewayd: it is started by it, not by hand.\nTypes:",
 		    argv[0]);
 		for (const struct runner_device *const *t = types; *t; t++)
 			fprintf(stderr, " %s", (*t)->type);

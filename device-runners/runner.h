@@ -24,7 +24,7 @@
 struct runner;
 
 enum {
-	RUNNER_MAX_PLAN = 64,     /* resources of one device */
+	RUNNER_MAX_PLAN = 64,	  /* resources of one device */
 	RUNNER_MAX_SEGMENTS = 16, /* of an event type, after the device's prefix */
 	RUNNER_MAX_COUNTERS = 32,
 };
@@ -57,7 +57,8 @@ struct runner_device {
 	/* One event of this device's prefix, in the Event Server's order. It may come before
 	 * runner_ready() was called, and never before start(). */
 	void (*on_event)(void *device, const struct runner_event *event);
-	/* The way to the Event Server is free again after runner_congested() was true. May be NULL. */
+	/* The way to the Event Server is free again after runner_congested() was true. May be NULL.
+	 */
 	void (*on_credit)(void *device);
 	/* Says the last events and closes; synchronous. */
 	void (*stop)(void *device);
@@ -72,10 +73,12 @@ struct ev_loop *runner_loop(struct runner *r);
 /* The device's name. */
 const char *runner_name(const struct runner *r);
 
-/* --- INIT -------------------------------------------------------------------------------------- */
+/* --- INIT --------------------------------------------------------------------------------------
+ */
 
 /* Declares a resource; returns its index for runner_open(). Strings are copied. More than
- * RUNNER_MAX_PLAN is reported as a configuration error and returns -1, which runner_open() refuses. */
+ * RUNNER_MAX_PLAN is reported as a configuration error and returns -1, which runner_open() refuses.
+ */
 int runner_plan_connect(struct runner *r, const char *host, uint16_t port);
 int runner_plan_listen(struct runner *r, const char *host, uint16_t port);
 int runner_plan_tty(struct runner *r, const char *path);
@@ -93,7 +96,8 @@ struct schema;
 int runner_check_config(
     struct runner *r, const struct json *conf, const struct schema *schema, const char *path);
 
-/* --- RUN --------------------------------------------------------------------------------------- */
+/* --- RUN ---------------------------------------------------------------------------------------
+ */
 
 /* The device exists: the supervisor registers its 'running' true. Once. */
 void runner_ready(struct runner *r);
@@ -108,24 +112,25 @@ uint32_t runner_open(struct runner *r, int index, runner_open_cb *cb, void *arg)
 void runner_cancel(struct runner *r, uint32_t id);
 
 /* Queues one event for the Event Server; it leaves, together with all others of this turn of the
- * loop, before the loop waits again. type: after the prefix, first segment "gateway". ts may be NULL.
- * json NULL: no payload. All is copied. An event over the limit (IPC_MAX_EVENT) is dropped with a
- * warning that names it. */
+ * loop, before the loop waits again. type: after the prefix, first segment "gateway". ts may be
+ * NULL. json NULL: no payload. All is copied. An event over the limit (IPC_MAX_EVENT) is dropped
+ * with a warning that names it. */
 void runner_register(struct runner *r, const char *const type[], size_t type_len,
     const struct timestamp *source_ts, const char *json, size_t len);
 
 /* A writer on an empty scratch buffer, for the next event's payload; its text goes into
  * runner_register_payload() and is gone after it. */
 struct json_writer *runner_payload(struct runner *r);
-void runner_register_payload(struct runner *r, const char *const type[], size_t type_len,
-    const struct timestamp *source_ts);
+void runner_register_payload(
+    struct runner *r, const char *const type[], size_t type_len, const struct timestamp *source_ts);
 
 /* True when registered events wait for credit. Then stop reading the device (so that TCP pushes
  * back) until on_credit(). A device that goes on registering meets a hard limit and is ended. */
 bool runner_congested(const struct runner *r);
 
 /* The latest events of these types below the device's own prefix ('?' and '*' as in WIRE.md). Each
- * type is an array of segments. The callback comes once an event, then once with NULL at the end. */
+ * type is an array of segments. The callback comes once an event, then once with NULL at the end.
+ */
 struct runner_type {
 	const char *segments[RUNNER_MAX_SEGMENTS];
 	size_t len;

@@ -72,7 +72,8 @@ end_batch(struct runner *r)
 
 	if (r->batch_count == 0)
 		return;
-	if (r->waiting.len || !send_batch(r, buffer_data(&r->batch), r->batch.len, r->batch_count)) {
+	if (r->waiting.len ||
+	    !send_batch(r, buffer_data(&r->batch), r->batch.len, r->batch_count)) {
 		size_t before = r->waiting.len;
 		buffer_append(&r->waiting, head, sizeof(head));
 		buffer_append(&r->waiting, buffer_data(&r->batch), r->batch.len);
@@ -166,8 +167,9 @@ runner_register(struct runner *r, const char *const type[], size_t type_len,
 	if (source_ts)
 		e.source = *source_ts;
 	if (type_len == 0 || type_len > IPC_MAX_SEGMENTS || !append_event(r, &e)) {
-		log_warning("an event of type %s/%s/... was dropped: %zu bytes and %zu segments, at "
-			    "most %d and %d go into one",
+		log_warning(
+		    "an event of type %s/%s/... was dropped: %zu bytes and %zu segments, at "
+		    "most %d and %d go into one",
 		    type_len > 0 ? type[0] : "", type_len > 1 ? type[1] : "", e.data.len, type_len,
 		    IPC_MAX_EVENT, IPC_MAX_SEGMENTS);
 		return;
@@ -185,16 +187,16 @@ runner_payload(struct runner *r)
 }
 
 void
-runner_register_payload(struct runner *r, const char *const type[], size_t type_len,
-    const struct timestamp *source_ts)
+runner_register_payload(
+    struct runner *r, const char *const type[], size_t type_len, const struct timestamp *source_ts)
 {
 	if (buffer_failed(&r->payload)) {
 		log_warning("an event of type %s/%s/... was dropped: more than %d bytes", type[0],
 		    type_len > 1 ? type[1] : "", IPC_MAX_EVENT);
 		return;
 	}
-	runner_register(r, type, type_len, source_ts, (const char *)buffer_data(&r->payload),
-	    r->payload.len);
+	runner_register(
+	    r, type, type_len, source_ts, (const char *)buffer_data(&r->payload), r->payload.len);
 }
 
 /* Texts of an event with their NULs; static, as one event is looked at at a time. */

@@ -52,10 +52,9 @@ extern const struct schema_field tty_flow_fields[];
 /* Reads the keys above from a tree that passed the schema. Borrows its texts. */
 void tty_params_read(struct tty_params *p, const struct json *transport);
 
-/* Makes it a raw line with these settings, with nothing left in its buffers (the supervisor, who opened
- * it, sees to it that nobody else has it). The
- * descriptor is non-blocking: read() returning 0, EIO or ENXIO means that the device is gone.
- * Returns 0, or -1 with errno. */
+/* Makes it a raw line with these settings, with nothing left in its buffers (the supervisor, who
+ * opened it, sees to it that nobody else has it). The descriptor is non-blocking: read() returning
+ * 0, EIO or ENXIO means that the device is gone. Returns 0, or -1 with errno. */
 int tty_setup(int fd, const struct tty_params *p);
 
 /* How long one character takes on the line: start, data, parity and stop bits. */

@@ -153,7 +153,8 @@ parse_options(struct options *o, const struct command *c, int argc, char **argv)
 		unsigned need = needed(option);
 		if (need && (!c || !(c->options & need))) {
 			fprintf(stderr, "gatewayctl: --%s is %s%s\n", option_name(option),
-			    c ? "no option of " : "an option of some commands, and goes behind them",
+			    c ? "no option of "
+			      : "an option of some commands, and goes behind them",
 			    c ? control_command_name(c->id) : "");
 			return false;
 		}
@@ -202,7 +203,8 @@ deadline_of(const struct command *c, const struct options *o)
 	return s > 0 ? monotime_add_ms(monotime_now(), (int64_t)(s * 1e3)) : (struct monotime){ 0 };
 }
 
-/* The time is over: that ends a stream that has begun well, and anything else not. argv: of the command. */
+/* The time is over: that ends a stream that has begun well, and anything else not. argv: of the
+ * command. */
 static int
 give_up(const struct command *c, const struct view *v, int argc, char **argv)
 {
@@ -215,8 +217,8 @@ give_up(const struct command *c, const struct view *v, int argc, char **argv)
 	fprintf(stderr, "gatewayctl: %s is not", argv[0]);
 	for (int i = 1; i < argc; i++)
 		fprintf(stderr, "%s %s", i > 1 ? " or" : "", argv[i]);
-	fprintf(stderr, "%s in time; 'gatewayctl show %s' says why\n",
-	    argc == 1 ? " running" : "", argv[0]);
+	fprintf(stderr, "%s in time; 'gatewayctl show %s' says why\n", argc == 1 ? " running" : "",
+	    argv[0]);
 	return CONTROL_REFUSED;
 }
 
@@ -231,8 +233,8 @@ add_rows(struct view *v, const struct control_reply *reply, const struct options
 }
 
 static int
-receive(struct session *client, const struct command *c, const struct options *o, int argc, char **argv,
-    struct view *v)
+receive(struct session *client, const struct command *c, const struct options *o, int argc,
+    char **argv, struct view *v)
 {
 	struct monotime deadline = deadline_of(c, o);
 	struct control_reply reply;
@@ -288,8 +290,9 @@ ask(struct session *client, const struct command *c, const struct options *o, in
 		goto done;
 	}
 	view_begin(v, c->view, o->json);
-	code = session_send(client, buffer_data(&b), b.len) < 0 ? CONTROL_UNREACHABLE
-								: receive(client, c, o, argc, argv, v);
+	code = session_send(client, buffer_data(&b), b.len) < 0
+		   ? CONTROL_UNREACHABLE
+		   : receive(client, c, o, argc, argv, v);
 	view_end(v, code != CONTROL_DONE);
 done:
 	buffer_clear(&b);
@@ -337,7 +340,8 @@ run(const struct command *c, const struct options *o, int argc, char **argv)
 	return code;
 }
 
-/* Where one of these was closed, the socket must not become it: what we print would go to gatewayd. */
+/* Where one of these was closed, the socket must not become it: what we print would go to gatewayd.
+ */
 static void
 keep_standard_descriptors(void)
 {

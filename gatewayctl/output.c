@@ -11,7 +11,7 @@
 enum {
 	MAX_TABLE = 64 * 1024 * 1024, /* bytes of a table's cells */
 	MAX_CELL = 1024 * 1024,
-	MIN_SHRUNK = 8,   /* a column is cut to this, not further */
+	MIN_SHRUNK = 8,	  /* a column is cut to this, not further */
 	MIN_STICKING = 4, /* one whose texts stick out */
 	MAX_COLUMNS = 24,
 };
@@ -292,8 +292,8 @@ output_row_json(
 /* --- tables ------------------------------------------------------------------------------------
  */
 
-/* The bytes of the first character of text, which is not empty, and the columns that it takes: none for
- * an accent of its own, two for most of Chinese, one for what is not known. */
+/* The bytes of the first character of text, which is not empty, and the columns that it takes: none
+ * for an accent of its own, two for most of Chinese, one for what is not known. */
 static size_t
 character(const char *text, size_t *columns)
 {
@@ -371,11 +371,10 @@ fitting(const char *text, size_t width, size_t *have)
 	return bytes;
 }
 
-/* Prints one cell padded, or cut with an ellipsis, to width, and the gap behind it; the last of a line is not
- * padded. What is too long and may not be cut pushes the rest of its line. */
+/* Prints one cell padded, or cut with an ellipsis, to width, and the gap behind it; the last of a
+ * line is not padded. What is too long and may not be cut pushes the rest of its line. */
 static void
-print_cell(
-    FILE *f, const char *text, const struct column *col, size_t width, int gap, bool last)
+print_cell(FILE *f, const char *text, const struct column *col, size_t width, int gap, bool last)
 {
 	size_t have = output_width(text), bytes = strlen(text);
 
@@ -434,16 +433,16 @@ narrow(size_t *column, size_t least, size_t *total, size_t width)
 	*total -= cut;
 }
 
-/* Fits the table into the width, as far as it can be done: with a gap of one space, then by columns that may
- * be cut, then by the widest of the others, whose longer texts stick out. Returns the gap. */
+/* Fits the table into the width, as far as it can be done: with a gap of one space, then by columns
+ * that may be cut, then by the widest of the others, whose longer texts stick out. Returns the gap.
+ */
 static int
 shrink(const struct table *t, size_t widths[MAX_COLUMNS], size_t width)
 {
 	size_t total = 0, n = 0, widest = 0;
 
 	for (const struct column *c = next_shown(t->columns); c->key; c = next_shown(c + 1)) {
-		if (!c->right && !c->shrink && next_shown(c + 1)->key &&
-		    widths[n] > widths[widest])
+		if (!c->right && !c->shrink && next_shown(c + 1)->key && widths[n] > widths[widest])
 			widest = n;
 		total += widths[n++];
 	}

@@ -72,8 +72,8 @@ dispatch(struct channel *c, const uint8_t *packet, size_t len, int fd)
 		return;
 	}
 	msgpack_zone_clear(zone);
-	if (msgpack_unpack((const char *)packet + IPC_HEADER, len - IPC_HEADER, &off, zone, &body) !=
-	    MSGPACK_UNPACK_SUCCESS) {
+	if (msgpack_unpack((const char *)packet + IPC_HEADER, len - IPC_HEADER, &off, zone,
+		&body) != MSGPACK_UNPACK_SUCCESS) {
 		violation(c, "msgpack-c refused it", packet, len, fd);
 		return;
 	}
@@ -189,7 +189,7 @@ send_queue(struct channel *c)
 	while (c->queue.len) {
 		const uint8_t *p = buffer_data(&c->queue);
 		uint32_t len = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-		    (uint32_t)p[3] << 24;
+			       (uint32_t)p[3] << 24;
 		bool with_fd = c->fd_count && c->fds[0].packet == c->sent;
 		if (send_packet(c, p + 4, len, with_fd ? c->fds[0].fd : -1) < 0)
 			return errno == EAGAIN || errno == EINTR || errno == ENOBUFS;

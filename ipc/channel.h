@@ -14,7 +14,8 @@
 #include "ipc/message.h"
 
 enum {
-	IPC_MAX_QUEUE = 4 * 1024 * 1024, /* bytes that wait for a reader; beyond it, it is "not reading" */
+	IPC_MAX_QUEUE =
+	    4 * 1024 * 1024, /* bytes that wait for a reader; beyond it, it is "not reading" */
 	IPC_MAX_QUEUED_FDS = 64,
 	IPC_READ_BURST = 32, /* packets taken in one turn, so that nobody starves the others */
 };
@@ -22,12 +23,12 @@ enum {
 struct channel;
 
 struct channel_handler {
-	/* One checked message. body is a tree of the rule's shape, borrowed until the return. fd >= 0
-	 * where one came along, the handler's. The channel may be closed in here, not freed. */
-	void (*on_message)(void *arg, const struct ipc_header *h, const msgpack_object *body, int fd,
-	    size_t len);
-	/* A checked REGISTER; body is borrowed, to be read with ipc/event.h. May be NULL on the side
-	 * that is sent none. */
+	/* One checked message. body is a tree of the rule's shape, borrowed until the return. fd >=
+	 * 0 where one came along, the handler's. The channel may be closed in here, not freed. */
+	void (*on_message)(
+	    void *arg, const struct ipc_header *h, const msgpack_object *body, int fd, size_t len);
+	/* A checked REGISTER; body is borrowed, to be read with ipc/event.h. May be NULL on the
+	 * side that is sent none. */
 	void (*on_register)(void *arg, const void *body, size_t len);
 	/* The peer broke the contract: nothing more is read. packet is borrowed. */
 	void (*on_violation)(void *arg, const char *why, const void *packet, size_t len);
@@ -56,7 +57,7 @@ struct channel {
 	struct queued_fd fds[IPC_MAX_QUEUED_FDS];
 	size_t fd_count;
 	uint64_t sent, queued; /* packets sent, packets ever queued or sent */
-	bool stalled;          /* the queue overflowed: nothing more is sent */
+	bool stalled;	       /* the queue overflowed: nothing more is sent */
 	const void *packet;    /* while on_message() runs: what it is about, as it came */
 };
 
@@ -85,11 +86,12 @@ void channel_flush(struct channel *c, int ms);
 /* Small packers for what several messages share. */
 void ipc_pack_text(msgpack_packer *p, const char *text, size_t len);
 void ipc_pack_str(msgpack_packer *p, const char *text);
-/* A text for people, of whatever it was made: cut to IPC_MAX_TEXT between two characters, and plain ASCII
- * where it is not UTF-8. */
+/* A text for people, of whatever it was made: cut to IPC_MAX_TEXT between two characters, and plain
+ * ASCII where it is not UTF-8. */
 void ipc_pack_reason(msgpack_packer *p, const char *text);
 void ipc_pack_timestamp(msgpack_packer *p, const struct timestamp *t); /* nil where NULL */
-/* Copies a text with a NUL behind it, cut to size - 1 bytes. (The pointer of an empty one is NULL.) */
+/* Copies a text with a NUL behind it, cut to size - 1 bytes. (The pointer of an empty one is NULL.)
+ */
 void ipc_copy_text(char *to, size_t size, const msgpack_object_str *s);
 /* A checked [s, us]. */
 struct timestamp ipc_timestamp(const msgpack_object *o);

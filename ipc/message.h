@@ -12,15 +12,15 @@
 
 enum {
 	IPC_VERSION = 1,
-	IPC_HEADER = 8,              /* type u16, flags u16 (0), id u32; little endian */
+	IPC_HEADER = 8,		     /* type u16, flags u16 (0), id u32; little endian */
 	IPC_MAX_MESSAGE = 64 * 1024, /* bytes of a packet, header included */
 	IPC_MAX_EVENT = 60 * 1024,   /* bytes of one event in a message */
-	IPC_MAX_DEPTH = 8,           /* nesting of arrays */
+	IPC_MAX_DEPTH = 8,	     /* nesting of arrays */
 	IPC_MAX_COUNT = 16 * 1024,   /* elements of one array */
-	IPC_MAX_TEXT = 512,          /* bytes of a name, path, reason, segment */
-	IPC_MAX_SEGMENTS = 16,       /* of an event type, after the device's prefix */
-	IPC_EVENT_COST = 96,         /* credit that an event costs beside its bytes */
-	IPC_MAX_ASKED = 64,          /* opens, and queries, of one runner under way */
+	IPC_MAX_TEXT = 512,	     /* bytes of a name, path, reason, segment */
+	IPC_MAX_SEGMENTS = 16,	     /* of an event type, after the device's prefix */
+	IPC_EVENT_COST = 96,	     /* credit that an event costs beside its bytes */
+	IPC_MAX_ASKED = 64,	     /* opens, and queries, of one runner under way */
 };
 
 enum ipc_sender { IPC_SUPERVISOR = 1, IPC_RUNNER = 2 };
@@ -46,26 +46,26 @@ enum { IPC_CONFIG_WARNING, IPC_CONFIG_FAULT, IPC_CONFIG_NOTE };
  */
 /* name, number, sender, phases, fd may come along, shape */
 #define IPC_MESSAGES(X)                                                                            \
-	X(INIT, 1, IPC_SUPERVISOR, PHASE_INIT, 1, "[usssubuUuu]")                                    \
-	X(OPENED, 2, IPC_SUPERVISOR, PHASE_LATER, 1, "[us]")                                         \
-	X(EVENTS, 3, IPC_SUPERVISOR, PHASE_LATER, 0, "*[NT?TP]")                                     \
-	X(QUERY_RESULT, 4, IPC_SUPERVISOR, PHASE_LATER, 0, "[b*[NT?TP]]")                            \
-	X(CREDIT, 5, IPC_SUPERVISOR, PHASE_LATER, 0, "[u]")                                          \
-	X(PING, 6, IPC_SUPERVISOR, PHASE_ANY, 0, "[]")                                               \
-	X(STOP, 7, IPC_SUPERVISOR, PHASE_ANY, 0, "[]")                                               \
-	X(SET_LOG_LEVEL, 8, IPC_SUPERVISOR, PHASE_ANY, 0, "[u]")                                     \
-	X(TRACE, 9, IPC_SUPERVISOR, PHASE_ANY, 0, "[b]")                                             \
-	X(PLAN, 32, IPC_RUNNER, PHASE_INIT, 0, "*[usu]")                                             \
-	X(CONFIG_ERROR, 33, IPC_RUNNER, PHASE_INIT, 0, "[uss]")                                      \
-	X(READY, 34, IPC_RUNNER, PHASE_LATER, 0, "[]")                                               \
-	X(OPEN, 35, IPC_RUNNER, PHASE_LATER, 0, "[u]")                                               \
-	X(CANCEL, 36, IPC_RUNNER, PHASE_LATER, 0, "[]")                                              \
-	X(REGISTER, 37, IPC_RUNNER, PHASE_LATER, 0, "*E")                                            \
-	X(QUERY, 38, IPC_RUNNER, PHASE_LATER, 0, "*N")                                               \
-	X(PONG, 39, IPC_RUNNER, PHASE_ANY, 0, "[]")                                                  \
-	X(STATS, 40, IPC_RUNNER, PHASE_LATER, 0, "*[sU]")                                            \
-	X(TRACE_FRAME, 41, IPC_RUNNER, PHASE_LATER, 0, "[uTB]")                                      \
-	X(CLOSED, 42, IPC_RUNNER, PHASE_ANY, 0, "[s]")                                               \
+	X(INIT, 1, IPC_SUPERVISOR, PHASE_INIT, 1, "[usssubuUuu]")                                  \
+	X(OPENED, 2, IPC_SUPERVISOR, PHASE_LATER, 1, "[us]")                                       \
+	X(EVENTS, 3, IPC_SUPERVISOR, PHASE_LATER, 0, "*[NT?TP]")                                   \
+	X(QUERY_RESULT, 4, IPC_SUPERVISOR, PHASE_LATER, 0, "[b*[NT?TP]]")                          \
+	X(CREDIT, 5, IPC_SUPERVISOR, PHASE_LATER, 0, "[u]")                                        \
+	X(PING, 6, IPC_SUPERVISOR, PHASE_ANY, 0, "[]")                                             \
+	X(STOP, 7, IPC_SUPERVISOR, PHASE_ANY, 0, "[]")                                             \
+	X(SET_LOG_LEVEL, 8, IPC_SUPERVISOR, PHASE_ANY, 0, "[u]")                                   \
+	X(TRACE, 9, IPC_SUPERVISOR, PHASE_ANY, 0, "[b]")                                           \
+	X(PLAN, 32, IPC_RUNNER, PHASE_INIT, 0, "*[usu]")                                           \
+	X(CONFIG_ERROR, 33, IPC_RUNNER, PHASE_INIT, 0, "[uss]")                                    \
+	X(READY, 34, IPC_RUNNER, PHASE_LATER, 0, "[]")                                             \
+	X(OPEN, 35, IPC_RUNNER, PHASE_LATER, 0, "[u]")                                             \
+	X(CANCEL, 36, IPC_RUNNER, PHASE_LATER, 0, "[]")                                            \
+	X(REGISTER, 37, IPC_RUNNER, PHASE_LATER, 0, "*E")                                          \
+	X(QUERY, 38, IPC_RUNNER, PHASE_LATER, 0, "*N")                                             \
+	X(PONG, 39, IPC_RUNNER, PHASE_ANY, 0, "[]")                                                \
+	X(STATS, 40, IPC_RUNNER, PHASE_LATER, 0, "*[sU]")                                          \
+	X(TRACE_FRAME, 41, IPC_RUNNER, PHASE_LATER, 0, "[uTB]")                                    \
+	X(CLOSED, 42, IPC_RUNNER, PHASE_ANY, 0, "[s]")                                             \
 	X(LINK, 43, IPC_RUNNER, PHASE_LATER, 0, "[s]")
 
 enum ipc_type {
@@ -84,7 +84,7 @@ enum {
 	IPC_INIT_CHECK_ONLY,
 	IPC_INIT_SANDBOX, /* enum ipc_sandbox */
 	IPC_INIT_MEMORY,  /* bytes of address space */
-	IPC_INIT_FILES,   /* open file descriptors */
+	IPC_INIT_FILES,	  /* open file descriptors */
 	IPC_INIT_CREDIT,
 };
 
@@ -111,7 +111,7 @@ struct ipc_rule {
 	uint16_t type;
 	uint8_t sender; /* enum ipc_sender */
 	uint8_t phases; /* enum ipc_phase */
-	uint8_t fd;     /* an fd may come along */
+	uint8_t fd;	/* an fd may come along */
 	const char *name;
 	const char *shape;
 };
@@ -129,8 +129,8 @@ struct ipc_header {
 /*
  * Checks a whole packet from `sender`, whose runner is in `phase`: known type, right speaker, right
  * time, flags 0, and a body that is one msgpack value of the rule's shape within every limit, of
- * valid UTF-8 texts, with nothing after it. Only then may msgpack-c see the bytes: it trusts announced
- * sizes. Returns NULL when all is well, else what is wrong, a constant text.
+ * valid UTF-8 texts, with nothing after it. Only then may msgpack-c see the bytes: it trusts
+ * announced sizes. Returns NULL when all is well, else what is wrong, a constant text.
  */
 const char *ipc_check(const void *packet, size_t len, enum ipc_sender sender, enum ipc_phase phase,
     struct ipc_header *header);

@@ -47,7 +47,7 @@ struct broker_request {
 	void *arg;
 	bool resolving;
 	ev_timer timer; /* answers from the loop, and ends what takes too long */
-	ev_io io;       /* a connect under way */
+	ev_io io;	/* a connect under way */
 	int fd, error;
 	struct sockaddr_storage addresses[BROKER_MAX_ADDRESSES];
 	socklen_t lengths[BROKER_MAX_ADDRESSES];
@@ -222,7 +222,8 @@ connect_next(struct broker_request *q, int last_error)
 	}
 	ev_io_set(&q->io, q->fd, EV_WRITE);
 	ev_io_start(q->broker->loop, &q->io);
-	/* Each address has its share of the time: one that is silent is not the last that is tried. */
+	/* Each address has its share of the time: one that is silent is not the last that is tried.
+	 */
 	ev_timer_stop(q->broker->loop, &q->timer);
 	ev_timer_set(&q->timer, q->broker->limit_ms / 1e3 / (double)q->address_count, 0.);
 	ev_timer_start(q->broker->loop, &q->timer);

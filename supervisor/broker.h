@@ -15,10 +15,11 @@ struct broker;
 struct broker_request;
 
 enum {
-	BROKER_USER_TIMEOUT_MS = 30000, /* TCP_USER_TIMEOUT: unacknowledged data ends a connection */
-	BROKER_KEEPALIVE_S = 15,        /* idle time before keep-alive probes, three of 5 s */
-	BROKER_CONNECT_MS = 30000,      /* a request that nobody cancels ends here */
-	BROKER_MAX_ADDRESSES = 8,       /* tried of a name, in the resolver's order */
+	BROKER_USER_TIMEOUT_MS =
+	    30000,		   /* TCP_USER_TIMEOUT: unacknowledged data ends a connection */
+	BROKER_KEEPALIVE_S = 15,   /* idle time before keep-alive probes, three of 5 s */
+	BROKER_CONNECT_MS = 30000, /* a request that nobody cancels ends here */
+	BROKER_MAX_ADDRESSES = 8,  /* tried of a name, in the resolver's order */
 };
 
 struct broker *broker_new(struct ev_loop *loop);
@@ -42,7 +43,8 @@ void broker_cancel(struct broker_request *q);
 struct broker_request *broker_connect_unix(
     struct broker *b, const char *path, broker_cb *cb, void *arg);
 
-/* A datagram socket that is connected to the host, nothing sent: whose getpeername() is the address. */
+/* A datagram socket that is connected to the host, nothing sent: whose getpeername() is the
+ * address. */
 struct broker_request *broker_find(
     struct broker *b, const char *host, uint16_t port, broker_cb *cb, void *arg);
 

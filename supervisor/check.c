@@ -8,7 +8,7 @@
 #include "supervisor/child.h"
 
 enum {
-	AT_ONCE = 16,	     /* runners alive at the same time */
+	AT_ONCE = 16,	    /* runners alive at the same time */
 	MAX_TEXT = 1 << 20, /* bytes of what is said of a device */
 };
 
@@ -64,8 +64,8 @@ report_no_plan(const struct check *k, struct checked *d)
 
 	d->at_fault = true;
 	snprintf(path, sizeof(path), "devices[%td]", d->conf - k->options.config->devices);
-	snprintf(message, sizeof(message), "the runner of %s ended without a plan: %s", d->conf->label,
-	    o ? o->cause : "it could not be started");
+	snprintf(message, sizeof(message), "the runner of %s ended without a plan: %s",
+	    d->conf->label, o ? o->cause : "it could not be started");
 	report(k, SCHEMA_ERROR, d->conf->conf, path, message);
 }
 
@@ -186,7 +186,8 @@ put_head(struct buffer *b, const struct config *config, const struct config_devi
 	buffer_printf(b, "%s (%s): runner %s, sandbox %s, log level %s\n", d->name, d->type,
 	    d->runner ? d->runner : d->family, config_sandbox_name(d->sandbox),
 	    log_level_name(d->log_level));
-	buffer_printf(b, "  events below gateway/%s%s%s/%s: gateway/running, system/enable, and these\n",
+	buffer_printf(b,
+	    "  events below gateway/%s%s%s/%s: gateway/running, system/enable, and these\n",
 	    named && config->name ? config->name : "", named ? "/" : "", d->type, d->name);
 }
 

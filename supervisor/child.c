@@ -118,8 +118,8 @@ child_new(const struct child_host *host, const struct config_device *conf,
 		free(c);
 		return NULL;
 	}
-	c->prefix = (struct eventer_prefix){ count,
-		{ (const char *)buffer_data(&prefix), prefix.len } };
+	c->prefix =
+	    (struct eventer_prefix){ count, { (const char *)buffer_data(&prefix), prefix.len } };
 	c->host = host;
 	c->conf = conf;
 	c->pidfd = -1;
@@ -213,7 +213,8 @@ child_set_trace(struct child *c, bool on)
 	channel_send(&c->channel, -1);
 }
 
-/* --- what it asks for -------------------------------------------------------------------------- */
+/* --- what it asks for --------------------------------------------------------------------------
+ */
 
 static const char *
 on_plan(struct child *c, uint32_t id, const msgpack_object *body, size_t len)
@@ -325,8 +326,8 @@ on_open(struct child *c, uint32_t id, const msgpack_object *body, size_t len)
 		return "too many opens at once";
 	const struct child_plan *plan = &c->plan[index];
 	*o = (struct child_open){ c, id, index, NULL };
-	o->request = broker_open(
-	    c->host->broker, plan->kind, plan->target, plan->port, on_opened, o);
+	o->request =
+	    broker_open(c->host->broker, plan->kind, plan->target, plan->port, on_opened, o);
 	if (!o->request) {
 		o->child = NULL;
 		send_opened(c, id, -1, ENOMEM, "out of memory");
@@ -356,8 +357,8 @@ put_query_types(struct child *c, struct buffer *b, const msgpack_object *body)
 		sbs_put_int(b, (int64_t)(c->prefix.count + type->size));
 		buffer_append(b, c->prefix.bytes.p, c->prefix.bytes.len);
 		for (uint32_t k = 0; k < type->size; k++)
-			sbs_put_str(b, (struct sbs_str){ type->ptr[k].via.str.ptr,
-					   type->ptr[k].via.str.size });
+			sbs_put_str(b, (struct sbs_str){
+					   type->ptr[k].via.str.ptr, type->ptr[k].via.str.size });
 	}
 }
 
@@ -462,8 +463,8 @@ on_link(struct child *c, uint32_t id, const msgpack_object *body, size_t len)
 }
 
 void
-child_on_message(void *arg, const struct ipc_header *h, const msgpack_object *body, int fd,
-    size_t len)
+child_on_message(
+    void *arg, const struct ipc_header *h, const msgpack_object *body, int fd, size_t len)
 {
 	/* A handler returns what is wrong with the message, or NULL. */
 	static const struct {

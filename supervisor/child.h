@@ -19,15 +19,15 @@
 
 enum {
 	CHILD_MAX_OBITUARIES = 8,
-	CHILD_MAX_LINE = 256,     /* of the runner's output that is kept */
+	CHILD_MAX_LINE = 256, /* of the runner's output that is kept */
 	CHILD_MAX_COUNTERS = 32,
-	CHILD_LOG_BURST = 50,     /* lines of output relayed in one second */
+	CHILD_LOG_BURST = 50,	     /* lines of output relayed in one second */
 	CHILD_LOG_BYTES = 64 * 1024, /* of output read in one second; more waits in the pipe */
-	CHILD_LAST_READS = 512,   /* of 4 KiB, of a dead runner's output: a pipe of 1 MiB, twice */
-	CHILD_FREE_MESSAGES = 20000,         /* that cost no credit, in one second: a flood beyond it */
-	CHILD_FREE_OPENS = 500, /* in one second: the lookup of a cancelled one goes on */
+	CHILD_LAST_READS = 512, /* of 4 KiB, of a dead runner's output: a pipe of 1 MiB, twice */
+	CHILD_FREE_MESSAGES = 20000, /* that cost no credit, in one second: a flood beyond it */
+	CHILD_FREE_OPENS = 500,	     /* in one second: the lookup of a cancelled one goes on */
 	CHILD_FREE_BYTES = 16 * 1024 * 1024, /* of them, in one second */
-	CHILD_CLOSED_MS = 200,    /* a runner that closed its socket has this long to end */
+	CHILD_CLOSED_MS = 200,		  /* a runner that closed its socket has this long to end */
 	CHILD_EVENTS_MESSAGE = 48 * 1024, /* events to a runner go in messages of about this size */
 };
 
@@ -37,9 +37,9 @@ struct child_obituary {
 	struct timestamp when;
 	int64_t uptime_ms;
 	pid_t pid;
-	char cause[200];              /* "SIGSEGV", "exit code 1", "missed ping", ... */
+	char cause[200]; /* "SIGSEGV", "exit code 1", "missed ping", ... */
 	char last_line[CHILD_MAX_LINE];
-	uint64_t events;              /* that it registered */
+	uint64_t events; /* that it registered */
 };
 
 struct child_plan {
@@ -110,7 +110,7 @@ struct child_host {
 struct child {
 	const struct child_host *host;
 	const struct config_device *conf; /* borrowed; child_reconfigure() changes it */
-	struct eventer_prefix prefix;     /* encoded, owned: the device's event types begin so */
+	struct eventer_prefix prefix;	  /* encoded, owned: the device's event types begin so */
 	struct child_fsm fsm;
 	ev_timer deadline;
 	void *slot; /* the owner's */
@@ -122,7 +122,7 @@ struct child {
 	ev_timer closed, muted;
 	struct monotime spawned;
 	bool out_of_memory; /* the kernel killed it for its group's limit */
-	bool reaped, gone; /* its status is known; its channel is closed */
+	bool reaped, gone;  /* its status is known; its channel is closed */
 	int status;
 	char violation[160];
 	char closing_words[160]; /* the reason of its CLOSED message */
@@ -143,7 +143,7 @@ struct child {
 
 	/* Events from it: chunks of {u32 count, u32 len, u64 cost} and encoded RegisterEvents. */
 	struct buffer pending;
-	int64_t credit;   /* what the runner may still register */
+	int64_t credit;	      /* what the runner may still register */
 	uint64_t outstanding; /* credit that pending events hold, of this life or an earlier one */
 	uint64_t to_return;   /* credit that is free again and was not told yet */
 	/* Events to it that leave at child_flush_events(). */
@@ -154,7 +154,7 @@ struct child {
 	uint64_t registered, delivered, dropped, violations;
 	uint64_t events_since_spawn;
 	struct child_rate rates[2]; /* older, newer; taken by whoever shows rates */
-	uint64_t exec_ns; /* what the last spawn took */
+	uint64_t exec_ns;	    /* what the last spawn took */
 	char link[40];
 	bool tracing;
 	enum log_level log_level;
@@ -212,8 +212,8 @@ void child_violate(struct child *c, const char *why, const void *packet, size_t 
 /* Counts a message that costs no credit; whether it is one too many. */
 bool child_is_flood(struct child *c, size_t len);
 /* child.c */
-void child_on_message(void *arg, const struct ipc_header *h, const msgpack_object *body, int fd,
-    size_t len);
+void child_on_message(
+    void *arg, const struct ipc_header *h, const msgpack_object *body, int fd, size_t len);
 
 /* child_events.c: used by child.c. */
 void child_on_register(void *arg, const void *body, size_t len);

@@ -13,7 +13,8 @@ struct chunk {
 	uint64_t cost;
 };
 
-/* --- events to the runner ---------------------------------------------------------------------- */
+/* --- events to the runner ----------------------------------------------------------------------
+ */
 
 static void
 pack_event(msgpack_packer *p, const struct eventer_event *e, size_t prefix_count)
@@ -46,7 +47,8 @@ event_refused(const struct eventer_event *e, size_t prefix_count)
 	for (size_t i = prefix_count; i < e->type.count; i++)
 		if (e->type.segments[i].len > IPC_MAX_TEXT)
 			return "a segment of its type is too long";
-	if (e->payload.type.len > IPC_MAX_TEXT || e->rest.len + e->type.raw.len > IPC_MAX_EVENT - 64)
+	if (e->payload.type.len > IPC_MAX_TEXT ||
+	    e->rest.len + e->type.raw.len > IPC_MAX_EVENT - 64)
 		return "too long";
 	return NULL;
 }
@@ -72,9 +74,8 @@ child_owns_event(const struct child *c, const struct eventer_event *e)
 {
 	size_t skip = sbs_int_size((int64_t)e->type.count);
 
-	return e->type.count > c->prefix.count &&
-	    e->type.raw.len > skip + c->prefix.bytes.len &&
-	    memcmp(e->type.raw.p + skip, c->prefix.bytes.p, c->prefix.bytes.len) == 0;
+	return e->type.count > c->prefix.count && e->type.raw.len > skip + c->prefix.bytes.len &&
+	       memcmp(e->type.raw.p + skip, c->prefix.bytes.p, c->prefix.bytes.len) == 0;
 }
 
 void
@@ -149,7 +150,8 @@ child_answer_query(struct child_query *q, struct eventer_events_iter *events)
 	child_send_query_page(c, q->id, false);
 }
 
-/* --- events from the runner -------------------------------------------------------------------- */
+/* --- events from the runner --------------------------------------------------------------------
+ */
 
 /* Room for a chunk's head; its bytes follow, then end_chunk(). */
 static size_t
@@ -193,7 +195,8 @@ child_register(struct child *c, const struct sbs_str *segments, size_t count,
 		undo_chunk(c, before);
 		c->dropped++;
 		log_write(LOG_LEVEL_ERROR, c->conf->label, "event_dropped",
-		    "an event of ours was dropped: %zu bytes wait for the Event Server", c->pending.len);
+		    "an event of ours was dropped: %zu bytes wait for the Event Server",
+		    c->pending.len);
 		return;
 	}
 	end_chunk(c, start, 1, 0);
@@ -221,7 +224,7 @@ return_credit(struct child *c, uint64_t cost)
 	c->to_return += cost;
 	/* A runner may wait for the credit of one whole message. */
 	bool wanted = c->to_return >= c->conf->limits.credit / 4 ||
-	    (c->pending.len == 0 && c->credit < IPC_MAX_MESSAGE);
+		      (c->pending.len == 0 && c->credit < IPC_MAX_MESSAGE);
 	if (!wanted || !c->pid || c->gone || !(c->channel.phase & PHASE_LATER))
 		return;
 	c->credit += (int64_t)c->to_return;

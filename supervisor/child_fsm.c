@@ -30,8 +30,8 @@ enter(struct child_fsm *f, enum child_state state, struct monotime now, struct m
 	f->excused = false;
 }
 
-/* Whether the deadline is put off: a supervisor that was held up (a file of many megabytes was loaded, the
- * machine slept) has not read yet what the runner may have said in time. */
+/* Whether the deadline is put off: a supervisor that was held up (a file of many megabytes was
+ * loaded, the machine slept) has not read yet what the runner may have said in time. */
 static bool
 excuse(struct child_fsm *f, struct monotime now)
 {

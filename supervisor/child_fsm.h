@@ -12,12 +12,13 @@
 #include "common/monotime.h"
 
 enum {
-	CHILD_BACKOFF_FIRST_MS = 500,   /* the second restart; the first is immediate */
+	CHILD_BACKOFF_FIRST_MS = 500, /* the second restart; the first is immediate */
 	CHILD_BACKOFF_MAX_MS = 30000,
-	CHILD_PING_MS = 5000, /* between a pong and the next ping, where ping_ms is not less: a runner ends
-			       * by itself after 15 s without a ping */
+	CHILD_PING_MS = 5000,	  /* between a pong and the next ping, where ping_ms is not less: a
+				   * runner ends     by itself after 15 s without a ping */
 	CHILD_SETTLED_MS = 30000, /* running this long forgets earlier failures */
-	CHILD_LATE_MS = 100, /* a deadline that is noticed later was missed by us: we were held up */
+	CHILD_LATE_MS =
+	    100, /* a deadline that is noticed later was missed by us: we were held up */
 	CHILD_EXCUSE_MS = 1000, /* then this much more, once, to read what came in time */
 };
 
@@ -26,22 +27,22 @@ enum child_state {
 	CHILD_STARTING, /* a process, not ready yet */
 	CHILD_RUNNING,
 	CHILD_STOPPING, /* asked to stop, or killed: waiting for its end */
-	CHILD_BACKOFF,  /* dead; restarts at the deadline */
-	CHILD_FAILED,   /* its configuration is at fault: restarts when told */
+	CHILD_BACKOFF,	/* dead; restarts at the deadline */
+	CHILD_FAILED,	/* its configuration is at fault: restarts when told */
 	CHILD_STATE_COUNT,
 };
 
 enum child_event {
 	CHILD_ENABLE,
 	CHILD_DISABLE,
-	CHILD_READY,       /* the runner said so */
-	CHILD_PONG,        /* the answer to our ping */
-	CHILD_DIED,        /* the process ended */
+	CHILD_READY,	   /* the runner said so */
+	CHILD_PONG,	   /* the answer to our ping */
+	CHILD_DIED,	   /* the process ended */
 	CHILD_DIED_CONFIG, /* it ended with EX_CONFIG */
 	CHILD_SPAWN_ERROR, /* there was no process to be had */
 	CHILD_VIOLATION,   /* it must go: contract broken, not reading */
-	CHILD_RESTART,     /* an operator, or a changed configuration */
-	CHILD_DEADLINE,    /* fsm.deadline has come */
+	CHILD_RESTART,	   /* an operator, or a changed configuration */
+	CHILD_DEADLINE,	   /* fsm.deadline has come */
 	CHILD_EVENT_COUNT,
 };
 
@@ -70,16 +71,16 @@ struct child_deadlines {
 
 struct child_fsm {
 	enum child_state state;
-	struct monotime since;    /* of the state */
+	struct monotime since;	  /* of the state */
 	struct monotime deadline; /* of CHILD_DEADLINE; ns 0: none */
 	struct child_deadlines limits;
 	enum child_kill kill; /* of the process that is ending */
 	uint32_t failures;    /* deaths since it last ran for CHILD_SETTLED_MS */
 	uint32_t restarts;    /* ever */
-	bool wanted;          /* enabled */
-	bool announced;       /* 'running' true was registered */
-	bool pinged;          /* a pong is due */
-	bool excused;         /* the deadline is one that was put off */
+	bool wanted;	      /* enabled */
+	bool announced;	      /* 'running' true was registered */
+	bool pinged;	      /* a pong is due */
+	bool excused;	      /* the deadline is one that was put off */
 };
 
 void child_fsm_init(struct child_fsm *f, const struct child_deadlines *limits, struct monotime now);

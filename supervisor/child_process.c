@@ -31,8 +31,8 @@ config_memfd(const struct child *c)
 	if (fd >= 0 &&
 	    /* Its position stays at the start, for those who read. */
 	    (pwrite(fd, buffer_data(&b), b.len, 0) != (ssize_t)b.len ||
-		fcntl(fd, F_ADD_SEALS,
-		    F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)) {
+		fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) <
+		    0)) {
 		fd_close(fd);
 		fd = -1;
 	}
@@ -63,9 +63,9 @@ send_init(struct child *c)
 	msgpack_pack_uint32(p, c->conf->limits.files);
 	/* What an earlier life left pending counts: the window is the device's, not the process'. A
 	 * reload may have made it smaller than that. */
-	c->credit = c->outstanding < c->conf->limits.credit ?
-	    (int64_t)(c->conf->limits.credit - c->outstanding) :
-	    0;
+	c->credit = c->outstanding < c->conf->limits.credit
+			? (int64_t)(c->conf->limits.credit - c->outstanding)
+			: 0;
 	msgpack_pack_uint32(p, (uint32_t)c->credit);
 	c->to_return = 0;
 	return channel_send(&c->channel, fd);
@@ -145,8 +145,8 @@ read_output(struct child *c)
 	return true;
 }
 
-/* Who prints more than a second's share finds its pipe full until the next one. What is left out is said then
- * at the latest, also where nothing follows. */
+/* Who prints more than a second's share finds its pipe full until the next one. What is left out is
+ * said then at the latest, also where nothing follows. */
 static void
 on_printed(struct ev_loop *loop, ev_io *w, int revents)
 {
@@ -185,8 +185,8 @@ void
 child_note_fault(struct child *c, bool is_error, const char *path, const char *message)
 {
 	if (is_error && c->closing_words[0] == '\0')
-		snprintf(c->closing_words, sizeof(c->closing_words), "configuration: %.50s%s%.90s", path,
-		    *path ? ": " : "", message);
+		snprintf(c->closing_words, sizeof(c->closing_words), "configuration: %.50s%s%.90s",
+		    path, *path ? ": " : "", message);
 }
 
 static void
@@ -235,9 +235,10 @@ write_obituary(struct child *c)
 	describe_death(c, o->cause, sizeof(o->cause));
 	snprintf(o->last_line, sizeof(o->last_line), "%s", c->last_line);
 	/* A check says itself what is wrong. */
-	log_write(c->host->check_only ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, c->conf->label, "runner_died",
-	    "runner %d died after %.1f s: %s%s%s", (int)c->pid, (double)o->uptime_ms / 1e3, o->cause,
-	    o->last_line[0] ? "; last line: " : "", o->last_line);
+	log_write(c->host->check_only ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, c->conf->label,
+	    "runner_died", "runner %d died after %.1f s: %s%s%s", (int)c->pid,
+	    (double)o->uptime_ms / 1e3, o->cause, o->last_line[0] ? "; last line: " : "",
+	    o->last_line);
 }
 
 const struct child_obituary *
@@ -252,8 +253,8 @@ static bool
 is_orderly(const struct child *c)
 {
 	return WIFEXITED(c->status) && WEXITSTATUS(c->status) == 0 &&
-	    c->fsm.kill == CHILD_KILL_NONE &&
-	    (c->fsm.state == CHILD_STOPPING || c->host->check_only);
+	       c->fsm.kill == CHILD_KILL_NONE &&
+	       (c->fsm.state == CHILD_STOPPING || c->host->check_only);
 }
 
 /* Both are known: how the process ended, and that nothing more comes from it. */
@@ -262,7 +263,8 @@ end_if_complete(struct child *c)
 {
 	if (!c->reaped || !c->gone)
 		return;
-	/* At most a pipe's content: nobody is left who could go on printing, or ought to be heard. */
+	/* At most a pipe's content: nobody is left who could go on printing, or ought to be heard.
+	 */
 	for (int i = 0; i < CHILD_LAST_READS && read_output(c); i++)
 		;
 	if (c->line_len)
@@ -270,7 +272,7 @@ end_if_complete(struct child *c)
 	if (!is_orderly(c))
 		write_obituary(c);
 	bool config = WIFEXITED(c->status) && WEXITSTATUS(c->status) == EX_CONFIG &&
-	    c->fsm.kill == CHILD_KILL_NONE;
+		      c->fsm.kill == CHILD_KILL_NONE;
 	child_end(c);
 	/* A check is one life. */
 	if (c->host->check_only)
@@ -285,12 +287,12 @@ on_exited(struct ev_loop *loop, ev_io *w, int revents)
 	siginfo_t info = { 0 };
 
 	(void)revents;
-	/* It leads a session of its own; while it is a zombie its number is nobody else's. What it left
-	 * behind would hold its socket open. */
+	/* It leads a session of its own; while it is a zombie its number is nobody else's. What it
+	 * left behind would hold its socket open. */
 	kill(-c->pid, SIGKILL);
 	if (waitid(P_PIDFD, (id_t)c->pidfd, &info, WEXITED | WNOHANG) < 0) {
-		log_write(LOG_LEVEL_ERROR, c->conf->label, "wait_failed", "wait for %d: %s", (int)c->pid,
-		    strerror(errno));
+		log_write(LOG_LEVEL_ERROR, c->conf->label, "wait_failed", "wait for %d: %s",
+		    (int)c->pid, strerror(errno));
 		info.si_code = CLD_EXITED;
 		info.si_status = EX_SOFTWARE;
 	} else if (info.si_pid == 0) {
@@ -299,11 +301,12 @@ on_exited(struct ev_loop *loop, ev_io *w, int revents)
 	ev_io_stop(loop, &c->exited);
 	c->out_of_memory = cgroup_remove(c->host->cgroup, c->conf->name, c->pid);
 	c->reaped = true;
-	c->status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) :
-						 W_EXITCODE(0, info.si_status);
+	c->status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0)
+					       : W_EXITCODE(0, info.si_status);
 	/* The channel says the end when all that was sent before is read; one that is not read any
 	 * more has nothing to say. */
-	if (!c->gone && (c->fsm.kill == CHILD_KILL_VIOLATION || !ev_is_active(&c->channel.readable)))
+	if (!c->gone &&
+	    (c->fsm.kill == CHILD_KILL_VIOLATION || !ev_is_active(&c->channel.readable)))
 		c->gone = true;
 	if (!c->gone)
 		ev_timer_again(loop, &c->closed);
@@ -321,8 +324,8 @@ on_channel_close(void *arg)
 	end_if_complete(c);
 }
 
-/* Of socket and process only one has ended: it closed the socket and lives on, or somebody who got away
- * holds it. */
+/* Of socket and process only one has ended: it closed the socket and lives on, or somebody who got
+ * away holds it. */
 static void
 on_closed_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -349,8 +352,8 @@ child_violate(struct child *c, const char *why, const void *packet, size_t len)
 	c->violations++;
 	snprintf(c->violation, sizeof(c->violation), "%s", why);
 	log_write(LOG_LEVEL_ERROR, c->conf->label, "protocol_violation",
-	    "runner %d broke the contract: %s; %zu bytes: %s%s; it is killed", (int)c->pid, why, len,
-	    hex, len > 32 ? "..." : "");
+	    "runner %d broke the contract: %s; %zu bytes: %s%s; it is killed", (int)c->pid, why,
+	    len, hex, len > 32 ? "..." : "");
 	/* Nothing that it says after this counts. */
 	ev_io_stop(c->host->loop, &c->channel.readable);
 	c->gone = true;
@@ -403,8 +406,8 @@ spawn_process(struct child *c, const char *path, int socket, int output)
 	posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, socket, RUNNER_FD);
-	posix_spawnattr_setflags(&attr,
-	    POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+	posix_spawnattr_setflags(
+	    &attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &all);
 	int error = posix_spawn(&c->pid, path, &actions, &attr, argv, envp);
@@ -466,7 +469,8 @@ child_spawn(struct child *c)
 	else
 		snprintf(path, sizeof(path), "%s/%s", c->host->libexec, c->conf->family);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) < 0 ||
-	    pipe2(pipes, O_CLOEXEC | O_NONBLOCK) < 0 || spawn_process(c, path, sockets[1], pipes[1]) < 0)
+	    pipe2(pipes, O_CLOEXEC | O_NONBLOCK) < 0 ||
+	    spawn_process(c, path, sockets[1], pipes[1]) < 0)
 		goto fail;
 	c->pidfd = pidfd_open(c->pid, 0);
 	if (c->pidfd < 0) {
@@ -485,8 +489,8 @@ child_spawn(struct child *c)
 	c->exec_ns = (uint64_t)(monotime_now().ns - c->spawned.ns);
 	if (send_init(c) < 0) {
 		/* It never hears of its device: its deadline ends it. */
-		log_write(LOG_LEVEL_ERROR, c->conf->label, "init_failed", "no configuration for it: %s",
-		    strerror(errno));
+		log_write(LOG_LEVEL_ERROR, c->conf->label, "init_failed",
+		    "no configuration for it: %s", strerror(errno));
 	}
 	if (c->tracing)
 		child_set_trace(c, true);
@@ -505,8 +509,8 @@ void
 child_kill(struct child *c)
 {
 	if (c->pid && !c->reaped && pidfd_send_signal(c->pidfd, SIGKILL, NULL, 0) < 0)
-		log_write(LOG_LEVEL_ERROR, c->conf->label, "kill_failed", "kill %d: %s", (int)c->pid,
-		    strerror(errno));
+		log_write(LOG_LEVEL_ERROR, c->conf->label, "kill_failed", "kill %d: %s",
+		    (int)c->pid, strerror(errno));
 }
 
 void

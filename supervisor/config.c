@@ -92,8 +92,8 @@ check_text(struct config_check *k, const char *text, size_t len)
 }
 
 static struct config *
-load_text(const char *text, size_t len, const char *file, config_report *report, void *arg,
-    bool part)
+load_text(
+    const char *text, size_t len, const char *file, config_report *report, void *arg, bool part)
 {
 	struct config_check k = { .report = report, .arg = arg, .file = file };
 

@@ -52,7 +52,12 @@ enum config_server {
 	CONFIG_SERVER_MONITOR,	/* found, and we made active, by a Monitor Server */
 };
 
-enum config_sandbox { CONFIG_SANDBOX_STRICT, CONFIG_SANDBOX_BEST_EFFORT, CONFIG_SANDBOX_OFF, CONFIG_SANDBOX_NAMESPACES };
+enum config_sandbox {
+	CONFIG_SANDBOX_STRICT,
+	CONFIG_SANDBOX_BEST_EFFORT,
+	CONFIG_SANDBOX_OFF,
+	CONFIG_SANDBOX_NAMESPACES
+};
 
 /* As in the file: "strict", ... */
 const char *config_sandbox_name(enum config_sandbox sandbox);
@@ -137,8 +142,9 @@ void config_report_print(void *arg, enum schema_severity severity, const char *f
 /* Loads and checks; reports every fault. Returns a configuration for config_free(), or NULL when
  * there was an error (warnings alone are none). */
 struct config *config_load(const char *path, config_report *report, void *arg);
-/* The same, but what there is of a configuration with errors too, so that its devices can be checked all
- * the same: at_fault says so, and any text may be missing. NULL where there is no tree. */
+/* The same, but what there is of a configuration with errors too, so that its devices can be
+ * checked all the same: at_fault says so, and any text may be missing. NULL where there is no tree.
+ */
 struct config *config_load_part(const char *path, config_report *report, void *arg);
 /* config_load() from memory; file is what faults call it. */
 struct config *config_load_text(
@@ -168,7 +174,7 @@ struct config_diff_row {
 };
 
 struct config_diff {
-	bool server; /* one of the next two: the link starts anew */
+	bool server;	      /* one of the next two: the link starts anew */
 	bool name, elsewhere; /* the gateway's name; its Event Server or Monitor Server */
 	bool log;	      /* where lines go, or the gateway's level */
 	size_t levels;	      /* devices in both whose loggers have another level */

@@ -118,7 +118,8 @@ check_sandbox(
 		i = CONFIG_SANDBOX_OFF;
 	join(path, sizeof(path), base, "sandbox");
 	if (i < 0)
-		config_error(k, j, path, "expected one of strict, best-effort, off, namespaces, found %.40s",
+		config_error(k, j, path,
+		    "expected one of strict, best-effort, off, namespaces, found %.40s",
 		    j->type == JSON_STRING ? j->text : json_type_name(j->type));
 	else
 		*sandbox = (enum config_sandbox)i;

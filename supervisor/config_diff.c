@@ -103,8 +103,7 @@ name_equal(const struct config *a, const struct config *b)
 static bool
 server_equal(const struct config *a, const struct config *b)
 {
-	return a->server == b->server &&
-	       a->require_operational == b->require_operational &&
+	return a->server == b->server && a->require_operational == b->require_operational &&
 	       text_equal(a->server_host, b->server_host) && a->server_port == b->server_port &&
 	       text_equal(a->server_token, b->server_token) &&
 	       text_equal(a->gateway_group, b->gateway_group) &&

@@ -208,8 +208,8 @@ take_syslog(struct config_check *k, const struct json *h, const char *base)
 	const char *socktype = json_str(json_get(h, "socktype"));
 	struct config_log *log = &k->c->log;
 	int transport = type ? json_enum(type, transports) : 0;
-	bool tcp = transport == 1 ||
-		   (socktype && strcmp(socktype, "ext://socket.SOCK_STREAM") == 0);
+	bool tcp =
+	    transport == 1 || (socktype && strcmp(socktype, "ext://socket.SOCK_STREAM") == 0);
 	char path[MAX_PATH];
 
 	log->syslog_transport = tcp ? CONFIG_SYSLOG_TCP : CONFIG_SYSLOG_UDP;

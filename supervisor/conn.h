@@ -12,9 +12,10 @@
 #include "protocols/hat/chatter.h"
 
 enum {
-	CONN_READ = 64 * 1024,           /* bytes asked for at once */
-	CONN_BURST = 16,                 /* reads in one turn of the loop */
-	CONN_MAX_OUT = 16 * 1024 * 1024, /* bytes that wait for the peer; beyond it, it is too slow */
+	CONN_READ = 64 * 1024, /* bytes asked for at once */
+	CONN_BURST = 16,       /* reads in one turn of the loop */
+	CONN_MAX_OUT =
+	    16 * 1024 * 1024, /* bytes that wait for the peer; beyond it, it is too slow */
 };
 
 struct conn_handler {

@@ -49,7 +49,8 @@ struct control_hooks {
  * existing socket is replaced where its process is dead. Returns NULL with a message in err. */
 struct control *control_open(struct ev_loop *loop, struct engine *engine, const char *path,
     const char *group, const struct control_hooks *hooks, char *err, size_t err_size);
-/* Whether this machine has the group, without which control_open() fails; and what to say if not. */
+/* Whether this machine has the group, without which control_open() fails; and what to say if not.
+ */
 bool control_group_exists(const char *group);
 #define CONTROL_NO_GROUP "expected a group of this machine, as gatewayd does not start without it"
 /* Closes and removes it. NULL is fine. */

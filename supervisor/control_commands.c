@@ -22,7 +22,8 @@ control_find_device(struct control_client *c, const char *name)
 		    "several types have a device '%.200s': say which, as TYPE/%.200s (see status)",
 		    name, name);
 	else if (!d)
-		control_finish(c, CONTROL_REFUSED, "there is no device '%.200s' (see status)", name);
+		control_finish(
+		    c, CONTROL_REFUSED, "there is no device '%.200s' (see status)", name);
 	return d;
 }
 
@@ -258,8 +259,8 @@ control_forget_request(struct control_client *c)
 		hooks->forget_reload(hooks->arg, c);
 }
 
-/* A pattern is a whole type; or a device's name, or that and what follows its prefix. Returns NULL, or what
- * is wrong. */
+/* A pattern is a whole type; or a device's name, or that and what follows its prefix. Returns NULL,
+ * or what is wrong. */
 static const char *
 put_pattern(struct control_client *c, struct buffer *b, const char *text)
 {

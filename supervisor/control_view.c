@@ -41,8 +41,8 @@ put_text(struct json_writer *w, const char *key, const char *text)
 	json_put_str(w, key, text && *text ? text : NULL);
 }
 
-/* Of the last CONTROL_RATE_MS at least, or since it was started: the first words of a second count as a
- * second's. */
+/* Of the last CONTROL_RATE_MS at least, or since it was started: the first words of a second count
+ * as a second's. */
 static double
 event_rate(const struct child *c, struct monotime now)
 {

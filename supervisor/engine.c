@@ -17,7 +17,8 @@ enum {
 static const struct sbs_str enable_suffix[] = { { "system", 6 }, { "enable", 6 } };
 static const struct sbs_str running_suffix[] = { { "gateway", 7 }, { "running", 7 } };
 
-/* --- the way out ------------------------------------------------------------------------------- */
+/* --- the way out -------------------------------------------------------------------------------
+ */
 
 static void
 push_pending(struct engine *e, struct engine_device *d)
@@ -152,14 +153,16 @@ on_before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
 	leave_if_done(e);
 }
 
-/* --- what children ask ------------------------------------------------------------------------- */
+/* --- what children ask -------------------------------------------------------------------------
+ */
 
 static void
 on_pending(void *arg, struct child *c)
 {
 	struct engine *e = arg;
 
-	/* Without an engine too, as long as there is a link: a device's last events, its 'running' false. */
+	/* Without an engine too, as long as there is a link: a device's last events, its 'running'
+	 * false. */
 	if (e->link.state == LINK_UP)
 		push_pending(e, c->slot);
 	else
@@ -232,7 +235,8 @@ on_trace(void *arg, struct child *c, uint32_t direction, const struct timestamp 
 static const struct child_ops child_ops = { on_pending, on_running, on_query, forget_query,
 	on_state, on_config_fault, NULL, NULL, on_trace };
 
-/* --- the way in -------------------------------------------------------------------------------- */
+/* --- the way in --------------------------------------------------------------------------------
+ */
 
 static int
 compare_bytes(struct sbs_str a, struct sbs_str b)
@@ -335,7 +339,8 @@ on_events(void *arg, struct eventer_events_iter *events)
 	engine_route_events(arg, events, false);
 }
 
-/* --- the engine's life ------------------------------------------------------------------------- */
+/* --- the engine's life -------------------------------------------------------------------------
+ */
 
 static void
 on_enables(void *arg, struct eventer_events_iter *events)
@@ -360,12 +365,13 @@ put_enable_type(struct buffer *b, const struct eventer_prefix *p)
 	eventer_put_segments(b, enable_suffix, 2);
 }
 
-/* One more event of those that say that a device is not running. A child that is still ending says so
- * itself when it has. */
+/* One more event of those that say that a device is not running. A child that is still ending says
+ * so itself when it has. */
 static void
 put_not_running(struct engine *e, struct child *c, struct buffer *b)
 {
-	const struct eventer_payload no = { .kind = EVENTER_PAYLOAD_JSON, .data = sbs_str("false") };
+	const struct eventer_payload no = { .kind = EVENTER_PAYLOAD_JSON,
+		.data = sbs_str("false") };
 	const struct timestamp now = timestamp_now();
 	size_t start = b->len;
 
@@ -410,8 +416,8 @@ static void
 create(struct engine *e)
 {
 	e->active = true;
-	log_write(LOG_LEVEL_INFO, NULL, "engine", "engine created, %zu device%s",
-	    e->device_count, LOG_PLURAL(e->device_count));
+	log_write(LOG_LEVEL_INFO, NULL, "engine", "engine created, %zu device%s", e->device_count,
+	    LOG_PLURAL(e->device_count));
 	for (size_t i = 0; i < e->device_count; i++)
 		e->devices[i]->begun = false;
 	engine_begin(e);
@@ -434,7 +440,7 @@ static void
 follow_status(struct engine *e)
 {
 	bool wanted = e->link.state == LINK_UP && !e->leaving &&
-	    (!e->config->require_operational || e->link.status == EVENTER_OPERATIONAL);
+		      (!e->config->require_operational || e->link.status == EVENTER_OPERATIONAL);
 
 	if (wanted && !e->active)
 		create(e);
@@ -476,7 +482,8 @@ on_room(void *arg)
 	pump(arg);
 }
 
-static const struct eventlink_handler eventlink_handler = { on_up, on_down, on_status, on_events, on_room };
+static const struct eventlink_handler eventlink_handler = { on_up, on_down, on_status, on_events,
+	on_room };
 
 /* The segments of a device's prefix; returns how many. */
 static size_t
@@ -668,8 +675,7 @@ engine_register(struct engine *e, const struct sbs_str *segments, size_t count,
 }
 
 int
-engine_query(
-    struct engine *e, const struct eventer_types *types, eventlink_query_cb *cb, void *arg)
+engine_query(struct engine *e, const struct eventer_types *types, eventlink_query_cb *cb, void *arg)
 {
 	return eventlink_query_latest(&e->link, types, cb, arg);
 }

@@ -36,7 +36,8 @@ struct engine_watch {
 	void (*on_state)(void *arg, struct child *c, enum child_state before);
 	void (*on_link)(void *arg);
 	/* Encoded RegisterEvents on their way to the Event Server. */
-	void (*on_registered)(void *arg, struct child *c, size_t count, const void *events, size_t len);
+	void (*on_registered)(
+	    void *arg, struct child *c, size_t count, const void *events, size_t len);
 	/* c: whose it is, or NULL. */
 	void (*on_notified)(void *arg, struct child *c, const struct eventer_event *e);
 	void (*on_trace)(void *arg, struct child *c, uint32_t direction,
@@ -51,8 +52,8 @@ struct engine {
 	struct child_host host;
 	struct eventlink link;
 	struct eventlink_target target;
-	struct buffer subscriptions; /* encoded, of target */
-	char *client_name;           /* of target; owned */
+	struct buffer subscriptions;	/* encoded, of target */
+	char *client_name;		/* of target; owned */
 	struct engine_device **devices; /* in the configuration's order */
 	size_t device_count;
 	struct engine_device **sorted; /* by prefix, for routing */
@@ -96,12 +97,12 @@ int engine_register(struct engine *e, const struct sbs_str *segments, size_t cou
     const struct timestamp *source, const struct eventer_payload *payload);
 /* The latest events of these encoded types, of any device. When the link goes down no answer comes.
  * Returns 0, or -1 with errno (ENOTCONN, ENOBUFS). */
-int engine_query(struct engine *e, const struct eventer_types *types, eventlink_query_cb *cb,
-    void *arg);
+int engine_query(
+    struct engine *e, const struct eventer_types *types, eventlink_query_cb *cb, void *arg);
 /* The answer to queries of this arg is not wanted any more. */
 void engine_forget_query(struct engine *e, void *arg);
-/* The device of that name ("plc1", or "type/name"), or NULL with errno: ENOENT, or ENOTUNIQ where several
- * types share the name. */
+/* The device of that name ("plc1", or "type/name"), or NULL with errno: ENOENT, or ENOTUNIQ where
+ * several types share the name. */
 struct engine_device *engine_find(struct engine *e, const char *name);
 
 #endif

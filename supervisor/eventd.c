@@ -16,7 +16,13 @@
 #include "common/log.h"
 #include "common/monotime.h"
 
-enum { FIRST_DELAY_MS = 100, MAX_DELAY_MS = 10000, SETTLED_MS = 10000, STOP_MS = 2000, READY_FD = 3 };
+enum {
+	FIRST_DELAY_MS = 100,
+	MAX_DELAY_MS = 10000,
+	SETTLED_MS = 10000,
+	STOP_MS = 2000,
+	READY_FD = 3
+};
 
 struct eventd {
 	struct ev_loop *loop;
@@ -67,8 +73,8 @@ spawn(struct eventd *d, int ready)
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, ready, READY_FD);
 	posix_spawnattr_init(&attr);
-	posix_spawnattr_setflags(&attr,
-	    POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+	posix_spawnattr_setflags(
+	    &attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &all);
 	int error = posix_spawn(&d->pid, d->program, &actions, &attr, (char **)argv, envp);
@@ -165,8 +171,8 @@ on_exited(struct ev_loop *loop, ev_io *w, int revents)
 	struct eventd *d = w->data;
 
 	(void)loop, (void)revents;
-	log_write(LOG_LEVEL_ERROR, NULL, "eventd_died", "the built-in Event Server %d ended; again in %d ms",
-	    (int)d->pid, (int)d->delay_ms);
+	log_write(LOG_LEVEL_ERROR, NULL, "eventd_died",
+	    "the built-in Event Server %d ended; again in %d ms", (int)d->pid, (int)d->delay_ms);
 	reap(d);
 	restart_later(d);
 }

@@ -14,8 +14,8 @@ struct eventd;
 /* It listens: the first time, and after each restart. */
 typedef void eventd_ready_cb(void *arg);
 
-/* Starts program and restarts it when it dies, with backoff. Its socket is `socket_path`, its data in
- * the configured folder, else in `data`. All texts are borrowed. NULL when out of memory. */
+/* Starts program and restarts it when it dies, with backoff. Its socket is `socket_path`, its data
+ * in the configured folder, else in `data`. All texts are borrowed. NULL when out of memory. */
 struct eventd *eventd_start(struct ev_loop *loop, const char *program,
     const struct config_built_in *conf, const char *socket_path, const char *data,
     eventd_ready_cb *on_ready, void *arg);

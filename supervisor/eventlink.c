@@ -53,8 +53,8 @@ back_off(struct eventlink *l, const char *why)
 	int64_t ms = l->backoff_ms * 3 / 4 + random() % (l->backoff_ms / 2 + 1);
 	log_write(was == LINK_UP ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE, NULL, "link_down",
 	    "Event Server: %s; next try in %.1f s", why, (double)ms / 1e3);
-	l->backoff_ms = l->backoff_ms * 2 < LINK_BACKOFF_MAX_MS ? l->backoff_ms * 2 :
-								   LINK_BACKOFF_MAX_MS;
+	l->backoff_ms =
+	    l->backoff_ms * 2 < LINK_BACKOFF_MAX_MS ? l->backoff_ms * 2 : LINK_BACKOFF_MAX_MS;
 	set_timer(l, ms);
 	if (was == LINK_UP)
 		l->handler->on_down(l->arg, l->last_error);
@@ -109,7 +109,8 @@ on_status(struct eventlink *l, const struct chatter_msg *msg)
 	l->handler->on_status(l->arg, l->status);
 }
 
-/* Whether all events were well-formed, those that nobody looked at too, and the last thing there is. */
+/* Whether all events were well-formed, those that nobody looked at too, and the last thing there
+ * is. */
 static bool
 ended_well(struct eventer_events_iter *it)
 {
@@ -153,8 +154,7 @@ on_query_res(struct eventlink *l, const struct chatter_msg *msg)
 	}
 	struct eventlink_query q = l->queries[i];
 	l->query_count--;
-	memmove(&l->queries[i], &l->queries[i + 1],
-	    (l->query_count - i) * sizeof(l->queries[0]));
+	memmove(&l->queries[i], &l->queries[i + 1], (l->query_count - i) * sizeof(l->queries[0]));
 	if (q.cb)
 		q.cb(q.arg, &it);
 	if (l->state == LINK_UP && !ended_well(&it))
@@ -232,9 +232,9 @@ connect_now(struct eventlink *l)
 
 	set_state(l, LINK_CONNECTING);
 	set_timer(l, LINK_CONNECT_MS);
-	l->connecting = t->unix_path ?
-	    broker_connect_unix(l->broker, t->unix_path, on_connected, l) :
-	    broker_open(l->broker, IPC_RESOURCE_CONNECT, t->host, t->port, on_connected, l);
+	l->connecting = t->unix_path ? broker_connect_unix(l->broker, t->unix_path, on_connected, l)
+				     : broker_open(l->broker, IPC_RESOURCE_CONNECT, t->host,
+					   t->port, on_connected, l);
 	if (!l->connecting)
 		back_off(l, "out of memory");
 }
@@ -307,8 +307,7 @@ eventlink_register(struct eventlink *l, size_t count, const void *events, size_t
 {
 	if (l->state != LINK_UP)
 		return;
-	eventer_put_register_req(
-	    &l->conn.chatter, count, (struct sbs_str){ events, len }, false);
+	eventer_put_register_req(&l->conn.chatter, count, (struct sbs_str){ events, len }, false);
 	l->events_out += count;
 	l->messages_out++;
 }
@@ -317,7 +316,9 @@ int
 eventlink_query_latest(
     struct eventlink *l, const struct eventer_types *types, eventlink_query_cb *cb, void *arg)
 {
-	struct eventer_query query = { .kind = EVENTER_QUERY_LATEST, .has_types = true, .types = *types };
+	struct eventer_query query = {
+		.kind = EVENTER_QUERY_LATEST, .has_types = true, .types = *types
+	};
 
 	if (l->state != LINK_UP)
 		return errno = ENOTCONN, -1;

@@ -14,12 +14,13 @@
 #include "supervisor/conn.h"
 
 enum {
-	LINK_CONNECT_MS = 10000,    /* from the start of a connect to the answer of init */
+	LINK_CONNECT_MS = 10000, /* from the start of a connect to the answer of init */
 	LINK_BACKOFF_FIRST_MS = 100,
 	LINK_BACKOFF_MAX_MS = 10000,
-	LINK_SETTLED_MS = 1000,     /* a link that lasted so long starts the backoff anew */
-	LINK_LOW = 64 * 1024,       /* registered events are put behind this many unsent bytes at most */
-	LINK_KERNEL_LOW = 32 * 1024, /* the same of the kernel's: what waits there can not be shared out */
+	LINK_SETTLED_MS = 1000, /* a link that lasted so long starts the backoff anew */
+	LINK_LOW = 64 * 1024, /* registered events are put behind this many unsent bytes at most */
+	LINK_KERNEL_LOW =
+	    32 * 1024, /* the same of the kernel's: what waits there can not be shared out */
 	LINK_MAX_QUERIES = 8192,
 };
 
@@ -31,7 +32,7 @@ struct eventlink_target {
 	const char *host;
 	uint16_t port;
 	const char *client_name; /* "gateway/<name>" */
-	const char *token;       /* or NULL */
+	const char *token;	 /* or NULL */
 	bool has_server_id;
 	int64_t server_id;
 	struct eventer_types subscriptions;

@@ -14,7 +14,8 @@ tell(struct log_lookup *l, const char *why)
 {
 	if (!l->told)
 		log_write(LOG_LEVEL_ERROR, NULL, "syslog_lookup",
-		    "log: the syslog daemon is not found, its lines go to standard error: %s; tried again "
+		    "log: the syslog daemon is not found, its lines go to standard error: %s; "
+		    "tried again "
 		    "every %d s",
 		    why, LOG_LOOKUP_RETRY_MS / 1000);
 	l->told = true;
@@ -51,7 +52,8 @@ log_lookup_start(struct log_lookup *l, struct broker *broker, const struct confi
 void
 log_lookup_tick(struct log_lookup *l, struct monotime now)
 {
-	if (!l->broker || l->request || monotime_cmp(now, l->retry) < 0 || !log_sink_wants_address())
+	if (!l->broker || l->request || monotime_cmp(now, l->retry) < 0 ||
+	    !log_sink_wants_address())
 		return;
 	l->retry = monotime_add_ms(now, LOG_LOOKUP_RETRY_MS);
 	l->request = broker_find(l->broker, l->host, l->port, on_found, l);

@@ -18,14 +18,13 @@ struct log_lookup {
 	struct broker *broker;
 	struct broker_request *request; /* or NULL */
 	struct monotime retry;		/* not before */
-	char host[256]; /* longer than any name (RFC 1035 section 2.3.4) */
+	char host[256];			/* longer than any name (RFC 1035 section 2.3.4) */
 	uint16_t port;
 	bool told; /* that it was not found */
 };
 
 /* After each log_sink_open(), of the same conf. broker: NULL while there is none. */
-void log_lookup_start(
-    struct log_lookup *l, struct broker *broker, const struct config_log *conf);
+void log_lookup_start(struct log_lookup *l, struct broker *broker, const struct config_log *conf);
 /* With log_sink_tick(). */
 void log_lookup_tick(struct log_lookup *l, struct monotime now);
 void log_lookup_stop(struct log_lookup *l);

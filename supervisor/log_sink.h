@@ -22,8 +22,8 @@ enum {
  * starts anew but keeps the devices' levels. Returns 0, or -1 with errno where the syslog daemon's
  * path cannot be one: then lines go to the other targets, standard error at least. */
 int log_sink_open(const struct config_log *conf);
-/* Whether the syslog daemon's host is a name whose address is not known. Its lines go to standard error
- * until log_sink_found(). */
+/* Whether the syslog daemon's host is a name whose address is not known. Its lines go to standard
+ * error until log_sink_found(). */
 bool log_sink_wants_address(void);
 void log_sink_found(const struct sockaddr *address, socklen_t len);
 /* Says what was left out, and gives the log back to standard error. */

@@ -46,7 +46,8 @@ struct gateway {
 	struct cgroup cgroup;
 	struct eventd *eventd;
 	struct monitor monitor;
-	struct observer_event_server server; /* of the Monitor Server: where the engine is connected */
+	struct observer_event_server
+	    server; /* of the Monitor Server: where the engine is connected */
 	bool connected;
 	struct control *control;
 	struct reload *reload;
@@ -60,19 +61,21 @@ struct gateway {
 static void
 usage(FILE *f)
 {
-	fprintf(f, "usage: gatewayd [--config FILE] [--libexec DIR] [--check [--verbose]]\n"
-		   "       gatewayd --help | --version\n"
-		   "\n"
-		   "  -c, --config FILE   configuration (default " DEFAULT_CONFIG ")\n"
-		   "      --libexec DIR   where the runners are\n"
-		   "      --check         check the configuration with each device's runner, and end\n"
-		   "  -v, --verbose       with --check: say what each device does and may touch; else log more\n"
-		   "  -h, --help          this text\n"
-		   "  -V, --version       the version\n"
-		   "\n"
-		   "gatewayd stays in the foreground. SIGTERM stops it in order, SIGHUP reloads.\n"
-		   "Exit code: 0 done, 1 failed, 2 usage, 78 the configuration is at fault.\n"
-		   "See gatewayd(8), gatewayd.yaml(5).\n");
+	fprintf(f,
+	    "usage: gatewayd [--config FILE] [--libexec DIR] [--check [--verbose]]\n"
+	    "       gatewayd --help | --version\n"
+	    "\n"
+	    "  -c, --config FILE   configuration (default " DEFAULT_CONFIG ")\n"
+	    "      --libexec DIR   where the runners are\n"
+	    "      --check         check the configuration with each device's runner, and end\n"
+	    "  -v, --verbose       with --check: say what each device does and may touch; else log "
+	    "more\n"
+	    "  -h, --help          this text\n"
+	    "  -V, --version       the version\n"
+	    "\n"
+	    "gatewayd stays in the foreground. SIGTERM stops it in order, SIGHUP reloads.\n"
+	    "Exit code: 0 done, 1 failed, 2 usage, 78 the configuration is at fault.\n"
+	    "See gatewayd(8), gatewayd.yaml(5).\n");
 }
 
 /* Returns -1 to go on, else an exit code. */
@@ -133,7 +136,8 @@ find_programs(struct gateway *g)
 	char *slash = strrchr(self, '/');
 	if (slash)
 		*slash = '\0';
-	snprintf(g->libexec, sizeof(g->libexec), "%.*s/libexec", (int)sizeof(g->libexec) - 16, self);
+	snprintf(
+	    g->libexec, sizeof(g->libexec), "%.*s/libexec", (int)sizeof(g->libexec) - 16, self);
 	if (access(g->libexec, X_OK) != 0)
 		snprintf(g->libexec, sizeof(g->libexec), "%.*s/../libexec/gatewayd",
 		    (int)sizeof(g->libexec) - 32, self);
@@ -158,7 +162,8 @@ find_directories(struct gateway *g)
 	else if (xdg_state)
 		snprintf(g->state, sizeof(g->state), "%.4000s/gatewayd", xdg_state);
 	else
-		snprintf(g->state, sizeof(g->state), "%s", geteuid() == 0 ? "/var/lib/gatewayd" : g->runtime);
+		snprintf(g->state, sizeof(g->state), "%s",
+		    geteuid() == 0 ? "/var/lib/gatewayd" : g->runtime);
 	snprintf(g->eventd_socket, sizeof(g->eventd_socket), "%s/eventd", g->runtime);
 	const char *const needed[] = { g->runtime, g->state };
 	for (size_t i = 0; i < 2; i++) {
@@ -230,8 +235,8 @@ on_hangup(struct ev_loop *loop, ev_signal *w, int revents)
 	(void)loop, (void)revents;
 	log_notice("signal %d: reload of %s%s", w->signum, g->config_path,
 	    g->stopping	    ? " is left out, the gateway stops"
-		: may_reload(g) ? ""
-				: " as soon as everything has started anew");
+	    : may_reload(g) ? ""
+			    : " as soon as everything has started anew");
 	reload_start(g->reload, false, NULL, NULL, 0);
 }
 
@@ -242,8 +247,8 @@ on_watchdog(struct ev_loop *loop, ev_timer *w, int revents)
 	sd_notify(0, "WATCHDOG=1");
 }
 
-/* One that comes while we start waits for watch_signals(), where it would end us by default; and a service
- * manager takes that end for a good one. */
+/* One that comes while we start waits for watch_signals(), where it would end us by default; and a
+ * service manager takes that end for a good one. */
 static void
 hold_hangup(int how)
 {
@@ -432,7 +437,8 @@ on_monitor_lost(void *arg, const char *why)
 {
 	struct gateway *g = arg;
 
-	log_write(LOG_LEVEL_ERROR, NULL, "monitor_lost", "Monitor Server: %s; the gateway ends", why);
+	log_write(
+	    LOG_LEVEL_ERROR, NULL, "monitor_lost", "Monitor Server: %s; the gateway ends", why);
 	if (!g->stopping)
 		stop(g, EXIT_FAILURE);
 }
@@ -490,8 +496,8 @@ follow_log_levels(struct gateway *g, const struct config_diff *diff)
 		bool other_label = before && after && strcmp(before->label, after->label) != 0;
 		if (other_label)
 			log_sink_set_device_level(before->label, -1);
-		if (after && (diff->log || !before || other_label ||
-				 before->log_level != after->log_level))
+		if (after &&
+		    (diff->log || !before || other_label || before->log_level != after->log_level))
 			set_log_level(g, after);
 	}
 	for (size_t i = 0; i < g->engine.device_count; i++) {
@@ -657,7 +663,8 @@ run(struct gateway *g)
 }
 
 /* What whoever started us may have left behind: closed standard descriptors, whose numbers sockets
- * would take; an ignored SIGCHLD, with which the kernel reaps in our place; ambient capabilities. */
+ * would take; an ignored SIGCHLD, with which the kernel reaps in our place; ambient capabilities.
+ */
 static int
 prepare_process(void)
 {

@@ -114,13 +114,12 @@ put_rows(struct reload *r)
 		const struct config_device *of =
 		    d->rows[i].after ? d->rows[i].after : d->rows[i].before;
 		snprintf(name, sizeof(name), "%s/%s", of->type, of->name);
-		put_row(r, config_change_name(d->rows[i].change), name,
-		    device_detail(d, &d->rows[i]));
+		put_row(
+		    r, config_change_name(d->rows[i].change), name, device_detail(d, &d->rows[i]));
 	}
 	snprintf(name, sizeof(name), "%zu device%s", d->counts[CONFIG_SAME],
 	    LOG_PLURAL(d->counts[CONFIG_SAME]));
-	if (d->counts[CONFIG_SAME] ||
-	    !(changes || d->server || d->log || d->levels || d->control))
+	if (d->counts[CONFIG_SAME] || !(changes || d->server || d->log || d->levels || d->control))
 		put_row(r, "same", name, same_detail(d));
 }
 

@@ -23,18 +23,19 @@ enum {
 struct syslog_out {
 	enum config_syslog transport;
 	struct sockaddr_storage address;
-	socklen_t address_len; /* 0: not known yet */
-	int fd;		       /* or -1 */
-	struct monotime retry; /* not before */
-	struct buffer pending; /* TCP: counted lines */
-	size_t frame_left;     /* TCP: bytes of the line that is sent in part */
+	socklen_t address_len;	/* 0: not known yet */
+	int fd;			/* or -1 */
+	struct monotime retry;	/* not before */
+	struct buffer pending;	/* TCP: counted lines */
+	size_t frame_left;	/* TCP: bytes of the line that is sent in part */
 	uint64_t dropped, told; /* lines, and how many of them were told of */
 	bool works;		/* the last attempt to send did */
 	char hostname[65];
 };
 
-/* The address is that of conf->syslog_host: a path of a socket where it is local, numbers or "localhost".
- * Another name is not known yet: syslog_out_found() follows. Returns 0, or -1 with errno. */
+/* The address is that of conf->syslog_host: a path of a socket where it is local, numbers or
+ * "localhost". Another name is not known yet: syslog_out_found() follows. Returns 0, or -1 with
+ * errno. */
 int syslog_out_open(struct syslog_out *s, const struct config_log *conf);
 /* The address of the host that was looked up. */
 void syslog_out_found(struct syslog_out *s, const struct sockaddr *address, socklen_t len);

@@ -73,8 +73,8 @@ current_path(const struct tree *t, char *path, size_t size)
 }
 
 static void
-say(struct tree *t, enum schema_severity severity, uint32_t line, uint32_t column,
-    const char *fmt, va_list ap)
+say(struct tree *t, enum schema_severity severity, uint32_t line, uint32_t column, const char *fmt,
+    va_list ap)
 {
 	char path[YAML_MAX_PATH], message[256];
 

@@ -31,8 +31,8 @@ typedef void yaml_report(void *arg, enum schema_severity severity, uint32_t line
  * counts as much as what it stands for, nested at most JSON_MAX_DEPTH. A value's line and column
  * are its own, or its key's when it is a block below it. Subtrees named by aliases are shared, not
  * copied: the tree is for reading only. Returns a document for json_free() when the text could be
- * read to its end, though *faults (errors) may have been reported (it is still worth a check for more of
- * them); NULL after at least one report. */
+ * read to its end, though *faults (errors) may have been reported (it is still worth a check for
+ * more of them); NULL after at least one report. */
 struct json_doc *yaml_tree_parse(
     const char *text, size_t len, size_t max_nodes, yaml_report *report, void *arg, int *faults);
 

@@ -41,7 +41,8 @@ struct points {
 };
 
 /* Reads the checked keys "buffers" and "data"; reports what is twice (the last one
- * counts, with a warning), unknown or out of range. Returns 0, or -1 after a configuration error. points_clear() either way. */
+ * counts, with a warning), unknown or out of range. Returns 0, or -1 after a configuration error.
+ * points_clear() either way. */
 int points_init(
     struct points *p, struct runner *r, const struct json *conf, const struct asdu_sizes *s);
 void points_clear(struct points *p);

@@ -97,8 +97,8 @@ arm(struct iec104_conn *c, struct monotime now)
 	ev_timer_start(c->loop, &c->timer);
 }
 
-/* The frame in front: a record of TLS holds one, because peers (lib60870) look for the next frame in
- * the socket, not among the bytes that their TLS holds already. */
+/* The frame in front: a record of TLS holds one, because peers (lib60870) look for the next frame
+ * in the socket, not among the bytes that their TLS holds already. */
 static size_t
 first_frame(const struct buffer *out)
 {

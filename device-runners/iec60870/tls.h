@@ -57,7 +57,8 @@ struct tls_ops {
 	enum tls_want (*renew)(struct tls *t);
 	/* Whether the peer's certificate holds by the authorities and revocation lists of c. */
 	bool (*still_valid)(struct tls *t, const struct tls_context *c);
-	/* The host that the peer's certificate should name by watch_host, and does not; else NULL. */
+	/* The host that the peer's certificate should name by watch_host, and does not; else NULL.
+	 */
 	const char *(*misnamed)(struct tls *t);
 	/* One line: protocol, cipher, the peer's subject. */
 	void (*describe)(struct tls *t, char text[TLS_WHY]);

@@ -43,7 +43,7 @@ struct slave {
 	ev_timer reopen;
 	ev_prepare reap;     /* frees peers that were lost, at the end of a turn */
 	struct paced listed; /* 'connections' events */
-	size_t told;         /* connections in the last of them */
+	size_t told;	     /* connections in the last of them */
 	struct tty_alarm *alarm;
 	struct peer *peers;
 	size_t peer_count;

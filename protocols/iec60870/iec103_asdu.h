@@ -107,8 +107,8 @@ struct iec103_asdu {
 const struct iec103_type *iec103_type_find(uint8_t id);
 
 /* DEC_OK: header and length are right and every field has a value of the standard. DEC_UNSUP:
- * unknown type, the header is filled. DEC_MORE: shorter than a header. DEC_BAD: shorter or longer than
- * it says, or a field is not valid. */
+ * unknown type, the header is filled. DEC_MORE: shorter than a header. DEC_BAD: shorter or longer
+ * than it says, or a field is not valid. */
 enum dec iec103_decode(struct iec103_asdu *a, const void *data, size_t len);
 /* The next object or element; false after the last. */
 bool iec103_next(struct iec103_asdu *a, struct iec103_object *o);

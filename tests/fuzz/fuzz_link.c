@@ -14,9 +14,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!size)
 		return 0;
-	link_init(&l,
-	    &(struct link_conf){
-		data[0] % 3, 1 + data[0] / 3 % 2, 1000000, 100000, data[0] / 6 % 2 });
+	link_init(&l, &(struct link_conf){
+			  data[0] % 3, 1 + data[0] / 3 % 2, 1000000, 100000, data[0] / 6 % 2 });
 	for (int i = 0; i < 2; i++)
 		link_open(&l,
 		    link_add(&l, &(struct link_station_conf){ .address = (uint16_t)(i + 1),

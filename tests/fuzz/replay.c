@@ -1,6 +1,6 @@
-/* Feeds every file of the folders and files named to a fuzz target, without libFuzzer: the corpora are
- * tests of plain gcc builds too. Each input is copied to a block of its exact size, so that sanitizers
- * see a read past its end. */
+/* Feeds every file of the folders and files named to a fuzz target, without libFuzzer: the corpora
+ * are tests of plain gcc builds too. Each input is copied to a block of its exact size, so that
+ * sanitizers see a read past its end. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -57,6 +57,7 @@ main(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++)
 		feed(argv[i]);
-	printf("%s: %lu inputs\n", strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0], inputs);
+	printf("%s: %lu inputs\n", strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0],
+	    inputs);
 	return inputs ? 0 : 1;
 }

@@ -53,8 +53,8 @@ judge(const char *what, long r)
 		log_write(LOG_LEVEL_WARNING, NULL, "refused", "%s was refused: %s", what,
 		    strerror(errno));
 	else
-		log_write(LOG_LEVEL_ERROR, NULL, "escaped", "ESCAPED: %s returned %ld (%s)",
-		    what, r, r < 0 ? strerror(errno) : "done");
+		log_write(LOG_LEVEL_ERROR, NULL, "escaped", "ESCAPED: %s returned %ld (%s)", what,
+		    r, r < 0 ? strerror(errno) : "done");
 }
 
 #define TRY(call) judge(#call, (long)(call))

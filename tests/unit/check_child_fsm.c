@@ -251,8 +251,8 @@ START_TEST(pings_come_often_where_their_deadline_is_far)
 	struct child_fsm f = machine(CHILD_STARTING);
 
 	f.limits.ping_ms = 600000;
-	ck_assert_uint_eq(child_fsm_step(&f, CHILD_READY, at(2000), 0),
-	    CHILD_DO_PING | CHILD_DO_RUNNING_TRUE);
+	ck_assert_uint_eq(
+	    child_fsm_step(&f, CHILD_READY, at(2000), 0), CHILD_DO_PING | CHILD_DO_RUNNING_TRUE);
 	ck_assert_int_eq(monotime_cmp(f.deadline, at(2000 + 600000)), 0);
 	child_fsm_step(&f, CHILD_PONG, at(3000), 0);
 	ck_assert_int_eq(monotime_cmp(f.deadline, at(3000 + CHILD_PING_MS)), 0);

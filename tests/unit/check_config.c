@@ -212,8 +212,9 @@ static const struct {
 	{ HEAD "log: {handlers: {s: {class: logging.handlers.SysLogHandler, host: h, port: 0}},\n"
 	       "  root: {handlers: [s]}}\n",
 	    "3:76 log.handlers.s.port: expected an integer from 1 to 65535\n" },
-	{ HEAD "log: {handlers: {s: {class: logging.handlers.SysLogHandler, address: [h, 99999]}},\n"
-	       "  root: {handlers: [s]}}\n",
+	{ HEAD
+	    "log: {handlers: {s: {class: logging.handlers.SysLogHandler, address: [h, 99999]}},\n"
+	    "  root: {handlers: [s]}}\n",
 	    "3:74 log.handlers.s.address[1]: expected an integer from 1 to 65535\n" },
 	{ HEAD "log: {handlers: {s: {class: logging.handlers.SysLogHandler, address: [h]}},\n"
 	       "  root: {handlers: [s]}}\n",

@@ -99,19 +99,26 @@ START_TEST(utf8_follows_rfc3629)
 		const char *text;
 		bool valid;
 	} rows[] = {
-		{ "", true }, { "plain ascii, longer than a word", true }, { "\xc5\xbe\xc4\x8d", true },
-		{ "\xe2\x82\xac", true }, { "\xf0\x9f\x98\x80", true }, { "\xf4\x8f\xbf\xbf", true },
-		{ "\xc0\x80", false },         /* overlong */
+		{ "", true },
+		{ "plain ascii, longer than a word", true },
+		{ "\xc5\xbe\xc4\x8d", true },
+		{ "\xe2\x82\xac", true },
+		{ "\xf0\x9f\x98\x80", true },
+		{ "\xf4\x8f\xbf\xbf", true },
+		{ "\xc0\x80", false },	       /* overlong */
 		{ "\xe0\x80\x80", false },     /* overlong */
 		{ "\xf0\x80\x80\x80", false }, /* overlong */
 		{ "\xed\xa0\x80", false },     /* surrogate */
 		{ "\xf4\x90\x80\x80", false }, /* above U+10FFFF */
-		{ "\x80", false }, { "\xc5", false }, { "\xe2\x82", false }, { "abcdefgh\xff", false },
+		{ "\x80", false },
+		{ "\xc5", false },
+		{ "\xe2\x82", false },
+		{ "abcdefgh\xff", false },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		ck_assert_msg(utf8_valid(rows[i].text, strlen(rows[i].text)) == rows[i].valid,
-		    "row %zu", i);
+		ck_assert_msg(
+		    utf8_valid(rows[i].text, strlen(rows[i].text)) == rows[i].valid, "row %zu", i);
 }
 END_TEST
 

@@ -85,7 +85,7 @@ START_TEST(columns_of_a_terminal_are_no_characters)
 {
 	ck_assert_ptr_nonnull(setlocale(LC_CTYPE, "C.UTF-8"));
 	ck_assert_uint_eq(output_width("\xe6\xb3\xb5\xe7\xab\x99-1"), 6); /* two of Chinese */
-	ck_assert_uint_eq(output_width("e\xcc\x81"), 1);		   /* an accent of its own */
+	ck_assert_uint_eq(output_width("e\xcc\x81"), 1);		  /* an accent of its own */
 	ck_assert_uint_eq(output_width("\xff\xfe"), 2);
 	/* Half of a wide character is not cut off. */
 	assert_table("[{\"name\": \"a\", \"n\": 1, \"rate\": 1, \"why\": "

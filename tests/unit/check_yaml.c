@@ -252,7 +252,8 @@ static const struct {
 	{ "{a: 1, b: 1, c: 1, d: 1, e: 1, f: 1, g: 1, h: 1, i: 1,\n"
 	  " j: 1, k: 1, l: 1, m: 1, n: 1, o: 1, p: 1, q: 1, b: 2}\n",
 	    "2:53 : warning: duplicate key 'b': this one counts, not that in line 1\n"
-	    "{\"a\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1,\"j\":1,\"k\":1,\"l\":1,"
+	    "{\"a\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1,\"j\":1,\"k\":1,"
+	    "\"l\":1,"
 	    "\"m\":1,\"n\":1,\"o\":1,\"p\":1,\"q\":1,\"b\":2}" },
 	{ "a: {<<: [5]}\n",
 	    "1:10 a: '<<' expects an object or an array of objects, found a number\n" },
