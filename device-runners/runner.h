@@ -73,8 +73,7 @@ struct ev_loop *runner_loop(struct runner *r);
 /* The device's name. */
 const char *runner_name(const struct runner *r);
 
-/* --- INIT --------------------------------------------------------------------------------------
- */
+/* --- INIT --- */
 
 /* Declares a resource; returns its index for runner_open(). Strings are copied. More than
  * RUNNER_MAX_PLAN is reported as a configuration error and returns -1, which runner_open() refuses.
@@ -96,8 +95,7 @@ struct schema;
 int runner_check_config(
     struct runner *r, const struct json *conf, const struct schema *schema, const char *path);
 
-/* --- RUN ---------------------------------------------------------------------------------------
- */
+/* --- RUN --- */
 
 /* The device exists: the supervisor registers its 'running' true. Once. */
 void runner_ready(struct runner *r);

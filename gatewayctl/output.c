@@ -16,8 +16,7 @@ enum {
 	MAX_COLUMNS = 24,
 };
 
-/* --- cells -------------------------------------------------------------------------------------
- */
+/* --- cells --- */
 
 static void
 put_clean(struct buffer *b, const char *text, size_t len)
@@ -289,8 +288,7 @@ output_row_json(
 	json_end_object(w);
 }
 
-/* --- tables ------------------------------------------------------------------------------------
- */
+/* --- tables --- */
 
 /* The bytes of the first character of text, which is not empty, and the columns that it takes: none
  * for an accent of its own, two for most of Chinese, one for what is not known. */

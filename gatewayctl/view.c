@@ -5,8 +5,7 @@
 
 enum { MAX_LINE = 1024 * 1024, FIRST_DEVICE_WIDTH = 8, MAX_DEVICE_WIDTH = 40 };
 
-/* --- columns -----------------------------------------------------------------------------------
- */
+/* --- columns --- */
 
 static const struct column status_columns[] = {
 	{ "name", "NAME", CELL_TEXT, false, false },
@@ -190,8 +189,7 @@ const struct view_format view_results = { VIEW_RESULTS, result_columns, NULL };
 const struct view_format view_reload = { VIEW_TABLE, reload_columns, NULL };
 const struct view_format view_stream = { VIEW_STREAM, NULL, NULL };
 
-/* --- streams -----------------------------------------------------------------------------------
- */
+/* --- streams --- */
 
 static const struct column stream_event_columns[] = {
 	{ "kind", NULL, CELL_TEXT, false, false },
@@ -397,8 +395,7 @@ add_stream(struct view *v, const struct json *row)
 	return stream_kinds[i].counts;
 }
 
-/* --- sections ----------------------------------------------------------------------------------
- */
+/* --- sections --- */
 
 static void
 print_map(const struct json *map)
@@ -507,8 +504,7 @@ print_result(const struct json *row)
 	buffer_clear(&b);
 }
 
-/* --- a view ------------------------------------------------------------------------------------
- */
+/* --- a view --- */
 
 void
 view_begin(struct view *v, const struct view_format *format, bool json)

@@ -213,8 +213,7 @@ child_set_trace(struct child *c, bool on)
 	channel_send(&c->channel, -1);
 }
 
-/* --- what it asks for --------------------------------------------------------------------------
- */
+/* --- what it asks for --- */
 
 static const char *
 on_plan(struct child *c, uint32_t id, const msgpack_object *body, size_t len)

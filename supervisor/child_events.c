@@ -13,8 +13,7 @@ struct chunk {
 	uint64_t cost;
 };
 
-/* --- events to the runner ----------------------------------------------------------------------
- */
+/* --- events to the runner --- */
 
 static void
 pack_event(msgpack_packer *p, const struct eventer_event *e, size_t prefix_count)
@@ -150,8 +149,7 @@ child_answer_query(struct child_query *q, struct eventer_events_iter *events)
 	child_send_query_page(c, q->id, false);
 }
 
-/* --- events from the runner --------------------------------------------------------------------
- */
+/* --- events from the runner --- */
 
 /* Room for a chunk's head; its bytes follow, then end_chunk(). */
 static size_t

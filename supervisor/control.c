@@ -41,8 +41,7 @@ static control_handler *const handlers[CONTROL_COMMAND_COUNT] = {
 	[CONTROL_RELOAD] = control_on_reload,
 };
 
-/* --- a client ----------------------------------------------------------------------------------
- */
+/* --- a client --- */
 
 static void
 set_deadline(struct control_client *c, int64_t ms)
@@ -343,8 +342,7 @@ on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 	client_free(w->data);
 }
 
-/* --- who may connect ---------------------------------------------------------------------------
- */
+/* --- who may connect --- */
 
 static bool
 is_member(int fd, gid_t first, gid_t wanted)
@@ -459,8 +457,7 @@ on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 	spend(control, CONTROL_CONNECT_COST);
 }
 
-/* --- the socket --------------------------------------------------------------------------------
- */
+/* --- the socket --- */
 
 static void
 on_before_wait(struct ev_loop *loop, ev_prepare *w, int revents)

@@ -80,8 +80,7 @@ put_result(struct control_client *c, const char *name, const char *result)
 	control_end_row(c);
 }
 
-/* --- events to the Event Server ----------------------------------------------------------------
- */
+/* --- events to the Event Server --- */
 
 /* The segments of text, borrowed from it; 0 where one is empty or there are too many. */
 static size_t
@@ -234,8 +233,7 @@ control_on_send(struct control_client *c, const struct json *request)
 	control_finish(c, CONTROL_DONE, NULL);
 }
 
-/* --- latest events -----------------------------------------------------------------------------
- */
+/* --- latest events --- */
 
 static void
 on_answer(void *arg, struct eventer_events_iter *events)
@@ -330,8 +328,7 @@ control_on_events(struct control_client *c, const struct json *request)
 	buffer_clear(&b);
 }
 
-/* --- the rest ----------------------------------------------------------------------------------
- */
+/* --- the rest --- */
 
 void
 control_on_restart(struct control_client *c, const struct json *request)

@@ -87,8 +87,7 @@ control_put_event(struct control_client *c, const char *direction, const struct 
 		put_event(c, direction, child, time, e, false);
 }
 
-/* --- what the engine tells ---------------------------------------------------------------------
- */
+/* --- what the engine tells --- */
 
 static void
 on_registered(void *arg, struct child *child, size_t count, const void *events, size_t len)
@@ -284,8 +283,7 @@ control_stream_update(struct control *control)
 	}
 }
 
-/* --- the commands ------------------------------------------------------------------------------
- */
+/* --- the commands --- */
 
 static void
 show_state(struct control_client *c, struct child *child)

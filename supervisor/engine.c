@@ -17,8 +17,7 @@ enum {
 static const struct sbs_str enable_suffix[] = { { "system", 6 }, { "enable", 6 } };
 static const struct sbs_str running_suffix[] = { { "gateway", 7 }, { "running", 7 } };
 
-/* --- the way out -------------------------------------------------------------------------------
- */
+/* --- the way out --- */
 
 static void
 push_pending(struct engine *e, struct engine_device *d)
@@ -153,8 +152,7 @@ on_before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
 	leave_if_done(e);
 }
 
-/* --- what children ask -------------------------------------------------------------------------
- */
+/* --- what children ask --- */
 
 static void
 on_pending(void *arg, struct child *c)
@@ -235,8 +233,7 @@ on_trace(void *arg, struct child *c, uint32_t direction, const struct timestamp 
 static const struct child_ops child_ops = { on_pending, on_running, on_query, forget_query,
 	on_state, on_config_fault, NULL, NULL, on_trace };
 
-/* --- the way in --------------------------------------------------------------------------------
- */
+/* --- the way in --- */
 
 static int
 compare_bytes(struct sbs_str a, struct sbs_str b)
@@ -339,8 +336,7 @@ on_events(void *arg, struct eventer_events_iter *events)
 	engine_route_events(arg, events, false);
 }
 
-/* --- the engine's life -------------------------------------------------------------------------
- */
+/* --- the engine's life --- */
 
 static void
 on_enables(void *arg, struct eventer_events_iter *events)

@@ -12,8 +12,7 @@ struct engine_retired {
 	struct config *config;
 };
 
-/* --- the second link ---------------------------------------------------------------------------
- */
+/* --- the second link --- */
 
 static void
 stop_added(struct engine *e)
@@ -118,8 +117,7 @@ engine_close_second(struct engine *e)
 	eventlink_off(&e->second);
 }
 
-/* --- removed devices ---------------------------------------------------------------------------
- */
+/* --- removed devices --- */
 
 static void
 free_retired(struct engine *e)
@@ -183,8 +181,7 @@ find_removed(struct engine *e, const struct config_device *conf)
 	return at;
 }
 
-/* --- reload ------------------------------------------------------------------------------------
- */
+/* --- reload --- */
 
 struct plan {
 	struct engine_device **devices, **sorted;

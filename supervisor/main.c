@@ -481,8 +481,7 @@ disconnect_server(struct gateway *g)
 	g->connected = false;
 }
 
-/* --- reload ------------------------------------------------------------------------------------
- */
+/* --- reload --- */
 
 /* Levels that were set at run time stay, unless the configuration's own are others now. */
 static void

@@ -56,8 +56,7 @@ on_fault(void *arg, enum schema_severity severity, const char *file, uint32_t li
 		    "%s: %s", place, text);
 }
 
-/* --- what it does, for people ------------------------------------------------------------------
- */
+/* --- what it does, for people --- */
 
 static const char *
 device_detail(const struct config_diff *d, const struct config_diff_row *row)
@@ -123,8 +122,7 @@ put_rows(struct reload *r)
 		put_row(r, "same", name, same_detail(d));
 }
 
-/* --- its end -----------------------------------------------------------------------------------
- */
+/* --- its end --- */
 
 void
 reload_resume(struct reload *r)
@@ -201,8 +199,7 @@ on_checked(void *arg, int faulty)
 	finish(r, error);
 }
 
-/* --- its start ---------------------------------------------------------------------------------
- */
+/* --- its start --- */
 
 /* What goes on is running proof of its configuration. */
 static bool

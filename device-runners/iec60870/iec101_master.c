@@ -16,8 +16,7 @@ struct master {
 	struct iec_event event; /* scratch */
 };
 
-/* --- what the remote devices say
- * --------------------------------------------------------------------- */
+/* --- what the remote devices say --- */
 
 static void
 register_object(struct master *m, const struct iec_remote *remote, const struct asdu_head *head,
@@ -62,8 +61,7 @@ on_asdu(struct iec_remote *remote, const uint8_t *data, size_t len)
 		register_object(m, remote, &a.head, &o, now);
 }
 
-/* --- what they are told
- * ------------------------------------------------------------------------------ */
+/* --- what they are told --- */
 
 /* One object as an ASDU to the station. Returns 0 or -1 with errno. */
 static int
@@ -123,8 +121,7 @@ on_event(void *device, const struct runner_event *event)
 		    errno == ENOTCONN ? "the remote device is not connected" : strerror(errno));
 }
 
-/* --- life
- * --------------------------------------------------------------------------------------------- */
+/* --- life --- */
 
 static void
 destroy(void *device)

@@ -41,8 +41,7 @@ register_connections(struct slave *s)
 	runner_register_payload(s->r, type, 2, NULL);
 }
 
-/* --- sending
- * ------------------------------------------------------------------------------------------ */
+/* --- sending --- */
 
 static size_t
 room(const struct slave *s)
@@ -79,8 +78,7 @@ send_object(struct slave *s, int station, const struct asdu_head *head, const st
 		flush_writer(s, station, &w);
 }
 
-/* --- interrogation
- * ------------------------------------------------------------------------------------- */
+/* --- interrogation --- */
 
 static bool
 same_asdu(const struct asdu_head *a, const struct asdu_head *b)
@@ -163,8 +161,7 @@ on_interrogation(
 	send_object(s, station, &answer, o);
 }
 
-/* --- what masters say
- * ----------------------------------------------------------------------------------- */
+/* --- what masters say --- */
 
 static void
 on_command(struct slave *s, int station, const struct asdu_head *head, const struct iec_object *o)
@@ -388,8 +385,7 @@ on_line(void *device, enum iec_line_status status)
 		iec_line_open_station(&s->line, i);
 }
 
-/* --- what the system says
- * ----------------------------------------------------------------------------- */
+/* --- what the system says --- */
 
 static const char *
 read_request(struct slave *s, struct iec_request *q, const struct runner_event *event,
@@ -487,9 +483,7 @@ on_states(void *arg, const struct runner_event *event)
 	iec_line_start(&s->line);
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------------
- */
+/* --- life --- */
 
 static void
 destroy(void *device)

@@ -19,8 +19,7 @@ struct master {
 	struct iec_zone zone;
 };
 
-/* --- events
- * ------------------------------------------------------------------------------------------- */
+/* --- events --- */
 
 struct address {
 	char common[4], function[4], information[4];
@@ -179,8 +178,7 @@ static on_object *const handlers[] = {
 	[IEC103_END_OF_TRANSMISSION] = on_disturbance,
 };
 
-/* --- requests and their answers
- * ------------------------------------------------------------------------ */
+/* --- requests and their answers --- */
 
 static void
 set_expiry(struct master *m)
@@ -325,8 +323,7 @@ sync_time(struct iec_remote *remote)
 		    "remote device %s: time not sent: %s", remote->address, strerror(errno));
 }
 
-/* --- system events
- * --------------------------------------------------------------------------------------- */
+/* --- system events --- */
 
 /* A decimal number of 0 to 255; -1 where it is not. */
 static int
@@ -417,9 +414,7 @@ on_event(void *device, const struct runner_event *event)
 	buffer_clear(&note);
 }
 
-/* --- life
- * -------------------------------------------------------------------------------------------------
- */
+/* --- life --- */
 
 static const struct schema_field remote_fields[] = {
 	{ "address", true, { .kind = SCHEMA_INT, .min = 0, .max = 254 } },

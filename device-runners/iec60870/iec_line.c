@@ -54,8 +54,7 @@ say(struct iec_line *l, enum iec_line_status status)
 	l->ops->status(l->device, status);
 }
 
-/* --- the tty, lost and found ---------------------------------------------------------------------
- */
+/* --- the tty, lost and found --- */
 
 static void on_opened(void *arg, int fd, int error, const char *why);
 
@@ -100,8 +99,7 @@ lose_tty(struct iec_line *l)
 	open_later(l, reconnect_lost(&l->reconnect, true, monotime_now()));
 }
 
-/* --- bytes and actions
- * ----------------------------------------------------------------------------- */
+/* --- bytes and actions --- */
 
 static void
 mark_lost(struct iec_line *l, const char *what)
@@ -275,8 +273,7 @@ on_opened(void *arg, int fd, int error, const char *why)
 	pump(l);
 }
 
-/* --- for the device
- * ---------------------------------------------------------------------------------- */
+/* --- for the device --- */
 
 void
 iec_line_init(struct iec_line *l, struct runner *r, const struct json *conf, enum link_mode mode,

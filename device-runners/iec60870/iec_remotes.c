@@ -62,8 +62,7 @@ iec_remotes_clear(struct iec_remotes *s)
 	iec_line_clear(&s->line);
 }
 
-/* --- enable
- * ---------------------------------------------------------------------------------------- */
+/* --- enable --- */
 
 static void
 connect_remote(struct iec_remote *m)
@@ -183,8 +182,7 @@ iec_remotes_start(void *device)
 	runner_query(s->line.r, &enables, 1, on_enables, s);
 }
 
-/* --- connections
- * ------------------------------------------------------------------------------------ */
+/* --- connections --- */
 
 static void
 on_line(void *device, enum iec_line_status status)

@@ -90,7 +90,7 @@ set_status(struct master *m, const char *status)
 static const char *const connecting = "CONNECTING", *const connected = "CONNECTED",
 			 *const disconnected = "DISCONNECTED";
 
-/* --- Events that remote devices give rise to ------------------------------------------------- */
+/* --- Events that remote devices give rise to --- */
 
 struct unit_text {
 	char text[4];
@@ -162,7 +162,7 @@ on_remote_written(void *arg, const struct remote *r, const struct conf_data *d,
 
 static const struct remote_ops remote_ops = { on_remote_status, on_remote_read, on_remote_written };
 
-/* --- The connection -------------------------------------------------------------------------- */
+/* --- The connection --- */
 
 static void
 set_life(struct master *m, int64_t ns)
@@ -291,7 +291,7 @@ on_life(struct ev_loop *loop, ev_timer *w, int events)
 	}
 }
 
-/* --- Requests -------------------------------------------------------------------------------- */
+/* --- Requests --- */
 
 static void
 client_sends(void *arg, const uint8_t *frame, size_t len)
@@ -427,7 +427,7 @@ on_readable(void *arg)
 
 static const struct line_ops line_ops = { on_readable, NULL };
 
-/* --- Events that come in --------------------------------------------------------------------- */
+/* --- Events that come in --- */
 
 static struct remote *
 find_remote(struct master *m, const char *text)
@@ -535,7 +535,7 @@ master_on_credit(void *device)
 	pump(device);
 }
 
-/* --- Life ------------------------------------------------------------------------------------ */
+/* --- Life --- */
 
 static void
 master_free(void *device)

@@ -55,7 +55,7 @@ struct slave {
 	uint64_t *requests, *writes, *connections;
 };
 
-/* --- Connections ------------------------------------------------------------------------------ */
+/* --- Connections --- */
 
 static void
 register_connections(void *arg)
@@ -317,8 +317,7 @@ on_alarm(void *arg)
 		peer_on_alarm(p);
 }
 
-/* --- Events ------------------------------------------------------------------------------------
- */
+/* --- Events --- */
 
 static int
 by_name(const void *a, const void *b, void *arg)
@@ -446,8 +445,7 @@ on_cached(void *arg, const struct runner_event *e)
 	}
 }
 
-/* --- Life --------------------------------------------------------------------------------------
- */
+/* --- Life --- */
 
 static void
 slave_free(void *device)

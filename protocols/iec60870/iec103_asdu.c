@@ -66,8 +66,7 @@ put_rest(const struct iec103_object *o, uint8_t *p)
 	return p + o->rest_len;
 }
 
-/* --- messages
- * -------------------------------------------------------------------------------------- */
+/* --- messages --- */
 
 static void
 get_tagged(struct iec103_object *o, struct cursor *c)
@@ -203,8 +202,7 @@ put_command(const struct iec103_object *o, uint8_t *p)
 	return p;
 }
 
-/* --- generic functions
- * ------------------------------------------------------------------------------ */
+/* --- generic functions --- */
 
 bool
 iec103_generic_next(struct cursor *c, bool with_gin, struct iec103_generic *g)
@@ -305,8 +303,7 @@ put_generic_command(const struct iec103_object *o, uint8_t *p)
 	return put_rest(o, p);
 }
 
-/* --- disturbance data
- * -------------------------------------------------------------------------------- */
+/* --- disturbance data --- */
 
 static void
 get_recorded(struct iec103_object *o, struct cursor *c)
@@ -443,8 +440,7 @@ put_values(const struct iec103_object *o, uint8_t *p)
 	return put_rest(o, put_le(p, o->elements, 2));
 }
 
-/* --- ASDUs
- * ------------------------------------------------------------------------------------------- */
+/* --- ASDUs --- */
 
 #define ROW(id, text, function) [id] = { id, text, get_##function, put_##function }
 
@@ -560,8 +556,7 @@ fail:
 	return -1;
 }
 
-/* --- names
- * ------------------------------------------------------------------------------------------- */
+/* --- names --- */
 
 const char *const iec103_double_names[] = { "TRANSIENT", "OFF", "ON", "ERROR", NULL };
 

@@ -6,8 +6,7 @@
 
 #include "protocols/iec60870/link_internal.h"
 
-/* --- queues
- * --------------------------------------------------------------------------------------- */
+/* --- queues --- */
 
 static size_t
 msg_cost(const struct link_msg *m)
@@ -84,8 +83,7 @@ queue_clear(struct link_queue *q)
 		free(m);
 }
 
-/* --- stations
- * ------------------------------------------------------------------------------------- */
+/* --- stations --- */
 
 void
 link_init(struct link *l, const struct link_conf *conf)
@@ -279,8 +277,7 @@ link_pause(struct link *l, bool paused)
 	l->paused = paused;
 }
 
-/* --- actions and time
- * ------------------------------------------------------------------------------ */
+/* --- actions and time --- */
 
 void
 link_act(struct link *l, struct link_action action)

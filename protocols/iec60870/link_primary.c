@@ -102,8 +102,7 @@ primary_close(struct link *l, int index)
 	l->phase = LINK_IDLE;
 }
 
-/* --- choosing what to send
- * -------------------------------------------------------------------------- */
+/* --- choosing what to send --- */
 
 struct choice {
 	int station;
@@ -219,8 +218,7 @@ begin(struct link *l, struct monotime now)
 	return true;
 }
 
-/* --- what becomes of it
- * ------------------------------------------------------------------------------ */
+/* --- what becomes of it --- */
 
 static void
 station_down(struct link *l, int index, const char *reason, struct monotime now)

@@ -9,8 +9,7 @@ secondary_reset(struct link_station *st)
 	st->alive_until = (struct monotime){ 0 };
 }
 
-/* --- what was given to a poll
- * ---------------------------------------------------------------------- */
+/* --- what was given to a poll --- */
 
 /* A request with a new frame count bit says that the last answer has arrived. */
 static void
@@ -42,8 +41,7 @@ give(struct link_station *st, int cls)
 	st->repeated = false;
 }
 
-/* --- answers
- * --------------------------------------------------------------------------------------- */
+/* --- answers --- */
 
 static void
 answer(struct link_station *st, uint8_t function, bool fcv)
@@ -213,8 +211,7 @@ secondary_release(struct link *l, int index)
 	}
 }
 
-/* --- time
- * ------------------------------------------------------------------------------------------ */
+/* --- time --- */
 
 static bool
 expired(const struct link *l, const struct link_station *st, struct monotime now)

@@ -59,8 +59,7 @@ judge(const char *what, long r)
 
 #define TRY(call) judge(#call, (long)(call))
 
-/* --- escapes -----------------------------------------------------------------------------------
- */
+/* --- escapes --- */
 
 static const struct sockaddr_in loopback = {
 	.sin_family = AF_INET, .sin_port = 0x1600, .sin_addr.s_addr = 0x0100007f
@@ -304,8 +303,7 @@ do_x32(void)
 	TRY(syscall(0x40000000 + SYS_getpid));
 }
 
-/* --- deaths ------------------------------------------------------------------------------------
- */
+/* --- deaths --- */
 
 static void
 do_segv(void)
@@ -415,8 +413,7 @@ do_binary(void)
 	_exit(1);
 }
 
-/* --- broken contracts --------------------------------------------------------------------------
- */
+/* --- broken contracts --- */
 
 static void
 say(unsigned type, unsigned flags, const void *body, size_t len)
@@ -734,8 +731,7 @@ commit_at(struct torture *t, const char *when)
 		commit(t->misdeed, strlen(t->misdeed));
 }
 
-/* --- the device --------------------------------------------------------------------------------
- */
+/* --- the device --- */
 
 static void
 register_tick(struct torture *t)

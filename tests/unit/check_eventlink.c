@@ -21,8 +21,7 @@ static int ups, downs, accepts, events, answers, rooms, registered, acks;
 static enum eventer_status status;
 static bool refuse, mute, take_nothing;
 
-/* --- the server --------------------------------------------------------------------------------
- */
+/* --- the server --- */
 
 static void
 server_message(void *arg, const struct chatter_msg *msg)
@@ -71,8 +70,7 @@ on_acceptable(struct ev_loop *l, ev_io *w, int revents)
 		ev_io_stop(loop, &server.readable);
 }
 
-/* --- the link's owner --------------------------------------------------------------------------
- */
+/* --- the link's owner --- */
 
 static void
 on_up(void *arg)

@@ -447,8 +447,7 @@ START_TEST(data_before_a_reset)
 }
 END_TEST
 
-/* --- two ends and a bad line
- * ------------------------------------------------------------------------ */
+/* --- two ends and a bad line --- */
 
 enum { PIPE = 1 << 16, STATIONS = 3 };
 
