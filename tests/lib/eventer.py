@@ -407,51 +407,25 @@ class EventerClient:
                     return event
 
 
-class EventerServer:
-    """A fake Event Server: records what is registered, answers as told, misbehaves on demand.
+class _Server:
+    """Serves each client in a thread of its own, by run() of what make_client(sock) returns.
 
-    registered      list of (time.monotonic(), Event) in order
-    on_query        f(kind, types) -> list of events; by default the latest of what was seen
-    stalled         set(): nothing more is read from clients until it is cleared
-    answering       cleared: register and query requests get no answer
-    accepting       cleared: new connections are closed at once
-    init_error      a text to refuse clients with
-    counting        True: events are counted (count), not decoded or recorded
+    clients     connected ones, in order
+    connects    how often somebody connected
+    accepting   cleared: new connections are closed at once
+    changed     the condition that guards all of it
     """
 
-    def __init__(self, host='127.0.0.1', port=0, path=None, server_id=1, status='operational'):
-        if path is not None:
-            self.sock = socket.socket(socket.AF_UNIX)
-            self.sock.bind(path)
-            self.port = None
-        else:
-            self.sock = socket.socket(socket.AF_INET)
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self.sock.bind((host, port))
-            self.port = self.sock.getsockname()[1]
-        self.sock.listen(64)
-        self.server_id = server_id
-        self.status = status
+    def __init__(self, sock):
+        self.sock = sock
         self.clients = []
         self.connects = 0
-        self.inits = []
-        self.registered = []
-        self.register_messages = 0
-        self.queries = []
-        self.latest = {}
-        self.count = 0
-        self.counting = False
-        self.on_query = None
-        self.init_error = None
-        self.acks = 0
-        self.stalled = threading.Event()
-        self.answering = threading.Event()
-        self.answering.set()
         self.accepting = threading.Event()
         self.accepting.set()
-        self.session = 0
         self.changed = threading.Condition()
         self.open = True
+
+    def start(self):
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self):
@@ -473,6 +447,74 @@ class EventerServer:
         """Closes all connections."""
         for client in list(self.clients):
             client.chatter.close()
+
+    def wait(self, condition, timeout=10):
+        """Waits until condition() is true and returns what it said; TimeoutError."""
+        end = time.monotonic() + timeout
+        with self.changed:
+            while True:
+                result = condition()
+                if result:
+                    return result
+                left = end - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError('condition does not come true')
+                self.changed.wait(min(left, 0.05))
+
+    def _accept(self):
+        while self.open:
+            try:
+                sock, _ = self.sock.accept()
+            except OSError:
+                return
+            with self.changed:
+                self.connects += 1
+                self.changed.notify_all()
+            if not self.accepting.is_set():
+                sock.close()
+                continue
+            threading.Thread(target=self.make_client(sock).run, daemon=True).start()
+
+
+class EventerServer(_Server):
+    """A fake Event Server: records what is registered, answers as told, misbehaves on demand.
+
+    registered      list of (time.monotonic(), Event) in order
+    on_query        f(kind, types) -> list of events; by default the latest of what was seen
+    stalled         set(): nothing more is read from clients until it is cleared
+    answering       cleared: register and query requests get no answer
+    init_error      a text to refuse clients with
+    counting        True: events are counted (count), not decoded or recorded
+    """
+
+    def __init__(self, host='127.0.0.1', port=0, path=None, server_id=1, status='operational'):
+        sock = socket.socket(socket.AF_INET if path is None else socket.AF_UNIX)
+        if path is None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port) if path is None else path)
+        sock.listen(64)
+        super().__init__(sock)
+        self.port = sock.getsockname()[1] if path is None else None
+        self.server_id = server_id
+        self.status = status
+        self.inits = []
+        self.registered = []
+        self.register_messages = 0
+        self.queries = []
+        self.latest = {}
+        self.count = 0
+        self.counting = False
+        self.on_query = None
+        self.init_error = None
+        self.acks = 0
+        self.stalled = threading.Event()
+        self.answering = threading.Event()
+        self.answering.set()
+        self.session = 0
+        self.start()
+
+    def make_client(self, sock):
+        return _ServedClient(self, sock)
 
     def event(self, kind, payload=None, source_timestamp=None):
         """An Event as this server would give out for a registration now."""
@@ -514,19 +556,6 @@ class EventerServer:
             client.chatter.send_raw(frame[:len(frame) // 2])
             client.chatter.close()
 
-    def wait(self, condition, timeout=10):
-        """Waits until condition() is true and returns what it said; TimeoutError."""
-        end = time.monotonic() + timeout
-        with self.changed:
-            while True:
-                result = condition()
-                if result:
-                    return result
-                left = end - time.monotonic()
-                if left <= 0:
-                    raise TimeoutError('condition does not come true')
-                self.changed.wait(min(left, 0.05))
-
     def find(self, pattern, payload=None, start=0):
         """Registered events of that type (and payload), from index start of registered on."""
         return [e for _, e in self.registered[start:]
@@ -534,21 +563,6 @@ class EventerServer:
 
     def wait_event(self, pattern, payload=None, timeout=10, start=0):
         return self.wait(lambda: self.find(pattern, payload, start), timeout)[0]
-
-    def _accept(self):
-        while self.open:
-            try:
-                sock, _ = self.sock.accept()
-            except OSError:
-                return
-            with self.changed:
-                self.connects += 1
-                self.changed.notify_all()
-            if not self.accepting.is_set():
-                sock.close()
-                continue
-            client = _ServedClient(self, sock)
-            threading.Thread(target=client.run, daemon=True).start()
 
 
 class _ServedClient:
@@ -659,7 +673,7 @@ def put_component(c):
             put_optional(put_int, c.res) + put_bool(c.ready))
 
 
-class ObserverServer:
+class ObserverServer(_Server):
     """A fake Monitor Server that blesses as it is told.
 
         with ObserverServer() as monitor:
@@ -674,36 +688,15 @@ class ObserverServer:
     mid = 0
 
     def __init__(self, host='127.0.0.1', port=0):
-        self.sock = socket.create_server((host, port))
+        super().__init__(socket.create_server((host, port)))
         self.port = self.sock.getsockname()[1]
-        self.clients = []
         self.client = None
         self.event_servers = []
-        self.changed = threading.Condition()
-        self.open = True
         self.next_cid = 1
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.start()
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *args):
-        self.close()
-
-    def close(self):
-        self.open = False
-        for step in (lambda: self.sock.shutdown(socket.SHUT_RDWR), self.sock.close):
-            try:
-                step()
-            except OSError:
-                pass
-        self.drop_clients()
-
-    def drop_clients(self):
-        for client in list(self.clients):
-            client.chatter.close()
-
-    wait = EventerServer.wait
+    def make_client(self, sock):
+        return _ObservedClient(self, sock)
 
     def event_server(self, group, server_id, port, token=None, blessing=5, answer=5,
                      host='127.0.0.1'):
@@ -743,15 +736,6 @@ class ObserverServer:
     def send_garbage(self):
         for client in list(self.clients):
             client.chatter.send('HatObserver.MsgServer', b'\x81\x80\xff\xff')
-
-    def _accept(self):
-        while self.open:
-            try:
-                sock, _ = self.sock.accept()
-            except OSError:
-                return
-            client = _ObservedClient(self, sock)
-            threading.Thread(target=client.run, daemon=True).start()
 
 
 class _ObservedClient:
