@@ -51,7 +51,8 @@ print_texts(struct check *k)
 {
 	for (; k->printed < k->count && k->devices[k->printed].ended; k->printed++) {
 		struct buffer *b = &k->devices[k->printed].text;
-		fwrite(buffer_data(b), 1, b->len, stdout);
+		if (b->len)
+			fwrite(buffer_data(b), 1, b->len, stdout);
 		buffer_clear(b);
 	}
 }
