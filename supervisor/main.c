@@ -61,20 +61,19 @@ struct gateway {
 static void
 usage(FILE *f)
 {
-	fprintf(f,
-	    "usage: gatewayd [--config FILE] [--libexec DIR] [--check [--verbose]]\n"
-	    "       gatewayd --help | --version\n"
-	    "\n"
-	    "  -c, --config FILE   configuration (default " DEFAULT_CONFIG ")\n"
-	    "      --libexec DIR   where the runners are\n"
-	    "      --check         check the configuration, with the runners too, and end\n"
-	    "  -v, --verbose       with --check: what devices do and touch; else log more\n"
-	    "  -h, --help          this text\n"
-	    "  -V, --version       the version\n"
-	    "\n"
-	    "gatewayd stays in the foreground. SIGTERM stops it in order, SIGHUP reloads.\n"
-	    "Exit code: 0 done, 1 failed, 2 usage, 78 the configuration is at fault.\n"
-	    "See gatewayd(8), gatewayd.yaml(5).\n");
+	fprintf(f, "usage: gatewayd [--config FILE] [--libexec DIR] [--check [--verbose]]\n"
+		   "       gatewayd --help | --version\n"
+		   "\n"
+		   "  -c, --config FILE   configuration (default " DEFAULT_CONFIG ")\n"
+		   "      --libexec DIR   where the runners are\n"
+		   "      --check         check the configuration, with the runners too, and end\n"
+		   "  -v, --verbose       with --check: what devices do and touch; else log more\n"
+		   "  -h, --help          this text\n"
+		   "  -V, --version       the version\n"
+		   "\n"
+		   "gatewayd stays in the foreground. SIGTERM stops it in order, SIGHUP reloads.\n"
+		   "Exit code: 0 done, 1 failed, 2 usage, 78 the configuration is at fault.\n"
+		   "See gatewayd(8), gatewayd.yaml(5).\n");
 }
 
 /* Returns -1 to go on, else an exit code. */
