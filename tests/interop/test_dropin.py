@@ -342,7 +342,7 @@ class TestSameEvents(unittest.TestCase):
                                      next(y for y in a if y.type == x.type).source_timestamp
                                      is None, x.type)
             count += len(a)
-        print(f"  drop-in: {count} events in {len(theirs)} steps compared", file=sys.stderr)
+        print(f"    drop-in: {count} events in {len(theirs)} steps compared", flush=True)
 
 
 if __name__ == "__main__":

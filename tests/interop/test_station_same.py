@@ -556,8 +556,8 @@ class SameStation(unittest.TestCase):
                 with self.subTest(f'{name} {what}'):
                     self.assertEqual(ours[name][i], theirs[name][i])
         count = sum(len(x) for pair in ours.values() for x in pair)
-        print(f'  same station: {count} events and objects compared in {time.monotonic() - start:.0f} s',
-              file=sys.stderr)
+        print(f'    same station: {count} events and objects compared in {time.monotonic() - start:.0f} s',
+              flush=True)
 
 
 if __name__ == '__main__':

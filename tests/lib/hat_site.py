@@ -253,6 +253,7 @@ class Recorder:
     def __init__(self, port, host="127.0.0.1"):
         self.host, self.port = host, port
         self.events = []
+        self.connects = []  # when
         self.open = True
         self.client = None
         threading.Thread(target=self._run, daemon=True).start()
@@ -263,6 +264,7 @@ class Recorder:
                 with eventer.EventerClient(host=self.host, port=self.port, name="recorder",
                                        subscriptions=["gateway/*"]) as client:
                     self.client = client
+                    self.connects.append(time.monotonic())
                     while self.open and not client.closed.is_set():
                         with contextlib.suppress(TimeoutError):
                             now = client.next_events(0.2)
@@ -273,6 +275,12 @@ class Recorder:
     def find(self, kind, since=0.0, payload=None):
         return [e for t, e in list(self.events) if t >= since and eventer.matches(e.type, kind)
                 and payload in (None, e.payload)]
+
+    def pairs(self, kind):
+        """The payloads of two such events, one after the other, that one connection told of."""
+        found = [(t, e.payload.data) for t, e in list(self.events) if eventer.matches(e.type, kind)]
+        return [(x, y) for (a, x), (b, y) in zip(found, found[1:])
+                if not any(a < c <= b for c in list(self.connects))]
 
     def close(self):
         self.open = False
