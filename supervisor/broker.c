@@ -293,16 +293,18 @@ on_resolved(void *arg, int status, int timeouts, struct ares_addrinfo *result)
 	use_addresses(q);
 }
 
-/* An address as it is written needs no resolver. */
+/* What needs no resolver: an address as it is written, and localhost (RFC 6761 clause 6.3), which a
+ * machine without /etc/hosts would ask its name server for. */
 static bool
-parse_numeric(struct broker_request *q)
+find_known(struct broker_request *q)
 {
 	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(q->port) };
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(q->port) };
+	bool local = strcasecmp(q->target, "localhost") == 0;
 
-	if (inet_pton(AF_INET, q->target, &v4.sin_addr) == 1)
+	if (inet_pton(AF_INET, local ? "127.0.0.1" : q->target, &v4.sin_addr) == 1)
 		add_address(q, (struct sockaddr *)&v4, sizeof(v4));
-	else if (inet_pton(AF_INET6, q->target, &v6.sin6_addr) == 1)
+	if (inet_pton(AF_INET6, local ? "::1" : q->target, &v6.sin6_addr) == 1)
 		add_address(q, (struct sockaddr *)&v6, sizeof(v6));
 	return q->address_count > 0;
 }
@@ -315,7 +317,7 @@ resolve(struct broker_request *q)
 	struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
 	char service[8];
 
-	if (parse_numeric(q)) {
+	if (find_known(q)) {
 		use_addresses(q);
 		return;
 	}

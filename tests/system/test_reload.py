@@ -225,8 +225,8 @@ class TestReload(Base):
             self.server.wait(lambda: not self.server.clients)
             self.assertNotEqual(g.status("p1")["pid"], first)
             self.assertEqual(g.stop(), 0)
-            self.assertEqual(other.find(f"{self.prefix}/p1/gateway/running")[-1].payload.data,
-                             False)
+            other.wait(lambda: other.find(f"{self.prefix}/p1/gateway/running")[-1].payload.data
+                       is False)
 
     def test_from_and_to_the_built_in_server(self):
         g = self.start(probe("p1", interval_ms=5))
