@@ -168,7 +168,7 @@ lint:
 # Fuzzing with libFuzzer: make fuzz FUZZ=sbs SECONDS=600; without FUZZ each target in turn.
 SECONDS ?= 60
 FUZZ ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-fuzz:
+fuzz: all
 	@tests/fuzz/run-fuzz $(SECONDS) $(FUZZ)
 
 demo:

@@ -30,9 +30,10 @@ static void
 fault_at(struct config_check *k, enum schema_severity severity, uint32_t line, uint32_t column,
     const char *path, const char *message)
 {
-	if (severity == SCHEMA_ERROR)
-		k->errors++;
-	if (++k->faults <= CONFIG_MAX_FAULTS)
+	/* Each kind has its own limit: no number of warnings hides the error. */
+	unsigned *count = severity == SCHEMA_ERROR ? &k->errors : &k->warnings;
+
+	if (++*count <= CONFIG_MAX_FAULTS)
 		k->report(k->arg, severity, k->file, line, column, path, message);
 }
 
@@ -91,6 +92,12 @@ check_text(struct config_check *k, const char *text, size_t len)
 		config_check_root(k, json_root(k->c->doc));
 }
 
+static unsigned
+beyond_limit(unsigned count)
+{
+	return count > CONFIG_MAX_FAULTS ? count - CONFIG_MAX_FAULTS : 0;
+}
+
 static struct config *
 load_text(
     const char *text, size_t len, const char *file, config_report *report, void *arg, bool part)
@@ -104,9 +111,10 @@ load_text(
 		config_error(&k, NULL, "", "out of memory");
 	else
 		check_text(&k, text, len);
-	if (k.faults > CONFIG_MAX_FAULTS) {
+	unsigned more = beyond_limit(k.errors) + beyond_limit(k.warnings);
+	if (more) {
 		char message[64];
-		snprintf(message, sizeof(message), "and %u more", k.faults - CONFIG_MAX_FAULTS);
+		snprintf(message, sizeof(message), "and %u more", more);
 		report(arg, SCHEMA_WARNING, file, 0, 0, "", message);
 	}
 	if (k.errors == 0)

@@ -9,7 +9,7 @@ struct config_check {
 	config_report *report;
 	void *arg;
 	const char *file;
-	unsigned faults, errors;
+	unsigned errors, warnings;
 };
 
 /* A schema_report with a struct config_check as its arg. */
