@@ -5,14 +5,10 @@
  */
 #include "device-runners/iec60870/iec104_slave.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
-#include "common/fdutil.h"
 #include "device-runners/iec60870/describe.h"
 #include "device-runners/iec60870/iec60870.h"
 

@@ -2,7 +2,6 @@
  * the Modbus runner. */
 #include "device-runners/modbus/slave.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -13,7 +12,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/fdutil.h"
 #include "device-runners/acceptor.h"
 #include "device-runners/modbus/describe.h"
 #include "device-runners/modbus/peer.h"
