@@ -2,16 +2,17 @@
 # CFLAGS and LDFLAGS are the user's. SAN=1 builds into build-san/ with ASan and UBSan.
 
 CC ?= cc
-CFLAGS ?= -O2 -g
 PKG_CONFIG ?= pkg-config
 PREFIX ?= /usr
 VERSION := 0.1.0
 
 ifeq ($(SAN),1)
 B := build-san
+CFLAGS ?= -O1 -g
 SANFLAGS := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 else
 B := build
+CFLAGS ?= -O2 -g
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE
 HARDEN_LD := -pie -Wl,-z,relro,-z,now
 endif

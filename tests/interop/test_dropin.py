@@ -1,5 +1,5 @@
 """A hat-gateway site switches over: its configurations load unchanged, and with the same one gatewayd
-registers what hat-gateway registers."""
+registers what hat-gateway registers. Slow by nature."""
 
 import glob
 import importlib

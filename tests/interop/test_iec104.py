@@ -39,7 +39,7 @@ def wait(condition, what):
     end = time.monotonic() + WAIT_S
     while not condition():
         if time.monotonic() > end:
-            raise AssertionError('not in time: ' + what)
+            raise AssertionError('not in time: ' + (what if isinstance(what, str) else what()))
         time.sleep(0.02)
 
 
@@ -156,7 +156,7 @@ class SlaveAgainstC104(unittest.TestCase):
 
     def exchange(self):
         gate = self.gate
-        wait(self.interrogate, 'an interrogation')  # the data transfer stands
+        wait(self.interrogate, lambda: 'an interrogation\n' + gate.text())  # the data transfer stands
         for n, (kind, (_, _, ours, theirs)) in enumerate(DATA.items()):
             value = [1, 2, 3, 4] if ours is None else ours
             quality = QUALITY if kind in ('single', 'double') else MEASURED

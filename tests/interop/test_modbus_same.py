@@ -98,11 +98,12 @@ def seen(events):
 class Master(unittest.TestCase):
     maxDiff = None
 
-    def both(self, play, conf_of, latest, device_of, on_request=None):
+    def both(self, play, conf_of, latest, device_of, silent_units=()):
         results = []
         for make in (lambda c: Reference(hat_master.info, c, latest),
                      lambda c: Ours('modbus_master', c, latest)):
-            slave = Slave(device=device_of(), on_request=on_request)
+            slave = Slave(device=device_of())
+            slave.silent_units.update(silent_units)
             device = make(conf_of(slave.port))
             try:
                 play(device, slave)
@@ -151,7 +152,6 @@ class Master(unittest.TestCase):
 
     def test_timeouts(self):
         def play(d, slave):
-            slave.silent_units.add(1)
             at = d.wait_event('gateway/remote_device/1/status', 'DISCONNECTED')
             at = d.wait_event('gateway/remote_device/1/status', 'CONNECTING', at)
             d.send('system/remote_device/1/write/a', {'request_id': 'w', 'value': 3})
@@ -165,7 +165,7 @@ class Master(unittest.TestCase):
                                        request_timeout=0.1, request_retry_immediate_count=1,
                                        request_retry_delayed_count=1, request_retry_delay=0.05)
         (theirs, _), (ours, _) = self.both(play, conf, {'system/remote_device/1/enable': True},
-                                           lambda: Registers({1: 5}))
+                                           lambda: Registers({1: 5}), silent_units={1})
 
         def distinct(events):
             """How often it went up and down while it waited is a matter of time."""

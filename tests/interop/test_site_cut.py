@@ -1,4 +1,5 @@
-"""The site of test_site.py, each gateway in a network of its own: one is cut off."""
+"""The site of test_site.py, each gateway in a network of its own: one is cut off. Slow by nature: the
+Monitor Server waits 40 s."""
 
 import os
 import subprocess

@@ -1,10 +1,9 @@
-"""The engine's rules and the Event Server's link, with real processes against an Event Server that is told
-what to do: subscriptions, 'running', 'enable', the end of the link and its return."""
+"""The engine's rules, with real processes against an Event Server that is told what to do: subscriptions,
+'running', 'enable', whether it is operational. test_link.py has what becomes of the link."""
 
 import os
 import random
 import signal
-import socket
 import sys
 import threading
 import time
@@ -27,12 +26,6 @@ def children(pid):
     """The process's children that are alive or wait to be reaped."""
     with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
         return [int(p) for p in f.read().split()]
-
-
-def cpu_s(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Case(unittest.TestCase):
@@ -352,229 +345,6 @@ class Order(Case):
         self.assertEqual(self.g.ctl("show", "p0")[0]["counters"]["dropped"], 7)
 
 
-class Link(Case):
-    def test_its_loss_ends_engine_and_devices_and_it_comes_back(self):
-        self.serve(3)
-        self.wait_connects(1)
-        for n in ("p0", "p1"):
-            self.enable(n)
-        self.wait_running("p0", [False, True])
-        self.wait_running("p1", [False, True])
-        port = self.server.port
-        pids = [self.g.status(n)["pid"] for n in ("p0", "p1")]
-        self.server.close()
-        for pid in pids:
-            self.g.wait(lambda pid=pid: not os.path.exists(f"/proc/{pid}"), "the end of the runners")
-        self.assertFalse(self.g.ctl("info")[0]["engine"])
-        self.assertEqual({r["state"] for r in self.g.status().values()}, {"disabled"})
-        old, self.server = self.server, EventerServer(port=port)
-        self.addCleanup(self.server.close)
-        self.server.latest = old.latest
-        for name, told in (("p0", [False, True]), ("p1", [False, True]), ("p2", [False])):
-            self.wait_running(name, told, 3 * WAIT_S)
-        self.assertEqual([q[0] for q in self.server.queries], ["latest"])
-
-    def attempts(self, seconds):
-        """Times of connects, for so long."""
-        seen, end = [], time.monotonic() + seconds
-        count = self.server.connects
-        while time.monotonic() < end:
-            if self.server.connects > count:
-                seen += [time.monotonic()] * (self.server.connects - count)
-                count = self.server.connects
-            time.sleep(0.005)
-        return seen
-
-    def check_backoff(self, seen):
-        gaps = [b - a for a, b in zip(seen, seen[1:])]
-        self.assertGreaterEqual(len(gaps), 2)
-        self.assertLessEqual(len(seen), 8, gaps)
-        self.assertGreater(gaps[-1], 1.5 * gaps[0])
-
-    def test_refused(self):
-        server = EventerServer()
-        server.init_error = "not \x1b[31myou\n\x00"
-        self.serve(1, server=server)
-        self.check_backoff(self.attempts(4))
-        text = self.g.wait_log("refused us")
-        self.assertNotIn("\x1b", text)
-        server.init_error = None
-        self.wait_connects(1)
-
-    def test_closed_at_once(self):
-        server = EventerServer()
-        server.accepting.clear()
-        self.serve(1, server=server)
-        self.check_backoff(self.attempts(4))
-        server.accepting.set()
-        self.wait_connects(1)
-        self.enable("p0")
-        self.wait_running("p0", [False, True])
-
-    def test_closed_after_init(self):
-        server = EventerServer()
-        server.on_query = lambda kind, types: server.drop_clients() or []
-        self.serve(1, server=server)
-        self.check_backoff(self.attempts(4))
-        server.on_query = None
-        self.wait_connects(len(server.inits) + 1)
-        self.enable("p0")
-        self.server.wait_event(self.kind("p0", "gateway/running"), TRUE)
-
-    def test_nobody_listens_and_then_somebody_does(self):
-        server = EventerServer()
-        port = server.port
-        server.close()
-        self.serve(1, server=server)
-        self.g.wait_log("Connection refused")
-        self.server = EventerServer(port=port)
-        self.addCleanup(self.server.close)
-        self.wait_connects(1, 2 * WAIT_S)
-
-    def test_garbage_ends_the_connection_and_nothing_else(self):
-        def frame(kind, data=b"", first=77, owner=True, last=True):
-            return eventer.put_frame(eventer.Msg(1, first, owner, True, last, kind, data))
-
-        events = "HatEventer.MsgEventsNotify"
-        faults = [
-            b"\x04\xff\xff\xff\xff garbage",
-            b"\x00",
-            b"\xff" * 256,
-            b"\xff" * 100,
-            b"\x08" + b"\x7f" + b"\xff" * 7,
-            b"\x01\x01\x00",
-            bytes(random.Random(1).randbytes(5000)),
-            frame("HatEventer.MsgNothing"),
-            frame("HatEventer.MsgRegisterReq"),
-            frame("HatEventer.MsgInitRes", b"\x80\x82"),
-            frame("HatEventer.MsgQueryRes", b"\x80\x00"),
-            frame("HatEventer.MsgStatusNotify", b"\x99"),
-            frame("HatEventer.MsgStatusNotify"),
-            frame(events, b"\xff"),
-            frame(events, eventer.put_int(1 << 62)),
-            frame(events, eventer.put_int(1)),
-            frame(events, eventer.put_int(1 << 80)),
-            frame(events, eventer.put_int(0) + b"surplus"),
-            frame(events, eventer.put_list(eventer.put_event, [self.an_event("\ud800")])),
-            frame(events, eventer.put_list(eventer.put_event, [self.an_event("x")])[:-1]),
-        ]
-        for fault in faults:
-            self.serve(1)
-            self.wait_connects(1)
-            (client,) = self.server.clients
-            client.chatter.send_raw(fault)
-            if fault[0] > 8:  # a frame's length of so many bytes that are still to come
-                client.chatter.close()
-            try:
-                self.wait_connects(2)
-            except TimeoutError:
-                self.fail(f"still connected after {fault[:60]}")
-            self.enable("p0")
-            self.server.wait_event(self.kind("p0", "gateway/running"), TRUE)
-            self.assertEqual(self.g.stop(), 0)
-            self.server.close()
-
-    def test_an_end_within_a_frame(self):
-        self.serve(1)
-        self.wait_connects(1)
-        self.server.close_mid_frame()
-        self.wait_connects(2)
-
-    @staticmethod
-    def an_event(segment):
-        """An event with a segment that json or str would not let through."""
-        return eventer.Event((1, 1, 1), (_Raw(segment),), (0, 0), None, None)
-
-    def test_silence_and_half_open(self):
-        """Slow by nature: 10 s for an init that is not answered, 2 x 20 s for a peer without pongs."""
-        silent = socket.create_server(("127.0.0.1", 0))
-        self.addCleanup(silent.close)
-        silent.settimeout(3 * WAIT_S)
-        mute = Gateway(
-            {"event_server": {"eventer_server": {"host": "127.0.0.1", "port": silent.getsockname()[1]}}}
-        )
-        self.addCleanup(mute.close)
-        self.serve(1)
-        self.wait_connects(1)
-        self.server.clients[0].chatter.answer_pings = False
-        began = time.monotonic()
-        conn, _ = silent.accept()
-        again, _ = silent.accept()
-        self.assertTrue(9 < time.monotonic() - began < 14, time.monotonic() - began)
-        conn.close(), again.close()
-        before = cpu_s(self.g.pid)
-        self.wait_connects(2, 60)
-        self.assertTrue(38 < time.monotonic() - began < 50, time.monotonic() - began)
-        self.assertLess(cpu_s(self.g.pid) - before, 1.0, "waiting costs nothing")
-        self.g.wait_log("silent")
-
-    def test_pings_are_answered_and_keep_the_link(self):
-        self.serve(1)
-        self.wait_connects(1)
-        chatter = self.server.clients[0].chatter
-        got = []
-        original = chatter.receive
-
-        def receive():
-            chatter.answer_pings = False
-            msg = original()
-            return msg
-
-        chatter.receive = receive
-        seen = eventer.Chatter.fill
-        self.addCleanup(setattr, eventer.Chatter, "fill", seen)
-
-        def fill(this, n):
-            seen(this, n)
-            if b"HatChatter.Pong" in this.buffer and this is chatter:
-                got.append(1)
-
-        eventer.Chatter.fill = fill
-        for _ in range(3):
-            chatter.send("HatChatter.Ping", last=False)
-        self.server.wait(lambda: got)
-        self.assertEqual(len(self.server.inits), 1)
-
-    def test_a_notification_that_wants_it_is_acknowledged(self):
-        self.serve(1)
-        self.wait_connects(1)
-        for want in (True, False, True):
-            self.server.notify([self.server.event(self.kind("p0", "system/enable"), TRUE)], want)
-        self.server.wait(lambda: self.server.acks == 2)
-        self.wait_running("p0", [False, True])
-        self.enable("p0", FALSE)
-        self.wait_running("p0", [False, True, False])
-        self.assertEqual(self.server.acks, 2)
-
-    def test_a_server_that_reads_nothing_costs_no_event(self):
-        """The runners wait for credit; what they registered comes when it reads again."""
-        self.serve(2)
-        self.wait_connects(1)
-        for n in self.names:
-            self.enable(n)
-        self.g.wait_state(self.names, "running")
-        self.server.stalled.set()
-        count = 20000
-        text = "x" * 200
-        for i in range(0, count, 100):
-            self.server.notify(
-                [
-                    self.server.event(self.kind(n, "system/echo"), Json([i + k, text]))
-                    for k in range(100)
-                    for n in self.names
-                ]
-            )
-        time.sleep(0.5)
-        before = cpu_s(self.g.pid)
-        time.sleep(1)
-        self.assertLess(cpu_s(self.g.pid) - before, 0.3, "waiting for room costs nothing")
-        self.server.stalled.clear()
-        for n in self.names:
-            kind = self.kind(n, "gateway/echo")
-            self.server.wait(lambda k=kind: len(self.server.find(k)) == count, 6 * WAIT_S)
-            self.assertEqual([e.payload.data[0] for e in self.server.find(kind)], list(range(count)))
-
-
 class Operational(Case):
     def test_the_engine_lives_while_the_server_is_operational(self):
         server = EventerServer(status="standby")
@@ -698,7 +468,7 @@ class Hostile(Case):
         self.assertEqual(self.g.status("p2")["restarts"], 0)
 
 
-class _Raw(str):
+class Raw(str):
     """A segment whose encoding is not UTF-8."""
 
     def encode(self, *args):

@@ -351,6 +351,7 @@ class TestScreen(Base):
 
 
 class TestFrozen(Base):
+    """Slow by nature."""
 
     def test_devices_do_not_outlive_a_frozen_gateway(self):
         self.monitor.set_event_servers(self.component(self.events))

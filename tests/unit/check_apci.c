@@ -1,8 +1,8 @@
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "protocols/iec60870/apci.h"
+#include "tests/unit/expect.h"
 
 static const struct apci_params master = { true, 12, 8, 15000, 10000, 20000 };
 static const struct apci_params slave = { false, 12, 8, 15000, 10000, 20000 };
@@ -399,7 +399,7 @@ line_deliver(struct station *from, struct station *to, size_t at, bool keep)
 	}
 	enum apci_event e = apci_receive(&to->a, &apdu, now, &to->out);
 	if (e == APCI_ASDU)
-		ck_assert_uint_eq(body, to->next_received++);
+		expect(body == to->next_received++);
 	if (random_below(&(uint64_t){ (uint64_t)body * 977 + to->next_received + 1 }, 3))
 		apci_settle(&to->a, &to->out);
 	return e != APCI_BROKEN;
@@ -412,7 +412,7 @@ send_some(struct station *s)
 		return;
 	apci_send(&s->a, &s->next_sent, 4, now, &s->out);
 	s->next_sent++;
-	ck_assert_uint_le(s->a.sent - s->a.acked, s->a.params.k);
+	expect(s->a.sent - s->a.acked <= s->a.params.k);
 }
 
 /* Returns whether both stations lived. */

@@ -1,7 +1,7 @@
-#include <check.h>
 #include <stdlib.h>
 
 #include "supervisor/child_fsm.h"
+#include "tests/unit/expect.h"
 
 enum { START_MS = 10000, PING_MS = 2000, STOP_MS = 5000 };
 
@@ -153,24 +153,24 @@ START_TEST(announcements_alternate_in_any_order)
 		process = process && !ends;
 		unsigned a = child_fsm_step(&f, e, at(i * 10), x);
 		if (a & CHILD_DO_RUNNING_FALSE) {
-			ck_assert(announced);
+			expect(announced);
 			announced = false;
 		}
 		if (a & CHILD_DO_SPAWN) {
-			ck_assert(!process && !announced);
+			expect(!process && !announced);
 			process = true;
 		}
 		if (a & CHILD_DO_RUNNING_TRUE) {
-			ck_assert(!announced);
+			expect(!announced);
 			announced = true;
 		}
 		if (a & (CHILD_DO_KILL | CHILD_DO_STOP | CHILD_DO_PING))
-			ck_assert(process);
-		ck_assert(process == (f.state == CHILD_STARTING || f.state == CHILD_RUNNING ||
-					 f.state == CHILD_STOPPING));
-		ck_assert(!announced || process);
+			expect(process);
+		expect(process == (f.state == CHILD_STARTING || f.state == CHILD_RUNNING ||
+				      f.state == CHILD_STOPPING));
+		expect(!announced || process);
 		if (!f.wanted)
-			ck_assert(f.state == CHILD_DISABLED || f.state == CHILD_STOPPING);
+			expect(f.state == CHILD_DISABLED || f.state == CHILD_STOPPING);
 	}
 }
 END_TEST

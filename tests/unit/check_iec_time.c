@@ -1,9 +1,9 @@
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "protocols/iec60870/time.h"
+#include "tests/unit/expect.h"
 
 static struct iec_zone zone;
 
@@ -112,13 +112,13 @@ START_TEST(there_and_back)
 		"Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Chatham" };
 
 	for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++) {
-		ck_assert_int_eq(iec_zone_init(&zone, zones[i]), 0);
+		expect(iec_zone_init(&zone, zones[i]) == 0);
 		for (int64_t s = 1672531200; s < 1672531200 + 2 * 366 * 86400; s += 1800) {
 			struct iec_time t;
 			iec_time_from_timestamp(&t, &zone, (struct timestamp){ s, 7000 });
 			struct timestamp back = to_timestamp(&t);
-			ck_assert_msg(back.s == s && back.us == 7000, "%s: %ld became %ld",
-			    zones[i], (long)s, (long)back.s);
+			expect_msg(back.s == s && back.us == 7000, "%s: %ld became %ld", zones[i],
+			    (long)s, (long)back.s);
 		}
 	}
 }

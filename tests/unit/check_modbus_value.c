@@ -1,8 +1,8 @@
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "protocols/modbus/plan.h"
+#include "tests/unit/expect.h"
 
 START_TEST(value_of_the_manual)
 {
@@ -34,9 +34,9 @@ START_TEST(value_agrees_with_single_bits)
 					size_t at = skip + i, to = lead + i;
 					int bit = coils ? regs[at / 8] >> at % 8 & 1
 							: regs[at / 8] >> (7 - at % 8) & 1;
-					ck_assert_int_eq(value[to / 8] >> (7 - to % 8) & 1, bit);
+					expect((value[to / 8] >> (7 - to % 8) & 1) == bit);
 				}
-				ck_assert_int_eq(value[0] >> (8 - lead) & (0xff >> (8 - lead)), 0);
+				expect((value[0] >> (8 - lead) & (0xff >> (8 - lead))) == 0);
 			}
 		}
 	}
@@ -109,7 +109,7 @@ apply(enum modbus_type type, uint16_t address, size_t offset, size_t bits, const
 
 	modbus_write_init(&w, type, address, offset, bits, value);
 	for (; modbus_write_next(&w, &pdu, data); requests++) {
-		ck_assert_uint_eq(modbus_request_check(&pdu), 0);
+		expect(modbus_request_check(&pdu) == 0);
 		if (pdu.fc == MODBUS_MASK_WRITE_REGISTER)
 			regs[pdu.address] = (uint16_t)((regs[pdu.address] & pdu.and_mask) |
 						       (pdu.or_mask & ~pdu.and_mask));
@@ -146,14 +146,14 @@ START_TEST(write_touches_its_bits_only)
 			}
 			modbus_value_get(
 			    MODBUS_HOLDING_REGISTER, raw, 400, 160 + offset, bits, back);
-			ck_assert_mem_eq(back, value, modbus_value_size(bits));
+			expect(memcmp(back, value, modbus_value_size(bits)) == 0);
 			/* 0x5a5a repeats each bit eight bits away. */
 			uint8_t side;
 			modbus_value_get(MODBUS_HOLDING_REGISTER, raw, 400, 152 + offset, 8, &side);
-			ck_assert_uint_eq(side, (uint8_t)(0x5a5a >> (8 - offset % 8)));
+			expect(side == (uint8_t)(0x5a5a >> (8 - offset % 8)));
 			modbus_value_get(
 			    MODBUS_HOLDING_REGISTER, raw, 400, 160 + offset + bits, 8, &side);
-			ck_assert_uint_eq(side, (uint8_t)(0x5a5a >> (8 - (offset + bits) % 8)));
+			expect(side == (uint8_t)(0x5a5a >> (8 - (offset + bits) % 8)));
 		}
 	}
 }

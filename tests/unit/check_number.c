@@ -1,10 +1,10 @@
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/number.h"
+#include "tests/unit/expect.h"
 
 static const char *
 text_of(double v)
@@ -66,11 +66,11 @@ START_TEST(doubles_read_back)
 		if (!isfinite(v))
 			continue;
 		const char *text = text_of(v);
-		ck_assert_msg(strtod(text, NULL) == v, "%a: %s", v, text);
+		expect_msg(strtod(text, NULL) == v, "%a: %s", v, text);
 		char shorter[40];
 		snprintf(shorter, sizeof(shorter), "%.15g", v);
 		if (strtod(shorter, NULL) == v)
-			ck_assert_msg(strlen(text) <= strlen(shorter) + 5, "%s: %s", shorter, text);
+			expect_msg(strlen(text) <= strlen(shorter) + 5, "%s: %s", shorter, text);
 	}
 }
 END_TEST
