@@ -1,5 +1,6 @@
 # One Makefile, not recursive. The lists below show which code lives in which process.
-# CFLAGS and LDFLAGS are the user's. SAN=1 builds into build-san/ with ASan and UBSan.
+# CFLAGS and LDFLAGS are the user's. SAN=1 builds into build-san/ with ASan and UBSan, SAN=fuzz into build-fuzz/
+# for libFuzzer as well.
 
 CC ?= cc
 PKG_CONFIG ?= pkg-config
@@ -10,6 +11,12 @@ ifeq ($(SAN),1)
 B := build-san
 CFLAGS ?= -O1 -g
 SANFLAGS := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+else ifeq ($(SAN),fuzz)
+B := build-fuzz
+CC := clang
+CFLAGS ?= -O1 -g
+WERROR := -w
+SANFLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 else
 B := build
 CFLAGS ?= -O2 -g
@@ -125,8 +132,9 @@ vectors: $(VEC)
 
 # Fuzz targets: with clang libFuzzer (make fuzz), and replayed over their corpora by plain gcc.
 FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(TEST_ARCHIVES)
-	$(LINK) $< $(B)/tests/fuzz/replay.o -Wl,--start-group $(TEST_ARCHIVES) -Wl,--end-group $(TEST_LIBS)
+FUZZ_MAIN := $(if $(filter fuzz,$(SAN)),-fsanitize=fuzzer,$(B)/tests/fuzz/replay.o)
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(filter %.o,$(FUZZ_MAIN)) $(TEST_ARCHIVES)
+	$(LINK) $< $(FUZZ_MAIN) -Wl,--start-group $(TEST_ARCHIVES) -Wl,--end-group $(TEST_LIBS)
 replay: $(FUZZ_REPLAY)
 	@tests/fuzz/run-replay $(FUZZ_REPLAY)
 
@@ -169,7 +177,8 @@ lint:
 # Fuzzing with libFuzzer: make fuzz FUZZ=sbs SECONDS=600; without FUZZ each target in turn.
 SECONDS ?= 60
 FUZZ ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-fuzz: all
+fuzz:
+	@$(MAKE) -s SAN=fuzz $(FUZZ:%=build-fuzz/tests/fuzz/fuzz_%)
 	@tests/fuzz/run-fuzz $(SECONDS) $(FUZZ)
 
 demo:

@@ -15,6 +15,7 @@
 #include "common/fdutil.h"
 #include "common/log.h"
 #include "common/monotime.h"
+#include "supervisor/log_sink.h"
 
 enum {
 	FIRST_DELAY_MS = 100,
@@ -63,6 +64,8 @@ spawn(struct eventd *d, int ready)
 	argv[n++] = "3";
 	argv[n++] = "--end-with-parent";
 	argv[n++] = "--sandbox";
+	if (log_stderr_is_journal())
+		argv[n++] = "--log-prefix";
 	if (d->conf->listen_host) {
 		argv[n++] = "--listen";
 		argv[n++] = address;

@@ -35,10 +35,8 @@ static struct {
 	size_t level_count;
 } sink;
 
-/* systemd says in JOURNAL_STREAM which "device:inode" it connected to the journal: standard error
- * may have been redirected since. */
-static bool
-stderr_is_journal(void)
+bool
+log_stderr_is_journal(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
 	unsigned long long device, inode;
@@ -243,7 +241,7 @@ log_sink_open(const struct config_log *conf)
 		syslog_out_close(&sink.syslog);
 	sink.conf = *conf;
 	sink.syslog_open = false;
-	sink.on_journal = stderr_is_journal();
+	sink.on_journal = log_stderr_is_journal();
 	if (conf->syslog.on) {
 		r = syslog_out_open(&sink.syslog, conf);
 		sink.syslog_open = r == 0;

@@ -26,6 +26,9 @@ int log_sink_open(const struct config_log *conf);
  * error until log_sink_found(). */
 bool log_sink_wants_address(void);
 void log_sink_found(const struct sockaddr *address, socklen_t len);
+/* Whether standard error is still what systemd connected to the journal: "device:inode" of
+ * JOURNAL_STREAM, systemd.exec(5). */
+bool log_stderr_is_journal(void);
 /* Says what was left out, and gives the log back to standard error. */
 void log_sink_close(void);
 

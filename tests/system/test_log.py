@@ -246,6 +246,8 @@ class TestTargets(unittest.TestCase):
             self.assertEqual(fields, ["PRIORITY=6", "SYSLOG_IDENTIFIER=gatewayd",
                                       "MESSAGE=p1: starting -> running", "DEVICE=p1",
                                       "EVENT=state"])
+            # What the built-in Event Server says has the priority that systemd reads.
+            self.assertIn(b"<5>listening on ", self.streamed)
             stream.close()
             end.close()
 
@@ -273,6 +275,7 @@ class TestTargets(unittest.TestCase):
             text = b""
             while b"<6>p1: starting -> running" not in text:
                 text += stream.recv(4096)
+            self.streamed = text
         finally:
             g.close()
 
