@@ -1,0 +1,155 @@
+"""The unit file as people use it: a systemd as process 1 starts, watches, reloads and stops the installed
+gateway. Slow by nature: the watchdog waits 15 s."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+from gatewayd import BUILD, ROOT, wait_until  # noqa: E402
+from systemd_box import Box  # noqa: E402
+
+CONFIG = "/etc/gatewayd/gatewayd.yaml"
+DEADLINE_S = 30
+with open(os.path.join(ROOT, "etc", "samples", "minimal.yaml"), encoding="utf-8") as sample:
+    SAMPLE = sample.read()
+WITH_MONITOR = SAMPLE + """
+event_server:
+    monitor_component: {host: 127.0.0.1, port: 9, gateway_group: gateway, event_server_group: event}
+"""
+
+
+@unittest.skipIf("san" in os.path.basename(BUILD), "sanitizers need more than the unit file allows")
+class Service(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        layer = tempfile.mkdtemp()
+        cls.addClassCleanup(shutil.rmtree, layer)
+        os.chmod(layer, 0o755)
+        subprocess.run(["make", "-s", "install", f"DESTDIR={layer}", "PREFIX=/usr"], cwd=ROOT, check=True,
+                       capture_output=True)
+        shutil.copy(os.path.join(BUILD, "tests", "lib", "modbus-sim"), os.path.join(layer, "usr", "sbin"))
+        try:
+            cls.box = Box(layer)
+        except OSError as e:
+            raise unittest.SkipTest(str(e)) from e
+        cls.addClassCleanup(cls.box.close)
+        cls.tell("systemd-sysusers")
+        cls.tell("systemd-run", "-q", "--unit=sim", "modbus-sim", "--host", "127.0.0.1", "--port", "502", "--unit",
+                 "0")
+        cls.box.write(CONFIG, SAMPLE)
+        cls.tell("systemctl", "start", "gatewayd")
+        cls.tell("gatewayctl", "enable", "plc1", "--wait")
+        cls.tell("gatewayctl", "send", "plc1", "remote_device/1/enable", "true")
+
+    @classmethod
+    def tell(cls, *command):
+        r = cls.box.run(*command)
+        assert r.returncode == 0, (command, r.stdout, r.stderr)
+        return r.stdout
+
+    def setUp(self):
+        self.box.write(CONFIG, SAMPLE)
+        self.tell("systemctl", "restart", "gatewayd")
+        self.wait_polls()
+
+    def show(self, key):
+        return self.tell("systemctl", "show", "-p", key, "--value", "gatewayd").strip()
+
+    def device(self):
+        r = self.box.run("gatewayctl", "--json", "status")
+        return json.loads(r.stdout)[0] if r.returncode == 0 else None
+
+    def wait_polls(self, pid=None):
+        """The device is connected, in another runner than pid."""
+        def polls():
+            d = self.device()
+            return d and d["state"] == "running" and d["link"] == "connected" and d["pid"] != pid and d
+        return wait_until(polls, "plc1 polls", DEADLINE_S)
+
+    def wait_logged(self, text):
+        def lines():
+            out = self.tell("journalctl", "-u", "gatewayd", "-o", "cat", "--no-pager")
+            return text in out
+        wait_until(lines, text, DEADLINE_S)
+
+    def test_it_is_confined_and_says_so_in_the_journal(self):
+        pid = self.show("MainPID")
+        status = self.tell("cat", f"/proc/{pid}/status")
+        self.assertIn("CapEff:\t0000000000000000", status)
+        self.assertIn("Seccomp:\t2", status)
+        uid = status.split("Uid:\t")[1].split()[0]
+        self.assertEqual(self.tell("id", "-u", "gatewayd").strip(), uid)
+        runner = self.device()["pid"]
+        self.assertIn("/system.slice/gatewayd.service", self.tell("cat", f"/proc/{runner}/cgroup"))
+        out = self.tell("journalctl", "-u", "gatewayd", "-o", "json", "--no-pager", "DEVICE=plc1")
+        last = json.loads(out.splitlines()[-1])
+        self.assertEqual((last["EVENT"], last["MESSAGE"], last["PRIORITY"]),
+                         ("state", "plc1: starting -> running", "6"))
+
+    def test_killed_it_comes_back_with_what_was_enabled(self):
+        pid, runner, restarts = self.show("MainPID"), self.device()["pid"], int(self.show("NRestarts"))
+        self.tell("kill", "-9", pid)
+        self.wait_polls(runner)
+        self.assertNotEqual(self.show("MainPID"), pid)
+        self.assertEqual(int(self.show("NRestarts")), restarts + 1)
+
+    def test_frozen_the_watchdog_ends_it(self):
+        pid, runner = self.show("MainPID"), self.device()["pid"]
+        start = time.monotonic()
+        self.tell("kill", "-STOP", pid)
+        self.wait_polls(runner)
+        self.assertGreater(time.monotonic() - start, 7)  # of 15 s, a ping each 7.5
+        self.assertNotEqual(self.show("MainPID"), pid)
+        self.assertEqual(self.box.run("kill", "-0", pid).returncode, 1)
+        self.assertEqual(self.box.run("kill", "-0", str(runner)).returncode, 1)
+
+    def test_reload(self):
+        pid, runner = self.show("MainPID"), self.device()["pid"]
+        self.tell("systemctl", "reload", "gatewayd")  # the same again
+        self.box.write(CONFIG, SAMPLE.replace("interval: 0.5", "interval: 0.25"))
+        self.assertEqual(self.device()["pid"], runner)
+        self.tell("systemctl", "reload", "gatewayd")
+        changed = self.wait_polls(runner)["pid"]
+        self.box.write(CONFIG, SAMPLE + "bad: [\n")
+        r = self.box.run("systemctl", "reload", "gatewayd")
+        self.assertEqual(r.returncode, 1)
+        self.wait_logged(f"{CONFIG}:37:1: not YAML")
+        self.assertEqual((self.show("MainPID"), self.show("ActiveState")), (pid, "active"))
+        self.assertEqual(self.device()["pid"], changed)
+
+    def test_stop(self):
+        runner = self.device()["pid"]
+        self.tell("systemctl", "stop", "gatewayd")
+        self.assertEqual((self.show("ActiveState"), self.show("Result"), self.show("ExecMainStatus")),
+                         ("inactive", "success", "0"))
+        self.assertEqual(self.box.run("kill", "-0", str(runner)).returncode, 1)
+        self.wait_logged("plc1: stopping -> disabled")
+
+    def test_a_faulty_configuration_waits_for_people(self):
+        self.tell("systemctl", "stop", "gatewayd")
+        self.box.write(CONFIG, SAMPLE.replace("name: gateway1", "name: [gateway1]"))
+        self.assertEqual(self.box.run("systemctl", "start", "gatewayd").returncode, 1)
+        self.assertEqual((self.show("ActiveState"), self.show("ExecMainStatus"), self.show("NRestarts")),
+                         ("failed", "78", "0"))
+        self.wait_logged(f"{CONFIG}:3:7: name: ")
+
+    def test_without_its_monitor_server_it_is_started_again_for_ever(self):
+        self.tell("systemctl", "stop", "gatewayd")
+        self.box.write(CONFIG, WITH_MONITOR)
+        self.tell("systemctl", "start", "gatewayd", "--no-block")
+        # systemd's own limit is five starts in 10 s.
+        wait_until(lambda: int(self.show("NRestarts")) >= 7, "seven starts", DEADLINE_S)
+        self.box.write(CONFIG, SAMPLE)
+        self.wait_polls()
+
+
+if __name__ == "__main__":
+    unittest.main()
