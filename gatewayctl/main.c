@@ -6,13 +6,21 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/fdutil.h"
 #include "gatewayctl/session.h"
 #include "gatewayctl/command.h"
 
-enum { WAIT_DEFAULT_S = 30, RELOAD_DEFAULT_S = 60, MAX_SECONDS = 1000000, COLUMN = 27 };
+enum {
+	WAIT_DEFAULT_S = 30,
+	RELOAD_DEFAULT_S = 60,
+	MAX_SECONDS = 1000000,
+	SOCKET_WAIT_MS = 3000, /* for the socket of a gateway that starts */
+	LOOK_AGAIN_MS = 20,
+	COLUMN = 27
+};
 
 static volatile sig_atomic_t interrupted;
 
@@ -301,11 +309,10 @@ done:
 
 /* Each device in turn, all within one deadline. */
 static int
-wait_for_all(
-    struct session *client, const struct command *c, const struct options *o, int argc, char **argv)
+wait_for_all(struct session *client, const struct command *c, const struct options *o,
+    struct monotime start, int argc, char **argv)
 {
 	const struct command *wait = command_find("wait");
-	struct monotime start = monotime_now();
 	double limit = o->has_timeout ? o->timeout_s : WAIT_DEFAULT_S;
 	struct options left = { .has_timeout = true };
 	int code = CONTROL_DONE;
@@ -321,17 +328,61 @@ wait_for_all(
 	return code;
 }
 
+/* Whether gatewayd is connected with its Event Server; -1 where it does not say so. */
+static int
+is_connected(struct session *client, struct monotime deadline)
+{
+	static const char request[] = "{\"command\":\"info\"}";
+	struct control_reply reply;
+	bool connected = false, end = false;
+
+	if (session_send(client, request, sizeof(request) - 1) < 0)
+		return -1;
+	while (!end) {
+		if (session_receive(client, deadline, &reply) != SESSION_REPLY)
+			return -1;
+		json_foreach (row, reply.rows) {
+			const char *link = json_str(json_get(row, "link"));
+			connected |= link && strcmp(link, "connected") == 0;
+		}
+		end = reply.end;
+		json_free(reply.doc);
+	}
+	return connected;
+}
+
+/* A gateway that has just been started is waited for: a moment for its socket, for the Event Server
+ * as long as
+ * --wait waits. Says nothing: the command itself will say what is missing. */
+static void
+wait_for_link(struct session *client, const struct options *o, struct monotime start)
+{
+	int64_t limit = (int64_t)((o->has_timeout ? o->timeout_s : WAIT_DEFAULT_S) * 1e3);
+
+	while (!interrupted) {
+		int64_t ms = monotime_diff_ms(monotime_now(), start);
+		bool open = client->fd >= 0 || session_open(client, o->socket) == 0;
+		if (ms >= limit || (!open && ms >= SOCKET_WAIT_MS) ||
+		    (open && is_connected(client, monotime_add_ms(start, limit)) != 0))
+			return;
+		nanosleep(&(struct timespec){ .tv_nsec = LOOK_AGAIN_MS * 1000000L }, NULL);
+	}
+}
+
 static int
 run(const struct command *c, const struct options *o, int argc, char **argv)
 {
 	struct session client = { .fd = -1 };
+	struct monotime start = monotime_now();
 	struct view v;
 
 	if (is_stream(c) || o->wait || c->id == CONTROL_WAIT)
 		catch_interrupts();
+	if (o->wait && c->id != CONTROL_RESTART)
+		wait_for_link(&client, o, start);
 	int code = ask(&client, c, o, argc, argv, &v);
 	if (code == CONTROL_DONE && o->wait)
-		code = wait_for_all(&client, c, o, argc, argv);
+		code = wait_for_all(&client, c, o, start, argc, argv);
 	session_close(&client);
 	if ((fflush(stdout) != 0 || ferror(stdout)) && code == CONTROL_DONE) {
 		perror("gatewayctl: standard output");

@@ -33,20 +33,6 @@ schedule(struct conn *c)
 	ev_timer_start(c->loop, &c->timer);
 }
 
-static void
-on_timer(struct ev_loop *loop, ev_timer *w, int revents)
-{
-	struct conn *c = w->data;
-
-	(void)loop, (void)revents;
-	if (!chatter_tick(&c->chatter, monotime_now())) {
-		finish(c, "the peer is silent: no answer to a ping");
-		return;
-	}
-	schedule(c);
-	conn_flush(c);
-}
-
 /* Hands out the messages that are complete. Returns false when the connection is over. */
 static bool
 pull_messages(struct conn *c)
@@ -69,32 +55,57 @@ pull_messages(struct conn *c)
 	}
 }
 
-static void
-on_readable(struct ev_loop *loop, ev_io *w, int revents)
+/* Returns false when the connection is over. */
+static bool
+read_messages(struct conn *c)
 {
-	struct conn *c = w->data;
-
-	(void)loop, (void)revents;
 	for (int i = 0; i < CONN_BURST; i++) {
 		size_t size;
 		uint8_t *room = chatter_room(&c->chatter, CONN_READ, &size);
 		if (!room) {
 			finish(c, "out of memory");
-			return;
+			return false;
 		}
 		ssize_t n = recv(c->fd, room, size, 0);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
 		if (n <= 0) {
 			finish(c, n == 0 ? "the peer closed the connection" : strerror(errno));
-			return;
+			return false;
 		}
 		chatter_fed(&c->chatter, (size_t)n, monotime_now());
 		if (!pull_messages(c))
-			return;
+			return false;
 		if ((size_t)n < size)
 			break;
 	}
+	return true;
+}
+
+static void
+on_readable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct conn *c = w->data;
+
+	(void)loop, (void)revents;
+	if (read_messages(c))
+		conn_flush(c);
+}
+
+/* What came while we did not run counts as life. */
+static void
+on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct conn *c = w->data;
+
+	(void)loop, (void)revents;
+	if (!read_messages(c))
+		return;
+	if (!chatter_tick(&c->chatter, monotime_now())) {
+		finish(c, "the peer is silent: no answer to a ping");
+		return;
+	}
+	schedule(c);
 	conn_flush(c);
 }
 

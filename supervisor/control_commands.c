@@ -122,7 +122,9 @@ refuse_unconnected(struct control_client *c)
 		monitor_explain(monitor, why, sizeof(why));
 	if (!why[0])
 		snprintf(why, sizeof(why), "%s",
-		    l->last_error[0] ? l->last_error : eventlink_state_name(l->state));
+		    l->last_error[0]	   ? l->last_error
+		    : l->state == LINK_OFF ? "not begun yet"
+					   : eventlink_state_name(l->state));
 	control_finish(c, CONTROL_REFUSED, "the Event Server is not connected: %s", why);
 }
 

@@ -1,5 +1,6 @@
 """Two gatewayd with one device, PyPI's hat-monitor and hat-event: who works when something fails, and after
-how long. Each switch-over prints one line: what failed, and the time to the standby's first poll."""
+how long. Each switch-over prints one line: what failed, and the time to the standby's first poll.
+Slow by nature."""
 
 import json
 import signal
@@ -176,6 +177,20 @@ class TestMasterAndSlave(Base):
         first = self.wait_standby("gw2", "gw1", t, 40)
         report("master Monitor Server killed", first - t)
         self.assertEqual(set(self.gateways["gw1"].exits), {1})
+        self.check_events()
+
+    def test_master_frozen_and_back(self):
+        """Its slave asks it again and again, and takes its place never: the standby must not work."""
+        t = time.monotonic()
+        self.monitor[0].process.send_signal(signal.SIGSTOP)
+        self.ended(self.gateways["gw1"], seconds=MONITOR_WINDOW_S + 5)
+        end = time.monotonic()
+        print(f"    master Monitor Server frozen: its gateway ended after {end - t:.1f} s", flush=True)
+        self.monitor[0].process.send_signal(signal.SIGCONT)
+        wait_until(lambda: self.device.polls("gw1", end) or self.device.polls("gw2", end), "polls again", 40)
+        time.sleep(3)
+        names = {n for when, n in self.device.requests if when > time.monotonic() - 1}
+        self.assertEqual(len(names), 1)
         self.check_events()
 
     def test_gateway_killed(self):

@@ -164,7 +164,7 @@ class Client:
 class EventServer:
     """with EventServer() as s: Gateway({"event_server": s.conf, ...})"""
 
-    def __init__(self):
+    def __init__(self, port=0):
         self.lock = threading.RLock()
         self.status = 2
         self.latest = {}
@@ -173,7 +173,7 @@ class EventServer:
         self.mute, self.muted = False, []  # queries wait for unmute()
         self.clients = []
         self.instance = 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(("127.0.0.1", port))
         self.port = self.listener.getsockname()[1]
         self.conf = {"eventer_server": {"host": "127.0.0.1", "port": self.port}}
         threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()

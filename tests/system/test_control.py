@@ -459,6 +459,20 @@ class Do(Case):
         self.refused(1, "no device", g.ctl, "enable", "p1", "nobody")
         self.assertEqual(g.status("p1")["state"], "disabled")
 
+    def test_wait_for_a_gateway_that_starts(self):
+        with EventServer() as away:
+            g = Gateway({"devices": [probe("p1")], "event_server": away.conf}, start=False)
+        self.addCleanup(g.close)
+        waits = Ctl(g.socket).start("enable", "--wait", "p1")
+        self.addCleanup(self.end, waits)
+        g.start()
+        self.refused(1, "the Event Server is not connected", g.ctl, "enable", "p1")
+        self.refused(1, "the Event Server is not connected", g.ctl, "enable", "--wait", "--timeout", "0.3", "p1")
+        self.assertIsNone(waits.poll())
+        self.enterContext(EventServer(away.port))
+        self.assertEqual(waits.wait(WAIT_S), 0, waits.stderr.read())
+        self.assertEqual(g.status("p1")["state"], "running")
+
     def test_wait(self):
         g = self.serve([probe("p1", ready=False), probe("p2", fault="it is wrong")])
         g.enable("p1", "p2")

@@ -1,6 +1,7 @@
 /* supervisor/conn.c over a socket pair: the other end is the test's. */
 #include <check.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,6 +218,36 @@ START_TEST(a_peer_that_takes_nothing_is_given_up)
 }
 END_TEST
 
+/* The peer's answer to our ping waits in the socket while this process does not run. */
+START_TEST(what_came_meanwhile_is_life)
+{
+	struct pollfd asked = { .events = POLLIN };
+	struct buffer b;
+
+	asked.fd = peer;
+	conn.chatter.ping_ms = conn.chatter.dead_ms = 30;
+	ev_feed_event(loop, &conn.timer, EV_TIMER); /* it looks at its deadline again */
+	for (int i = 0; i < 3; i++) {
+		while (poll(&asked, 1, 0) == 0)
+			ev_run(loop, EVRUN_ONCE);
+		drain_peer();
+		buffer_init(&b, 4096);
+		put_frame(&b);
+		ck_assert_int_eq(send(peer, buffer_data(&b), b.len, 0), (ssize_t)b.len);
+		buffer_clear(&b);
+		ck_assert_int_eq(poll(NULL, 0, 50), 0); /* frozen for longer than dead_ms */
+		turn();
+		ck_assert_int_eq(closes, 0);
+		ck_assert_int_eq(messages, i + 1);
+	}
+	while (poll(&asked, 1, 0) == 0)
+		ev_run(loop, EVRUN_ONCE);
+	while (closes == 0)
+		ev_run(loop, EVRUN_ONCE);
+	ck_assert_str_eq(why, "the peer is silent: no answer to a ping");
+}
+END_TEST
+
 START_TEST(a_closed_one_does_nothing)
 {
 	conn_close(&conn);
@@ -239,6 +270,7 @@ main(void)
 	tcase_add_test(tc, what_is_appended_on_drained_leaves_in_the_same_flush);
 	tcase_add_test(tc, what_does_not_fit_follows_by_itself);
 	tcase_add_test(tc, a_peer_that_takes_nothing_is_given_up);
+	tcase_add_test(tc, what_came_meanwhile_is_life);
 	tcase_add_test(tc, a_closed_one_does_nothing);
 	Suite *s = suite_create("conn");
 	suite_add_tcase(s, tc);
