@@ -31,6 +31,7 @@ for d in null zero full random urandom; do
 done
 mkdir dev/pts dev/shm
 mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
+ln -s pts/ptmx dev/ptmx
 mount -t tmpfs none run
 mount -t tmpfs none tmp
 ip link set lo up

@@ -12,6 +12,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
+import pki  # noqa: E402
 from gatewayd import BUILD, ROOT, wait_until  # noqa: E402
 from systemd_box import Box  # noqa: E402
 
@@ -19,6 +20,20 @@ CONFIG = "/etc/gatewayd/gatewayd.yaml"
 DEADLINE_S = 30
 with open(os.path.join(ROOT, "etc", "samples", "minimal.yaml"), encoding="utf-8") as sample:
     SAMPLE = sample.read()
+with open(os.path.join(ROOT, "etc", "samples", "hat-gateway-0.6-full.yaml"), encoding="utf-8") as sample:
+    EVERY_KIND = sample.read()
+# Serial ports as Debian has them; nobody is at their other ends.
+SERIAL_PORTS = """
+import grp, os, pty, signal, tty
+for i in range(3):
+    leader, follower = pty.openpty()
+    tty.setraw(follower)
+    os.chown(os.ttyname(follower), 0, grp.getgrnam("dialout").gr_gid)
+    os.chmod(os.ttyname(follower), 0o660)
+    os.symlink(os.ttyname(follower), f"/dev/ttyS{i}")
+os.close(os.open("/run/ports", os.O_CREAT))
+signal.pause()
+"""
 WITH_MONITOR = SAMPLE + """
 event_server:
     monitor_component: {host: 127.0.0.1, port: 9, gateway_group: gateway, event_server_group: event}
@@ -93,6 +108,29 @@ class Service(unittest.TestCase):
         last = json.loads(out.splitlines()[-1])
         self.assertEqual((last["EVENT"], last["MESSAGE"], last["PRIORITY"]),
                          ("state", "plc1: starting -> running", "6"))
+
+    @unittest.skipUnless(pki.available(), "the openssl program is not there")
+    def test_every_kind_of_device_runs(self):
+        """With what the unit file lets a runner do: serial ports, TLS, listeners."""
+        self.tell("systemd-run", "-q", "--unit=ports", "python3", "-c", SERIAL_PORTS)
+        wait_until(lambda: self.box.run("test", "-e", "/run/ports").returncode == 0, "serial ports", DEADLINE_S)
+        with tempfile.TemporaryDirectory() as folder:
+            ca = pki.Authority(folder)
+            cert, key = ca.issue("control")
+            for path, name in ((cert, "rtu1.crt"), (key, "rtu1.key"), (ca.cert, "ca.crt")):
+                with open(path, encoding="ascii") as f:
+                    self.box.write(f"/etc/gatewayd/{name}", f.read())
+        self.tell("chown", "gatewayd", "/etc/gatewayd/rtu1.key")
+        # The same on the built-in Event Server.
+        head, devices = EVERY_KIND.split("\ndevices:\n")
+        self.assertIn("eventer_server", head)
+        self.box.write(CONFIG, "name: gateway1\ndevices:\n" + devices.replace("192.0.2.10", "127.0.0.1"))
+        self.tell("systemctl", "reload", "gatewayd")
+        names = [d["name"] for d in json.loads(self.tell("gatewayctl", "--json", "status"))]
+        self.assertEqual(len(names), 6)
+        self.tell("gatewayctl", "enable", "--wait", *names)
+        for d in json.loads(self.tell("gatewayctl", "--json", "status")):
+            self.assertEqual((d["state"], d["restarts"], d["last_exit"]), ("running", 0, None), d)
 
     def test_killed_it_comes_back_with_what_was_enabled(self):
         pid, runner, restarts = self.show("MainPID"), self.device()["pid"], int(self.show("NRestarts"))
