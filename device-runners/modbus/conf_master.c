@@ -109,7 +109,6 @@ static int
 load_remote(struct conf_master *c, struct runner *r, const struct json *tree, const char *path)
 {
 	struct conf_remote *remote = &c->remotes[c->count];
-	int errors = 0;
 
 	*remote = (struct conf_remote){
 		.unit = (uint8_t)conf_integer(tree, "device_id", 0),
@@ -123,19 +122,33 @@ load_remote(struct conf_master *c, struct runner *r, const struct json *tree, co
 	/* 0 is everybody on a line, and on TCP as good an address as any. */
 	remote->broadcast = remote->unit == 0 && c->transport.framing != MODBUS_TCP;
 	json_bool(json_get(tree, "broadcast"), &remote->broadcast);
-	for (size_t i = 0; i < c->count; i++) {
-		if (c->remotes[i].unit != remote->unit)
-			continue;
-		runner_config_error(r, path,
-		    "expected a device_id of its own, found %u again, as in "
-		    "remote_devices[%zu]",
-		    remote->unit, i);
-		errors++;
-	}
 	if (remote->unit > 247 && c->transport.framing != MODBUS_TCP)
 		runner_config_warning(r, path, "device_id above 247 is reserved on serial lines");
 	c->count++;
-	return errors + load_data(remote, r, json_get(tree, "data"), path);
+	return load_data(remote, r, json_get(tree, "data"), path);
+}
+
+/* Of remote devices of one device_id the last one counts. */
+static void
+keep_last(struct conf_master *c, struct runner *r)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->count; i++) {
+		size_t again = i + 1;
+		while (again < c->count && c->remotes[again].unit != c->remotes[i].unit)
+			again++;
+		if (again == c->count) {
+			c->remotes[kept++] = c->remotes[i];
+			continue;
+		}
+		char path[PATH_TEXT];
+		snprintf(path, sizeof(path), "remote_devices[%zu].device_id", again);
+		runner_config_warning(
+		    r, path, "%u again: this one counts, not that in [%zu]", c->remotes[i].unit, i);
+		conf_data_free(c->remotes[i].data, c->remotes[i].count);
+	}
+	c->count = kept;
 }
 
 static void
@@ -181,6 +194,7 @@ conf_master_load(struct conf_master *c, struct runner *r, const struct json *con
 		snprintf(path, sizeof(path), "remote_devices[%zu]", i++);
 		errors += load_remote(c, r, item, path);
 	}
+	keep_last(c, r);
 	return errors ? -1 : 0;
 }
 

@@ -454,6 +454,17 @@ class Config(Case):
         self.assertEqual(r.events[at - 1].payload['value'], 30)
         self.assertEqual([(s, p) for s, p, _ in r.config_errors], [(0, 'remote_devices[0].data[2].name')])
 
+    def test_of_one_id_the_last_one_counts(self):
+        slave = self.slave(device=Registers({1: 10, 2: 20, 3: 30, 4: 40}))
+        r = self.start(master_conf(slave.port, [
+            (1, [register('a', 1)]), (2, [register('b', 2)]), (1, [register('a', 3)]), (1, [register('a', 4, 0.1)])]),
+            enabled=(1, 2))
+        at = r.wait_event(REMOTE + '1/read/a')
+        self.assertEqual(r.events[at - 1].payload['value'], 40)
+        r.wait_event(REMOTE + '2/read/b')
+        self.assertEqual([(s, p) for s, p, _ in r.config_errors],
+                         [(0, f'remote_devices[{i}].device_id') for i in (2, 3)])
+
     def test_faults_have_paths(self):
         def data(**more):
             return lambda c: c['remote_devices'][0]['data'][0].update(more)
@@ -465,7 +476,6 @@ class Config(Case):
             (lambda c: c['connection']['transport'].update(type='SERIAL'),
              'connection.transport.baudrate'),
             (lambda c: c['remote_devices'][0].update(device_id=256), 'remote_devices[0].device_id'),
-            (lambda c: c['remote_devices'].append(c['remote_devices'][0]), 'remote_devices[1]'),
             (data(start_address=65535, bit_count=32), 'remote_devices[0].data[0]'),
             (data(bit_count=0), 'remote_devices[0].data[0].bit_count'),
             (data(bit_offset=1, bit_count=2000), 'remote_devices[0].data[0]'),
