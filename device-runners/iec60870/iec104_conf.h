@@ -11,7 +11,7 @@
 #include "device-runners/runner.h"
 #include "protocols/iec60870/apci.h"
 
-enum { IEC104_MAX_SECONDS = 1000000 }; /* of any time */
+enum { IEC104_MAX_SECONDS = 100000000 }; /* of any time */
 
 /* Rows of both schemas. */
 #define IEC104_NUMBER(key_, required_, min_, max_)                                                 \

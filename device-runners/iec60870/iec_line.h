@@ -13,7 +13,7 @@
 #include "protocols/iec60870/link.h"
 
 enum {
-	IEC_LINE_MAX_SECONDS = 1000000,
+	IEC_LINE_MAX_SECONDS = 100000000,
 	IEC_LINE_MAX_SILENCE = 10, /* seconds of silent_interval */
 	IEC_LINE_MAX_RETRIES = 1000000,
 	IEC_LINE_LIVED_MS = 1000, /* a tty that was open for longer is opened again at once */

@@ -177,6 +177,14 @@ class Check(Case):
             r = self.run_gatewayd("--check", "--verbose", "--config", os.path.join(samples, name), cwd=ROOT)
             self.assertEqual(r.returncode, 0, (name, r.stderr))
 
+    def test_years(self):
+        """Whatever is said in seconds may take that long."""
+        for name in sorted(glob.glob(os.path.join(ROOT, "tests", "dropin", "*.yaml"))):
+            with open(name, encoding="utf-8") as f:
+                text, count = re.subn(r"(\w+_(?:timeout|delay)|\binterval): [\d.]+", r"\1: 94608000", f.read())
+            self.assertGreater(count, 0)
+            self.assertEqual(self.check(text)[0], 0, (name, self.check(text)))
+
     def test_each_module_needs_its_keys(self):
         for module in MODULES:
             code, lines = self.check(
