@@ -351,9 +351,8 @@ is_connected(struct session *client, struct monotime deadline)
 	return connected;
 }
 
-/* A gateway that has just been started is waited for: a moment for its socket, for the Event Server
- * as long as
- * --wait waits. Says nothing: the command itself will say what is missing. */
+/* A gateway that has just been started is waited for: a moment for its socket, then for its Event
+ * Server, as long as --wait waits. The command itself will say what is missing. */
 static void
 wait_for_link(struct session *client, const struct options *o, struct monotime start)
 {
@@ -362,8 +361,12 @@ wait_for_link(struct session *client, const struct options *o, struct monotime s
 	while (!interrupted) {
 		int64_t ms = monotime_diff_ms(monotime_now(), start);
 		bool open = client->fd >= 0 || session_open(client, o->socket) == 0;
-		if (ms >= limit || (!open && ms >= SOCKET_WAIT_MS) ||
-		    (open && is_connected(client, monotime_add_ms(start, limit)) != 0))
+		if (ms >= limit || (!open && ms >= SOCKET_WAIT_MS))
+			return;
+		int connected = open ? is_connected(client, monotime_add_ms(start, limit)) : 0;
+		if (connected < 0)
+			session_close(client); /* with an answer that may still come */
+		if (connected != 0)
 			return;
 		nanosleep(&(struct timespec){ .tv_nsec = LOOK_AGAIN_MS * 1000000L }, NULL);
 	}
