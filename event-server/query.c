@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+enum { QUERY_BLOCK = 64 /* patterns that are compared with a type at once */ };
+
 void
 query_clear(struct query *q)
 {
@@ -34,8 +36,9 @@ is_pattern(const struct eventer_type *t)
 	return false;
 }
 
+/* Decoding a type costs ten times what comparing it does: once for a block of patterns. */
 static void
-select_matching(struct store *s, const struct eventer_type *pattern)
+select_matching(struct store *s, const struct eventer_type *patterns, size_t n)
 {
 	for (size_t i = 0; i < s->type_count; i++) {
 		struct store_type *t = s->types[i];
@@ -44,9 +47,12 @@ select_matching(struct store *s, const struct eventer_type *pattern)
 		if (t->query == s->query)
 			continue;
 		struct eventer_types_iter it = eventer_types_begin(&one);
-		if (eventer_types_next(&it, &type) && eventer_type_match(type.segments, type.count,
-							  pattern->segments, pattern->count))
-			t->query = s->query;
+		if (!eventer_types_next(&it, &type))
+			continue;
+		for (size_t k = 0; k < n && t->query != s->query; k++)
+			if (eventer_type_match(
+				type.segments, type.count, patterns[k].segments, patterns[k].count))
+				t->query = s->query;
 	}
 }
 
@@ -54,16 +60,16 @@ select_matching(struct store *s, const struct eventer_type *pattern)
 static int
 select_types(struct store *s, const struct eventer_types *types)
 {
+	static struct eventer_type patterns[QUERY_BLOCK];
 	struct eventer_types_iter it = eventer_types_begin(types);
-	struct eventer_type type;
-	size_t work = 0;
+	size_t work = 0, n = 0;
 
 	s->query++;
-	while (eventer_types_next(&it, &type)) {
-		if (type.cut)
+	while (eventer_types_next(&it, &patterns[n])) {
+		if (patterns[n].cut)
 			continue;
-		if (!is_pattern(&type)) {
-			struct store_type *t = store_find_type(s, &type);
+		if (!is_pattern(&patterns[n])) {
+			struct store_type *t = store_find_type(s, &patterns[n]);
 			if (t)
 				t->query = s->query;
 			continue;
@@ -73,8 +79,12 @@ select_types(struct store *s, const struct eventer_types *types)
 			errno = E2BIG;
 			return -1;
 		}
-		select_matching(s, &type);
+		if (++n == QUERY_BLOCK) {
+			select_matching(s, patterns, n);
+			n = 0;
+		}
 	}
+	select_matching(s, patterns, n);
 	return 0;
 }
 

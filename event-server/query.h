@@ -11,7 +11,7 @@ enum {
 	QUERY_MAX_RESULTS = 4096,   /* events of one answer, but for latest events */
 	QUERY_MAX_BYTES = 16 << 20, /* of one answer; what is over it "follows" */
 	QUERY_MAX_WORK =
-	    50 * 1000 * 1000, /* patterns times event types of one query, under a second */
+	    50 * 1000 * 1000, /* patterns times event types of one query: half a second */
 };
 
 struct query {

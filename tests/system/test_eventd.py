@@ -585,7 +585,7 @@ class TestBadClients(unittest.TestCase):
             c.close()
 
     def test_costly_queries(self):
-        with self.server.client(timeout=120) as client:
+        with self.server.client(timeout=30) as client:
             client.register([RegisterEvent(f'many/{i}') for i in range(100000)], response=True)
             with self.assertRaises(eventer.Closed):
                 client.query_latest(['many/?/?'] * 501)
