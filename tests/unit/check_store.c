@@ -196,6 +196,30 @@ START_TEST(latest_queries)
 }
 END_TEST
 
+/* Each of many patterns counts, wherever it stands among them. */
+START_TEST(many_patterns)
+{
+	static const size_t counts[] = { 1, 63, 64, 65, 128, 200 };
+	struct buffer b;
+
+	put("a/b", 0);
+	put("c/d", 0);
+	put("e", 0);
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+		for (size_t hit = 0; hit < counts[i]; hit++) {
+			buffer_init(&b, 1 << 16);
+			for (size_t k = 0; k < counts[i]; k++)
+				eventer_put_type_text(&b, k == hit ? "c/?" : "nothing/*");
+			struct eventer_query p = all_latest;
+			p.has_types = true;
+			p.types = (struct eventer_types){ counts[i],
+				{ (const char *)buffer_data(&b), b.len } };
+			ck_assert_str_eq(ask(&p), "2");
+			buffer_clear(&b);
+		}
+}
+END_TEST
+
 START_TEST(timeseries_queries)
 {
 	struct eventer_query p = all_up;
@@ -385,6 +409,7 @@ main(void)
 	tcase_add_test(tc, time_never_goes_back);
 	tcase_add_test(tc, series_keeps_the_last);
 	tcase_add_test(tc, latest_queries);
+	tcase_add_test(tc, many_patterns);
 	tcase_add_test(tc, timeseries_queries);
 	tcase_add_test(tc, server_queries);
 	tcase_add_test(tc, everything_is_there_after_a_restart);
