@@ -105,24 +105,9 @@ peer_free(struct peer *c)
 		return;
 	chatter_clear(&c->chatter);
 	buffer_clear(&c->out);
-	buffer_clear(&c->subscriptions);
+	subs_clear(&c->subscriptions);
 	free(c->name);
 	free(c);
-}
-
-bool
-peer_wants(const struct peer *c, const struct eventer_type *type)
-{
-	struct eventer_types all = { c->subscription_count,
-		{ (const char *)buffer_data(&c->subscriptions), c->subscriptions.len } };
-	struct eventer_types_iter it = eventer_types_begin(&all);
-	struct eventer_type pattern;
-
-	while (eventer_types_next(&it, &pattern))
-		if (eventer_type_match(
-			type->segments, type->count, pattern.segments, pattern.count))
-			return true;
-	return false;
 }
 
 static void
@@ -158,24 +143,26 @@ check_init(const struct peer *c, const struct eventer_init_req *req)
 	return NULL;
 }
 
-static void
+static int
 subscribe(struct peer *c, const struct eventer_init_req *req)
 {
 	struct server *s = c->server;
 
-	buffer_append(&c->subscriptions, req->subscriptions.bytes.p, req->subscriptions.bytes.len);
+	if (subs_init(&c->subscriptions, &req->subscriptions) < 0)
+		return -1;
 	c->subscription_count = req->subscriptions.count;
 	s->subscriptions += c->subscription_count;
 	c->foreign = req->has_server_id && req->server_id != s->store.state.server;
 	if (c->subscription_count == 0 || c->foreign)
-		return;
+		return 0;
 	for (int i = 0; i < SERVER_SLOTS && c->slot < 0; i++)
 		if (!s->slots[i])
 			c->slot = i;
 	if (c->slot < 0)
-		return;
+		return 0;
 	s->slots[c->slot] = c;
 	s->epoch++;
+	return 0;
 }
 
 static bool
@@ -192,8 +179,7 @@ on_init_req(struct peer *c, const struct chatter_msg *msg)
 		return true;
 	}
 	c->name = strndup(req.client_name.p, req.client_name.len);
-	subscribe(c, &req);
-	if (!c->name || buffer_failed(&c->subscriptions)) {
+	if (!c->name || subscribe(c, &req) < 0) {
 		peer_close(c, "found no memory");
 		return true;
 	}
@@ -391,7 +377,6 @@ peer_new(struct server *s, int fd)
 	c->want = PEER_READ_MIN;
 	c->init_deadline = monotime_add_ms(now, PEER_INIT_MS);
 	buffer_init(&c->out, PEER_MAX_OUT);
-	buffer_init(&c->subscriptions, PEER_MAX_SUBSCRIPTION_BYTES);
 	chatter_init(&c->chatter, &c->out, PEER_MAX_FRAME, now);
 	ev_io_init(&c->readable, on_readable, fd, EV_READ);
 	ev_io_init(&c->writable, on_writable, fd, EV_WRITE);

@@ -8,6 +8,7 @@
 #include <ev.h>
 
 #include "event-server/server.h"
+#include "event-server/subs.h"
 #include "protocols/hat/chatter.h"
 
 enum {
@@ -45,12 +46,12 @@ struct peer {
 	bool paused; /* is not listened to until it has taken what it was sent */
 	bool again;  /* has unread messages, for the next turn */
 	struct monotime init_deadline;
-	char *name;		     /* owned, as the client gave it */
-	struct buffer subscriptions; /* encoded types */
-	size_t subscription_count;
-	bool foreign; /* wants the events of another server only: gets none */
-	int slot;     /* in server->slots, or -1 */
-	size_t from;  /* staged events before this one came before it subscribed */
+	char *name; /* owned, as the client gave it */
+	struct subs subscriptions;
+	size_t subscription_count; /* as the client counts them */
+	bool foreign;		   /* wants the events of another server only: gets none */
+	int slot;		   /* in server->slots, or -1 */
+	size_t from;		   /* staged events before this one came before it subscribed */
 };
 
 /* Takes fd. NULL when out of memory. */
@@ -62,7 +63,5 @@ void peer_close(struct peer *c, const char *reason);
 void peer_work(struct peer *c);
 /* Writes what the socket takes, and watches for the rest. */
 void peer_flush(struct peer *c);
-/* Whether its subscriptions match. */
-bool peer_wants(const struct peer *c, const struct eventer_type *type);
 
 #endif

@@ -44,7 +44,7 @@ server_watchers(struct server *s, struct store_type *type)
 
 	if (eventer_types_next(&it, &t))
 		for (int i = 0; i < SERVER_SLOTS; i++)
-			if (s->slots[i] && peer_wants(s->slots[i], &t))
+			if (s->slots[i] && subs_match(&s->slots[i]->subscriptions, &t))
 				mask |= UINT64_C(1) << i;
 	type->watch_epoch = s->epoch;
 	type->watch_mask = mask;
@@ -61,7 +61,7 @@ concerns(struct server *s, const struct peer *c, struct store_type *type)
 	struct eventer_types_iter it = eventer_types_begin(&one);
 	struct eventer_type t;
 
-	return eventer_types_next(&it, &t) && peer_wants(c, &t);
+	return eventer_types_next(&it, &t) && subs_match(&c->subscriptions, &t);
 }
 
 static void

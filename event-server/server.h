@@ -16,7 +16,7 @@
 enum {
 	SERVER_MAX_CLIENTS = 1024,
 	SERVER_MAX_LISTENERS = 2,
-	SERVER_MAX_SUBSCRIPTIONS = 1 << 17, /* of all clients: each new event type meets them all */
+	SERVER_MAX_SUBSCRIPTIONS = 1 << 17, /* of all clients */
 	SERVER_MAX_BUFFERS =
 	    512 << 20,		     /* bytes of all clients' buffers; over it the largest goes */
 	SERVER_SLOTS = 64,	     /* subscribers whose match is remembered per event type */
