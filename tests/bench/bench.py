@@ -17,6 +17,10 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tests" / "lib"))
+
+from ports import free_port  # noqa: E402, F401
+
 BUILD = ROOT / os.environ.get("BUILD", "build")
 TOOLS = BUILD / "tests" / "bench"
 VENV = BUILD / "venv"
@@ -335,12 +339,6 @@ def modbus_slave(name, port):
         }
 
     return conf
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def accepts(port):

@@ -6,6 +6,8 @@ import socket
 import threading
 import time
 
+import ports
+
 
 class Reader:
     def __init__(self, data):
@@ -173,7 +175,7 @@ class EventServer:
         self.mute, self.muted = False, []  # queries wait for unmute()
         self.clients = []
         self.instance = 0
-        self.listener = socket.create_server(("127.0.0.1", port))
+        self.listener = ports.listen(port)
         self.port = self.listener.getsockname()[1]
         self.conf = {"eventer_server": {"host": "127.0.0.1", "port": self.port}}
         threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()

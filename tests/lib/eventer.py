@@ -22,6 +22,8 @@ import struct
 import threading
 import time
 
+import ports
+
 Timestamp = collections.namedtuple('Timestamp', ['s', 'us'])
 EventId = collections.namedtuple('EventId', ['server', 'session', 'instance'])
 Json = collections.namedtuple('Json', ['data'])
@@ -488,11 +490,12 @@ class EventerServer(_Server):
     """
 
     def __init__(self, host='127.0.0.1', port=0, path=None, server_id=1, status='operational'):
-        sock = socket.socket(socket.AF_INET if path is None else socket.AF_UNIX)
         if path is None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host, port) if path is None else path)
-        sock.listen(64)
+            sock = ports.listen(port, host)
+        else:
+            sock = socket.socket(socket.AF_UNIX)
+            sock.bind(path)
+            sock.listen(64)
         super().__init__(sock)
         self.port = sock.getsockname()[1] if path is None else None
         self.server_id = server_id
@@ -688,7 +691,7 @@ class ObserverServer(_Server):
     mid = 0
 
     def __init__(self, host='127.0.0.1', port=0):
-        super().__init__(socket.create_server((host, port)))
+        super().__init__(ports.listen(port, host))
         self.port = self.sock.getsockname()[1]
         self.client = None
         self.event_servers = []

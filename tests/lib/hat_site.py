@@ -14,24 +14,11 @@ import time
 
 import eventer
 from gatewayd import Ctl, program, wait_until
+from ports import free_port, free_ports  # noqa: F401
 
 HAT = os.path.dirname(sys.executable)
 DEVICE = "gateway/modbus_master/plc1"
 RESTART_S = 0.5
-
-
-def free_port(host="127.0.0.1"):
-    with socket.create_server((host, 0)) as s:
-        return s.getsockname()[1]
-
-
-def free_ports(n):
-    """Different ones."""
-    socks = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
-    ports = [s.getsockname()[1] for s in socks]
-    for s in socks:
-        s.close()
-    return ports
 
 
 class Service:

@@ -18,6 +18,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import eventer  # noqa: E402
+from ports import free_port, listen  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get('BUILD', 'build'))
@@ -180,7 +181,7 @@ class Station:
     """A listening socket that takes one connection after another, as a controlled station."""
 
     def __init__(self):
-        self.sock = socket.create_server(('127.0.0.1', 0))
+        self.sock = listen()
         self.port = self.sock.getsockname()[1]
 
     def accept(self, timeout=WAIT_S, start=True):
@@ -199,12 +200,6 @@ class Station:
 
     def __exit__(self, *exc):
         self.close()
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(('127.0.0.1', 0))
-        return sock.getsockname()[1]
 
 
 def master_conf(port, **more):

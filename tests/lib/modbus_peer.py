@@ -8,6 +8,8 @@ import threading
 import time
 import tty
 
+import ports
+
 
 def crc(data):
     c = 0xffff
@@ -93,7 +95,7 @@ class Slave:
         self._stop = False
         self._lock = threading.Lock()
         if fd is None:
-            self._listener = socket.create_server(('127.0.0.1', 0), backlog=16)
+            self._listener = ports.listen(backlog=16)
             self.port = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()

@@ -10,6 +10,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
 from modbus_peer import Bridge, ascii_, crc, frame, mbap, rtu  # noqa: E402
+from ports import free_port  # noqa: E402
 from runner_host import Runner  # noqa: E402
 
 UNDER_SANITIZERS = 'san' in os.path.basename(os.environ.get('BUILD', ''))
@@ -25,11 +26,6 @@ DATA = [data('a', 10), data('wide', 11, offset=8, bits=32), data('nibble', 20, b
         data('other', 20, offset=8, bits=4), data('coil', 5, 'COIL', bits=3),
         data('input', 7, 'INPUT_REGISTER'), data('bit', 9, 'DISCRETE_INPUT', bits=1),
         data('queue', 30, 'QUEUE', bits=32), data('second', 10, unit=2)]
-
-
-def free_port():
-    with socket.create_server(('127.0.0.1', 0)) as s:
-        return s.getsockname()[1]
 
 
 def tcp_conf(kind='TCP', **more):
