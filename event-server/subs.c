@@ -9,21 +9,12 @@ struct subs_row {
 };
 
 static int
-compare_segments(struct sbs_str a, struct sbs_str b)
-{
-	size_t n = a.len < b.len ? a.len : b.len;
-	int order = n ? memcmp(a.p, b.p, n) : 0;
-
-	return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
-static int
 compare_rows(const void *a, const void *b)
 {
 	const struct subs_row *x = a, *y = b;
 
 	for (size_t i = 0; i < x->count && i < y->count; i++) {
-		int order = compare_segments(x->segments[i], y->segments[i]);
+		int order = sbs_str_cmp(x->segments[i], y->segments[i]);
 		if (order)
 			return order;
 	}
@@ -77,7 +68,7 @@ bound(const struct subs_row *from, const struct subs_row *to, size_t at, struct 
 {
 	while (from < to) {
 		const struct subs_row *middle = from + (to - from) / 2;
-		if (compare_segments(middle->segments[at], segment) < greater)
+		if (sbs_str_cmp(middle->segments[at], segment) < greater)
 			from = middle + 1;
 		else
 			to = middle;

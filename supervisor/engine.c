@@ -236,20 +236,11 @@ static const struct child_ops child_ops = { on_pending, on_running, on_query, fo
 /* --- the way in --- */
 
 static int
-compare_bytes(struct sbs_str a, struct sbs_str b)
-{
-	size_t n = a.len < b.len ? a.len : b.len;
-	int r = n ? memcmp(a.p, b.p, n) : 0;
-
-	return r ? r : (a.len > b.len) - (a.len < b.len);
-}
-
-static int
 compare_devices(const void *a, const void *b)
 {
 	const struct engine_device *const *x = a, *const *y = b;
 
-	return compare_bytes((*x)->child->prefix.bytes, (*y)->child->prefix.bytes);
+	return sbs_str_cmp((*x)->child->prefix.bytes, (*y)->child->prefix.bytes);
 }
 
 /* The device whose prefix the event's type begins with: a binary search over encoded prefixes. */
@@ -266,7 +257,7 @@ route(const struct engine *e, const struct eventer_event *event)
 		struct sbs_str prefix = d->child->prefix.bytes;
 		if (child_owns_event(d->child, event))
 			return d;
-		if (compare_bytes(type, prefix) < 0)
+		if (sbs_str_cmp(type, prefix) < 0)
 			high = mid;
 		else
 			low = mid + 1;

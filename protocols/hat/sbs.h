@@ -37,6 +37,16 @@ sbs_str_eq(struct sbs_str a, struct sbs_str b)
 	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
 }
 
+/* By bytes; of two that begin the same the shorter one first. */
+static inline int
+sbs_str_cmp(struct sbs_str a, struct sbs_str b)
+{
+	size_t n = a.len < b.len ? a.len : b.len;
+	int order = n ? memcmp(a.p, b.p, n) : 0;
+
+	return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 /* Two's complement, most significant group first; the last byte has its top bit set. Longer forms
  * than the shortest are taken, as the reference writes none but reads them. */
 int64_t sbs_get_int(struct cursor *c);
