@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { FEW = 64 /* rows that are sooner compared one by one */ };
+
 struct subs_row {
 	const struct sbs_str *segments; /* behind the rows, their bytes behind them */
 	size_t count;
@@ -95,13 +97,18 @@ match_rows(const struct subs_row *from, const struct subs_row *to, const struct 
 {
 	static const struct sbs_str any = { "?", 1 }, rest = { "*", 1 };
 
-	if (from < to && from->count == at) {
+	if (to - from <= FEW) {
+		for (; from < to; from++)
+			if (eventer_type_match(type->segments + at, type->count - at,
+				from->segments + at, from->count - at))
+				return true;
+		return false;
+	}
+	if (from->count == at) {
 		if (type->count == at)
 			return true;
 		from++; /* it stands once, and first */
 	}
-	if (from == to)
-		return false;
 	const struct subs_row *star = bound(from, to, at, rest, false);
 	if (star < to && star->count == at + 1 && sbs_str_eq(star->segments[at], rest))
 		return true;

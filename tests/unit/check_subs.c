@@ -5,7 +5,7 @@
 #include "event-server/subs.h"
 #include "tests/unit/expect.h"
 
-enum { MAX_PATTERNS = 40, MAX_DEPTH = 4 };
+enum { MAX_PATTERNS = 300, MAX_DEPTH = 4 };
 
 static uint64_t seed = 20261126;
 
@@ -33,7 +33,7 @@ START_TEST(agrees_with_each_pattern)
 	struct eventer_type type = { 0 };
 	unsigned matches = 0, others = 0;
 
-	for (int round = 0; round < 3000; round++) {
+	for (int round = 0; round < 1500; round++) {
 		struct sbs_str patterns[MAX_PATTERNS][MAX_DEPTH];
 		size_t counts[MAX_PATTERNS], n = below(MAX_PATTERNS + 1);
 		struct subs s = { 0 };
@@ -59,7 +59,7 @@ START_TEST(agrees_with_each_pattern)
 		subs_clear(&s);
 	}
 	ck_assert_uint_gt(matches, 10000);
-	ck_assert_uint_gt(others, 10000);
+	ck_assert_uint_gt(others, 1000);
 }
 END_TEST
 
