@@ -270,14 +270,17 @@ def sigterm_reaches_the_built_in_event_server(quick):
             if g.stop() != 0:
                 raise AssertionError('exit code')
             path = os.path.join(g.dir, 'check')
-            server = subprocess.Popen([os.path.join(BUILD, 'gateway-eventd'), '--unix', path,
-                                       '--data', g.state], stderr=subprocess.DEVNULL)
+            ready, told = os.pipe()
+            server = subprocess.Popen([os.path.join(BUILD, 'gateway-eventd'), '--unix', path, '--data', g.state,
+                                       '--ready-fd', str(told)], stderr=subprocess.DEVNULL, pass_fds=[told])
+            os.close(told)
             try:
-                wait(lambda: os.path.exists(path), 'gateway-eventd')
+                os.read(ready, 16)
                 with eventer.EventerClient(path=path) as client:
                     events = client.query_latest(['gateway/gw/?/?/gateway/running',
                                                   'gateway/?/?/gateway/running']).events
             finally:
+                os.close(ready)
                 server.terminate()
                 server.wait()
             if len(events) != 2 or any(e.payload.data for e in events):
