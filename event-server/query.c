@@ -84,7 +84,8 @@ select_types(struct store *s, const struct eventer_types *types)
 			n = 0;
 		}
 	}
-	select_matching(s, patterns, n);
+	if (n)
+		select_matching(s, patterns, n);
 	return 0;
 }
 
