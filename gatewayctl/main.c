@@ -307,20 +307,19 @@ done:
 	return code;
 }
 
-/* Each device in turn, all within one deadline. */
+/* Each device in turn. */
 static int
-wait_for_all(struct session *client, const struct command *c, const struct options *o,
-    struct monotime start, int argc, char **argv)
+wait_for_all(struct session *client, const struct command *c, struct monotime deadline, int argc,
+    char **argv)
 {
 	const struct command *wait = command_find("wait");
-	double limit = o->has_timeout ? o->timeout_s : WAIT_DEFAULT_S;
 	struct options left = { .has_timeout = true };
 	int code = CONTROL_DONE;
 	struct view v;
 
 	for (int i = 0; i < argc && code == CONTROL_DONE; i++) {
 		char *args[] = { argv[i], (char *)c->wait_for };
-		left.timeout_s = limit - (double)monotime_diff_ms(monotime_now(), start) / 1e3;
+		left.timeout_s = (double)monotime_diff_ms(deadline, monotime_now()) / 1e3;
 		if (left.timeout_s < 0.001)
 			left.timeout_s = 0.001;
 		code = ask(client, wait, &left, 2, args, &v);
@@ -352,18 +351,18 @@ is_connected(struct session *client, struct monotime deadline)
 }
 
 /* A gateway that has just been started is waited for: a moment for its socket, then for its Event
- * Server, as long as --wait waits. The command itself will say what is missing. */
+ * Server. The command itself will say what is missing. */
 static void
-wait_for_link(struct session *client, const struct options *o, struct monotime start)
+wait_for_link(struct session *client, const struct options *o, struct monotime deadline)
 {
-	int64_t limit = (int64_t)((o->has_timeout ? o->timeout_s : WAIT_DEFAULT_S) * 1e3);
+	struct monotime moment = monotime_add_ms(monotime_now(), SOCKET_WAIT_MS);
 
 	while (!interrupted) {
-		int64_t ms = monotime_diff_ms(monotime_now(), start);
+		struct monotime now = monotime_now();
 		bool open = client->fd >= 0 || session_open(client, o->socket) == 0;
-		if (ms >= limit || (!open && ms >= SOCKET_WAIT_MS))
+		if (monotime_cmp(now, deadline) >= 0 || (!open && monotime_cmp(now, moment) >= 0))
 			return;
-		int connected = open ? is_connected(client, monotime_add_ms(start, limit)) : 0;
+		int connected = open ? is_connected(client, deadline) : 0;
 		if (connected < 0)
 			session_close(client); /* with an answer that may still come */
 		if (connected != 0)
@@ -376,16 +375,18 @@ static int
 run(const struct command *c, const struct options *o, int argc, char **argv)
 {
 	struct session client = { .fd = -1 };
-	struct monotime start = monotime_now();
+	/* Of all that --wait waits for. */
+	double seconds = o->has_timeout ? o->timeout_s : WAIT_DEFAULT_S;
+	struct monotime deadline = monotime_add_ms(monotime_now(), (int64_t)(seconds * 1e3));
 	struct view v;
 
 	if (is_stream(c) || o->wait || c->id == CONTROL_WAIT)
 		catch_interrupts();
 	if (o->wait && c->id != CONTROL_RESTART)
-		wait_for_link(&client, o, start);
+		wait_for_link(&client, o, deadline);
 	int code = ask(&client, c, o, argc, argv, &v);
 	if (code == CONTROL_DONE && o->wait)
-		code = wait_for_all(&client, c, o, start, argc, argv);
+		code = wait_for_all(&client, c, deadline, argc, argv);
 	session_close(&client);
 	if ((fflush(stdout) != 0 || ferror(stdout)) && code == CONTROL_DONE) {
 		perror("gatewayctl: standard output");
