@@ -27,6 +27,7 @@ enum {
 	RUNNER_MAX_PLAN = 64,	  /* resources of one device */
 	RUNNER_MAX_SEGMENTS = 16, /* of an event type, after the device's prefix */
 	RUNNER_MAX_COUNTERS = 32,
+	RUNNER_MAX_SECONDS = 100000000, /* of any time in a configuration: three years */
 };
 
 enum runner_payload { RUNNER_PAYLOAD_NONE, RUNNER_PAYLOAD_JSON, RUNNER_PAYLOAD_BINARY };

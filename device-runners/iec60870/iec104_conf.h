@@ -11,8 +11,6 @@
 #include "device-runners/runner.h"
 #include "protocols/iec60870/apci.h"
 
-enum { IEC104_MAX_SECONDS = 100000000 }; /* of any time */
-
 /* Rows of both schemas. */
 #define IEC104_NUMBER(key_, required_, min_, max_)                                                 \
 	{                                                                                          \
@@ -26,9 +24,9 @@ enum { IEC104_MAX_SECONDS = 100000000 }; /* of any time */
 	    { "runner", false, { .kind = SCHEMA_ANY } },                                           \
 	    { "limits", false, { .kind = SCHEMA_ANY } },                                           \
 	    { "sandbox", false, { .kind = SCHEMA_ANY } },                                          \
-	    IEC104_NUMBER("response_timeout", true, 0.001, IEC104_MAX_SECONDS),                    \
-	    IEC104_NUMBER("supervisory_timeout", true, 0.001, IEC104_MAX_SECONDS),                 \
-	    IEC104_NUMBER("test_timeout", true, 0.001, IEC104_MAX_SECONDS),                        \
+	    IEC104_NUMBER("response_timeout", true, 0.001, RUNNER_MAX_SECONDS),                    \
+	    IEC104_NUMBER("supervisory_timeout", true, 0.001, RUNNER_MAX_SECONDS),                 \
+	    IEC104_NUMBER("test_timeout", true, 0.001, RUNNER_MAX_SECONDS),                        \
 	    { "send_window_size", true,                                                            \
 		    { .kind = SCHEMA_INT, .min = 1, .max = APCI_MAX_WINDOW } },                    \
 	    { "receive_window_size", true,                                                         \

@@ -388,9 +388,9 @@ static const struct schema_field master_fields[] = {
 		.min = 1,
 		.max = MASTER_MAX_ADDRESSES,
 		.items = &address_schema } },
-	IEC104_NUMBER("reconnect_delay", true, 0, IEC104_MAX_SECONDS),
+	IEC104_NUMBER("reconnect_delay", true, 0, RUNNER_MAX_SECONDS),
 	{ "time_sync_delay", true,
-	    { .kind = SCHEMA_NUMBER, .nullable = true, .min = 0, .max = IEC104_MAX_SECONDS } },
+	    { .kind = SCHEMA_NUMBER, .nullable = true, .min = 0, .max = RUNNER_MAX_SECONDS } },
 	{ .key = NULL },
 };
 static const struct schema master_schema = { .kind = SCHEMA_OBJECT, .fields = master_fields };

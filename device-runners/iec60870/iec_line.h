@@ -13,7 +13,6 @@
 #include "protocols/iec60870/link.h"
 
 enum {
-	IEC_LINE_MAX_SECONDS = 100000000,
 	IEC_LINE_MAX_SILENCE = 10, /* seconds of silent_interval */
 	IEC_LINE_MAX_RETRIES = 1000000,
 	IEC_LINE_LIVED_MS = 1000, /* a tty that was open for longer is opened again at once */
@@ -24,15 +23,15 @@ enum {
 
 #define IEC_LINE_SECONDS                                                                           \
 	{                                                                                          \
-		.kind = SCHEMA_NUMBER, .min = 0.001, .max = IEC_LINE_MAX_SECONDS                   \
+		.kind = SCHEMA_NUMBER, .min = 0.001, .max = RUNNER_MAX_SECONDS                     \
 	}
 #define IEC_LINE_DELAY                                                                             \
 	{                                                                                          \
-		.kind = SCHEMA_NUMBER, .min = 0, .max = IEC_LINE_MAX_SECONDS                       \
+		.kind = SCHEMA_NUMBER, .min = 0, .max = RUNNER_MAX_SECONDS                         \
 	}
 #define IEC_LINE_DELAY_OR_NULL                                                                     \
 	{                                                                                          \
-		.kind = SCHEMA_NUMBER, .nullable = true, .min = 0, .max = IEC_LINE_MAX_SECONDS     \
+		.kind = SCHEMA_NUMBER, .nullable = true, .min = 0, .max = RUNNER_MAX_SECONDS       \
 	}
 /* The keys of the tty and of the line; name is the supervisor's, and repeated here. */
 #define IEC_LINE_SCHEMA_FIELDS                                                                     \

@@ -17,7 +17,6 @@ struct runner;
 
 enum {
 	CONF_MAX_DATA = 100 * 1000,    /* of one device, all its remote devices together */
-	CONF_MAX_SECONDS = 100000000,  /* of any delay or interval */
 	CONF_MAX_RETRIES = 1000000,    /* of either kind */
 	CONF_MAX_CONNECTIONS = 1024,   /* of masters to a slave */
 	CONF_MAX_NAME = 255,	       /* bytes of a data's name */

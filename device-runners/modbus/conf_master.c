@@ -8,7 +8,7 @@ enum { PATH_TEXT = 256 };
 static const struct schema_field data_fields[] = {
 	CONF_DATA_FIELDS,
 	{ "interval", true,
-	    { .kind = SCHEMA_NUMBER, .nullable = true, .min = 0, .max = CONF_MAX_SECONDS } },
+	    { .kind = SCHEMA_NUMBER, .nullable = true, .min = 0, .max = RUNNER_MAX_SECONDS } },
 	{ .key = NULL },
 };
 static const struct schema data_schema = { .kind = SCHEMA_OBJECT, .fields = data_fields };
