@@ -18,9 +18,6 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests" / "lib"))
-
-from ports import free_port  # noqa: E402, F401
-
 BUILD = ROOT / os.environ.get("BUILD", "build")
 TOOLS = BUILD / "tests" / "bench"
 VENV = BUILD / "venv"

@@ -5,6 +5,7 @@ import time
 
 import bench
 from bench import Scene, Tool, iec104_slave, row
+from ports import free_port
 
 DATA = 10000
 
@@ -12,7 +13,7 @@ DATA = 10000
 @contextlib.contextmanager
 def served(side, count):
     """A slave of DATA points whose state is known, and so many masters of it, all started."""
-    port = bench.free_port()
+    port = free_port()
     with Scene(side, ("iec104_masters",), [iec104_slave("s", port, DATA)], known=DATA) as s:
         bench.wait(lambda: bench.accepts(port), "the slave listens")
         s.device.ask(f"connect {port} {count}")

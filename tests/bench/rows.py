@@ -10,6 +10,7 @@ import time
 
 import bench
 from bench import Scene, Tool, iec104, modbus, modbus_slave, row
+from ports import free_port
 
 FLOOR = {}
 
@@ -88,7 +89,7 @@ def libmodbus(count):
 
 def slave(count):
     def measure(side):
-        port = bench.free_port()
+        port = free_port()
         with bench.realtime():
             theirs = libmodbus(count)
         with bench.realtime(), Scene(side, ("modbus_device", "still"), [modbus_slave("s", port)]) as s:

@@ -16,6 +16,7 @@ import unittest
 
 import eventer
 from gatewayd import ROOT, program
+from ports import free_ports
 
 try:
     import hat_site
@@ -285,7 +286,7 @@ class TestSameEvents(unittest.TestCase):
     maxDiff = None
 
     def setUp(self):
-        Run.PORT, Run.SIM_PORT = hat_site.free_ports(2)
+        Run.PORT, Run.SIM_PORT = free_ports(2)
         self.dir = tempfile.TemporaryDirectory(prefix="gatewayd-dropin-")
         self.addCleanup(self.dir.cleanup)
         self.conf = os.path.join(self.dir.name, "gateway.yaml")

@@ -6,6 +6,7 @@ import unittest
 
 import eventer
 from gatewayd import wait_until
+from ports import free_port
 
 try:
     import hat_site
@@ -21,7 +22,7 @@ class Base:
         self.addCleanup(self.site.close)
         self.device = hat_site.Device({"127.0.0.1": "gw"})
         self.addCleanup(self.device.close)
-        self.port = hat_site.free_port()
+        self.port = free_port()
         self.server = self.site.event_server("event", 1, self.port, backend=self.backend)
         self.site.wait_port(self.port)
         self.recorder = hat_site.Recorder(self.port)

@@ -9,6 +9,7 @@ import unittest
 
 import eventer
 from gatewayd import wait_until
+from ports import free_ports
 
 try:
     import hat_site
@@ -47,7 +48,7 @@ class Base(unittest.TestCase):
         self.addCleanup(self.site.close)
         self.device = hat_site.Device({self.reach(k)[0]: k for k in ("gw1", "gw2")})
         self.addCleanup(self.device.close)
-        ports = hat_site.free_ports(6)
+        ports = free_ports(6)
         self.monitor_ports, masters, self.event_ports = ports[:2], ports[2:4], ports[4:]
         self.monitor = [self.site.monitor("monitor1", self.monitor_ports[0], masters[0], host="0.0.0.0")]
         self.site.wait_port(self.monitor_ports[0])
@@ -100,6 +101,11 @@ class Base(unittest.TestCase):
         time.sleep(2)
         self.assertEqual(self.device.polls(other, t + 0.05), [], f"{other} works beside {name}")
         return t
+
+    def check_one_works(self):
+        time.sleep(3)
+        names = {n for when, n in self.device.requests if when > time.monotonic() - 1}
+        self.assertEqual(len(names), 1)
 
     def check_events(self, switch_overs=1):
         """Only what is ours was registered; 'running' is never true twice in a row; who polled the
@@ -161,9 +167,7 @@ class TestOneMonitor(Base):
         first = wait_until(lambda: self.device.polls("gw1", down + 0.2)
                            or self.device.polls("gw2", down + 0.2), "polls again", 40)[0]
         report("Monitor Server killed, restarted", first - t)
-        time.sleep(3)
-        names = {n for when, n in self.device.requests if when > time.monotonic() - 1}
-        self.assertEqual(len(names), 1)
+        self.check_one_works()
         self.check_events()
 
 
@@ -188,9 +192,7 @@ class TestMasterAndSlave(Base):
         print(f"    master Monitor Server frozen: its gateway ended after {end - t:.1f} s", flush=True)
         self.monitor[0].process.send_signal(signal.SIGCONT)
         wait_until(lambda: self.device.polls("gw1", end) or self.device.polls("gw2", end), "polls again", 40)
-        time.sleep(3)
-        names = {n for when, n in self.device.requests if when > time.monotonic() - 1}
-        self.assertEqual(len(names), 1)
+        self.check_one_works()
         self.check_events()
 
     def test_gateway_killed(self):

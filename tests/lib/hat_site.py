@@ -14,7 +14,6 @@ import time
 
 import eventer
 from gatewayd import Ctl, program, wait_until
-from ports import free_port, free_ports  # noqa: F401
 
 HAT = os.path.dirname(sys.executable)
 DEVICE = "gateway/modbus_master/plc1"

@@ -53,7 +53,7 @@ class Box:
         self.process, self.cgroup = None, None
         try:
             self._boot(layer)
-        except (OSError, TimeoutError) as e:
+        except (OSError, AssertionError, subprocess.TimeoutExpired) as e:
             self.close()
             raise OSError(f"no systemd in a namespace: {e}") from e
 
@@ -97,7 +97,7 @@ class Box:
             self.process.kill()  # --kill-child: its systemd too, and with that all that it started
             self.process.wait()
         if self.cgroup:
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(AssertionError):
                 wait_until(self._drop_cgroup, "the control group is empty", 10)
         shutil.rmtree(self.folder, ignore_errors=True)
 
