@@ -105,6 +105,12 @@ first_frame(const struct buffer *out)
 	return buffer_data(out)[1] + 2u;
 }
 
+static void
+lose_tls(struct iec104_conn *c, enum tls_want want)
+{
+	iec104_conn_break(c, want == TLS_CLOSED ? "closed by the peer" : c->tls_ops->why(c->tls));
+}
+
 /* One write. Returns bytes written, 0 when it would block, -1 when the connection is lost. */
 static ssize_t
 put_bytes(struct iec104_conn *c)
@@ -118,17 +124,22 @@ put_bytes(struct iec104_conn *c)
 		iec104_conn_break(c, strerror(errno));
 		return -1;
 	}
-	c->write_waits = false;
-	switch (c->tls_ops->write(c->tls, buffer_data(&c->out), first_frame(&c->out), &n)) {
+	bool waited = c->write_waits;
+	enum tls_want want =
+	    c->tls_ops->write(c->tls, buffer_data(&c->out), first_frame(&c->out), &n);
+	c->write_waits = want == TLS_WANTS_READ;
+	switch (want) {
 	case TLS_DONE:
 		return (ssize_t)n;
 	case TLS_WANTS_READ:
-		c->write_waits = true;
+		/* The read may be what begins a handshake. */
+		if (!waited && !c->paused)
+			ev_feed_event(c->loop, &c->readable, EV_READ);
 		return 0;
 	case TLS_WANTS_WRITE:
 		return 0;
 	default:
-		iec104_conn_break(c, c->tls_ops->why(c->tls));
+		lose_tls(c, want);
 		return -1;
 	}
 }
@@ -141,7 +152,9 @@ write_out(struct iec104_conn *c)
 		if (n < 0)
 			return;
 		if (n == 0) {
-			if (!c->write_waits)
+			if (c->write_waits)
+				ev_io_stop(c->loop, &c->writable);
+			else
 				ev_io_start(c->loop, &c->writable);
 			return;
 		}
@@ -288,7 +301,10 @@ get_bytes(struct iec104_conn *c)
 		iec104_conn_break(c, rc == 0 ? "closed by the peer" : strerror(errno));
 		return -1;
 	}
-	switch (c->tls_ops->read(c->tls, at, IEC104_READ, &n)) {
+	enum tls_want want = c->tls_ops->read(c->tls, at, IEC104_READ, &n);
+	if (c->tls_ops->renewed(c->tls))
+		limit_info(&tls_limit, "TLS: new keys");
+	switch (want) {
 	case TLS_DONE:
 		return (ssize_t)n;
 	case TLS_WANTS_WRITE:
@@ -296,11 +312,8 @@ get_bytes(struct iec104_conn *c)
 		return 0;
 	case TLS_WANTS_READ:
 		return 0;
-	case TLS_CLOSED:
-		iec104_conn_break(c, "closed by the peer");
-		return -1;
 	default:
-		iec104_conn_break(c, c->tls_ops->why(c->tls));
+		lose_tls(c, want);
 		return -1;
 	}
 }
@@ -370,6 +383,14 @@ shake_hands(struct iec104_conn *c)
 	}
 }
 
+/* After a read, which a write may have waited for. */
+static void
+resume_writing(struct iec104_conn *c)
+{
+	if (c->write_waits)
+		iec104_conn_flush(c);
+}
+
 static void
 on_readable(struct ev_loop *loop, ev_io *w, int revents)
 {
@@ -382,8 +403,7 @@ on_readable(struct ev_loop *loop, ev_io *w, int revents)
 		iec104_conn_pause(c);
 	else
 		serve(c);
-	if (c->write_waits)
-		iec104_conn_flush(c);
+	resume_writing(c);
 }
 
 static void
@@ -399,6 +419,7 @@ on_writable(struct ev_loop *loop, ev_io *w, int revents)
 	/* TLS may have waited for room before it could read on. */
 	if (is_open(c) && c->tls && !c->handshaking && !c->paused)
 		serve(c);
+	resume_writing(c);
 }
 
 static void
@@ -445,6 +466,8 @@ iec104_conn_resume(struct iec104_conn *c)
 	c->paused = false;
 	apci_postpone(&c->apci, now.ns - c->paused_since.ns);
 	ev_io_start(c->loop, &c->readable);
+	if (c->write_waits)
+		ev_feed_event(c->loop, &c->readable, EV_READ);
 	arm(c, now);
 }
 
@@ -456,14 +479,11 @@ on_renewal(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)loop, (void)revents;
 	if (c->handshaking || c->paused)
 		return;
-	enum tls_want want = c->tls_ops->renew(c->tls);
-	if (want == TLS_FAILED) {
-		iec104_conn_break(c, c->tls_ops->why(c->tls));
-		return;
-	}
-	if (want == TLS_WANTS_WRITE)
-		ev_io_start(c->loop, &c->writable);
-	limit_info(&tls_limit, "TLS: new keys");
+	if (c->tls_ops->renew(c->tls))
+		serve(c);
+	else
+		lose_tls(c, TLS_FAILED);
+	resume_writing(c);
 }
 
 void

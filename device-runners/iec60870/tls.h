@@ -53,8 +53,11 @@ struct tls_ops {
 	/* *n bytes were read or written when TLS_DONE. */
 	enum tls_want (*read)(struct tls *t, void *data, size_t size, size_t *n);
 	enum tls_want (*write)(struct tls *t, const void *data, size_t len, size_t *n);
-	/* New keys: a key update of TLS 1.3, a renegotiation of TLS 1.2. */
-	enum tls_want (*renew)(struct tls *t);
+	/* Asks for new keys, by a key update of TLS 1.3 or a renegotiation of TLS 1.2, which the
+	 * next read begins; nothing where a handshake or a write is under way. false: tls_why(). */
+	bool (*renew)(struct tls *t);
+	/* Once after new keys are in use. */
+	bool (*renewed)(struct tls *t);
 	/* Whether the peer's certificate holds by the authorities and revocation lists of c. */
 	bool (*still_valid)(struct tls *t, const struct tls_context *c);
 	/* The host that the peer's certificate should name by watch_host, and does not; else NULL.

@@ -1,18 +1,21 @@
 """TLS of the IEC 104 devices: what must connect, what must not and why, peers that stall."""
 
 import os
+import select
 import shutil
 import socket
 import ssl
+import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 
 import pki  # noqa: E402
 from iec104 import (  # noqa: E402
-    STARTDT_ACT, STARTDT_CON, UNDER_SANITIZERS, WAIT_S, Gate, Peer, Station, asdu, free_port, master_conf, slave_conf, u)
+    STARTDT_ACT, STARTDT_CON, UNDER_SANITIZERS, WAIT_S, Gate, Peer, Station, asdu, free_port, i, master_conf, slave_conf, u)
 
 
 class TlsStation(Station):
@@ -37,6 +40,9 @@ class TlsStation(Station):
         return peer
 
 
+ALLOW_CLIENT_RENEGOTIATION = 1 << 8  # SSL_OP_ALLOW_CLIENT_RENEGOTIATION, which Python does not name
+
+
 def server_context(cert, key, ca=None, version=None):
     c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     c.load_cert_chain(cert, key)
@@ -45,6 +51,7 @@ def server_context(cert, key, ca=None, version=None):
         c.verify_mode = ssl.CERT_REQUIRED
     if version:
         c.maximum_version = version
+        c.options |= ALLOW_CLIENT_RENEGOTIATION
     return c
 
 
@@ -155,7 +162,7 @@ class Tls(unittest.TestCase):
             if peer:
                 peer.expect_end()
                 peer.close()
-            gate.wait_log('connection to 127.0.0.1 failed')
+            gate.wait_log('EE certificate key too weak')
             self.assertNotIn('CONNECTED', gate.statuses())
 
     def test_master_and_plain_station(self):
@@ -167,24 +174,107 @@ class Tls(unittest.TestCase):
             self.assertNotIn('CONNECTED', gate.statuses())
             peer.close()
 
-    def test_renewal_of_keys(self):
+    def renewals(self, gate, least):
+        gate.server.wait(lambda: gate.text().count('TLS: new keys') >= least, WAIT_S)
+
+    def exchange_for(self, seconds, peer, send):
+        """Calls send() without a pause, and takes and confirms what comes between."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            peer.sock.settimeout(WAIT_S)
+            send()
+            while select.select([peer.sock], [], [], 0.001)[0]:
+                try:
+                    if peer.event(0.01)[0] == 'I':
+                        peer.acknowledge()
+                except TimeoutError:
+                    break  # what came was the handshake's
+
+    def test_renewal_amid_data(self):
+        """Data of the peer that meet the handshake of a renegotiation are data (RFC 5246 7.4.1.1)."""
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
             context = server_context(*self.station, self.ca.cert, version)
             with self.subTest(version), TlsStation(context) as station, \
-                    self.master(station, renegotiate_delay=0.1, ca=self.ca.with_crl(),
+                    self.master(station, renegotiate_delay=0.02, ca=self.ca.with_crl(),
                                 strict_mode=True) as gate:
                 peer = station.accept()
-                gate.wait('status', 'CONNECTED')
-                for n in range(20):
-                    peer.send(asdu(1, 3, 1, [(n, b'\1')]))
-                    gate.wait(f'data/single/1/{n}')
-                    if n % 5 == 0:
+                sent = 0
+
+                def send():
+                    nonlocal sent
+                    peer.send(asdu(1, 3, 1, [(sent, b'\1')]))
+                    sent += 1
+                    if sent % 50 == 0:
                         gate.system('interrogation/1', {'is_test': False, 'cause': 'ACTIVATION',
                                                         'request': 20})
-                        peer.expect(100, 6)
-                gate.wait_log('TLS: new keys')
+
+                self.exchange_for(1, peer, send)
+                gate.wait(f'data/single/1/{sent - 1}')
+                self.renewals(gate, 5)
                 self.assertEqual(gate.statuses(), ['CONNECTING', 'CONNECTED'])
+                self.assertEqual(len(gate.find('data/single/1/?')), sent)
                 peer.close()
+
+    def test_renewal_that_the_station_begins(self):
+        cert, key = self.station
+        port = free_port()
+        with subprocess.Popen(
+                ['openssl', 's_server', '-accept', f'127.0.0.1:{port}', '-cert', cert, '-key', key, '-tls1_2',
+                 '-CAfile', self.ca.cert], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as station, \
+                Gate(master_conf(port, security=pki.security(*self.control, ca=self.ca.cert))) as gate:
+            def say(data):
+                station.stdin.write(data)
+                station.stdin.flush()
+
+            def expect(text, found=b''):
+                while text not in found:
+                    piece = os.read(station.stdout.fileno(), 4096)
+                    self.assertTrue(piece, found)
+                    found += piece
+
+            expect(u(STARTDT_ACT))
+            say(u(STARTDT_CON))
+            gate.wait('status', 'CONNECTED')
+            for n in range(3):
+                say(b'R\n')  # its command for a renegotiation
+                expect(b'SSL_do_handshake -> 1')
+                say(i(n, 0, asdu(1, 3, 1, [(n, b'\1')])))
+                gate.wait(f'data/single/1/{n}')
+                gate.system('interrogation/1', {'is_test': False, 'cause': 'ACTIVATION', 'request': n + 20})
+                expect(asdu(100, 6, 1, [(0, bytes([n + 20]))]))
+            self.assertEqual(gate.statuses(), ['CONNECTING', 'CONNECTED'])
+            station.kill()
+
+    def test_renewal_that_the_station_refuses(self):
+        """The connection is lost, and the next one has new keys."""
+        context = server_context(*self.station, self.ca.cert, ssl.TLSVersion.TLSv1_2)
+        context.options &= ~ALLOW_CLIENT_RENEGOTIATION
+        with TlsStation(context) as station, self.master(station, renegotiate_delay=0.1) as gate:
+            peer = station.accept()
+            self.exchange(gate, peer)
+            with self.assertRaises((ssl.SSLError, EOFError)):
+                while True:
+                    peer.event()
+            peer.close()
+            gate.wait_log('lost: no renegotiation')
+            station.accept().close()
+
+    def test_renewal_with_another_certificate(self):
+        weak = self.ca.issue('weaker', rsa=1024)
+        after = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        after.set_ciphers('DEFAULT@SECLEVEL=0')
+        after.load_cert_chain(*weak)
+        context = server_context(*self.station, self.ca.cert, ssl.TLSVersion.TLSv1_2)
+        context.set_ciphers('DEFAULT@SECLEVEL=0')
+        with TlsStation(context) as station, self.master(
+                station, renegotiate_delay=0.5, ca=self.ca.with_crl(), strict_mode=True) as gate:
+            peer = station.accept()
+            peer.sock.context = after  # what it shows from now on
+            with self.assertRaises((ssl.SSLError, EOFError)):
+                while True:
+                    peer.event()
+            peer.close()
+            gate.wait_log("lost: the peer's certificate: EE certificate key too weak")
 
     def test_revocation_and_new_certificates_while_connected(self):
         ca = pki.Authority(self.dir, 'revoking')
@@ -225,6 +315,29 @@ class Tls(unittest.TestCase):
             peer.expect(100, 7)
             gate.server.wait(lambda: any(e.payload.data for e in gate.find('connections')))
             peer.close()
+
+    def test_slave_renews_amid_data(self):
+        quality = {'invalid': False, 'not_topical': False, 'substituted': False, 'blocked': False}
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            port, gate = self.slave(renegotiate_delay=0.02)
+            with self.subTest(version), gate:
+                peer = self.connect(port, client_context(*self.control, self.ca.cert, version))
+                peer.startdt()
+                end = time.monotonic() + 1
+                sent = 0
+                # This peer may write in a handshake only when nothing is under way to it.
+                while time.monotonic() < end:
+                    for n in range(8):
+                        gate.system('data/single/1/1', {
+                            'is_test': False, 'cause': 'SPONTANEOUS',
+                            'data': {'value': 'OFF' if n % 2 else 'ON', 'quality': quality}})
+                    for n in range(8):
+                        self.assertEqual(peer.expect(1, 3).element[0], 1 - n % 2)
+                    peer.acknowledge()
+                    sent += 8
+                self.assertGreater(sent, 20)
+                self.renewals(gate, 5)
+                peer.close()
 
     def test_a_frame_is_a_record(self):
         """Peers that poll the socket alone find one frame in a record, not several."""

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STRICT_MIN_RSA_BITS = 2048 }; /* IEC 62351-3 */
+enum { SECURITY_LEVEL = 2 }; /* 112 bits: RSA keys of 2048 bits and more, as IEC 62351-3 asks */
 
 /* TLS 1.2; those of 1.3 are OpenSSL's. Never without encryption or authentication; the last one is
  * what IEC 62351-3 made mandatory first, and old stations have no other. */
@@ -31,6 +31,8 @@ struct tls {
 	SSL *ssl;
 	struct tls_context *context;
 	char watched[256]; /* the host that misnamed() looks for, or "" */
+	bool unsent;	   /* a write waits for room: only the same one may follow */
+	bool renewing, renewed;
 	char why[TLS_WHY];
 };
 
@@ -126,6 +128,7 @@ set_rules(SSL_CTX *ssl, const struct tls_settings *s)
 				 : SSL_VERIFY_PEER;
 
 	SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION);
+	SSL_CTX_set_security_level(ssl, SECURITY_LEVEL);
 	SSL_CTX_set_cipher_list(ssl, ciphers);
 	SSL_CTX_set_verify(ssl, verify, NULL);
 	SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
@@ -134,6 +137,8 @@ set_rules(SSL_CTX *ssl, const struct tls_settings *s)
 	/* IEC 62351-3 renews keys by renegotiation, which either side may begin. */
 	if (s->renegotiation)
 		SSL_CTX_set_options(ssl, SSL_OP_ALLOW_CLIENT_RENEGOTIATION);
+	/* A client that renegotiates may offer its session, which OpenSSL refuses without this. */
+	SSL_CTX_set_session_id_context(ssl, (const unsigned char *)"iec104", strlen("iec104"));
 	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
 	if (s->strict)
 		X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ssl), X509_V_FLAG_CRL_CHECK);
@@ -274,64 +279,90 @@ result(struct tls *t, int rc)
 	}
 }
 
-/* Strict mode asks more of the peer than a chain to the CA. */
-static bool
-meets_strict(struct tls *t)
+static enum tls_want
+outcome(struct tls *t, int rc)
 {
-	X509 *x = SSL_get0_peer_certificate(t->ssl);
-	EVP_PKEY *key = x ? X509_get0_pubkey(x) : NULL;
+	enum tls_want want = result(t, rc);
 
-	if (!key) {
-		snprintf(t->why, sizeof(t->why), "strict mode: the peer has no certificate");
-		return false;
+	if (t->renewing && !SSL_in_init(t->ssl) && !SSL_renegotiate_pending(t->ssl)) {
+		t->renewing = false;
+		t->renewed = true;
 	}
-	if (EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA &&
-	    EVP_PKEY_get_bits(key) < STRICT_MIN_RSA_BITS) {
-		snprintf(t->why, sizeof(t->why),
-		    "strict mode: the peer's RSA key has %d bits, at least %d are asked for",
-		    EVP_PKEY_get_bits(key), STRICT_MIN_RSA_BITS);
-		return false;
-	}
-	return true;
+	return want;
+}
+
+static void
+clear_errors(void)
+{
+	ERR_clear_error();
+	errno = 0;
 }
 
 static enum tls_want
 handshake(struct tls *t)
 {
-	ERR_clear_error();
-	errno = 0;
-	enum tls_want want = result(t, SSL_do_handshake(t->ssl));
+	clear_errors();
+	enum tls_want want = outcome(t, SSL_do_handshake(t->ssl));
 
-	if (want == TLS_DONE && t->context->settings.strict && !meets_strict(t))
+	if (want == TLS_DONE && t->context->settings.strict && !SSL_get0_peer_certificate(t->ssl)) {
+		snprintf(t->why, sizeof(t->why), "strict mode: the peer has no certificate");
 		return TLS_FAILED;
+	}
 	return want;
 }
 
 static enum tls_want
 read_session(struct tls *t, void *data, size_t size, size_t *n)
 {
-	ERR_clear_error();
-	errno = 0;
-	return result(t, SSL_read_ex(t->ssl, data, size, n));
+	clear_errors();
+	return outcome(t, SSL_read_ex(t->ssl, data, size, n));
 }
 
+/* A client's begins once nothing is unsent, whoever asked for it. */
+static bool
+renegotiates(const struct tls *t)
+{
+	if (SSL_version(t->ssl) >= TLS1_3_VERSION)
+		return false;
+	return SSL_in_init(t->ssl) ||
+	       (!SSL_is_server(t->ssl) && SSL_renegotiate_pending(t->ssl) && !t->unsent);
+}
+
+/* Until the peer has answered the first message of a renegotiation, what comes may be data (RFC
+ * 5246 7.4.1.1), which OpenSSL lets pass for who reads and for nobody else. */
 static enum tls_want
 write_session(struct tls *t, const void *data, size_t len, size_t *n)
 {
-	ERR_clear_error();
-	errno = 0;
-	return result(t, SSL_write_ex(t->ssl, data, len, n));
+	if (renegotiates(t))
+		return TLS_WANTS_READ;
+	clear_errors();
+	enum tls_want want = outcome(t, SSL_write_ex(t->ssl, data, len, n));
+	t->unsent = want == TLS_WANTS_WRITE;
+	return want;
 }
 
-static enum tls_want
+static bool
 renew(struct tls *t)
 {
-	ERR_clear_error();
-	errno = 0;
-	int rc = SSL_version(t->ssl) >= TLS1_3_VERSION
-		     ? SSL_key_update(t->ssl, SSL_KEY_UPDATE_REQUESTED)
-		     : SSL_renegotiate(t->ssl);
-	return rc == 1 ? result(t, SSL_do_handshake(t->ssl)) : result(t, rc);
+	if (SSL_in_init(t->ssl) || t->unsent)
+		return true;
+	clear_errors();
+	t->renewing = true;
+	bool ok = SSL_version(t->ssl) >= TLS1_3_VERSION
+		      ? SSL_key_update(t->ssl, SSL_KEY_UPDATE_REQUESTED) == 1
+		      : SSL_renegotiate(t->ssl) == 1;
+	if (!ok)
+		explain(t);
+	return ok;
+}
+
+static bool
+renewed(struct tls *t)
+{
+	bool yes = t->renewed;
+
+	t->renewed = false;
+	return yes;
 }
 
 static bool
@@ -395,6 +426,7 @@ const struct tls_ops tls_ops_openssl = {
 	.read = read_session,
 	.write = write_session,
 	.renew = renew,
+	.renewed = renewed,
 	.still_valid = still_valid,
 	.misnamed = misnamed,
 	.describe = describe,
