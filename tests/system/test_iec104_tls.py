@@ -220,18 +220,26 @@ class Tls(unittest.TestCase):
         port = free_port()
         with subprocess.Popen(
                 ['openssl', 's_server', '-accept', f'127.0.0.1:{port}', '-cert', cert, '-key', key, '-tls1_2',
-                 '-CAfile', self.ca.cert], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as station, \
-                Gate(master_conf(port, security=pki.security(*self.control, ca=self.ca.cert))) as gate:
-            def say(data):
-                station.stdin.write(data)
-                station.stdin.flush()
+                 '-CAfile', self.ca.cert], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as station:
+            try:
+                self.begin_renewals(station, port)
+            finally:
+                station.kill()
 
-            def expect(text, found=b''):
-                while text not in found:
-                    piece = os.read(station.stdout.fileno(), 4096)
-                    self.assertTrue(piece, found)
-                    found += piece
+    def begin_renewals(self, station, port):
+        def say(data):
+            station.stdin.write(data)
+            station.stdin.flush()
 
+        def expect(text, found=b''):
+            while text not in found:
+                self.assertTrue(select.select([station.stdout], [], [], WAIT_S)[0], found)
+                piece = os.read(station.stdout.fileno(), 4096)
+                self.assertTrue(piece, found)
+                found += piece
+
+        expect(b'ACCEPT')
+        with Gate(master_conf(port, security=pki.security(*self.control, ca=self.ca.cert))) as gate:
             expect(u(STARTDT_ACT))
             say(u(STARTDT_CON))
             gate.wait('status', 'CONNECTED')
@@ -243,7 +251,6 @@ class Tls(unittest.TestCase):
                 gate.system('interrogation/1', {'is_test': False, 'cause': 'ACTIVATION', 'request': n + 20})
                 expect(asdu(100, 6, 1, [(0, bytes([n + 20]))]))
             self.assertEqual(gate.statuses(), ['CONNECTING', 'CONNECTED'])
-            station.kill()
 
     def test_renewal_that_the_station_refuses(self):
         """The connection is lost, and the next one has new keys."""
