@@ -65,14 +65,12 @@ is_ascii(const uint8_t *p, size_t len)
 	return !(all & UINT64_C(0x8080808080808080));
 }
 
-bool
-utf8_valid(const void *text, size_t len)
+size_t
+utf8_valid_until(const void *text, size_t len)
 {
 	const uint8_t *p = text;
 	size_t i = 0;
 
-	if (is_ascii(p, len))
-		return true;
 	while (i < len) {
 		if (p[i] < 0x80) {
 			i++;
@@ -80,8 +78,14 @@ utf8_valid(const void *text, size_t len)
 		}
 		size_t n = utf8_length(p + i, len - i);
 		if (n == 0)
-			return false;
+			break;
 		i += n;
 	}
-	return true;
+	return i;
+}
+
+bool
+utf8_valid(const void *text, size_t len)
+{
+	return is_ascii(text, len) || utf8_valid_until(text, len) == len;
 }

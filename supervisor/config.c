@@ -11,6 +11,7 @@
 
 #include "common/fdutil.h"
 #include "supervisor/config_check.h"
+#include "supervisor/toml_tree.h"
 #include "supervisor/yaml_tree.h"
 
 void
@@ -72,10 +73,18 @@ config_warning(
 }
 
 static void
-on_yaml_fault(void *arg, enum schema_severity severity, uint32_t line, uint32_t column,
+on_tree_fault(void *arg, enum schema_severity severity, uint32_t line, uint32_t column,
     const char *path, const char *message)
 {
 	fault_at(arg, severity, line, column, path, message);
+}
+
+static bool
+is_toml(const char *path)
+{
+	size_t len = strlen(path);
+
+	return len > 5 && strcmp(path + len - 5, ".toml") == 0;
 }
 
 static void
@@ -87,7 +96,9 @@ check_text(struct config_check *k, const char *text, size_t len)
 		config_error(k, NULL, "", "longer than %d bytes", CONFIG_MAX_FILE);
 		return;
 	}
-	k->c->doc = yaml_tree_parse(text, len, CONFIG_MAX_NODES, on_yaml_fault, k, &faults);
+	k->c->doc = is_toml(k->file)
+			? toml_tree_parse(text, len, CONFIG_MAX_NODES, on_tree_fault, k)
+			: yaml_tree_parse(text, len, CONFIG_MAX_NODES, on_tree_fault, k, &faults);
 	if (k->c->doc)
 		config_check_root(k, json_root(k->c->doc));
 }
@@ -133,14 +144,6 @@ config_load_text(const char *text, size_t len, const char *file, config_report *
 	return load_text(text, len, file, report, arg, false);
 }
 
-static bool
-is_toml(const char *path)
-{
-	size_t len = strlen(path);
-
-	return len > 5 && strcmp(path + len - 5, ".toml") == 0;
-}
-
 /* The whole file in memory of the caller's, or NULL after a report. */
 static char *
 read_file(struct config_check *k, size_t *len)
@@ -156,10 +159,6 @@ read_file(struct config_check *k, size_t *len)
 	}
 	if (!S_ISREG(st.st_mode)) {
 		config_error(k, NULL, "", "expected a regular file");
-		goto fail;
-	}
-	if (is_toml(k->file)) {
-		config_error(k, NULL, "", "expected YAML or JSON, found TOML");
 		goto fail;
 	}
 	if (st.st_size > CONFIG_MAX_FILE) {

@@ -139,8 +139,8 @@ typedef void config_report(void *arg, enum schema_severity severity, const char 
 void config_report_print(void *arg, enum schema_severity severity, const char *file, uint32_t line,
     uint32_t column, const char *path, const char *message);
 
-/* Loads and checks; reports every fault. Returns a configuration for config_free(), or NULL when
- * there was an error (warnings alone are none). */
+/* Loads and checks; reports every fault. TOML has a name that ends in .toml. Returns a
+ * configuration for config_free(), or NULL when there was an error (warnings alone are none). */
 struct config *config_load(const char *path, config_report *report, void *arg);
 /* The same, but what there is of a configuration with errors too, so that its devices can be
  * checked all the same: at_fault says so, and any text may be missing. NULL where there is no tree.

@@ -137,18 +137,12 @@ locate(const char *text, size_t offset, uint32_t *line, uint32_t *column)
 static int
 check_utf8(struct tree *t, const char *text, size_t len)
 {
+	size_t valid = utf8_valid_until(text, len);
 	uint32_t line, column;
-	size_t i = 0, n;
 
-	if (utf8_valid(text, len))
+	if (valid == len)
 		return 0;
-	for (; i < len; i += n) {
-		uint8_t c = (uint8_t)text[i];
-		n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-		if (n > len - i || !utf8_valid(text + i, n))
-			break;
-	}
-	locate(text, i, &line, &column);
+	locate(text, valid, &line, &column);
 	return fault(t, line, column, "expected UTF-8, found other bytes");
 }
 

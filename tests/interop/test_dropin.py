@@ -37,6 +37,11 @@ LARGE = {"send_retry_count": 65535, "request_retry_immediate_count": 65535, "max
          "poll_class2_delay": 1000000, "keep_alive_timeout": 1000000, "buffer": ""}
 
 
+# TOML has no null.
+FOR_NULL = {"interval": 5, "poll_class2_delay": 2, "time_sync_delay": 60.5, "buffer": "", "max_connections": 3,
+            "remote_hosts": ["127.0.0.1"]}
+
+
 def changed(value, change, key=None):
     """A copy, each value of which is change(key, value)."""
     if isinstance(value, dict):
@@ -54,6 +59,9 @@ def variants(text, conf):
     yield "json", json.encode(conf, indent=1)
     yield "json", json.encode(changed(conf, lambda _, v: float(v) if type(v) is int else v))
     yield "json", json.encode(changed(conf, lambda k, v: LARGE.get(k, v)))
+    said = changed(conf, lambda k, v: FOR_NULL.get(k) if v is None else v)
+    if "null" not in json.encode(said):
+        yield "toml", json.encode(said, json.Format.TOML)
 
 
 @unittest.skipUnless(hat_site, "needs build/venv")
@@ -78,6 +86,7 @@ class TestConfigurations(unittest.TestCase):
                                 "iec103_master", "iec104_master", "iec104_slave"})
 
     def test_both_take_their_variants(self):
+        kinds = []
         with tempfile.TemporaryDirectory() as folder:
             for path in FILES:
                 conf = json.decode_file(pathlib.Path(path))
@@ -86,12 +95,14 @@ class TestConfigurations(unittest.TestCase):
                 for n, (kind, variant) in enumerate(variants(text, conf)):
                     file = pathlib.Path(folder, f"gateway.{kind}")
                     file.write_text(variant, encoding="utf-8", newline="")
+                    kinds.append(kind)
                     with self.subTest(path, variant=n):
                         if "seed" not in path:
                             self.validate(json.decode_file(file))
                         r = subprocess.run([program("gatewayd"), "--check", "--config", file],
                                            capture_output=True, text=True, timeout=60)
                         self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertGreaterEqual(kinds.count("toml"), 5)
 
     def test_gatewayd_takes_them(self):
         for path in FILES:

@@ -162,13 +162,6 @@ class Check(Case):
         self.assertEqual(code, 0, lines)
         self.assertIn(":2:7: warning: duplicate key 'name': this one counts, not that in line 1", lines[0])
 
-    def test_toml_is_named(self):
-        path = self.write('name = "gw"\n') + ".toml"
-        shutil.copy(path[:-5], path)
-        r = self.run_gatewayd("--check", "--config", path)
-        self.assertEqual((r.returncode, r.stderr.splitlines()[0]),
-                         (78, f"{path}: expected YAML or JSON, found TOML"))
-
     def test_each_sample(self):
         samples = os.path.join(ROOT, "etc", "samples")
         for name in sorted(os.listdir(samples)):

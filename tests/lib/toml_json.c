@@ -1,0 +1,42 @@
+/*
+ * toml-json: reads texts of TOML, each behind its length in four octets (little endian), and writes
+ * a line of JSON for each, or '!' and the fault.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "supervisor/toml_tree.h"
+
+static void
+on_fault(void *arg, enum schema_severity severity, uint32_t line, uint32_t column, const char *path,
+    const char *message)
+{
+	(void)arg, (void)severity, (void)path;
+	printf("!%u:%u: %s", line, column, message);
+}
+
+int
+main(void)
+{
+	uint8_t size[4];
+
+	while (fread(size, 1, sizeof(size), stdin) == sizeof(size)) {
+		size_t len = size[0] | size[1] << 8 | size[2] << 16 | (size_t)size[3] << 24;
+		char *text = malloc(len + 1);
+		struct buffer b;
+
+		if (!text || fread(text, 1, len, stdin) != len)
+			return EXIT_FAILURE;
+		buffer_init(&b, 1 << 24);
+		struct json_doc *doc = toml_tree_parse(text, len, 100000, on_fault, NULL);
+		struct json_writer w = { .b = &b };
+		if (doc)
+			json_put_tree(&w, NULL, json_root(doc));
+		printf("%.*s\n", (int)b.len, b.len ? (const char *)buffer_data(&b) : "");
+		fflush(stdout);
+		json_free(doc);
+		buffer_clear(&b);
+		free(text);
+	}
+	return EXIT_SUCCESS;
+}
