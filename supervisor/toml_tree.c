@@ -30,6 +30,7 @@ struct toml {
 	uint32_t line, column;
 	struct json_doc *doc;
 	size_t section;		     /* headers read */
+	size_t compared;	     /* keys, with those sought */
 	struct buffer parts;	     /* of keys, each with a NUL */
 	struct buffer value, number; /* of strings and numbers */
 	yaml_report *report;
@@ -309,6 +310,8 @@ read_key(struct toml *t, struct key *k)
 {
 	skip_blanks(t);
 	*k = (struct key){ .at = t->p };
+	if (t->compared > TOML_MAX_COMPARED)
+		return fault(t, t->p, "too many keys in too large tables");
 	do {
 		skip_blanks(t);
 		if (!read_part(t, k))
@@ -319,8 +322,9 @@ read_key(struct toml *t, struct key *k)
 }
 
 static struct json *
-find(const struct json *table, const char *name)
+find(struct toml *t, const struct json *table, const char *name)
 {
+	t->compared += table->count;
 	return (struct json *)json_get(table, name);
 }
 
@@ -331,10 +335,6 @@ add(struct toml *t, struct json *parent, enum json_type type, const char *key,
 {
 	const char *data = text && text->len ? (const char *)buffer_data(text) : text ? "" : NULL;
 
-	if (key && parent->count == TOML_MAX_KEYS) {
-		fault(t, at, "more than %d keys in a table", TOML_MAX_KEYS);
-		return NULL;
-	}
 	struct json *j = json_add(t->doc, parent, type, key, data, text ? text->len : 0);
 	if (!j) {
 		fault(t, at, "too many values");
@@ -357,7 +357,7 @@ is_tables(const struct json *j)
 static bool
 step(struct toml *t, struct place *p, const char *name, const char *at)
 {
-	struct json *j = find(p->table, name);
+	struct json *j = find(t, p->table, name);
 
 	if (!j && !(j = add(t, p->table, JSON_OBJECT, name, NULL, at)))
 		return false;
@@ -380,7 +380,7 @@ step_by_dots(struct toml *t, struct place *p, const struct key *k)
 {
 	for (uint32_t i = 0; i + 1 < k->count; i++) {
 		const char *name = part(t, k, i);
-		const struct json *j = find(p->table, name);
+		const struct json *j = find(t, p->table, name);
 		size_t here = SECTION_0 + t->section;
 		if (j && j->len != OPEN && j->len != FROZEN && j->len != here)
 			return fault(t, k->at, "not TOML: '%.100s' is defined elsewhere", name);
@@ -407,7 +407,7 @@ read_pair(struct toml *t, struct place p)
 		return false;
 	skip_blanks(t);
 	const char *name = part(t, &k, k.count - 1);
-	if (find(p.table, name))
+	if (find(t, p.table, name))
 		return fault(t, k.at, "not TOML: '%.100s' has its value already", name);
 	if (!read_value(t, p, name))
 		return false;
@@ -603,7 +603,7 @@ read_value(struct toml *t, struct place p, const char *key)
 static bool
 define_table(struct toml *t, struct place *p, const char *name, const char *at)
 {
-	const struct json *j = find(p->table, name);
+	const struct json *j = find(t, p->table, name);
 
 	if (j && j->len != OPEN && j->len != FROZEN)
 		return fault(t, at, "not TOML: '%.100s' is defined already", name);
@@ -617,7 +617,7 @@ define_table(struct toml *t, struct place *p, const char *name, const char *at)
 static bool
 append_table(struct toml *t, struct place *p, const char *name, const char *at)
 {
-	struct json *array = find(p->table, name);
+	struct json *array = find(t, p->table, name);
 
 	if (array && !is_tables(array))
 		return fault(t, at, "not TOML: '%.100s' is defined already", name);

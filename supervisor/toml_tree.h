@@ -10,7 +10,8 @@
 
 #include "supervisor/yaml_tree.h"
 
-enum { TOML_MAX_KEYS = 1000 }; /* in a table: compared one by one */
+/* A key is compared with all of its table: a table may have 10000, or 2000 tables 220 each. */
+enum { TOML_MAX_COMPARED = 50 * 1000 * 1000 };
 
 /* As yaml_tree_parse(), but nothing is reported behind the first fault: then NULL. Dates, times,
  * infinity and NaN are faults: JSON has none. */

@@ -157,19 +157,21 @@ START_TEST(values_are_counted)
 }
 END_TEST
 
-START_TEST(a_table_has_so_many_keys)
+START_TEST(keys_are_compared_so_often)
 {
 	struct buffer text, b;
 
 	buffer_init(&text, 1 << 20);
 	buffer_init(&b, 1 << 20);
-	for (int i = 0; i < TOML_MAX_KEYS; i++)
+	for (int i = 0; i < 10000; i++)
 		buffer_printf(&text, "k%d = 1\n", i);
-	read_into(&b, (const char *)buffer_data(&text), text.len, 10000);
+	read_into(&b, (const char *)buffer_data(&text), text.len, 100000);
 	ck_assert_int_eq(buffer_data(&b)[0], '{');
-	buffer_append_str(&text, "x = 1\n");
-	read_into(&b, (const char *)buffer_data(&text), text.len, 10000);
-	ck_assert_str_eq((const char *)buffer_data(&b), "!1001:5 : more than 1000 keys in a table");
+	for (int i = 0; i < 10; i++)
+		buffer_printf(&text, "x%d = 1\n", i);
+	read_into(&b, (const char *)buffer_data(&text), text.len, 100000);
+	ck_assert_str_eq(
+	    (const char *)buffer_data(&b), "!10002:1 : too many keys in too large tables");
 	buffer_clear(&text);
 	buffer_clear(&b);
 }
@@ -184,7 +186,7 @@ main(void)
 	tcase_add_test(tc, values_know_their_places);
 	tcase_add_test(tc, any_pattern_ends_soon);
 	tcase_add_test(tc, values_are_counted);
-	tcase_add_test(tc, a_table_has_so_many_keys);
+	tcase_add_test(tc, keys_are_compared_so_often);
 	Suite *s = suite_create("toml");
 	suite_add_tcase(s, tc);
 	SRunner *sr = srunner_create(s);
