@@ -50,6 +50,16 @@ def command(kind, value, cause='ACTIVATION', select=False):
     return {'is_test': False, 'cause': cause, 'command': body}
 
 
+def security(ca, version):
+    """Ours and c104's. Its TLS 1.3 knows no key updates."""
+    tls = c104.TransportSecurity(validate=True, only_known=False)
+    tls.set_certificate(*ca.issue('theirs', rsa=2048))
+    tls.set_ca_certificate(ca.cert)
+    tls.set_version(min=version, max=version)
+    renewal = {'renegotiate_delay': 0.3} if version == c104.TlsVersion.TLS_1_2 else {}
+    return pki.security(*ca.issue('ours', rsa=2048), ca=ca.cert, **renewal), tls
+
+
 class MasterAgainstC104(unittest.TestCase):
 
     def setUp(self):
@@ -116,13 +126,16 @@ class MasterAgainstC104(unittest.TestCase):
 
     @unittest.skipUnless(pki.available(), 'the openssl program is not there')
     def test_tls(self):
-        ca = pki.Authority(self.dir)
-        tls = c104.TransportSecurity(validate=True, only_known=False)
-        tls.set_certificate(*ca.issue('station', rsa=2048))
-        tls.set_ca_certificate(ca.cert)
-        gate = self.start(pki.security(*ca.issue('control', rsa=2048), ca=ca.cert), tls)
-        self.exchange(gate)
-        self.assertIn('TLS: TLSv1', gate.text())
+        for version in (c104.TlsVersion.TLS_1_2, c104.TlsVersion.TLS_1_3):
+            with self.subTest(version.name):
+                ours, tls = security(pki.Authority(self.dir, version.name), version)
+                gate = self.start(ours, tls)
+                self.exchange(gate)
+                self.assertIn('TLS: TLSv1', gate.text())
+                if 'renegotiate_delay' in ours:
+                    gate.wait_log('TLS: new keys')
+                self.assertEqual(gate.statuses(), ['CONNECTING', 'CONNECTED'])
+                self.server.stop()
 
 
 class SlaveAgainstC104(unittest.TestCase):
@@ -196,14 +209,13 @@ class SlaveAgainstC104(unittest.TestCase):
     def test_tls(self):
         for version in (c104.TlsVersion.TLS_1_2, c104.TlsVersion.TLS_1_3):
             with self.subTest(version.name), tempfile.TemporaryDirectory() as folder:
-                ca = pki.Authority(folder)
-                tls = c104.TransportSecurity(validate=True, only_known=False)
-                tls.set_certificate(*ca.issue('control', rsa=2048))
-                tls.set_ca_certificate(ca.cert)
-                tls.set_version(min=version, max=version)
-                self.start(pki.security(*ca.issue('station', rsa=2048), ca=ca.cert), tls)
+                ours, tls = security(pki.Authority(folder), version)
+                self.start(ours, tls)
                 self.exchange()
                 self.assertIn('TLS: TLSv1', self.gate.text())
+                if 'renegotiate_delay' in ours:
+                    self.gate.wait_log('TLS: new keys')
+                self.assertTrue(self.connection.is_connected)
                 self.client.stop()
 
 
