@@ -23,6 +23,7 @@ import threading
 import time
 
 import ports
+from patience import WAIT_S
 
 Timestamp = collections.namedtuple('Timestamp', ['s', 'us'])
 EventId = collections.namedtuple('EventId', ['server', 'session', 'instance'])
@@ -260,7 +261,7 @@ class Chatter:
                 pass
 
 
-def connect(host='127.0.0.1', port=None, path=None, timeout=5):
+def connect(host='127.0.0.1', port=None, path=None, timeout=WAIT_S):
     if path is not None:
         sock = socket.socket(socket.AF_UNIX)
         sock.settimeout(timeout)
@@ -282,7 +283,7 @@ class EventerClient:
     """A client of an Event Server. Notified events wait in order for next_events."""
 
     def __init__(self, host='127.0.0.1', port=None, path=None, name='test', subscriptions=(),
-                 token=None, server_id=None, persisted=False, timeout=5):
+                 token=None, server_id=None, persisted=False, timeout=WAIT_S):
         self.timeout = timeout
         self.chatter = Chatter(connect(host, port, path, timeout))
         self.status = None
@@ -450,7 +451,7 @@ class _Server:
         for client in list(self.clients):
             client.chatter.close()
 
-    def wait(self, condition, timeout=10):
+    def wait(self, condition, timeout=WAIT_S):
         """Waits until condition() is true and returns what it said; TimeoutError."""
         end = time.monotonic() + timeout
         with self.changed:
@@ -564,7 +565,7 @@ class EventerServer(_Server):
         return [e for _, e in self.registered[start:]
                 if matches(e.type, pattern) and payload in (None, e.payload)]
 
-    def wait_event(self, pattern, payload=None, timeout=10, start=0):
+    def wait_event(self, pattern, payload=None, timeout=WAIT_S, start=0):
         return self.wait(lambda: self.find(pattern, payload, start), timeout)[0]
 
 

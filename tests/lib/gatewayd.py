@@ -20,11 +20,12 @@ import tempfile
 import threading
 import time
 
+from patience import WAIT_S
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 PROBE = os.path.join(BUILD, "tests", "lib", "probe-runner")
 SANITIZER = re.compile("ERROR: (Address|Leak)Sanitizer|: runtime error: ")
-WAIT_S = 10.0 * (3 if "san" in os.path.basename(BUILD) else 1)
 
 
 def program(name):

@@ -18,11 +18,11 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import eventer  # noqa: E402
+from patience import WAIT_S  # noqa: E402
 from ports import free_port, listen  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get('BUILD', 'build'))
-WAIT_S = 10 * (3 if 'san' in os.path.basename(BUILD) else 1)
 
 # ASan maps terabytes and makes calls that the sandbox denies.
 UNDER_SANITIZERS = ({'sandbox': 'off', 'limits': {'memory': 1 << 40}}

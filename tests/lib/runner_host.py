@@ -13,6 +13,8 @@ import sys
 import threading
 import time
 
+from patience import WAIT_S
+
 (INIT, OPENED, EVENTS, QUERY_RESULT, CREDIT, PING, STOP, SET_LOG_LEVEL, TRACE) = range(1, 10)
 (PLAN, CONFIG_ERROR, READY, OPEN, CANCEL, REGISTER, QUERY, PONG, STATS, TRACE_FRAME, CLOSED,
  LINK) = range(32, 44)
@@ -213,7 +215,7 @@ class Runner:
     def ping(self):
         self._send(PING, 1, [])
 
-    def wait(self, what, timeout=5):
+    def wait(self, what, timeout=WAIT_S):
         """Until what() is true; its value, or AssertionError with what was registered."""
         deadline = time.monotonic() + timeout
         with self._changed:
@@ -225,7 +227,7 @@ class Runner:
                 self._changed.wait(min(left, 0.02))
             return value
 
-    def wait_event(self, suffix, payload=None, after=0, timeout=5):
+    def wait_event(self, suffix, payload=None, after=0, timeout=WAIT_S):
         """Index of the first event of this type (and payload) from index `after` on, plus one."""
         def find():
             for i, e in enumerate(self.events[after:], after + 1):
@@ -233,7 +235,7 @@ class Runner:
                     return i
         return self.wait(find, timeout)
 
-    def stop(self, timeout=5):
+    def stop(self, timeout=WAIT_S):
         """Asks it to end; returns its exit code."""
         if self.process.poll() is not None:
             self._thread.join(2)

@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT / 'tests' / 'lib'))
 
 import eventer  # noqa: E402
 from eventer import Binary, Json, RegisterEvent  # noqa: E402
+from patience import WAIT_S  # noqa: E402
 
 PROGRAM = ROOT / os.environ.get('BUILD', 'build') / 'gateway-eventd'
 
@@ -86,7 +87,7 @@ class Eventd:
         return len(os.listdir(f'/proc/{self.process.pid}/fd'))
 
 
-def eventually(condition, timeout=10):
+def eventually(condition, timeout=WAIT_S):
     end = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > end:
@@ -105,7 +106,7 @@ def payloads(events):
 class TestProgram(unittest.TestCase):
 
     def run_with(self, *args):
-        return subprocess.run([str(PROGRAM), *args], capture_output=True, text=True, timeout=10)
+        return subprocess.run([str(PROGRAM), *args], capture_output=True, text=True, timeout=WAIT_S)
 
     def test_help_version_and_exit_codes(self):
         self.assertIn('usage:', self.run_with('--help').stdout)
@@ -664,7 +665,7 @@ class TestBadClients(unittest.TestCase):
             eventually(lambda: 'no connection can be taken' in server.logged())
             for s in socks:
                 s.close()
-            with server.client(timeout=10) as client:
+            with server.client() as client:
                 self.assertEqual(client.status, 'operational')
 
     def test_random_bytes_never_hurt(self):

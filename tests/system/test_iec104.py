@@ -176,7 +176,7 @@ class Master(unittest.TestCase):
             gate.server.stalled.clear()
             peer.sock.settimeout(WAIT_S)
             peer.sock.sendall(pending)
-            gate.server.wait(lambda: gate.server.count - counted >= sent * 40, 30)
+            gate.server.wait(lambda: gate.server.count - counted >= sent * 40)
             gate.server.counting = False
             self.assertEqual(gate.statuses(), ['CONNECTING', 'CONNECTED'])
             peer.close()

@@ -61,7 +61,7 @@ class BadLine(Case):
             **(conf if balanced else {})))
         master = self.start('iec101_master', lib.master101(
             line.a, [lib.remote(1, balanced, **conf)], balanced), {ENABLE.format(1): True})
-        master.wait_event(STATUS.format(1), 'CONNECTED', timeout=30)
+        master.wait_event(STATUS.format(1), 'CONNECTED')
         slave.wait(lambda: any(e.type == 'gateway/connections' and e.payload
                                for e in slave.events), 30)
         for i in range(COUNT):

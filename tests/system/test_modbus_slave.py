@@ -10,6 +10,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
 from modbus_peer import Bridge, ascii_, crc, frame, mbap, rtu  # noqa: E402
+from patience import WAIT_S  # noqa: E402
 from ports import free_port  # noqa: E402
 from runner_host import Runner  # noqa: E402
 
@@ -56,7 +57,7 @@ class Master:
         self.sock.sendall(frame(self.kind, self.transaction, self.unit if unit is None else unit,
                                 pdu))
 
-    def receive(self, timeout=2):
+    def receive(self, timeout=WAIT_S):
         self.sock.settimeout(timeout)
         try:
             got = self.sock.recv(4096)
@@ -74,7 +75,7 @@ class Master:
             return got[1:-2]
         return bytes.fromhex(got[1:-2].decode())[1:-1]
 
-    def ask(self, pdu, unit=None, timeout=2):
+    def ask(self, pdu, unit=None, timeout=WAIT_S):
         self.send(pdu, unit)
         return self.receive(timeout)
 

@@ -329,7 +329,7 @@ class TestSecondConnection(Base):
         self.assert_unbroken("p1")
         self.server.drop_clients()
         self.server.wait(lambda: self.server.connects >= 3)
-        g.wait_state(["p1", "p2", "p3"], "running", 20)
+        g.wait_state(["p1", "p2", "p3"], "running")
         self.assertEqual([c.name for c in self.server.clients], ["gateway/gw"])
         self.assertEqual(len(self.server.clients[0].subscriptions), 3)
 
@@ -338,7 +338,7 @@ class TestSecondConnection(Base):
         g = self.start(probe("p1", interval_ms=5))
         g.wait_state("p1", "running")
         self.reload(g, probe("p1", interval_ms=5), probe("p2"))
-        g.wait_state("p2", "running")
+        self.server.wait(lambda: self.running("p2") == [False, True])
         start = len(self.server.registered)
         self.server.clients[1].chatter.close()
         self.server.wait(lambda: self.running("p2", start)[-2:] == [False, True])
@@ -402,7 +402,7 @@ class TestSignal(Base):
         return g, other
 
     def wait_last(self, g):
-        self.server.wait_event(f"{self.prefix}/p1/gateway/value/1", timeout=20)
+        self.server.wait_event(f"{self.prefix}/p1/gateway/value/1")
         self.assertEqual(set(g.status()), {"p1", "p9"})
         self.assertEqual(g.stop(), 0)
 
