@@ -34,7 +34,7 @@ def newest(items):
     return (items[i] for i in range(len(items) - 1, -1, -1))
 
 
-def wait(condition, what, seconds=10.0):
+def wait(condition, what, seconds=30.0):
     """The first true value of condition()."""
     end = now() + seconds
     while True:

@@ -294,7 +294,7 @@ def deaths_at_the_start_and_at_the_end(quick):
                {'misdeed': 'hang', 'at': 'create'}, {'misdeed': 'oom', 'at': 'start'},
                {'misdeed': 'ready-twice', 'at': 'start'}, {'misdeed': 'wrong-phase', 'at': 'create'},
                {}]
-    limits = {'start_ms': 800, 'ping_ms': 500, 'stop_ms': 500}
+    limits = {'start_ms': 3000, 'ping_ms': 1000, 'stop_ms': 500}
     with Site(len(devices), device=lambda i: {'limits': limits, **devices[i]},
               wait_up=False) as site:
         site.wait_running(['d1', 'd8'])

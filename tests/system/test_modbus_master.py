@@ -238,8 +238,8 @@ class Trouble(Case):
                         slave.raw(good)
                     return True
                 slave = self.slave(kind, on_request=answer)
-                r = self.start(master_conf(slave.port, [(1, [register('a', 1, 0.02)])], kind))
-                r.wait(lambda: count[0] > 30, 15)
+                r = self.start(master_conf(slave.port, [(1, [register('a', 1, 0.02)])], kind, request_timeout=5))
+                r.wait(lambda: count[0] > 30)
                 reads = [e.payload for e in r.events if '/read/' in e.type]
                 self.assertEqual(reads, [{'result': 'SUCCESS', 'value': 42,
                                           'cause': 'INTERROGATE'}])

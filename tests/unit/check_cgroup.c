@@ -41,12 +41,16 @@ static void
 remove_base(void)
 {
 	char path[2 * CGROUP_PATH];
-	int status;
+	int status = -1;
 
+	/* Processes that were killed are there until the kernel has ended them. */
 	snprintf(path, sizeof(path), "%s/supervisor", base);
-	for (int i = 0; i < 100 && rmdir(path) < 0; i++)
-		usleep(10000);
-	status = rmdir(base);
+	for (int i = 0; i < 1000 && status < 0; i++) {
+		rmdir(path);
+		status = rmdir(base);
+		if (status < 0)
+			usleep(10000);
+	}
 	ck_assert_int_eq(status, 0);
 }
 
