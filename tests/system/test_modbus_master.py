@@ -211,6 +211,7 @@ class Trouble(Case):
                 for e in r.events:
                     if '/read/' in e.type and e.payload['result'] == 'SUCCESS':
                         self.assertEqual(e.payload['value'], int(e.type[-1]), e)
+                r.stop()
 
     def test_noise_and_split_frames(self):
         for kind in ('TCP', 'RTU', 'ASCII'):
@@ -238,12 +239,14 @@ class Trouble(Case):
                         slave.raw(good)
                     return True
                 slave = self.slave(kind, on_request=answer)
-                r = self.start(master_conf(slave.port, [(1, [register('a', 1, 0.02)])], kind, request_timeout=5))
+                r = self.start(master_conf(slave.port, [(1, [register('a', 1, 0.02)])], kind,
+                                           request_timeout=1))
                 r.wait(lambda: count[0] > 30)
                 reads = [e.payload for e in r.events if '/read/' in e.type]
                 self.assertEqual(reads, [{'result': 'SUCCESS', 'value': 42,
                                           'cause': 'INTERROGATE'}])
                 self.assertEqual(slave.connects, 1)
+                r.stop()
 
     def test_no_reconnect_storm(self):
         def close(slave, *_):
