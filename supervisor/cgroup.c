@@ -12,6 +12,8 @@
 #include "common/fdutil.h"
 #include "common/log.h"
 
+enum { MAX_HIERARCHIES = 16 };
+
 static const char mount_point[] = "/sys/fs/cgroup";
 
 /* Below dir, where sub is not NULL. */
@@ -73,15 +75,22 @@ cgroup_open_at(struct cgroup *g, const char *path)
 void
 cgroup_open(struct cgroup *g)
 {
-	char text[CGROUP_PATH], path[2 * CGROUP_PATH];
+	char text[MAX_HIERARCHIES * CGROUP_PATH], path[2 * CGROUP_PATH], *line = text;
 
 	*g = (struct cgroup){ 0 };
-	/* Version 2 has one line: "0::/system.slice/gatewayd.service". */
+	/* Version 2's line is "0::/system.slice/gatewayd.service"; hierarchies of version 1 may be
+	 * mounted beside it, and come before. */
 	read_file("/proc/self/cgroup", text, sizeof(text));
-	text[strcspn(text, "\n")] = '\0';
-	if (strncmp(text, "0::/", 4) != 0)
+	while (strncmp(line, "0::/", 4) != 0) {
+		line = strchr(line, '\n');
+		if (!line)
+			return;
+		line++;
+	}
+	line[strcspn(line, "\n")] = '\0';
+	if (strlen(line) >= CGROUP_PATH)
 		return;
-	snprintf(path, sizeof(path), "%s%s", mount_point, text + 3);
+	snprintf(path, sizeof(path), "%s%s", mount_point, line + 3);
 	if (!was_delegated(path))
 		return;
 	if (cgroup_open_at(g, path) < 0)

@@ -163,6 +163,10 @@ class Service(unittest.TestCase):
         self.assertEqual((self.show("MainPID"), self.show("ActiveState")), (pid, "active"))
         self.assertEqual(self.device()["pid"], changed)
 
+    def test_each_runner_has_a_control_group(self):
+        pid = self.device()["pid"]
+        self.assertIn(f"/gatewayd.service/runner-{pid}\n", self.tell("cat", f"/proc/{pid}/cgroup"))
+
     def test_stop(self):
         runner = self.device()["pid"]
         self.tell("systemctl", "stop", "gatewayd")
