@@ -564,13 +564,14 @@ add_devices(struct engine *e)
 
 int
 engine_init(struct engine *e, struct ev_loop *loop, struct broker *broker,
-    const struct config *config, const char *libexec, const char *zone)
+    const struct cgroup *cgroup, const struct config *config, const char *libexec, const char *zone)
 {
 	*e = (struct engine){ .loop = loop, .config = config };
 	e->host = (struct child_host){ .loop = loop,
 		.broker = broker,
 		.libexec = libexec,
 		.zone = zone,
+		.cgroup = cgroup,
 		.ops = &child_ops,
 		.arg = e };
 	eventlink_init(&e->link, loop, broker, &eventlink_handler, e);

@@ -505,6 +505,13 @@ follow_log_levels(struct gateway *g, const struct config_diff *diff)
 	}
 }
 
+static int
+init_engine(struct gateway *g)
+{
+	return engine_init(
+	    &g->engine, g->loop, g->broker, &g->cgroup, g->config, g->libexec, g->zone);
+}
+
 /* The engine is gone: name, server and devices are those of the next configuration. */
 static void
 on_left_anew(void *arg)
@@ -519,8 +526,7 @@ on_left_anew(void *arg)
 	open_log(g);
 	for (size_t i = 0; i < g->config->device_count; i++)
 		set_log_level(g, &g->config->devices[i]);
-	if (engine_init(&g->engine, g->loop, g->broker, g->config, g->libexec, g->zone) < 0 ||
-	    connect_server(g) < 0) {
+	if (init_engine(g) < 0 || connect_server(g) < 0) {
 		log_error("start: out of memory");
 		g->stopping = true;
 		g->exit_code = EXIT_FAILURE;
@@ -626,13 +632,11 @@ run(struct gateway *g)
 		return EXIT_FAILURE;
 	g->broker = broker_new(g->loop);
 	g->reload = reload_new(g->loop, g->config_path, g->libexec, g->zone, &reload_handler, g);
-	if (!g->broker || !g->reload ||
-	    engine_init(&g->engine, g->loop, g->broker, g->config, g->libexec, g->zone) < 0) {
+	if (!g->broker || !g->reload || init_engine(g) < 0) {
 		log_error("start: %s", strerror(errno));
 		return EXIT_FAILURE;
 	}
 	cgroup_open(&g->cgroup);
-	g->engine.host.cgroup = &g->cgroup;
 	if (open_control(g) < 0)
 		return EXIT_FAILURE;
 	watch_signals(g);

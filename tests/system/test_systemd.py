@@ -164,8 +164,18 @@ class Service(unittest.TestCase):
         self.assertEqual(self.device()["pid"], changed)
 
     def test_each_runner_has_a_control_group(self):
-        pid = self.device()["pid"]
-        self.assertIn(f"/gatewayd.service/runner-{pid}\n", self.tell("cat", f"/proc/{pid}/cgroup"))
+        """After a reload that starts everything anew too."""
+        def own_group():
+            d = self.device()
+            if not d or d["state"] != "running":
+                return None
+            group = self.box.run("cat", f"/proc/{d['pid']}/cgroup").stdout
+            return f"/gatewayd.service/runner-{d['pid']}\n" in group and d["pid"]
+        before = wait_until(own_group, "a group of its own", DEADLINE_S)
+        self.box.write(CONFIG, SAMPLE.replace("name: gateway1", "name: gateway2"))
+        self.tell("systemctl", "reload", "gatewayd")
+        self.wait_polls(before)
+        wait_until(own_group, "a group of its own again", DEADLINE_S)
 
     def test_stop(self):
         runner = self.device()["pid"]
