@@ -88,6 +88,8 @@ notify_link(struct engine *e)
 		e->watch.on_link(e->watch.arg);
 }
 
+/* Of removed devices too: they may come back, and only what is the first thing to wait puts them in
+ * the ring. */
 static void
 drop_all_pending(struct engine *e)
 {
@@ -95,6 +97,8 @@ drop_all_pending(struct engine *e)
 		;
 	for (size_t i = 0; i < e->device_count; i++)
 		child_drop_pending(e->devices[i]->child);
+	for (const struct engine_device *d = e->removed; d; d = d->next_removed)
+		child_drop_pending(d->child);
 }
 
 /* The devices are gone: so is the engine, and the link with it. */

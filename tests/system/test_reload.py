@@ -130,6 +130,24 @@ class TestReload(Base):
         self.server.wait(lambda: self.running("p1")[-2:] == [False, True])
         self.server.wait_event(f"{self.prefix}/p1/gateway/value/1")
 
+    def test_removed_and_back_after_the_server_was_away(self):
+        """What it had not said yet when the connection ended is not in the way of what it says later."""
+        self.preset("p1")
+        g = self.start(probe("p1", interval_ms=1, payload=20000, limits={"stop_ms": 3000}))
+        g.wait_state("p1", "running")
+        self.server.stalled.set()
+        g.wait(lambda: g.ctl("show", "p1")[0]["queues"]["to_event_server_bytes"], "events that wait")
+        os.kill(g.status("p1")["pid"], signal.SIGSTOP)
+        self.reload(g)
+        self.server.drop_clients()
+        g.wait(lambda: g.ctl("info")[0]["link"] != "connected", "the connection is lost")
+        self.reload(g, probe("p1", interval_ms=5))
+        self.server.stalled.clear()
+        start = len(self.server.registered)
+        g.wait_state("p1", "running", 20)
+        self.server.wait(lambda: True in self.running("p1", start))
+        self.server.wait(lambda: self.values("p1", start))
+
     def test_faults_change_nothing(self):
         self.preset("p1")
         g = self.start(probe("p1", interval_ms=5))
