@@ -1,6 +1,7 @@
 #!/usr/bin/python3 -I
 """A runner of a third party, as gateway-ipc(7) describes one: no line of the project's code, no library.
-It registers "value" every 50 ms, and "echo" with what it is sent."""
+It registers "value" every 50 ms, and "echo" with what it is sent. "heedless" in its configuration: it does so in
+a check too."""
 
 import json
 import os
@@ -90,7 +91,7 @@ def create(fields, fds):
         send(CONFIG_ERROR, [1, 'address', 'expected where the meter is'])
         sys.exit(78)
     send(PLAN, [[0, config['address'], 502]])
-    if check_only:
+    if check_only and not config.get('heedless'):
         sys.exit(0)
     send(READY, [])
     print('<5>ready, as', kind, name, flush=True)

@@ -50,6 +50,15 @@ class Foreign(unittest.TestCase):
             self.assertEqual(r.returncode, 78)
             self.assertIn("expected where the meter is", r.stderr)
 
+    def test_a_check_does_not_wait_for_one_that_goes_on(self):
+        with Gateway() as g:
+            g.write_config({"devices": [meter(address="10.0.0.7", heedless=True)]})
+            g.ctl("reload")
+            self.assertEqual(list(g.status()), ["meter7"])
+            g.wait_log("broke the contract: ready, where a check is to end with its plan")
+            g.enable("meter7")
+            g.wait_state("meter7", "running")
+
 
 if __name__ == "__main__":
     unittest.main()
