@@ -222,10 +222,13 @@ connect_next(struct broker_request *q, int last_error)
 	}
 	ev_io_set(&q->io, q->fd, EV_WRITE);
 	ev_io_start(q->broker->loop, &q->io);
-	/* Each address has its share of the time: one that is silent is not the last that is tried.
-	 */
+	/* Each address has its share of the time: one that is silent is not the last that is tried,
+	 * also where whoever asked waits for less time than we would. */
+	double ms = (double)q->broker->limit_ms / (double)q->address_count;
+	if (q->address_next < q->address_count && ms > BROKER_ADDRESS_MS)
+		ms = BROKER_ADDRESS_MS;
 	ev_timer_stop(q->broker->loop, &q->timer);
-	ev_timer_set(&q->timer, q->broker->limit_ms / 1e3 / (double)q->address_count, 0.);
+	ev_timer_set(&q->timer, ms / 1e3, 0.);
 	ev_timer_start(q->broker->loop, &q->timer);
 }
 

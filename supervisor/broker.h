@@ -20,6 +20,9 @@ enum {
 	BROKER_KEEPALIVE_S = 15,   /* idle time before keep-alive probes, three of 5 s */
 	BROKER_CONNECT_MS = 30000, /* a request that nobody cancels ends here */
 	BROKER_MAX_ADDRESSES = 8,  /* tried of a name, in the resolver's order */
+	/* A silent address gives way to the next one of its name: the link waits for 10 s, and a
+	 * device that is told to for 3 s. A SYN is repeated once in it. */
+	BROKER_ADDRESS_MS = 2000,
 };
 
 struct broker *broker_new(struct ev_loop *loop);

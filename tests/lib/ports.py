@@ -32,7 +32,8 @@ def listen(port=0, host="127.0.0.1", backlog=128):
     """A server's socket, on any such port where port is 0: one that it can close and have again."""
     while True:
         try:
-            return socket.create_server((host, port or free_port(host)), backlog=backlog)
+            return socket.create_server((host, port or free_port(host)), backlog=backlog,
+                                        family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         except OSError:
             if port:
                 raise

@@ -11,6 +11,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 import eventer  # noqa: E402
+import ports  # noqa: E402
 from eventer import EventerServer, Json  # noqa: E402
 from gatewayd import WAIT_S, Gateway  # noqa: E402
 from test_engine import FALSE, TRUE, Case, Raw  # noqa: E402
@@ -100,6 +101,23 @@ class Link(Case):
         self.server = EventerServer(port=port)
         self.addCleanup(self.server.close)
         self.wait_connects(1, 2 * WAIT_S)
+
+    def test_a_name_with_an_address_that_is_silent(self):
+        """As long as the queue of what is to be accepted is full the kernel answers nobody."""
+        silent = ports.listen(backlog=0)
+        self.addCleanup(silent.close)
+        port = silent.getsockname()[1]
+        for _ in range(3):
+            s = socket.socket()
+            self.addCleanup(s.close)
+            s.setblocking(False)
+            s.connect_ex(("127.0.0.1", port))
+        try:
+            server = EventerServer(host="::1", port=port)
+        except OSError as e:
+            self.skipTest(f"no IPv6: {e}")
+        self.serve(1, {"event_server": {"eventer_server": {"host": "localhost", "port": port}}}, server=server)
+        self.wait_connects(1, 3 * WAIT_S)
 
     def test_garbage_ends_the_connection_and_nothing_else(self):
         def frame(kind, data=b"", first=77, owner=True, last=True):
