@@ -22,6 +22,8 @@
 
 enum { MAX_RESOLVER_SOCKETS = 16, LISTEN_BACKLOG = 128 };
 
+static const char resolver_conf[] = "/etc/resolv.conf";
+
 struct resolver_socket {
 	ev_io io;
 	ares_socket_t fd; /* ARES_SOCKET_BAD: free */
@@ -31,6 +33,7 @@ struct broker {
 	struct ev_loop *loop;
 	int limit_ms;
 	ares_channel ares;
+	struct stat resolver_conf; /* as it was when ares read it */
 	struct resolver_socket sockets[MAX_RESOLVER_SOCKETS];
 	ev_timer ares_timer;
 	struct broker_request *requests;
@@ -313,6 +316,27 @@ find_known(struct broker_request *q)
 }
 
 static void schedule_ares(struct broker *b);
+static int open_resolver(struct broker *b);
+
+/* c-ares reads its name servers once; but the network may be configured after we have started, or
+ * anew. Lookups that are under way end: whoever asked asks again. */
+static void
+follow_resolver_conf(struct broker *b)
+{
+	const struct stat *before = &b->resolver_conf;
+	struct stat now = { 0 };
+
+	stat(resolver_conf, &now);
+	if (now.st_dev == before->st_dev && now.st_ino == before->st_ino &&
+	    now.st_size == before->st_size && now.st_mtim.tv_sec == before->st_mtim.tv_sec &&
+	    now.st_mtim.tv_nsec == before->st_mtim.tv_nsec)
+		return;
+	ares_channel old = b->ares;
+	if (open_resolver(b) == 0)
+		ares_destroy(old);
+	else
+		b->ares = old;
+}
 
 static void
 resolve(struct broker_request *q)
@@ -326,6 +350,7 @@ resolve(struct broker_request *q)
 	}
 	snprintf(service, sizeof(service), "%u", q->port);
 	hints.ai_flags = ARES_AI_NUMERICSERV;
+	follow_resolver_conf(q->broker);
 	q->resolving = true;
 	ares_getaddrinfo(q->broker->ares, q->target, service, &hints, on_resolved, q);
 	schedule_ares(q->broker);
@@ -496,11 +521,23 @@ on_ares_socket(void *arg, ares_socket_t fd, int readable, int writable)
 	ev_io_start(b->loop, &s->io);
 }
 
+static int
+open_resolver(struct broker *b)
+{
+	struct ares_options options = { .sock_state_cb = on_ares_socket, .sock_state_cb_data = b };
+	struct stat conf = { 0 };
+
+	stat(resolver_conf, &conf);
+	if (ares_init_options(&b->ares, &options, ARES_OPT_SOCK_STATE_CB) != ARES_SUCCESS)
+		return -1;
+	b->resolver_conf = conf;
+	return 0;
+}
+
 struct broker *
 broker_new(struct ev_loop *loop)
 {
 	struct broker *b = calloc(1, sizeof(*b));
-	struct ares_options options = { .sock_state_cb = on_ares_socket, .sock_state_cb_data = b };
 
 	if (!b)
 		return NULL;
@@ -513,8 +550,7 @@ broker_new(struct ev_loop *loop)
 	}
 	ev_timer_init(&b->ares_timer, on_ares_timer, 0., 0.);
 	b->ares_timer.data = b;
-	if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS ||
-	    ares_init_options(&b->ares, &options, ARES_OPT_SOCK_STATE_CB) != ARES_SUCCESS) {
+	if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS || open_resolver(b) < 0) {
 		log_error("the resolver does not start");
 		free(b);
 		return NULL;

@@ -109,9 +109,10 @@ class Ctl:
 
 
 class Gateway:
-    """One gatewayd. conf: a dict (keys that are missing get defaults) or the text of the file."""
+    """One gatewayd. conf: a dict (keys that are missing get defaults) or the text of the file. wrap: a command that
+    runs it by exec."""
 
-    def __init__(self, conf=None, args=(), env=None, start=True):
+    def __init__(self, conf=None, args=(), env=None, start=True, wrap=()):
         self.dir = tempfile.mkdtemp(prefix="gatewayd-test-")
         self.runtime = os.path.join(self.dir, "run")
         self.state = os.path.join(self.dir, "state")
@@ -121,6 +122,7 @@ class Gateway:
         self.socket = os.path.join(self.runtime, "control")
         self.write_config(conf or {})
         self.args = list(args)
+        self.wrap = list(wrap)
         self.env = {
             **os.environ,
             "RUNTIME_DIRECTORY": self.runtime,
@@ -148,7 +150,7 @@ class Gateway:
 
     def start(self, wait=True):
         self.process = subprocess.Popen(
-            [program("gatewayd"), "--config", self.config, *self.args],
+            [*self.wrap, program("gatewayd"), "--config", self.config, *self.args],
             env=self.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
