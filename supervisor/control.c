@@ -648,13 +648,6 @@ control_close(struct control *control)
 	free(control);
 }
 
-void
-control_devices_changed(struct control *control)
-{
-	if (control)
-		control_stream_update(control);
-}
-
 size_t
 control_client_count(const struct control *control)
 {

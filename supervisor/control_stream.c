@@ -283,6 +283,18 @@ control_stream_update(struct control *control)
 	}
 }
 
+/* Of a device that is gone no state follows: who waits for one is told now. */
+void
+control_devices_changed(struct control *control)
+{
+	if (!control)
+		return;
+	control_stream_update(control);
+	for (size_t i = 0; i < control->client_count; i++)
+		if (does(control->clients[i], CONTROL_WAIT))
+			check_wait(control->clients[i]);
+}
+
 /* --- the commands --- */
 
 static void

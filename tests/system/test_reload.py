@@ -148,6 +148,18 @@ class TestReload(Base):
         self.server.wait(lambda: True in self.running("p1", start))
         self.server.wait(lambda: self.values("p1", start))
 
+    def test_who_waits_for_a_removed_device_is_told(self):
+        g = self.start(probe("p1"), probe("p2"))
+        for conf in ({}, {next(iter(self.naming)): "other"}):
+            waiting = g.ctl.start("wait", "p2", "running")
+            g.wait(lambda: g.ctl("info")[0]["clients"] > 1, "who waits")
+            self.conf |= conf
+            self.reload(g, probe("p1"))
+            self.assertEqual(waiting.communicate(timeout=20),
+                             ("", "gatewayctl: there is no device 'p2' (see status)\n"))
+            self.reload(g, probe("p1"), probe("p2"))
+            g.wait_connected()
+
     def test_faults_change_nothing(self):
         self.preset("p1")
         g = self.start(probe("p1", interval_ms=5))
