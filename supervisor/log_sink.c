@@ -232,22 +232,38 @@ log_sink_set_level(enum log_level level)
 	apply_levels();
 }
 
+static int
+open_syslog(const struct config_log *conf)
+{
+	/* The same daemon: what waits for it goes on to wait, but not for the time to connect. */
+	if (sink.syslog_open && conf->syslog.on && syslog_out_is(&sink.syslog, conf)) {
+		sink.syslog.retry = (struct monotime){ 0 };
+		return 0;
+	}
+	if (sink.syslog_open)
+		syslog_out_close(&sink.syslog);
+	sink.syslog_open = false;
+	if (!conf->syslog.on)
+		return 0;
+	if (syslog_out_open(&sink.syslog, conf) < 0) {
+		int error = errno;
+		syslog_out_close(&sink.syslog);
+		errno = error;
+		return -1;
+	}
+	sink.syslog_open = true;
+	return 0;
+}
+
 int
 log_sink_open(const struct config_log *conf)
 {
-	int r = 0;
+	int r = open_syslog(conf);
 
-	if (sink.syslog_open)
-		syslog_out_close(&sink.syslog);
 	sink.conf = *conf;
-	sink.syslog_open = false;
 	sink.on_journal = log_stderr_is_journal();
-	if (conf->syslog.on) {
-		r = syslog_out_open(&sink.syslog, conf);
-		sink.syslog_open = r == 0;
-		if (r < 0 && !conf->journal.on)
-			sink.conf.console = (struct config_log_target){ true, LOG_LEVEL_DEBUG };
-	}
+	if (r < 0 && !conf->journal.on)
+		sink.conf.console = (struct config_log_target){ true, LOG_LEVEL_DEBUG };
 	sink.conf.syslog_host = NULL;
 	apply_levels();
 	log_set_sink(on_line);

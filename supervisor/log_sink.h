@@ -19,8 +19,9 @@ enum {
 };
 
 /* Takes over the log of this process; copies what it needs of conf. Called again (on reload) it
- * starts anew but keeps the devices' levels. Returns 0, or -1 with errno where the syslog daemon's
- * path cannot be one: then lines go to the other targets, standard error at least. */
+ * starts anew but keeps the devices' levels, and what waits for a syslog daemon that stays. Returns
+ * 0, or -1 with errno where the syslog daemon's path cannot be one: then lines go to the other
+ * targets, standard error at least. */
 int log_sink_open(const struct config_log *conf);
 /* Whether the syslog daemon's host is a name whose address is not known. Its lines go to standard
  * error until log_sink_found(). */

@@ -77,7 +77,10 @@ connect_again(struct syslog_out *s, struct monotime now)
 int
 syslog_out_open(struct syslog_out *s, const struct config_log *conf)
 {
-	*s = (struct syslog_out){ .transport = conf->syslog_transport, .fd = -1 };
+	*s = (struct syslog_out){ .transport = conf->syslog_transport,
+		.host = strdup(conf->syslog_host),
+		.port = conf->syslog_port,
+		.fd = -1 };
 	buffer_init(&s->pending, SYSLOG_MAX_PENDING);
 	if (gethostname(s->hostname, sizeof(s->hostname) - 1) < 0 || !s->hostname[0])
 		memcpy(s->hostname, "-", 2);
@@ -87,9 +90,18 @@ syslog_out_open(struct syslog_out *s, const struct config_log *conf)
 	return 0;
 }
 
+bool
+syslog_out_is(const struct syslog_out *s, const struct config_log *conf)
+{
+	return s->host && s->transport == conf->syslog_transport && s->port == conf->syslog_port &&
+	       strcmp(s->host, conf->syslog_host) == 0;
+}
+
 void
 syslog_out_close(struct syslog_out *s)
 {
+	free(s->host);
+	s->host = NULL;
 	if (s->fd >= 0)
 		fd_close(s->fd);
 	s->fd = -1;

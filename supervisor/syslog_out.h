@@ -6,6 +6,7 @@
 #ifndef SUPERVISOR_SYSLOG_OUT_H
 #define SUPERVISOR_SYSLOG_OUT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -22,6 +23,8 @@ enum {
 
 struct syslog_out {
 	enum config_syslog transport;
+	char *host; /* of the configuration; owned */
+	uint16_t port;
 	struct sockaddr_storage address;
 	socklen_t address_len;	/* 0: not known yet */
 	int fd;			/* or -1 */
@@ -37,6 +40,8 @@ struct syslog_out {
  * "localhost". Another name is not known yet: syslog_out_found() follows. Returns 0, or -1 with
  * errno. */
 int syslog_out_open(struct syslog_out *s, const struct config_log *conf);
+/* Whether it is the daemon that conf names. */
+bool syslog_out_is(const struct syslog_out *s, const struct config_log *conf);
 /* The address of the host that was looked up. */
 void syslog_out_found(struct syslog_out *s, const struct sockaddr *address, socklen_t len);
 void syslog_out_close(struct syslog_out *s);

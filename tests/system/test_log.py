@@ -10,6 +10,7 @@ import threading
 import time
 import unittest
 
+import ports
 from gatewayd import Ctl, Gateway, probe, program, wait_until
 
 MODBUS = {
@@ -181,6 +182,27 @@ class TestTargets(unittest.TestCase):
                     later = Receiver(again)
                     wait_until(lambda: g.ctl("restart", "p1") and later.find("p1: "), "its return")
                     wait_until(lambda: later.find("lines did not reach the syslog daemon"), "a count")
+
+    def test_what_waits_for_syslog_over_tcp_outlives_a_reload(self):
+        port = ports.free_port()
+
+        def conf(name, level):
+            return {"name": name, "devices": [], "log": python_log({"s": {
+                "class": "logging.handlers.SysLogHandler", "address": ["127.0.0.1", port],
+                "socktype": "ext://socket.SOCK_STREAM"}}, level)}
+        with Gateway(conf("first", "DEBUG")) as g:
+            for name, level in (("second", "DEBUG"), ("second", "INFO")):
+                g.write_config(conf(name, level))
+                g.ctl("reload")
+                g.wait_connected()
+            with ports.listen(port) as s:
+                s.settimeout(20)
+                peer, _ = s.accept()
+                with peer:
+                    got = Receiver(peer)
+                    wait_until(lambda: "0 the same" in "".join(got.lines), "the last line")
+                    self.assertIn(": first, 0 devices", "".join(got.lines))
+                    got.sock.close()
 
     @unittest.skipUnless(MOUNTS, "a mount namespace is not to be had")
     def test_a_name_server_that_is_silent(self):
