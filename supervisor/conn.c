@@ -73,6 +73,8 @@ read_messages(struct conn *c)
 			finish(c, n == 0 ? "the peer closed the connection" : strerror(errno));
 			return false;
 		}
+		if (c->ended)
+			continue;
 		chatter_fed(&c->chatter, (size_t)n, monotime_now());
 		if (!pull_messages(c))
 			return false;
@@ -123,6 +125,8 @@ conn_flush(struct conn *c)
 {
 	if (c->fd < 0)
 		return;
+	if (c->ended)
+		buffer_reset(&c->out);
 	if (buffer_failed(&c->out)) {
 		finish(c, "the peer does not take what it is sent");
 		return;
@@ -185,8 +189,16 @@ conn_close(struct conn *c)
 	ev_timer_stop(c->loop, &c->timer);
 	fd_close(c->fd);
 	c->fd = -1;
+	c->ended = false;
 	chatter_clear(&c->chatter);
 	buffer_clear(&c->out);
+}
+
+void
+conn_end(struct conn *c)
+{
+	c->ended = true;
+	shutdown(c->fd, SHUT_WR);
 }
 
 bool

@@ -29,7 +29,8 @@ struct conn_handler {
 
 struct conn {
 	struct ev_loop *loop;
-	int fd; /* -1 when closed */
+	int fd;	    /* -1 when closed */
+	bool ended; /* by conn_end() */
 	ev_io readable, writable;
 	ev_timer timer;
 	struct chatter chatter;
@@ -47,6 +48,10 @@ void conn_close(struct conn *c);
 /* Writes what waits, as far as it goes; the rest follows by itself. Call it once after whatever was
  * appended in a turn. */
 void conn_flush(struct conn *c);
+/* Nothing more is sent, and what the peer says is dropped; on_closed comes when it closes. Only
+ * when all was written: data that meet a closed socket would reset the connection, and what is
+ * still under way to the peer with it. */
+void conn_end(struct conn *c);
 bool conn_is_open(const struct conn *c);
 
 #endif

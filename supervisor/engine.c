@@ -122,9 +122,16 @@ leave_if_done(struct engine *e)
 {
 	if (!e->leaving || !all_ended(e))
 		return;
-	if (e->link.state == LINK_UP && (e->pending_head || e->link.conn.out.len))
-		return;
-	leave(e);
+	if (e->link.state == LINK_UP) {
+		if (e->pending_head || e->link.conn.out.len)
+			return;
+		eventlink_end(&e->link);
+		ev_timer_stop(e->loop, &e->leave_limit);
+		ev_timer_set(&e->leave_limit, ENGINE_END_MS / 1e3, 0.);
+		ev_timer_start(e->loop, &e->leave_limit);
+	}
+	if (!eventlink_is_ending(&e->link))
+		leave(e);
 }
 
 static void
@@ -133,7 +140,10 @@ on_leave_limit(struct ev_loop *loop, ev_timer *w, int revents)
 	struct engine *e = w->data;
 
 	(void)loop, (void)revents;
-	log_warning("the end of the devices takes too long; what is not sent is lost");
+	if (eventlink_is_ending(&e->link))
+		log_warning("the Event Server does not close; what it has not taken may be lost");
+	else
+		log_warning("the end of the devices takes too long; what is not sent is lost");
 	for (size_t i = 0; i < e->device_count; i++)
 		if (child_is_alive(e->devices[i]->child))
 			child_kill(e->devices[i]->child);

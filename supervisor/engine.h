@@ -13,7 +13,10 @@
 #include "supervisor/config.h"
 #include "supervisor/eventlink.h"
 
-enum { ENGINE_LEAVE_SLACK_MS = 3000 };
+enum {
+	ENGINE_LEAVE_SLACK_MS = 3000,
+	ENGINE_END_MS = 1000, /* the Event Server has this long to take what was sent, and close */
+};
 
 /* A device: its child, and what the Event Server said of it. */
 struct engine_device {
@@ -84,7 +87,8 @@ void engine_clear(struct engine *e);
 void engine_connect(struct engine *e, const struct eventlink_target *server);
 /* Orderly: devices say their last events, 'running' false is registered, all is sent, the link
  * closes; then on_left, once, from the loop. What takes longer than the devices' stop deadlines and
- * ENGINE_LEAVE_SLACK_MS is cut short. A second call replaces on_left. */
+ * ENGINE_LEAVE_SLACK_MS is cut short, and so is a server that does not close in ENGINE_END_MS. A
+ * second call replaces on_left. */
 void engine_disconnect(struct engine *e, void (*on_left)(void *arg), void *arg);
 /* The configuration is `after` from now on. Devices that are the same go on; changed ones restart,
  * removed ones stop, added ones begin. The diff's rows are of the engine's configuration, `before`,

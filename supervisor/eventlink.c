@@ -184,7 +184,10 @@ on_message(void *arg, const struct chatter_msg *msg)
 static void
 on_closed(void *arg, const char *why)
 {
-	back_off(arg, why);
+	struct eventlink *l = arg;
+
+	if (l->state != LINK_OFF)
+		back_off(l, why);
 }
 
 static void
@@ -270,6 +273,17 @@ eventlink_retarget(struct eventlink *l, const struct eventlink_target *target)
 	l->target = *target;
 }
 
+static void
+set_off(struct eventlink *l)
+{
+	free(l->queries);
+	l->queries = NULL;
+	l->query_count = 0;
+	l->was_full = false;
+	l->last_error[0] = '\0';
+	set_state(l, LINK_OFF);
+}
+
 void
 eventlink_off(struct eventlink *l)
 {
@@ -277,12 +291,20 @@ eventlink_off(struct eventlink *l)
 	l->connecting = NULL;
 	ev_timer_stop(l->loop, &l->timer);
 	conn_close(&l->conn);
-	free(l->queries);
-	l->queries = NULL;
-	l->query_count = 0;
-	l->was_full = false;
-	l->last_error[0] = '\0';
-	set_state(l, LINK_OFF);
+	set_off(l);
+}
+
+void
+eventlink_end(struct eventlink *l)
+{
+	set_off(l);
+	conn_end(&l->conn);
+}
+
+bool
+eventlink_is_ending(const struct eventlink *l)
+{
+	return l->state == LINK_OFF && conn_is_open(&l->conn);
 }
 
 void

@@ -88,6 +88,11 @@ void eventlink_on(struct eventlink *l, const struct eventlink_target *target);
 void eventlink_retarget(struct eventlink *l, const struct eventlink_target *target);
 /* Closes; on_down does not come. */
 void eventlink_off(struct eventlink *l);
+/* In order, when all that was put is written: nothing more is said or heard, and it is off as soon
+ * as the server has taken all and closed. eventlink_off() cuts that short. on_down does not come.
+ */
+void eventlink_end(struct eventlink *l);
+bool eventlink_is_ending(const struct eventlink *l);
 /* Writes what was put, now. */
 void eventlink_flush(struct eventlink *l);
 

@@ -1,8 +1,10 @@
 """The Event Server's link, with real processes: its loss and return, refusals, garbage, silence. Slow by nature:
 it waits for time-outs."""
 
+import contextlib
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -302,6 +304,42 @@ class Link(Case):
             kind = self.kind(n, "gateway/echo")
             self.server.wait(lambda k=kind: len(self.server.find(k)) == count, 6 * WAIT_S)
             self.assertEqual([e.payload.data[0] for e in self.server.find(kind)], list(range(count)))
+
+    def test_the_last_words_reach_a_server_that_is_slow_and_talks(self):
+        """What it says to a connection that is closed would reset it, and with that what is under way."""
+        server = EventerServer()
+        server.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # of what is accepted
+        self.serve(1, server=server, interval_ms=1, payload=20000)
+        self.wait_connects(1)
+        self.enable("p0")
+        self.g.wait_state("p0", "running")
+        server.stalled.set()
+        self.g.wait(lambda: self.g.ctl("info")[0]["waiting_bytes"], "what does not leave")
+        chatter, fill = server.clients[0].chatter, eventer.Chatter.fill
+
+        def talk(this, n):
+            if this is chatter and n > 100:
+                with contextlib.suppress(eventer.Closed):
+                    server.notify([server.event(self.kind("p0", "system/echo"), TRUE)])
+            fill(this, n)
+
+        self.addCleanup(setattr, eventer.Chatter, "fill", fill)
+        eventer.Chatter.fill = talk
+        self.g.process.send_signal(signal.SIGTERM)
+        self.g.wait_log("running -> stopping")
+        server.stalled.clear()
+        self.wait_running("p0", [False, True, False])
+        self.assertEqual(self.g.process.wait(WAIT_S), 0)
+
+    def test_a_server_that_does_not_close_is_not_waited_for(self):
+        self.serve(1)
+        self.wait_connects(1)
+        self.enable("p0")
+        self.g.wait_state("p0", "running")
+        self.server.stalled.set()
+        start = time.monotonic()
+        self.assertEqual(self.g.stop(), 0)
+        self.assertLess(time.monotonic() - start, 3)
 
 
 if __name__ == "__main__":
