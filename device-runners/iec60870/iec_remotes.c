@@ -153,9 +153,14 @@ iec_remotes_take(struct iec_remotes *s, const struct runner_event *event)
 {
 	struct iec_remote *m = find(s, event);
 
-	if (!m)
+	if (!m) {
 		iec_remotes_refuse(event, "it names no remote device of the configuration");
-	return m && !take_enable(m, event) ? m : NULL;
+		return NULL;
+	}
+	if (!take_enable(m, event))
+		return m;
+	m->live = true;
+	return NULL;
 }
 
 static void
@@ -164,7 +169,7 @@ on_enables(void *arg, const struct runner_event *event)
 	struct iec_remotes *s = arg;
 	struct iec_remote *m = event ? find(s, event) : NULL;
 
-	if (m)
+	if (m && !m->live)
 		take_enable(m, event);
 	if (event)
 		return;

@@ -10,6 +10,7 @@ import unittest
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'lib'))
 
 import iec_serial as lib  # noqa: E402
+from runner_host import QUERY  # noqa: E402
 from serial_bridge import Bridge, Faults  # noqa: E402
 
 COUNT = 150
@@ -196,6 +197,39 @@ class Predecessor(Case):
         self.assertEqual(frame(), self.RESET)  # not answered yet
         os.write(master, bytes.fromhex(self.CONFIRM))
         second.wait_event(STATUS.format(1), 'CONNECTED')
+
+
+class Overtaken(lib.Host):
+    """Events come while the answer to the runner's query is under way."""
+
+    def __init__(self, *args, newer, **keys):
+        self.newer = newer
+        super().__init__(*args, **keys)
+
+    def _on_message(self, kind, number, body):
+        if kind == QUERY:
+            for suffix, payload in self.newer.items():
+                self.send(suffix, payload)
+        super()._on_message(kind, number, body)
+
+
+class Newer(Case):
+    """What comes as an event is newer than what the query finds."""
+
+    def start(self, *args, **keys):
+        self.runners.append(Overtaken(lib.EXECUTABLE, *args, **keys))
+        return self.runners[-1]
+
+    def test_enabled_remotes_of_a_master(self):
+        for kind, conf in ('iec101_master', lib.master101), ('iec103_master', lib.master103):
+            with self.subTest(kind):
+                line = self.line()
+                master = self.start(kind, conf(line.a, [lib.remote(a) for a in (1, 2, 3)]), {
+                    ENABLE.format(1): True, ENABLE.format(2): False, ENABLE.format(3): True},
+                    newer={ENABLE.format(1): False, ENABLE.format(2): True})
+                for a in (2, 3):
+                    master.wait_event(STATUS.format(a), 'CONNECTING')
+                self.assertFalse([e for e in master.events if e.type == STATUS.format(1)])
 
 
 class Stop(Case):
