@@ -220,6 +220,21 @@ class Newer(Case):
         self.runners.append(Overtaken(lib.EXECUTABLE, *args, **keys))
         return self.runners[-1]
 
+    def test_state_of_a_slave(self):
+        raw = lib.RawMaster()
+        self.addCleanup(raw.close)
+        conf = lib.slave101(raw.path, [1], [lib.point('SCALED', 1, n) for n in (1, 2)], keep_alive=60)
+        slave = self.start('iec101_slave', conf, {
+            f'system/data/scaled/1/{n}': lib.scaled(n) for n in (1, 2)},
+            newer={'system/data/scaled/1/1': lib.scaled(7)})
+        slave.wait(lambda: 'connected' in slave.links)
+        raw.ask(raw.RESET)
+        raw.ask(raw.DATA, bytes.fromhex('64010600 0100 000000 14'))
+        self.assertEqual([raw.poll().hex() for _ in range(3)], [
+            '640107000100' '000000' '14',
+            '0b0214000100' '010000' '070000' '020000' '020000',
+            '64010a000100' '000000' '14'])
+
     def test_enabled_remotes_of_a_master(self):
         for kind, conf in ('iec101_master', lib.master101), ('iec103_master', lib.master103):
             with self.subTest(kind):
