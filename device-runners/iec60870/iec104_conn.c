@@ -144,6 +144,27 @@ put_bytes(struct iec104_conn *c)
 	}
 }
 
+/* A window may be wider than what the socket takes at once. */
+static bool
+may_send(const struct iec104_conn *c)
+{
+	return apci_window(&c->apci) && c->out.len < IEC104_MAX_OUT_ASDUS;
+}
+
+/* Moves queued ASDUs into the window. */
+static void
+fill_window(struct iec104_conn *c, struct monotime now)
+{
+	while (c->queued && may_send(c)) {
+		const uint8_t *p = buffer_data(&c->queue);
+		size_t len = *p;
+		apci_send(&c->apci, p + 1, len, now, &c->out);
+		++*c->frames_out;
+		buffer_consume(&c->queue, 1 + len);
+		c->queued--;
+	}
+}
+
 static void
 write_out(struct iec104_conn *c)
 {
@@ -160,6 +181,8 @@ write_out(struct iec104_conn *c)
 		}
 		runner_trace(c->runner, RUNNER_TX, buffer_data(&c->out), (size_t)n);
 		buffer_consume(&c->out, (size_t)n);
+		if (c->out.len == 0)
+			fill_window(c, monotime_now());
 	}
 	ev_io_stop(c->loop, &c->writable);
 }
@@ -177,26 +200,12 @@ iec104_conn_flush(struct iec104_conn *c)
 	arm(c, monotime_now());
 }
 
-/* Moves queued ASDUs into the window. */
-static void
-fill_window(struct iec104_conn *c, struct monotime now)
-{
-	while (c->queued && apci_window(&c->apci)) {
-		const uint8_t *p = buffer_data(&c->queue);
-		size_t len = *p;
-		apci_send(&c->apci, p + 1, len, now, &c->out);
-		++*c->frames_out;
-		buffer_consume(&c->queue, 1 + len);
-		c->queued--;
-	}
-}
-
 uint64_t
 iec104_conn_send(struct iec104_conn *c, const void *asdu, size_t len)
 {
 	if (!is_open(c) || len > APCI_MAX_ASDU || c->apci.state != APCI_STARTED)
 		return 0;
-	if (c->queued == 0 && apci_window(&c->apci)) {
+	if (c->queued == 0 && may_send(c)) {
 		apci_send(&c->apci, asdu, len, monotime_now(), &c->out);
 		++*c->frames_out;
 		return c->apci.sent;

@@ -16,6 +16,7 @@
 enum {
 	IEC104_READ = 32 * 1024,	    /* bytes that one read takes */
 	IEC104_MAX_OUT = 256 * 1024,	    /* bytes that wait for a peer that does not read */
+	IEC104_MAX_OUT_ASDUS = 128 * 1024,  /* with more of them ASDUs wait, whatever the window */
 	IEC104_MAX_QUEUE = 8 * 1024 * 1024, /* bytes of ASDUs that wait for the window */
 };
 

@@ -212,6 +212,10 @@ class Runner:
     def send_raw(self, suffix, text):
         self._send(EVENTS, 0, [[suffix.split('/'), [0, 0], None, text]])
 
+    def send_events(self, events):
+        """In one message: [segments, time, source time or None, payload as JSON text] of each."""
+        self._send(EVENTS, 0, events)
+
     def ping(self):
         self._send(PING, 1, [])
 

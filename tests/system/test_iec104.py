@@ -1,6 +1,7 @@
 """Behaviour of the IEC 104 devices beyond single exchanges: reconnects, buffers, many masters, limits,
 time, back-pressure, and what tshark thinks of our frames."""
 
+import json
 import os
 import random
 import shutil
@@ -16,6 +17,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 
 import eventer  # noqa: E402
+import runner_host  # noqa: E402
 from iec104 import (  # noqa: E402
     BUILD, CP56, ROOT, STARTDT_ACT, STARTDT_CON, STOPDT_ACT, STOPDT_CON, TESTFR_ACT, TESTFR_CON, WAIT_S,
     Gate, Peer, Station, asdu, free_port, i, master_conf, s, slave_conf, u)
@@ -407,6 +409,49 @@ class Slave(unittest.TestCase):
                 gate.server.preset(gate.prefix + ('system', 'enable'), eventer.Json(True))
                 gate.server.notify([gate.server.event(gate.prefix + ('system', 'enable'), eventer.Json(True))])
                 gate.wait_log('Address already in use')
+
+
+class Backlog(unittest.TestCase):
+    """A slave whose master comes when more changes wait than go out at once."""
+
+    VALUES = 200  # of the changes, one after the other; as many go into a message
+
+    def slave(self, count, window):
+        self.port = free_port()
+        r = runner_host.Runner(os.path.join(BUILD, 'libexec', 'iec60870'), 'iec104_slave', slave_conf(
+            self.port, [point(1, buffer='b', kind='FLOATING')], buffers=[{'name': 'b', 'size': count}],
+            send_window_size=window))
+        self.addCleanup(r.stop)
+        quality = {**QUALITY, 'overflow': False}
+        changes = [[['system', 'data', 'floating', '1', '1'], [0, 0], [1700000000, 0], json.dumps({
+            'is_test': False, 'cause': 'SPONTANEOUS', 'data': {'value': n, 'quality': quality}})]
+            for n in range(self.VALUES)]
+        r.wait(lambda: r.ready)
+        for _ in range(count // self.VALUES):
+            r.send_events(changes)
+        r.send('system/data/single/1/1', {})  # refused: everything before was taken
+        r.wait(lambda: any('refused' in line for line in r.log), 60)
+        return r
+
+    def take(self, count, window):
+        """Starts the transfer and takes so many changes; they are as they were given."""
+        with socket.create_connection(('127.0.0.1', self.port), WAIT_S) as sock:
+            sock.sendall(u(STARTDT_ACT))
+            self.assertEqual(sock.recv(6, socket.MSG_WAITALL), u(STARTDT_CON))
+            data, told = bytearray(), 0
+            one = struct.Struct('<15xf8x')  # APCI, head and address; quality and time
+            while len(data) < count * one.size:
+                piece = sock.recv(1 << 16)
+                self.assertTrue(piece, 'ended by the slave')
+                data += piece
+                if len(data) // one.size - told >= window // 2:
+                    told = len(data) // one.size
+                    sock.sendall(s(told % 32768))
+        self.assertEqual([v for v, in one.iter_unpack(data)], [n % self.VALUES for n in range(count)])
+
+    def test_more_than_the_socket_takes(self):
+        self.slave(20000, 32767)
+        self.take(20000, 32767)
 
 
 class Hostile(unittest.TestCase):
