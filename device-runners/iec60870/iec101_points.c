@@ -194,19 +194,6 @@ points_given(struct points *p, uint64_t token)
 	buffer_trim(b);
 }
 
-void
-points_each(const struct points *p, points_each_cb *cb, void *arg)
-{
-	for (size_t i = 0; i < p->buffer_count; i++) {
-		const struct point_buffer *b = &p->buffers[i];
-		for (uint64_t n = b->first; n < b->first + b->count; n++) {
-			const struct point_change *c = &b->ring[n % b->size];
-			if (c->len)
-				cb(arg, (uint64_t)(i + 1) << TOKEN_SHIFT | n, c->data, c->len);
-		}
-	}
-}
-
 int
 points_reader_init(struct points_reader *r, const struct points *p)
 {

@@ -1,6 +1,6 @@
 /*
- * What a 101 slave knows: the last state of each configured data point, and circular buffers of
- * changes that no master was given yet. In the iec60870 runner; no sockets, no loop.
+ * What a slave of 101 or 104 knows: the last state of each configured data point, and circular
+ * buffers of changes that no master was given yet. In the iec60870 runner; no sockets, no loop.
  */
 #ifndef DEVICE_RUNNERS_IEC60870_IEC101_POINTS_H
 #define DEVICE_RUNNERS_IEC60870_IEC101_POINTS_H
@@ -54,10 +54,6 @@ struct point *points_find(struct points *p, uint16_t common, enum iec_kind kind,
 uint64_t points_keep(struct points *p, const struct point *point, const void *asdu, size_t len);
 /* A master was given the change of this token; unknown and 0 are fine. */
 void points_given(struct points *p, uint64_t token);
-
-/* Every change that is kept, buffer by buffer, oldest first. */
-typedef void points_each_cb(void *arg, uint64_t token, const void *asdu, size_t len);
-void points_each(const struct points *p, points_each_cb *cb, void *arg);
 
 /* What one master has been told of the buffers: of each, the number of the change that is next. */
 struct points_reader {

@@ -14,6 +14,7 @@
 
 enum {
 	IN_FLIGHT_MAX = 16 * 1024 * 1024,
+	CHANGES_ROOM = IEC104_MAX_QUEUE / 2, /* of the queue, left by buffered changes */
 };
 
 uint64_t
@@ -68,14 +69,24 @@ register_list(void *arg)
 	runner_set_link(s->runner, link);
 }
 
-static void
+/* The buffers hold more than the queue: what has no room is given when some was acknowledged. */
+static bool
 give_change(void *arg, uint64_t token, const void *asdu, size_t len)
 {
 	struct slave_conn *sc = arg;
-	struct in_flight f = { iec104_slave_send(sc, asdu, len), token };
 
-	if (f.number && token)
+	if (iec104_conn_room(&sc->conn) < CHANGES_ROOM)
+		return false;
+	struct in_flight f = { iec104_slave_send(sc, asdu, len), token };
+	if (f.number)
 		buffer_append(&sc->in_flight, &f, sizeof(f));
+	return f.number != 0;
+}
+
+static void
+give_changes(struct slave_conn *sc)
+{
+	points_read(&sc->slave->points, &sc->reader, give_change, sc);
 }
 
 /* What was queued and not sent is forgotten with the transfer; it is still in the buffers. */
@@ -100,8 +111,9 @@ on_enabled(void *arg, bool enabled)
 	struct slave_conn *sc = arg;
 
 	forget_unsent(sc);
+	points_reader_rewind(&sc->reader, &sc->slave->points);
 	if (enabled)
-		points_each(&sc->slave->points, give_change, sc);
+		give_changes(sc);
 }
 
 static void
@@ -113,10 +125,12 @@ on_acknowledged(void *arg, uint64_t number)
 	while (sc->in_flight.len >= sizeof(f)) {
 		memcpy(&f, buffer_data(&sc->in_flight), sizeof(f));
 		if (f.number > number)
-			return;
+			break;
 		points_given(&sc->slave->points, f.token);
 		buffer_consume(&sc->in_flight, sizeof(f));
 	}
+	if (sc->reader.behind)
+		give_changes(sc);
 }
 
 static void
@@ -130,6 +144,7 @@ conn_free(struct slave_conn *sc)
 {
 	iec104_conn_close(&sc->conn);
 	buffer_clear(&sc->in_flight);
+	points_reader_clear(&sc->reader);
 	free(sc);
 }
 
@@ -188,7 +203,8 @@ take_connection(
 	struct slave_conn *sc = calloc(1, sizeof(*sc));
 	struct tls *tls = NULL;
 
-	if (!sc || (s->tls && !(tls = s->security.ops->open(s->tls, fd, NULL))))
+	if (!sc || points_reader_init(&sc->reader, &s->points) < 0 ||
+	    (s->tls && !(tls = s->security.ops->open(s->tls, fd, NULL))))
 		runner_fail(s->runner, "out of memory");
 	sc->slave = s;
 	sc->local = *local;
@@ -295,9 +311,13 @@ on_data(struct iec104_slave *s, const struct runner_event *event, const struct i
 	if (!asdu_add(&w, &q->object))
 		return;
 	const uint8_t *asdu = asdu_end(&w);
-	uint64_t token = points_keep(&s->points, p, asdu, w.len);
-	for (size_t i = 0; i < s->conn_count; i++)
-		give_change(s->conns[i], token, asdu, w.len);
+	bool kept = points_keep(&s->points, p, asdu, w.len) != 0;
+	for (size_t i = 0; i < s->conn_count; i++) {
+		if (kept)
+			give_changes(s->conns[i]);
+		else
+			iec104_slave_send(s->conns[i], asdu, w.len);
+	}
 }
 
 static void

@@ -25,6 +25,7 @@ struct slave_conn {
 	bool shown; /* in the 'connections' event: not before a TLS handshake is done */
 	struct peer_address local, remote;
 	struct iec104_conn conn;
+	struct points_reader reader; /* of buffered changes */
 	struct buffer in_flight; /* struct in_flight of buffered changes, in the order of sending */
 	uint8_t originator;	 /* of the last command, for its responses */
 };

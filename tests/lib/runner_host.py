@@ -212,9 +212,11 @@ class Runner:
     def send_raw(self, suffix, text):
         self._send(EVENTS, 0, [[suffix.split('/'), [0, 0], None, text]])
 
-    def send_events(self, events):
-        """In one message: [segments, time, source time or None, payload as JSON text] of each."""
-        self._send(EVENTS, 0, events)
+    def send_events(self, events, times=1):
+        """In one message, so many times: [segments, time, source time or None, payload as JSON] of each."""
+        packet = struct.pack('<HHI', EVENTS, 0, 0) + pack(events)
+        for _ in range(times):
+            self._sock.sendall(packet)
 
     def ping(self):
         self._send(PING, 1, [])

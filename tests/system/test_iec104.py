@@ -416,42 +416,47 @@ class Backlog(unittest.TestCase):
 
     VALUES = 200  # of the changes, one after the other; as many go into a message
 
+    def change(self, value):
+        return [['system', 'data', 'floating', '1', '1'], [0, 0], [1700000000, 0], json.dumps({
+            'is_test': False, 'cause': 'SPONTANEOUS',
+            'data': {'value': value, 'quality': {**QUALITY, 'overflow': False}}})]
+
     def slave(self, count, window):
         self.port = free_port()
         r = runner_host.Runner(os.path.join(BUILD, 'libexec', 'iec60870'), 'iec104_slave', slave_conf(
             self.port, [point(1, buffer='b', kind='FLOATING')], buffers=[{'name': 'b', 'size': count}],
             send_window_size=window))
         self.addCleanup(r.stop)
-        quality = {**QUALITY, 'overflow': False}
-        changes = [[['system', 'data', 'floating', '1', '1'], [0, 0], [1700000000, 0], json.dumps({
-            'is_test': False, 'cause': 'SPONTANEOUS', 'data': {'value': n, 'quality': quality}})]
-            for n in range(self.VALUES)]
         r.wait(lambda: r.ready)
-        for _ in range(count // self.VALUES):
-            r.send_events(changes)
+        r.send_events([self.change(n) for n in range(self.VALUES)], count // self.VALUES)
         r.send('system/data/single/1/1', {})  # refused: everything before was taken
         r.wait(lambda: any('refused' in line for line in r.log), 60)
         return r
 
-    def take(self, count, window):
-        """Starts the transfer and takes so many changes; they are as they were given."""
+    def run_backlog(self, count, window):
+        """All come in their order, then one that is new."""
+        r = self.slave(count, window)
+        expected = [n % self.VALUES for n in range(count)] + [-1]
+        one = struct.Struct('<15xf8x')  # APCI, head and address; quality and time
         with socket.create_connection(('127.0.0.1', self.port), WAIT_S) as sock:
             sock.sendall(u(STARTDT_ACT))
             self.assertEqual(sock.recv(6, socket.MSG_WAITALL), u(STARTDT_CON))
+            r.send_events([self.change(-1)])
             data, told = bytearray(), 0
-            one = struct.Struct('<15xf8x')  # APCI, head and address; quality and time
-            while len(data) < count * one.size:
+            while len(data) < len(expected) * one.size:
                 piece = sock.recv(1 << 16)
                 self.assertTrue(piece, 'ended by the slave')
                 data += piece
                 if len(data) // one.size - told >= window // 2:
                     told = len(data) // one.size
                     sock.sendall(s(told % 32768))
-        self.assertEqual([v for v, in one.iter_unpack(data)], [n % self.VALUES for n in range(count)])
+        self.assertEqual([v for v, in one.iter_unpack(data)], expected)
 
     def test_more_than_the_socket_takes(self):
-        self.slave(20000, 32767)
-        self.take(20000, 32767)
+        self.run_backlog(20000, 32767)
+
+    def test_more_than_the_queue_takes(self):
+        self.run_backlog(400000, 2000)
 
 
 class Hostile(unittest.TestCase):
