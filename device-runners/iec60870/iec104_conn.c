@@ -328,7 +328,8 @@ get_bytes(struct iec104_conn *c)
 }
 
 /* A read of TLS is one record, which is less than a read takes: what is left is in the socket,
- * which will be polled. */
+ * which will be polled. The events of one read may wait for credit, those of a burst are too many.
+ */
 static void
 serve(struct iec104_conn *c)
 {
@@ -338,7 +339,7 @@ serve(struct iec104_conn *c)
 			return;
 		memcpy(input, c->partial, c->partial_len);
 		serve_input(c, c->partial_len + (size_t)n);
-		if (!is_open(c))
+		if (!is_open(c) || runner_congested(c->runner))
 			return;
 	}
 }

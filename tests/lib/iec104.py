@@ -46,9 +46,10 @@ def i(send, receive, body):
     return bytes([0x68, 4 + len(body)]) + struct.pack('<HH', send << 1, receive << 1) + body
 
 
-def asdu(type_id, cause, common, objects, test=False, negative=False, originator=0, sq=False):
-    """objects: (address, element octets) each; with sq the first address counts."""
-    head = bytes([type_id, len(objects) | (0x80 if sq else 0),
+def asdu(type_id, cause, common, objects, test=False, negative=False, originator=0, sq=False, count=None):
+    """objects: (address, element octets) each; with sq the first address counts, and count says how many
+    elements the octets are."""
+    head = bytes([type_id, (count or len(objects)) | (0x80 if sq else 0),
                   cause | (0x40 if negative else 0) | (0x80 if test else 0), originator])
     body = head + struct.pack('<H', common)
     for n, (address, element) in enumerate(objects):

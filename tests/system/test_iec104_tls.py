@@ -104,6 +104,20 @@ class Tls(unittest.TestCase):
                 self.exchange(gate, peer)
                 peer.close()
 
+    def test_a_burst_of_full_records(self):
+        """It is taken as fast as its events leave."""
+        frames, objects = 400, 127
+        with TlsStation(server_context(*self.station)) as station, self.master(station) as gate:
+            peer = station.accept()
+            gate.wait('status', 'CONNECTED')
+            gate.server.counting, counted = True, gate.server.count
+            peer.raw(b''.join(i(n, 0, asdu(1, 20, 1, [(n * objects, bytes(objects))], sq=True, count=objects))
+                              for n in range(frames)))
+            gate.server.wait(lambda: gate.server.count - counted >= frames * objects, 3 * WAIT_S)
+            gate.server.counting = False
+            self.assertEqual(gate.statuses(), ['CONNECTING', 'CONNECTED'])
+            peer.close()
+
     def refused(self, cert, key, text, **security):
         with TlsStation(server_context(cert, key)) as station, self.master(station, **security) as gate:
             for _ in range(2):
