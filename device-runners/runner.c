@@ -293,12 +293,35 @@ send_stats(struct runner *r)
 	runner_sent(r, channel_send(&r->channel, -1));
 }
 
+static bool
+trace_fits(struct runner *r, size_t len)
+{
+	struct monotime now = monotime_now();
+
+	if (r->trace.since.ns == 0 || monotime_diff_ms(now, r->trace.since) >= 1000) {
+		r->trace.since = now;
+		r->trace.frames = r->trace.bytes = 0;
+		r->trace.told = false;
+	}
+	r->trace.frames++;
+	r->trace.bytes += len;
+	if (r->trace.frames <= RUNNER_TRACE_FRAMES && r->trace.bytes <= RUNNER_TRACE_BYTES &&
+	    r->channel.queue.len <= RUNNER_TRACE_BEHIND)
+		return true;
+	if (!r->trace.told)
+		limit_warning(&r->trace.limit,
+		    "more frames than a trace shows, at most %d in a second: some are left out",
+		    RUNNER_TRACE_FRAMES);
+	r->trace.told = true;
+	return false;
+}
+
 void
 runner_trace(struct runner *r, enum runner_direction dir, const void *frame, size_t len)
 {
 	struct timestamp now;
 
-	if (!r->tracing || len > IPC_MAX_EVENT)
+	if (!r->tracing || len > IPC_MAX_EVENT || !trace_fits(r, len))
 		return;
 	now = timestamp_now();
 	msgpack_packer *p = channel_begin(&r->channel, IPC_TRACE_FRAME, 0);

@@ -3,6 +3,7 @@
 #define DEVICE_RUNNERS_RUNNER_PRIVATE_H
 
 #include "common/buffer.h"
+#include "device-runners/limit.h"
 #include "device-runners/runner.h"
 #include "ipc/channel.h"
 
@@ -14,6 +15,12 @@ enum {
 				    * 40 s in which a Monitor Server sees that a gateway is frozen,
 				    * and blesses another */
 	RUNNER_BATCH_COST = 56 * 1024, /* a REGISTER message leaves at this cost at the latest */
+	/* Of a trace, in one second, and waiting for the supervisor. It ends who says more than
+	 * 20000 messages and 16 MiB in a second of its own, into which two of ours and what waited
+	 * may fall. */
+	RUNNER_TRACE_FRAMES = 6000,
+	RUNNER_TRACE_BYTES = 4 * 1024 * 1024,
+	RUNNER_TRACE_BEHIND = 256 * 1024,
 };
 
 /* Devices know the contract by the runtime's names. */
@@ -49,6 +56,12 @@ struct runner {
 	uint32_t last_id;
 	int config_errors;
 	bool check_only, started, stopping, has_tty, tracing, was_congested;
+	struct {
+		struct monotime since; /* of the second; 0: none yet */
+		size_t frames, bytes;
+		bool told; /* that frames are left out */
+		struct limit limit;
+	} trace;
 	size_t plan_count;
 	struct plan_entry {
 		uint8_t kind;

@@ -196,6 +196,29 @@ class Master(unittest.TestCase):
             again.close()
 
 
+class Trace(unittest.TestCase):
+
+    def test_a_busy_station(self):
+        """Who traces it does not end it."""
+        count = 100000
+        with Station() as station, Gate(master_conf(station.port)) as gate, tempfile.TemporaryFile() as out:
+            trace = subprocess.Popen([os.path.join(BUILD, 'gatewayctl'), 'trace', 'm1'], stdout=out,
+                                     env={**os.environ, 'RUNTIME_DIRECTORY': gate.dir})
+            self.addCleanup(trace.wait)
+            self.addCleanup(trace.kill)
+            peer = station.accept()
+            gate.wait('status', 'CONNECTED')
+            while os.fstat(out.fileno()).st_size == 0:  # until it is traced
+                peer.raw(u(TESTFR_ACT))
+                peer.expect_u(TESTFR_CON)
+            gate.server.counting, counted = True, gate.server.count
+            peer.raw(b''.join(i(n % 32768, 0, asdu(1, 3, 1, [(1, b'\1')])) for n in range(count)))
+            gate.server.wait(lambda: gate.server.count - counted >= count, 3 * WAIT_S)
+            gate.server.counting = False
+            self.assertEqual(gate.statuses(), ['CONNECTING', 'CONNECTED'])
+            peer.close()
+
+
 class Slave(unittest.TestCase):
 
     def gate(self, data, presets=(), **more):
