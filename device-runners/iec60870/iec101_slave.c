@@ -290,6 +290,16 @@ on_broadcast(struct slave *s, const struct link_action *action)
 	}
 }
 
+/* What is in a buffer waits there; the queue keeps room for what is in none: answers, confirmations
+ * of commands. */
+static bool
+takes_changes(const struct slave *s, int station)
+{
+	const struct link_queue *q = &s->line.link.stations[station].queue[0];
+
+	return q->count < LINK_QUEUE_MESSAGES / 2 && q->bytes < LINK_QUEUE_BYTES / 2;
+}
+
 struct reading {
 	struct slave *s;
 	int station;
@@ -300,7 +310,8 @@ send_change(void *arg, uint64_t token, const void *asdu, size_t len)
 {
 	struct reading *r = arg;
 
-	return iec_line_send(&r->s->line, r->station, asdu, len, token) == 0;
+	return takes_changes(r->s, r->station) &&
+	       iec_line_send(&r->s->line, r->station, asdu, len, token) == 0;
 }
 
 /* What the buffers hold for this master, as far as its queue has room; more when it took some. */

@@ -146,23 +146,24 @@ class Raw(Case):
         return raw, slave
 
     def test_buffer_larger_than_the_queue(self):
-        """What the link's queue of 65536 messages has no room for comes after it."""
-        count = 66000
+        """What the link's queue of 65536 messages has no room for comes after it, and answers have room."""
+        count, values = 66000, 200
         raw, slave = self.connect([lib.point('SCALED', 1, 1, 'b')], False,
                                   [{'name': 'b', 'size': count}])
-        for i in range(count):
-            slave.send('system/data/scaled/1/1', lib.scaled(i % 30000))
+        slave.send_events([['system/data/scaled/1/1'.split('/'), [0, 0], None, json.dumps(lib.scaled(n))]
+                           for n in range(values)], count // values)
         slave.send('system/command/single/1/1', {})  # refused: everything before was taken
         slave.wait(lambda: any('refused' in line for line in slave.log), 60)
         raw.ask(raw.RESET)
+        raw.ask(raw.DATA, bytes.fromhex('64010600 0100 000000 14'))
         slave.send('system/data/scaled/1/1', lib.scaled(-1))
-        found = [int.from_bytes(asdu[-3:-1], 'little', signed=True)
-                 for asdu in iter(raw.poll, None)]
-        found += [int.from_bytes(asdu[-3:-1], 'little', signed=True)
-                  for asdu in iter(raw.poll, None)]
-        expected = [i % 30000 for i in range(count)] + [-1]
+        asdus = list(iter(raw.poll, None))
+        asdus += list(iter(raw.poll, None))
+        found = [int.from_bytes(a[-3:-1], 'little', signed=True) for a in asdus if a[2] == 3]
+        expected = [n % values for n in range(count)] + [-1]
         self.assertEqual(len(found), len(expected))
         self.assertEqual(found, expected)
+        self.assertEqual([a[:3].hex() for a in asdus if a[2] != 3], ['640107', '0b0114', '64010a'])
 
     def test_refused_once(self):
         """An ASDU of several objects that is not served comes back once."""
