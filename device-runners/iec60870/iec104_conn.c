@@ -250,6 +250,17 @@ take_event(struct iec104_conn *c, enum apci_event event, const struct apdu *apdu
 	return is_open(c);
 }
 
+/* At once: what ends the connection, or the transfer, may be the next frame. */
+static void
+tell_acknowledged(struct iec104_conn *c)
+{
+	if (c->apci.acked == c->acknowledged)
+		return;
+	c->acknowledged = c->apci.acked;
+	if (c->handler->on_acknowledged)
+		c->handler->on_acknowledged(c->arg, c->acknowledged);
+}
+
 /* Serves the whole frames in data; returns how many bytes they had, or -1 when it is over. */
 static ssize_t
 serve_frames(struct iec104_conn *c, const uint8_t *data, size_t len, struct monotime now)
@@ -262,7 +273,9 @@ serve_frames(struct iec104_conn *c, const uint8_t *data, size_t len, struct mono
 		runner_trace(c->runner, RUNNER_RX, data + done, used);
 		done += used;
 		++*c->frames_in;
-		if (!take_event(c, apci_receive(&c->apci, &apdu, now, &c->out), &apdu))
+		enum apci_event event = apci_receive(&c->apci, &apdu, now, &c->out);
+		tell_acknowledged(c);
+		if (!is_open(c) || !take_event(c, event, &apdu))
 			return -1;
 	}
 	if (rc == DEC_MORE)
@@ -281,13 +294,6 @@ serve_input(struct iec104_conn *c, size_t len)
 		return;
 	c->partial_len = len - (size_t)done;
 	memcpy(c->partial, input + done, c->partial_len);
-	if (c->apci.acked != c->acknowledged) {
-		c->acknowledged = c->apci.acked;
-		if (c->handler->on_acknowledged)
-			c->handler->on_acknowledged(c->arg, c->acknowledged);
-	}
-	if (!is_open(c))
-		return;
 	fill_window(c, now);
 	apci_settle(&c->apci, &c->out);
 	iec104_conn_flush(c);

@@ -352,6 +352,26 @@ class Slave(unittest.TestCase):
             peer.expect_silence(0.1)
             peer.close()
 
+    def test_acknowledged_at_the_last_moment(self):
+        """What is acknowledged is not given again, whatever follows at once."""
+        for what in (b'no frame', u(STOPDT_ACT) + u(STARTDT_ACT)):
+            with self.subTest(what), self.buffered() as gate:
+                for n in range(3):
+                    gate.system(f'data/single/1/{n}', single('ON'))
+                peer = self.connect()
+                self.assertEqual([peer.expect(1, 3).address for _ in range(3)], [0, 1, 2])
+                peer.raw(s(3) + what)
+                if what[0] == 0x68:
+                    peer.expect_u(STOPDT_CON)
+                    peer.expect_u(STARTDT_CON)
+                else:
+                    peer.expect_end()
+                    peer.close()
+                    peer = self.connect()
+                gate.system('data/single/1/3', single('ON'))
+                self.assertEqual(peer.expect(1, 3).address, 3)
+                peer.close()
+
     def test_buffer_forgets_the_oldest(self):
         with self.buffered(size=3) as gate:
             for turn in range(5):
