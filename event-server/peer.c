@@ -46,12 +46,18 @@ peer_flush(struct peer *c)
 			continue;
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			break;
+		if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) {
+			c->deaf = true;
+			break;
+		}
 		if (n < 0) {
 			peer_close(c, NULL);
 			return;
 		}
 		buffer_consume(&c->out, (size_t)n);
 	}
+	if (c->deaf)
+		buffer_reset(&c->out);
 	shrink(&c->out);
 	if (c->paused && c->out.len <= PEER_HIGH_WATER) {
 		c->paused = false;

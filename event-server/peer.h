@@ -45,6 +45,7 @@ struct peer {
 	size_t want; /* bytes of the next read */
 	bool paused; /* is not listened to until it has taken what it was sent */
 	bool again;  /* has unread messages, for the next turn */
+	bool deaf;   /* takes nothing more; what it sent before it left still counts */
 	struct monotime init_deadline;
 	char *name; /* owned, as the client gave it */
 	struct subs subscriptions;

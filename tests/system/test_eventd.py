@@ -351,6 +351,26 @@ class TestEvents(unittest.TestCase):
         self.assertEqual(client.register([], response=True), [])
         self.assertEqual(len(client.register(numbers('a', [1]), response=True)), 1)
 
+    def test_what_a_client_says_before_it_leaves_counts(self):
+        with tempfile.TemporaryDirectory() as d, Eventd('--unix', f'{d}/s') as server:
+            for i, where in enumerate(({'port': server.port}, {'path': f'{d}/s'})):
+                with eventer.EventerClient(**where, timeout=20) as client:
+                    client.register([RegisterEvent(f'big/{k}', None, Binary('', bytes(100000)))
+                                     for k in range(100)], response=True)
+                    # The answer is not taken: writing it fails before the rest is heard.
+                    unread = eventer.Chatter(eventer.connect(**where))
+                    unread.send('HatEventer.MsgInitReq',
+                                eventer.put_str(f'unread{i}') + b'\x80\x80\x80\x00', last=False)
+                    unread.receive()
+                    unread.send('HatEventer.MsgQueryReq', b'\x80\x80', last=False)
+                    unread.sock.recv(1)
+                    unread.send('HatEventer.MsgRegisterReq', eventer.put_list(
+                        eventer.put_register_event, numbers('left', [i])))
+                    unread.sock.close()
+                    eventually(lambda: client.query_latest([f'event/1/eventer/unread{i}'])
+                               .events[0].payload == Json('DISCONNECTED'))
+                    self.assertEqual(payloads(client.query_latest(['left']).events), [i])
+
     def test_batches_keep_their_order(self):
         watcher = self.client(subscriptions=['?'])
         senders = [self.client(name=f's{i}') for i in range(4)]
