@@ -316,10 +316,10 @@ on_readable(struct ev_loop *loop, ev_io *w, int revents)
 		if ((size_t)n == size && c->want < PEER_READ_MAX)
 			c->want *= 2;
 	} while ((size_t)n == size && total < PEER_READ_MAX);
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
-		/* What it sent before it left still counts. */
-		if (total)
-			peer_work(c);
+	/* What it sent before it left still counts, and may take more than one turn: the end is met
+	 * again behind it. */
+	if (total == 0 &&
+	    (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))) {
 		peer_close(c, NULL);
 		return;
 	}

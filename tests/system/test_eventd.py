@@ -371,6 +371,28 @@ class TestEvents(unittest.TestCase):
                                .events[0].payload == Json('DISCONNECTED'))
                     self.assertEqual(payloads(client.query_latest(['left']).events), [i])
 
+    def test_a_query_is_not_the_last_thing_that_counts(self):
+        """The end is met with the messages, as they fill the room for a read to the last byte."""
+        query = eventer.put_frame(eventer.Msg(2, 2, True, True, False, 'HatEventer.MsgQueryReq',
+                                              b'\x80\x80'))
+        frames = (query + eventer.put_frame(eventer.Msg(
+            3, 3, True, True, True, 'HatEventer.MsgRegisterReq',
+            eventer.put_list(eventer.put_register_event, numbers('left', ['x' * n]))))
+            for n in range(4096))
+        chatter = eventer.Chatter(eventer.connect(port=self.server.port))
+        self.addCleanup(chatter.close)
+        chatter.send('HatEventer.MsgInitReq', eventer.put_str('leaver') + b'\x80\x80\x80\x00',
+                     last=False)
+        chatter.receive()
+        self.server.process.send_signal(signal.SIGSTOP)
+        chatter.send_raw(next(f for f in frames if len(f) == 4096))
+        chatter.sock.shutdown(socket.SHUT_WR)
+        self.server.process.send_signal(signal.SIGCONT)
+        with self.client() as client:
+            eventually(lambda: client.query_latest(['event/1/eventer/leaver'])
+                       .events[0].payload == Json('DISCONNECTED'))
+            self.assertEqual(len(client.query_latest(['left']).events), 1)
+
     def test_batches_keep_their_order(self):
         watcher = self.client(subscriptions=['?'])
         senders = [self.client(name=f's{i}') for i in range(4)]
