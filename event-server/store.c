@@ -23,6 +23,7 @@ record_new(struct store *s, struct store_type *type, struct sbs_str bytes)
 	*r = (struct record){ .refs = 1, .len = (uint32_t)bytes.len, .type = type };
 	memcpy(r->bytes, bytes.p, bytes.len);
 	s->bytes += record_size(bytes.len);
+	type->records++;
 	return r;
 }
 
@@ -32,6 +33,7 @@ record_unref(struct store *s, struct record *r)
 	if (!r || --r->refs)
 		return;
 	s->bytes -= record_size(r->len);
+	r->type->records--;
 	free(r);
 }
 
@@ -119,6 +121,18 @@ type_get(struct store *s, struct sbs_str raw)
 	*find_place(s, raw, hash) = t;
 	s->types[s->type_count++] = t;
 	return t;
+}
+
+/* Forgets the type where nothing is left of it. What is staged goes from its end, so that it is the
+ * newest one then: no other was put behind it in the table. */
+static void
+type_drop(struct store *s, struct store_type *t)
+{
+	if (t->records || s->types[s->type_count - 1] != t)
+		return;
+	*find_place(s, t->raw, t->hash) = NULL;
+	s->type_count--;
+	free(t);
 }
 
 /* One type has one key: an encoding that is not the shortest is encoded again. */
@@ -366,6 +380,7 @@ store_stage(struct store *s, const struct eventer_event *event)
 	struct record *r = record_new(s, t, bytes);
 	if (!r || stage_record(s, r) < 0) {
 		record_unref(s, r);
+		type_drop(s, t);
 		errno = ENOMEM;
 		return -1;
 	}
@@ -379,8 +394,12 @@ store_stage(struct store *s, const struct eventer_event *event)
 void
 store_unstage(struct store *s, size_t count)
 {
-	while (s->staged_count > count)
-		record_unref(s, s->staged[--s->staged_count]);
+	while (s->staged_count > count) {
+		struct record *r = s->staged[--s->staged_count];
+		struct store_type *t = r->type;
+		record_unref(s, r);
+		type_drop(s, t);
+	}
 }
 
 void

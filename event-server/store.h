@@ -14,7 +14,7 @@
 #include "protocols/hat/eventer.h"
 
 enum {
-	STORE_MAX_TYPES = 1 << 20,   /* event types ever seen */
+	STORE_MAX_TYPES = 1 << 20,   /* event types ever kept */
 	STORE_MAX_EVENT = 1 << 20,   /* bytes of one event */
 	STORE_MAX_BYTES = 256 << 20, /* of all events together: beyond it nothing is registered */
 	STORE_SERIES_BYTES = 128 << 20,	     /* of all events: beyond it the series' oldest go */
@@ -24,10 +24,12 @@ enum {
 
 struct record;
 
-/* An event type that was seen. Never freed before the store is. */
+/* An event type that was seen. It goes with its last event where none of them was committed, else
+ * with the store. */
 struct store_type {
 	uint64_t number; /* its own, from 1 */
 	uint64_t hash;
+	size_t records;	       /* of it, anywhere */
 	struct record *latest; /* NULL: staged only */
 	struct sbs_str raw;    /* the encoded EventType, owned */
 	/* Room for the owner: which subscribers it concerns, valid while the epoch is the owner's.

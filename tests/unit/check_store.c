@@ -322,6 +322,34 @@ START_TEST(numbers_of_types_are_never_given_twice)
 }
 END_TEST
 
+START_TEST(types_of_which_nothing_was_kept_are_forgotten)
+{
+	char type[32];
+
+	put("a", 0);
+	store_begin_session(&s, (struct timestamp){ 2000, 0 });
+	ck_assert_int_eq(stage("b", 0), 0);
+	/* So many that the table grows. */
+	for (int i = 0; i < 3000; i++) {
+		snprintf(type, sizeof(type), "lost/%d", i % 2000);
+		ck_assert_int_eq(stage(type, 0), 0);
+	}
+	ck_assert_int_eq(stage("a", 0), 0);
+	ck_assert_int_eq(stage("b", 0), 0);
+	ck_assert_uint_eq(s.type_count, 2002);
+	store_unstage(&s, 1);
+	ck_assert_uint_eq(s.type_count, 2);
+	ck_assert_int_eq(stage("c", 0), 0);
+	ck_assert_int_eq(store_commit(&s), 0);
+	store_release(&s);
+	ck_assert_uint_eq(s.type_count, 3);
+	ck_assert_str_eq(ask(&all_latest), "1 2 2");
+	put("lost/7", 0);
+	put("b", 0);
+	ck_assert_str_eq(ask(&all_latest), "1 4 2 3");
+}
+END_TEST
+
 START_TEST(one_type_whatever_its_encoding)
 {
 	/* a, with its counts in longer forms. */
@@ -414,6 +442,7 @@ main(void)
 	tcase_add_test(tc, server_queries);
 	tcase_add_test(tc, everything_is_there_after_a_restart);
 	tcase_add_test(tc, numbers_of_types_are_never_given_twice);
+	tcase_add_test(tc, types_of_which_nothing_was_kept_are_forgotten);
 	tcase_add_test(tc, one_type_whatever_its_encoding);
 	tcase_add_test(tc, limits);
 	tcase_add_test(tc, many_types);
