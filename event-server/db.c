@@ -280,3 +280,11 @@ db_error(const struct db *db)
 {
 	return mdb_strerror(db->error);
 }
+
+/* LMDB takes no transaction after a page that says which ones are whole could not be written, be
+ * the disk well again or not. */
+bool
+db_is_broken(const struct db *db)
+{
+	return db->error == MDB_PANIC;
+}

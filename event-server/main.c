@@ -254,9 +254,9 @@ main(int argc, char **argv)
 		goto fail_clear;
 	}
 	tell_ready(o.ready_fd, port);
-	server_run(&server);
+	int r = server_run(&server);
 	server_clear(&server);
-	return EXIT_SUCCESS;
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 fail_clear:
 	server_clear(&server);
 fail:

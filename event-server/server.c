@@ -140,6 +140,11 @@ server_commit(struct server *s)
 	if (!committed)
 		server_complain(s, "%zu events are lost, they cannot be kept: %s",
 		    s->store.staged_count, s->store.db ? db_error(s->store.db) : "out of memory");
+	if (!committed && s->store.db && db_is_broken(s->store.db) && !s->broken) {
+		log_error("no event can be kept any more: ending, to begin anew with what is kept");
+		s->broken = true;
+		ev_break(s->loop, EVBREAK_ALL);
+	}
 	for (struct peer *c = s->clients; c; c = c->next) {
 		if (committed)
 			notify(s, c);
@@ -392,11 +397,12 @@ server_init(struct server *s, struct db *db, int64_t server_id, size_t series_ma
 	return 0;
 }
 
-void
+int
 server_run(struct server *s)
 {
 	server_register_own(s, "engine", NULL, "\"STARTED\"");
 	ev_run(s->loop, 0);
+	return s->broken ? -1 : 0;
 }
 
 void

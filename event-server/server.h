@@ -59,6 +59,7 @@ struct server {
 	ev_timer accept; /* after running out of descriptors */
 	ev_timer stop;
 	ev_signal term, interrupt;
+	bool broken;	   /* the db is */
 	double complained; /* when a client's fault was logged last */
 	unsigned long hushed;
 };
@@ -70,8 +71,8 @@ int server_init(struct server *s, struct db *db, int64_t server_id, size_t serie
 int server_listen_tcp(struct server *s, const char *address, char *err, size_t err_size);
 /* Replaces a socket that nobody listens on. path is borrowed. 0, or -1 with a message. */
 int server_listen_unix(struct server *s, const char *path, char *err, size_t err_size);
-/* Until SIGTERM or SIGINT. */
-void server_run(struct server *s);
+/* Until SIGTERM or SIGINT: 0; or -1 where a new process must go on, as the db is broken. */
+int server_run(struct server *s);
 void server_clear(struct server *s);
 
 /* For clients. */

@@ -1,0 +1,102 @@
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "event-server/server.h"
+
+enum { LMDB_PAGE = 4096 };
+
+static struct server server;
+static char err[200], folder[64];
+static int bad_writes; /* of LMDB's first two pages, which say what is whole, so many fail */
+
+/* Stands in for libc's, in LMDB too. */
+ssize_t
+pwrite(int fd, const void *p, size_t n, off_t at)
+{
+	if (bad_writes && at < 2 * LMDB_PAGE) {
+		bad_writes--;
+		errno = EIO;
+		return -1;
+	}
+	return syscall(SYS_pwrite64, fd, p, n, at);
+}
+
+static void
+start(void)
+{
+	struct db *db = db_open(folder, true, err, sizeof(err));
+
+	ck_assert_msg(db != NULL, "%s", err);
+	ck_assert_msg(server_init(&server, db, 1, 100, NULL, err, sizeof(err)) == 0, "%s", err);
+}
+
+static void
+setup(void)
+{
+	snprintf(folder, sizeof(folder), "/tmp/check_server.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	start();
+}
+
+static void
+teardown(void)
+{
+	static const char *const files[] = { "data.mdb", "lock" };
+	char path[128];
+
+	server_clear(&server);
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, files[i]);
+		unlink(path);
+	}
+	rmdir(folder);
+}
+
+static void
+put(const char *kind)
+{
+	server_register_own(&server, kind, NULL, "1");
+	server_commit(&server);
+}
+
+static size_t
+kept(void)
+{
+	return server.store.series_count;
+}
+
+START_TEST(a_disk_that_failed_once_ends_the_process)
+{
+	put("before");
+	ck_assert_uint_eq(kept(), 1);
+	bad_writes = 1;
+	put("lost");
+	ck_assert_int_eq(bad_writes, 0);
+	ck_assert_uint_eq(kept(), 1);
+	ck_assert_int_eq(server_run(&server), -1);
+	server_clear(&server);
+	start();
+	put("after");
+	ck_assert_uint_eq(kept(), 2);
+	ck_assert(!server.broken);
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase *tc = tcase_create("core");
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, a_disk_that_failed_once_ends_the_process);
+	Suite *suite = suite_create("server of events");
+	suite_add_tcase(suite, tc);
+	SRunner *sr = srunner_create(suite);
+	srunner_run_all(sr, CK_ENV);
+	int failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
