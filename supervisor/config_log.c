@@ -11,6 +11,7 @@ enum {
 	SYSLOG_PORT = 514,	/* RFC 5426 */
 	PYTHON_WARNING = 30,	/* the root logger's level where nothing is said */
 	MAX_HANDLER_NAMES = 16, /* handlers of one logger */
+	MAX_ENTRIES = 1000,	/* loggers, handlers, names of handlers: each looks through them */
 	MAX_PATH = 512,
 };
 
@@ -118,6 +119,8 @@ config_log_level(const struct json *log, const char *logger)
 	const struct json *level = json_get(root, "level");
 	char name[256];
 
+	if (loggers && loggers->count > MAX_ENTRIES)
+		return LOG_LEVEL_INFO;
 	snprintf(name, sizeof(name), "%s", logger);
 	for (char *end = name + strlen(name); end; end = strrchr(name, '.')) {
 		*end = '\0';
@@ -258,6 +261,15 @@ use_handler(struct config_check *k, const struct json *h)
 	}
 }
 
+static bool
+check_count(struct config_check *k, const struct json *j, const char *path)
+{
+	if (!j || j->count <= MAX_ENTRIES)
+		return true;
+	config_error(k, j, path, "expected at most %d, found %zu", MAX_ENTRIES, j->count);
+	return false;
+}
+
 /* The handlers of one logger. Returns false where one is named that is not there. */
 static void
 use_handlers(struct config_check *k, const struct json *logger, const char *base,
@@ -274,6 +286,8 @@ use_handlers(struct config_check *k, const struct json *logger, const char *base
 		    json_type_name(names->type));
 		return;
 	}
+	if (!check_count(k, names, path))
+		return;
 	json_foreach (item, names) {
 		const char *name = json_str(item);
 		const struct json *h = name ? json_get(handlers, name) : NULL;
@@ -367,7 +381,7 @@ check_loggers(struct config_check *k, const struct json *log)
 
 	if (root)
 		warn_logger_keys(k, root, "log.root");
-	if (!loggers || loggers->type != JSON_OBJECT)
+	if (!loggers || loggers->type != JSON_OBJECT || !check_count(k, loggers, "log.loggers"))
 		return;
 	json_foreach (l, loggers) {
 		snprintf(path, sizeof(path), "log.loggers.%.200s", l->key);
@@ -425,6 +439,8 @@ use_all_handlers(struct config_check *k, const struct json *log)
 	size_t count = 0;
 	char path[MAX_PATH];
 
+	if (!check_count(k, handlers, "log.handlers"))
+		return;
 	for (size_t i = 0; i < 2; i++) {
 		const struct json *logger = json_get(loggers, names[i]);
 		bool propagate = true;

@@ -818,6 +818,39 @@ START_TEST(too_many_devices)
 }
 END_TEST
 
+static void
+put_entries(struct buffer *b, const char *key, char open, const char *format, char close)
+{
+	buffer_printf(b, "  %s: %c", key, open);
+	for (int i = 0; i <= 1000; i++)
+		buffer_printf(b, format, i);
+	buffer_printf(b, "%c\n", close);
+}
+
+/* Looking for each of the one kind among the others would take hours in a file of a few MiB. */
+START_TEST(too_many_handlers_and_loggers)
+{
+	struct buffer b;
+
+	buffer_init(&b, 1 << 20);
+	buffer_append_str(&b, "name: g\ndevices: []\nlog:\n  version: 1\n");
+	put_entries(&b, "loggers", '{', "hat.gateway.%d: {}, ", '}');
+	put_entries(&b, "handlers", '{', "h%d: {class: logging.NullHandler}, ", '}');
+	buffer_u8(&b, 0);
+	ck_assert_ptr_null(load((const char *)buffer_data(&b)));
+	ck_assert_str_eq(reported(), "5:12 log.loggers: expected at most 1000, found 1001\n"
+				     "6:13 log.handlers: expected at most 1000, found 1001\n");
+	buffer_reset(&b);
+	buffer_append_str(&b, "name: g\ndevices: []\nlog:\n  version: 1\n"
+			      "  handlers: {h: {class: logging.NullHandler}}\n  root:\n  ");
+	put_entries(&b, "handlers", '[', "h, ", ']');
+	buffer_u8(&b, 0);
+	ck_assert_ptr_null(load((const char *)buffer_data(&b)));
+	ck_assert_str_eq(reported(), "7:15 log.root.handlers: expected at most 1000, found 1001\n");
+	buffer_clear(&b);
+}
+END_TEST
+
 START_TEST(limits_of_file_and_name)
 {
 	char path[] = "/tmp/check_config_XXXXXX", text[512], name[CONFIG_MAX_NAME + 2];
@@ -927,6 +960,7 @@ main(void)
 	tcase_add_test(tc, unreadable_files);
 	tcase_add_test(tc, faults_are_counted_not_poured_out);
 	tcase_add_test(tc, too_many_devices);
+	tcase_add_test(tc, too_many_handlers_and_loggers);
 	tcase_add_test(tc, limits_of_file_and_name);
 	tcase_add_test(tc, faults_are_printed_as_compilers_do);
 	tcase_add_test(tc, fifty_thousand_points_cost_ten_times_five_thousand);
