@@ -24,7 +24,43 @@ transmit(struct peer *p)
 	if (line_write(&p->line, p->answer, p->answer_len) < 0)
 		fail(p, strerror(errno));
 	tty_pace_sent(&p->pace, p->answer_len, monotime_now());
+	/* What is there already came before it. */
+	p->echo_len = p->alarm && !modbus_stream_pending(&p->stream) ? p->answer_len : 0;
+	p->echo_until = monotime_add_ms(tty_pace_free(&p->pace), PEER_GAP_MS);
 	p->answer_len = 0;
+}
+
+/* Whether bytes that are those of our answer are its echo. An answer that is the same as its
+ * request may be the master, who asks for it once more; but no line lets it do so that soon. */
+static bool
+is_echo(const struct peer *p)
+{
+	if (!p->echo_alike || p->echo == PEER_ECHO_HEARD)
+		return true;
+	return p->echo == PEER_ECHO_UNKNOWN && monotime_cmp(monotime_now(), p->echo_until) <= 0;
+}
+
+/* Takes the echo of our answer off the stream: as a request it would be answered, and so on for
+ * ever. False: it may still be arriving. */
+static bool
+strip_echo(struct peer *p)
+{
+	struct modbus_stream *s = &p->stream;
+	size_t n = s->len < p->echo_len ? s->len : p->echo_len;
+
+	if (n == 0)
+		return true;
+	bool same = memcmp(s->buf + s->head, p->answer, n) == 0;
+	if (same && is_echo(p)) {
+		if (n < p->echo_len)
+			return false;
+		modbus_stream_drop(s, n);
+		p->echo = PEER_ECHO_HEARD;
+	} else if (!same) {
+		p->echo = p->echo == PEER_ECHO_HEARD ? PEER_ECHO_UNKNOWN : PEER_ECHO_NONE;
+	}
+	p->echo_len = 0;
+	return true;
 }
 
 void
@@ -36,6 +72,13 @@ peer_on_alarm(struct peer *p)
 	process(p);
 }
 
+static bool
+repeats_request(uint8_t fc)
+{
+	return fc == MODBUS_WRITE_SINGLE_COIL || fc == MODBUS_WRITE_SINGLE_REGISTER ||
+	       fc == MODBUS_MASK_WRITE_REGISTER;
+}
+
 static void
 answer(struct peer *p, const struct modbus_pdu *res)
 {
@@ -45,6 +88,7 @@ answer(struct peer *p, const struct modbus_pdu *res)
 
 	p->answer_len =
 	    modbus_frame_encode(p->stream.framing, p->transaction, p->unit, pdu, len, p->answer);
+	p->echo_alike = !res->exception && repeats_request(res->fc);
 	if (p->alarm && monotime_cmp(free_at, monotime_now()) > 0)
 		tty_alarm_set(p->alarm, free_at);
 	else
@@ -163,7 +207,8 @@ process(struct peer *p)
 	enum dec d = DEC_MORE;
 
 	ev_timer_stop(p->line.loop, &p->gap);
-	while (!is_waiting(p) && (d = modbus_stream_next(&p->stream, NULL, &f)) == DEC_OK)
+	while (!is_waiting(p) && strip_echo(p) &&
+	       (d = modbus_stream_next(&p->stream, NULL, &f)) == DEC_OK)
 		on_frame(p, &f);
 	if (d == DEC_BAD)
 		fail(p, "no Modbus TCP frame");
@@ -185,6 +230,7 @@ on_gap(struct ev_loop *loop, ev_timer *w, int events)
 	struct modbus_frame f;
 
 	(void)loop, (void)events;
+	p->echo_len = 0;
 	while (!is_waiting(p) && modbus_stream_silence(&p->stream, &f) == DEC_OK)
 		on_frame(p, &f);
 }

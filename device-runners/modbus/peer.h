@@ -18,6 +18,9 @@ enum {
 
 struct peer;
 
+/* Whether a serial line repeats what we send (RS-485 adapters). */
+enum peer_echo { PEER_ECHO_UNKNOWN, PEER_ECHO_NONE, PEER_ECHO_HEARD };
+
 struct peer_ops {
 	/* A request for a configured unit came. */
 	void (*alive)(void *arg, struct peer *p);
@@ -52,7 +55,11 @@ struct peer {
 	struct modbus_pdu req;
 	size_t answer_len; /* of an answer that waits for the line's silence */
 	uint8_t answer[MODBUS_MAX_FRAME];
-	struct buffer *data; /* where the data of a write gather; borrowed */
+	enum peer_echo echo;
+	size_t echo_len;	    /* of the answer, which may come back now; 0: not */
+	bool echo_alike;	    /* it is the same as its request */
+	struct monotime echo_until; /* it has come by then */
+	struct buffer *data;	    /* where the data of a write gather; borrowed */
 };
 
 /* Takes fd. */

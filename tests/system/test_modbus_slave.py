@@ -6,6 +6,7 @@ import struct
 import sys
 import threading
 import time
+import tty
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
@@ -349,19 +350,48 @@ class Tcp(Case):
                 self.assertEqual(m.receive(), b'\x03\2\0\0')
 
 
+class Adapter:
+    """The far end of a line whose adapter repeats what the slave sends."""
+
+    def __init__(self):
+        self.fd, self.end = os.openpty()
+        tty.setraw(self.end)
+        self.path = os.ttyname(self.end)
+        self.sent = []
+        self.thread = threading.Thread(target=self.repeat, daemon=True)
+        self.thread.start()
+
+    def repeat(self):
+        while data := os.read(self.fd, 4096):
+            if data == b'end':
+                return
+            os.write(self.fd, data)
+            self.sent.append(data)
+
+    def stop(self):
+        os.write(self.end, b'end')
+        self.thread.join()
+        os.close(self.fd)
+        os.close(self.end)
+
+
 class Serial(Case):
     def serial(self, kind='RTU', **more):
         bridge = Bridge()
         self.addCleanup(bridge.stop)
+        r = self.start_on(bridge.paths[0], kind, **more)
+        return r, os.open(bridge.paths[1], os.O_RDWR | os.O_NOCTTY)
+
+    def start_on(self, path, kind, **more):
         conf = {'name': 's', 'modbus_type': kind, 'data': DATA, 'transport': {
-            'type': 'SERIAL', 'port': bridge.paths[0], 'baudrate': 19200,
+            'type': 'SERIAL', 'port': path, 'baudrate': 19200,
             'bytesize': 'EIGHTBITS', 'parity': 'NONE', 'stopbits': 'TWO', 'silent_interval': 0.002,
             'flow_control': {'xonxoff': False, 'rtscts': False, 'dsrdtr': False},
             'response_timeout': 0.3, 'keep_alive_timeout': 0.5, **more}}
         r = self.start(conf)
         r.wait(lambda: r.opens)
         time.sleep(0.1)
-        return r, os.open(bridge.paths[1], os.O_RDWR | os.O_NOCTTY)
+        return r
 
     def read(self, fd, timeout=0.5):
         import select
@@ -402,6 +432,36 @@ class Serial(Case):
         payload, _ = self.answer_write(r, True, at)
         self.assertEqual(payload['connection_id'], 2)
         self.assertEqual(self.read(fd), rtu(1, b'\x06\0\x0a\0\1'))
+
+    def test_echo(self):
+        """As a request, each would be answered or registered, and its answer have an echo again."""
+        read, write, other = b'\x03\0\x0a\0\1', b'\x06\0\x0a\0\1', b'\x06\0\x0a\0\2'
+        for kind, wrap in (('RTU', rtu), ('ASCII', ascii_)):
+            for first in (read, write, b'\x03\0\0\0\1'):  # the last one is refused
+                with self.subTest(kind, first=first):
+                    line, at = Adapter(), 0
+                    r = self.start_on(line.path, kind)
+                    for i, pdu in enumerate((first, write, write, other, read), 1):
+                        os.write(line.fd, wrap(1, pdu))
+                        if pdu[0] == 6:
+                            _, at = self.answer_write(r, True, at)
+                        r.wait(lambda: len(line.sent) >= i)
+                    self.assertEqual(line.sent[-1], wrap(1, b'\x03\2\0\0'))
+                    self.assertEqual(len(line.sent), 5)
+                    self.assertEqual(len([e for e in r.events if e.type == 'gateway/write']),
+                                     3 + (first == write))
+                    r.stop()
+                    line.stop()
+
+    def test_a_line_without_echo_repeats_itself(self):
+        r, fd = self.serial()
+        at, ask = 0, rtu(1, b'\x06\0\x0a\0\1')
+        os.write(fd, rtu(1, b'\x03\0\x0a\0\1'))
+        self.read(fd)
+        for _ in range(3):
+            os.write(fd, ask)
+            _, at = self.answer_write(r, True, at)
+            self.assertEqual(self.read(fd), ask)
 
 
 if __name__ == '__main__':
