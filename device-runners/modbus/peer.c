@@ -200,15 +200,26 @@ is_waiting(const struct peer *p)
 	return p->dead || p->request_id[0] || p->answer_len || p->line.pending_len;
 }
 
+static enum dec
+next(struct peer *p, struct modbus_frame *f)
+{
+	enum dec d = modbus_stream_next(&p->stream, NULL, f);
+
+	if (d == DEC_MORE && !p->conf->transport.serial)
+		d = modbus_stream_unknown(&p->stream, f);
+	return d;
+}
+
 static void
 process(struct peer *p)
 {
+	bool brief = p->conf->transport.serial && p->stream.framing == MODBUS_RTU;
+	int64_t gap_ns = (brief ? PEER_GAP_MS : PEER_LONG_GAP_MS) * INT64_C(1000000);
 	struct modbus_frame f;
 	enum dec d = DEC_MORE;
 
 	ev_timer_stop(p->line.loop, &p->gap);
-	while (!is_waiting(p) && strip_echo(p) &&
-	       (d = modbus_stream_next(&p->stream, NULL, &f)) == DEC_OK)
+	while (!is_waiting(p) && strip_echo(p) && (d = next(p, &f)) == DEC_OK)
 		on_frame(p, &f);
 	if (d == DEC_BAD)
 		fail(p, "no Modbus TCP frame");
@@ -218,7 +229,7 @@ process(struct peer *p)
 	line_pause(&p->line, is_waiting(p));
 	if (!modbus_stream_pending(&p->stream))
 		return;
-	ev_timer_set(&p->gap, PEER_GAP_MS * 1e-3 + (double)p->pace.silence_ns * 1e-9, 0);
+	ev_timer_set(&p->gap, (double)(gap_ns + p->pace.silence_ns) * 1e-9, 0);
 	if (!is_waiting(p) && p->stream.framing != MODBUS_TCP)
 		ev_timer_start(p->line.loop, &p->gap);
 }

@@ -13,6 +13,9 @@
 enum {
 	/* Beyond the line's silence: adapters hand over what they received up to 16 ms late. */
 	PEER_GAP_MS = 20,
+	/* In an ASCII frame (MODBUS over Serial Line, clause 2.5.2.1), and in what came over TCP,
+	 * which cuts and delays as it likes. */
+	PEER_LONG_GAP_MS = 1000,
 	PEER_MAX_REQUEST_ID = 64,
 };
 

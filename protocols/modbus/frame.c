@@ -308,18 +308,37 @@ modbus_stream_next(
 	return DEC_MORE;
 }
 
-enum dec
-modbus_stream_silence(struct modbus_stream *s, struct modbus_frame *frame)
+/* All of the content as one RTU frame, whatever its function. */
+static enum dec
+take_all(struct modbus_stream *s, struct modbus_frame *frame)
 {
 	const uint8_t *p = s->buf + s->head;
 	size_t len = s->len;
 
-	if (s->framing == MODBUS_RTU && len >= RTU_MIN && len <= MODBUS_MAX_PDU + 3 &&
-	    modbus_crc(p, len) == 0) {
-		*frame = (struct modbus_frame){ .unit = p[0], .pdu = p + 1, .len = len - 3 };
-		consume(s, len);
+	if (s->framing != MODBUS_RTU || len < RTU_MIN || len > MODBUS_MAX_PDU + 3 ||
+	    modbus_crc(p, len) != 0)
+		return DEC_MORE;
+	*frame = (struct modbus_frame){ .unit = p[0], .pdu = p + 1, .len = len - 3 };
+	consume(s, len);
+	return DEC_OK;
+}
+
+enum dec
+modbus_stream_unknown(struct modbus_stream *s, struct modbus_frame *frame)
+{
+	size_t size;
+
+	if (s->len < RTU_MIN ||
+	    modbus_pdu_size(s->dir, s->buf + s->head + 1, s->len - 1, &size) != DEC_UNSUP)
+		return DEC_MORE;
+	return take_all(s, frame);
+}
+
+enum dec
+modbus_stream_silence(struct modbus_stream *s, struct modbus_frame *frame)
+{
+	if (take_all(s, frame) == DEC_OK)
 		return DEC_OK;
-	}
 	for (size_t at = 0, used; at < s->len; at++) {
 		if (try_at(s, at, frame, &used) != DEC_OK)
 			continue;

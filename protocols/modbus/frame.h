@@ -58,6 +58,9 @@ enum dec modbus_stream_next(
  * frame (of a function whose length is not known), or there was a whole frame behind noise; call
  * again. DEC_MORE: the rest is thrown away. */
 enum dec modbus_stream_silence(struct modbus_stream *s, struct modbus_frame *frame);
+/* A stream that knows no silence (RTU over TCP): DEC_OK where its content is one request, to its
+ * checksum, of a function whose length is not known; else DEC_MORE. */
+enum dec modbus_stream_unknown(struct modbus_stream *s, struct modbus_frame *frame);
 /* Drops the first n <= s->len bytes, which are known to be no frame for us. */
 void modbus_stream_drop(struct modbus_stream *s, size_t n);
 /* Throws the content away. */

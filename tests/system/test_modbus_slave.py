@@ -141,6 +141,22 @@ class Tcp(Case):
                 self.start(conf)
                 self.assertEqual(self.master(conf).ask(b'\x2b\x0e\x01\0'), b'\xab\x01')
 
+    def test_requests_in_pieces(self):
+        """As serial device servers send them, with pauses between."""
+        for kind in ('TCP', 'RTU', 'ASCII'):
+            with self.subTest(kind):
+                conf = tcp_conf(kind)
+                self.start(conf)
+                m = self.master(conf)
+                for ask, want in ((b'\x03\0\x0a\0\1', b'\x03\2\0\0'),
+                                  (b'\x2b\x0e\x01\0', b'\xab\x01')):
+                    m.transaction += 1
+                    request = frame(kind, m.transaction, 1, ask)
+                    for piece in (request[:2], request[2:7], request[7:]):
+                        m.sock.sendall(piece)
+                        time.sleep(0.1)
+                    self.assertEqual(m.receive(), want)
+
     def test_writes(self):
         conf = tcp_conf()
         r = self.start(conf, {'system/data/wide': {'value': 0x11223344},

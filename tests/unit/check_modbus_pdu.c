@@ -259,6 +259,15 @@ START_TEST(rtu_request_of_unknown_function)
 	ck_assert_int_eq(modbus_stream_silence(&s, &f), DEC_OK);
 	ck_assert_uint_eq(f.unit, 9);
 	ck_assert_uint_eq(f.len, 4);
+	/* Without silence its checksum ends it, and that of no part of it. */
+	for (size_t i = 0; i < sizeof(req); i++) {
+		ck_assert_int_eq(modbus_stream_unknown(&s, &f), DEC_MORE);
+		feed(&s, req + i, 1);
+	}
+	ck_assert_int_eq(modbus_stream_unknown(&s, &f), DEC_OK);
+	ck_assert_uint_eq(f.unit, 9);
+	ck_assert_uint_eq(f.len, 4);
+	ck_assert(!modbus_stream_pending(&s));
 }
 END_TEST
 
