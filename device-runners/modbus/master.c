@@ -385,25 +385,6 @@ pump(struct master *m)
 }
 
 static void
-on_wake(void *arg)
-{
-	struct master *m = arg;
-
-	m->armed = (struct monotime){ 0 };
-	if (m->state != MASTER_CONNECTED)
-		return;
-	client_tick(&m->client, monotime_now());
-	pump(m);
-}
-
-static void
-on_wake_timer(struct ev_loop *loop, ev_timer *w, int events)
-{
-	(void)loop, (void)events;
-	on_wake(w->data);
-}
-
-static void
 on_readable(void *arg)
 {
 	struct master *m = arg;
@@ -416,6 +397,8 @@ on_readable(void *arg)
 		lost(m, errno ? strerror(errno) : "closed by the other side");
 		return;
 	}
+	if (n == 0)
+		return;
 	runner_trace(m->runner, RUNNER_RX, p, (size_t)n);
 	modbus_stream_commit(&m->client.stream, (size_t)n);
 	struct monotime now = monotime_now();
@@ -426,6 +409,30 @@ on_readable(void *arg)
 }
 
 static const struct line_ops line_ops = { on_readable, NULL };
+
+static void
+on_wake(void *arg)
+{
+	struct master *m = arg;
+
+	m->armed = (struct monotime){ 0 };
+	if (m->state != MASTER_CONNECTED)
+		return;
+	/* An answer that is there came in time: it was us who came late, on a busy machine. */
+	if (m->client.busy && monotime_cmp(m->client.deadline, monotime_now()) <= 0)
+		on_readable(m);
+	if (m->state != MASTER_CONNECTED)
+		return;
+	client_tick(&m->client, monotime_now());
+	pump(m);
+}
+
+static void
+on_wake_timer(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)loop, (void)events;
+	on_wake(w->data);
+}
 
 /* --- Events that come in --- */
 

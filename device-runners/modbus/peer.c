@@ -234,6 +234,25 @@ process(struct peer *p)
 		ev_timer_start(p->line.loop, &p->gap);
 }
 
+/* Takes what there is to be read; false where that is nothing. */
+static bool
+receive(struct peer *p)
+{
+	size_t room;
+	uint8_t *to = modbus_stream_room(&p->stream, &room);
+	ssize_t n = line_read(&p->line, to, room);
+
+	if (n < 0)
+		fail(p, errno ? strerror(errno) : "closed by the master");
+	if (n <= 0)
+		return n < 0;
+	p->ops->trace(p->arg, false, to, (size_t)n);
+	tty_pace_received(&p->pace, monotime_now());
+	modbus_stream_commit(&p->stream, (size_t)n);
+	process(p);
+	return true;
+}
+
 static void
 on_gap(struct ev_loop *loop, ev_timer *w, int events)
 {
@@ -241,6 +260,9 @@ on_gap(struct ev_loop *loop, ev_timer *w, int events)
 	struct modbus_frame f;
 
 	(void)loop, (void)events;
+	/* The rest may be there, and it is us who came late, on a busy machine. */
+	if (receive(p))
+		return;
 	p->echo_len = 0;
 	while (!is_waiting(p) && modbus_stream_silence(&p->stream, &f) == DEC_OK)
 		on_frame(p, &f);
@@ -249,19 +271,7 @@ on_gap(struct ev_loop *loop, ev_timer *w, int events)
 static void
 on_readable(void *arg)
 {
-	struct peer *p = arg;
-	size_t room;
-	uint8_t *to = modbus_stream_room(&p->stream, &room);
-	ssize_t n = line_read(&p->line, to, room);
-
-	if (n < 0) {
-		fail(p, errno ? strerror(errno) : "closed by the master");
-		return;
-	}
-	p->ops->trace(p->arg, false, to, (size_t)n);
-	tty_pace_received(&p->pace, monotime_now());
-	modbus_stream_commit(&p->stream, (size_t)n);
-	process(p);
+	receive(arg);
 }
 
 static void

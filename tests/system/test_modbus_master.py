@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """modbus_master: the real runner process against slaves of ours whose every byte is known."""
 import os
+import signal
 import sys
 import threading
 import time
@@ -212,6 +213,46 @@ class Trouble(Case):
                     if '/read/' in e.type and e.payload['result'] == 'SUCCESS':
                         self.assertEqual(e.payload['value'], int(e.type[-1]), e)
                 r.stop()
+
+    def answer_while_stopped(self):
+        """For a slave that answers one request while the master does not run, for longer than
+        request_timeout: the one that comes when .process is set."""
+        stopped = threading.Event()
+
+        def answer(slave, transaction, unit, pdu):
+            if not stopped.process:
+                return False
+            process, stopped.process = stopped.process, None
+            process.send_signal(signal.SIGSTOP)
+            slave.reply(transaction, unit, b'\x03\2\0\7')
+            time.sleep(0.4)
+            process.send_signal(signal.SIGCONT)
+            stopped.set()
+            return True
+        stopped.process = None
+        return stopped, answer
+
+    def test_answer_while_the_process_does_not_run(self):
+        """What is there when it runs again came in time: the machine was busy, not the device."""
+        for kind, serial in (('TCP', False), ('RTU', False), ('RTU', True)):
+            with self.subTest(kind, serial=serial):
+                stopped, answer = self.answer_while_stopped()
+                if serial:
+                    bridge = self.bridge()
+                    fd = os.open(bridge.paths[1], os.O_RDWR | os.O_NOCTTY)
+                    slave = self.slave(kind, Registers({1: 7}), answer, fd)
+                    transport = tty_conf(bridge.paths[0])
+                else:
+                    slave = self.slave(kind, Registers({1: 7}), answer)
+                    transport = slave.port
+                r = self.start(master_conf(transport, [(1, [register('a', 1, 0.02)])], kind))
+                r.wait_event(REMOTE + '1/read/a')
+                n = len(r.events)
+                stopped.process = r.process
+                self.assertTrue(stopped.wait(5))
+                asked = len(slave.device.requests)
+                r.wait(lambda: len(slave.device.requests) > asked + 2)
+                self.assertEqual(r.events[n:], [])
 
     def test_noise_and_split_frames(self):
         for kind in ('TCP', 'RTU', 'ASCII'):

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """modbus_slave: the real runner process against masters of ours that send every byte themselves."""
 import os
+import signal
 import socket
 import struct
 import sys
@@ -468,6 +469,18 @@ class Serial(Case):
                                      3 + (first == write))
                     r.stop()
                     line.stop()
+
+    def test_a_request_that_ends_while_the_process_does_not_run(self):
+        """No silence was in it: it was the machine that was busy."""
+        r, fd = self.serial()
+        ask = rtu(1, b'\x03\0\x0a\0\1')
+        os.write(fd, ask[:4])
+        time.sleep(0.005)  # for it to be read, less than the silence that would end it
+        r.process.send_signal(signal.SIGSTOP)
+        os.write(fd, ask[4:])
+        time.sleep(0.1)
+        r.process.send_signal(signal.SIGCONT)
+        self.assertEqual(self.read(fd), rtu(1, b'\x03\2\0\0'))
 
     def test_a_line_without_echo_repeats_itself(self):
         r, fd = self.serial()
