@@ -80,6 +80,12 @@ tty_setup(int fd, const struct tty_params *p)
 	return 0;
 }
 
+void
+tty_drop_output(int fd)
+{
+	ioctl(fd, TCFLSH, TCOFLUSH);
+}
+
 int64_t
 tty_char_ns(const struct tty_params *p)
 {

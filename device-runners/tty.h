@@ -60,6 +60,9 @@ int tty_setup(int fd, const struct tty_params *p);
 /* How long one character takes on the line: start, data, parity and stop bits. */
 int64_t tty_char_ns(const struct tty_params *p);
 
+/* Drops what was written and has not gone out yet. */
+void tty_drop_output(int fd);
+
 /* When the line may be spoken to again: the silence between frames, counted from the end of the
  * last character of either side. */
 struct tty_pace {

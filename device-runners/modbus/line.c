@@ -111,6 +111,13 @@ line_write(struct line *l, const void *p, size_t len)
 }
 
 void
+line_drop_pending(struct line *l)
+{
+	ev_io_stop(l->loop, &l->out);
+	l->pending_len = 0;
+}
+
+void
 line_pause(struct line *l, bool pause)
 {
 	if (pause)

@@ -51,6 +51,8 @@ line_is_open(const struct line *l)
 ssize_t line_read(struct line *l, void *p, size_t size);
 /* 0, or -1 with errno: lost, or more pending than fits (EAGAIN). */
 int line_write(struct line *l, const void *p, size_t len);
+/* Drops what is pending. Of a frame a part may have gone out. */
+void line_drop_pending(struct line *l);
 /* Stops and starts reading. */
 void line_pause(struct line *l, bool pause);
 

@@ -313,6 +313,12 @@ client_done(void *arg, enum client_result result, const struct modbus_pdu *res)
 	struct monotime now = monotime_now();
 
 	m->asked = NULL;
+	/* What flow control has held back until now must not be done when it lets go: a write that
+	 * has failed would be one of long ago. */
+	if (result == CLIENT_TIMEOUT && m->conf.transport.serial) {
+		line_drop_pending(&m->line);
+		tty_drop_output(m->line.fd);
+	}
 	*m->timeouts += result == CLIENT_TIMEOUT;
 	*m->late = m->client.late_dropped;
 	*m->bad = m->client.bad_frames + m->client.stream.skipped;

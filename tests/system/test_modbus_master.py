@@ -5,10 +5,11 @@ import signal
 import sys
 import threading
 import time
+import tty
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
-from modbus_peer import Bridge, Registers, Slave, frame, mbap, rtu  # noqa: E402
+from modbus_peer import Bridge, Registers, Slave, ascii_, frame, mbap, rtu  # noqa: E402
 from runner_host import Runner  # noqa: E402
 
 RUNNER = os.path.join(os.environ.get('BUILD', 'build'), 'libexec/modbus')
@@ -422,6 +423,26 @@ class Serial(Case):
         r.wait_event(REMOTE + '1/write/a', {'request_id': 'x', 'result': 'SUCCESS'})
         r.wait_event(REMOTE + '1/read/a', {'result': 'SUCCESS', 'value': 6, 'cause': 'CHANGE'})
         self.assertEqual([e for e in r.events if e.payload == 'DISCONNECTED'], [])
+
+    def test_what_flow_control_held_back_is_not_done_later(self):
+        xon, xoff = b'\x11', b'\x13'
+        fd, end = os.openpty()
+        tty.setraw(end)
+        transport = tty_conf(os.ttyname(end))
+        transport['flow_control']['xonxoff'] = True
+        r = self.start(master_conf(transport, [(1, [register('a', 1, None)])], 'ASCII'), ())
+        r.wait_event(REMOTE + '1/status', 'DISABLED')
+        os.write(fd, xoff)
+        time.sleep(0.1)
+        r.send('system/remote_device/1/write/a', {'request_id': '1', 'value': 7})
+        at = r.wait_event(REMOTE + '1/write/a', {'request_id': '1', 'result': 'TIMEOUT'})
+        os.write(fd, xon)
+        r.send('system/remote_device/1/write/a', {'request_id': '2', 'value': 8})
+        r.wait_event(REMOTE + '1/write/a', {'request_id': '2', 'result': 'TIMEOUT'}, at)
+        self.assertEqual(os.read(fd, 100), ascii_(1, b'\x06\0\1\0\x08'))
+        r.stop()
+        os.close(fd)
+        os.close(end)
 
     def test_unplug_and_replug(self):
         bridge, slave, conf = self.serial()
