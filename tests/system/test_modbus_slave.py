@@ -356,6 +356,13 @@ class Tcp(Case):
         self.assertEqual(m.ask(b'\x03\0\x0a\0\1'), b'\x03\2\0\0')
         self.assertIsNone(r.process.poll())
 
+    def test_all_connections_go_into_one_event(self):
+        conf = tcp_conf()
+        r = self.start(conf)
+        masters = [self.master(conf) for _ in range(500)]
+        r.wait(lambda: len(r.events[-1].payload) == 256)
+        self.assertEqual(sum(m.ask(b'\x03\0\x0a\0\1') == b'\x03\2\0\0' for m in masters), 256)
+
     def test_many_masters(self):
         conf = tcp_conf()
         self.start(conf)
