@@ -210,10 +210,15 @@ iec104_conn_send(struct iec104_conn *c, const void *asdu, size_t len)
 		++*c->frames_out;
 		return c->apci.sent;
 	}
-	if (iec104_conn_room(c) < len)
+	uint8_t *room = buffer_reserve(&c->queue, 1 + len);
+	if (!room) {
+		/* What is in it stands, and may still be sent. */
+		c->queue.failed = false;
 		return 0;
-	buffer_u8(&c->queue, (uint8_t)len);
-	buffer_append(&c->queue, asdu, len);
+	}
+	*room = (uint8_t)len;
+	memcpy(room + 1, asdu, len);
+	buffer_commit(&c->queue, 1 + len);
 	c->queued++;
 	return c->apci.sent + c->queued;
 }

@@ -76,8 +76,8 @@ void iec104_conn_close(struct iec104_conn *c);
 void iec104_conn_break(struct iec104_conn *c, const char *why);
 
 /* Sends an ASDU (copied), or queues it until the window opens. Returns its number, counted from 1,
- * for on_acknowledged(); 0 when the queue is full or the data transfer not started. Leaves with
- * iec104_conn_flush(), which a callback's caller does by itself. */
+ * for on_acknowledged(); 0 when the queue is full, memory short or the data transfer not started.
+ * Leaves with iec104_conn_flush(), which a callback's caller does by itself. */
 uint64_t iec104_conn_send(struct iec104_conn *c, const void *asdu, size_t len);
 void iec104_conn_flush(struct iec104_conn *c);
 /* Room for more in the queue, in bytes of ASDUs. */

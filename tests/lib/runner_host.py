@@ -91,7 +91,7 @@ class Runner:
     {type suffix joined by '/': payload}."""
 
     def __init__(self, executable, device_type, conf, latest=None, name='dev', check_only=False,
-                 log_level=6, credit=1 << 30):
+                 log_level=6, credit=1 << 30, memory=1 << 28):
         self.events, self.plan, self.config_errors = [], None, []
         self.links, self.opens, self.counters, self.latest = [], [], {}, dict(latest or {})
         self.ready = self.closed = None
@@ -106,7 +106,7 @@ class Runner:
         conf_fd = os.memfd_create('conf', os.MFD_CLOEXEC)
         os.write(conf_fd, json.dumps(conf).encode())
         san = 'san' in os.path.basename(os.environ.get('BUILD', ''))
-        sandbox, memory = (2, 1 << 50) if san else (0, 1 << 28)
+        sandbox, memory = (2, 1 << 50) if san else (0, memory)
         self._send(INIT, 0, [1, device_type, name, 'UTC', log_level, check_only, sandbox,
                              memory, 1100, credit], conf_fd)
         os.close(conf_fd)

@@ -502,6 +502,45 @@ class Backlog(unittest.TestCase):
         self.run_backlog(400000, 2000)
 
 
+class Memory(unittest.TestCase):
+
+    def test_masters_that_ask_and_do_not_read(self):
+        """Where memory is short for what waits for one of them, that one is ended; the others get theirs."""
+        points, asked = 1000, 1200
+        port = free_port()
+        quality = {**QUALITY, 'overflow': False}
+        r = runner_host.Runner(os.path.join(BUILD, 'libexec', 'iec60870'), 'iec104_slave', slave_conf(
+            port, [point(n, kind='SCALED') for n in range(points)], response_timeout=100), memory=1 << 25)
+        self.addCleanup(r.stop)
+        r.wait(lambda: r.ready)
+        for start in range(0, points, 200):
+            r.send_events([[['system', 'data', 'scaled', '1', str(n)], [0, 0], None, json.dumps({
+                'is_test': False, 'cause': 'SPONTANEOUS', 'data': {'value': n, 'quality': quality}})]
+                for n in range(start, start + 200)])
+        peers = []
+        for n in range(4):
+            peers.append(Peer(socket.create_connection(('127.0.0.1', port), WAIT_S)))
+            self.addCleanup(peers[-1].close)
+            peers[-1].startdt()
+            peers[-1].raw(b''.join(i(n, 0, asdu(100, 6, 1, [(0, b'\x14')])) for n in range(asked)))
+            peers[-1].sock.recv(6, socket.MSG_PEEK)  # it was served, or ended
+        whole = 0
+        for peer in peers:
+            ends = 0
+            try:
+                while ends < asked:
+                    a = peer.asdu()
+                    self.assertIn((a.type, a.cause), ((100, 7), (11, 20), (100, 10)))
+                    ends += a.cause == 10
+                    if peer.vr % 8 == 0:
+                        peer.acknowledge()
+            except (EOFError, ConnectionError):
+                continue
+            whole += 1
+        self.assertGreater(whole, 0)
+        self.assertIsNone(r.process.poll())
+
+
 class Hostile(unittest.TestCase):
     """Valid streams with octets changed, cut, repeated: no runner dies of them, and it serves on."""
 
