@@ -80,7 +80,7 @@ class Master101(Case):
         create = link.create_balanced_link if balanced else link.create_slave_link
         self.link = await create(self.line.b, link.AddressSize.ONE, **SERIAL)
         self.addAsyncCleanup(self.link.async_close)
-        keys = {'direction': link.Direction.B_TO_A, 'response_timeout': 0.5} if balanced else {}
+        keys = {'direction': link.Direction.B_TO_A, 'response_timeout': 2} if balanced else {}
         return asyncio.create_task(self.link.open_connection(addr=address, **keys))
 
     async def session(self, balanced):
@@ -142,7 +142,7 @@ class Master101(Case):
         self.link = await link.create_balanced_link(self.line.b, link.AddressSize.ZERO, **SERIAL)
         self.addAsyncCleanup(self.link.async_close)
         opening = asyncio.create_task(self.link.open_connection(
-            link.Direction.A_TO_B, 0, response_timeout=0.5))
+            link.Direction.A_TO_B, 0, response_timeout=2))
         r = self.start('iec101_master', {
             **lib.master101(self.line.a, [lib.remote(0, True, direction='B_TO_A')], True,
                             device_address_size='ZERO'),
@@ -183,7 +183,7 @@ class Slave101(Case):
             self.addAsyncCleanup(self.link.async_close)
         keys = {'direction': link.Direction.A_TO_B} if balanced else {'poll_class1_delay': 0.05}
         return connection(await asyncio.wait_for(self.link.open_connection(
-            addr=address, response_timeout=0.5, **keys), 8))
+            addr=address, response_timeout=2, **keys), 8))
 
     async def session(self, balanced):
         latest = {f'system/data/single/1/{i}': lib.single('ON') for i in range(30)}

@@ -11,7 +11,8 @@ from runner_host import REGISTER, Runner
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 EXECUTABLE = os.path.join(ROOT, os.environ.get('BUILD', 'build'), 'libexec', 'iec60870')
-SLOW = 3 if 'san' in os.environ.get('BUILD', '') else 1
+# Sanitizers, and peers in Python with many layers, take their time.
+SLOW = 3 if 'san' in os.environ.get('BUILD', '') or os.environ.get('SUITE') == 'interop' else 1
 
 
 def line(port, baud=9600):
