@@ -352,7 +352,12 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	struct peer *c = w->data;
 	struct monotime now = monotime_now();
 
-	(void)loop, (void)revents;
+	(void)revents;
+	/* What it said is heard first, where it is us who came late: the disk may take its time. */
+	if (ev_is_active(&c->readable))
+		on_readable(loop, &c->readable, EV_READ);
+	if (c->state == PEER_DEAD)
+		return;
 	if (c->state != PEER_READY && monotime_cmp(now, c->init_deadline) >= 0) {
 		peer_close(c, "said nothing in time");
 		return;

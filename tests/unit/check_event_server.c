@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "event-server/peer.h"
 #include "event-server/server.h"
 
 enum { LMDB_PAGE = 4096 };
@@ -86,12 +88,49 @@ START_TEST(a_disk_that_failed_once_ends_the_process)
 }
 END_TEST
 
+static void
+pass_time(struct peer *c)
+{
+	usleep(5000);
+	ev_feed_event(server.loop, &c->timer, EV_TIMER);
+	ev_invoke_pending(server.loop);
+}
+
+START_TEST(an_answer_that_is_there_came_in_time)
+{
+	struct chatter_msg pong = {
+		.id = 1, .first = 1, .token = true, .last = true, .type = sbs_str("HatChatter.Pong")
+	};
+	struct buffer b;
+	int ends[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+	struct peer *c = peer_new(&server, ends[0]);
+	ck_assert_ptr_nonnull(c);
+	c->chatter.ping_ms = c->chatter.dead_ms = 1;
+	buffer_init(&b, 1000);
+	chatter_frame_encode(&b, &pong);
+	pass_time(c);
+	ck_assert_int_gt(c->chatter.pinged.ns, 0);
+	ck_assert_int_eq(write(ends[1], buffer_data(&b), b.len), (ssize_t)b.len);
+	pass_time(c);
+	ck_assert_int_eq(c->state, PEER_NEW);
+	pass_time(c);
+	pass_time(c);
+	ck_assert_int_eq(c->state, PEER_DEAD);
+	peer_free(c);
+	buffer_clear(&b);
+	close(ends[1]);
+}
+END_TEST
+
 int
 main(void)
 {
 	TCase *tc = tcase_create("core");
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_disk_that_failed_once_ends_the_process);
+	tcase_add_test(tc, an_answer_that_is_there_came_in_time);
 	Suite *suite = suite_create("server of events");
 	suite_add_tcase(suite, tc);
 	SRunner *sr = srunner_create(suite);
