@@ -152,7 +152,7 @@ send_packet(struct channel *c, const void *packet, size_t len, int fd)
 static int
 queue_packet(struct channel *c, int fd)
 {
-	if (c->queue.len + 4 + c->out.len > IPC_MAX_QUEUE ||
+	if (c->queue.len + 4 + c->out.len > IPC_MAX_QUEUE + c->answers ||
 	    (fd >= 0 && c->fd_count == IPC_MAX_QUEUED_FDS)) {
 		c->stalled = true;
 		fd_close(fd);
@@ -198,6 +198,10 @@ send_queue(struct channel *c)
 		c->sent++;
 		buffer_consume(&c->queue, 4 + len);
 	}
+	/* What is rarely needed again is not kept. */
+	if (c->answers)
+		buffer_clear(&c->queue);
+	c->answers = 0;
 	return true;
 }
 
@@ -233,7 +237,7 @@ channel_open(struct channel *c, struct ev_loop *loop, int fd, enum ipc_sender pe
 		.handler = handler,
 		.arg = arg };
 	buffer_init(&c->out, IPC_MAX_MESSAGE + IPC_MAX_EVENT);
-	buffer_init(&c->queue, IPC_MAX_QUEUE);
+	buffer_init(&c->queue, IPC_MAX_QUEUE + IPC_MAX_ANSWERS);
 	msgpack_packer_init(&c->packer, &c->out, pack_write);
 	ev_io_init(&c->readable, on_readable, fd, EV_READ);
 	ev_io_init(&c->writable, on_writable, fd, EV_WRITE);
@@ -287,6 +291,15 @@ channel_length(const struct channel *c)
 	return c->out.len;
 }
 
+void
+channel_is_answer(struct channel *c)
+{
+	size_t size = 4 + c->out.len;
+
+	if (c->answers + size <= IPC_MAX_ANSWERS)
+		c->answers += size;
+}
+
 int
 channel_send(struct channel *c, int fd)
 {
@@ -303,6 +316,7 @@ channel_send(struct channel *c, int fd)
 	if (c->queue.len)
 		return queue_packet(c, fd);
 	if (send_packet(c, buffer_data(&c->out), c->out.len, fd) == 0) {
+		c->answers = 0;
 		c->sent++;
 		c->queued++;
 		fd_close(fd);

@@ -16,6 +16,10 @@
 enum {
 	IPC_MAX_QUEUE =
 	    4 * 1024 * 1024, /* bytes that wait for a reader; beyond it, it is "not reading" */
+	/* Bytes of answers to queries that may wait beside those. The peer asked for them, and they
+	 * come at once: of one message of the Event Server, 32 MiB at most, which grow on the way.
+	 */
+	IPC_MAX_ANSWERS = 64 * 1024 * 1024,
 	IPC_MAX_QUEUED_FDS = 64,
 	IPC_READ_BURST = 32, /* packets taken in one turn, so that nobody starves the others */
 };
@@ -56,6 +60,7 @@ struct channel {
 	struct buffer queue; /* length u32 and bytes of each packet that waits */
 	struct queued_fd fds[IPC_MAX_QUEUED_FDS];
 	size_t fd_count;
+	size_t answers;	       /* bytes of answers that were queued since it was last empty */
 	uint64_t sent, queued; /* packets sent, packets ever queued or sent */
 	bool stalled;	       /* the queue overflowed: nothing more is sent */
 	const void *packet;    /* while on_message() runs: what it is about, as it came */
@@ -78,6 +83,8 @@ size_t channel_length(const struct channel *c);
 /* Sends or queues what was begun, with fd (taken; -1 for none). Returns 0, or -1 with errno:
  * EMSGSIZE over IPC_MAX_MESSAGE, ENOBUFS when the peer is not reading, EPIPE when it is gone. */
 int channel_send(struct channel *c, int fd);
+/* What was begun is an answer, of which IPC_MAX_ANSWERS may wait; before channel_send(). */
+void channel_is_answer(struct channel *c);
 /* An empty-bodied message. */
 int channel_send_empty(struct channel *c, enum ipc_type type, uint32_t id);
 /* Waits (blocking, at most ms) until the queue is sent; for the end of a process. */

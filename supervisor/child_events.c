@@ -126,6 +126,7 @@ child_send_query_page(struct child *c, uint32_t id, bool more)
 	buffer_append(&c->channel.out, buffer_data(&c->events), c->events.len);
 	buffer_reset(&c->events);
 	c->events_count = 0;
+	channel_is_answer(&c->channel);
 	send_or_kill(c);
 }
 

@@ -225,6 +225,13 @@ class Slave(unittest.TestCase):
         self.port = free_port()
         return Gate(slave_conf(self.port, data, **more), presets)
 
+    def test_states_of_many_megabytes(self):
+        """More than may wait for a runner that does not read: it asked for them."""
+        states = [(f'system/data/single/1/{n}', {'text': 'x' * 20000}, None) for n in range(400)]
+        with self.gate([point(0)], states) as gate:
+            self.assertEqual([e.payload.data for e in gate.find('running')], [False, True])
+            self.assertNotIn('does not read its socket', gate.text())
+
     def connect(self, start=True):
         peer = Peer(socket.create_connection(('127.0.0.1', self.port), WAIT_S))
         if start:
