@@ -48,6 +48,7 @@ place(struct log_limit *l, const char *device, const char *event, struct monotim
 		if (monotime_cmp(k->last, oldest->last) < 0)
 			oldest = k;
 	}
+	l->forgotten += oldest->left_out;
 	*oldest = (struct log_limit_kind){ .last = now, .tokens = LOG_LIMIT_BURST };
 	snprintf(oldest->device, sizeof(oldest->device), "%s", device);
 	snprintf(oldest->event, sizeof(oldest->event), "%s", event);
@@ -78,6 +79,13 @@ log_limit_take(struct log_limit *l, const char *device, const char *event, struc
 const struct log_limit_kind *
 log_limit_reopened(struct log_limit *l, struct monotime now, bool all, uint64_t *left_out)
 {
+	static const struct log_limit_kind others = { .event = "other kinds" };
+
+	if (l->forgotten) {
+		*left_out = l->forgotten;
+		l->forgotten = 0;
+		return &others;
+	}
 	for (size_t i = 0; i < LOG_LIMIT_KINDS; i++) {
 		struct log_limit_kind *k = &l->kinds[i];
 		if (k->left_out == 0)

@@ -27,6 +27,7 @@ struct log_limit_kind {
 
 struct log_limit {
 	struct log_limit_kind kinds[LOG_LIMIT_KINDS];
+	uint64_t forgotten; /* lines that kinds had left out whose place was taken */
 };
 
 /* All free. */
@@ -36,7 +37,8 @@ void log_limit_init(struct log_limit *l);
 bool log_limit_take(struct log_limit *l, const char *device, const char *event, struct monotime now,
     uint64_t *left_out);
 /* A kind that left lines out and could pass one again now (or, with all, that left lines out), for
- * a line that says so; *left_out is taken. NULL when there is none (left). */
+ * a line that says so; *left_out is taken. Of those that gave way to others it is one together,
+ * "other kinds" of no device. NULL when there is none (left). */
 const struct log_limit_kind *log_limit_reopened(
     struct log_limit *l, struct monotime now, bool all, uint64_t *left_out);
 

@@ -290,6 +290,26 @@ syslog_to(enum config_syslog transport, const char *host, uint16_t port)
 	};
 }
 
+START_TEST(what_kinds_that_gave_way_left_out_is_told)
+{
+	const struct monotime now = at_ms(0);
+	const uint64_t kinds = 2 * LOG_LIMIT_KINDS;
+	uint64_t left_out, told = 0;
+	char device[16];
+
+	log_limit_init(&limit);
+	for (uint64_t i = 0; i < kinds; i++) {
+		snprintf(device, sizeof(device), "plc%d", (int)i);
+		for (int k = 0; k < LOG_LIMIT_BURST; k++)
+			ck_assert(log_limit_take(&limit, device, "x", now, &left_out));
+		ck_assert(!log_limit_take(&limit, device, "x", now, &left_out));
+	}
+	while (log_limit_reopened(&limit, now, true, &left_out))
+		told += left_out;
+	ck_assert_uint_eq(told, kinds);
+}
+END_TEST
+
 START_TEST(local_syslog)
 {
 	char folder[] = "/tmp/check_log_XXXXXX", expected[64];
@@ -470,6 +490,7 @@ main(void)
 	tcase_add_test(tc, storms_are_cut_and_counted);
 	tcase_add_test(tc, targets_have_levels);
 	tcase_add_test(tc, journals_stream_gets_prefixes);
+	tcase_add_test(tc, what_kinds_that_gave_way_left_out_is_told);
 	tcase_add_test(tc, local_syslog);
 	tcase_add_test(tc, udp_syslog);
 	tcase_add_test(tc, tcp_syslog_keeps_lines_until_it_is_connected);
