@@ -232,6 +232,17 @@ eventd_stop(struct eventd *d)
 }
 
 void
+eventd_kill(struct eventd *d)
+{
+	if (!d || !d->pid)
+		return;
+	log_write(LOG_LEVEL_ERROR, NULL, "eventd_hung",
+	    "the built-in Event Server %d takes connections and says nothing; it is killed",
+	    (int)d->pid);
+	pidfd_send_signal(d->pidfd, SIGKILL, NULL, 0);
+}
+
+void
 eventd_move(struct eventd *d, const struct config_built_in *conf)
 {
 	if (d)

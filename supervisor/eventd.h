@@ -21,6 +21,8 @@ struct eventd *eventd_start(struct ev_loop *loop, const char *program,
     eventd_ready_cb *on_ready, void *arg);
 /* SIGTERM, then waits for its end (at most 2 s, then SIGKILL). */
 void eventd_stop(struct eventd *d);
+/* It hangs: ends it at once, and with that starts it again. NULL is fine. */
+void eventd_kill(struct eventd *d);
 /* The same configuration, in another place; borrowed. NULL is fine. */
 void eventd_move(struct eventd *d, const struct config_built_in *conf);
 pid_t eventd_pid(const struct eventd *d);

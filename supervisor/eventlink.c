@@ -66,6 +66,8 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	struct eventlink *l = w->data;
 
 	(void)loop, (void)revents;
+	if (l->state == LINK_CONNECTING && !l->connecting)
+		l->unanswered++;
 	if (l->state == LINK_CONNECTING)
 		back_off(l, l->connecting ? "no connection in time" : "no answer to init in time");
 	else if (l->state == LINK_WAITING)
@@ -89,6 +91,7 @@ on_init_res(struct eventlink *l, const struct chatter_msg *msg)
 		return;
 	}
 	ev_timer_stop(l->loop, &l->timer);
+	l->unanswered = 0;
 	l->status = res.status;
 	l->connects++;
 	set_state(l, LINK_UP);
@@ -262,6 +265,7 @@ void
 eventlink_on(struct eventlink *l, const struct eventlink_target *target)
 {
 	l->target = *target;
+	l->unanswered = 0;
 	l->backoff_ms = LINK_BACKOFF_FIRST_MS;
 	l->last_error[0] = '\0';
 	connect_now(l);

@@ -72,6 +72,7 @@ struct eventlink {
 	struct broker_request *connecting;
 	ev_timer timer;
 	int64_t backoff_ms;
+	uint32_t unanswered; /* connections in a row on which the server said nothing */
 	int64_t init_conversation;
 	bool was_full;
 	char last_error[160];

@@ -30,7 +30,11 @@
 
 #define DEFAULT_CONFIG "/etc/gatewayd/gatewayd.yaml"
 
-enum { EXIT_USAGE = 2, PATH_SIZE = 4096 };
+enum {
+	EXIT_USAGE = 2,
+	PATH_SIZE = 4096,
+	EVENTD_MAX_UNANSWERED = 2, /* connections, of LINK_CONNECT_MS each */
+};
 
 struct gateway {
 	struct ev_loop *loop;
@@ -309,6 +313,11 @@ on_log_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	struct gateway *g = w->data;
 
 	(void)loop, (void)revents;
+	/* It hangs; its end starts it again. */
+	if (g->eventd && g->engine.link.unanswered >= EVENTD_MAX_UNANSWERED) {
+		g->engine.link.unanswered = 0;
+		eventd_kill(g->eventd);
+	}
 	log_sink_tick(monotime_now());
 	log_lookup_tick(&g->log_lookup, monotime_now());
 }

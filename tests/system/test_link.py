@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import eventer  # noqa: E402
 import ports  # noqa: E402
 from eventer import EventerServer, Json  # noqa: E402
-from gatewayd import WAIT_S, Gateway  # noqa: E402
+from gatewayd import WAIT_S, Gateway, probe  # noqa: E402
 from test_engine import FALSE, TRUE, Case, Raw  # noqa: E402
 
 MOUNTS = subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
@@ -340,6 +340,17 @@ class Link(Case):
         start = time.monotonic()
         self.assertEqual(self.g.stop(), 0)
         self.assertLess(time.monotonic() - start, 3)
+
+    def test_a_built_in_server_that_hangs_is_started_again(self):
+        """After 2 x 20 s without a pong, and two connections of 10 s that it says nothing on."""
+        with Gateway({"devices": [probe("p1")]}) as g:
+            g.enable("p1")
+            g.wait_state("p1", "running")
+            out = subprocess.run(["pgrep", "-P", str(g.pid), "-f", "gateway-eventd"], capture_output=True, check=True)
+            os.kill(int(out.stdout), signal.SIGSTOP)
+            g.wait(lambda: g.ctl("info")[0]["link"] != "connected", "silence", 60)
+            g.wait_connected(60)
+            g.wait_state("p1", "running")
 
 
 if __name__ == "__main__":
