@@ -11,7 +11,7 @@ enum {
 	SYSLOG_PORT = 514,	/* RFC 5426 */
 	PYTHON_WARNING = 30,	/* the root logger's level where nothing is said */
 	MAX_HANDLER_NAMES = 16, /* handlers of one logger */
-	MAX_ENTRIES = 1000,	/* loggers, handlers, names of handlers: each looks through them */
+	MAX_ENTRIES = 5000,	/* loggers (one a device, and more), handlers, names of them */
 	MAX_PATH = 512,
 };
 

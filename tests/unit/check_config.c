@@ -822,7 +822,7 @@ static void
 put_entries(struct buffer *b, const char *key, char open, const char *format, char close)
 {
 	buffer_printf(b, "  %s: %c", key, open);
-	for (int i = 0; i <= 1000; i++)
+	for (int i = 0; i <= 5000; i++)
 		buffer_printf(b, format, i);
 	buffer_printf(b, "%c\n", close);
 }
@@ -838,15 +838,15 @@ START_TEST(too_many_handlers_and_loggers)
 	put_entries(&b, "handlers", '{', "h%d: {class: logging.NullHandler}, ", '}');
 	buffer_u8(&b, 0);
 	ck_assert_ptr_null(load((const char *)buffer_data(&b)));
-	ck_assert_str_eq(reported(), "5:12 log.loggers: expected at most 1000, found 1001\n"
-				     "6:13 log.handlers: expected at most 1000, found 1001\n");
+	ck_assert_str_eq(reported(), "5:12 log.loggers: expected at most 5000, found 5001\n"
+				     "6:13 log.handlers: expected at most 5000, found 5001\n");
 	buffer_reset(&b);
 	buffer_append_str(&b, "name: g\ndevices: []\nlog:\n  version: 1\n"
 			      "  handlers: {h: {class: logging.NullHandler}}\n  root:\n  ");
 	put_entries(&b, "handlers", '[', "h, ", ']');
 	buffer_u8(&b, 0);
 	ck_assert_ptr_null(load((const char *)buffer_data(&b)));
-	ck_assert_str_eq(reported(), "7:15 log.root.handlers: expected at most 1000, found 1001\n");
+	ck_assert_str_eq(reported(), "7:15 log.root.handlers: expected at most 5000, found 5001\n");
 	buffer_clear(&b);
 }
 END_TEST
