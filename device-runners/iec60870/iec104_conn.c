@@ -447,16 +447,16 @@ static void
 on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct iec104_conn *c = w->data;
-	struct monotime now = monotime_now();
 
-	(void)loop, (void)revents;
-	if (c->handshaking) {
+	(void)revents;
+	/* What is there came in time: it may be us who came late, on a busy machine. */
+	on_readable(loop, &c->readable, EV_READ);
+	if (!is_open(c) || c->paused)
+		return;
+	if (c->handshaking)
 		iec104_conn_break(c, "no TLS handshake in time");
-		return;
-	}
-	if (!take_event(c, apci_timeout(&c->apci, now, &c->out), NULL))
-		return;
-	iec104_conn_flush(c);
+	else if (take_event(c, apci_timeout(&c->apci, monotime_now(), &c->out), NULL))
+		iec104_conn_flush(c);
 }
 
 void

@@ -189,18 +189,10 @@ pump(struct iec_line *l)
 }
 
 static void
-on_alarm(void *arg)
+receive(struct iec_line *l)
 {
-	pump(arg);
-}
-
-static void
-on_readable(struct ev_loop *loop, ev_io *w, int events)
-{
-	struct iec_line *l = w->data;
 	uint8_t bytes[READ_SIZE];
 
-	(void)loop, (void)events;
 	ssize_t n = read(l->fd, bytes, sizeof(bytes));
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -216,6 +208,24 @@ on_readable(struct ev_loop *loop, ev_io *w, int events)
 	}
 	if (n <= 0)
 		pump(l);
+}
+
+static void
+on_readable(struct ev_loop *loop, ev_io *w, int events)
+{
+	(void)loop, (void)events;
+	receive(w->data);
+}
+
+/* What is there came in time: it may be us who came late, on a busy machine. */
+static void
+on_alarm(void *arg)
+{
+	struct iec_line *l = arg;
+
+	if (ev_is_active(&l->readable))
+		receive(l);
+	pump(l);
 }
 
 static void

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -252,6 +253,20 @@ class Slave(unittest.TestCase):
             return any(port in ports for ports in lists) and port not in lists[-1]
 
         gate.server.wait(seen)
+
+    def test_an_acknowledgement_that_is_there_came_in_time(self):
+        """Whatever the runner did not do in the meantime."""
+        with self.gate([point(1)], response_timeout=0.5) as gate:
+            peer = self.connect()
+            (runner,) = gate.runners()
+            for n in range(3):
+                gate.system('data/single/1/1', single('OFF' if n % 2 else 'ON'))
+                self.assertEqual(peer.expect(1, 3).element[0], 1 - n % 2)
+                os.kill(runner, signal.SIGSTOP)
+                peer.acknowledge()
+                time.sleep(1)  # twice what it waits for
+                os.kill(runner, signal.SIGCONT)
+            peer.close()
 
     def test_connections_event(self):
         with self.gate([]) as gate:

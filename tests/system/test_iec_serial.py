@@ -2,6 +2,7 @@
 and merge frames, and over lines that are unplugged."""
 import json
 import os
+import signal
 import sys
 import time
 import tty
@@ -86,6 +87,26 @@ class BadLine(Case):
 
     def test_balanced(self):
         self.run_line(True)
+
+
+class Frozen(Case):
+
+    def test_an_answer_that_is_there_came_in_time(self):
+        """Whatever the runner did not do in the meantime: nothing is asked twice."""
+        station, line = os.openpty()
+        tty.setraw(line)
+        self.addCleanup(os.close, station)
+        self.addCleanup(os.close, line)
+        r = self.start('iec101_master', lib.master101(os.ttyname(line), [lib.remote(1)]), {ENABLE.format(1): True})
+
+        reset, confirmed = bytes.fromhex('1040014116'), bytes.fromhex('1000010116')
+        self.assertEqual(os.read(station, 5), reset)
+        r.process.send_signal(signal.SIGSTOP)
+        os.write(station, confirmed)
+        time.sleep(0.4 * lib.SLOW)  # twice what it waits for
+        r.process.send_signal(signal.SIGCONT)
+        self.assertNotEqual(os.read(station, 5), reset)
+        r.wait_event(STATUS.format(1), 'CONNECTED')
 
 
 class Replug(Case):
