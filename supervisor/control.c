@@ -116,11 +116,11 @@ enqueue(struct control_client *c, const void *packet, size_t len, bool end)
 		doom(c);
 		return;
 	}
+	size_t before = c->queue.len;
 	buffer_le(&c->queue, len, 4);
 	buffer_append(&c->queue, packet, len);
-	control->waiting += len + 4;
+	control->waiting += c->queue.len - before;
 	if (buffer_failed(&c->queue)) {
-		control->waiting -= len + 4;
 		doom(c);
 		return;
 	}
