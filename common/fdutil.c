@@ -30,14 +30,14 @@ fd_set_cloexec(int fd, int on)
 	return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0);
 }
 
-void
+bool
 fd_write_now(int fd, const void *p, size_t n)
 {
 	struct pollfd ready = { .fd = fd, .events = POLLOUT };
+	ssize_t sent = send(fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 
-	if (send(fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 || errno != ENOTSOCK)
-		return;
+	if (sent >= 0 || errno != ENOTSOCK)
+		return sent > 0;
 	/* A pipe that is writable has room for PIPE_BUF bytes. */
-	if (poll(&ready, 1, 0) == 1 && ready.revents & POLLOUT && write(fd, p, n) < 0)
-		return;
+	return poll(&ready, 1, 0) == 1 && ready.revents & POLLOUT && write(fd, p, n) > 0;
 }

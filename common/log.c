@@ -17,6 +17,7 @@ enum {
 static enum log_level level_limit = LOG_LEVEL_INFO;
 static enum log_target target = LOG_TARGET_STDERR;
 static log_sink *sink;
+static unsigned lost; /* lines that standard error did not take */
 
 static const char *const level_names[] = { "emergency", "alert", "critical", "error", "warning",
 	"notice", "info", "debug" };
@@ -89,19 +90,14 @@ stderr_fd(void)
 	return terminal < 0 ? STDERR_FILENO : terminal;
 }
 
-void
-log_write_stderr(const char *line, size_t n)
-{
-	fd_write_now(stderr_fd(), line, n);
-}
-
-static void
-write_stderr(enum log_level level, const char *device, const char *text)
+/* A log that cannot be written must not stop the work. Returns whether it took the line. */
+static bool
+put_stderr(enum log_target form, enum log_level level, const char *device, const char *text)
 {
 	char line[LOG_MAX_TEXT + 160];
 	int n;
 
-	if (target == LOG_TARGET_PREFIX) {
+	if (form == LOG_TARGET_PREFIX) {
 		n = snprintf(line, sizeof(line), "<%d>%s%s%s\n", (int)level, device ? device : "",
 		    device ? ": " : "", text);
 	} else {
@@ -117,14 +113,30 @@ write_stderr(enum log_level level, const char *device, const char *text)
 		n = sizeof(line);
 		line[n - 1] = '\n';
 	}
-	/* A log that cannot be written must not stop the work: the line is lost. */
-	if (target == LOG_TARGET_STDERR) {
-		log_write_stderr(line, (size_t)n);
-	} else {
-		/* A runner's pipe: it does not block, and its filter knows no poll. */
-		ssize_t written = write(STDERR_FILENO, line, (size_t)n);
-		(void)written;
-	}
+	if (target == LOG_TARGET_STDERR)
+		return fd_write_now(stderr_fd(), line, (size_t)n);
+	/* A runner's pipe: it does not block, and its filter knows no poll. */
+	return write(STDERR_FILENO, line, (size_t)n) > 0;
+}
+
+bool
+log_tell_lost(enum log_target form)
+{
+	char text[80];
+
+	if (lost == 0)
+		return true;
+	snprintf(text, sizeof(text), LOG_LOST, lost);
+	if (put_stderr(form, LOG_LEVEL_WARNING, NULL, text))
+		lost = 0;
+	return lost == 0;
+}
+
+void
+log_write_stderr(enum log_target form, enum log_level level, const char *device, const char *text)
+{
+	if (!log_tell_lost(form) || !put_stderr(form, level, device, text))
+		lost++;
 }
 
 static void
@@ -138,7 +150,7 @@ write_line(enum log_level level, const char *device, const char *event, const ch
 	if (sink)
 		sink(level, device, event, text);
 	else
-		write_stderr(level, device, text);
+		log_write_stderr(target, level, device, text);
 	errno = saved;
 }
 

@@ -47,8 +47,13 @@ void log_relay(enum log_level level, const char *device, const char *event, cons
 void log_vwrite(
     enum log_level level, const char *device, const char *event, const char *fmt, va_list ap);
 
-/* A whole line to standard error, where it takes it at once; never waits for it. */
-void log_write_stderr(const char *line, size_t n);
+/* A line to standard error, where it takes it at once; never waits for it. How many it did not take
+ * is said before the next that it takes, */
+void log_write_stderr(
+    enum log_target form, enum log_level level, const char *device, const char *text);
+/* or here, for lines that are the last for a while. Returns whether none is left to tell. */
+bool log_tell_lost(enum log_target form);
+#define LOG_LOST "%u lines were left out, as nobody took them"
 
 #define log_error(...) log_write(LOG_LEVEL_ERROR, NULL, NULL, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_LEVEL_WARNING, NULL, NULL, __VA_ARGS__)

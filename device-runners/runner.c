@@ -525,6 +525,7 @@ on_message(void *arg, const struct ipc_header *h, const msgpack_object *body, in
 	case IPC_PING:
 		ev_timer_again(r->loop, &r->silence);
 		send_stats(r);
+		log_tell_lost(LOG_TARGET_PREFIX);
 		runner_sent(r, channel_send_empty(&r->channel, IPC_PONG, h->id));
 		break;
 	case IPC_STOP:

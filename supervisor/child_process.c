@@ -71,6 +71,16 @@ send_init(struct child *c)
 	return channel_send(&c->channel, fd);
 }
 
+/* How many lines the runner's pipe had no room for, where the text says so; else 0. */
+static uint32_t
+lost_lines(const char *text)
+{
+	unsigned count = 0;
+	int end = 0;
+
+	return sscanf(text, LOG_LOST "%n", &count, &end) == 1 && end && !text[end] ? count : 0;
+}
+
 static void
 relay_line(struct child *c)
 {
@@ -93,8 +103,9 @@ relay_line(struct child *c)
 	/* It was told its level; what it prints beyond it is not worth a place in the log. */
 	if (level > c->log_level)
 		return;
-	if (++c->log_count > CHILD_LOG_BURST) {
-		c->log_suppressed++;
+	uint32_t lost = lost_lines(text);
+	if (lost || ++c->log_count > CHILD_LOG_BURST) {
+		c->log_suppressed += lost ? lost : 1;
 		if (!ev_is_active(&c->muted))
 			ev_timer_again(c->host->loop, &c->muted);
 	} else {

@@ -46,30 +46,10 @@ log_stderr_is_journal(void)
 	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
-static void
-write_stderr(enum log_level level, const char *device, const char *text, bool prefix)
+static enum log_target
+stderr_form(void)
 {
-	struct timespec ts;
-	struct tm tm;
-	char line[MAX_LINE];
-	int n;
-
-	if (prefix) {
-		n = snprintf(line, sizeof(line), "<%d>%s%s%s\n", (int)level, device ? device : "",
-		    device ? ": " : "", text);
-	} else {
-		clock_gettime(CLOCK_REALTIME, &ts);
-		localtime_r(&ts.tv_sec, &tm);
-		n = snprintf(line, sizeof(line), "%02d:%02d:%02d.%03ld %-7s %s%s%s\n", tm.tm_hour,
-		    tm.tm_min, tm.tm_sec, ts.tv_nsec / 1000000, log_level_name(level),
-		    device ? device : "", device ? ": " : "", text);
-	}
-	if (n >= (int)sizeof(line)) {
-		n = sizeof(line);
-		line[n - 1] = '\n';
-	}
-	/* A log that cannot be written must not stop the work: the line is lost. */
-	log_write_stderr(line, (size_t)n);
+	return sink.on_journal ? LOG_TARGET_PREFIX : LOG_TARGET_STDERR;
 }
 
 /* With its fields, so that "journalctl DEVICE=plc1" works: journald's own datagrams, which do not
@@ -112,7 +92,7 @@ write_targets(enum log_level level, const char *device, const char *event, const
 	else if (journal)
 		console = true;
 	if (console)
-		write_stderr(level, device, text, sink.on_journal);
+		log_write_stderr(stderr_form(), level, device, text);
 	if (syslog && sink.syslog.address_len)
 		syslog_out_write(&sink.syslog, level, device, event, text);
 }
@@ -310,6 +290,7 @@ void
 log_sink_tick(struct monotime now)
 {
 	tell_left_out(now, false);
+	log_tell_lost(stderr_form());
 	if (sink.syslog_open) {
 		syslog_out_flush(&sink.syslog, now);
 		tell_lost();

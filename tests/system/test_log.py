@@ -1,11 +1,15 @@
 """Where gatewayd's lines go, which of them, and that nobody who should take them can hold it up."""
 
 import contextlib
+import fcntl
 import os
 import pty
+import signal
 import socket
+import struct
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -52,6 +56,23 @@ class Receiver:
 
     def find(self, *texts):
         return next((line for line in self.lines if all(t in line for t in texts)), None)
+
+
+def accounted(g):
+    """Lines of a flood that were written, and those that were told to be left out."""
+    return sum(1 if ": line " in x else int(x.split()[3]) for x in g.log() if ": line " in x or "left out" in x)
+
+
+def unread(g, runner):
+    """Bytes in the pipe that a runner prints to."""
+    pipe = os.readlink(f"/proc/{runner}/fd/2")
+    folder = f"/proc/{g.pid}/fd"
+    end = next(n for n in os.listdir(folder) if os.readlink(f"{folder}/{n}") == pipe)
+    fd = os.open(f"{folder}/{end}", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        return struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4))[0]
+    finally:
+        os.close(fd)
 
 
 class TestLevels(unittest.TestCase):
@@ -140,10 +161,25 @@ class TestLevels(unittest.TestCase):
             g.wait_log("lines of output were left out")
             self.assertLess(len(g.log()), 400)
             # All of it is accounted for, though nothing is printed any more.
-            g.wait(lambda: sum(1 if ": line " in x else int(x.split()[3]) for x in g.log()
-                               if ": line " in x or "left out" in x) == 10000, "all lines")
+            g.wait(lambda: accounted(g) == 10000, "all lines")
             g.ctl("send", "p2", "do", '"print hello"')
             g.wait_log("p2: hello")
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root sees the pipes of a process that is not dumpable")
+    def test_a_flood_that_nobody_reads_is_told(self):
+        """It fills its pipe, and what that does not take is counted."""
+        with Gateway({"devices": [probe("p1")]}) as g:
+            g.enable("p1")
+            g.wait_state("p1", "running")
+            pid = g.status("p1")["pid"]
+            os.kill(pid, signal.SIGSTOP)
+            g.ctl("send", "p1", "do", '"flood"')
+            g.wait(lambda: g.ctl("show", "p1")[0]["counters"]["delivered"] == 1, "the runner has been told")
+            os.kill(g.pid, signal.SIGSTOP)
+            os.kill(pid, signal.SIGCONT)
+            wait_until(lambda: unread(g, pid) > 65536 - 50, "the pipe is full")
+            os.kill(g.pid, signal.SIGCONT)
+            g.wait(lambda: accounted(g) == 10000, "all lines")
 
 
 class TestTargets(unittest.TestCase):

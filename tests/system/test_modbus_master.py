@@ -409,7 +409,7 @@ class Serial(Case):
                 # (where the machine has time for it: others run on it as well).
                 self.assertGreater(silences[0], least)
                 cycle = (8 + 25) * bridge.char + 2 * least
-                self.assertLess(silences[2] - least, 0.05 * cycle)
+                self.assertLess(silences[2] - least, (0.2 if 'san' in RUNNER else 0.05) * cycle)
 
     def test_echo(self):
         def echo(slave, transaction, unit, pdu):
