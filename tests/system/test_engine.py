@@ -267,7 +267,8 @@ class Enable(Case):
                 self.server.wait(lambda n=n, v=last: self.running(n)[-1] == v.data)
                 told = self.running(n)[1:]
                 self.assertTrue(all(a != b for a, b in zip(told, told[1:])), "each change is told once")
-        self.assertEqual(descriptors(self.g.pid), files)
+        # Those of gatewayctl's connections come and go.
+        wait_until(lambda: len(descriptors(self.g.pid)) <= len(files), "no descriptor is left")
 
 
 class Order(Case):
