@@ -141,6 +141,16 @@ transmit(struct iec_line *l, const struct link_action *a)
 		flush(l);
 }
 
+/* What flow control has held back until the link was given up must not go out when it lets go: a
+ * command would be one of long ago. */
+static void
+drop_output(struct iec_line *l)
+{
+	buffer_reset(&l->out);
+	ev_io_stop(runner_loop(l->r), &l->writable);
+	tty_drop_output(l->fd);
+}
+
 static void
 count(struct iec_line *l)
 {
@@ -175,6 +185,8 @@ pump(struct iec_line *l)
 	struct monotime now = monotime_now();
 	link_pause(&l->link, runner_congested(l->r));
 	while (!l->lost && link_next(&l->link, now, &a)) {
+		if (a.type == LINK_DOWN)
+			drop_output(l);
 		if (a.type == LINK_TRANSMIT)
 			transmit(l, &a);
 		else

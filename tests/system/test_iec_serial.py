@@ -109,6 +109,24 @@ class Frozen(Case):
         r.wait_event(STATUS.format(1), 'CONNECTED')
 
 
+class FlowControl(Case):
+
+    def test_a_command_that_is_held_back_is_not_done_later(self):
+        station = lib.Remote()
+        self.addCleanup(station.close)
+        conf = lib.master101(station.path, [lib.remote(1)])
+        conf['flow_control']['xonxoff'] = True
+        r = self.start('iec101_master', conf, {ENABLE.format(1): True})
+        at = r.wait_event(STATUS.format(1), 'CONNECTED')
+        os.write(station.fd, b'\x13')  # XOFF
+        r.send('system/remote_device/1/command/scaled/1/7', {
+            'is_test': False, 'cause': 'ACTIVATION', 'command': {'value': 5, 'select': False}})
+        at = r.wait_event(STATUS.format(1), 'DISCONNECTED', after=at)
+        os.write(station.fd, b'\x11')  # XON
+        r.wait_event(STATUS.format(1), 'CONNECTED', after=at)
+        self.assertEqual([asdu for asdu in station.taken if asdu[0] == 49], [])
+
+
 class Replug(Case):
 
     def test_master_and_slave_come_back(self):
