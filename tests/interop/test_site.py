@@ -68,7 +68,7 @@ class Base(unittest.TestCase):
         for i, name in enumerate(("gw1", "gw2")):
             address, prefix = self.reach(name)
             self.gateways[name] = self.site.gateway(
-                name, {"monitor_component": {
+                name, {"require_operational": True, "monitor_component": {
                     "host": self.monitor_host(name), "port": self.near(i), "gateway_group": "gateway",
                     "event_server_group": "event"}},
                 [hat_site.device_conf(address, self.device.port)], prefix)
