@@ -91,11 +91,11 @@ class Runner:
     {type suffix joined by '/': payload}."""
 
     def __init__(self, executable, device_type, conf, latest=None, name='dev', check_only=False,
-                 log_level=6, credit=1 << 30, memory=1 << 28):
+                 log_level=6, credit=1 << 30, memory=1 << 28, refuse=()):
         self.events, self.plan, self.config_errors = [], None, []
         self.links, self.opens, self.counters, self.latest = [], [], {}, dict(latest or {})
         self.ready = self.closed = None
-        self.refuse = set()  # indices of the plan that do not open
+        self.refuse = set(refuse)  # indices of the plan that do not open
         self._changed = threading.Condition()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._sock = ours

@@ -317,9 +317,8 @@ class Trouble(Case):
     def test_refused_connection(self):
         slave = self.slave()
         r = Runner(RUNNER, 'modbus_master', master_conf(slave.port, [(1, [register('a', 1)])]),
-                   {'system/remote_device/1/enable': True})
+                   {'system/remote_device/1/enable': True}, refuse=[0])
         self.addCleanup(r.stop)
-        r.refuse.add(0)
         at = r.wait_event('gateway/status', 'DISCONNECTED')
         r.refuse.clear()
         r.wait_event('gateway/status', 'CONNECTED', at)
