@@ -14,6 +14,7 @@ struct point {
 	uint16_t common;
 	uint8_t kind;	/* enum iec_kind */
 	bool known;	/* head and object are set */
+	bool live;	/* an event came, which is newer than the answer to the start's query */
 	int16_t buffer; /* -1: none */
 	uint32_t address;
 	uint32_t place; /* in the configuration's data */

@@ -15,7 +15,6 @@ struct slave {
 	struct runner *r;
 	struct iec_map map;
 	struct points points;
-	bool *live;	      /* owned; by point: an event came, which is newer than the query */
 	int64_t *connections; /* owned; one a station: connection_id, 0 where no master is there */
 	struct points_reader *readers; /* owned; one a station */
 	size_t reader_count;
@@ -468,10 +467,9 @@ take_event(struct slave *s, const struct runner_event *event, bool initial)
 		iec_remotes_refuse(event, "it names no data of the configuration");
 		return;
 	}
-	bool *live = &s->live[p - s->points.list];
-	if (initial && *live)
+	if (initial && p->live)
 		return;
-	*live |= !initial;
+	p->live |= !initial;
 	p->head = q.head;
 	p->object = q.object;
 	p->known = true;
@@ -509,7 +507,6 @@ destroy(void *device)
 	for (size_t i = 0; s->readers && i < s->reader_count; i++)
 		points_reader_clear(&s->readers[i]);
 	free(s->readers);
-	free(s->live);
 	points_clear(&s->points);
 	iec_line_clear(&s->line);
 	free(s->connections);
@@ -535,9 +532,6 @@ create(struct runner *r, const struct json *conf)
 		runner_fail(r, "out of memory");
 	int rc = iec101_conf_load(r, conf, role, &s->map, &s->line, &ops, s);
 	rc |= points_init(&s->points, r, conf, &s->map.sizes);
-	s->live = calloc(s->points.count + 1, sizeof(*s->live));
-	if (!s->live)
-		runner_fail(r, "out of memory");
 	for (size_t i = 0; i < s->reader_count; i++)
 		if (points_reader_init(&s->readers[i], &s->points) < 0)
 			runner_fail(r, "out of memory");

@@ -306,7 +306,7 @@ on_data(struct iec104_slave *s, const struct runner_event *event, const struct i
 
 	if (!p)
 		return;
-	s->live[p - s->points.list] = true;
+	p->live = true;
 	asdu_begin(&w, &asdu_sizes_104, &q->head, ASDU_MAX_104);
 	if (!asdu_add(&w, &q->object))
 		return;
@@ -361,7 +361,7 @@ on_last_state(void *arg, const struct runner_event *event)
 
 	if (event && read_event(s, event, &q) && q.head.type->class == IEC_CLASS_DATA) {
 		struct point *p = points_find(&s->points, q.head.common, q.kind, q.object.address);
-		if (p && !s->live[p - s->points.list])
+		if (p && !p->live)
 			keep_state(s, event, &q);
 	}
 	if (event)
@@ -425,7 +425,6 @@ slave_free(void *device)
 	if (s->tls)
 		s->security.ops->context_free(s->tls);
 	acceptor_clear(&s->acceptor);
-	free(s->live);
 	points_clear(&s->points);
 	free(s);
 }
@@ -486,9 +485,6 @@ slave_create(struct runner *r, const struct json *conf)
 	s->map.slave = true;
 	if (points_init(&s->points, r, conf, &asdu_sizes_104) < 0)
 		rc = -1;
-	s->live = calloc(s->points.count + 1, sizeof(*s->live));
-	if (!s->live)
-		runner_fail(r, "out of memory");
 	json_int(json_get(conf, "local_port"), 1, 65535, &port);
 	s->listen_index =
 	    runner_plan_listen(r, json_str(json_get(conf, "local_host")), (uint16_t)port);

@@ -45,7 +45,6 @@ struct iec104_slave {
 	struct iec104_files files;
 	struct tls_context *tls;
 	struct points points;
-	bool *live; /* by point: a system event came, the query's answer is older */
 	struct slave_conn *conns[SLAVE_MAX_CONNECTIONS];
 	size_t conn_count;
 	int64_t next_id;
