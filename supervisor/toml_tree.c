@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/utf8.h"
+#include "supervisor/text_place.h"
 #include "supervisor/yaml_scalar.h"
 
 #define TOO_DEEP "nested too deep (32 levels at most)"
@@ -26,8 +27,7 @@ enum {
 
 struct toml {
 	const char *text, *p, *end;
-	const char *located; /* what line and column are of */
-	uint32_t line, column;
+	struct text_place located; /* the last of those asked for */
 	struct json_doc *doc;
 	size_t section;		     /* headers read */
 	size_t compared;	     /* keys, with those sought */
@@ -53,18 +53,9 @@ struct key {
 static void
 locate(struct toml *t, const char *at)
 {
-	if (at < t->located) {
-		t->located = t->text;
-		t->line = t->column = 1;
-	}
-	for (; t->located < at; t->located++) {
-		if (*t->located == '\n') {
-			t->line++;
-			t->column = 1;
-		} else if (((uint8_t)*t->located & 0xc0) != 0x80) {
-			t->column++;
-		}
-	}
+	if (at < t->located.at)
+		t->located = (struct text_place){ t->text, 1, 1 };
+	text_place_move(&t->located, at);
 }
 
 static bool fault(struct toml *t, const char *at, const char *fmt, ...)
@@ -81,7 +72,7 @@ fault(struct toml *t, const char *at, const char *fmt, ...)
 	vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
 	locate(t, at);
-	t->report(t->arg, SCHEMA_ERROR, t->line, t->column, "", message);
+	t->report(t->arg, SCHEMA_ERROR, t->located.line, t->located.column, "", message);
 	return false;
 }
 
@@ -164,21 +155,12 @@ skip_lines(struct toml *t)
 static void
 put_utf8(struct buffer *b, uint32_t c)
 {
-	if (c < 0x80) {
-		buffer_u8(b, (uint8_t)c);
-	} else if (c < 0x800) {
-		buffer_u8(b, (uint8_t)(0xc0 | c >> 6));
-		buffer_u8(b, (uint8_t)(0x80 | (c & 0x3f)));
-	} else if (c < 0x10000) {
-		buffer_u8(b, (uint8_t)(0xe0 | c >> 12));
-		buffer_u8(b, (uint8_t)(0x80 | (c >> 6 & 0x3f)));
-		buffer_u8(b, (uint8_t)(0x80 | (c & 0x3f)));
-	} else {
-		buffer_u8(b, (uint8_t)(0xf0 | c >> 18));
-		buffer_u8(b, (uint8_t)(0x80 | (c >> 12 & 0x3f)));
-		buffer_u8(b, (uint8_t)(0x80 | (c >> 6 & 0x3f)));
-		buffer_u8(b, (uint8_t)(0x80 | (c & 0x3f)));
-	}
+	static const uint8_t first[] = { 0, 0xc0, 0xe0, 0xf0 };
+	int more = (c >= 0x80) + (c >= 0x800) + (c >= 0x10000);
+
+	buffer_u8(b, (uint8_t)(first[more] | c >> 6 * more));
+	while (more-- > 0)
+		buffer_u8(b, (uint8_t)(0x80 | (c >> 6 * more & 0x3f)));
 }
 
 /* Behind "\u" or "\U". */
@@ -341,8 +323,8 @@ add(struct toml *t, struct json *parent, enum json_type type, const char *key,
 		return NULL;
 	}
 	locate(t, at);
-	j->line = t->line;
-	j->column = t->column;
+	j->line = t->located.line;
+	j->column = t->located.column;
 	return j;
 }
 
@@ -380,12 +362,11 @@ step_by_dots(struct toml *t, struct place *p, const struct key *k)
 {
 	for (uint32_t i = 0; i + 1 < k->count; i++) {
 		const char *name = part(t, k, i);
-		const struct json *j = find(t, p->table, name);
 		size_t here = SECTION_0 + t->section;
-		if (j && j->len != OPEN && j->len != FROZEN && j->len != here)
-			return fault(t, k->at, "not TOML: '%.100s' is defined elsewhere", name);
 		if (!step(t, p, name, k->at))
 			return false;
+		if (p->table->len != OPEN && p->table->len != here)
+			return fault(t, k->at, "not TOML: '%.100s' is defined elsewhere", name);
 		p->table->len = here;
 	}
 	return true;
@@ -603,12 +584,10 @@ read_value(struct toml *t, struct place p, const char *key)
 static bool
 define_table(struct toml *t, struct place *p, const char *name, const char *at)
 {
-	const struct json *j = find(t, p->table, name);
-
-	if (j && j->len != OPEN && j->len != FROZEN)
-		return fault(t, at, "not TOML: '%.100s' is defined already", name);
 	if (!step(t, p, name, at))
 		return false;
+	if (p->table->len != OPEN)
+		return fault(t, at, "not TOML: '%.100s' is defined already", name);
 	p->table->len = DEFINED;
 	return true;
 }
@@ -628,6 +607,8 @@ append_table(struct toml *t, struct place *p, const char *name, const char *at)
 	if (p->depth > JSON_MAX_DEPTH)
 		return fault(t, at, TOO_DEEP);
 	p->table = add(t, array, JSON_OBJECT, NULL, NULL, at);
+	if (p->table)
+		p->table->len = DEFINED;
 	return p->table;
 }
 
@@ -693,9 +674,7 @@ toml_tree_parse(const char *text, size_t len, size_t max_nodes, yaml_report *rep
 	struct toml t = { .text = text,
 		.p = text,
 		.end = text + len,
-		.located = text,
-		.line = 1,
-		.column = 1,
+		.located = { text, 1, 1 },
 		.doc = json_doc_new(max_nodes),
 		.report = report,
 		.arg = arg };
@@ -707,7 +686,7 @@ toml_tree_parse(const char *text, size_t len, size_t max_nodes, yaml_report *rep
 	buffer_init(&t.number, NUMBER_MAX);
 	/* Editors of other systems begin files with a byte order mark. */
 	if (take(&t, "\xef\xbb\xbf"))
-		t.text = t.located = t.p;
+		t.text = t.located.at = t.p;
 	if (!t.doc)
 		fault(&t, text, "out of memory");
 	else if (valid < len)

@@ -7,6 +7,7 @@
 #include <yaml.h>
 
 #include "common/utf8.h"
+#include "supervisor/text_place.h"
 #include "supervisor/yaml_scalar.h"
 
 #define CORE_TAG "tag:yaml.org,2002:"
@@ -123,15 +124,11 @@ fault_at(struct tree *t, const yaml_event_t *e, const char *message)
 static void
 locate(const char *text, size_t offset, uint32_t *line, uint32_t *column)
 {
-	*line = *column = 1;
-	for (size_t i = 0; i < offset; i++) {
-		if (text[i] == '\n') {
-			++*line;
-			*column = 1;
-		} else if (((uint8_t)text[i] & 0xc0) != 0x80) {
-			++*column;
-		}
-	}
+	struct text_place place = { text, 1, 1 };
+
+	text_place_move(&place, text + offset);
+	*line = place.line;
+	*column = place.column;
 }
 
 static int
