@@ -29,26 +29,24 @@ ALL_CFLAGS = -std=gnu17 -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes $(WERR
 ALL_LDFLAGS = -Wl,--as-needed $(HARDEN_LD) $(SANFLAGS) $(LDFLAGS)
 
 # Archives, one per folder: a process gets only the objects that it refers to.
-AR_COMMON := $(B)/libcommon.a
-AR_IPC := $(B)/libipc.a
-AR_HAT := $(B)/libhat.a
-AR_MODBUS := $(B)/libpmodbus.a
-AR_IEC := $(B)/libpiec60870.a
-AR_RUNNER := $(B)/librunner.a
-AR_IEC_DEVICES := $(B)/libiec60870.a
-AR_MODBUS_DEVICES := $(B)/libmodbusdevices.a
-AR_SUPERVISOR := $(B)/libsupervisor.a
-AR_EVENTD := $(B)/libeventd.a
-AR_CTL := $(B)/libctl.a
+AR_COMMON := $(B)/common.a
+AR_IPC := $(B)/ipc.a
+AR_HAT := $(B)/protocols/hat.a
+AR_RUNTIME := $(B)/device-runners/runtime.a
+AR_SUPERVISOR := $(B)/supervisor.a
+AR_EVENTD := $(B)/event-server.a
+AR_CTL := $(B)/gatewayctl.a
 
 obj = $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard $(1))))
 
-SRC_DIRS := common ipc protocols/hat protocols/modbus protocols/iec60870 device-runners \
-    device-runners/modbus device-runners/iec60870 supervisor event-server gatewayctl
-
-PROGRAMS := $(foreach p,supervisor:gatewayd event-server:gateway-eventd gatewayctl:gatewayctl \
-    device-runners/modbus:libexec/modbus device-runners/iec60870:libexec/iec60870,$(if \
-    $(wildcard $(firstword $(subst :, ,$(p)))/main.c),$(B)/$(lastword $(subst :, ,$(p)))))
+# A family of device types is a folder with a family.mk, which sets, each optional:
+#   FAMILY_PROTOCOLS  the folders of protocols/ that it links
+#   FAMILY_LIBS       libraries, as the linker names them
+#   FAMILY_DEPENDS    Debian packages that building it needs (read by tests/lib/deps)
+# Its program is libexec/FAMILY, made of its sources and the runtime.
+FAMILIES := $(patsubst device-runners/%/family.mk,%,$(wildcard device-runners/*/family.mk))
+PROTOCOLS := $(patsubst protocols/%/,%,$(wildcard protocols/*/))
+PROGRAMS := $(B)/gatewayd $(B)/gateway-eventd $(B)/gatewayctl $(FAMILIES:%=$(B)/libexec/%)
 
 .PHONY: all check check-san unit vectors replay system interop fault fuzz bench lint install deb clean demo soak \
     test-tools demo-tools
@@ -58,16 +56,16 @@ all: $(PROGRAMS)
 
 $(AR_COMMON): $(call obj,common/*.c)
 $(AR_IPC): $(call obj,ipc/*.c)
-$(AR_HAT): $(call obj,protocols/hat/*.c)
-$(AR_MODBUS): $(call obj,protocols/modbus/*.c)
-$(AR_IEC): $(call obj,protocols/iec60870/*.c)
-$(AR_RUNNER): $(call obj,device-runners/*.c) $(B)/device-runners/filter/tables.o
-$(AR_IEC_DEVICES): $(call obj,device-runners/iec60870/*.c)
-$(AR_MODBUS_DEVICES): $(call obj,device-runners/modbus/*.c)
-$(AR_SUPERVISOR): $(call obj,supervisor/*.c)
+$(AR_RUNTIME): $(call obj,device-runners/runtime/*.c) $(B)/device-runners/runtime/filter/tables.o
+$(AR_SUPERVISOR): $(call obj,supervisor/*.c supervisor/*/*.c)
 $(AR_EVENTD): $(call obj,event-server/*.c)
 # The program has the folder's name: its objects go elsewhere.
 $(AR_CTL): $(patsubst gatewayctl/%.c,$(B)/ctl/%.o,$(filter-out %/main.c,$(wildcard gatewayctl/*.c)))
+
+define PROTOCOL_RULE
+$(B)/protocols/$(1).a: $(call obj,protocols/$(1)/*.c)
+endef
+$(foreach p,$(PROTOCOLS),$(eval $(call PROTOCOL_RULE,$(p))))
 
 %.a:
 	@mkdir -p $(@D)
@@ -81,11 +79,11 @@ $(B)/ctl/%.o: gatewayctl/%.c
 	$(COMPILE)
 
 # The runners' system call filters are computed once, here, by libseccomp.
-$(B)/device-runners/filter/mkfilter: $(B)/device-runners/filter/mkfilter.o
+$(B)/device-runners/runtime/filter/mkfilter: $(B)/device-runners/runtime/filter/mkfilter.o
 	@echo "  link $@"; $(CC) $(ALL_LDFLAGS) -o $@ $^ -lseccomp
-$(B)/device-runners/filter/tables.c: $(B)/device-runners/filter/mkfilter
+$(B)/device-runners/runtime/filter/tables.c: $(B)/device-runners/runtime/filter/mkfilter
 	@$< >$@
-$(B)/device-runners/filter/tables.o: $(B)/device-runners/filter/tables.c
+$(B)/device-runners/runtime/filter/tables.o: $(B)/device-runners/runtime/filter/tables.c
 	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 LINK = @mkdir -p $(@D); echo "  link $@"; $(CC) $(ALL_LDFLAGS) -o $@
@@ -96,25 +94,33 @@ $(B)/gateway-eventd: $(B)/event-server/main.o $(AR_EVENTD) $(AR_HAT) $(AR_COMMON
 	$(LINK) $^ -lev -llmdb -lseccomp -lyajl -lm
 $(B)/gatewayctl: $(B)/ctl/main.o $(AR_CTL) $(AR_IPC) $(AR_COMMON)
 	$(LINK) $^ -lmsgpackc -lyajl -lm
-$(B)/libexec/modbus: $(call obj,device-runners/modbus/*.c) $(B)/device-runners/modbus/main.o \
-    $(AR_RUNNER) $(AR_MODBUS) $(AR_IPC) $(AR_COMMON)
-	$(LINK) $^ -lev -lmsgpackc -lyajl -lm
-$(B)/libexec/iec60870: $(call obj,device-runners/iec60870/*.c) $(B)/device-runners/iec60870/main.o \
-    $(AR_RUNNER) $(AR_IEC) $(AR_IPC) $(AR_COMMON)
-	$(LINK) $^ -lev -lmsgpackc -lssl -lcrypto -lyajl -lm
+
+# A protocol's archive comes twice: protocols may need one another.
+define FAMILY_RULE
+FAMILY_PROTOCOLS :=
+FAMILY_LIBS :=
+include device-runners/$(1)/family.mk
+AR_PROTOCOLS_$(1) := $$(FAMILY_PROTOCOLS:%=$$(B)/protocols/%.a)
+LIBS_$(1) := $$(FAMILY_LIBS)
+$$(B)/device-runners/$(1).a: $$(call obj,device-runners/$(1)/*.c)
+$$(B)/libexec/$(1): $$(B)/device-runners/$(1)/main.o $$(B)/device-runners/$(1).a $$(AR_RUNTIME) \
+    $$(AR_PROTOCOLS_$(1)) $$(AR_IPC) $$(AR_COMMON)
+	$$(LINK) $$< $$(filter %.a,$$^) $$(AR_PROTOCOLS_$(1)) $$(AR_COMMON) -lev -lmsgpackc -lyajl $$(LIBS_$(1)) -lm
+endef
+$(foreach f,$(FAMILIES),$(eval $(call FAMILY_RULE,$(f))))
 
 # TLS of the IEC 104 devices: loaded by those that are configured for it, before the sandbox closes.
-$(B)/libexec/iec60870-tls.so: device-runners/iec60870/tls/tls_openssl.c device-runners/iec60870/tls.h
+$(B)/libexec/runner-tls.so: device-runners/runtime/tls/tls_openssl.c device-runners/runtime/tls.h
 	@mkdir -p $(@D); echo "  link $@"
 	@$(CC) $(ALL_CFLAGS) -fPIC -shared $(filter-out -pie,$(ALL_LDFLAGS)) -o $@ $< -lssl -lcrypto
-all: $(B)/libexec/iec60870-tls.so
+all: $(B)/libexec/runner-tls.so
 
 # Tests. A unit test links what it refers to, nothing else.
-UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/check_*.c))
-TEST_ARCHIVES := $(AR_SUPERVISOR) $(AR_EVENTD) $(AR_CTL) $(AR_IEC_DEVICES) $(AR_MODBUS_DEVICES) $(AR_RUNNER) $(AR_HAT) $(AR_MODBUS) \
-    $(AR_IEC) $(AR_IPC) $(AR_COMMON)
+UNIT := $(patsubst %.c,$(B)/%,$(shell find tests/unit -name 'check_*.c' | sort))
+TEST_ARCHIVES := $(AR_SUPERVISOR) $(AR_EVENTD) $(AR_CTL) $(FAMILIES:%=$(B)/device-runners/%.a) $(AR_RUNTIME) \
+    $(PROTOCOLS:%=$(B)/protocols/%.a) $(AR_IPC) $(AR_COMMON)
 TEST_LIBS := -lcheck -lev -lyaml -lmsgpackc -lcares -llmdb -lseccomp -lmodbus -lssl -lcrypto -lyajl -lsystemd \
-    -lsubunit -lrt -lpthread -lm
+    $(sort $(foreach f,$(FAMILIES),$(LIBS_$(f)))) -lsubunit -lrt -lpthread -lm
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(TEST_ARCHIVES)
 	$(LINK) $< -Wl,--start-group $(TEST_ARCHIVES) -Wl,--end-group $(TEST_LIBS)

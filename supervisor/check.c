@@ -5,7 +5,7 @@
 
 #include "common/buffer.h"
 #include "common/log.h"
-#include "supervisor/child.h"
+#include "supervisor/child/child.h"
 
 enum {
 	AT_ONCE = 16,	    /* runners alive at the same time */

@@ -8,8 +8,8 @@
 
 #include <ev.h>
 
-#include "supervisor/config.h"
-#include "supervisor/control.h"
+#include "supervisor/config/config.h"
+#include "supervisor/control/control.h"
 
 struct reload;
 

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "device-runners/note.h"
-#include "device-runners/runner.h"
+#include "device-runners/runtime/note.h"
+#include "device-runners/runtime/runner.h"
 
 enum { PERIOD = 48 };
 

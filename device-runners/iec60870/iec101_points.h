@@ -6,7 +6,7 @@
 #define DEVICE_RUNNERS_IEC60870_IEC101_POINTS_H
 
 #include "device-runners/iec60870/iec_json.h"
-#include "device-runners/runner.h"
+#include "device-runners/runtime/runner.h"
 
 enum { POINTS_MAX_ASDU = 40 }; /* an ASDU of one data object, with every size at its largest */
 

@@ -7,8 +7,8 @@
 
 #include "common/schema.h"
 #include "device-runners/iec60870/iec_json.h"
-#include "device-runners/iec60870/tls.h"
-#include "device-runners/runner.h"
+#include "device-runners/runtime/tls.h"
+#include "device-runners/runtime/runner.h"
 #include "protocols/iec60870/apci.h"
 
 /* Rows of both schemas. */

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "common/fdutil.h"
-#include "device-runners/limit.h"
+#include "device-runners/runtime/limit.h"
 
 enum { TLS_READ_BURST = 8 };
 

@@ -9,8 +9,8 @@
 #ifndef DEVICE_RUNNERS_IEC60870_IEC104_CONN_H
 #define DEVICE_RUNNERS_IEC60870_IEC104_CONN_H
 
-#include "device-runners/iec60870/tls.h"
-#include "device-runners/runner.h"
+#include "device-runners/runtime/tls.h"
+#include "device-runners/runtime/runner.h"
 #include "protocols/iec60870/apci.h"
 
 enum {

@@ -12,8 +12,8 @@
 #include "device-runners/iec60870/iec104_conf.h"
 #include "device-runners/iec60870/iec104_conn.h"
 #include "device-runners/iec60870/iec104_files.h"
-#include "device-runners/limit.h"
-#include "device-runners/reconnect.h"
+#include "device-runners/runtime/limit.h"
+#include "device-runners/runtime/reconnect.h"
 
 enum {
 	MASTER_MAX_ADDRESSES = 32,

@@ -6,13 +6,13 @@
 #ifndef DEVICE_RUNNERS_IEC60870_IEC104_SLAVE_H
 #define DEVICE_RUNNERS_IEC60870_IEC104_SLAVE_H
 
-#include "device-runners/acceptor.h"
+#include "device-runners/runtime/acceptor.h"
 #include "device-runners/iec60870/iec101_points.h"
 #include "device-runners/iec60870/iec104_conf.h"
 #include "device-runners/iec60870/iec104_conn.h"
 #include "device-runners/iec60870/iec104_files.h"
-#include "device-runners/limit.h"
-#include "device-runners/paced.h"
+#include "device-runners/runtime/limit.h"
+#include "device-runners/runtime/paced.h"
 
 enum {
 	SLAVE_MAX_CONNECTIONS =

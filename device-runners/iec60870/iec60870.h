@@ -2,7 +2,7 @@
 #ifndef DEVICE_RUNNERS_IEC60870_IEC60870_H
 #define DEVICE_RUNNERS_IEC60870_IEC60870_H
 
-#include "device-runners/runner.h"
+#include "device-runners/runtime/runner.h"
 
 extern const struct runner_device iec104_master_device;
 extern const struct runner_device iec104_slave_device;

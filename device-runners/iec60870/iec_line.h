@@ -7,9 +7,9 @@
 #define DEVICE_RUNNERS_IEC60870_IEC_LINE_H
 
 #include "common/buffer.h"
-#include "device-runners/reconnect.h"
-#include "device-runners/runner.h"
-#include "device-runners/tty.h"
+#include "device-runners/runtime/reconnect.h"
+#include "device-runners/runtime/runner.h"
+#include "device-runners/runtime/tty.h"
 #include "protocols/iec60870/link.h"
 
 enum {

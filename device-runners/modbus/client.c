@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "device-runners/reconnect.h"
+#include "device-runners/runtime/reconnect.h"
 
 void
 client_init(

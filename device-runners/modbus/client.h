@@ -9,7 +9,7 @@
 #ifndef DEVICE_RUNNERS_MODBUS_CLIENT_H
 #define DEVICE_RUNNERS_MODBUS_CLIENT_H
 
-#include "device-runners/tty.h"
+#include "device-runners/runtime/tty.h"
 #include "protocols/modbus/frame.h"
 
 enum {

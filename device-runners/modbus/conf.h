@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "device-runners/tty.h"
+#include "device-runners/runtime/tty.h"
 #include "protocols/modbus/frame.h"
 #include "protocols/modbus/plan.h"
 

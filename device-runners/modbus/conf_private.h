@@ -5,7 +5,7 @@
 #include "common/json.h"
 #include "common/schema.h"
 #include "device-runners/modbus/conf.h"
-#include "device-runners/runner.h"
+#include "device-runners/runtime/runner.h"
 
 #define CONF_SECONDS(minimum)                                                                      \
 	{                                                                                          \

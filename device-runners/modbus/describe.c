@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "device-runners/note.h"
-#include "device-runners/runner.h"
+#include "device-runners/runtime/note.h"
+#include "device-runners/runtime/runner.h"
 
 static bool
 is_serial(const struct json *transport)

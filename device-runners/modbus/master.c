@@ -11,13 +11,13 @@
 #include <unistd.h>
 
 #include "common/number.h"
-#include "device-runners/limit.h"
+#include "device-runners/runtime/limit.h"
 #include "device-runners/modbus/client.h"
 #include "device-runners/modbus/conf.h"
 #include "device-runners/modbus/describe.h"
 #include "device-runners/modbus/line.h"
 #include "device-runners/modbus/sched.h"
-#include "device-runners/reconnect.h"
+#include "device-runners/runtime/reconnect.h"
 
 enum {
 	MAX_PAYLOAD_NODES = 64, /* of a system event */

@@ -2,7 +2,7 @@
 #ifndef DEVICE_RUNNERS_MODBUS_MASTER_H
 #define DEVICE_RUNNERS_MODBUS_MASTER_H
 
-#include "device-runners/runner.h"
+#include "device-runners/runtime/runner.h"
 
 extern const struct runner_device master_device;
 

@@ -6,7 +6,7 @@
 #ifndef DEVICE_RUNNERS_MODBUS_PEER_H
 #define DEVICE_RUNNERS_MODBUS_PEER_H
 
-#include "device-runners/peer_address.h"
+#include "device-runners/runtime/peer_address.h"
 #include "device-runners/modbus/cache.h"
 #include "device-runners/modbus/line.h"
 

@@ -12,11 +12,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "device-runners/acceptor.h"
+#include "device-runners/runtime/acceptor.h"
 #include "device-runners/modbus/describe.h"
 #include "device-runners/modbus/peer.h"
-#include "device-runners/limit.h"
-#include "device-runners/paced.h"
+#include "device-runners/runtime/limit.h"
+#include "device-runners/runtime/paced.h"
 
 enum {
 	MAX_PAYLOAD_NODES = 64, /* of a system event */

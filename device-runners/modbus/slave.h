@@ -2,7 +2,7 @@
 #ifndef DEVICE_RUNNERS_MODBUS_SLAVE_H
 #define DEVICE_RUNNERS_MODBUS_SLAVE_H
 
-#include "device-runners/runner.h"
+#include "device-runners/runtime/runner.h"
 
 extern const struct runner_device slave_device;
 

@@ -1,4 +1,4 @@
-#include "device-runners/acceptor.h"
+#include "device-runners/runtime/acceptor.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

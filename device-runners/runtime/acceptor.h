@@ -8,9 +8,9 @@
 
 #include "common/json.h"
 #include "common/schema.h"
-#include "device-runners/limit.h"
-#include "device-runners/peer_address.h"
-#include "device-runners/runner.h"
+#include "device-runners/runtime/limit.h"
+#include "device-runners/runtime/peer_address.h"
+#include "device-runners/runtime/runner.h"
 
 enum {
 	ACCEPTOR_MAX_HOSTS = 4096,

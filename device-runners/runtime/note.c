@@ -1,9 +1,9 @@
-#include "device-runners/note.h"
+#include "device-runners/runtime/note.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "device-runners/runner.h"
+#include "device-runners/runtime/runner.h"
 
 const char *
 note_value(const struct json *conf, const char *key)

@@ -1,4 +1,4 @@
-#include "device-runners/paced.h"
+#include "device-runners/runtime/paced.h"
 
 static void
 on_late(struct ev_loop *loop, ev_timer *w, int revents)

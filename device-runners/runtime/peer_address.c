@@ -1,4 +1,4 @@
-#include "device-runners/peer_address.h"
+#include "device-runners/runtime/peer_address.h"
 
 #include <arpa/inet.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "device-runners/reconnect.h"
+#include "device-runners/runtime/reconnect.h"
 
 void
 reconnect_init(struct reconnect *r, int64_t delay_ns, int64_t lived_ns)

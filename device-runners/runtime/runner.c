@@ -1,5 +1,5 @@
 /* The runtime of a runner process: its life from exec to exit. See runner.h. */
-#include "device-runners/runner.h"
+#include "device-runners/runtime/runner.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -15,8 +15,8 @@
 
 #include "common/fdutil.h"
 #include "common/schema.h"
-#include "device-runners/runner_private.h"
-#include "device-runners/sandbox.h"
+#include "device-runners/runtime/runner_private.h"
+#include "device-runners/runtime/sandbox.h"
 
 enum {
 	LAST_WORDS_MS = 2000,		/* how long the end waits for the last events to leave */

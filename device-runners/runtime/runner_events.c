@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device-runners/runner_private.h"
+#include "device-runners/runtime/runner_private.h"
 #include "ipc/event.h"
 
 void

@@ -3,8 +3,8 @@
 #define DEVICE_RUNNERS_RUNNER_PRIVATE_H
 
 #include "common/buffer.h"
-#include "device-runners/limit.h"
-#include "device-runners/runner.h"
+#include "device-runners/runtime/limit.h"
+#include "device-runners/runtime/runner.h"
 #include "ipc/channel.h"
 
 enum {

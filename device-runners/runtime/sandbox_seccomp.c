@@ -13,8 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "device-runners/filter/filter.h"
-#include "device-runners/sandbox_private.h"
+#include "device-runners/runtime/filter/filter.h"
+#include "device-runners/runtime/sandbox_private.h"
 
 static size_t
 append(char *line, size_t size, size_t used, const char *text)

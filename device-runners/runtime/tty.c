@@ -1,4 +1,4 @@
-#include "device-runners/tty.h"
+#include "device-runners/runtime/tty.h"
 
 #include <asm/termbits.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "supervisor/cgroup.h"
+#include "supervisor/child/cgroup.h"
 
 #include <errno.h>
 #include <fcntl.h>

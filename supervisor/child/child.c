@@ -1,4 +1,4 @@
-#include "supervisor/child.h"
+#include "supervisor/child/child.h"
 
 #include <errno.h>
 #include <signal.h>

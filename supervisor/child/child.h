@@ -12,10 +12,10 @@
 
 #include "ipc/channel.h"
 #include "protocols/hat/eventer.h"
-#include "supervisor/broker.h"
-#include "supervisor/cgroup.h"
-#include "supervisor/child_fsm.h"
-#include "supervisor/config.h"
+#include "supervisor/net/broker.h"
+#include "supervisor/child/cgroup.h"
+#include "supervisor/child/child_fsm.h"
+#include "supervisor/config/config.h"
 
 enum {
 	CHILD_MAX_OBITUARIES = 8,

@@ -6,7 +6,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "ipc/event.h"
-#include "supervisor/child.h"
+#include "supervisor/child/child.h"
 
 struct chunk {
 	uint32_t count, len;

@@ -1,4 +1,4 @@
-#include "supervisor/child_fsm.h"
+#include "supervisor/child/child_fsm.h"
 
 static const struct monotime never = { 0 };
 

@@ -15,7 +15,7 @@
 
 #include "common/fdutil.h"
 #include "common/log.h"
-#include "supervisor/child.h"
+#include "supervisor/child/child.h"
 
 enum { PATH_SIZE = 4096, RUNNER_FD = 3 };
 

@@ -1,4 +1,4 @@
-#include "supervisor/kernel_features.h"
+#include "supervisor/child/kernel_features.h"
 
 #include <linux/landlock.h>
 #include <linux/seccomp.h>

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "supervisor/config.h"
+#include "supervisor/config/config.h"
 
 enum { KERNEL_LANDLOCK_NEWEST = 6 }; /* the newest Landlock ABI that the runners use */
 

@@ -1,4 +1,4 @@
-#include "supervisor/sandbox_view.h"
+#include "supervisor/child/sandbox_view.h"
 
 #include <fcntl.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "supervisor/config.h"
+#include "supervisor/config/config.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "common/fdutil.h"
-#include "supervisor/config_check.h"
-#include "supervisor/toml_tree.h"
-#include "supervisor/yaml_tree.h"
+#include "supervisor/config/config_check.h"
+#include "supervisor/config/toml_tree.h"
+#include "supervisor/config/yaml_tree.h"
 
 void
 config_report_print(void *arg, enum schema_severity severity, const char *file, uint32_t line,

@@ -2,7 +2,7 @@
 #ifndef SUPERVISOR_CONFIG_CHECK_H
 #define SUPERVISOR_CONFIG_CHECK_H
 
-#include "supervisor/config.h"
+#include "supervisor/config/config.h"
 
 struct config_check {
 	struct config *c;

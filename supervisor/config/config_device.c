@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/config_check.h"
-#include "supervisor/device_type.h"
+#include "supervisor/config/config_check.h"
+#include "supervisor/config/device_type.h"
 
 /* "devices": which runner each needs, and the supervisor's keys of it. */
 

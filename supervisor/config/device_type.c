@@ -1,4 +1,4 @@
-#include "supervisor/device_type.h"
+#include "supervisor/config/device_type.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "supervisor/toml_tree.h"
+#include "supervisor/config/toml_tree.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "common/utf8.h"
-#include "supervisor/text_place.h"
-#include "supervisor/yaml_scalar.h"
+#include "supervisor/config/text_place.h"
+#include "supervisor/config/yaml_scalar.h"
 
 #define TOO_DEEP "nested too deep (32 levels at most)"
 #define NUMBER_TOO_LONG "a number that is too long"

@@ -8,7 +8,7 @@
 #ifndef SUPERVISOR_TOML_TREE_H
 #define SUPERVISOR_TOML_TREE_H
 
-#include "supervisor/yaml_tree.h"
+#include "supervisor/config/yaml_tree.h"
 
 /* A key is compared with all of its table: a table may have 10000, or 2000 tables 220 each. */
 enum { TOML_MAX_COMPARED = 50 * 1000 * 1000 };

@@ -1,4 +1,4 @@
-#include "supervisor/yaml_scalar.h"
+#include "supervisor/config/yaml_scalar.h"
 
 #include <math.h>
 #include <stdlib.h>

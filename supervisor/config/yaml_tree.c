@@ -1,4 +1,4 @@
-#include "supervisor/yaml_tree.h"
+#include "supervisor/config/yaml_tree.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,8 +7,8 @@
 #include <yaml.h>
 
 #include "common/utf8.h"
-#include "supervisor/text_place.h"
-#include "supervisor/yaml_scalar.h"
+#include "supervisor/config/text_place.h"
+#include "supervisor/config/yaml_scalar.h"
 
 #define CORE_TAG "tag:yaml.org,2002:"
 

@@ -1,4 +1,4 @@
-#include "supervisor/control.h"
+#include "supervisor/control/control.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 
 #include "common/fdutil.h"
 #include "common/log.h"
-#include "supervisor/control_client.h"
+#include "supervisor/control/control_client.h"
 
 enum {
 	BACKLOG = 64,

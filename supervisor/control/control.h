@@ -11,8 +11,8 @@
 
 #include "common/json.h"
 #include "ipc/control.h"
-#include "supervisor/engine.h"
-#include "supervisor/monitor.h"
+#include "supervisor/engine/engine.h"
+#include "supervisor/engine/monitor.h"
 
 enum {
 	CONTROL_MAX_CLIENTS = 64,

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "supervisor/control.h"
+#include "supervisor/control/control.h"
 
 struct control_client {
 	struct control *control;

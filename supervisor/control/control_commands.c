@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "supervisor/control_client.h"
-#include "supervisor/log_sink.h"
+#include "supervisor/control/control_client.h"
+#include "supervisor/log/log_sink.h"
 
 enum {
 	MAX_PATTERNS = 512 * 1024, /* bytes of encoded types in a query */

@@ -1,7 +1,7 @@
 /* The control socket's commands that go on: watch, trace, wait; and how the engine feeds them. */
 #include <string.h>
 
-#include "supervisor/control_client.h"
+#include "supervisor/control/control_client.h"
 
 bool
 control_streams(enum control_id command)

@@ -3,9 +3,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "supervisor/control_client.h"
-#include "supervisor/log_sink.h"
-#include "supervisor/sandbox_view.h"
+#include "supervisor/control/control_client.h"
+#include "supervisor/log/log_sink.h"
+#include "supervisor/child/sandbox_view.h"
 
 static void
 put_optional(struct json_writer *w, const char *key, int64_t v)

@@ -1,4 +1,4 @@
-#include "supervisor/engine.h"
+#include "supervisor/engine/engine.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "supervisor/engine_private.h"
-#include "supervisor/log_sink.h"
+#include "supervisor/engine/engine_private.h"
+#include "supervisor/log/log_sink.h"
 
 enum {
 	PREFIX_MAX_SEGMENTS = 4,

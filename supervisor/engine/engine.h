@@ -9,9 +9,9 @@
 #include <ev.h>
 #include <stdbool.h>
 
-#include "supervisor/child.h"
-#include "supervisor/config.h"
-#include "supervisor/eventlink.h"
+#include "supervisor/child/child.h"
+#include "supervisor/config/config.h"
+#include "supervisor/engine/eventlink.h"
 
 enum {
 	ENGINE_LEAVE_SLACK_MS = 3000,

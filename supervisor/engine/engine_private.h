@@ -2,7 +2,7 @@
 #ifndef SUPERVISOR_ENGINE_PRIVATE_H
 #define SUPERVISOR_ENGINE_PRIVATE_H
 
-#include "supervisor/engine.h"
+#include "supervisor/engine/engine.h"
 
 enum { ENGINE_MAX_SUBSCRIPTIONS = 4 * 1024 * 1024 /* bytes, encoded */ };
 

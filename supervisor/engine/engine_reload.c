@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "supervisor/engine_private.h"
-#include "supervisor/log_sink.h"
+#include "supervisor/engine/engine_private.h"
+#include "supervisor/log/log_sink.h"
 
 struct engine_retired {
 	struct engine_retired *next;

@@ -1,4 +1,4 @@
-#include "supervisor/eventd.h"
+#include "supervisor/engine/eventd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include "common/fdutil.h"
 #include "common/log.h"
 #include "common/monotime.h"
-#include "supervisor/log_sink.h"
+#include "supervisor/log/log_sink.h"
 
 enum {
 	FIRST_DELAY_MS = 100,

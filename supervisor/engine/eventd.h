@@ -7,7 +7,7 @@
 
 #include <ev.h>
 
-#include "supervisor/config.h"
+#include "supervisor/config/config.h"
 
 struct eventd;
 

@@ -1,4 +1,4 @@
-#include "supervisor/eventlink.h"
+#include "supervisor/engine/eventlink.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -10,8 +10,8 @@
 #include <stdbool.h>
 
 #include "protocols/hat/eventer.h"
-#include "supervisor/broker.h"
-#include "supervisor/conn.h"
+#include "supervisor/net/broker.h"
+#include "supervisor/net/conn.h"
 
 enum {
 	LINK_CONNECT_MS = 10000, /* from the start of a connect to the answer of init */

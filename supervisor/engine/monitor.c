@@ -1,4 +1,4 @@
-#include "supervisor/monitor.h"
+#include "supervisor/engine/monitor.h"
 
 #include <inttypes.h>
 #include <netinet/in.h>

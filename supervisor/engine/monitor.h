@@ -6,9 +6,9 @@
 #define SUPERVISOR_MONITOR_H
 
 #include "protocols/hat/observer.h"
-#include "supervisor/broker.h"
-#include "supervisor/config.h"
-#include "supervisor/conn.h"
+#include "supervisor/net/broker.h"
+#include "supervisor/config/config.h"
+#include "supervisor/net/conn.h"
 
 enum {
 	/* A Monitor Server that hears nothing of a component for 40 s, and asked it after 20 s, may

@@ -1,4 +1,4 @@
-#include "supervisor/log_limit.h"
+#include "supervisor/log/log_limit.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "supervisor/log_lookup.h"
+#include "supervisor/log/log_lookup.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 #include "common/fdutil.h"
 #include "common/log.h"
-#include "supervisor/log_sink.h"
+#include "supervisor/log/log_sink.h"
 
 static void
 tell(struct log_lookup *l, const char *why)

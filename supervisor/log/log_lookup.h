@@ -7,8 +7,8 @@
 #define SUPERVISOR_LOG_LOOKUP_H
 
 #include "common/monotime.h"
-#include "supervisor/broker.h"
-#include "supervisor/config.h"
+#include "supervisor/net/broker.h"
+#include "supervisor/config/config.h"
 
 enum {
 	LOG_LOOKUP_RETRY_MS = 10000, /* between two attempts */

@@ -1,4 +1,4 @@
-#include "supervisor/log_sink.h"
+#include "supervisor/log/log_sink.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "common/fdutil.h"
-#include "supervisor/log_limit.h"
-#include "supervisor/syslog_out.h"
+#include "supervisor/log/log_limit.h"
+#include "supervisor/log/syslog_out.h"
 
 enum {
 	MAX_LINE = 1280, /* of standard error: a log line and its head */

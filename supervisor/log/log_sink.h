@@ -12,7 +12,7 @@
 
 #include "common/log.h"
 #include "common/monotime.h"
-#include "supervisor/config.h"
+#include "supervisor/config/config.h"
 
 enum {
 	LOG_SINK_TICK_MS = 1000, /* how often log_sink_tick() wants to be called */

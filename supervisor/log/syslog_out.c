@@ -1,4 +1,4 @@
-#include "supervisor/syslog_out.h"
+#include "supervisor/log/syslog_out.h"
 
 #include <errno.h>
 #include <netdb.h>

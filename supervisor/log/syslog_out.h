@@ -13,7 +13,7 @@
 #include "common/buffer.h"
 #include "common/log.h"
 #include "common/monotime.h"
-#include "supervisor/config.h"
+#include "supervisor/config/config.h"
 
 enum {
 	SYSLOG_MAX_PENDING = 256 * 1024, /* bytes that wait for a TCP connection */

@@ -1,4 +1,4 @@
-#include "supervisor/broker.h"
+#include "supervisor/net/broker.h"
 
 #include <ares.h>
 #include <arpa/inet.h>

@@ -1,4 +1,4 @@
-#include "supervisor/conn.h"
+#include "supervisor/net/conn.h"
 
 #include <errno.h>
 #include <stdio.h>

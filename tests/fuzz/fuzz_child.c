@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "supervisor/child.h"
+#include "supervisor/child/child.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "common/fdutil.h"
-#include "device-runners/runner.h"
+#include "device-runners/runtime/runner.h"
 
 enum { MAX_OPEN = 16, MAX_PAYLOAD = 60000, FLOOD_LINES = 10000 };
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "supervisor/toml_tree.h"
+#include "supervisor/config/toml_tree.h"
 
 static void
 on_fault(void *arg, enum schema_severity severity, uint32_t line, uint32_t column, const char *path,

@@ -29,7 +29,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "device-runners/runner.h"
+#include "device-runners/runtime/runner.h"
 #include "ipc/message.h"
 
 enum { SUPERVISOR_FD = 3, MILLION = 1000000, BATCH = 500 };

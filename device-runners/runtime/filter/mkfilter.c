@@ -22,7 +22,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "device-runners/filter/filter.h"
+#include "device-runners/runtime/filter/filter.h"
 
 enum { MAX_NUMBER = 1024, MAX_FILTER = 4096 };
 
@@ -269,7 +269,7 @@ main(void)
 	const struct scmp_version *v = seccomp_version();
 
 	printf("/* Made by mkfilter with libseccomp %u.%u.%u. */\n#include <stddef.h>\n"
-	       "#include <linux/filter.h>\n#include \"device-runners/filter/filter.h\"\n\n",
+	       "#include <linux/filter.h>\n#include \"device-runners/runtime/filter/filter.h\"\n\n",
 	    v->major, v->minor, v->micro);
 	write_filter("plain", 0);
 	write_filter("tty", 1);

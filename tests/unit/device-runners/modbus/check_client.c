@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "device-runners/modbus/client.h"
-#include "device-runners/reconnect.h"
+#include "device-runners/runtime/reconnect.h"
 
 enum { MS = 1000000, TIMEOUT_MS = 100 };
 

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "device-runners/runner_private.h"
+#include "device-runners/runtime/runner_private.h"
 
 static struct runner r;
 static int far = -1;

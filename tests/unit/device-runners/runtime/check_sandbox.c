@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 #include "common/monotime.h"
-#include "device-runners/filter/filter.h"
-#include "device-runners/sandbox.h"
+#include "device-runners/runtime/filter/filter.h"
+#include "device-runners/runtime/sandbox.h"
 
 #ifdef __SANITIZE_ADDRESS__
 enum { SANITIZED = 1 }; /* no filter then */

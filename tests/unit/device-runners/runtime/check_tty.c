@@ -6,7 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "device-runners/tty.h"
+#include "device-runners/runtime/tty.h"
 
 static int master, slave;
 

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "supervisor/cgroup.h"
+#include "supervisor/child/cgroup.h"
 
 static char base[CGROUP_PATH];
 

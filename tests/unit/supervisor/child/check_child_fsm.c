@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "supervisor/child_fsm.h"
+#include "supervisor/child/child_fsm.h"
 #include "tests/unit/expect.h"
 
 enum { START_MS = 10000, PING_MS = 2000, STOP_MS = 5000 };

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "supervisor/kernel_features.h"
+#include "supervisor/child/kernel_features.h"
 
 static char lines[2048];
 

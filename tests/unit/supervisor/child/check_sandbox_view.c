@@ -5,7 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "supervisor/sandbox_view.h"
+#include "supervisor/child/sandbox_view.h"
 
 /* Check forks for each test: what is done to the process stays in the test. */
 START_TEST(of_this_process)

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "common/buffer.h"
-#include "supervisor/config.h"
+#include "supervisor/config/config.h"
 
 /* Every fault as "LINE:COLUMN PATH: MESSAGE\n", warnings with "warning " before. */
 static struct buffer faults;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/buffer.h"
-#include "supervisor/toml_tree.h"
+#include "supervisor/config/toml_tree.h"
 
 /* What is read, as JSON with its keys in order, or the fault. */
 static const struct {

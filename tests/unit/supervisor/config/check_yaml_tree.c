@@ -5,8 +5,8 @@
 
 #include "common/buffer.h"
 #include "common/monotime.h"
-#include "supervisor/yaml_scalar.h"
-#include "supervisor/yaml_tree.h"
+#include "supervisor/config/yaml_scalar.h"
+#include "supervisor/config/yaml_tree.h"
 
 /* What PyYAML's safe loader makes of plain scalars. */
 static const struct {

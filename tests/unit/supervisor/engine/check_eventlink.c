@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "common/fdutil.h"
-#include "supervisor/eventlink.h"
+#include "supervisor/engine/eventlink.h"
 
 static struct ev_loop *loop;
 static struct broker *broker;

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "supervisor/monitor.h"
+#include "supervisor/engine/monitor.h"
 
 static struct ev_loop *loop;
 static struct broker *broker;

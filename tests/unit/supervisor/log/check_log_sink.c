@@ -12,9 +12,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "supervisor/log_limit.h"
-#include "supervisor/log_sink.h"
-#include "supervisor/syslog_out.h"
+#include "supervisor/log/log_limit.h"
+#include "supervisor/log/log_sink.h"
+#include "supervisor/log/syslog_out.h"
 
 static struct log_limit limit;
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "common/fdutil.h"
-#include "supervisor/broker.h"
+#include "supervisor/net/broker.h"
 
 static struct ev_loop *loop;
 static struct broker *broker;

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "common/fdutil.h"
-#include "supervisor/conn.h"
+#include "supervisor/net/conn.h"
 
 static struct ev_loop *loop;
 static struct conn conn;

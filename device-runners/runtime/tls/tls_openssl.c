@@ -2,7 +2,7 @@
  * tls.h with OpenSSL 3, as a shared object that only devices with `security` load into their runner
  * process. All keys and certificates come as bytes; sockets are the caller's and non-blocking.
  */
-#include "device-runners/iec60870/tls.h"
+#include "device-runners/runtime/tls.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -3,12 +3,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "device-runners/iec60870/tls.h"
+#include "device-runners/runtime/tls.h"
 
 const struct tls_ops *
 tls_load(char why[TLS_WHY])
 {
-	static const char file[] = "iec60870-tls.so";
+	static const char file[] = "runner-tls.so";
 	char path[4096];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(file));
 	char *slash = n > 0 ? memrchr(path, '/', (size_t)n) : NULL;
