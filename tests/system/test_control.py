@@ -25,6 +25,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from event_server import EventServer  # noqa: E402
 from gatewayd import ROOT, WAIT_S, Ctl, CtlError, Gateway, probe, program  # noqa: E402
+from manual import displays, source  # noqa: E402
 
 MAX_REQUEST = 64 * 1024
 MAX_CLIENTS = 64
@@ -685,25 +686,21 @@ class Documents(Case):
         return {**os.environ, "PATH": f"{folder}:/usr/bin:/bin", "RUNTIME_DIRECTORY": g.runtime}
 
     def test_examples_of_the_manual_page(self):
-        with open(os.path.join(ROOT, "man", "gatewayctl.1"), encoding="utf-8") as f:
-            page = f.read()
-        examples = re.findall(r"(?m)^\.Dl (.*)$", page[page.index(".Sh EXAMPLES") :])
+        examples = [c for block in displays("gatewayctl.1") for c in re.split(r"(?m)^\$ ", block) if c]
         self.assertGreaterEqual(len(examples), 9)
         g = self.serve([probe("plc1", interval_ms=50)])
         g.wait_connected()
         for example in examples:
             r = subprocess.run(
-                ["bash", "-c", example.replace("\\(dq", '"')],
+                ["bash", "-c", example],
                 env=self.path_with_ctl(g), capture_output=True, text=True, timeout=3 * WAIT_S,
             )
             self.assertEqual((r.returncode, r.stderr), (0, ""), example)
 
     def test_every_command_is_in_the_manual_page(self):
-        with open(os.path.join(ROOT, "man", "gatewayctl.1"), encoding="utf-8") as f:
-            page = f.read()
         text = Ctl("/nonexistent").text("--help")
         self.assertEqual(
-            set(re.findall(r"(?m)^\.It Cm (\w+)", page)), set(re.findall(r"(?m)^  ([a-z]+) ", text))
+            set(re.findall(r"(?m)^\.It Cm (\w+)", source("gatewayctl.1"))), set(re.findall(r"(?m)^  ([a-z]+) ", text))
         )
 
     def complete(self, env, *words):

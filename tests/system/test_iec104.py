@@ -22,6 +22,7 @@ import runner_host  # noqa: E402
 from iec104 import (  # noqa: E402
     BUILD, CP56, ROOT, STARTDT_ACT, STARTDT_CON, STOPDT_ACT, STOPDT_CON, TESTFR_ACT, TESTFR_CON, WAIT_S,
     Gate, Peer, Station, asdu, free_port, i, master_conf, s, slave_conf, u)
+from manual import commands  # noqa: E402
 
 QUALITY = {'invalid': False, 'not_topical': False, 'substituted': False, 'blocked': False}
 
@@ -649,20 +650,13 @@ class Samples(unittest.TestCase):
 
 class Manual(unittest.TestCase):
 
-    def examples(self):
-        """The commands of the manual page's examples, as shell text."""
-        with open(os.path.join(ROOT, 'man', 'gateway-iec104.7'), encoding='utf-8') as f:
-            text = f.read().split('.Sh EXAMPLES')[1].split('.Sh SEE ALSO')[0]
-        blocks = [b.split('.Ed')[0] for b in text.split('.Bd -literal -offset indent\n')[1:]]
-        return [c.replace('\\e\n', '\\\n') for b in blocks for c in b.split('$ ')[1:]]
-
     def test_examples_do_what_they_say(self):
-        commands = self.examples()
-        self.assertEqual(len(commands), 3)
+        shown = commands('gateway-iec104.7')
+        self.assertEqual(len(shown), 3)
         with Station() as station, Gate(master_conf(station.port, name='sub7'), enable=False) as gate:
             shell = f'gatewayctl() {{ "{BUILD}/gatewayctl" --socket "{gate.dir}/control" "$@"; }}\n'
             gate.server.wait(lambda: gate.find('running'))
-            for n, command in enumerate(commands):
+            for n, command in enumerate(shown):
                 done = subprocess.run(['sh', '-c', shell + command], capture_output=True, text=True)
                 self.assertEqual((done.returncode, done.stderr), (0, ''), command)
                 # The fake Event Server tells nobody what it was told; it is told to now.

@@ -1,8 +1,7 @@
-"""What the manual pages show is run: commands (.Dl, and lines that begin with "$ " in a display),
-configurations and bytes in their EXAMPLES. gatewayctl(1), gateway-modbus(7) and gateway-iec104(7) are run
-where their programs are tested."""
+"""What the manual pages show is run: commands (after the prompt "$ "), configurations and bytes in their EXAMPLES,
+as mandoc and groff render them. The examples of a field protocol's page are run where its device types are
+tested."""
 
-import glob
 import os
 import re
 import shutil
@@ -16,11 +15,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from eventer import EventerServer, Json  # noqa: E402
 from gatewayd import BUILD, PROBE, ROOT, WAIT_S, Ctl, Gateway, program, wait_until  # noqa: E402
+from manual import commands, displays, pages, rendered, source  # noqa: E402
 
-PAGES = [
-    "gatewayctl.1", "gatewayd.yaml.5", "gateway-iec101.7", "gateway-iec103.7", "gateway-iec104.7",
-    "gateway-ipc.7", "gateway-modbus.7", "gateway-sandbox.7", "gateway-eventd.8", "gatewayd.8",
-]
+PROGRAMS = ("gatewayctl.1", "gatewayd.8", "gateway-eventd.8")
 
 RUNNER = r'''#!/usr/bin/python3
 # A runner of somebody else's, from gateway-ipc(7) alone.
@@ -43,34 +40,6 @@ while True:
 '''
 
 
-def source(page):
-    with open(os.path.join(ROOT, "man", page), encoding="utf-8") as f:
-        return f.read()
-
-
-def plain(text):
-    """What a reader sees of a line of mdoc."""
-    for escape, seen in (("\\(dq", '"'), ("\\(aq", "'"), ("\\&", ""), ("\\-", "-"), ("\\e", "\\")):
-        text = text.replace(escape, seen)
-    return text
-
-
-def displays(page, section="EXAMPLES"):
-    """The displays of a section."""
-    text = source(page).split(f"\n.Sh {section}\n", 1)[1].split("\n.Sh ", 1)[0]
-    found = re.findall(r"(?ms)^\.Bd [^\n]*\n(.*?)^\.Ed$|^\.Dl ([^\n]*)$", text)
-    return [plain(block or line) for block, line in found]
-
-
-def commands(page):
-    found = []
-    for text in displays(page):
-        for line in re.sub(r"\\\n\s*", "", text).split("\n$ "):
-            if line.strip() and not re.match(r"\w+:", line):
-                found.append(line.removeprefix("$ ").strip())
-    return found
-
-
 class Case(unittest.TestCase):
     def setUp(self):
         self.dir = tempfile.mkdtemp(prefix="gatewayd-manual-")
@@ -86,29 +55,34 @@ class Case(unittest.TestCase):
 
 
 class Pages(unittest.TestCase):
-    def test_there_is_one_for_each(self):
-        found = [os.path.basename(p) for p in glob.glob(os.path.join(ROOT, "man", "*"))]
-        self.assertEqual(sorted(found), sorted(PAGES))
-
     def test_references_lead_somewhere(self):
-        ours = {tuple(p.rsplit(".", 1)) for p in PAGES}
-        for page in PAGES:
+        for page in pages():
             for name, section in re.findall(r"(?m)^\.Xr (\S+) (\d)", source(page)):
                 if name.startswith("gateway"):
-                    self.assertIn((name, section), ours, page)
+                    self.assertIn(f"{name}.{section}", pages(), page)
+
+    def test_sections_that_a_reader_expects(self):
+        for page in pages():
+            found = set(re.findall(r"(?m)^\.Sh ([A-Z ]+)$", source(page)))
+            self.assertLessEqual({"NAME", "DESCRIPTION", "SEE ALSO"}, found, page)
+            if page in PROGRAMS:
+                self.assertLessEqual({"SYNOPSIS", "EXIT STATUS", "FILES"}, found, page)
+
+    def test_examples_look_the_same_everywhere(self):
+        for page in pages():
+            if "\n.Sh EXAMPLES\n" in source(page):
+                self.assertTrue(displays(page) or "samples/" in source(page), page)
 
     def test_options_are_those_of_the_programs(self):
-        for name, page in (
-            ("gatewayd", "gatewayd.8"), ("gateway-eventd", "gateway-eventd.8"), ("gatewayctl", "gatewayctl.1"),
-        ):
-            out = subprocess.run([program(name), "--help"], capture_output=True, text=True, check=True)
+        for page in PROGRAMS:
+            out = subprocess.run([program(page[:-2]), "--help"], capture_output=True, text=True, check=True)
             for option in set(re.findall(r"--([a-z-]+)", out.stdout)):
-                self.assertRegex(plain(source(page)), rf"Fl -{option}\b", (page, option))
+                self.assertRegex(rendered(page), rf"--{option}\b", (page, option))
 
 
 class Configuration(Case):
     def test_examples_are_checked(self):
-        texts = [t for t in displays("gatewayd.yaml.5") if t.startswith("name:")]
+        texts = displays("gatewayd.yaml.5")
         self.assertEqual(len(texts), 3)
         for text in texts:
             path = self.write("x.yaml", re.sub(r"runner: \S+\n( *)type: \S+", rf"runner: {PROBE}\n\1type: probe", text))
@@ -121,13 +95,13 @@ class Configuration(Case):
 
 class Programs(Case):
     def test_gatewayd(self):
-        check, run = (c.split("\n")[0] for c in commands("gatewayd.8"))
+        check, run = commands("gatewayd.8")
         self.write("site.yaml", displays("gatewayd.yaml.5")[0])
         r = subprocess.run(
             check, shell=True, cwd=self.dir, env=self.env, capture_output=True, text=True
         )
         self.assertEqual(r.returncode, 0, r.stderr)
-        self.assertEqual(displays("gatewayd.8")[0], f"$ {check}\n{r.stdout}")
+        self.assertEqual(displays("gatewayd.8")[0], f"$ {check}\n{r.stdout}".rstrip())
         with subprocess.Popen(
             ["sh", "-c", run.replace("build/gatewayd", "exec build/gatewayd")], cwd=self.dir,
             stderr=subprocess.DEVNULL,

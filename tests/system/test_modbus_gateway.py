@@ -3,7 +3,6 @@
 runner that is killed polls again at once."""
 import glob
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
 sys.path.insert(0, os.path.dirname(__file__))
 from gatewayd import BUILD, ROOT, Gateway, program, wait_until  # noqa: E402
+from manual import displays  # noqa: E402
 from modbus_peer import Registers, Slave  # noqa: E402
 from test_modbus_master import master_conf, register  # noqa: E402
 
@@ -32,9 +32,7 @@ class Texts(unittest.TestCase):
             self.assertEqual(check(path)[0], 0, check(path)[1])
 
     def test_example_of_the_manual(self):
-        with open(os.path.join(ROOT, 'man/gateway-modbus.7')) as f:
-            text = f.read()
-        example = re.search(r'^\.Bd -literal\n(devices:.*?)^\.Ed', text, re.S | re.M)[1]
+        example = displays('gateway-modbus.7')[0] + '\n'
         with tempfile.NamedTemporaryFile('w', suffix='.yaml') as f:
             f.write('name: gw\n' + example)
             f.flush()
