@@ -1,8 +1,8 @@
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/buffer.h"
+#include "tests/unit/suite.h"
 
 static struct buffer b;
 
@@ -128,10 +128,9 @@ START_TEST(formatted_text)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, an_empty_one_allocates_nothing);
 	tcase_add_test(tc, grows_and_shrinks_at_both_ends);
@@ -140,11 +139,6 @@ main(void)
 	tcase_add_test(tc, sizes_that_would_wrap);
 	tcase_add_test(tc, a_queue_never_needs_more_than_its_limit);
 	tcase_add_test(tc, formatted_text);
-	Suite *s = suite_create("buffer");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("buffer")

@@ -1,9 +1,9 @@
-#include <check.h>
 #include <stdlib.h>
 
 #include "common/buffer.h"
 #include "common/cursor.h"
 #include "common/utf8.h"
+#include "tests/unit/suite.h"
 
 START_TEST(cursor_reads_both_orders)
 {
@@ -122,21 +122,15 @@ START_TEST(utf8_follows_rfc3629)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_test(tc, cursor_reads_both_orders);
 	tcase_add_test(tc, cursor_error_is_sticky);
 	tcase_add_test(tc, buffer_keeps_its_limit);
 	tcase_add_test(tc, buffer_is_a_queue);
 	tcase_add_test(tc, buffer_writes_both_orders);
 	tcase_add_test(tc, utf8_follows_rfc3629);
-	Suite *s = suite_create("cursor, buffer, utf8");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("cursor, buffer, utf8")

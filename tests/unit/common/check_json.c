@@ -1,10 +1,10 @@
-#include <check.h>
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/json.h"
+#include "tests/unit/suite.h"
 
 static const struct {
 	const char *text;
@@ -329,25 +329,18 @@ START_TEST(tree_is_written_back)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("json");
-#define LOOP(test, table) tcase_add_loop_test(tc, test, 0, sizeof(table) / sizeof(table[0]))
-	LOOP(parser_and_validator_agree, texts);
+	tcase_add_table_test(tc, parser_and_validator_agree, texts);
 	tcase_add_test(tc, every_prefix_is_refused);
 	tcase_add_test(tc, nodes_are_bounded);
 	tcase_add_test(tc, tree_is_what_was_written);
-	LOOP(integers_have_a_range, ints);
+	tcase_add_table_test(tc, integers_have_a_range, ints);
 	tcase_add_test(tc, other_readers);
-	LOOP(doubles_read_back, doubles);
+	tcase_add_table_test(tc, doubles_read_back, doubles);
 	tcase_add_test(tc, writer_writes_json);
 	tcase_add_test(tc, tree_is_written_back);
-	Suite *s = suite_create("json");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("json")

@@ -5,6 +5,7 @@
 
 #include "common/number.h"
 #include "tests/unit/expect.h"
+#include "tests/unit/suite.h"
 
 static const char *
 text_of(double v)
@@ -75,19 +76,13 @@ START_TEST(doubles_read_back)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, integers_reach_their_ends);
 	tcase_add_test(tc, doubles_are_shortest);
 	tcase_add_test(tc, doubles_read_back);
-	Suite *s = suite_create("number");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("number")

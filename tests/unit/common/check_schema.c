@@ -1,10 +1,10 @@
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/buffer.h"
 #include "common/schema.h"
+#include "tests/unit/suite.h"
 
 static const char *const colours[] = { "RED", "GREEN", NULL };
 
@@ -148,18 +148,12 @@ START_TEST(long_paths_are_cut)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("schema");
-	tcase_add_loop_test(tc, every_fault_is_named, 0, sizeof(rows) / sizeof(rows[0]));
+	tcase_add_table_test(tc, every_fault_is_named, rows);
 	tcase_add_test(tc, paths_begin_with_the_callers);
 	tcase_add_test(tc, long_paths_are_cut);
-	Suite *s = suite_create("schema");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("schema")

@@ -1,4 +1,3 @@
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,8 @@
 
 #include "event-server/peer.h"
 #include "event-server/server.h"
+#include "tests/unit/event-server/store_folder.h"
+#include "tests/unit/suite.h"
 
 enum { LMDB_PAGE = 4096 };
 
@@ -39,23 +40,15 @@ start(void)
 static void
 setup(void)
 {
-	snprintf(folder, sizeof(folder), "/tmp/check_server.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(folder));
+	store_folder_make(folder);
 	start();
 }
 
 static void
 teardown(void)
 {
-	static const char *const files[] = { "data.mdb", "lock" };
-	char path[128];
-
 	server_clear(&server);
-	for (int i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "%s/%s", folder, files[i]);
-		unlink(path);
-	}
-	rmdir(folder);
+	store_folder_remove(folder);
 }
 
 static void
@@ -124,18 +117,12 @@ START_TEST(an_answer_that_is_there_came_in_time)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_disk_that_failed_once_ends_the_process);
 	tcase_add_test(tc, an_answer_that_is_there_came_in_time);
-	Suite *suite = suite_create("server of events");
-	suite_add_tcase(suite, tc);
-	SRunner *sr = srunner_create(suite);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("server of events")

@@ -1,4 +1,3 @@
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +5,8 @@
 
 #include "event-server/query.h"
 #include "event-server/store.h"
+#include "tests/unit/event-server/store_folder.h"
+#include "tests/unit/suite.h"
 
 static struct store s;
 static struct query q;
@@ -14,8 +15,7 @@ static char err[200], folder[64];
 static void
 setup(void)
 {
-	snprintf(folder, sizeof(folder), "/tmp/check_store.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(folder));
+	store_folder_make(folder);
 	ck_assert_int_eq(store_init(&s, NULL, 1, 5, err, sizeof(err)), 0);
 	q = (struct query){ 0 };
 }
@@ -23,16 +23,9 @@ setup(void)
 static void
 teardown(void)
 {
-	static const char *const files[] = { "data.mdb", "lock", "lock.mdb" };
-	char path[128];
-
 	store_clear(&s);
 	query_clear(&q);
-	for (int i = 0; i < 3; i++) {
-		snprintf(path, sizeof(path), "%s/%s", folder, files[i]);
-		unlink(path);
-	}
-	rmdir(folder);
+	store_folder_remove(folder);
 }
 
 /* The store again, as after a restart. */
@@ -426,10 +419,9 @@ START_TEST(many_types)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_set_timeout(tc, 30);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, staged_events_are_not_seen);
@@ -446,11 +438,6 @@ main(void)
 	tcase_add_test(tc, one_type_whatever_its_encoding);
 	tcase_add_test(tc, limits);
 	tcase_add_test(tc, many_types);
-	Suite *suite = suite_create("store, query");
-	suite_add_tcase(suite, tc);
-	SRunner *sr = srunner_create(suite);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("store, query")

@@ -4,6 +4,7 @@
 
 #include "event-server/subs.h"
 #include "tests/unit/expect.h"
+#include "tests/unit/suite.h"
 
 enum { MAX_PATTERNS = 2000, MAX_DEPTH = 6 };
 
@@ -82,17 +83,11 @@ START_TEST(none_and_cleared)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_test(tc, agrees_with_each_pattern);
 	tcase_add_test(tc, none_and_cleared);
-	Suite *suite = suite_create("subs");
-	suite_add_tcase(suite, tc);
-	SRunner *sr = srunner_create(suite);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("subs")

@@ -1,9 +1,9 @@
-#include <check.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gatewayctl/output.h"
+#include "tests/unit/suite.h"
 
 static const struct column columns[] = {
 	{ "name", "NAME", CELL_TEXT, false, false },
@@ -199,25 +199,18 @@ START_TEST(pairs_are_aligned)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	Suite *s = suite_create("output");
-	TCase *t = tcase_create("tables");
-
-	tcase_add_test(t, table_without_rows);
-	tcase_add_test(t, table_fits_its_content);
-	tcase_add_test(t, what_there_is_not);
-	tcase_add_test(t, columns_of_a_terminal_are_no_characters);
-	tcase_add_test(t, narrow_terminal_cuts_only_what_may_shrink);
-	tcase_add_test(t, control_characters_do_not_pass);
-	tcase_add_test(t, cells);
-	tcase_add_test(t, payloads);
-	tcase_add_test(t, pairs_are_aligned);
-	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	tcase_add_test(tc, table_without_rows);
+	tcase_add_test(tc, table_fits_its_content);
+	tcase_add_test(tc, what_there_is_not);
+	tcase_add_test(tc, columns_of_a_terminal_are_no_characters);
+	tcase_add_test(tc, narrow_terminal_cuts_only_what_may_shrink);
+	tcase_add_test(tc, control_characters_do_not_pass);
+	tcase_add_test(tc, cells);
+	tcase_add_test(tc, payloads);
+	tcase_add_test(tc, pairs_are_aligned);
 }
+
+UNIT_MAIN("output")

@@ -1,4 +1,3 @@
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -7,6 +6,7 @@
 #include <unistd.h>
 
 #include "ipc/channel.h"
+#include "tests/unit/suite.h"
 
 /* What one end heard. */
 struct ear {
@@ -447,10 +447,9 @@ START_TEST(times_survive_the_way)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, order_is_kept_through_socket_and_queue);
 	tcase_add_test(tc, nobody_takes_more_than_a_burst_in_one_turn);
@@ -469,11 +468,6 @@ main(void)
 	tcase_add_test(tc, flush_gives_up_in_time);
 	tcase_add_test(tc, a_reason_is_always_a_text);
 	tcase_add_test(tc, times_survive_the_way);
-	Suite *s = suite_create("ipc channel");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("ipc channel")

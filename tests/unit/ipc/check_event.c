@@ -1,10 +1,10 @@
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <msgpack.h>
 
 #include "ipc/event.h"
+#include "tests/unit/suite.h"
 
 static struct ipc_text
 text(const char *s)
@@ -203,21 +203,14 @@ START_TEST(counts)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	Suite *s = suite_create("ipc event");
-	TCase *t = tcase_create("event");
-
-	tcase_add_test(t, writes_these_bytes);
-	tcase_add_loop_test(t, round_trip, 0, 7);
-	tcase_add_loop_test(t, refuses, 0, sizeof(wrong) / sizeof(wrong[0]));
-	tcase_add_test(t, reads_every_width_of_seconds);
-	tcase_add_test(t, counts);
-	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	tcase_add_test(tc, writes_these_bytes);
+	tcase_add_loop_test(tc, round_trip, 0, 7);
+	tcase_add_table_test(tc, refuses, wrong);
+	tcase_add_test(tc, reads_every_width_of_seconds);
+	tcase_add_test(tc, counts);
 }
+
+UNIT_MAIN("ipc event")

@@ -1,4 +1,3 @@
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,6 +5,7 @@
 
 #include "common/buffer.h"
 #include "ipc/message.h"
+#include "tests/unit/suite.h"
 
 /* One event in three fields and in four: ["gateway" "data"] nil "1"; with the times [5, 6] and [-1,
  * 0]. */
@@ -418,10 +418,9 @@ START_TEST(resources_have_names)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_test(tc, every_message_of_the_table_is_here);
 	tcase_add_test(tc, valid_is_accepted_with_its_header);
 	tcase_add_test(tc, every_shorter_prefix_is_refused);
@@ -437,11 +436,6 @@ main(void)
 	tcase_add_test(tc, limits_hold_to_the_byte);
 	tcase_add_test(tc, what_is_accepted_decodes);
 	tcase_add_test(tc, resources_have_names);
-	Suite *s = suite_create("ipc message");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("ipc message")

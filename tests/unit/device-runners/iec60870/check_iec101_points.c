@@ -1,8 +1,8 @@
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "device-runners/iec60870/iec101_points.h"
+#include "tests/unit/suite.h"
 
 static struct points points;
 
@@ -152,21 +152,15 @@ START_TEST(readers_go_on)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("iec101_points");
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, points_are_found);
 	tcase_add_test(tc, oldest_changes_give_way);
 	tcase_add_test(tc, given_changes_leave);
 	tcase_add_test(tc, readers_go_on);
 	tcase_add_test(tc, no_buffer_keeps_nothing);
-	Suite *s = suite_create("iec101_points");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("iec101_points")

@@ -1,10 +1,10 @@
-#include <check.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "device-runners/iec60870/iec_json.h"
+#include "tests/unit/suite.h"
 
 static struct iec_map master, slave;
 
@@ -296,10 +296,9 @@ START_TEST(bad_types_are_refused)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_checked_fixture(tc, set_up, NULL);
 	tcase_add_test(tc, payloads);
 	tcase_add_test(tc, the_longest_fits);
@@ -308,11 +307,6 @@ main(void)
 	tcase_add_test(tc, good_data_is_taken);
 	tcase_add_test(tc, times_that_no_tag_holds_are_refused);
 	tcase_add_test(tc, bad_types_are_refused);
-	Suite *s = suite_create("iec_json");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("iec_json")

@@ -1,8 +1,8 @@
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "device-runners/modbus/cache.h"
+#include "tests/unit/suite.h"
 
 static struct conf_data data[] = {
 	{ .name = "whole", .type = MODBUS_HOLDING_REGISTER, .unit = 1, .start = 10, .bits = 16 },
@@ -169,20 +169,14 @@ START_TEST(masks_touch_what_they_clear)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_checked_fixture(tc, start, end);
 	tcase_add_test(tc, registers_exist_where_data_are);
 	tcase_add_test(tc, values_are_read_back);
 	tcase_add_test(tc, writes_touch_what_they_overlap);
 	tcase_add_test(tc, masks_touch_what_they_clear);
-	Suite *s = suite_create("modbus cache");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("modbus cache")

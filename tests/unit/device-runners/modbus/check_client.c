@@ -1,8 +1,8 @@
-#include <check.h>
 #include <stdlib.h>
 
 #include "device-runners/modbus/client.h"
 #include "device-runners/runtime/reconnect.h"
+#include "tests/unit/suite.h"
 
 enum { MS = 1000000, TIMEOUT_MS = 100 };
 
@@ -322,10 +322,9 @@ START_TEST(reconnecting_is_no_storm)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_test(tc, answer_comes_back);
 	tcase_add_test(tc, tcp_late_answer_is_known_by_its_transaction);
 	tcase_add_test(tc, other_unit_function_size_are_not_taken);
@@ -338,11 +337,6 @@ main(void)
 	tcase_add_test(tc, silence_and_delay_are_kept);
 	tcase_add_test(tc, broadcast_waits_for_nobody);
 	tcase_add_test(tc, reconnecting_is_no_storm);
-	Suite *s = suite_create("modbus client");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("modbus client")

@@ -1,8 +1,8 @@
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "device-runners/modbus/sched.h"
+#include "tests/unit/suite.h"
 
 enum { MS = 1000000, MAX_LOG = 64, UNITS = 4 };
 
@@ -445,10 +445,9 @@ START_TEST(a_flood_of_writes_leaves_room_for_polls)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_test(tc, values_and_changes);
 	tcase_add_test(tc, missed_periods_are_not_made_up);
 	tcase_add_test(tc, timeout_then_poll_delay);
@@ -460,11 +459,6 @@ main(void)
 	tcase_add_test(tc, the_silent_do_not_starve_the_others);
 	tcase_add_test(tc, writes_overtake_polls);
 	tcase_add_test(tc, a_flood_of_writes_leaves_room_for_polls);
-	Suite *s = suite_create("modbus remote, sched");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("modbus remote, sched")

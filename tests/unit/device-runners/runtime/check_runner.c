@@ -1,5 +1,4 @@
 /* The runtime's traffic of events, with the test at the supervisor's end of the socket. */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +6,7 @@
 #include <unistd.h>
 
 #include "device-runners/runtime/runner_private.h"
+#include "tests/unit/suite.h"
 
 static struct runner r;
 static int far = -1;
@@ -300,10 +300,9 @@ START_TEST(a_payload_is_written_in_place)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, a_turn_is_one_message);
@@ -313,11 +312,6 @@ main(void)
 	tcase_add_exit_test(tc, who_ignores_congestion_is_ended, EXIT_FAILURE);
 	tcase_add_test(tc, a_query_gets_its_pages_and_an_end);
 	tcase_add_test(tc, a_payload_is_written_in_place);
-	Suite *s = suite_create("runner");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("runner")

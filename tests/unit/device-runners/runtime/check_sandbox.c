@@ -1,4 +1,3 @@
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -21,6 +20,7 @@
 #include "common/monotime.h"
 #include "device-runners/runtime/filter/filter.h"
 #include "device-runners/runtime/sandbox.h"
+#include "tests/unit/suite.h"
 
 #ifdef __SANITIZE_ADDRESS__
 enum { SANITIZED = 1 }; /* no filter then */
@@ -259,13 +259,12 @@ START_TEST(names_are_those_of_this_machine)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
 	/* As the runtime does before it locks. */
 	setenv("TZ", ":/etc/localtime", 1);
 	tzset();
-	TCase *tc = tcase_create("core");
 	tcase_add_test(tc, ordinary_work_goes_on);
 	tcase_add_test(tc, a_denied_call_kills_and_is_named);
 	tcase_add_test(tc, abort_is_an_abort);
@@ -275,11 +274,6 @@ main(void)
 	tcase_add_test(tc, off_is_off);
 	tcase_add_test(tc, it_costs_less_than_a_millisecond);
 	tcase_add_test(tc, names_are_those_of_this_machine);
-	Suite *s = suite_create("sandbox");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("sandbox")

@@ -1,5 +1,4 @@
 #include <asm/termbits.h>
-#include <check.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +6,7 @@
 #include <unistd.h>
 
 #include "device-runners/runtime/tty.h"
+#include "tests/unit/suite.h"
 
 static int master, slave;
 
@@ -172,24 +172,16 @@ START_TEST(alarm_is_neither_early_nor_late)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *line = tcase_create("line");
-	tcase_add_checked_fixture(line, open_pair, close_pair);
-	tcase_add_test(line, settings_reach_the_line);
-	tcase_add_test(line, every_byte_passes);
-	TCase *tc = tcase_create("core");
+	tcase_add_checked_fixture(tc, open_pair, close_pair);
+	tcase_add_test(tc, settings_reach_the_line);
+	tcase_add_test(tc, every_byte_passes);
 	tcase_add_test(tc, no_tty_is_refused);
 	tcase_add_test(tc, keys_are_read);
 	tcase_add_test(tc, pace_counts_from_the_last_character);
 	tcase_add_test(tc, alarm_is_neither_early_nor_late);
-	Suite *s = suite_create("tty");
-	suite_add_tcase(s, line);
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("tty")

@@ -1,11 +1,11 @@
 /* BER both ways: what is written is the shortest, what is read may be longer than it has to be, and
  * no prefix of a message is one. */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "protocols/ber/ber.h"
 #include "tests/unit/expect.h"
+#include "tests/unit/suite.h"
 
 static struct ber_writer w;
 static uint8_t out[70000];
@@ -412,10 +412,9 @@ START_TEST(frame_both_ways_and_no_prefix_of_it)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_test(tc, integers_are_written_in_as_few_octets_as_hold_them);
 	tcase_add_test(tc, unsigned_keeps_its_sign_octet);
 	tcase_add_test(tc, unsigned_is_read_without_its_sign_octet);
@@ -431,11 +430,6 @@ main(void)
 	tcase_add_test(tc, bits_booleans_and_nulls);
 	tcase_add_test(tc, bits_booleans_and_nulls_that_are_none);
 	tcase_add_test(tc, frame_both_ways_and_no_prefix_of_it);
-	Suite *s = suite_create("ber");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("ber")

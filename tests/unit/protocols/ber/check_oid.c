@@ -1,11 +1,11 @@
 /* Object identifiers: text, octets, and what is neither. */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "protocols/ber/oid.h"
 #include "tests/unit/expect.h"
+#include "tests/unit/suite.h"
 
 START_TEST(texts_that_are_one)
 {
@@ -103,20 +103,14 @@ START_TEST(beginnings)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_test(tc, texts_that_are_one);
 	tcase_add_test(tc, texts_that_are_none);
 	tcase_add_test(tc, octets_that_are_none);
 	tcase_add_test(tc, arcs_are_limited);
 	tcase_add_test(tc, beginnings);
-	Suite *s = suite_create("oid");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("oid")

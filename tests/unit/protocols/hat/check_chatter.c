@@ -1,7 +1,7 @@
-#include <check.h>
 #include <stdlib.h>
 
 #include "protocols/hat/chatter.h"
+#include "tests/unit/suite.h"
 
 /* An answer in conversation 9, opened by us. */
 static const uint8_t ack_frame[] = {
@@ -296,10 +296,9 @@ START_TEST(a_full_out_takes_whole_frames_only)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, frame_both_ways);
 	tcase_add_test(tc, bad_frames);
@@ -310,11 +309,6 @@ main(void)
 	tcase_add_test(tc, any_message_is_life);
 	tcase_add_test(tc, ids_and_conversations);
 	tcase_add_test(tc, a_full_out_takes_whole_frames_only);
-	Suite *s = suite_create("chatter");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("chatter")

@@ -1,7 +1,7 @@
-#include <check.h>
 #include <stdlib.h>
 
 #include "protocols/hat/eventer.h"
+#include "tests/unit/suite.h"
 
 static struct sbs_str
 view(const struct buffer *b)
@@ -298,10 +298,9 @@ START_TEST(orders)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_test(tc, event_both_ways);
 	tcase_add_test(tc, register_event_both_ways);
 	tcase_add_test(tc, malformed_events);
@@ -311,11 +310,6 @@ main(void)
 	tcase_add_test(tc, requests_and_answers);
 	tcase_add_test(tc, query_results);
 	tcase_add_test(tc, orders);
-	Suite *s = suite_create("eventer");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("eventer")

@@ -1,8 +1,8 @@
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "protocols/hat/observer.h"
+#include "tests/unit/suite.h"
 
 static const struct observer_token none = { 0 };
 
@@ -295,10 +295,9 @@ START_TEST(malformed_messages_change_nothing)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_blessing_goes_by_the_book);
 	tcase_add_test(tc, not_ready_is_never_blessed);
@@ -311,11 +310,6 @@ main(void)
 	tcase_add_test(tc, unusable_data_is_no_event_server);
 	tcase_add_test(tc, the_client_token_must_be_the_servers);
 	tcase_add_test(tc, malformed_messages_change_nothing);
-	Suite *s = suite_create("observer");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("observer")

@@ -1,8 +1,8 @@
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "protocols/hat/sbs.h"
+#include "tests/unit/suite.h"
 
 static const struct {
 	int64_t v;
@@ -179,10 +179,9 @@ START_TEST(booleans_choices_and_floats)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_test(tc, integers_both_ways);
 	tcase_add_test(tc, every_width_round_trips);
 	tcase_add_test(tc, integers_beyond_64_bits_are_refused);
@@ -190,11 +189,6 @@ main(void)
 	tcase_add_test(tc, counts_fit_what_is_left);
 	tcase_add_test(tc, strings_are_utf8_and_bytes_are_not);
 	tcase_add_test(tc, booleans_choices_and_floats);
-	Suite *s = suite_create("sbs");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("sbs")

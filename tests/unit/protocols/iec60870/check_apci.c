@@ -3,6 +3,7 @@
 
 #include "protocols/iec60870/apci.h"
 #include "tests/unit/expect.h"
+#include "tests/unit/suite.h"
 
 static const struct apci_params master = { true, 12, 8, 15000, 10000, 20000 };
 static const struct apci_params slave = { false, 12, 8, 15000, 10000, 20000 };
@@ -491,10 +492,9 @@ START_TEST(faults_are_noticed_or_harmless)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, frames_both_ways);
 	tcase_add_test(tc, frames_that_end_a_connection);
@@ -511,11 +511,6 @@ main(void)
 	tcase_add_test(tc, stopdt_waits_for_acknowledgements);
 	tcase_add_test(tc, schedules_without_faults_live);
 	tcase_add_test(tc, faults_are_noticed_or_harmless);
-	Suite *s = suite_create("apci");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("apci")

@@ -1,9 +1,9 @@
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "protocols/iec60870/asdu.h"
+#include "tests/unit/suite.h"
 
 /* Decodes, encodes back, and decodes every shorter prefix from a block of its exact size. */
 static struct asdu
@@ -302,10 +302,9 @@ START_TEST(types_are_chosen)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_test(tc, single_point_with_cp56);
 	tcase_add_test(tc, sequence_of_floats);
 	tcase_add_test(tc, sequence_with_one_tag);
@@ -316,11 +315,6 @@ main(void)
 	tcase_add_test(tc, every_type_both_ways);
 	tcase_add_test(tc, writer_keeps_its_bounds);
 	tcase_add_test(tc, types_are_chosen);
-	Suite *s = suite_create("asdu");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("asdu")

@@ -1,8 +1,8 @@
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "protocols/iec60870/ft12.h"
+#include "tests/unit/suite.h"
 
 static const struct ft12_params one = { .address_size = 1 };
 
@@ -225,10 +225,9 @@ START_TEST(receiver_is_bounded)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("ft12");
 	tcase_add_test(tc, fixed_frame);
 	tcase_add_test(tc, variable_frame_balanced_two_bytes_of_address);
 	tcase_add_test(tc, secondary_frame_without_address);
@@ -237,11 +236,6 @@ main(void)
 	tcase_add_loop_test(tc, receiver_finds_frames_after_garbage, 0, 4);
 	tcase_add_test(tc, single_character_is_believed_at_a_boundary_only);
 	tcase_add_test(tc, receiver_is_bounded);
-	Suite *s = suite_create("ft12");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("ft12")

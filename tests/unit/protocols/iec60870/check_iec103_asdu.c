@@ -1,8 +1,8 @@
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "protocols/iec60870/iec103_asdu.h"
+#include "tests/unit/suite.h"
 
 /* Decodes, compares nothing but the header, encodes back; no shorter prefix is valid, none longer.
  */
@@ -153,21 +153,15 @@ START_TEST(names)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("iec103_asdu");
 	tcase_add_test(tc, time_tagged_with_relative_time);
 	tcase_add_test(tc, measurands_of_one_object);
 	tcase_add_test(tc, measurands_without_elements);
 	tcase_add_test(tc, every_type_there_and_back);
 	tcase_add_test(tc, what_is_refused);
 	tcase_add_test(tc, names);
-	Suite *s = suite_create("iec103_asdu");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("iec103_asdu")

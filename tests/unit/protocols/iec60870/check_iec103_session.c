@@ -1,8 +1,8 @@
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "protocols/iec60870/iec103_session.h"
+#include "tests/unit/suite.h"
 
 static struct iec103_session s;
 static const struct monotime start = { 1000000000 };
@@ -96,18 +96,12 @@ START_TEST(expiry_and_bound)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("iec103_session");
 	tcase_add_test(tc, commands_one_at_a_time);
 	tcase_add_test(tc, interrogation_beside_a_command);
 	tcase_add_test(tc, expiry_and_bound);
-	Suite *suite = suite_create("iec103_session");
-	suite_add_tcase(suite, tc);
-	SRunner *sr = srunner_create(suite);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("iec103_session")

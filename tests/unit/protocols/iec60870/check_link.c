@@ -4,6 +4,7 @@
 
 #include "protocols/iec60870/link.h"
 #include "tests/unit/expect.h"
+#include "tests/unit/suite.h"
 
 enum { MS = 1000000 };
 
@@ -685,10 +686,9 @@ START_TEST(queue_is_bounded)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("link");
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_add_test(tc, master_connects_polls_and_loses);
@@ -702,14 +702,9 @@ main(void)
 	tcase_add_test(tc, whose_single_character);
 	tcase_add_test(tc, line_of_a_predecessor);
 	tcase_add_test(tc, repetition_after_a_status);
-	tcase_add_loop_test(tc, bad_line_keeps_the_order, 0, sizeof(lines) / sizeof(lines[0]));
+	tcase_add_table_test(tc, bad_line_keeps_the_order, lines);
 	tcase_add_test(tc, deadline_is_enough);
 	tcase_add_test(tc, queue_is_bounded);
-	Suite *s = suite_create("link");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("link")

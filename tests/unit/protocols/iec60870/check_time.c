@@ -4,6 +4,7 @@
 
 #include "protocols/iec60870/time.h"
 #include "tests/unit/expect.h"
+#include "tests/unit/suite.h"
 
 static struct iec_zone zone;
 
@@ -186,10 +187,9 @@ START_TEST(zones_that_are_none)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, octets_of_cp56);
 	tcase_add_test(tc, impossible_times);
@@ -198,11 +198,6 @@ main(void)
 	tcase_add_test(tc, milliseconds_are_rounded);
 	tcase_add_test(tc, short_times_are_completed);
 	tcase_add_test(tc, zones_that_are_none);
-	Suite *s = suite_create("iec_time");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("iec_time")

@@ -1,7 +1,7 @@
-#include <check.h>
 #include <stdlib.h>
 
 #include "protocols/modbus/frame.h"
+#include "tests/unit/suite.h"
 
 /* Decodes, encodes back, and decodes every shorter prefix, none of which may pass. */
 static struct modbus_pdu
@@ -310,10 +310,9 @@ START_TEST(noise_is_bounded)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_test(tc, read_holding_registers);
 	tcase_add_test(tc, write_multiple_coils);
 	tcase_add_test(tc, mask_write_and_fifo);
@@ -325,11 +324,6 @@ main(void)
 	tcase_add_test(tc, rtu_request_of_unknown_function);
 	tcase_add_test(tc, ascii_restarts_at_a_colon);
 	tcase_add_test(tc, noise_is_bounded);
-	Suite *s = suite_create("modbus pdu, frame");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("modbus pdu, frame")

@@ -3,6 +3,7 @@
 
 #include "protocols/modbus/plan.h"
 #include "tests/unit/expect.h"
+#include "tests/unit/suite.h"
 
 START_TEST(value_of_the_manual)
 {
@@ -215,10 +216,9 @@ START_TEST(plan_reads_queues_alone)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_test(tc, value_of_the_manual);
 	tcase_add_test(tc, value_agrees_with_single_bits);
 	tcase_add_test(tc, decimal_both_ways);
@@ -227,11 +227,6 @@ main(void)
 	tcase_add_test(tc, write_takes_the_fewest_requests);
 	tcase_add_test(tc, plan_keeps_the_limits);
 	tcase_add_test(tc, plan_reads_queues_alone);
-	Suite *s = suite_create("modbus value, plan");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("modbus value, plan")

@@ -1,4 +1,3 @@
-#include <check.h>
 #include <dirent.h>
 #include <mntent.h>
 #include <signal.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "supervisor/child/cgroup.h"
+#include "tests/unit/suite.h"
 
 static char base[CGROUP_PATH];
 
@@ -148,18 +148,12 @@ START_TEST(the_kernel_says_who_was_killed_for_memory)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_test(tc, a_runner_has_a_group_while_it_lives);
 	tcase_add_test(tc, without_delegation_nothing_is_done);
 	tcase_add_test(tc, the_kernel_says_who_was_killed_for_memory);
-	Suite *s = suite_create("control groups");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("control groups")

@@ -2,6 +2,7 @@
 
 #include "supervisor/child/child_fsm.h"
 #include "tests/unit/expect.h"
+#include "tests/unit/suite.h"
 
 enum { START_MS = 10000, PING_MS = 2000, STOP_MS = 5000 };
 
@@ -366,10 +367,9 @@ START_TEST(states_and_reasons_have_names)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_test(tc, every_state_meets_every_event);
 	tcase_add_test(tc, announcements_alternate_in_any_order);
 	tcase_add_test(tc, backoff_doubles_with_jitter_to_its_limit);
@@ -384,11 +384,6 @@ main(void)
 	tcase_add_test(tc, no_process_to_be_had_is_never_retried_at_once);
 	tcase_add_test(tc, a_faulty_configuration_waits_for_people);
 	tcase_add_test(tc, states_and_reasons_have_names);
-	Suite *s = suite_create("child policy");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("child policy")

@@ -1,10 +1,10 @@
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
 #include "supervisor/child/kernel_features.h"
+#include "tests/unit/suite.h"
 
 static char lines[2048];
 
@@ -70,18 +70,12 @@ START_TEST(this_kernel_can_be_asked)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_test(tc, without_seccomp_strict_is_refused);
 	tcase_add_test(tc, what_is_missing_is_named);
 	tcase_add_test(tc, this_kernel_can_be_asked);
-	Suite *s = suite_create("kernel features");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("kernel features")

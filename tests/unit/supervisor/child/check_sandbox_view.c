@@ -1,4 +1,3 @@
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -6,6 +5,7 @@
 #include <unistd.h>
 
 #include "supervisor/child/sandbox_view.h"
+#include "tests/unit/suite.h"
 
 /* Check forks for each test: what is done to the process stays in the test. */
 START_TEST(of_this_process)
@@ -48,19 +48,12 @@ START_TEST(names)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	Suite *s = suite_create("sandbox_view");
-	TCase *t = tcase_create("kernel");
-
-	tcase_add_test(t, of_this_process);
-	tcase_add_test(t, of_no_process);
-	tcase_add_test(t, names);
-	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	tcase_add_test(tc, of_this_process);
+	tcase_add_test(tc, of_no_process);
+	tcase_add_test(tc, names);
 }
+
+UNIT_MAIN("sandbox_view")

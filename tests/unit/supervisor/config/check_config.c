@@ -1,4 +1,3 @@
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 
 #include "common/buffer.h"
 #include "supervisor/config/config.h"
+#include "tests/unit/suite.h"
 
 /* Every fault as "LINE:COLUMN PATH: MESSAGE\n", warnings with "warning " before. */
 static struct buffer faults;
@@ -937,24 +937,22 @@ START_TEST(fifty_thousand_points_cost_ten_times_five_thousand)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("config");
 	tcase_add_checked_fixture(tc, setup, teardown);
-#define LOOP(test, table) tcase_add_loop_test(tc, test, 0, sizeof(table) / sizeof(table[0]))
-	LOOP(bad_files_name_every_fault, bad);
-	LOOP(what_is_not_served_is_a_warning, odd);
+	tcase_add_table_test(tc, bad_files_name_every_fault, bad);
+	tcase_add_table_test(tc, what_is_not_served_is_a_warning, odd);
 	tcase_add_test(tc, defaults);
 	tcase_add_test(tc, own_keys);
 	tcase_add_test(tc, generations_keep_their_names);
-	LOOP(log_levels_and_targets, logs);
-	LOOP(syslog_addresses, syslogs);
+	tcase_add_table_test(tc, log_levels_and_targets, logs);
+	tcase_add_table_test(tc, syslog_addresses, syslogs);
 	tcase_add_test(tc, paths_find_their_lines);
 	tcase_add_test(tc, runner_gets_its_own_tree);
-	LOOP(devices_compare_by_meaning, pairs);
-	LOOP(diff_says_what_a_reload_does, diffs);
-	LOOP(samples_load, samples);
+	tcase_add_table_test(tc, devices_compare_by_meaning, pairs);
+	tcase_add_table_test(tc, diff_says_what_a_reload_does, diffs);
+	tcase_add_table_test(tc, samples_load, samples);
 	tcase_add_test(tc, a_full_configuration_of_hat_gateway);
 	tcase_add_test(tc, examples_of_the_manual_load);
 	tcase_add_test(tc, unreadable_files);
@@ -964,11 +962,6 @@ main(void)
 	tcase_add_test(tc, limits_of_file_and_name);
 	tcase_add_test(tc, faults_are_printed_as_compilers_do);
 	tcase_add_test(tc, fifty_thousand_points_cost_ten_times_five_thousand);
-	Suite *s = suite_create("config");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("config")

@@ -1,10 +1,10 @@
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/buffer.h"
 #include "supervisor/config/toml_tree.h"
+#include "tests/unit/suite.h"
 
 /* What is read, as JSON with its keys in order, or the fault. */
 static const struct {
@@ -177,21 +177,15 @@ START_TEST(keys_are_compared_so_often)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("toml");
 	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(tc, documents_and_faults, 0, sizeof(rows) / sizeof(rows[0]));
+	tcase_add_table_test(tc, documents_and_faults, rows);
 	tcase_add_test(tc, values_know_their_places);
 	tcase_add_test(tc, any_pattern_ends_soon);
 	tcase_add_test(tc, values_are_counted);
 	tcase_add_test(tc, keys_are_compared_so_often);
-	Suite *s = suite_create("toml");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("toml")

@@ -1,4 +1,3 @@
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +6,7 @@
 #include "common/monotime.h"
 #include "supervisor/config/yaml_scalar.h"
 #include "supervisor/config/yaml_tree.h"
+#include "tests/unit/suite.h"
 
 /* What PyYAML's safe loader makes of plain scalars. */
 static const struct {
@@ -378,23 +378,16 @@ START_TEST(many_keys_are_compared_fast)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("yaml");
 	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(
-	    tc, scalars_mean_what_pyyaml_says, 0, sizeof(scalars) / sizeof(scalars[0]));
+	tcase_add_table_test(tc, scalars_mean_what_pyyaml_says, scalars);
 	tcase_add_test(tc, json_numbers_are_numbers_in_json);
 	tcase_add_test(tc, what_json_cannot_say_is_an_error);
-	tcase_add_loop_test(tc, trees_and_faults, 0, sizeof(trees) / sizeof(trees[0]));
+	tcase_add_table_test(tc, trees_and_faults, trees);
 	tcase_add_test(tc, nothing_is_unbounded);
 	tcase_add_test(tc, many_keys_are_compared_fast);
-	Suite *s = suite_create("yaml");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("yaml")

@@ -1,9 +1,9 @@
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ipc/control.h"
+#include "tests/unit/suite.h"
 
 static struct json_doc *
 decode(const char *text, enum control_id *id, char *err)
@@ -271,26 +271,19 @@ START_TEST(runtime_folder)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	Suite *s = suite_create("control");
-	TCase *t = tcase_create("messages");
-
-	tcase_add_test(t, request_of_every_command);
-	tcase_add_test(t, names_and_ids);
-	tcase_add_test(t, request_refused);
-	tcase_add_test(t, limits_of_a_request);
-	tcase_add_test(t, size_of_a_request);
-	tcase_add_test(t, reply_round_trip);
-	tcase_add_test(t, reply_without_error);
-	tcase_add_test(t, reply_refused);
-	tcase_add_test(t, an_error_is_cut);
-	tcase_add_test(t, runtime_folder);
-	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	tcase_add_test(tc, request_of_every_command);
+	tcase_add_test(tc, names_and_ids);
+	tcase_add_test(tc, request_refused);
+	tcase_add_test(tc, limits_of_a_request);
+	tcase_add_test(tc, size_of_a_request);
+	tcase_add_test(tc, reply_round_trip);
+	tcase_add_test(tc, reply_without_error);
+	tcase_add_test(tc, reply_refused);
+	tcase_add_test(tc, an_error_is_cut);
+	tcase_add_test(tc, runtime_folder);
 }
+
+UNIT_MAIN("control")

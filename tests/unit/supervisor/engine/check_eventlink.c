@@ -1,5 +1,4 @@
 /* supervisor/eventlink.c against a server of the test's own on a Unix socket, on the same loop. */
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 
 #include "common/fdutil.h"
 #include "supervisor/engine/eventlink.h"
+#include "tests/unit/suite.h"
 
 static struct ev_loop *loop;
 static struct broker *broker;
@@ -351,10 +351,9 @@ START_TEST(room_ends_and_comes_back)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, comes_up_and_goes_off_without_a_word);
@@ -366,11 +365,6 @@ main(void)
 	tcase_add_test(tc, queries_are_bounded);
 	tcase_add_test(tc, an_answer_to_no_query_ends_it);
 	tcase_add_test(tc, room_ends_and_comes_back);
-	Suite *s = suite_create("eventlink");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("eventlink")

@@ -1,6 +1,5 @@
 /* monitor.c over a socket, its Monitor Server is this test. */
 #include <arpa/inet.h>
-#include <check.h>
 #include <ev.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "supervisor/engine/monitor.h"
+#include "tests/unit/suite.h"
 
 static struct ev_loop *loop;
 static struct broker *broker;
@@ -241,12 +241,9 @@ START_TEST(is_unreachable)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	Suite *s = suite_create("monitor");
-	TCase *tc = tcase_create("core");
-
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, says_who_it_is_and_that_it_is_ready);
 	tcase_add_test(tc, is_blessed_and_gives_the_token_back_when_released);
@@ -254,10 +251,6 @@ main(void)
 	tcase_add_test(tc, is_asked_to_close);
 	tcase_add_loop_test(tc, does_not_listen_to_nonsense, 0, 3);
 	tcase_add_test(tc, is_unreachable);
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("monitor")

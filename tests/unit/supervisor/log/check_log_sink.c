@@ -1,5 +1,4 @@
 #include <arpa/inet.h>
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -15,6 +14,7 @@
 #include "supervisor/log/log_limit.h"
 #include "supervisor/log/log_sink.h"
 #include "supervisor/log/syslog_out.h"
+#include "tests/unit/suite.h"
 
 static struct log_limit limit;
 
@@ -477,10 +477,9 @@ START_TEST(unknown_host_leaves_standard_error)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("log sink");
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, limit_passes_a_burst_then_a_rate);
 	tcase_add_test(tc, limit_tells_of_kinds_that_fell_silent);
@@ -496,11 +495,6 @@ main(void)
 	tcase_add_test(tc, tcp_syslog_keeps_lines_until_it_is_connected);
 	tcase_add_test(tc, tcp_syslog_that_never_reads_is_not_waited_for);
 	tcase_add_test(tc, unknown_host_leaves_standard_error);
-	Suite *s = suite_create("log sink");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("log sink")

@@ -1,5 +1,4 @@
 /* supervisor/broker.c on loopback, files and a pseudo-terminal. */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -13,6 +12,7 @@
 
 #include "common/fdutil.h"
 #include "supervisor/net/broker.h"
+#include "tests/unit/suite.h"
 
 static struct ev_loop *loop;
 static struct broker *broker;
@@ -293,10 +293,9 @@ START_TEST(a_connect_without_answer_ends_with_an_error)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, connects);
@@ -309,11 +308,6 @@ main(void)
 	tcase_add_test(tc, what_was_cancelled_is_not_answered);
 	tcase_add_test(tc, a_unix_path_too_long_is_refused);
 	tcase_add_test(tc, a_connect_without_answer_ends_with_an_error);
-	Suite *s = suite_create("broker");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("broker")

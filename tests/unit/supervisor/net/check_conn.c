@@ -1,5 +1,4 @@
 /* supervisor/conn.c over a socket pair: the other end is the test's. */
-#include <check.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 
 #include "common/fdutil.h"
 #include "supervisor/net/conn.h"
+#include "tests/unit/suite.h"
 
 static struct ev_loop *loop;
 static struct conn conn;
@@ -258,10 +258,9 @@ START_TEST(a_closed_one_does_nothing)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("core");
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, messages_come_whole_and_in_pieces);
 	tcase_add_test(tc, it_may_be_closed_from_a_message);
@@ -272,11 +271,6 @@ main(void)
 	tcase_add_test(tc, a_peer_that_takes_nothing_is_given_up);
 	tcase_add_test(tc, what_came_meanwhile_is_life);
 	tcase_add_test(tc, a_closed_one_does_nothing);
-	Suite *s = suite_create("conn");
-	suite_add_tcase(s, tc);
-	SRunner *sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+UNIT_MAIN("conn")
