@@ -1,0 +1,241 @@
+#include "device-runners/smpp/conf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/schema.h"
+#include "device-runners/runtime/note.h"
+
+enum { LIST_TEXT = 1024, MAX_ENCODING = 63 };
+
+static const char *const priorities[] = { "BULK", "NORMAL", "URGENT", "VERY_URGENT", NULL };
+static const char *const binds[] = { "TRANSCEIVER", "TRANSMITTER", NULL };
+static const char *const longs[] = { "REFUSE", "PAYLOAD", "UDH", NULL };
+/* The schema's spelling of CYRILLIC; the other one will do as well. */
+static const char *const codings[] = { "DEFAULT", "ASCII", "UNSPECIFIED_1", "LATIN_1",
+	"UNSPECIFIED_2", "JIS", "CYRLLIC", "LATIN_HEBREW", "UCS2", "PICTOGRAM", "MUSIC",
+	"EXTENDED_KANJI", "KS", "CYRILLIC", NULL };
+static const uint8_t coding_octets[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14, 6 };
+
+#define SECONDS(least)                                                                             \
+	{                                                                                          \
+		.kind = SCHEMA_NUMBER, .min = least, .max = RUNNER_MAX_SECONDS                     \
+	}
+#define TEXT(most)                                                                                 \
+	{                                                                                          \
+		.kind = SCHEMA_STRING, .max = most                                                 \
+	}
+#define OCTET                                                                                      \
+	{                                                                                          \
+		.kind = SCHEMA_INT, .max = 255                                                     \
+	}
+
+static const struct schema_field address_fields[] = {
+	{ "host", true, { .kind = SCHEMA_STRING } },
+	{ "port", true, { .kind = SCHEMA_INT, .min = 1, .max = 65535 } },
+	{ .key = NULL },
+};
+static const struct schema_field fields[] = {
+	{ "name", true, { .kind = SCHEMA_STRING } },
+	{ "remote_address", true, { .kind = SCHEMA_OBJECT, .fields = address_fields } },
+	{ "ssl", true, { .kind = SCHEMA_BOOL } },
+	{ "system_id", true, TEXT(SMPP_MAX_SYSTEM_ID) },
+	{ "password", true, TEXT(SMPP_MAX_PASSWORD) },
+	{ "enquire_link_delay", true,
+	    { .kind = SCHEMA_NUMBER, .nullable = true, .min = 0, .max = RUNNER_MAX_SECONDS } },
+	{ "enquire_link_timeout", true, SECONDS(0.001) },
+	{ "connect_timeout", true, SECONDS(0.001) },
+	{ "reconnect_delay", true, SECONDS(0) },
+	{ "short_message", true, { .kind = SCHEMA_BOOL } },
+	{ "priority", true, { .kind = SCHEMA_ENUM, .names = priorities } },
+	{ "data_coding", true, { .kind = SCHEMA_ENUM, .names = codings } },
+	{ "message_encoding", true, TEXT(MAX_ENCODING) },
+	{ "message_timeout", true, SECONDS(0.001) },
+	{ "bind", false, { .kind = SCHEMA_ENUM, .names = binds } },
+	{ "system_type", false, TEXT(SMPP_MAX_SYSTEM_TYPE) },
+	{ "service_type", false, TEXT(SMPP_MAX_SERVICE_TYPE) },
+	{ "source_address", false, TEXT(SMPP_MAX_ADDRESS) },
+	{ "source_ton", false, OCTET },
+	{ "source_npi", false, OCTET },
+	{ "destination_ton", false, OCTET },
+	{ "destination_npi", false, OCTET },
+	{ "registered_delivery", false, { .kind = SCHEMA_BOOL } },
+	{ "window", false, { .kind = SCHEMA_INT, .min = 1, .max = SMPP_MAX_WINDOW } },
+	{ "long_messages", false, { .kind = SCHEMA_ENUM, .names = longs } },
+	{ .key = NULL },
+};
+/* What every device has besides ("module", ...) is the supervisor's to check. */
+static const struct schema schema = { .kind = SCHEMA_OBJECT, .open = true, .fields = fields };
+
+static int64_t
+milliseconds(const struct json *conf, const char *key)
+{
+	double s = 0;
+
+	json_double(json_get(conf, key), &s);
+	return s > 0 && s * 1000 < 1 ? 1 : (int64_t)(s * 1000);
+}
+
+static uint8_t
+octet(const struct json *conf, const char *key)
+{
+	int64_t v = 0;
+
+	json_int(json_get(conf, key), 0, 255, &v);
+	return (uint8_t)v;
+}
+
+/* C octet strings are ASCII, 3.1. */
+static bool
+is_ascii(const char *s)
+{
+	for (; *s; s++)
+		if (*s & 0x80)
+			return false;
+	return true;
+}
+
+/* A text of the configuration into its place; returns 1 where it is at fault. */
+static int
+copy(struct runner *r, const struct json *conf, const char *key, char *to, size_t size,
+    struct smpp_str *as)
+{
+	const struct json *j = json_get(conf, key);
+	const char *text = j ? json_str(j) : "";
+
+	if (!text || !is_ascii(text) || strlen(text) >= size) {
+		runner_config_error(r, key, "expected at most %zu ASCII characters", size - 1);
+		return 1;
+	}
+	snprintf(to, size, "%s", text);
+	*as = (struct smpp_str){ to, strlen(to) };
+	return 0;
+}
+
+static int
+load_texts(struct conf_client *c, struct runner *r, const struct json *conf)
+{
+	struct smpp_bind *b = &c->params.bind;
+	struct smpp_sm *m = &c->message;
+
+	return copy(r, conf, "system_id", c->system_id, sizeof(c->system_id), &b->system_id) +
+	       copy(r, conf, "password", c->password, sizeof(c->password), &b->password) +
+	       copy(r, conf, "system_type", c->system_type, sizeof(c->system_type),
+		   &b->system_type) +
+	       copy(r, conf, "service_type", c->service_type, sizeof(c->service_type),
+		   &m->service_type) +
+	       copy(r, conf, "source_address", c->source, sizeof(c->source), &m->source);
+}
+
+static int
+load_encoding(struct conf_client *c, struct runner *r, const struct json *conf)
+{
+	const char *coding = json_str(json_get(conf, "data_coding"));
+	char known[LIST_TEXT];
+
+	snprintf(c->encoding, sizeof(c->encoding), "%s",
+	    json_str(json_get(conf, "message_encoding")) ?: "");
+	if (smpp_codec_open(&c->codec, c->encoding) < 0) {
+		smpp_codec_list(known, sizeof(known));
+		runner_config_error(
+		    r, "message_encoding", "unknown encoding %s; known: %s", c->encoding, known);
+		return 1;
+	}
+	if (strcmp(coding, "UCS2") == 0 && !smpp_codec_is(c->encoding, "utf-16-be"))
+		runner_config_warning(r, "message_encoding",
+		    "data_coding UCS2 means utf-16-be; telephones will show %s wrong", c->encoding);
+	if (strcmp(coding, "DEFAULT") == 0 && smpp_codec_is(c->encoding, "utf-8"))
+		runner_config_warning(r, "message_encoding",
+		    "data_coding DEFAULT means GSM 03.38 at most message centres (encoding gsm); "
+		    "characters other than ASCII will be shown wrong");
+	return 0;
+}
+
+static void
+load_times(struct conf_client *c, const struct json *conf)
+{
+	c->connect_ms = milliseconds(conf, "connect_timeout");
+	c->reconnect_ms = milliseconds(conf, "reconnect_delay");
+	c->message_ms = milliseconds(conf, "message_timeout");
+	if (json_get(conf, "enquire_link_delay")->type != JSON_NULL) {
+		int64_t ms = milliseconds(conf, "enquire_link_delay");
+		c->params.enquire_delay_ms = ms > 0 ? ms : 1;
+	}
+	c->params.enquire_timeout_ms = milliseconds(conf, "enquire_link_timeout");
+}
+
+static void
+load_message(struct conf_client *c, const struct json *conf)
+{
+	int how = json_enum(json_get(conf, "long_messages"), longs);
+	int64_t window = 1;
+
+	json_int(json_get(conf, "window"), 1, SMPP_MAX_WINDOW, &window);
+	c->params.window = (unsigned)window;
+	c->params.bind_command = json_enum(json_get(conf, "bind"), binds) == 1
+				     ? SMPP_BIND_TRANSMITTER
+				     : SMPP_BIND_TRANSCEIVER;
+	c->params.bind.version = SMPP_VERSION;
+	c->long_messages = how < 0 ? LONG_REFUSE : (enum conf_long)how;
+	c->message.priority = (uint8_t)json_enum(json_get(conf, "priority"), priorities);
+	c->message.data_coding = coding_octets[json_enum(json_get(conf, "data_coding"), codings)];
+	c->message.source_ton = octet(conf, "source_ton");
+	c->message.source_npi = octet(conf, "source_npi");
+	c->message.dest_ton = octet(conf, "destination_ton");
+	c->message.dest_npi = octet(conf, "destination_npi");
+	c->message.registered_delivery = json_is_true(json_get(conf, "registered_delivery"));
+	json_bool(json_get(conf, "short_message"), &c->short_message);
+	json_bool(json_get(conf, "ssl"), &c->tls);
+}
+
+int
+conf_client_load(struct conf_client *c, struct runner *r, const struct json *conf)
+{
+	int64_t port = 0;
+
+	*c = (struct conf_client){ .codec = { .iconv = (iconv_t)-1 } };
+	if (runner_check_config(r, conf, &schema, "") > 0)
+		return -1;
+	if (load_texts(c, r, conf) + load_encoding(c, r, conf) > 0)
+		return -1;
+	load_times(c, conf);
+	load_message(c, conf);
+	const struct json *address = json_get(conf, "remote_address");
+	json_int(json_get(address, "port"), 1, 65535, &port);
+	c->host = strdup(json_str(json_get(address, "host")));
+	if (!c->host)
+		runner_fail(r, "out of memory");
+	c->address = runner_plan_connect(r, c->host, (uint16_t)port);
+	if (c->tls)
+		runner_config_warning(r, "ssl",
+		    "the certificate of the message centre is not verified, as in hat-gateway");
+	return 0;
+}
+
+void
+conf_client_clear(struct conf_client *c)
+{
+	smpp_codec_close(&c->codec);
+	free(c->host);
+	c->host = NULL;
+	explicit_bzero(c->password, sizeof(c->password));
+}
+
+void
+conf_client_describe(struct runner *r, const struct json *conf)
+{
+	char text[64];
+
+	runner_note(r, "SMPP client %s%s; connects again after %s s", note_value(conf, "system_id"),
+	    json_is_true(json_get(conf, "ssl")) ? " with TLS" : "",
+	    note_value(conf, "reconnect_delay"));
+	runner_note(r, "sends enquire_link %s, waits %s s for its answer",
+	    note_period(text, sizeof(text), conf, "enquire_link_delay"),
+	    note_value(conf, "enquire_link_timeout"));
+	runner_note(r, "messages in %s as data_coding %s, each sent within %s s",
+	    note_value(conf, "message_encoding"), note_value(conf, "data_coding"),
+	    note_value(conf, "message_timeout"));
+	runner_note(r, "registers gateway/status, gateway/message");
+	runner_note(r, "takes system/message");
+}
