@@ -89,11 +89,11 @@ $(B)/device-runners/runtime/filter/tables.o: $(B)/device-runners/runtime/filter/
 LINK = @mkdir -p $(@D); echo "  link $@"; $(CC) $(ALL_LDFLAGS) -o $@
 
 $(B)/gatewayd: $(B)/supervisor/main.o $(AR_SUPERVISOR) $(AR_HAT) $(AR_IPC) $(AR_COMMON)
-	$(LINK) $^ -lev -lyaml -lmsgpackc -lcares -lyajl -lsystemd -lm
+	$(LINK) $^ -lev -lyaml -lmsgpackc -lcares -lsystemd -lm
 $(B)/gateway-eventd: $(B)/event-server/main.o $(AR_EVENTD) $(AR_HAT) $(AR_COMMON)
-	$(LINK) $^ -lev -llmdb -lseccomp -lyajl -lm
+	$(LINK) $^ -lev -llmdb -lseccomp -lm
 $(B)/gatewayctl: $(B)/ctl/main.o $(AR_CTL) $(AR_IPC) $(AR_COMMON)
-	$(LINK) $^ -lmsgpackc -lyajl -lm
+	$(LINK) $^ -lmsgpackc -lm
 
 # A protocol's archive comes twice: protocols may need one another.
 define FAMILY_RULE
@@ -105,7 +105,7 @@ LIBS_$(1) := $$(FAMILY_LIBS)
 $$(B)/device-runners/$(1).a: $$(call obj,device-runners/$(1)/*.c)
 $$(B)/libexec/$(1): $$(B)/device-runners/$(1)/main.o $$(B)/device-runners/$(1).a $$(AR_RUNTIME) \
     $$(AR_PROTOCOLS_$(1)) $$(AR_IPC) $$(AR_COMMON)
-	$$(LINK) $$< $$(filter %.a,$$^) $$(AR_PROTOCOLS_$(1)) $$(AR_COMMON) -lev -lmsgpackc -lyajl $$(LIBS_$(1)) -lm
+	$$(LINK) $$< $$(filter %.a,$$^) $$(AR_PROTOCOLS_$(1)) $$(AR_COMMON) -lev -lmsgpackc $$(LIBS_$(1)) -lm
 endef
 $(foreach f,$(FAMILIES),$(eval $(call FAMILY_RULE,$(f))))
 
@@ -119,7 +119,7 @@ all: $(B)/libexec/runner-tls.so
 UNIT := $(patsubst %.c,$(B)/%,$(shell find tests/unit -name 'check_*.c' | sort))
 TEST_ARCHIVES := $(AR_SUPERVISOR) $(AR_EVENTD) $(AR_CTL) $(FAMILIES:%=$(B)/device-runners/%.a) $(AR_RUNTIME) \
     $(PROTOCOLS:%=$(B)/protocols/%.a) $(AR_IPC) $(AR_COMMON)
-TEST_LIBS := -lcheck -lev -lyaml -lmsgpackc -lcares -llmdb -lseccomp -lmodbus -lssl -lcrypto -lyajl -lsystemd \
+TEST_LIBS := -lcheck -lev -lyaml -lmsgpackc -lcares -llmdb -lseccomp -lmodbus -lssl -lcrypto -lsystemd \
     $(sort $(foreach f,$(FAMILIES),$(LIBS_$(f)))) -lsubunit -lrt -lpthread -lm
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(TEST_ARCHIVES)

@@ -1,7 +1,8 @@
 /*
- * JSON (RFC 8259) for configurations and event payloads, in any process:
- * parsing is yajl's, bounded here; numbers stay text, because Modbus values
- * are integers of any length. Trees live in one document and die with it.
+ * JSON (RFC 8259) for configurations and event payloads, in any process: one
+ * reader, bounded, checks a text or builds a tree of it; numbers stay text,
+ * because Modbus values are integers of any length. Trees live in one document
+ * and die with it.
  */
 #ifndef COMMON_JSON_H
 #define COMMON_JSON_H
@@ -36,8 +37,9 @@ struct json_doc;
 #define json_foreach(item, parent)                                                                 \
 	for (const struct json *item = (parent)->child; item; item = item->next)
 
-/* Parses exactly one value of len bytes, of at most max_nodes nodes. Copies what it keeps.
- * Returns a document for json_free, or NULL with a message of one line in err. */
+/* Parses exactly one value of len bytes, of at most max_nodes nodes and JSON_MAX_DEPTH levels.
+ * Copies what it keeps. Returns a document for json_free, or NULL with a message of one line in
+ * err: what is wrong, and at which byte, from 1. */
 struct json_doc *json_parse(
     const char *text, size_t len, size_t max_nodes, char *err, size_t err_size);
 /* An empty document to build a tree in, at most max_nodes; NULL when out of memory. */
@@ -49,8 +51,8 @@ const struct json *json_root(const struct json_doc *doc);
 struct json *json_add(struct json_doc *doc, struct json *parent, enum json_type type,
     const char *key, const char *text, size_t len);
 
-/* Exactly one valid JSON value and nothing else, of bounded depth, without NUL in a key: what
- * json_parse() takes. For hot paths: one pass, allocates nothing. */
+/* Exactly one valid JSON value in UTF-8 and nothing else, of bounded depth, without NUL in a key:
+ * what json_parse() takes. For hot paths: one pass, allocates nothing. */
 bool json_valid(const char *text, size_t len);
 
 /* The last member of that name, or NULL (also where o is NULL or no object). */

