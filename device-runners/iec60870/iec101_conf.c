@@ -1,6 +1,6 @@
 #include "device-runners/iec60870/iec101_conf.h"
+#include "device-runners/iec60870/iec_points.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,41 +54,29 @@ static const struct schema_field slave_unbalanced[] = {
 	{ .key = NULL },
 };
 
-static const struct schema_field buffer_fields[] = {
-	{ "name", true, { .kind = SCHEMA_STRING, .max = 255 } },
-	{ "size", true, { .kind = SCHEMA_INT, .min = 0, .max = IEC101_MAX_BUFFER_SIZE } },
-	{ .key = NULL },
-};
-static const struct schema buffer_schema = { .kind = SCHEMA_OBJECT, .fields = buffer_fields };
-static const char *const data_types[] = { "SINGLE", "DOUBLE", "STEP_POSITION", "BITSTRING",
-	"NORMALIZED", "SCALED", "FLOATING", "BINARY_COUNTER", "PROTECTION", "PROTECTION_START",
-	"PROTECTION_COMMAND", "STATUS", NULL };
-static const struct schema_field data_fields[] = {
-	{ "data_type", true, NAMES(data_types) },
-	{ "asdu_address", true, { .kind = SCHEMA_INT, .min = 0, .max = 0xFFFE } },
-	{ "io_address", true, { .kind = SCHEMA_INT, .min = 0, .max = 0xFFFFFF } },
-	{ "buffer", true, { .kind = SCHEMA_STRING, .nullable = true, .max = 255 } },
-	{ .key = NULL },
-};
-static const struct schema data_schema = { .kind = SCHEMA_OBJECT, .fields = data_fields };
-
 static const struct schema_field master_extra[] = {
 	{ "reconnect_delay", true, IEC_LINE_DELAY },
 	{ .key = NULL },
 };
 static const struct schema_field slave_extra[] = {
-	{ "buffers", true,
-	    { .kind = SCHEMA_ARRAY, .items = &buffer_schema, .max = IEC101_MAX_BUFFERS } },
-	{ "data", true, { .kind = SCHEMA_ARRAY, .items = &data_schema, .max = IEC101_MAX_DATA } },
+	POINTS_SCHEMA_FIELDS,
 	{ .key = NULL },
 };
 
-const struct iec101_conf_role iec101_conf_master = { false, "remote_devices", master_extra,
-	{ .kind = SCHEMA_OBJECT, .fields = master_balanced },
-	{ .kind = SCHEMA_OBJECT, .fields = master_unbalanced } };
-const struct iec101_conf_role iec101_conf_slave = { true, "devices", slave_extra,
-	{ .kind = SCHEMA_OBJECT, .fields = slave_balanced },
-	{ .kind = SCHEMA_OBJECT, .fields = slave_unbalanced } };
+const struct iec101_conf_role iec101_conf_master = {
+	.slave = false,
+	.list = "remote_devices",
+	.extra = master_extra,
+	.balanced = { .kind = SCHEMA_OBJECT, .fields = master_balanced },
+	.unbalanced = { .kind = SCHEMA_OBJECT, .fields = master_unbalanced },
+};
+const struct iec101_conf_role iec101_conf_slave = {
+	.slave = true,
+	.list = "devices",
+	.extra = slave_extra,
+	.balanced = { .kind = SCHEMA_OBJECT, .fields = slave_balanced },
+	.unbalanced = { .kind = SCHEMA_OBJECT, .fields = slave_unbalanced },
+};
 
 enum { MAX_FIELDS = 32 };
 
@@ -156,8 +144,8 @@ read_station(const struct json *item)
 static bool
 address_used(const struct iec_line *line, const struct link_station_conf *sc)
 {
-	for (int i = 0; i < line->link.count; i++)
-		if (line->link.stations[i].conf.address == sc->address)
+	for (int i = 0; i < iec_line_stations(line); i++)
+		if (iec_line_address(line, i) == sc->address)
 			return true;
 	return false;
 }
@@ -181,8 +169,14 @@ iec101_conf_load(struct runner *r, const struct json *conf, const struct iec101_
     struct iec_map *map, struct iec_line *line, const struct iec_line_ops *ops, void *device)
 {
 	bool balanced = json_enum(json_get(conf, "link_type"), link_types) == 0;
-	enum link_mode mode = balanced ? LINK_BALANCED : role->slave ? LINK_SLAVE : LINK_MASTER;
-	int address_size = json_enum(json_get(conf, "device_address_size"), sizes_from_zero);
+	struct link_conf link = {
+		.mode = balanced      ? LINK_BALANCED
+			: role->slave ? LINK_SLAVE
+				      : LINK_MASTER,
+		.address_size =
+		    (uint8_t)json_enum(json_get(conf, "device_address_size"), sizes_from_zero),
+		.controlling = !role->slave,
+	};
 	int errors = 0, i = 0;
 	char path[64];
 
@@ -191,11 +185,7 @@ iec101_conf_load(struct runner *r, const struct json *conf, const struct iec101_
 	map->sizes.common = (uint8_t)(1 + json_enum(json_get(conf, "asdu_address_size"), sizes));
 	map->sizes.object = (uint8_t)(1 + json_enum(json_get(conf, "io_address_size"), sizes));
 	iec_zone_init(&map->zone, NULL);
-	iec_line_init(
-	    line, r, conf, mode, (uint8_t)address_size, tty_reconnect_ms(conf, role), ops, device);
-	/* A command must not be executed twice; data that come twice do no harm, and waiting for a
-	 * reset would cost the peer's retries. */
-	line->link.conf.eager = balanced && !role->slave;
+	iec_line_init(line, r, conf, &link, tty_reconnect_ms(conf, role), ops, device);
 	json_foreach (item, json_get(conf, role->list)) {
 		struct link_station_conf sc = read_station(item);
 		snprintf(path, sizeof(path), "%s[%d].address", role->list, i++);

@@ -16,8 +16,6 @@ struct iec101_conf_role {
 
 extern const struct iec101_conf_role iec101_conf_master, iec101_conf_slave;
 
-enum { IEC101_MAX_DATA = 1000000, IEC101_MAX_BUFFERS = 256, IEC101_MAX_BUFFER_SIZE = 1000000 };
-
 /* Checks the whole configuration; returns the number of errors, all of them reported. */
 int iec101_conf_check(
     struct runner *r, const struct json *conf, const struct iec101_conf_role *role);

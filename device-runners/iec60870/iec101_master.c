@@ -1,5 +1,7 @@
 /* iec101_master: remote devices on a serial line (balanced or unbalanced) <-> events. */
+#include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +17,7 @@ struct master {
 	struct iec_map map;
 	struct iec_event event; /* scratch */
 };
+static_assert(offsetof(struct master, remotes) == 0, "remotes are cast to their master");
 
 /* --- what the remote devices say --- */
 
@@ -65,18 +68,18 @@ on_asdu(struct iec_remote *remote, const uint8_t *data, size_t len)
 
 /* One object as an ASDU to the station. Returns 0 or -1 with errno. */
 static int
-send_object(struct master *m, int station, const struct asdu_head *head, const struct iec_object *o)
+send_object(struct master *m, int station, const struct asdu_head *head, const struct iec_object *o,
+    unsigned flags)
 {
-	size_t room = link_max_data(&m->remotes.line.link);
 	struct asdu_writer w;
 
-	asdu_begin(&w, &m->map.sizes, head, room < ASDU_MAX ? room : ASDU_MAX);
+	asdu_begin(&w, &m->map.sizes, head, iec_line_max_asdu(&m->remotes.line));
 	if (!asdu_add(&w, o)) {
 		errno = EINVAL;
 		return -1;
 	}
 	const uint8_t *data = asdu_end(&w);
-	return iec_line_send(&m->remotes.line, station, data, w.len, 0);
+	return iec_line_send(&m->remotes.line, station, flags, data, w.len, 0);
 }
 
 static void
@@ -90,7 +93,7 @@ sync_time(struct iec_remote *remote)
 	struct iec_object o = { 0 };
 
 	iec_time_from_timestamp(&o.time, &m->map.zone, timestamp_now());
-	if (send_object(m, remote->station, &head, &o) < 0)
+	if (send_object(m, remote->station, &head, &o, LINK_STAMPED) < 0)
 		log_warning(
 		    "remote device %s: time not sent: %s", remote->address, strerror(errno));
 }
@@ -100,24 +103,12 @@ on_event(void *device, const struct runner_event *event)
 {
 	struct master *m = device;
 	struct iec_remote *remote = iec_remotes_take(&m->remotes, event);
-	char why[IEC_JSON_WHY] = "";
 	struct iec_request q;
 
-	if (!remote)
+	if (!remote || !iec_events_read(&m->remotes.events, event, REMOTE_SEGMENTS, &m->map, &q))
 		return;
-	if (event->payload != RUNNER_PAYLOAD_JSON) {
-		iec_remotes_refuse(event, "expected a JSON payload");
-		return;
-	}
-	if (iec_request_read(&q, &m->map, event->type + REMOTE_SEGMENTS,
-		event->type_len - REMOTE_SEGMENTS,
-		event->has_source_timestamp ? &event->source_timestamp : NULL, event->data,
-		event->len, why) < 0) {
-		iec_remotes_refuse(event, why);
-		return;
-	}
-	if (send_object(m, remote->station, &q.head, &q.object) < 0)
-		iec_remotes_refuse(event,
+	if (send_object(m, remote->station, &q.head, &q.object, 0) < 0)
+		iec_events_refuse(&m->remotes.events, event,
 		    errno == ENOTCONN ? "the remote device is not connected" : strerror(errno));
 }
 
@@ -145,7 +136,7 @@ create(struct runner *r, const struct json *conf)
 		runner_fail(r, "out of memory");
 	int rc = iec101_conf_load(
 	    r, conf, role, &m->map, &m->remotes.line, &iec_remotes_line_ops, &m->remotes);
-	iec_remotes_init(&m->remotes, json_get(conf, role->list), &ops);
+	iec_remotes_init(&m->remotes, json_get(conf, role->list), &m->map.zone, &ops);
 	if (rc < 0) {
 		destroy(m);
 		return NULL;
@@ -153,11 +144,13 @@ create(struct runner *r, const struct json *conf)
 	return m;
 }
 
-const struct runner_device iec101_master_device = { .type = "iec101_master",
+const struct runner_device iec101_master_device = {
+	.type = "iec101_master",
 	.create = create,
 	.describe = describe_101_master,
 	.start = iec_remotes_start,
 	.on_event = on_event,
 	.on_credit = iec_line_on_credit,
 	.stop = iec_line_on_stop,
-	.free = destroy };
+	.free = destroy,
+};

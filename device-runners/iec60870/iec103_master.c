@@ -1,5 +1,7 @@
 /* iec103_master: protection devices on an unbalanced serial line <-> events. */
+#include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,7 @@ struct master {
 	ev_timer expiry;
 	struct iec_zone zone;
 };
+static_assert(offsetof(struct master, remotes) == 0, "remotes are cast to their master");
 
 /* --- events --- */
 
@@ -78,20 +81,14 @@ on_double(struct master *m, const struct iec_remote *remote, const struct iec103
 	struct timestamp ts, now = timestamp_now();
 
 	(void)n;
-	if (iec_time_to_timestamp(&o->time, &m->zone, now, &ts) < 0) {
-		if (iec_line_may_log(&m->remotes.line))
-			log_warning(
-			    "remote device %s: message %u %u ignored: its time is impossible",
-			    remote->address, o->function, o->information);
-		return;
-	}
+	bool timed = !o->time.invalid && iec_time_to_timestamp(&o->time, &m->zone, now, &ts) == 0 &&
+		     summer_fits(m, &o->time, now);
 	struct json_writer *w = runner_payload(m->r);
 	json_begin_object(w, NULL);
 	put_cause(w, a->cause);
 	json_put_str(w, "value", iec103_double_names[o->value]);
 	json_end_object(w);
-	register_data(
-	    m, remote, "double", a->common, o, summer_fits(m, &o->time, now) ? &ts : NULL);
+	register_data(m, remote, "double", a->common, o, timed ? &ts : NULL);
 }
 
 static void
@@ -204,7 +201,7 @@ send_requests(struct master *m, int station)
 	uint8_t out[IEC103_MAX];
 
 	for (size_t n; (n = iec103_session_next(&m->sessions[station], out));)
-		if (iec_line_send(&m->remotes.line, station, out, n, 0) < 0)
+		if (iec_line_send(&m->remotes.line, station, 0, out, n, 0) < 0)
 			log_warning("remote device %s: request not sent: %s",
 			    m->remotes.list[station].address, strerror(errno));
 	set_expiry(m);
@@ -318,7 +315,8 @@ sync_time(struct iec_remote *remote)
 
 	iec_time_from_timestamp(&o.time, &m->zone, timestamp_now());
 	int n = iec103_encode(out, &a, &o, 1);
-	if (n < 0 || iec_line_send(&m->remotes.line, remote->station, out, (size_t)n, 0) < 0)
+	if (n < 0 ||
+	    iec_line_send(&m->remotes.line, remote->station, LINK_STAMPED, out, (size_t)n, 0) < 0)
 		log_warning(
 		    "remote device %s: time not sent: %s", remote->address, strerror(errno));
 }
@@ -408,7 +406,7 @@ on_event(void *device, const struct runner_event *event)
 			note.len, monotime_now()) < 0)
 		why = strerror(errno);
 	if (why)
-		iec_remotes_refuse(event, why);
+		iec_events_refuse(&m->remotes.events, event, why);
 	else
 		send_requests(m, remote->station);
 	buffer_clear(&note);
@@ -479,7 +477,11 @@ destroy(void *device)
 static void *
 create(struct runner *r, const struct json *conf)
 {
-	static const struct iec_remotes_ops ops = { sync_time, on_asdu, forget_requests };
+	static const struct iec_remotes_ops ops = {
+		.sync_time = sync_time,
+		.data = on_asdu,
+		.lost = forget_requests,
+	};
 	const struct json *list = json_get(conf, "remote_devices");
 
 	if (runner_check_config(r, conf, &master_schema, ""))
@@ -489,10 +491,11 @@ create(struct runner *r, const struct json *conf)
 		runner_fail(r, "out of memory");
 	m->r = r;
 	iec_zone_init(&m->zone, NULL);
-	iec_line_init(&m->remotes.line, r, conf, LINK_MASTER, 1,
+	iec_line_init(&m->remotes.line, r, conf,
+	    &(struct link_conf){ .mode = LINK_MASTER, .address_size = 1, .controlling = true },
 	    iec_line_ms(conf, "reconnect_delay", 0), &iec_remotes_line_ops, &m->remotes);
 	int errors = add_stations(m, list);
-	iec_remotes_init(&m->remotes, list, &ops);
+	iec_remotes_init(&m->remotes, list, &m->zone, &ops);
 	for (int i = 0; i < m->remotes.count; i++)
 		iec103_session_init(&m->sessions[i]);
 	ev_init(&m->expiry, on_expiry);
@@ -504,11 +507,13 @@ create(struct runner *r, const struct json *conf)
 	return m;
 }
 
-const struct runner_device iec103_master_device = { .type = "iec103_master",
+const struct runner_device iec103_master_device = {
+	.type = "iec103_master",
 	.create = create,
 	.describe = describe_103_master,
 	.start = iec_remotes_start,
 	.on_event = on_event,
 	.on_credit = iec_line_on_credit,
 	.stop = iec_line_on_stop,
-	.free = destroy };
+	.free = destroy,
+};

@@ -46,6 +46,7 @@ release(struct iec104_conn *c)
 	apci_clear(&c->apci);
 	buffer_clear(&c->out);
 	buffer_clear(&c->queue);
+	buffer_clear(&c->tokens);
 	c->queued = 0;
 }
 
@@ -200,27 +201,71 @@ iec104_conn_flush(struct iec104_conn *c)
 	arm(c, monotime_now());
 }
 
-uint64_t
-iec104_conn_send(struct iec104_conn *c, const void *asdu, size_t len)
+bool
+iec104_conn_started(const struct iec104_conn *c)
 {
-	if (!is_open(c) || len > APCI_MAX_ASDU || c->apci.state != APCI_STARTED)
-		return 0;
+	return is_open(c) && c->apci.state == APCI_STARTED;
+}
+
+bool
+iec104_conn_has_output(const struct iec104_conn *c)
+{
+	return c->out.len > 0;
+}
+
+/* A message with a token, which its acknowledgement tells. */
+struct pending {
+	uint64_t number; /* of the message, counted from 1 */
+	uint64_t token;
+};
+
+static bool
+remember_token(struct iec104_conn *c, uint64_t number, uint64_t token)
+{
+	struct pending p = { number, token };
+
+	if (token)
+		buffer_append(&c->tokens, &p, sizeof(p));
+	return !buffer_failed(&c->tokens);
+}
+
+static void
+queue_reset(struct iec104_conn *c)
+{
+	size_t keep = 0;
+
+	/* Messages that were sent can still be acknowledged. */
+	for (struct pending p; keep + sizeof(p) <= c->tokens.len; keep += sizeof(p)) {
+		memcpy(&p, buffer_data(&c->tokens) + keep, sizeof(p));
+		if (p.number > c->apci.sent)
+			break;
+	}
+	buffer_truncate(&c->tokens, keep);
+	buffer_reset(&c->queue);
+	c->queued = 0;
+}
+
+bool
+iec104_conn_send(struct iec104_conn *c, const void *asdu, size_t len, uint64_t token)
+{
+	if (!iec104_conn_started(c) || len > APCI_MAX_ASDU)
+		return false;
 	if (c->queued == 0 && may_send(c)) {
 		apci_send(&c->apci, asdu, len, monotime_now(), &c->out);
 		++*c->frames_out;
-		return c->apci.sent;
+		return remember_token(c, c->apci.sent, token);
 	}
 	uint8_t *room = buffer_reserve(&c->queue, 1 + len);
 	if (!room) {
 		/* What is in it stands, and may still be sent. */
 		c->queue.failed = false;
-		return 0;
+		return false;
 	}
 	*room = (uint8_t)len;
 	memcpy(room + 1, asdu, len);
 	buffer_commit(&c->queue, 1 + len);
 	c->queued++;
-	return c->apci.sent + c->queued;
+	return remember_token(c, c->apci.sent + c->queued, token);
 }
 
 size_t
@@ -242,8 +287,9 @@ take_event(struct iec104_conn *c, enum apci_event event, const struct apdu *apdu
 	case APCI_ENABLED:
 	case APCI_DISABLED:
 		/* What waited for the window is not sent in another transfer. */
-		buffer_reset(&c->queue);
-		c->queued = 0;
+		if (!c->enabled || event == APCI_DISABLED)
+			queue_reset(c);
+		c->enabled = event == APCI_ENABLED;
 		c->handler->on_enabled(c->arg, event == APCI_ENABLED);
 		break;
 	case APCI_BROKEN:
@@ -257,13 +303,15 @@ take_event(struct iec104_conn *c, enum apci_event event, const struct apdu *apdu
 
 /* At once: what ends the connection, or the transfer, may be the next frame. */
 static void
-tell_acknowledged(struct iec104_conn *c)
+tell_delivered(struct iec104_conn *c)
 {
-	if (c->apci.acked == c->acknowledged)
-		return;
-	c->acknowledged = c->apci.acked;
-	if (c->handler->on_acknowledged)
-		c->handler->on_acknowledged(c->arg, c->acknowledged);
+	for (struct pending p; is_open(c) && c->tokens.len >= sizeof(p);) {
+		memcpy(&p, buffer_data(&c->tokens), sizeof(p));
+		if (p.number > c->apci.acked)
+			break;
+		buffer_consume(&c->tokens, sizeof(p));
+		c->handler->on_delivered(c->arg, p.token);
+	}
 }
 
 /* Serves the whole frames in data; returns how many bytes they had, or -1 when it is over. */
@@ -279,7 +327,7 @@ serve_frames(struct iec104_conn *c, const uint8_t *data, size_t len, struct mono
 		done += used;
 		++*c->frames_in;
 		enum apci_event event = apci_receive(&c->apci, &apdu, now, &c->out);
-		tell_acknowledged(c);
+		tell_delivered(c);
 		if (!is_open(c) || !take_event(c, event, &apdu))
 			return -1;
 	}
@@ -558,6 +606,7 @@ iec104_conn_open(struct iec104_conn *c, struct runner *r, int fd, const struct a
 		.frames_out = runner_counter(r, "frames_out") };
 	buffer_init(&c->out, IEC104_MAX_OUT);
 	buffer_init(&c->queue, IEC104_MAX_QUEUE);
+	buffer_init(&c->tokens, IEC104_MAX_TOKENS);
 	init_watchers(c);
 	ev_io_start(c->loop, &c->readable);
 	if (c->handshaking) {

@@ -18,6 +18,7 @@ enum {
 	IEC104_MAX_OUT = 256 * 1024,	    /* bytes that wait for a peer that does not read */
 	IEC104_MAX_OUT_ASDUS = 128 * 1024,  /* with more of them ASDUs wait, whatever the window */
 	IEC104_MAX_QUEUE = 8 * 1024 * 1024, /* bytes of ASDUs that wait for the window */
+	IEC104_MAX_TOKENS = 16 * 1024 * 1024, /* bytes of their tokens */
 };
 
 struct iec104_conn;
@@ -27,10 +28,11 @@ struct iec104_handler {
 	void (*on_ready)(void *arg);
 	/* An ASDU, borrowed. The connection may be closed in here, not freed. */
 	void (*on_asdu)(void *arg, const uint8_t *asdu, size_t len);
-	/* Data transfer began (true) or ended. */
+	/* Data transfer began (true) or ended; true again: the peer has taken back STOPDT before it
+	 * was confirmed, and the transfer goes on. */
 	void (*on_enabled)(void *arg, bool enabled);
-	/* Frames up to this one are acknowledged: see iec104_conn_send(). May be NULL. */
-	void (*on_acknowledged)(void *arg, uint64_t number);
+	/* The ASDU of this token is acknowledged. May be NULL where none has a token. */
+	void (*on_delivered)(void *arg, uint64_t token);
 	/* It is over, and closed; why is one line. Comes once, never from within a call of ours. */
 	void (*on_closed)(void *arg, const char *why);
 };
@@ -44,6 +46,7 @@ struct iec104_conn {
 	const struct tls_ops *tls_ops;
 	struct tls *tls; /* NULL without */
 	bool handshaking;
+	bool enabled; /* as on_enabled() was told */
 	bool paused;
 	bool write_waits; /* TLS must read before it can write */
 	struct monotime paused_since;
@@ -52,7 +55,7 @@ struct iec104_conn {
 	struct buffer out;   /* bytes for the socket */
 	struct buffer queue; /* length (1 octet) and bytes of each ASDU that waits for the window */
 	uint64_t queued;     /* how many those are */
-	uint64_t acknowledged;	   /* told to the handler */
+	struct buffer tokens;	   /* of what is queued, or sent and not acknowledged */
 	uint8_t partial[APCI_MAX]; /* the beginning of a frame whose rest has not come */
 	size_t partial_len;
 	ev_io readable, writable;
@@ -75,11 +78,15 @@ void iec104_conn_close(struct iec104_conn *c);
 /* Closes with a reason, and calls on_closed() from the loop. */
 void iec104_conn_break(struct iec104_conn *c, const char *why);
 
-/* Sends an ASDU (copied), or queues it until the window opens. Returns its number, counted from 1,
- * for on_acknowledged(); 0 when the queue is full, memory short or the data transfer not started.
- * Leaves with iec104_conn_flush(), which a callback's caller does by itself. */
-uint64_t iec104_conn_send(struct iec104_conn *c, const void *asdu, size_t len);
+/* Sends an ASDU (copied), or queues it until the window opens. token: for on_delivered(), 0
+ * without. False when the queue is full, memory short or the data transfer not started. Leaves with
+ * iec104_conn_flush(), which a callback's caller does by itself. */
+bool iec104_conn_send(struct iec104_conn *c, const void *asdu, size_t len, uint64_t token);
 void iec104_conn_flush(struct iec104_conn *c);
+/* Whether data transfer is under way. */
+bool iec104_conn_started(const struct iec104_conn *c);
+/* Whether something waits for iec104_conn_flush(). */
+bool iec104_conn_has_output(const struct iec104_conn *c);
 /* Room for more in the queue, in bytes of ASDUs. */
 size_t iec104_conn_room(const struct iec104_conn *c);
 

@@ -12,6 +12,7 @@
 #include "device-runners/iec60870/iec104_conf.h"
 #include "device-runners/iec60870/iec104_conn.h"
 #include "device-runners/iec60870/iec104_files.h"
+#include "device-runners/iec60870/iec_events.h"
 #include "device-runners/runtime/limit.h"
 #include "device-runners/runtime/reconnect.h"
 
@@ -48,8 +49,9 @@ struct iec104_master {
 	uint32_t open_id;
 	struct iec104_conn conn;
 	ev_timer timer; /* connect time-out, reconnect delay, time synchronisation */
-	struct limit input_limit, event_limit, link_limit, info_limit;
-	uint64_t *objects, *refused, *ignored, *connects;
+	struct iec_events events;
+	struct limit input_limit, link_limit, info_limit;
+	uint64_t *objects, *ignored, *connects;
 };
 
 static void try_address(struct iec104_master *m);
@@ -129,7 +131,7 @@ send_clock(struct iec104_master *m)
 
 	iec_time_from_timestamp(&o.time, &m->map.zone, timestamp_now());
 	asdu_begin(&w, &asdu_sizes_104, &head, ASDU_MAX_104);
-	if (asdu_add(&w, &o) && iec104_conn_send(&m->conn, asdu_end(&w), w.len))
+	if (asdu_add(&w, &o) && iec104_conn_send(&m->conn, asdu_end(&w), w.len, 0))
 		iec104_conn_flush(&m->conn);
 	set_timer(m, m->sync_ms);
 }
@@ -301,41 +303,23 @@ master_start(void *device)
 }
 
 static void
-refuse(struct iec104_master *m, const struct runner_event *event, const char *why)
-{
-	++*m->refused;
-	limit_warning(&m->event_limit, "a system event %s of %zu segments is refused: %s",
-	    event->type_len > 1 ? event->type[1] : "", event->type_len, why);
-}
-
-static void
 master_on_event(void *device, const struct runner_event *event)
 {
 	struct iec104_master *m = device;
 	struct iec_request q;
 	struct asdu_writer w;
-	char why[IEC_JSON_WHY];
 
-	if (event->type_len < 2 || strcmp(event->type[0], "system") != 0 ||
-	    strcmp(event->type[1], "enable") == 0)
+	if (event->type_len > 1 && strcmp(event->type[1], "enable") == 0)
 		return;
-	if (event->payload != RUNNER_PAYLOAD_JSON) {
-		refuse(m, event, "no JSON payload");
+	if (!iec_events_read(&m->events, event, 1, &m->map, &q))
 		return;
-	}
-	if (iec_request_read(&q, &m->map, event->type + 1, event->type_len - 1,
-		event->has_source_timestamp ? &event->source_timestamp : NULL, event->data,
-		event->len, why) < 0) {
-		refuse(m, event, why);
-		return;
-	}
 	if (m->state != MASTER_CONNECTED) {
-		refuse(m, event, "there is no connection");
+		iec_events_refuse(&m->events, event, "there is no connection");
 		return;
 	}
 	asdu_begin(&w, &asdu_sizes_104, &q.head, ASDU_MAX_104);
-	if (!asdu_add(&w, &q.object) || !iec104_conn_send(&m->conn, asdu_end(&w), w.len))
-		refuse(m, event, "too many wait to be sent");
+	if (!asdu_add(&w, &q.object) || !iec104_conn_send(&m->conn, asdu_end(&w), w.len, 0))
+		iec_events_refuse(&m->events, event, "too many wait to be sent");
 	else
 		iec104_conn_flush(&m->conn);
 }
@@ -425,7 +409,7 @@ master_create(struct runner *r, const struct json *conf)
 	m->timer.data = m;
 	m->objects = runner_counter(r, "objects");
 	m->ignored = runner_counter(r, "ignored");
-	m->refused = runner_counter(r, "refused");
+	iec_events_init(&m->events, r);
 	m->connects = runner_counter(r, "connections");
 	read_addresses(m, json_get(conf, "remote_addresses"));
 	reconnect_init(&m->reconnect, iec104_conf_ms(conf, "reconnect_delay") * INT64_C(1000000),

@@ -283,9 +283,11 @@ iec_event_make(struct iec_event *e, struct iec_map *map, const struct asdu_head 
 
 	if (o->defect)
 		return o->defect;
-	e->has_timestamp = type->time != IEC_TIME_NONE;
-	if (e->has_timestamp && iec_time_to_timestamp(&o->time, &map->zone, now, &e->timestamp) < 0)
-		return "an impossible time";
+	e->has_timestamp = type->time != IEC_TIME_NONE && !o->time.invalid &&
+			   iec_time_to_timestamp(&o->time, &map->zone, now, &e->timestamp) == 0;
+	/* A value is worth more than its tag; a command of an unknown time is not executed. */
+	if (type->time != IEC_TIME_NONE && !e->has_timestamp && map->slave)
+		return "a time that is invalid or impossible";
 	e->len = iec_json_write(e->text, map->slave, head, o, connection);
 	if (e->len == 0)
 		return "a type that has no events";

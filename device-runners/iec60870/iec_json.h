@@ -46,8 +46,9 @@ struct iec_event {
 };
 
 /* Makes the event of one object. connection: of a slave's command, else -1. now completes CP24
- * times. Returns NULL, or why there is none: the class has no events, the object a defect, its time
- * is impossible. */
+ * times; a time that is marked invalid or is impossible gives an event without timestamp. Returns
+ * NULL, or why there is no event: the class has none, the object a defect, a command to a slave
+ * such a time. */
 const char *iec_event_make(struct iec_event *e, struct iec_map *map, const struct asdu_head *head,
     const struct iec_object *o, int64_t connection, struct timestamp now);
 

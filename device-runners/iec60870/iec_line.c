@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/fdutil.h"
+#include "protocols/iec60870/asdu.h"
 
 enum { READ_SIZE = 1024 };
 
@@ -298,9 +299,11 @@ on_opened(void *arg, int fd, int error, const char *why)
 /* --- for the device --- */
 
 void
-iec_line_init(struct iec_line *l, struct runner *r, const struct json *conf, enum link_mode mode,
-    uint8_t address_size, int64_t reconnect_ms, const struct iec_line_ops *ops, void *device)
+iec_line_init(struct iec_line *l, struct runner *r, const struct json *conf,
+    const struct link_conf *link, int64_t reconnect_ms, const struct iec_line_ops *ops,
+    void *device)
 {
+	struct link_conf link_conf = *link;
 	double silence = 0;
 
 	*l = (struct iec_line){ .r = r, .ops = ops, .device = device, .fd = -1 };
@@ -312,10 +315,9 @@ iec_line_init(struct iec_line *l, struct runner *r, const struct json *conf, enu
 	if (!l->tty.path || !l->alarm)
 		runner_fail(r, "out of memory");
 	json_double(json_get(conf, "silent_interval"), &silence);
-	link_init(&l->link, &(struct link_conf){ .mode = mode,
-				.address_size = address_size,
-				.silent_ns = (int64_t)(silence * 1e9),
-				.char_ns = tty_char_ns(&l->tty) });
+	link_conf.silent_ns = (int64_t)(silence * 1e9);
+	link_conf.char_ns = tty_char_ns(&l->tty);
+	link_init(&l->link, &link_conf);
 	buffer_init(&l->out, IEC_LINE_MAX_OUT);
 	ev_init(&l->readable, on_readable);
 	ev_init(&l->writable, on_writable);
@@ -382,6 +384,39 @@ iec_line_is_open(const struct iec_line *l)
 }
 
 void
+iec_line_set_stamp(
+    struct iec_line *l, void (*stamp)(void *arg, uint8_t *data, size_t len), void *arg)
+{
+	link_set_stamp(&l->link, stamp, arg);
+}
+
+int
+iec_line_stations(const struct iec_line *l)
+{
+	return link_stations(&l->link);
+}
+
+uint16_t
+iec_line_address(const struct iec_line *l, int station)
+{
+	return link_address(&l->link, station);
+}
+
+size_t
+iec_line_max_asdu(const struct iec_line *l)
+{
+	size_t max = link_max_data(&l->link);
+
+	return max < ASDU_MAX ? max : ASDU_MAX;
+}
+
+bool
+iec_line_has_room(const struct iec_line *l, int station)
+{
+	return link_has_room(&l->link, station);
+}
+
+void
 iec_line_open_station(struct iec_line *l, int station)
 {
 	link_open(&l->link, station, monotime_now());
@@ -396,9 +431,10 @@ iec_line_close_station(struct iec_line *l, int station)
 }
 
 int
-iec_line_send(struct iec_line *l, int station, const void *data, size_t len, uint64_t token)
+iec_line_send(
+    struct iec_line *l, int station, unsigned flags, const void *data, size_t len, uint64_t token)
 {
-	int rc = link_send(&l->link, station, false, data, len, token);
+	int rc = link_send(&l->link, station, flags, data, len, token);
 
 	if (rc == 0)
 		pump(l);

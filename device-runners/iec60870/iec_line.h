@@ -79,9 +79,10 @@ struct iec_line {
  */
 int64_t iec_line_ms(const struct json *conf, const char *key, int64_t otherwise);
 
-/* Plans the tty of a checked configuration; to be called in create(). Exits when out of memory. */
+/* Plans the tty of a checked configuration; to be called in create(). Exits when out of memory.
+ * link: mode, address_size and who is the controlling station; the rest is read from conf. */
 void iec_line_init(struct iec_line *l, struct runner *r, const struct json *conf,
-    enum link_mode mode, uint8_t address_size, int64_t reconnect_ms, const struct iec_line_ops *ops,
+    const struct link_conf *link, int64_t reconnect_ms, const struct iec_line_ops *ops,
     void *device);
 /* Reports a station that can not be as a configuration error below path. Returns its index or -1.
  */
@@ -92,11 +93,22 @@ void iec_line_start(struct iec_line *l);
 /* Closes the tty; says DISCONNECTED where something else was said. */
 void iec_line_stop(struct iec_line *l);
 bool iec_line_is_open(const struct iec_line *l);
+/* See link_conf.stamp. */
+void iec_line_set_stamp(
+    struct iec_line *l, void (*stamp)(void *arg, uint8_t *data, size_t len), void *arg);
+/* Stations that were added, and the link address of one. */
+int iec_line_stations(const struct iec_line *l);
+uint16_t iec_line_address(const struct iec_line *l, int station);
+/* Bytes of the longest ASDU that fits a frame. */
+size_t iec_line_max_asdu(const struct iec_line *l);
+/* Whether the queue of a station has room for what can wait elsewhere. */
+bool iec_line_has_room(const struct iec_line *l, int station);
 
 /* As link_open(), link_close(), link_send(); what follows from them happens at once. */
 void iec_line_open_station(struct iec_line *l, int station);
 void iec_line_close_station(struct iec_line *l, int station);
-int iec_line_send(struct iec_line *l, int station, const void *data, size_t len, uint64_t token);
+int iec_line_send(
+    struct iec_line *l, int station, unsigned flags, const void *data, size_t len, uint64_t token);
 /* on_credit() and stop() of a device that begins with its line: looks again whether events may be
  * registered; iec_line_stop(). */
 void iec_line_on_credit(void *device);

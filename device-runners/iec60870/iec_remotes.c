@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ADDRESS_AT = 2, NAME_AT = 3, TYPE_TEXT = 256 };
+enum { ADDRESS_AT = 2, NAME_AT = 3 };
 
 static void
 set_status(struct iec_remote *m, enum iec_line_status status)
@@ -30,10 +30,25 @@ stop_time_sync(struct iec_remote *m)
 	ev_timer_stop(runner_loop(m->all->line.r), &m->time_sync);
 }
 
+/* The time of now, at the end of a message that leaves. */
+static void
+stamp(void *arg, uint8_t *data, size_t len)
+{
+	struct iec_remotes *s = arg;
+	struct iec_time t;
+
+	iec_time_from_timestamp(&t, s->zone, timestamp_now());
+	iec_time_encode(&t, data + len - IEC_TIME_CP56);
+}
+
 void
-iec_remotes_init(struct iec_remotes *s, const struct json *list, const struct iec_remotes_ops *ops)
+iec_remotes_init(struct iec_remotes *s, const struct json *list, struct iec_zone *zone,
+    const struct iec_remotes_ops *ops)
 {
 	s->ops = ops;
+	s->zone = zone;
+	iec_events_init(&s->events, s->line.r);
+	iec_line_set_stamp(&s->line, stamp, s);
 	s->list = calloc(list->count ? list->count : 1, sizeof(*s->list));
 	if (!s->list)
 		runner_fail(s->line.r, "out of memory");
@@ -107,18 +122,6 @@ find(struct iec_remotes *s, const struct runner_event *event)
 	return NULL;
 }
 
-void
-iec_remotes_refuse(const struct runner_event *event, const char *why)
-{
-	char text[TYPE_TEXT] = "";
-	size_t at = 0;
-
-	for (size_t i = 0; i < event->type_len && at < sizeof(text); i++)
-		at += (size_t)snprintf(
-		    text + at, sizeof(text) - at, "%s%s", i ? "/" : "", event->type[i]);
-	log_warning("event %s refused: %s; nothing is sent", text, why);
-}
-
 /* 1, 0, or -1 where the payload is no JSON boolean. */
 static int
 read_bool(const struct runner_event *event)
@@ -142,7 +145,7 @@ take_enable(struct iec_remote *m, const struct runner_event *event)
 		return false;
 	int enable = read_bool(event);
 	if (enable < 0)
-		iec_remotes_refuse(event, "expected true or false");
+		iec_events_refuse(&m->all->events, event, "expected true or false");
 	else
 		set_enabled(m, enable);
 	return true;
@@ -154,7 +157,8 @@ iec_remotes_take(struct iec_remotes *s, const struct runner_event *event)
 	struct iec_remote *m = find(s, event);
 
 	if (!m) {
-		iec_remotes_refuse(event, "it names no remote device of the configuration");
+		iec_events_refuse(
+		    &s->events, event, "it names no remote device of the configuration");
 		return NULL;
 	}
 	if (!take_enable(m, event))
@@ -252,4 +256,7 @@ on_action(void *device, const struct link_action *action)
 	}
 }
 
-const struct iec_line_ops iec_remotes_line_ops = { on_line, on_action };
+const struct iec_line_ops iec_remotes_line_ops = {
+	.status = on_line,
+	.action = on_action,
+};

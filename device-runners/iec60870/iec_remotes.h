@@ -6,6 +6,7 @@
 #ifndef DEVICE_RUNNERS_IEC60870_IEC_REMOTES_H
 #define DEVICE_RUNNERS_IEC60870_IEC_REMOTES_H
 
+#include "device-runners/iec60870/iec_events.h"
 #include "device-runners/iec60870/iec_line.h"
 
 struct iec_remotes;
@@ -23,7 +24,8 @@ struct iec_remote {
 
 /* What a device adds; remote->all is what it begins with. */
 struct iec_remotes_ops {
-	/* Sends the time to a connected remote. */
+	/* Sends the time to a connected remote, with LINK_STAMPED: a message that ends with a
+	 * CP56Time2a, which is set when it leaves. */
 	void (*sync_time)(struct iec_remote *remote);
 	/* User data from it; valid until this returns. */
 	void (*data)(struct iec_remote *remote, const uint8_t *data, size_t len);
@@ -37,6 +39,8 @@ struct iec_remotes {
 	struct iec_remote *list; /* one a station, in their order */
 	int count;
 	const struct iec_remotes_ops *ops;
+	struct iec_zone *zone; /* the device's, of the time that is sent */
+	struct iec_events events;
 };
 
 /* Of the line; its device is the struct iec_remotes. */
@@ -44,8 +48,8 @@ extern const struct iec_line_ops iec_remotes_line_ops;
 
 /* After iec_line_init(), and iec_line_add() of each item of the checked list. Exits when out of
  * memory. */
-void iec_remotes_init(
-    struct iec_remotes *s, const struct json *list, const struct iec_remotes_ops *ops);
+void iec_remotes_init(struct iec_remotes *s, const struct json *list, struct iec_zone *zone,
+    const struct iec_remotes_ops *ops);
 /* The line as well. */
 void iec_remotes_clear(struct iec_remotes *s);
 
@@ -55,7 +59,5 @@ void iec_remotes_start(void *device);
 /* The remote of an event {"system", "remote_device", ADDRESS, ...} that is the device's to read;
  * NULL where that was all: it was an enable event, or is refused. */
 struct iec_remote *iec_remotes_take(struct iec_remotes *s, const struct runner_event *event);
-/* Warns that a system event is refused. */
-void iec_remotes_refuse(const struct runner_event *event, const char *why);
 
 #endif

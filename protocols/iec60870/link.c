@@ -31,7 +31,7 @@ queue_append(struct link_queue *q, struct link_msg *m)
 }
 
 int
-queue_put(struct link_queue *q, const void *data, size_t len, uint64_t token)
+queue_put(struct link_queue *q, const void *data, size_t len, uint64_t token, unsigned flags)
 {
 	if (q->count >= LINK_QUEUE_MESSAGES ||
 	    q->bytes + sizeof(struct link_msg) + len > LINK_QUEUE_BYTES) {
@@ -43,7 +43,7 @@ queue_put(struct link_queue *q, const void *data, size_t len, uint64_t token)
 		return -1;
 	m->token = token;
 	m->len = (uint16_t)len;
-	m->told = false;
+	m->flags = (uint8_t)flags;
 	memcpy(m->data, data, len);
 	queue_append(q, m);
 	return 0;
@@ -92,15 +92,19 @@ link_init(struct link *l, const struct link_conf *conf)
 	ft12_rx_init(
 	    &l->rx, (struct ft12_params){ conf->address_size, conf->mode == LINK_BALANCED });
 	queue_init(&l->broadcasts);
-	queue_init(&l->trash);
+}
+
+void
+link_set_stamp(struct link *l, void (*stamp)(void *arg, uint8_t *data, size_t len), void *arg)
+{
+	l->conf.stamp = stamp;
+	l->conf.stamp_arg = arg;
 }
 
 static void
 station_clear(struct link_station *st)
 {
-	for (int i = 0; i < 2; i++)
-		queue_clear(&st->queue[i]);
-	queue_clear(&st->held);
+	queue_clear(&st->queue);
 	free(st->given);
 	st->given = NULL;
 	st->answering = false;
@@ -112,7 +116,6 @@ link_clear(struct link *l)
 	for (int i = 0; i < l->count; i++)
 		station_clear(&l->stations[i]);
 	queue_clear(&l->broadcasts);
-	queue_clear(&l->trash);
 	free(l->stations);
 	l->stations = NULL;
 	l->count = l->size = 0;
@@ -123,11 +126,9 @@ static void
 stations_moved(struct link *l)
 {
 	for (int i = 0; i < l->count; i++) {
-		struct link_queue *queues[] = { &l->stations[i].queue[0], &l->stations[i].queue[1],
-			&l->stations[i].held };
-		for (int k = 0; k < 3; k++)
-			if (!queues[k]->head)
-				queues[k]->tail = &queues[k]->head;
+		struct link_queue *q = &l->stations[i].queue;
+		if (!q->head)
+			q->tail = &q->head;
 	}
 }
 
@@ -137,19 +138,25 @@ address_ok(const struct link *l, const struct link_station_conf *conf)
 	uint32_t limit = l->conf.mode == LINK_BALANCED ? UINT32_C(1) << (8 * l->conf.address_size)
 						       : ft12_broadcast(l->conf.address_size);
 
-	if (conf->address >= limit)
+	if (conf->address >= limit || conf->own_address >= limit)
 		return false;
-	for (int i = 0; i < l->count; i++)
-		if (l->stations[i].conf.address == conf->address &&
-		    l->stations[i].conf.dir == conf->dir)
+	for (int i = 0; i < l->count; i++) {
+		const struct link_station_conf *other = &l->stations[i].conf;
+		if (other->dir == conf->dir &&
+		    (other->address == conf->address || other->own_address == conf->own_address))
 			return false;
+	}
 	return true;
 }
 
 int
-link_add(struct link *l, const struct link_station_conf *conf)
+link_add(struct link *l, const struct link_station_conf *given)
 {
-	if (!address_ok(l, conf)) {
+	struct link_station_conf conf = *given;
+
+	if (!conf.two_addresses)
+		conf.own_address = conf.address;
+	if (!address_ok(l, &conf)) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -167,10 +174,8 @@ link_add(struct link *l, const struct link_station_conf *conf)
 		stations_moved(l);
 	}
 	struct link_station *st = &l->stations[l->count];
-	*st = (struct link_station){ .conf = *conf };
-	queue_init(&st->queue[0]);
-	queue_init(&st->queue[1]);
-	queue_init(&st->held);
+	*st = (struct link_station){ .conf = conf };
+	queue_init(&st->queue);
 	return l->count++;
 }
 
@@ -254,7 +259,7 @@ link_max_data(const struct link *l)
 }
 
 int
-link_send(struct link *l, int station, bool class2, const void *data, size_t len, uint64_t token)
+link_send(struct link *l, int station, unsigned flags, const void *data, size_t len, uint64_t token)
 {
 	struct link_station *st = link_station_of(l, station);
 
@@ -263,12 +268,32 @@ link_send(struct link *l, int station, bool class2, const void *data, size_t len
 		return -1;
 	}
 	if (station == LINK_ALL && l->conf.mode == LINK_MASTER)
-		return queue_put(&l->broadcasts, data, len, token);
+		return queue_put(&l->broadcasts, data, len, token, flags);
 	if (!st || st->state != LINK_CONNECTED) {
 		errno = ENOTCONN;
 		return -1;
 	}
-	return queue_put(&st->queue[class2 && l->conf.mode == LINK_SLAVE], data, len, token);
+	return queue_put(&st->queue, data, len, token, flags);
+}
+
+bool
+link_has_room(const struct link *l, int station)
+{
+	const struct link_queue *q = &l->stations[station].queue;
+
+	return q->count < LINK_QUEUE_MESSAGES / 2 && q->bytes < LINK_QUEUE_BYTES / 2;
+}
+
+int
+link_stations(const struct link *l)
+{
+	return l->count;
+}
+
+uint16_t
+link_address(const struct link *l, int station)
+{
+	return l->stations[station].conf.address;
 }
 
 void
@@ -317,7 +342,6 @@ link_transmit(struct link *l, int station, const uint8_t *data, size_t len, stru
 size_t
 link_receive(struct link *l, const void *bytes, size_t n, struct monotime now)
 {
-	queue_clear(&l->trash);
 	if (!ft12_rx_partial(&l->rx) && now.ns - l->last_rx.ns >= link_gap_ns(l))
 		ft12_rx_gap(&l->rx);
 	l->last_rx = now;
@@ -335,7 +359,7 @@ station_by_address(const struct link *l, const struct ft12_frame *f)
 {
 	for (int i = 0; i < l->count; i++) {
 		const struct link_station *st = &l->stations[i];
-		if (st->state != LINK_CLOSED && st->conf.address == f->address &&
+		if (st->state != LINK_CLOSED && st->conf.own_address == f->address &&
 		    (l->conf.mode != LINK_BALANCED || st->conf.dir != f->dir))
 			return i;
 	}

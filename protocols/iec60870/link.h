@@ -24,11 +24,12 @@ enum {
 	LINK_MAX_STATIONS = 256,
 	LINK_QUEUE_MESSAGES = 65536,	    /* waiting for one station */
 	LINK_QUEUE_BYTES = 4 * 1024 * 1024, /* the same, with what each costs in memory */
-	LINK_HELD_MESSAGES = 4,	  /* received in balanced mode before our own direction is reset */
-	LINK_MAX_ACTIONS = 16,	  /* that one frame can cause */
-	LINK_URGENT_IN_A_ROW = 8, /* data before a poll that is due gets its turn */
-	LINK_GAP_MS = 50,	  /* silence inside a frame that ends it; longer on slow lines */
-	LINK_BUSY_MS = 1000,	  /* between status requests to a station that said DFC or NACK */
+	LINK_MAX_ACTIONS = 16,		    /* that one frame can cause */
+	LINK_URGENT_IN_A_ROW = 8,	    /* data before a poll that is due gets its turn */
+	LINK_GAP_MS = 50,    /* silence inside a frame that ends it; longer on slow lines */
+	LINK_BUSY_MS = 1000, /* between status requests to a station that said DFC or NACK */
+	LINK_BUSY_MAX_MS =
+	    10000, /* of a busy station; then what is in control direction is refused */
 	LINK_IDLE_STATUS_MS = 10000, /* between status requests to a station that is not polled */
 	LINK_ALL = -1,		     /* the broadcast address */
 };
@@ -40,15 +41,29 @@ struct link_conf {
 	uint8_t address_size; /* 0 (balanced only), 1, 2 */
 	int64_t silent_ns;    /* silence before each transmission */
 	int64_t char_ns; /* one character on the line: bits / baud rate; 0 where it is not known */
-	/* Balanced: data before the peer's first RESET are taken, though they may be the repetition
-	 * of what a predecessor of this process had taken already. */
-	bool eager;
+	/* We are the controlling station. What we send must not wait for long: it would be a
+	 * command of long ago. Balanced: data are taken before the peer's first RESET, though they
+	 * may be the repetition of what a predecessor of this process had taken already. */
+	bool controlling;
+	/* Puts the time of now into a message that was sent with LINK_STAMPED, each time it leaves.
+	 */
+	void (*stamp)(void *arg, uint8_t *data, size_t len);
+	void *stamp_arg;
+};
+
+/* Of link_send(). */
+enum {
+	LINK_NO_REPLY = 1, /* balanced: by SEND/NO REPLY; it is delivered when it has left */
+	LINK_STAMPED = 2,  /* see link_conf.stamp */
 };
 
 /* Times in milliseconds; poll_ms < 0: no cyclic polls of that class. */
 struct link_station_conf {
-	bool dir; /* balanced: DIR of what we send; true is A to B */
-	uint16_t address;
+	bool dir;	  /* balanced: DIR of what we send; true is A to B */
+	uint16_t address; /* in our requests and their answers; of a slave the device's own */
+	bool
+	    two_addresses; /* balanced: own_address is in the peer's requests and our answers ... */
+	uint16_t own_address;  /* ... otherwise address is in both */
 	unsigned retries;      /* repetitions of a request without an answer */
 	int64_t response_ms;   /* from the end of a request to the beginning of its answer */
 	int64_t status_ms;     /* balanced: REQUEST STATUS after that long without a request */
@@ -68,7 +83,7 @@ enum link_action_type {
 	LINK_UP,	/* the station is connected */
 	LINK_DOWN,	/* reason; what was queued for it is gone; it goes on connecting */
 	LINK_DATA,	/* user data from the station, LINK_ALL: broadcast */
-	LINK_DELIVERED, /* the message of this token was confirmed; by a slave: given to its master
+	LINK_DELIVERED, /* the message of this token was confirmed; to a slave by the next request
 			 */
 	LINK_REFUSED, /* the station does not take the message of this token (reason); it is gone */
 };
@@ -87,7 +102,7 @@ struct link_msg {
 	struct link_msg *next;
 	uint64_t token;
 	uint16_t len;
-	bool told; /* LINK_DELIVERED was said */
+	uint8_t flags;
 	uint8_t data[];
 };
 
@@ -100,6 +115,7 @@ enum link_request_kind {
 	LINK_REQ_NONE,
 	LINK_REQ_RESET,
 	LINK_REQ_DATA,
+	LINK_REQ_DATA_NO_REPLY,
 	LINK_REQ_POLL1,
 	LINK_REQ_POLL2,
 	LINK_REQ_STATUS,
@@ -119,18 +135,20 @@ enum link_phase {
 struct link_station {
 	struct link_station_conf conf;
 	enum link_state state;
-	struct link_queue queue[2]; /* [0] class 1 or primary data, [1] class 2 */
+	struct link_queue queue; /* data that we send as primary, or give to polls of any class */
 
 	/* primary station */
-	bool fcb;	/* of the next request with FCV */
-	bool acd;	/* class 1 data are waiting there */
-	bool busy;	/* said DFC or NACK: no data until a status without DFC */
+	bool fcb;  /* of the next request with FCV */
+	bool acd;  /* class 1 data are waiting there */
+	bool busy; /* said DFC or NACK: no data until a status without DFC */
+	struct monotime busy_since, up_since;
 	unsigned nacks; /* of the message at the head */
 	struct monotime reset_due, poll_due[2], status_due, busy_due;
 
 	/* secondary station */
 	bool was_reset;
-	bool has_last; /* last_* hold a request with FCV */
+	struct monotime reset_at; /* of the last one */
+	bool has_last;		  /* last_* hold a request with FCV */
 	bool last_fcb;
 	uint8_t last[FT12_MAX_USER]; /* function, data of the last request */
 	size_t last_len;
@@ -142,8 +160,6 @@ struct link_station {
 	bool answering;		/* an answer waits until the line may be used ... */
 	uint8_t answer;		/* ... this one */
 	struct link_msg *given; /* answered to a poll, not confirmed by a new request yet */
-	bool repeated;		/* that poll came more than once */
-	struct link_queue held;
 	struct monotime alive_until;
 };
 
@@ -160,7 +176,7 @@ struct link {
 	struct monotime last_rx, free_at, sent_end;
 	struct link_station *stations; /* owned */
 	int count, size;
-	struct link_queue broadcasts, trash;
+	struct link_queue broadcasts;
 	bool paused;
 	struct link_counters counters;
 
@@ -185,6 +201,8 @@ struct link {
 void link_init(struct link *l, const struct link_conf *conf);
 /* Frees everything; stations are gone. */
 void link_clear(struct link *l);
+/* See link_conf.stamp. */
+void link_set_stamp(struct link *l, void (*stamp)(void *arg, uint8_t *data, size_t len), void *arg);
 /* A new station, closed; returns its index, or -1 with EINVAL (address in use or out of range),
  * ENOSPC, ENOMEM. */
 int link_add(struct link *l, const struct link_station_conf *conf);
@@ -199,11 +217,16 @@ void link_line_opened(struct link *l, int64_t most_ms, struct monotime now);
 /* The line is gone: every open station goes back to connecting, without actions. */
 void link_line_lost(struct link *l, struct monotime now);
 
-/* Queues user data (copied, 1 .. link_max_data() bytes). class2 only for LINK_SLAVE. Returns 0, or
+/* Queues user data (copied, 1 .. link_max_data() bytes), with the flags above. Returns 0, or
  * -1 with ENOTCONN, EMSGSIZE, ENOBUFS (limit), ENOMEM. LINK_ALL (master): to every station, nobody
  * answers. */
 int link_send(
-    struct link *l, int station, bool class2, const void *data, size_t len, uint64_t token);
+    struct link *l, int station, unsigned flags, const void *data, size_t len, uint64_t token);
+/* Whether less than half of a station's queue is used. */
+bool link_has_room(const struct link *l, int station);
+/* Stations that were added, and the address of one. */
+int link_stations(const struct link *l);
+uint16_t link_address(const struct link *l, int station);
 /* User data that fit a frame. */
 size_t link_max_data(const struct link *l);
 /* Nothing more should come in: a master stops polling, a secondary station says DFC. */

@@ -15,13 +15,15 @@ struct link_station *link_station_of(struct link *l, int index);
 
 void queue_init(struct link_queue *q);
 void queue_clear(struct link_queue *q);
-int queue_put(struct link_queue *q, const void *data, size_t len, uint64_t token);
+int queue_put(struct link_queue *q, const void *data, size_t len, uint64_t token, unsigned flags);
 void queue_push_front(struct link_queue *q, struct link_msg *m);
 struct link_msg *queue_take(struct link_queue *q);
 
 /* link_primary.c */
 void primary_open(struct link *l, struct link_station *st, struct monotime now);
 void primary_close(struct link *l, int index);
+/* The station is lost, for that reason: it is connected again. */
+void primary_lose(struct link *l, int index, const char *reason, struct monotime now);
 /* Asks nothing for so long, ignores all answers. */
 void primary_quiet(struct link *l, int64_t ms, struct monotime now);
 /* An answer; true where it was waited for. */
@@ -36,7 +38,5 @@ void secondary_on_request(
     struct link *l, int index, const struct ft12_frame *f, struct monotime now);
 bool secondary_step(struct link *l, struct monotime now);
 struct monotime secondary_deadline(const struct link *l);
-/* Gives what was held back while our own direction was not reset. */
-void secondary_release(struct link *l, int index);
 
 #endif

@@ -57,6 +57,7 @@ static const struct {
 } requests[] = {
 	[LINK_REQ_RESET] = { FT12_RESET_LINK, false },
 	[LINK_REQ_DATA] = { FT12_DATA, true },
+	[LINK_REQ_DATA_NO_REPLY] = { FT12_DATA_NO_REPLY, false },
 	[LINK_REQ_POLL1] = { FT12_REQ_CLASS1, true },
 	[LINK_REQ_POLL2] = { FT12_REQ_CLASS2, true },
 	[LINK_REQ_STATUS] = { FT12_REQ_STATUS, false },
@@ -134,6 +135,12 @@ needs_status(const struct link *l, const struct link_station *st)
 	       (st->conf.poll_ms[0] < 0 && st->conf.poll_ms[1] < 0) || l->paused;
 }
 
+static enum link_request_kind
+data_request(const struct link_msg *m)
+{
+	return m->flags & LINK_NO_REPLY ? LINK_REQ_DATA_NO_REPLY : LINK_REQ_DATA;
+}
+
 /* Adds what this station wants and is due; with now 0 everything that it wants, by time alone. */
 static void
 consider_station(const struct link *l, int i, struct choice *best, struct monotime now)
@@ -145,10 +152,10 @@ consider_station(const struct link *l, int i, struct choice *best, struct monoti
 	if (st->state == LINK_CONNECTING)
 		rows[n++] = (struct choice){ i, LINK_REQ_RESET, 1, st->reset_due };
 	if (st->state == LINK_CONNECTED) {
-		if (st->queue[0].head && !st->busy)
-			rows[n++] = (struct choice){ i, LINK_REQ_DATA,
+		if (st->queue.head && !st->busy)
+			rows[n++] = (struct choice){ i, data_request(st->queue.head),
 				l->urgent < LINK_URGENT_IN_A_ROW ? 0 : 2, { 1 } };
-		if (st->busy && st->queue[0].head)
+		if (st->busy && st->queue.head)
 			rows[n++] = (struct choice){ i, LINK_REQ_STATUS, 1, st->busy_due };
 		for (int c = 0; c < 2; c++)
 			if (polled(l, st, c))
@@ -183,8 +190,9 @@ static size_t
 compose(struct link *l, uint8_t out[FT12_MAX_FRAME], int index, enum link_request_kind kind)
 {
 	const struct link_station *st = link_station_of(l, index);
+	bool data = kind == LINK_REQ_DATA || kind == LINK_REQ_DATA_NO_REPLY;
 	const struct link_msg *m = kind == LINK_REQ_BROADCAST ? l->broadcasts.head
-				   : kind == LINK_REQ_DATA    ? st->queue[0].head
+				   : data		      ? st->queue.head
 							      : NULL;
 	struct ft12_frame f = {
 		.kind = FT12_PRIMARY,
@@ -220,16 +228,15 @@ begin(struct link *l, struct monotime now)
 
 /* --- what becomes of it --- */
 
-static void
-station_down(struct link *l, int index, const char *reason, struct monotime now)
+void
+primary_lose(struct link *l, int index, const char *reason, struct monotime now)
 {
 	struct link_station *st = &l->stations[index];
 
-	queue_clear(&st->queue[0]);
-	queue_clear(&st->queue[1]);
+	primary_close(l, index);
+	queue_clear(&st->queue);
 	st->state = LINK_CONNECTING;
 	primary_open(l, st, now);
-	l->phase = LINK_IDLE;
 	link_act(l, (struct link_action){ LINK_DOWN, .station = index, .reason = reason });
 }
 
@@ -267,22 +274,40 @@ settled(struct link *l)
 }
 
 static void
-message_done(
-    struct link *l, struct link_station *st, enum link_action_type type, const char *reason)
+message_done(struct link *l, int index, enum link_action_type type, const char *reason)
 {
-	struct link_msg *m = queue_take(&st->queue[0]);
+	struct link_station *st = &l->stations[index];
+	struct link_msg *m = queue_take(&st->queue);
 
 	st->nacks = 0;
 	if (!m)
 		return;
-	link_act(l,
-	    (struct link_action){ type, .station = l->cur, .token = m->token, .reason = reason });
+	link_act(
+	    l, (struct link_action){ type, .station = index, .token = m->token, .reason = reason });
 	free(m);
+}
+
+/* Refuses one message that is in control direction and waits for a station that stays busy; false
+ * where there is none. */
+static bool
+refuse_old(struct link *l, struct monotime now)
+{
+	for (int i = 0; l->conf.controlling && i < l->count; i++) {
+		const struct link_station *st = &l->stations[i];
+		if (st->state != LINK_CONNECTED || !st->busy || !st->queue.head ||
+		    monotime_diff_ms(now, st->busy_since) < LINK_BUSY_MAX_MS)
+			continue;
+		message_done(l, i, LINK_REFUSED, "the station's link stays busy");
+		return true;
+	}
+	return false;
 }
 
 static void
 hold_data(struct link_station *st, struct monotime now)
 {
+	if (!st->busy)
+		st->busy_since = now;
 	st->busy = true;
 	st->busy_due = monotime_add_ms(now, LINK_BUSY_MS);
 }
@@ -291,10 +316,10 @@ static void
 connected(struct link *l, struct link_station *st, struct monotime now)
 {
 	st->state = LINK_CONNECTED;
+	st->up_since = now;
 	st->fcb = true;
 	st->poll_due[0] = st->poll_due[1] = now;
 	link_act(l, (struct link_action){ LINK_UP, .station = l->cur });
-	secondary_release(l, l->cur);
 }
 
 static void
@@ -318,13 +343,13 @@ static void
 data_done(struct link *l, struct link_station *st, enum verdict v, struct monotime now)
 {
 	if (v == DONE) {
-		message_done(l, st, LINK_DELIVERED, NULL);
+		message_done(l, l->cur, LINK_DELIVERED, NULL);
 	} else if (v == REFUSED) {
-		message_done(l, st, LINK_REFUSED, "the station does not support it");
+		message_done(l, l->cur, LINK_REFUSED, "the station does not support it");
 	} else {
 		hold_data(st, now);
 		if (++st->nacks > st->conf.retries)
-			message_done(l, st, LINK_REFUSED, "the station's link stays busy");
+			message_done(l, l->cur, LINK_REFUSED, "the station's link stays busy");
 	}
 }
 
@@ -461,8 +486,21 @@ timed_out(struct link *l, struct monotime now)
 		l->counters.repeated++;
 		l->phase = LINK_SENDING;
 	} else {
-		station_down(l, l->cur, "no answer", now);
+		l->phase = LINK_IDLE;
+		primary_lose(l, l->cur, "no answer", now);
 	}
+}
+
+/* The message that leaves gets the time of now, also when it is repeated. */
+static void
+stamp(struct link *l)
+{
+	struct link_msg *m = l->request == LINK_REQ_DATA ? l->stations[l->cur].queue.head : NULL;
+
+	if (!m || !(m->flags & LINK_STAMPED) || !l->conf.stamp)
+		return;
+	l->conf.stamp(l->conf.stamp_arg, m->data, m->len);
+	l->tx_len = compose(l, l->tx, l->cur, l->request);
 }
 
 static void
@@ -470,11 +508,18 @@ send_now(struct link *l, struct monotime now)
 {
 	bool settling = l->phase == LINK_SETTLING;
 
+	if (!settling)
+		stamp(l);
 	link_transmit(
 	    l, l->cur, settling ? l->settle : l->tx, settling ? l->settle_len : l->tx_len, now);
 	if (l->request == LINK_REQ_BROADCAST) {
 		free(queue_take(&l->broadcasts));
 		l->phase = LINK_IDLE;
+		return;
+	}
+	if (l->request == LINK_REQ_DATA_NO_REPLY) {
+		l->phase = LINK_IDLE;
+		message_done(l, l->cur, LINK_DELIVERED, NULL);
 		return;
 	}
 	l->deadline = monotime_add_ms(l->sent_end, l->stations[l->cur].conf.response_ms);
@@ -499,7 +544,7 @@ primary_step(struct link *l, struct monotime now)
 {
 	switch (l->phase) {
 	case LINK_IDLE:
-		return l->conf.mode != LINK_SLAVE && begin(l, now);
+		return l->conf.mode != LINK_SLAVE && (refuse_old(l, now) || begin(l, now));
 	case LINK_SENDING:
 	case LINK_SETTLING:
 		if (monotime_cmp(now, l->free_at) < 0)

@@ -6,6 +6,7 @@ void
 secondary_reset(struct link_station *st)
 {
 	st->was_reset = st->has_last = st->answering = false;
+	st->reset_at = (struct monotime){ 0 };
 	st->alive_until = (struct monotime){ 0 };
 }
 
@@ -13,32 +14,40 @@ secondary_reset(struct link_station *st)
 
 /* A request with a new frame count bit says that the last answer has arrived. */
 static void
-confirm_given(struct link_station *st)
+confirm_given(struct link *l, int index)
 {
+	struct link_station *st = &l->stations[index];
+
+	if (!st->given)
+		return;
+	link_act(
+	    l, (struct link_action){ LINK_DELIVERED, .station = index, .token = st->given->token });
 	free(st->given);
 	st->given = NULL;
 }
 
-/* A reset instead. Where the poll had been repeated, the answers were lost, and what they held is
- * given again; else it is the master that begins anew, and would have it twice. */
+/* Nothing says that the answer has arrived: what it held is given again. To have it twice is better
+ * than not at all. */
 static void
 return_given(struct link_station *st)
 {
-	if (st->given && st->repeated)
-		queue_push_front(&st->queue[0], st->given);
-	else
-		free(st->given);
+	if (st->given)
+		queue_push_front(&st->queue, st->given);
 	st->given = NULL;
 }
 
+/* What the request says of the last answer. One with the old frame count bit and other content
+ * comes from a master that has given up on that answer. */
 static void
-give(struct link_station *st, int cls)
+settle_given(struct link *l, int index, const struct ft12_frame *f)
 {
-	/* With nothing of class 2, class 1 data may answer. */
-	if (cls == 1 && !st->queue[1].head)
-		cls = 0;
-	st->given = queue_take(&st->queue[cls]);
-	st->repeated = false;
+	struct link_station *st = &l->stations[index];
+	bool poll = f->function == FT12_REQ_CLASS1 || f->function == FT12_REQ_CLASS2;
+
+	if (f->fcv ? !st->has_last || f->fcb != st->last_fcb : poll)
+		confirm_given(l, index);
+	else if (f->fcv)
+		return_given(st);
 }
 
 /* --- answers --- */
@@ -57,7 +66,7 @@ answer(struct link_station *st, uint8_t function, bool fcv)
 static void
 compose(const struct link *l, const struct link_station *st, struct link_answer *a)
 {
-	bool acd = l->conf.mode == LINK_SLAVE && st->queue[0].head;
+	bool acd = l->conf.mode == LINK_SLAVE && st->queue.head;
 	bool data = a->function == FT12_RES_DATA && st->given;
 	uint8_t function = a->function == FT12_RES_DATA && !data ? FT12_RES_NO_DATA : a->function;
 	bool plain = function == FT12_ACK || function == FT12_RES_NO_DATA;
@@ -67,7 +76,7 @@ compose(const struct link *l, const struct link_station *st, struct link_answer 
 		.acd = acd,
 		.dfc = l->paused,
 		.function = function,
-		.address = st->conf.address,
+		.address = st->conf.own_address,
 		.data = data ? st->given->data : NULL,
 		.len = data ? st->given->len : 0,
 	};
@@ -79,24 +88,18 @@ compose(const struct link *l, const struct link_station *st, struct link_answer 
 static void
 take_data(struct link *l, int index, const struct ft12_frame *f)
 {
-	struct link_station *st = &l->stations[index];
-
-	if (!f->len)
-		return;
-	if (st->state == LINK_CONNECTED)
+	if (f->len)
 		link_act(l, (struct link_action){
 				LINK_DATA, .station = index, .data = f->data, .len = f->len });
-	else
-		queue_put(&st->held, f->data, f->len, 0);
 }
 
-/* Data before the first reset, unless eager, might be the repetition of what a predecessor of this
- * process has executed already; data while held is full must be repeated. Both stay unanswered. */
+/* What a controlled station acknowledges it acts on at once. Commands before the first reset might
+ * be the repetition of what a predecessor of this process has executed already; commands before our
+ * own direction stands could not be answered. Both stay unacknowledged. */
 static bool
 data_welcome(const struct link *l, const struct link_station *st, const struct ft12_frame *f)
 {
-	return (st->was_reset || l->conf.eager || !f->fcv) &&
-	       (st->state == LINK_CONNECTED || st->held.count < LINK_HELD_MESSAGES);
+	return l->conf.controlling || (st->state == LINK_CONNECTED && (st->was_reset || !f->fcv));
 }
 
 /* The function code of the answer to a request that is no repetition. */
@@ -121,7 +124,7 @@ process(struct link *l, int index, const struct ft12_frame *f)
 	case FT12_REQ_CLASS2:
 		if (!polls)
 			return FT12_NOT_IMPLEMENTED;
-		give(st, f->function == FT12_REQ_CLASS2);
+		st->given = queue_take(&st->queue);
 		return st->given ? FT12_RES_DATA : FT12_RES_NO_DATA;
 	default:
 		return FT12_NOT_IMPLEMENTED;
@@ -146,9 +149,28 @@ remember(struct link_station *st, const struct ft12_frame *f)
 		memcpy(st->last + 1, f->data, f->len);
 }
 
-static void
-on_reset(struct link_station *st)
+/* Balanced: a reset on a connection that stands comes from a peer that began anew. Its repetition
+ * does not, nor the one with which the peer follows our own. */
+static bool
+peer_restarted(const struct link *l, const struct link_station *st, struct monotime now)
 {
+	int64_t quiet_ms = st->conf.response_ms * ((int64_t)st->conf.retries + 1);
+
+	if (quiet_ms > LINK_BUSY_MAX_MS)
+		quiet_ms = LINK_BUSY_MAX_MS;
+	return l->conf.mode == LINK_BALANCED && st->state == LINK_CONNECTED && st->was_reset &&
+	       monotime_diff_ms(now, st->up_since) >= quiet_ms &&
+	       monotime_diff_ms(now, st->reset_at) >= quiet_ms;
+}
+
+static void
+on_reset(struct link *l, int index, struct monotime now)
+{
+	struct link_station *st = &l->stations[index];
+
+	if (peer_restarted(l, st, now))
+		primary_lose(l, index, "the peer has reset the link", now);
+	st->reset_at = now;
 	st->was_reset = true;
 	st->has_last = false;
 	return_given(st);
@@ -177,38 +199,24 @@ secondary_on_request(struct link *l, int index, const struct ft12_frame *f, stru
 
 	keep_alive(l, index, now);
 	if (f->function == FT12_RESET_LINK || f->function == FT12_RESET_PROCESS) {
-		on_reset(st);
+		on_reset(l, index, now);
 		return;
 	}
 	if (f->fcv && is_repetition(st, f)) {
 		st->answering = f->function != FT12_DATA_NO_REPLY;
 		st->answer = true;
-		st->repeated = true;
 		return;
 	}
 	if (data && !data_welcome(l, st, f)) {
 		l->counters.strays++;
 		return;
 	}
-	if (f->fcv || f->function == FT12_REQ_CLASS1 || f->function == FT12_REQ_CLASS2)
-		confirm_given(st);
+	settle_given(l, index, f);
 	uint8_t function = process(l, index, f);
 	if (f->fcv)
 		remember(st, f);
 	if (f->function != FT12_DATA_NO_REPLY)
 		answer(st, function, f->fcv);
-}
-
-void
-secondary_release(struct link *l, int index)
-{
-	struct link_station *st = &l->stations[index];
-
-	for (struct link_msg *m; (m = queue_take(&st->held));) {
-		link_act(l, (struct link_action){
-				LINK_DATA, .station = index, .data = m->data, .len = m->len });
-		queue_push_front(&l->trash, m);
-	}
 }
 
 /* --- time --- */
@@ -226,8 +234,7 @@ lose(struct link *l, int index)
 {
 	struct link_station *st = &l->stations[index];
 
-	queue_clear(&st->queue[0]);
-	queue_clear(&st->queue[1]);
+	queue_clear(&st->queue);
 	free(st->given);
 	st->given = NULL;
 	st->state = LINK_CONNECTING;
@@ -235,7 +242,6 @@ lose(struct link *l, int index)
 			.reason = "no request within keep_alive_timeout" });
 }
 
-/* Data count as delivered when they are given for the first time. */
 static void
 send_answer(struct link *l, int index, struct monotime now)
 {
@@ -246,11 +252,6 @@ send_answer(struct link *l, int index, struct monotime now)
 	if (!a->len)
 		compose(l, st, a);
 	link_transmit(l, index, a->data, a->len, now);
-	if (!st->given || st->given->told)
-		return;
-	st->given->told = true;
-	link_act(
-	    l, (struct link_action){ LINK_DELIVERED, .station = index, .token = st->given->token });
 }
 
 bool

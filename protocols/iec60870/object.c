@@ -662,6 +662,19 @@ iec_type_choose(
 	return NULL;
 }
 
+const struct iec_type *
+iec_type_untagged(const struct iec_type *type)
+{
+	if (type->time == IEC_TIME_NONE)
+		return type;
+	/* Types with CP24 follow the one without a tag; those with CP56 have the same order. */
+	if (type->id <= 16)
+		return iec_type_find(type->id - 1);
+	if (type->id >= 30 && type->id <= 37)
+		return iec_type_find((uint8_t)(1 + 2 * (type->id - 30)));
+	return NULL;
+}
+
 void
 iec_object_decode(struct iec_object *o, const struct iec_type *type, struct cursor *c)
 {

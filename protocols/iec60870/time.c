@@ -186,7 +186,8 @@ zone_offset(struct iec_zone *z, int64_t t, bool *summer)
 }
 
 /* The offset with which local seconds become UTC. *sure: the hour has only one such offset. In the
- * doubled hour summer time is the first pass; in the skipped hour it is the later moment. */
+ * doubled hour of autumn, and in the hour that spring skips, the summer bit says which offset the
+ * clock had. */
 static int32_t
 local_offset(int64_t local, bool summer, bool *sure)
 {
@@ -203,10 +204,7 @@ local_offset(int64_t local, bool summer, bool *sure)
 		return with_before ? before : after;
 	int32_t larger = before > after ? before : after;
 	int32_t smaller = before > after ? after : before;
-	/* local - larger is the earlier moment. */
-	if (with_before)
-		return summer ? larger : smaller;
-	return summer ? smaller : larger;
+	return summer ? larger : smaller;
 }
 
 static int64_t

@@ -60,7 +60,8 @@ int iec_zone_init(struct iec_zone *z, const char *name);
 /* A CP56Time2a of ts, rounded to milliseconds (half to even). */
 void iec_time_from_timestamp(struct iec_time *t, struct iec_zone *z, struct timestamp ts);
 /* The moment of a valid time. now fills in what CP16, CP24 and CP32 leave out: the moment closest
- * to it. In the doubled hour of autumn the summer bit decides. Returns 0, or -1 with EINVAL where
+ * to it. In the doubled hour of autumn and in the hour that spring skips the summer bit says which
+ * offset from UTC is meant. Returns 0, or -1 with EINVAL where
  * the time is not valid. */
 int iec_time_to_timestamp(
     const struct iec_time *t, struct iec_zone *z, struct timestamp now, struct timestamp *ts);

@@ -14,11 +14,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!size)
 		return 0;
-	link_init(&l, &(struct link_conf){
-			  data[0] % 3, 1 + data[0] / 3 % 2, 1000000, 100000, data[0] / 6 % 2 });
+	link_init(&l, &(struct link_conf){ .mode = data[0] % 3,
+			  .address_size = 1 + data[0] / 3 % 2,
+			  .silent_ns = 1000000,
+			  .char_ns = 100000,
+			  .controlling = data[0] / 6 % 2 });
 	for (int i = 0; i < 2; i++)
 		link_open(&l,
 		    link_add(&l, &(struct link_station_conf){ .address = (uint16_t)(i + 1),
+				     .two_addresses = i && data[0] / 12 % 2,
+				     .own_address = 3,
 				     .retries = 1,
 				     .response_ms = 20,
 				     .status_ms = 100,
@@ -32,7 +37,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (; link_next(&l, now, &a) && turns < 1000; turns++)
 			if (a.type == LINK_UP)
 				link_send(
-				    &l, a.station, data[at] & 1, data, size < 200 ? size : 200, at);
+				    &l, a.station, data[at] & 3, data, size < 200 ? size : 200, at);
 		if (turns == 1000)
 			abort();
 		now = monotime_add_ms(now, data[at] % 64);

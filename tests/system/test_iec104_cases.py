@@ -79,6 +79,14 @@ def event(suffix, **members):
     return run
 
 
+def stamped(suffix, expected):
+    """The event has a source timestamp, or none."""
+    def run(c):
+        found = c.gate.wait(suffix, start=c.mark)
+        assert (found.source_timestamp is not None) == expected, found
+    return run
+
+
 def no_event(suffix):
     def run(c):
         time.sleep(0.15)
@@ -282,10 +290,13 @@ MASTER_CASES = {
     'an unknown type costs itself only': [
         lambda c: c.peer.send(asdu(41, SPONTANEOUS, 1, [(1, b'\1')])),
         send(1, SPONTANEOUS, 1, 60, b'\1'), event('data/single/1/60')],
-    'an impossible date costs that object only': [
+    'a value survives its tag': [
         lambda c: c.peer.send(asdu(30, SPONTANEOUS, 1, [
+            (59, b'\1' + bytes(7)), (60, b'\1' + CP56[:2] + b'\xa2' + CP56[3:]),
             (61, b'\1' + bytes.fromhex('3930220d4e0d17')), (62, b'\1' + CP56)])),
-        event('data/single/1/62'), no_event('data/single/1/61')],
+        *(stamped(f'data/single/1/{n}', n == 62) for n in (59, 60, 61, 62))],
+    'so does the answer to a command': [
+        send(58, ACT_CON, 1, 7, b'\1' + bytes(7)), stamped('command/single/1/7', False)],
     'the end of initialisation makes no event': [
         send(70, 4, 1, 0, b'\0'), send(1, SPONTANEOUS, 1, 63, b'\1'), event('data/single/1/63')],
     'single command': [

@@ -210,7 +210,7 @@ class Raw(Case):
         raw.ask(raw.RESET)
         read = bytes.fromhex('66030500 0100 010000 020000 030000')
         self.assertEqual(raw.ask(raw.DATA, read).hex(), '1020012116')  # ACD: there is something to fetch
-        self.assertEqual(raw.poll(), bytes.fromhex('66036c00 0100 010000 020000 030000'))
+        self.assertEqual(raw.poll(), bytes.fromhex('66036e00 0100 010000 020000 030000'))
         self.assertIsNone(raw.poll())
 
 

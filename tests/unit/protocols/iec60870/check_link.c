@@ -159,10 +159,10 @@ START_TEST(master_sends_data)
 	};
 
 	setup(LINK_MASTER, 1);
-	ck_assert_int_eq(link_send(&master, 0, false, "x", 1, 0), -1);
+	ck_assert_int_eq(link_send(&master, 0, 0, "x", 1, 0), -1);
 	ck_assert_int_eq(errno, ENOTCONN);
 	run(&master, connect);
-	ck_assert_int_eq(link_send(&master, 0, false, "\xaa\xbb", 2, 7), 0);
+	ck_assert_int_eq(link_send(&master, 0, 0, "\xaa\xbb", 2, 7), 0);
 	run(&master, rows);
 }
 END_TEST
@@ -187,10 +187,10 @@ START_TEST(master_refusals_and_broadcast)
 
 	setup(LINK_MASTER, 1);
 	run(&master, connect);
-	ck_assert_int_eq(link_send(&master, 0, false, big, sizeof(big), 0), -1);
+	ck_assert_int_eq(link_send(&master, 0, 0, big, sizeof(big), 0), -1);
 	ck_assert_int_eq(errno, EMSGSIZE);
-	ck_assert_int_eq(link_send(&master, LINK_ALL, false, "\xaa\xbb", 2, 0), 0);
-	ck_assert_int_eq(link_send(&master, 0, false, "\x01", 1, 8), 0);
+	ck_assert_int_eq(link_send(&master, LINK_ALL, 0, "\xaa\xbb", 2, 0), 0);
+	ck_assert_int_eq(link_send(&master, 0, 0, "\x01", 1, 8), 0);
 	run(&master, rows);
 }
 END_TEST
@@ -252,22 +252,29 @@ START_TEST(slave_answers)
 		{ "the repetition gets the last answer, though data wait now", 0, "107a017b16",
 		    "tx e5" },
 		{ "status shows ACD", 0, "1049014a16", "tx 102b012c16" },
-		{ "class 2 poll with nothing of class 2: class 1, more waits", 0, "105b015c16",
+		{ "a poll of any class gets data; more waits", 0, "105b015c16",
 		    "tx 68030368280111"
-		    "3a16 delivered 1" },
+		    "3a16" },
 		{ "repeated: the same", 0, "105b015c16",
 		    "tx 68030368280111"
 		    "3a16" },
-		{ "reset: the answers were lost", 0, "1040014116", "tx 1020012116" },
+		{ "reset: nothing says that it arrived", 0, "1040014116", "tx 1020012116" },
 		{ "given again", 0, "107a017b16",
 		    "tx 68030368280111"
 		    "3a16" },
 		{ "new FCB: it arrived; the next, none is left", 0, "105a015b16",
+		    "delivered 1 tx 68030368080122"
+		    "2b16" },
+		{ "reset without a repetition: the answer may be lost as well", 0, "1040014116",
+		    "tx 1020012116" },
+		{ "given again", 0, "107a017b16",
 		    "tx 68030368080122"
-		    "2b16 delivered 2" },
-		{ "reset without a repetition: the master begins anew", 0, "1040014116", "tx e5" },
-		{ "nothing twice", 0, "107a017b16", "tx e5" },
-		{ "data: taken", 0, "680404685301aabbb916", "data 0 aabb tx e5" },
+		    "2b16" },
+		{ "the old FCB in another request: the master gave up on it", 0, "107b017c16",
+		    "tx 68030368080122"
+		    "2b16" },
+		{ "new FCB, data: it arrived; taken", 0, "680404685301aabbb916",
+		    "delivered 2 data 0 aabb tx e5" },
 		{ "repeated: answered, not taken again", 0, "680404685301aabbb916", "tx e5" },
 		{ "same FCB, other data: the master gave up on the last", 0, "680404685301aabcba16",
 		    "data 0 aabc tx e5" },
@@ -283,13 +290,13 @@ START_TEST(slave_answers)
 
 	setup_slave();
 	run(&slave, before);
-	ck_assert_int_eq(link_send(&slave, 0, false, "\x11", 1, 1), 0);
-	ck_assert_int_eq(link_send(&slave, 0, false, "\x22", 1, 2), 0);
+	ck_assert_int_eq(link_send(&slave, 0, 0, "\x11", 1, 1), 0);
+	ck_assert_int_eq(link_send(&slave, 0, 0, "\x22", 1, 2), 0);
 	run(&slave, after);
 }
 END_TEST
 
-START_TEST(slave_classes_and_silence)
+START_TEST(slave_keeps_silence)
 {
 	static const struct row connect[] = {
 		{ "reset", 0, "1040014116", "up 0" },
@@ -300,18 +307,13 @@ START_TEST(slave_classes_and_silence)
 	setup_slave();
 	slave.conf.silent_ns = 5 * MS;
 	run(&slave, connect);
-	ck_assert_int_eq(link_send(&slave, 0, false, "\x33", 1, 3), 0);
-	ck_assert_int_eq(link_send(&slave, 0, true, "\x44", 1, 4), 0);
+	ck_assert_int_eq(link_send(&slave, 0, 0, "\x33", 1, 3), 0);
 	static const struct row first[] = {
-		{ "class 2 first, not before silent_interval", 0, "105b015c16", "" },
+		{ "not before silent_interval", 0, "107a017b16", "" },
 		{ "not yet", 4, "", "" },
 		{ "now", 1, "",
-		    "tx 68030368280144"
-		    "6d16 delivered 4" },
-		{ "new FCB", 0, "107a017b16", "" },
-		{ "class 1", 5, "",
 		    "tx 68030368080133"
-		    "3c16 delivered 3" },
+		    "3c16" },
 		{ NULL, 0, NULL, NULL },
 	};
 	run(&slave, first);
@@ -330,10 +332,11 @@ START_TEST(balanced_station)
 	static const struct row rows[] = {
 		{ "reset of our direction, DIR 0", 0, "", RESET },
 		{ "its reset (DIR 1) meanwhile", 0, "10c001c116", "tx e5" },
-		{ "its data are held until our direction stands", 0, "68040468f301aabb5916",
-		    "tx e5" },
+		{ "its data are not acknowledged before our direction stands", 0,
+		    "68040468f301aabb5916", "" },
 		{ "an answer with our own DIR is an echo", 0, "1000010116", "" },
-		{ "answered", 0, "1080018116", "up 0 data 0 aabb" },
+		{ "answered", 0, "1080018116", "up 0" },
+		{ "its data again", 0, "68040468f301aabb5916", "data 0 aabb tx e5" },
 		{ "test function", 0, "10d201d316", "tx e5" },
 		{ "a poll is not for balanced lines", 0, "10fa01fb16", "tx 100f011016" },
 		{ "status_delay", 1000, "", STATUS },
@@ -370,9 +373,9 @@ START_TEST(whose_single_character)
 
 	setup(LINK_MASTER, 2);
 	run(&master, connect);
-	ck_assert_int_eq(link_send(&master, 0, false, "\x01", 1, 5), 0);
+	ck_assert_int_eq(link_send(&master, 0, 0, "\x01", 1, 5), 0);
 	run(&master, own_answer);
-	ck_assert_uint_eq(master.stations[0].queue[0].count, 1);
+	ck_assert_uint_eq(master.stations[0].queue.count, 1);
 }
 END_TEST
 
@@ -431,11 +434,12 @@ START_TEST(data_before_a_reset)
 		{ "data without a reset", 0, "68040468f301aabb5916", "" },
 		{ NULL, 0, NULL, NULL },
 	};
-	static const struct row eager[] = {
+	static const struct row controlling[] = {
 		{ "our reset", 0, "", RESET },
-		{ "answered", 0, "1080018116", "up 0" },
-		{ "data without a reset", 0, "68040468f301aabb5916", "data 0 aabb tx e5" },
+		{ "data without a reset, before our direction stands", 0, "68040468f301aabb5916",
+		    "data 0 aabb tx e5" },
 		{ "repeated", 0, "68040468f301aabb5916", "tx e5" },
+		{ "answered", 0, "1080018116", "up 0" },
 		{ NULL, 0, NULL, NULL },
 	};
 
@@ -443,8 +447,142 @@ START_TEST(data_before_a_reset)
 	run(&master, strict);
 	link_clear(&master);
 	setup(LINK_BALANCED, 1);
-	master.conf.eager = true;
-	run(&master, eager);
+	master.conf.controlling = true;
+	run(&master, controlling);
+}
+END_TEST
+
+/* Nothing in control direction ages in a queue. */
+START_TEST(commands_for_a_busy_station)
+{
+	static const struct row connect[] = {
+		{ "reset", 0, "", RESET },
+		{ "up, first poll", 0, "e5", "up 0 " POLL1_FCB },
+		{ "no data, and busy (DFC)", 0, "1019011a16", "" },
+		{ NULL, 0, NULL, NULL },
+	};
+
+	setup(LINK_MASTER, 1);
+	master.conf.controlling = true;
+	run(&master, connect);
+	ck_assert_int_eq(link_send(&master, 0, 0, "\x01", 1, 5), 0);
+	ck_assert_int_eq(link_send(&master, 0, 0, "\x02", 1, 6), 0);
+	char out[4000] = "";
+	for (int s = 0; s < 11; s++) {
+		struct link_action a;
+		now = monotime_add_ms(now, 1000);
+		while (link_next(&master, now, &a)) {
+			if (a.type == LINK_TRANSMIT) {
+				ck_assert_int_ne(a.data[0], 0x68);
+				bool status = (a.data[1] & 15) == FT12_REQ_STATUS;
+				link_receive(&master,
+				    status ? "\x10\x1b\x01\x1c\x16" : "\x10\x19\x01\x1a\x16", 5,
+				    now);
+			} else {
+				describe(out, sizeof(out), &a);
+			}
+		}
+	}
+	ck_assert_str_eq(out, "refused 5 refused 6");
+}
+END_TEST
+
+START_TEST(data_without_a_reply)
+{
+	static const struct row connect[] = {
+		{ "our reset", 0, "", RESET },
+		{ "answered", 0, "1080018116", "up 0" },
+		{ NULL, 0, NULL, NULL },
+	};
+	static const struct row rows[] = {
+		{ "SEND/NO REPLY, then SEND/CONFIRM, at once", 0, "",
+		    "tx 680404684401aabbaa16 delivered 7 tx 680303687301cc4016" },
+		{ "confirmed", 0, "1080018116", "delivered 8" },
+		{ NULL, 0, NULL, NULL },
+	};
+
+	setup(LINK_BALANCED, 1);
+	run(&master, connect);
+	ck_assert_int_eq(link_send(&master, 0, LINK_NO_REPLY, "\xaa\xbb", 2, 7), 0);
+	ck_assert_int_eq(link_send(&master, 0, 0, "\xcc", 1, 8), 0);
+	run(&master, rows);
+}
+END_TEST
+
+/* Each direction has an address of its own: 5 in our requests and their answers, 1 in the peer's.
+ */
+START_TEST(two_addresses)
+{
+	static const struct row rows[] = {
+		{ "our reset", 0, "", "tx 1040054516" },
+		{ "an answer of address 1 is none", 0, "1080018116", "" },
+		{ "answered", 0, "1080058516", "up 0" },
+		{ "a request to address 5 is not for us", 0, "10c005c516", "" },
+		{ "the peer's reset", 0, "10c001c116", "tx e5" },
+		{ "its request of our status", 0, "10c901ca16", "tx 100b010c16" },
+		{ NULL, 0, NULL, NULL },
+	};
+	struct link_station_conf sc = station(5);
+
+	setup(LINK_BALANCED, 0);
+	sc.two_addresses = true;
+	sc.own_address = 1;
+	ck_assert_int_eq(link_add(&master, &sc), 0);
+	sc.address = 6;
+	ck_assert_int_eq(link_add(&master, &sc), -1); /* whose would its requests be? */
+	link_open(&master, 0, now);
+	run(&master, rows);
+}
+END_TEST
+
+START_TEST(peer_that_restarts)
+{
+	static const struct row rows[] = {
+		{ "our reset", 0, "", RESET },
+		{ "answered", 0, "1080018116", "up 0" },
+		{ "its first reset follows ours", 500, "10c001c116", "tx e5" },
+		{ "the answer was lost: again", 200, "10c001c116", "tx e5" },
+		{ "status", 300, "", STATUS },
+		{ "answered", 0, "108b018c16", "" },
+		{ "it began anew: so do we", 800, "10c001c116", "down 0 tx e5 " RESET },
+		{ "answered", 0, "1080018116", "up 0" },
+		{ "it follows with a reset of its own", 100, "10c001c116", "tx e5" },
+		{ NULL, 0, NULL, NULL },
+	};
+
+	setup(LINK_BALANCED, 1);
+	run(&master, rows);
+}
+END_TEST
+
+static void
+count_up(void *arg, uint8_t *data, size_t len)
+{
+	data[len - 1] = (uint8_t)++ * (int *)arg;
+}
+
+/* The time of a message is that of its leaving, not that of its waiting. */
+START_TEST(messages_are_stamped_when_they_leave)
+{
+	static const struct row connect[] = {
+		{ "our reset", 0, "", RESET },
+		{ "answered", 0, "1080018116", "up 0" },
+		{ NULL, 0, NULL, NULL },
+	};
+	static const struct row rows[] = {
+		{ "one without a stamp, and the first", 0, "", "tx 680404687301aabbd916" },
+		{ "confirmed: the next", 50, "1080018116", "delivered 1 tx 680404685301aa01ff16" },
+		{ "repeated", 100, "", "tx 680404685301aa020016" },
+		{ NULL, 0, NULL, NULL },
+	};
+	int stamps = 0;
+
+	setup(LINK_BALANCED, 1);
+	link_set_stamp(&master, count_up, &stamps);
+	run(&master, connect);
+	ck_assert_int_eq(link_send(&master, 0, 0, "\xaa\xbb", 2, 1), 0);
+	ck_assert_int_eq(link_send(&master, 0, LINK_STAMPED, "\xaa\0", 2, 2), 0);
+	run(&master, rows);
 }
 END_TEST
 
@@ -526,7 +664,7 @@ app_send(struct app *app, int st)
 	for (size_t i = 4; i < n; i++)
 		data[i] = (uint8_t)random();
 	memcpy(data, &app->out[st], 4);
-	if (!link_send(app->link, st, false, data, n, app->out[st]))
+	if (!link_send(app->link, st, 0, data, n, app->out[st]))
 		app->out[st]++;
 }
 
@@ -676,13 +814,13 @@ START_TEST(queue_is_bounded)
 	link_receive(&slave, "\x10\x40\x01\x41\x16", 5, now);
 	while (link_next(&slave, now, &a))
 		;
-	while (!link_send(&slave, 0, false, data, sizeof(data), n))
+	while (!link_send(&slave, 0, 0, data, sizeof(data), n))
 		n++;
 	ck_assert_int_eq(errno, ENOBUFS);
 	ck_assert_uint_gt(n, 10000);
 	ck_assert_uint_lt(n * sizeof(data), LINK_QUEUE_BYTES);
 	link_line_lost(&slave, now);
-	ck_assert_uint_eq(slave.stations[0].queue[0].count, 0);
+	ck_assert_uint_eq(slave.stations[0].queue.count, 0);
 }
 END_TEST
 
@@ -696,9 +834,14 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, master_refusals_and_broadcast);
 	tcase_add_test(tc, silent_station_does_not_take_the_line);
 	tcase_add_test(tc, slave_answers);
-	tcase_add_test(tc, slave_classes_and_silence);
+	tcase_add_test(tc, slave_keeps_silence);
 	tcase_add_test(tc, balanced_station);
 	tcase_add_test(tc, data_before_a_reset);
+	tcase_add_test(tc, commands_for_a_busy_station);
+	tcase_add_test(tc, data_without_a_reply);
+	tcase_add_test(tc, two_addresses);
+	tcase_add_test(tc, peer_that_restarts);
+	tcase_add_test(tc, messages_are_stamped_when_they_leave);
 	tcase_add_test(tc, whose_single_character);
 	tcase_add_test(tc, line_of_a_predecessor);
 	tcase_add_test(tc, repetition_after_a_status);

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device-runners/iec60870/iec101_points.h"
+#include "device-runners/iec60870/iec_points.h"
 #include "tests/unit/suite.h"
 
 static struct points points;
@@ -33,9 +33,9 @@ teardown(void)
 static size_t room;
 
 static bool
-describe(void *arg, uint64_t token, const void *asdu, size_t len)
+describe(void *arg, uint64_t token, const void *asdu, size_t len, bool confirmed)
 {
-	(void)token;
+	(void)token, (void)confirmed;
 	ck_assert_uint_eq(len, 1);
 	if (!room)
 		return false;
@@ -75,6 +75,59 @@ START_TEST(points_are_found)
 	/* In the order of an interrogation: one common address after another. */
 	ck_assert_int_eq(points.list[0].common, 1);
 	ck_assert_int_eq(points.list[2].common, 2);
+}
+END_TEST
+
+START_TEST(points_are_found_by_address)
+{
+	struct point *status = points_find(&points, 1, IEC_STATUS, 7);
+	size_t count;
+
+	ck_assert_ptr_null(points_at(&points, 1, 7)); /* nothing is known of it */
+	status->known = true;
+	ck_assert_ptr_eq(points_at(&points, 1, 7), status);
+	ck_assert_ptr_null(points_at(&points, 1, 8));
+	ck_assert_ptr_null(points_at(&points, 3, 7));
+	ck_assert_ptr_eq(points_of(&points, 1, &count), points.list);
+	ck_assert_uint_eq(count, 2);
+	points_of(&points, 9, &count);
+	ck_assert_uint_eq(count, 0);
+	points_of(&points, 0, &count);
+	ck_assert_uint_eq(count, 0);
+}
+END_TEST
+
+/* A ring is as large as what it had to hold, up to its size. */
+START_TEST(rings_grow)
+{
+	static const char conf[] =
+	    "{\"buffers\":[{\"name\":\"\",\"size\":1},{\"name\":\"a\",\"size\":10000000}],\"data\":"
+	    "["
+	    "{\"data_type\":\"SINGLE\",\"asdu_address\":2,\"io_address\":7,\"buffer\":\"a\"}]}";
+	static const struct asdu_sizes sizes = { 2, 2, 3 };
+	char err[100];
+	struct json_doc *doc = json_parse(conf, strlen(conf), 100, err, sizeof(err));
+	struct points_reader r;
+	uint64_t last = 0;
+
+	points_clear(&points);
+	ck_assert_int_eq(points_init(&points, NULL, json_root(doc), &sizes), 0);
+	json_free(doc);
+	ck_assert_uint_eq(points.buffers[1].capacity, 0);
+	for (int i = 0; i < 100; i++) {
+		last = points_keep(&points, &points.list[0], i % 2 ? "b" : "a", 1);
+		ck_assert_uint_ne(last, 0);
+		if (i < 90)
+			points_given(&points, last);
+	}
+	ck_assert_uint_eq(points.buffers[1].capacity, 16);
+	for (int i = 0; i < 40; i++)
+		points_keep(&points, &points.list[0], "c", 1);
+	ck_assert_uint_eq(points.buffers[1].capacity, 64);
+	points_given(&points, last);
+	ck_assert_int_eq(points_reader_init(&r, &points), 0);
+	read_more(&r, 12, "ababababaccc", true);
+	points_reader_clear(&r);
 }
 END_TEST
 
@@ -157,10 +210,12 @@ add_tests(TCase *tc)
 {
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, points_are_found);
+	tcase_add_test(tc, points_are_found_by_address);
+	tcase_add_test(tc, rings_grow);
 	tcase_add_test(tc, oldest_changes_give_way);
 	tcase_add_test(tc, given_changes_leave);
 	tcase_add_test(tc, readers_go_on);
 	tcase_add_test(tc, no_buffer_keeps_nothing);
 }
 
-UNIT_MAIN("iec101_points")
+UNIT_MAIN("iec_points")

@@ -1,0 +1,550 @@
+#include "device-runners/iec60870/iec_station.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	CAUSE_AT = 2, /* octet of an ASDU */
+	GROUPS = 16,
+	COUNTER_GROUPS = 4,
+	COUNTERS_GENERAL = 5, /* RQT */
+};
+
+/* --- masters --- */
+
+void
+iec_master_init(struct iec_master *m, struct iec_station *s)
+{
+	*m = (struct iec_master){ .station = s };
+	if (points_reader_init(&m->reader, &s->points) < 0)
+		runner_fail(s->runner, "out of memory");
+}
+
+void
+iec_master_clear(struct iec_master *m)
+{
+	if (!m->station)
+		return;
+	iec_master_disconnect(m);
+	points_reader_clear(&m->reader);
+}
+
+void
+iec_master_connect(struct iec_master *m)
+{
+	struct iec_station *s = m->station;
+	struct iec_master **end = &s->masters;
+
+	while (*end)
+		end = &(*end)->next;
+	*end = m;
+	m->id = ++s->last_id;
+}
+
+void
+iec_master_disconnect(struct iec_master *m)
+{
+	for (struct iec_master **at = &m->station->masters; *at; at = &(*at)->next) {
+		if (*at == m) {
+			*at = m->next;
+			break;
+		}
+	}
+	m->next = NULL;
+	m->id = 0;
+}
+
+static bool
+send_change(void *arg, uint64_t token, const void *asdu, size_t len, bool confirmed)
+{
+	struct iec_master *m = arg;
+
+	return m->station->sink->has_room(m) &&
+	       m->station->sink->send(m, asdu, len, confirmed, token);
+}
+
+static void
+send_changes(struct iec_master *m)
+{
+	points_read(&m->station->points, &m->reader, send_change, m);
+}
+
+void
+iec_master_begin(struct iec_master *m)
+{
+	points_reader_rewind(&m->reader, &m->station->points);
+	send_changes(m);
+}
+
+void
+iec_master_resume(struct iec_master *m)
+{
+	if (m->reader.behind)
+		send_changes(m);
+}
+
+void
+iec_master_delivered(struct iec_master *m, uint64_t token)
+{
+	points_given(&m->station->points, token);
+	iec_master_resume(m);
+}
+
+/* --- answers --- */
+
+struct request {
+	struct iec_master *m;
+	struct iec_station *s;
+	const struct asdu_head *head;
+	const struct iec_object *object; /* the first */
+	const uint8_t *bytes;
+	size_t len;
+	struct asdu *rest; /* further objects */
+};
+
+/* The request's own bytes, which keep its originator. */
+static void
+reply_from(const struct request *q, uint16_t common, unsigned cause, bool negative)
+{
+	const struct asdu_sizes *sizes = &q->s->map.sizes;
+	size_t common_at = CAUSE_AT + sizes->cause;
+	uint8_t out[ASDU_MAX];
+
+	if (q->len < common_at + sizes->common || q->len > q->s->max_asdu)
+		return;
+	memcpy(out, q->bytes, q->len);
+	out[CAUSE_AT] = (uint8_t)((q->head->test << 7) | (negative << 6) | cause);
+	for (unsigned i = 0; i < sizes->common; i++)
+		out[common_at + i] = (uint8_t)(common >> 8 * i);
+	q->s->sink->send(q->m, out, q->len, true, 0);
+}
+
+static void
+confirm(const struct request *q, unsigned cause)
+{
+	reply_from(q, q->head->common, cause, false);
+}
+
+static void
+refuse(const struct request *q, unsigned cause)
+{
+	reply_from(q, q->head->common, cause, true);
+}
+
+/* An ASDU that is being filled with data of one type. */
+struct batch {
+	const struct request *q;
+	struct asdu_writer w;
+	uint8_t cause;
+};
+
+static void
+batch_flush(struct batch *b)
+{
+	if (b->w.head.type && b->w.head.count)
+		b->q->s->sink->send(b->q->m, asdu_end(&b->w), b->w.len, true, 0);
+	b->w.head.count = 0;
+}
+
+static void
+batch_add(struct batch *b, const struct iec_type *type, uint16_t common, const struct iec_object *o)
+{
+	if (b->w.head.type == type && asdu_add(&b->w, o))
+		return;
+	batch_flush(b);
+	struct asdu_head head = { .type = type,
+		.cause = b->cause,
+		.test = b->q->head->test,
+		.originator = b->q->head->originator,
+		.common = common };
+	asdu_begin(&b->w, &b->q->s->map.sizes, &head, b->q->s->max_asdu);
+	asdu_add(&b->w, o);
+}
+
+/* The event of a request. Returns NULL, or why there is none. */
+static const char *
+register_object(const struct request *q, const struct asdu_head *head, const struct iec_object *o)
+{
+	struct iec_event *e = &q->s->event;
+	const char *why = iec_event_make(e, &q->s->map, head, o, q->m->id, (struct timestamp){ 0 });
+
+	if (why)
+		return why;
+	const char *type[5] = { "gateway", e->type[0], e->type[1], e->type[2], e->type[3] };
+	runner_register(q->s->runner, type, 1 + e->type_len,
+	    e->has_timestamp ? &e->timestamp : NULL, e->text, e->len);
+	++*q->s->objects;
+	return NULL;
+}
+
+/* --- interrogations --- */
+
+/* Interrogated data have no time tag (part 101, clause 7.2.6.22 and the table of causes in clause
+ * 8): they go out as the type without one; events of protection, which have none, do not. Counters
+ * may have one. */
+static void
+send_state(struct batch *b, const struct point *p)
+{
+	bool counter = p->kind == IEC_BINARY_COUNTER;
+	const struct iec_type *type = counter ? p->head.type : iec_type_untagged(p->head.type);
+	struct iec_object o = p->object;
+
+	if (!type)
+		return;
+	if (type->time == IEC_TIME_NONE)
+		o.time = (struct iec_time){ 0 };
+	batch_add(b, type, p->common, &o);
+}
+
+static bool
+is_counters(const struct request *q)
+{
+	return q->head->type->class == IEC_CLASS_COUNTER_INTERROGATION;
+}
+
+/* The cause of the data that a qualifier asks for (clauses 7.2.6.22 and 7.2.6.23); 0: the
+ * qualifier asks for nothing that there is. The configuration knows no groups: each holds all data.
+ */
+static uint8_t
+interrogation_cause(const struct request *q)
+{
+	unsigned qualifier = q->object->qualifier;
+
+	if (is_counters(q) && qualifier >= 1 && qualifier <= COUNTERS_GENERAL)
+		return (uint8_t)(IEC_INTERROGATED_COUNTER + qualifier % COUNTERS_GENERAL);
+	if (!is_counters(q) && qualifier >= IEC_INTERROGATED_STATION &&
+	    qualifier <= IEC_INTERROGATED_STATION + GROUPS)
+		return (uint8_t)qualifier;
+	return 0;
+}
+
+static void
+interrogate(const struct request *q, const struct point *list, size_t count, uint8_t cause)
+{
+	struct batch b = { .q = q, .cause = cause };
+
+	for (size_t i = 0; i < count; i++)
+		if (list[i].known && (list[i].kind == IEC_BINARY_COUNTER) == is_counters(q))
+			send_state(&b, &list[i]);
+	batch_flush(&b);
+}
+
+/* Counters are not here, but with whoever takes the event. */
+static void
+freeze(const struct request *q, uint16_t common)
+{
+	struct asdu_head head = *q->head;
+
+	head.common = common;
+	register_object(q, &head, q->object);
+}
+
+/* Whether a common address has data of the kind that is asked for, or to be frozen. */
+static bool
+concerns(const struct request *q, const struct point *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if ((list[i].kind == IEC_BINARY_COUNTER) == is_counters(q) &&
+		    (!q->object->freeze || list[i].freeze))
+			return true;
+	return false;
+}
+
+static void
+answer_common(const struct request *q, const struct point *list, size_t count, uint8_t cause)
+{
+	reply_from(q, list->common, IEC_ACTIVATION_CONFIRMATION, false);
+	if (q->object->freeze)
+		freeze(q, list->common);
+	else
+		interrogate(q, list, count, cause);
+	reply_from(q, list->common, IEC_ACTIVATION_TERMINATION, false);
+}
+
+/* A broadcast is for each common address that it concerns. */
+static bool
+answer_all(const struct request *q, uint8_t cause)
+{
+	const struct points *points = &q->s->points;
+	bool any = false;
+	size_t count;
+
+	for (size_t i = 0; i < points->count; i += count) {
+		const struct point *list = points_of(points, points->list[i].common, &count);
+		if (!concerns(q, list, count))
+			continue;
+		answer_common(q, list, count, cause);
+		any = true;
+	}
+	return any;
+}
+
+static void
+serve_interrogation(const struct request *q)
+{
+	bool all = q->head->common == asdu_max_common(&q->s->map.sizes);
+	uint8_t cause = interrogation_cause(q);
+	size_t count;
+	const struct point *list = points_of(&q->s->points, q->head->common, &count);
+
+	if (q->head->cause == IEC_DEACTIVATION)
+		refuse(q, IEC_DEACTIVATION_CONFIRMATION);
+	else if (all ? !q->s->points.count : !count)
+		refuse(q, IEC_UNKNOWN_ASDU_ADDRESS);
+	else if (q->object->address != 0)
+		refuse(q, IEC_UNKNOWN_IO_ADDRESS);
+	else if (!cause || (!all && q->object->freeze && !concerns(q, list, count)))
+		refuse(q, IEC_ACTIVATION_CONFIRMATION);
+	else if (!all)
+		answer_common(q, list, count, cause);
+	else if (!answer_all(q, cause))
+		refuse(q, IEC_ACTIVATION_CONFIRMATION);
+}
+
+/* --- other requests --- */
+
+/* Clause 7.4.6 of part 101: the data answers, there is no confirmation. */
+static void
+serve_read(const struct request *q)
+{
+	struct batch b = { .q = q, .cause = IEC_REQUEST };
+	size_t count;
+
+	points_of(&q->s->points, q->head->common, &count);
+	const struct point *p = points_at(&q->s->points, q->head->common, q->object->address);
+	if (p)
+		batch_add(&b, p->head.type, p->common, &p->object);
+	else
+		refuse(q, count ? IEC_UNKNOWN_IO_ADDRESS : IEC_UNKNOWN_ASDU_ADDRESS);
+	batch_flush(&b);
+}
+
+/* No master sets the clock of this host. */
+static void
+serve_clock(const struct request *q)
+{
+	refuse(q, IEC_ACTIVATION_CONFIRMATION);
+}
+
+static void
+serve_test(const struct request *q)
+{
+	confirm(q, IEC_ACTIVATION_CONFIRMATION);
+}
+
+/* Commands are decided by whoever takes the event, whatever their address; only what is none is
+ * answered here. */
+static void
+serve_command(const struct request *q)
+{
+	struct iec_object o = *q->object;
+	const char *why;
+
+	q->m->originator = q->head->originator;
+	do {
+		if (!(why = register_object(q, q->head, &o)))
+			continue;
+		++*q->s->ignored;
+		limit_warning(&q->s->input_limit, "refused %s to %u/%u from %s: %s",
+		    q->head->type->name, q->head->common, o.address, q->s->sink->name(q->m), why);
+		refuse(q, q->head->cause + 1u);
+	} while (asdu_next(q->rest, &o));
+}
+
+#define CAUSE(n) (UINT64_C(1) << (n))
+
+/* By class of type, with the causes that it has in the control direction (clause 7.2.3). Classes
+ * without a row are not served. */
+static const struct {
+	void (*serve)(const struct request *q);
+	uint64_t causes;
+} services[] = {
+	[IEC_CLASS_COMMAND] = { .serve = serve_command,
+	    .causes = CAUSE(IEC_ACTIVATION) | CAUSE(IEC_DEACTIVATION) },
+	[IEC_CLASS_INTERROGATION] = { .serve = serve_interrogation,
+	    .causes = CAUSE(IEC_ACTIVATION) | CAUSE(IEC_DEACTIVATION) },
+	[IEC_CLASS_COUNTER_INTERROGATION] = { .serve = serve_interrogation,
+	    .causes = CAUSE(IEC_ACTIVATION) | CAUSE(IEC_DEACTIVATION) },
+	[IEC_CLASS_READ] = { .serve = serve_read, .causes = CAUSE(IEC_REQUEST) },
+	[IEC_CLASS_CLOCK_SYNC] = { .serve = serve_clock, .causes = CAUSE(IEC_ACTIVATION) },
+	[IEC_CLASS_TEST] = { .serve = serve_test, .causes = CAUSE(IEC_ACTIVATION) },
+	[IEC_CLASS_FILE] = { .serve = NULL },
+};
+static_assert(sizeof(services) / sizeof(services[0]) == IEC_CLASS_FILE + 1, "a row for each class");
+
+/* Whether the station serves a type. C_TS_NA_1 of part 101 is not served. */
+static bool
+is_served(const struct iec_station *s, const struct iec_type *type)
+{
+	return type && (type->in & s->in) && services[type->class].serve &&
+	       type->id != IEC_C_TS_NA_1;
+}
+
+/* What another controlled station refused: an answer to it would be answered for ever. */
+static bool
+is_refusal(const struct asdu_head *head)
+{
+	return head->negative && head->cause >= IEC_UNKNOWN_TYPE &&
+	       head->cause <= IEC_UNKNOWN_IO_ADDRESS;
+}
+
+static void
+ignore(const struct request *q, const char *why)
+{
+	++*q->s->ignored;
+	limit_warning(&q->s->input_limit, "ASDU of type %u and %zu bytes from %s %s",
+	    q->head->type_id, q->len, q->s->sink->name(q->m), why);
+}
+
+void
+iec_master_serve(struct iec_master *m, const void *bytes, size_t len)
+{
+	struct iec_station *s = m->station;
+	struct iec_object o;
+	struct asdu a;
+	enum dec rc = asdu_decode(&a, &s->map.sizes, bytes, len);
+	struct asdu_head head = a.head;
+	struct request q = {
+		.m = m, .s = s, .head = &head, .object = &o, .bytes = bytes, .len = len, .rest = &a
+	};
+
+	if (is_refusal(&head)) {
+		ignore(&q, "is a refusal: ignored");
+	} else if (!is_served(s, head.type)) {
+		ignore(&q, "is not served: answered with cause 44");
+		refuse(&q, IEC_UNKNOWN_TYPE);
+	} else if (rc != DEC_OK || !asdu_next(&a, &o)) {
+		ignore(&q, "has not the length that it says: ignored");
+	} else if (!(services[head.type->class].causes >> head.cause & 1)) {
+		refuse(&q, IEC_UNKNOWN_CAUSE);
+	} else {
+		services[head.type->class].serve(&q);
+	}
+}
+
+/* --- system events --- */
+
+static struct point *
+find_point(struct iec_station *s, const struct iec_request *q, const struct runner_event *event)
+{
+	struct point *p = points_find(&s->points, q->head.common, q->kind, q->object.address);
+
+	if (!p)
+		iec_events_refuse(&s->events, event, "it names no data of the configuration");
+	return p;
+}
+
+static void
+keep_state(struct point *p, const struct iec_request *q)
+{
+	p->head = q->head;
+	p->object = q->object;
+	p->known = true;
+}
+
+static void
+on_data(struct iec_station *s, const struct iec_request *q, const struct runner_event *event)
+{
+	struct point *p = find_point(s, q, event);
+	uint8_t bytes[POINTS_MAX_ASDU];
+	struct asdu_writer w;
+
+	if (!p)
+		return;
+	keep_state(p, q);
+	p->live = true;
+	asdu_begin(&w, &s->map.sizes, &q->head, sizeof(bytes));
+	if (!asdu_add(&w, &q->object)) {
+		iec_events_refuse(&s->events, event, "it does not fit an ASDU");
+		return;
+	}
+	const uint8_t *asdu = asdu_end(&w);
+	bool kept = points_keep(&s->points, p, asdu, w.len) != 0;
+	for (struct iec_master *m = s->masters; m; m = m->next) {
+		if (kept)
+			send_changes(m);
+		else
+			s->sink->send(m, asdu, w.len, p->confirmed, 0);
+	}
+}
+
+static void
+on_response(struct iec_station *s, struct iec_request *q, const struct runner_event *event)
+{
+	struct iec_master *m = s->masters;
+	struct asdu_writer w;
+
+	while (m && m->id != q->connection)
+		m = m->next;
+	if (!m) {
+		iec_events_refuse(&s->events, event, "its connection_id names no connection");
+		return;
+	}
+	q->head.originator = m->originator;
+	asdu_begin(&w, &s->map.sizes, &q->head, s->max_asdu);
+	if (!asdu_add(&w, &q->object) || !s->sink->send(m, asdu_end(&w), w.len, true, 0))
+		iec_events_refuse(&s->events, event, "the connection takes no data");
+}
+
+void
+iec_station_on_event(struct iec_station *s, const struct runner_event *event)
+{
+	struct iec_request q;
+
+	if (!iec_events_read(&s->events, event, 1, &s->map, &q))
+		return;
+	if (q.head.type->class == IEC_CLASS_DATA)
+		on_data(s, &q, event);
+	else
+		on_response(s, &q, event);
+}
+
+/* The last states are no changes: nobody is told and nothing is buffered. What came as an event
+ * meanwhile is newer. */
+static void
+on_last_state(void *arg, const struct runner_event *event)
+{
+	struct iec_station *s = arg;
+	struct iec_request q;
+
+	if (!event) {
+		s->started(s->arg);
+		return;
+	}
+	if (!iec_events_read(&s->events, event, 1, &s->map, &q))
+		return;
+	struct point *p = find_point(s, &q, event);
+	if (p && !p->live)
+		keep_state(p, &q);
+}
+
+/* --- life --- */
+
+void
+iec_station_start(struct iec_station *s, void (*started)(void *arg), void *arg)
+{
+	static const struct runner_type states = { { "system", "data", "*" }, 3 };
+
+	s->started = started;
+	s->arg = arg;
+	runner_query(s->runner, &states, 1, on_last_state, s);
+}
+
+int
+iec_station_init(
+    struct iec_station *s, struct runner *r, const struct iec_sink *sink, const struct json *conf)
+{
+	s->runner = r;
+	s->sink = sink;
+	s->objects = runner_counter(r, "objects");
+	s->ignored = runner_counter(r, "ignored");
+	iec_events_init(&s->events, r);
+	return points_init(&s->points, r, conf, &s->map.sizes);
+}
+
+void
+iec_station_clear(struct iec_station *s)
+{
+	points_clear(&s->points);
+}
