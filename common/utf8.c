@@ -1,8 +1,5 @@
 #include "common/utf8.h"
 
-#include <stdint.h>
-#include <string.h>
-
 /* RFC 3629 section 4. */
 size_t
 utf8_length(const uint8_t *p, size_t left)
@@ -37,34 +34,6 @@ utf8_length(const uint8_t *p, size_t left)
 	return n;
 }
 
-static uint64_t
-load(const uint8_t *p, size_t n)
-{
-	uint64_t v = 0;
-
-	memcpy(&v, p, n);
-	return v;
-}
-
-/* In words, the last of them over what the one before may have seen. */
-static bool
-is_ascii(const uint8_t *p, size_t len)
-{
-	uint64_t all = 0;
-
-	if (len >= 8) {
-		for (size_t i = 0; i + 8 < len; i += 8)
-			all |= load(p + i, 8);
-		all |= load(p + len - 8, 8);
-	} else if (len >= 4) {
-		all = load(p, 4) | load(p + len - 4, 4);
-	} else {
-		for (size_t i = 0; i < len; i++)
-			all |= p[i];
-	}
-	return !(all & UINT64_C(0x8080808080808080));
-}
-
 size_t
 utf8_valid_until(const void *text, size_t len)
 {
@@ -85,7 +54,7 @@ utf8_valid_until(const void *text, size_t len)
 }
 
 bool
-utf8_valid(const void *text, size_t len)
+utf8_valid_odd(const void *text, size_t len)
 {
-	return is_ascii(text, len) || utf8_valid_until(text, len) == len;
+	return utf8_valid_until(text, len) == len;
 }

@@ -63,7 +63,7 @@ dispatch(struct channel *c, const uint8_t *packet, size_t len, int fd)
 		violation(c, why, packet, len, fd);
 		return;
 	}
-	if (h.type == IPC_REGISTER && c->handler->on_register) {
+	if (h.type == IPC_REGISTER) {
 		c->handler->on_register(c->arg, packet + IPC_HEADER, len - IPC_HEADER);
 		return;
 	}

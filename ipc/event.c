@@ -1,5 +1,7 @@
 #include "ipc/event.h"
 
+#include "common/json.h"
+#include "common/utf8.h"
 #include "ipc/item.h"
 
 enum {
@@ -8,6 +10,7 @@ enum {
 };
 
 static const char cut_short[] = "cut short";
+static const char not_utf8[] = "not UTF-8";
 static const char bad_text[] = "not a text, or too long";
 static const char bad_payload[] = "not a payload";
 static const char bad_time[] = "not a timestamp";
@@ -21,16 +24,22 @@ read_bytes(struct cursor *c, struct ipc_item it, struct ipc_text *t)
 	return p ? NULL : cut_short;
 }
 
-static const char *
+/* Most texts are short: their first byte is looked at before what else it may be. */
+static inline const char *
 read_text(struct cursor *c, size_t max, struct ipc_text *t)
 {
-	struct ipc_item it = ipc_item_read(c);
+	struct ipc_item it = { IPC_STR, 0 };
 
+	if (c->p < c->end && (*c->p & 0xe0) == 0xa0)
+		it.n = *c->p++ & 0x1f;
+	else
+		it = ipc_item_read(c);
 	if (!cursor_ok(c))
 		return cut_short;
 	if (it.kind != IPC_STR || it.n > max)
 		return bad_text;
-	return read_bytes(c, it, t);
+	const char *why = read_bytes(c, it, t);
+	return why || utf8_valid(t->p, t->len) ? why : not_utf8;
 }
 
 static const char *
@@ -74,6 +83,17 @@ read_source(struct ipc_event *e, struct cursor *c)
 	return NULL;
 }
 
+/* The only look at the text on its way to the Event Server: JSON, and with it UTF-8. */
+static const char *
+read_json(struct ipc_event *e, struct cursor *c, struct ipc_item it)
+{
+	e->payload = IPC_PAYLOAD_JSON;
+	if (it.n > IPC_MAX_EVENT)
+		return bad_text;
+	const char *why = read_bytes(c, it, &e->data);
+	return why || json_valid(e->data.p, e->data.len) ? why : "a payload that is not JSON";
+}
+
 static const char *
 read_payload(struct ipc_event *e, struct cursor *c)
 {
@@ -84,10 +104,8 @@ read_payload(struct ipc_event *e, struct cursor *c)
 		return cut_short;
 	if (it.kind == IPC_NIL)
 		return NULL;
-	if (it.kind == IPC_STR) {
-		e->payload = IPC_PAYLOAD_JSON;
-		return it.n > IPC_MAX_EVENT ? bad_text : read_bytes(c, it, &e->data);
-	}
+	if (it.kind == IPC_STR)
+		return read_json(e, c, it);
 	if (it.kind != IPC_ARRAY || it.n != 2)
 		return bad_payload;
 	e->payload = IPC_PAYLOAD_BINARY;
@@ -104,6 +122,7 @@ read_payload(struct ipc_event *e, struct cursor *c)
 const char *
 ipc_event_read(struct ipc_event *e, struct cursor *c)
 {
+	const uint8_t *start = c->p;
 	struct ipc_item it = ipc_item_read(c);
 	const char *why;
 
@@ -111,9 +130,9 @@ ipc_event_read(struct ipc_event *e, struct cursor *c)
 		return cut_short;
 	if (it.kind != IPC_ARRAY || it.n != 3)
 		return "wrong number of fields";
-	if ((why = read_type(e, c)) || (why = read_source(e, c)))
+	if ((why = read_type(e, c)) || (why = read_source(e, c)) || (why = read_payload(e, c)))
 		return why;
-	return read_payload(e, c);
+	return c->p - start > IPC_MAX_EVENT ? "an event is too long" : NULL;
 }
 
 uint32_t

@@ -28,10 +28,11 @@ struct ipc_event {
 	struct ipc_text data;
 };
 
-/* Reads one event [N?TP] and moves behind it. NULL, or what is wrong with it, a constant text. All
- * bytes and limits are checked but for this: whether texts are UTF-8 (ipc_check() has looked). */
+/* Reads one event [N?TP] and moves behind it. NULL, or what is wrong with it, a constant text. This
+ * is the one check of an event: bytes, limits, UTF-8, and JSON where the payload is one. */
 const char *ipc_event_read(struct ipc_event *e, struct cursor *c);
-/* The count of a checked REGISTER's body; its events follow. */
+/* The count of a REGISTER's body that ipc_check() took; its events follow, and nothing behind them:
+ * the reader looks at both. */
 uint32_t ipc_events_begin(struct cursor *c);
 
 /* The most bytes that ipc_event_write() needs. */

@@ -42,7 +42,8 @@ enum { IPC_CONFIG_WARNING, IPC_CONFIG_FAULT, IPC_CONFIG_NOTE };
  * Shapes: u unsigned 32 bits, U unsigned 64 bits, b boolean, s UTF-8 text of at most IPC_MAX_TEXT,
  * B bytes, [...] an array of exactly these, *x an array of any number of x, ?x x or nil,
  * N an event type (1 to IPC_MAX_SEGMENTS texts), T a timestamp [seconds, microseconds],
- * P a payload: nil, JSON text, or [type, bytes]; E a registered event: [N?TP].
+ * P a payload: nil, JSON text, or [type, bytes]; E registered events, an array of [N?TP] whose
+ * elements are checked by ipc_event_read() alone.
  */
 /* name, number, sender, phases, fd may come along, shape */
 #define IPC_MESSAGES(X)                                                                            \
@@ -60,7 +61,7 @@ enum { IPC_CONFIG_WARNING, IPC_CONFIG_FAULT, IPC_CONFIG_NOTE };
 	X(READY, 34, IPC_RUNNER, PHASE_LATER, 0, "[]")                                             \
 	X(OPEN, 35, IPC_RUNNER, PHASE_LATER, 0, "[u]")                                             \
 	X(CANCEL, 36, IPC_RUNNER, PHASE_LATER, 0, "[]")                                            \
-	X(REGISTER, 37, IPC_RUNNER, PHASE_LATER, 0, "*E")                                          \
+	X(REGISTER, 37, IPC_RUNNER, PHASE_LATER, 0, "E")                                           \
 	X(QUERY, 38, IPC_RUNNER, PHASE_LATER, 0, "*N")                                             \
 	X(PONG, 39, IPC_RUNNER, PHASE_ANY, 0, "[]")                                                \
 	X(STATS, 40, IPC_RUNNER, PHASE_LATER, 0, "*[sU]")                                          \
@@ -129,8 +130,9 @@ struct ipc_header {
 /*
  * Checks a whole packet from `sender`, whose runner is in `phase`: known type, right speaker, right
  * time, flags 0, and a body that is one msgpack value of the rule's shape within every limit, of
- * valid UTF-8 texts, with nothing after it. Only then may msgpack-c see the bytes: it trusts
- * announced sizes. Returns NULL when all is well, else what is wrong, a constant text.
+ * valid UTF-8 texts, with nothing after it (REGISTER's events are left to their reader). Only then
+ * may msgpack-c see the bytes: it trusts announced sizes. Returns NULL when all is well, else what
+ * is wrong, a constant text.
  */
 const char *ipc_check(const void *packet, size_t len, enum ipc_sender sender, enum ipc_phase phase,
     struct ipc_header *header);

@@ -104,18 +104,8 @@ sbs_get_optional(struct cursor *c)
 	return sbs_get_choice(c, 2) == 1;
 }
 
-size_t
-sbs_int_size(int64_t v)
-{
-	size_t n = 1;
-
-	for (; v < -64 || v > 63; v >>= 7)
-		n++;
-	return n;
-}
-
 uint8_t *
-sbs_write_int(uint8_t *p, int64_t v)
+sbs_write_long_int(uint8_t *p, int64_t v)
 {
 	size_t n = sbs_int_size(v);
 

@@ -66,10 +66,28 @@ unsigned sbs_get_choice(struct cursor *c, unsigned n);
 /* Whether an Optional has its value, which is read next. */
 bool sbs_get_optional(struct cursor *c);
 
-/* Bytes that sbs_put_int takes, 1 .. SBS_MAX_INT. */
-size_t sbs_int_size(int64_t v);
+/* Bytes that sbs_put_int takes, 1 .. SBS_MAX_INT: seven bits each, the sign among them. */
+static inline size_t
+sbs_int_size(int64_t v)
+{
+	unsigned bits = 64 - (unsigned)__builtin_clzll((uint64_t)(v ^ v >> 63) | 1);
+
+	return bits / 7 + 1;
+}
+
+/* Of sbs_write_int(): any integer. */
+uint8_t *sbs_write_long_int(uint8_t *p, int64_t v);
+
 /* Writes the shortest form at p, which has room for SBS_MAX_INT bytes; returns the end of it. */
-uint8_t *sbs_write_int(uint8_t *p, int64_t v);
+static inline uint8_t *
+sbs_write_int(uint8_t *p, int64_t v)
+{
+	if (v < -64 || v > 63)
+		return sbs_write_long_int(p, v);
+	*p = (uint8_t)(0x80 | (v & 0x7f));
+	return p + 1;
+}
+
 /* Integer length and the bytes, at p, which has room for SBS_MAX_INT + s.len bytes. */
 uint8_t *sbs_write_str(uint8_t *p, struct sbs_str s);
 

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/json.h"
 #include "common/log.h"
 #include "ipc/event.h"
 #include "supervisor/child/child.h"
@@ -257,7 +256,7 @@ child_drop_pending(struct child *c)
 	}
 }
 
-/* One event of a checked REGISTER; what is wrong with it, or NULL. */
+/* One event of a REGISTER; what is wrong with it, or NULL. */
 static const char *
 take_event(struct child *c, struct cursor *in)
 {
@@ -274,8 +273,6 @@ take_event(struct child *c, struct cursor *in)
 		return "an event that is not of source 'gateway'";
 	if (e.payload == IPC_PAYLOAD_JSON) {
 		payload.kind = EVENTER_PAYLOAD_JSON;
-		if (!json_valid(e.data.p, e.data.len))
-			return "a payload that is not JSON";
 	} else if (e.payload == IPC_PAYLOAD_BINARY) {
 		payload.kind = EVENTER_PAYLOAD_BINARY;
 		payload.type = (struct sbs_str){ e.payload_type.p, e.payload_type.len };
@@ -296,12 +293,14 @@ take_events(struct child *c, const void *body, size_t len)
 	uint64_t cost = cursor_left(&in) + (uint64_t)count * IPC_EVENT_COST;
 	const char *why = NULL;
 
-	c->credit -= (int64_t)cost;
-	if (c->credit < 0)
-		return "registered more than its credit";
 	size_t before = c->pending.len, start = begin_chunk(c);
 	for (uint32_t i = 0; i < count && !why; i++)
 		why = take_event(c, &in);
+	if (!why && !cursor_done(&in))
+		why = "bytes after the message";
+	c->credit -= (int64_t)cost;
+	if (!why && c->credit < 0)
+		why = "registered more than its credit";
 	if (!why && buffer_failed(&c->pending))
 		why = "events that outgrow their credit";
 	if (why || count == 0) {

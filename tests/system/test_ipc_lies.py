@@ -134,7 +134,7 @@ LIES = {
     "cut-json": ("run", [registering([["gateway"], None, '{"a":'])], "not JSON"),
     "two-jsons": ("run", [registering([["gateway"], None, "1 2"])], "not JSON"),
     "nan": ("run", [registering([["gateway"], None, "NaN"])], "not JSON"),
-    "json-of-utf16": ("run", [registering([["gateway"], None, '"\udcff"'])], "not UTF-8"),
+    "json-of-utf16": ("run", [registering([["gateway"], None, '"\udcff"'])], "not JSON"),
     "deep-json": ("run", [registering([["gateway"], None, "[" * 20000 + "]" * 20000])], "not JSON"),
     "second-of-two": ("run", [packet(REGISTER, [EVENT, [["system"], None, "1"]])], "not of source"),
     "over-credit": ("run", [registering([["gateway"], None, f'"{"x" * 50000}"'])], "more than its credit"),

@@ -106,7 +106,7 @@ START_TEST(round_trip)
 	size_t used, off = 0;
 	uint8_t *p;
 
-	memset(filler, 'x', sizeof(filler));
+	memset(filler, '7', sizeof(filler)); /* JSON of any length */
 	for (size_t i = 0; i < e.count; i++)
 		e.segments[i] = (struct ipc_text){ filler, lengths[_i] };
 	e.payload_type = e.segments[0];
@@ -160,6 +160,10 @@ static const struct {
 	WRONG("\x93\x91\xa0\xc0\xdb\x00\x00\xf0\x01", "not a text, or too long"),
 	WRONG("\x93\x91\xa0\xc0\x92\xa0\xc6\x00\x00\xf0\x01", "not bytes"),
 	WRONG("\x93\x91\xa0\xc0\xa5xxxx", "cut short"),
+	WRONG("\x93\x91\xa1\xff\xc0\xc0", "not UTF-8"),
+	WRONG("\x93\x91\xa0\xc0\x92\xa1\xff\xc4\x00", "not UTF-8"),
+	WRONG("\x93\x91\xa0\xc0\xa3\"\xff\"", "a payload that is not JSON"),
+	WRONG("\x93\x91\xa0\xc0\xa2[1", "a payload that is not JSON"),
 };
 
 START_TEST(refuses)

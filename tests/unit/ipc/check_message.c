@@ -4,6 +4,7 @@
 #include <msgpack.h>
 
 #include "common/buffer.h"
+#include "ipc/event.h"
 #include "ipc/message.h"
 #include "tests/unit/suite.h"
 
@@ -118,14 +119,38 @@ any_phase(const struct row *r)
 	return r->phases & PHASE_RUN ? PHASE_RUN : PHASE_INIT;
 }
 
+/* A REGISTER's events as their reader checks them. */
+static const char *
+check_events(const void *body, size_t len)
+{
+	struct cursor c = cursor_make(body, len);
+	uint32_t count = ipc_events_begin(&c);
+	struct ipc_event e;
+	const char *why = NULL;
+
+	for (uint32_t i = 0; i < count && !why; i++)
+		why = ipc_event_read(&e, &c);
+	return why || cursor_done(&c) ? why : "bytes after the message";
+}
+
+static const char *
+check_packet(const struct ipc_rule *rule, const uint8_t *bytes, size_t len, enum ipc_phase phase)
+{
+	struct ipc_header h;
+	const char *why = ipc_check(bytes, len, rule->sender, phase, &h);
+
+	return why || rule->type != IPC_REGISTER
+		   ? why
+		   : check_events(bytes + IPC_HEADER, len - IPC_HEADER);
+}
+
 static const char *
 check(enum ipc_type type, const void *body, size_t len)
 {
-	struct ipc_header h;
 	const struct ipc_rule *rule = ipc_rule_find((uint16_t)type);
 
-	return ipc_check(packet(type, 0, 0, body, len), IPC_HEADER + len, rule->sender,
-	    rule->phases & PHASE_RUN ? PHASE_RUN : PHASE_INIT, &h);
+	return check_packet(rule, packet(type, 0, 0, body, len), IPC_HEADER + len,
+	    rule->phases & PHASE_RUN ? PHASE_RUN : PHASE_INIT);
 }
 
 #define CHECK(name, bytes) check(IPC_##name, bytes, sizeof(bytes) - 1)
@@ -172,11 +197,10 @@ START_TEST(every_shorter_prefix_is_refused)
 {
 	for (size_t i = 0; i < ROWS; i++)
 		for (size_t len = 0; len < IPC_HEADER + rows[i].len; len++) {
-			struct ipc_header h;
 			uint8_t *exact = malloc(len ? len : 1);
 			memcpy(exact, packet(rows[i].type, 0, 0, rows[i].body, rows[i].len), len);
-			ck_assert_msg(
-			    ipc_check(exact, len, rows[i].sender, any_phase(&rows[i]), &h),
+			ck_assert_msg(check_packet(ipc_rule_find(rows[i].type), exact, len,
+					  any_phase(&rows[i])),
 			    "row %zu cut to %zu", i, len);
 			free(exact);
 		}
@@ -329,8 +353,8 @@ START_TEST(texts_are_utf8)
 	assert_why(CHECK(LINK, "\x91\xa3\xed\xa0\x80"), "not UTF-8", "surrogate");
 	assert_why(CHECK(LINK, "\x91\xa1\xff"), "not UTF-8", "0xff");
 	assert_why(CHECK(REGISTER, "\x91\x93\x91\xa1\x80\xc0\xc0"), "not UTF-8", "in a type");
-	assert_why(
-	    CHECK(REGISTER, "\x91\x93" TYPE "\xc0\xa1\xfe"), "not UTF-8", "in a JSON payload");
+	assert_why(CHECK(REGISTER, "\x91\x93" TYPE "\xc0\xa3\"\xfe\""),
+	    "a payload that is not JSON", "in a JSON payload");
 	assert_why(CHECK(REGISTER, "\x91\x93" TYPE "\xc0\x92\xa1\xfe\xc4\x00"), "not UTF-8",
 	    "in a payload's type");
 }
@@ -377,7 +401,7 @@ START_TEST(limits_hold_to_the_byte)
 	    "not an array, or too many elements", "16385");
 
 	ck_assert_ptr_null(register_of(IPC_MAX_EVENT));
-	assert_why(register_of(IPC_MAX_EVENT + 1), "an element is too long", "an event of 61441");
+	assert_why(register_of(IPC_MAX_EVENT + 1), "an event is too long", "an event of 61441");
 	assert_why(
 	    register_of(IPC_MAX_MESSAGE - IPC_HEADER), "longer than a message may be", "65537");
 }
