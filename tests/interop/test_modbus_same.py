@@ -1,6 +1,5 @@
 """The same device, the same configuration, the same peer: what hat-gateway's Modbus devices register and
 answer, ours register and answer."""
-import asyncio
 import logging
 import os
 import sys
@@ -12,78 +11,19 @@ LIB = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 
 SYSTEM = os.path.join(os.path.dirname(LIB), 'system')
 sys.path[:] = [p for p in sys.path if os.path.abspath(p or '.') != LIB]  # its hat.py is another hat
 try:
-    from hat import aio
-    import hat.event.common as event
     import hat.gateway.devices.modbus.master as hat_master
     import hat.gateway.devices.modbus.slave as hat_slave
 except ImportError as e:
     raise unittest.SkipTest(f'hat-gateway is not importable: {e}')
 sys.path += [LIB, SYSTEM]
 
+from hat_device import Reference  # noqa: E402
 from modbus_peer import Registers, Slave  # noqa: E402
-from runner_host import Event, Runner  # noqa: E402
+from runner_host import Runner  # noqa: E402
 import test_modbus_master as masters  # noqa: E402
 import test_modbus_slave as slaves  # noqa: E402
 
 logging.disable(logging.CRITICAL)  # the reference logs a trace for each refused request
-PREFIX = ('gateway', 'type', 'dev')
-
-
-class EventerClient(aio.Resource):
-    """What a device of hat-gateway needs of the Event Server."""
-
-    def __init__(self, latest, events):
-        self._async_group = aio.Group()
-        self._latest, self._events = latest, events
-
-    @property
-    def async_group(self):
-        return self._async_group
-
-    async def register(self, events, with_response=False):
-        for e in events:
-            self._events.append(Event('/'.join(e.type[3:]), e.payload.data, time.monotonic()))
-
-    async def query(self, params):
-        return event.QueryResult([make_event(t, p) for t, p in self._latest.items()], False)
-
-
-def make_event(suffix, payload):
-    return event.Event(event.EventId(1, 1, 1), (*PREFIX, *suffix.split('/')), event.now(), None,
-                       event.EventPayloadJson(payload))
-
-
-class Reference:
-    """A device of hat-gateway with the manners of runner_host.Runner."""
-
-    def __init__(self, info, conf, latest):
-        self.events = []
-        self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, daemon=True).start()
-
-        async def create():
-            client = EventerClient(latest, self.events)
-            return await aio.call(info.create, conf, client, PREFIX)
-        self._device = self._run(create())
-
-    def _run(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
-
-    def send(self, suffix, payload):
-        self._run(aio.call(self._device.process_event, make_event(suffix, payload)))
-
-    def wait(self, what, timeout=5):
-        deadline = time.monotonic() + timeout
-        while not (value := what()):
-            assert time.monotonic() < deadline, self.events[-10:]
-            time.sleep(0.005)
-        return value
-
-    wait_event = Runner.wait_event
-
-    def stop(self):
-        self._run(self._device.async_close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
 
 
 class Ours(Runner):

