@@ -1,4 +1,4 @@
-#include "protocols/hat/eventer_parts.h"
+#include "protocols/hat/eventer_private.h"
 
 static const char *const msg_names[] = {
 	[EVENTER_INIT_REQ] = "HatEventer.MsgInitReq",

@@ -1,5 +1,5 @@
 /* The parts that HatEventer's messages are made of: event types, times, ids, payloads, events. */
-#include "protocols/hat/eventer_parts.h"
+#include "protocols/hat/eventer_private.h"
 
 enum {
 	MIN_REGISTER_EVENT = 3, /* bytes of the shortest one: no segment, no time, no payload */

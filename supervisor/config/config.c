@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "common/fdutil.h"
-#include "supervisor/config/config_check.h"
+#include "supervisor/config/config_private.h"
 #include "supervisor/config/toml_tree.h"
 #include "supervisor/config/yaml_tree.h"
 

@@ -1,4 +1,4 @@
-#include "supervisor/config/config_check.h"
+#include "supervisor/config/config_private.h"
 
 #include <stdlib.h>
 #include <string.h>

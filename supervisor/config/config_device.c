@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/config/config_check.h"
+#include "supervisor/config/config_private.h"
 #include "supervisor/config/device_type.h"
 
 /* "devices": which runner each needs, and the supervisor's keys of it. */

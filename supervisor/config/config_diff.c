@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/config/config_check.h"
+#include "supervisor/config/config_private.h"
 
 static int
 compare_keys(const void *a, const void *b)

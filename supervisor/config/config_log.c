@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/config/config_check.h"
+#include "supervisor/config/config_private.h"
 
 /* "log": Python's logging.config.dictConfig, as far as levels and the handlers that this program
  * has go. Whatever else is named in a warning, and ignored. */

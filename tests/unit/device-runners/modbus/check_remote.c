@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "device-runners/modbus/remote.h"
 #include "device-runners/modbus/sched.h"
 #include "tests/unit/suite.h"
 

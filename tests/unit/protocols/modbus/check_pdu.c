@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "protocols/modbus/frame.h"
+#include "protocols/modbus/pdu.h"
 #include "tests/unit/suite.h"
 
 /* Decodes, encodes back, and decodes every shorter prefix, none of which may pass. */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "protocols/modbus/plan.h"
+#include "protocols/modbus/value.h"
 #include "tests/unit/expect.h"
 #include "tests/unit/suite.h"
 

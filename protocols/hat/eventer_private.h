@@ -1,6 +1,6 @@
 /* What eventer.c takes from eventer_event.c to build its messages of; nobody else needs it. */
-#ifndef PROTOCOLS_HAT_EVENTER_PARTS_H
-#define PROTOCOLS_HAT_EVENTER_PARTS_H
+#ifndef PROTOCOLS_HAT_EVENTER_PRIVATE_H
+#define PROTOCOLS_HAT_EVENTER_PRIVATE_H
 
 #include "protocols/hat/eventer.h"
 

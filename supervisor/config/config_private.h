@@ -1,6 +1,6 @@
 /* What config*.c share, in the supervisor: faults with their places, and the parts of the check. */
-#ifndef SUPERVISOR_CONFIG_CHECK_H
-#define SUPERVISOR_CONFIG_CHECK_H
+#ifndef SUPERVISOR_CONFIG_PRIVATE_H
+#define SUPERVISOR_CONFIG_PRIVATE_H
 
 #include "supervisor/config/config.h"
 
