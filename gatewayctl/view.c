@@ -100,6 +100,7 @@ static const struct column plan_columns[] = {
 	{ "target", "TARGET", CELL_TEXT, false, false },
 	{ "port", "PORT", CELL_INT, true, false },
 	{ "opened", "OPENED", CELL_FLAG, false, false },
+	{ "any_address", "ANY ADDRESS", CELL_FLAG, false, false },
 	{ 0 },
 };
 

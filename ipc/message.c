@@ -21,12 +21,29 @@ ipc_rule_find(uint16_t type)
 	return NULL;
 }
 
+static const struct {
+	const char *name;
+	bool has_port;
+} resources[IPC_RESOURCE_COUNT] = {
+	[IPC_RESOURCE_CONNECT] = { .name = "connect", .has_port = true },
+	[IPC_RESOURCE_LISTEN] = { .name = "listen", .has_port = true },
+	[IPC_RESOURCE_TTY] = { .name = "tty" },
+	[IPC_RESOURCE_FILE] = { .name = "file" },
+	[IPC_RESOURCE_UDP] = { .name = "udp", .has_port = true },
+	[IPC_RESOURCE_UDP_LISTEN] = { .name = "udp-listen", .has_port = true },
+	[IPC_RESOURCE_ICMP] = { .name = "icmp" },
+};
+
 const char *
 ipc_resource_name(enum ipc_resource kind)
 {
-	static const char *const names[] = { "connect", "listen", "tty", "file" };
+	return kind < IPC_RESOURCE_COUNT ? resources[kind].name : "unknown";
+}
 
-	return kind < IPC_RESOURCE_COUNT ? names[kind] : "unknown";
+bool
+ipc_resource_has_port(enum ipc_resource kind)
+{
+	return kind < IPC_RESOURCE_COUNT && resources[kind].has_port;
 }
 
 static const char not_utf8[] = "not UTF-8";

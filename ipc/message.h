@@ -7,6 +7,7 @@
 #ifndef IPC_MESSAGE_H
 #define IPC_MESSAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -103,10 +104,13 @@ enum ipc_resource {
 	IPC_RESOURCE_LISTEN,
 	IPC_RESOURCE_TTY,
 	IPC_RESOURCE_FILE,
+	IPC_RESOURCE_UDP,	 /* a datagram socket, connected */
+	IPC_RESOURCE_UDP_LISTEN, /* a datagram socket, bound: it hears, and may answer, anybody */
+	IPC_RESOURCE_ICMP,	 /* a socket for echo requests, connected */
 	IPC_RESOURCE_COUNT,
 };
 
-enum { IPC_MAX_PLAN = 64 };
+enum { IPC_MAX_PLAN = 1024 }; /* a device of ping may have hundreds of hosts */
 
 struct ipc_rule {
 	uint16_t type;
@@ -119,8 +123,10 @@ struct ipc_rule {
 
 /* The rule of a type, or NULL. */
 const struct ipc_rule *ipc_rule_find(uint16_t type);
-/* "connect", "listen", "tty", "file". */
+/* "connect", "listen", "tty", "file", "udp", "udp-listen", "icmp"; else "unknown". */
 const char *ipc_resource_name(enum ipc_resource kind);
+/* True where a port belongs to the target. */
+bool ipc_resource_has_port(enum ipc_resource kind);
 
 struct ipc_header {
 	uint16_t type;

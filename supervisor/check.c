@@ -122,7 +122,7 @@ on_plan(void *arg, struct child *c)
 	for (size_t i = 0; i < c->plan_count; i++) {
 		const struct child_plan *p = &c->plan[i];
 		buffer_printf(b, "  may %s %s", ipc_resource_name(p->kind), p->target);
-		if (p->kind == IPC_RESOURCE_CONNECT || p->kind == IPC_RESOURCE_LISTEN)
+		if (ipc_resource_has_port(p->kind))
 			buffer_printf(b, " port %u", p->port);
 		buffer_append_str(b, "\n");
 	}

@@ -21,6 +21,8 @@
 enum {
 	LAST_WORDS_MS = 2000,		/* how long the end waits for the last events to leave */
 	MAX_CONFIG_NODES = 4000 * 1000, /* values in a device's configuration */
+	PLAN_HEAD = IPC_HEADER + 5,	/* bytes of a PLAN message before its first element */
+	PLAN_ENTRY = 1 + 1 + 3 + 5,	/* and of an element, beside its target */
 };
 
 /* The end of the process: what is queued leaves first. Events without credit are lost, and counted.
@@ -98,11 +100,19 @@ plan_add(struct runner *r, enum ipc_resource kind, const char *target, uint16_t 
 		runner_config_error(r, "", "a name or path of more than %d bytes", IPC_MAX_TEXT);
 		return -1;
 	}
+	if (r->plan_bytes + PLAN_ENTRY + strlen(target) > IPC_MAX_MESSAGE - PLAN_HEAD) {
+		runner_config_error(r, "",
+		    "the names and paths of its resources are too long: more than %d KiB in all",
+		    IPC_MAX_MESSAGE / 1024);
+		return -1;
+	}
+	r->plan_bytes += PLAN_ENTRY + strlen(target);
 	char *copy = strdup(target);
 	if (!copy)
 		runner_fail(r, "out of memory");
 	r->plan[r->plan_count] = (struct plan_entry){ (uint8_t)kind, port, copy };
 	r->has_tty |= kind == IPC_RESOURCE_TTY;
+	r->has_udp_listen |= kind == IPC_RESOURCE_UDP_LISTEN;
 	return (int)r->plan_count++;
 }
 
@@ -116,6 +126,24 @@ int
 runner_plan_listen(struct runner *r, const char *host, uint16_t port)
 {
 	return plan_add(r, IPC_RESOURCE_LISTEN, host, port);
+}
+
+int
+runner_plan_udp(struct runner *r, const char *host, uint16_t port)
+{
+	return plan_add(r, IPC_RESOURCE_UDP, host, port);
+}
+
+int
+runner_plan_udp_listen(struct runner *r, const char *host, uint16_t port)
+{
+	return plan_add(r, IPC_RESOURCE_UDP_LISTEN, host, port);
+}
+
+int
+runner_plan_icmp(struct runner *r, const char *host)
+{
+	return plan_add(r, IPC_RESOURCE_ICMP, host, 0);
 }
 
 int
@@ -433,6 +461,8 @@ on_init(struct runner *r, const msgpack_object *f, int fd)
 		leave(r, EXIT_SUCCESS);
 	}
 	sandbox.tty = r->has_tty;
+	sandbox.addresses = r->has_udp_listen;
+	sandbox.files += (uint32_t)r->plan_count;
 	if (sandbox_lock(&sandbox, &why) < 0)
 		runner_fail(r, "the sandbox is not to be had: %s: %s", why, strerror(errno));
 	r->started = true;

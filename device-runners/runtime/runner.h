@@ -24,7 +24,7 @@
 struct runner;
 
 enum {
-	RUNNER_MAX_PLAN = 64,	  /* resources of one device */
+	RUNNER_MAX_PLAN = 1024,	  /* resources of one device, in one message of 64 KiB */
 	RUNNER_MAX_SEGMENTS = 16, /* of an event type, after the device's prefix */
 	RUNNER_MAX_COUNTERS = 32,
 	RUNNER_MAX_SECONDS = 100000000, /* of any time in a configuration: three years */
@@ -77,10 +77,22 @@ const char *runner_name(const struct runner *r);
 /* --- INIT --- */
 
 /* Declares a resource; returns its index for runner_open(). Strings are copied. More than
- * RUNNER_MAX_PLAN is reported as a configuration error and returns -1, which runner_open() refuses.
- */
+ * RUNNER_MAX_PLAN, or than fits in one message, is reported as a configuration error and returns
+ * -1, which runner_open() refuses. */
 int runner_plan_connect(struct runner *r, const char *host, uint16_t port);
 int runner_plan_listen(struct runner *r, const char *host, uint16_t port);
+/* A connected datagram socket, opened without a packet: it hears and reaches this one address. An
+ * error of recv() or send() on it (ECONNREFUSED: nobody listens there now) is information about one
+ * datagram, not the end of the socket. */
+int runner_plan_udp(struct runner *r, const char *host, uint16_t port);
+/* A bound datagram socket that hears everybody; SO_RXQ_OVFL is set. With it in the plan, and only
+ * then, sendto() and sendmsg() may name an address. */
+int runner_plan_udp_listen(struct runner *r, const char *host, uint16_t port);
+/* A connected socket for echo requests (RFC 792, RFC 4443): of SOCK_DGRAM, whose identifier,
+ * checksum and matching are the kernel's, or else of SOCK_RAW, as SO_TYPE says: all echo replies
+ * of that host arrive, of IPv4 with their IP header, and identifier and checksum (of IPv4) are the
+ * sender's. */
+int runner_plan_icmp(struct runner *r, const char *host);
 int runner_plan_tty(struct runner *r, const char *path);
 int runner_plan_file(struct runner *r, const char *path);
 

@@ -55,14 +55,14 @@ struct runner {
 	char name[IPC_MAX_TEXT + 1];
 	uint32_t last_id;
 	int config_errors;
-	bool check_only, started, stopping, has_tty, tracing, was_congested;
+	bool check_only, started, stopping, has_tty, has_udp_listen, tracing, was_congested;
 	struct {
 		struct monotime since; /* of the second; 0: none yet */
 		size_t frames, bytes;
 		bool told; /* that frames are left out */
 		struct limit limit;
 	} trace;
-	size_t plan_count;
+	size_t plan_count, plan_bytes; /* plan_bytes: at most so many of its message */
 	struct plan_entry {
 		uint8_t kind;
 		uint16_t port;

@@ -108,7 +108,7 @@ lock_landlock(const struct sandbox *s)
 static int
 lock_seccomp(const struct sandbox *s)
 {
-	return sanitized ? 0 : sandbox_seccomp_lock(s->tty);
+	return sanitized ? 0 : sandbox_seccomp_lock(s);
 }
 
 /* In this order; the last two need no_new_privs, and nothing is possible after the last. Landlock

@@ -17,6 +17,7 @@ int sandbox_enter(void);
 struct sandbox {
 	enum ipc_sandbox level;
 	bool tty;	 /* termios calls stay allowed */
+	bool addresses;	 /* a datagram may be sent to an address */
 	uint64_t memory; /* bytes of address space */
 	uint32_t files;	 /* open file descriptors */
 };

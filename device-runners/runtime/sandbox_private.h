@@ -10,7 +10,7 @@
  * process outside, as far as the running kernel's Landlock goes. Needs no_new_privs. */
 int sandbox_landlock_lock(void);
 /* The allow-list of system calls, and the last words about a denied one. Needs no_new_privs. */
-int sandbox_seccomp_lock(bool tty);
+int sandbox_seccomp_lock(const struct sandbox *s);
 /* Groups, ids and capabilities, the bounding set among them. */
 int sandbox_ids_drop(void);
 

@@ -68,9 +68,10 @@ load(const struct sock_filter *code, size_t count)
 }
 
 int
-sandbox_seccomp_lock(bool tty)
+sandbox_seccomp_lock(const struct sandbox *s)
 {
-	const struct filter *f = tty ? &filter_tty : &filter_plain;
+	const struct filter *f =
+	    &filters[(s->tty ? FILTER_TTY : 0) | (s->addresses ? FILTER_ADDRESSES : 0)];
 	struct sigaction denied = { .sa_sigaction = on_denied,
 		.sa_flags = SA_SIGINFO | SA_RESETHAND };
 

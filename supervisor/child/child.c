@@ -223,6 +223,9 @@ on_plan(struct child *c, uint32_t id, const msgpack_object *body, size_t len)
 	(void)id, (void)len;
 	if (list->size > IPC_MAX_PLAN)
 		return "a plan of too many resources";
+	c->plan = calloc(list->size + 1, sizeof(c->plan[0]));
+	if (!c->plan)
+		return "out of memory";
 	for (uint32_t i = 0; i < list->size; i++) {
 		const msgpack_object *f = list->ptr[i].via.array.ptr;
 		if (f[0].via.u64 >= IPC_RESOURCE_COUNT || f[2].via.u64 > UINT16_MAX ||

@@ -136,7 +136,7 @@ struct child {
 	uint32_t free_messages, free_bytes, free_opens;
 	uint32_t faults; /* of its configuration, in this life */
 
-	struct child_plan plan[IPC_MAX_PLAN];
+	struct child_plan *plan;
 	size_t plan_count;
 	struct child_open opens[IPC_MAX_ASKED];
 	struct child_query queries[IPC_MAX_ASKED];

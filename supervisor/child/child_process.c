@@ -550,6 +550,8 @@ child_end(struct child *c)
 	}
 	for (size_t i = 0; i < c->plan_count; i++)
 		free(c->plan[i].target);
+	free(c->plan);
+	c->plan = NULL;
 	c->plan_count = 0;
 	buffer_reset(&c->events);
 	c->events_count = 0;

@@ -223,12 +223,12 @@ put_plan(struct json_writer *w, const struct child *c)
 	json_begin_array(w, "plan");
 	for (size_t i = 0; i < c->plan_count; i++) {
 		const struct child_plan *p = &c->plan[i];
-		bool has_port = p->kind == IPC_RESOURCE_CONNECT || p->kind == IPC_RESOURCE_LISTEN;
 		json_begin_object(w, NULL);
 		json_put_str(w, "kind", ipc_resource_name(p->kind));
 		json_put_str(w, "target", p->target);
-		put_optional(w, "port", has_port ? p->port : -1);
+		put_optional(w, "port", ipc_resource_has_port(p->kind) ? p->port : -1);
 		json_put_bool(w, "opened", p->open);
+		json_put_bool(w, "any_address", p->kind == IPC_RESOURCE_UDP_LISTEN);
 		json_end_object(w);
 	}
 	json_end_array(w);

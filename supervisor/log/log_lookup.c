@@ -56,7 +56,7 @@ log_lookup_tick(struct log_lookup *l, struct monotime now)
 	    !log_sink_wants_address())
 		return;
 	l->retry = monotime_add_ms(now, LOG_LOOKUP_RETRY_MS);
-	l->request = broker_find(l->broker, l->host, l->port, on_found, l);
+	l->request = broker_open(l->broker, IPC_RESOURCE_UDP, l->host, l->port, on_found, l);
 }
 
 void

@@ -19,6 +19,7 @@
 
 #include "common/fdutil.h"
 #include "common/log.h"
+#include "supervisor/net/icmp_socket.h"
 
 enum { MAX_RESOLVER_SOCKETS = 16, LISTEN_BACKLOG = 128 };
 
@@ -43,7 +44,6 @@ struct broker_request {
 	struct broker *broker;
 	struct broker_request *next, **link;
 	enum ipc_resource kind;
-	int socket_type; /* of a connection */
 	char *target;
 	uint16_t port;
 	broker_cb *cb; /* NULL once cancelled while the resolver still holds the request */
@@ -55,7 +55,7 @@ struct broker_request {
 	struct sockaddr_storage addresses[BROKER_MAX_ADDRESSES];
 	socklen_t lengths[BROKER_MAX_ADDRESSES];
 	size_t address_count, address_next;
-	char why[192];
+	char why[256];
 };
 
 static void
@@ -149,11 +149,12 @@ fail(struct broker_request *q, int error, const char *what)
 	fd_close(q->fd);
 	q->fd = -1;
 	q->error = error;
-	if (q->kind == IPC_RESOURCE_CONNECT || q->kind == IPC_RESOURCE_LISTEN)
+	if (ipc_resource_has_port(q->kind))
 		snprintf(q->why, sizeof(q->why), "%s %.100s port %u: %s", what, q->target, q->port,
 		    strerror(error));
 	else
-		snprintf(q->why, sizeof(q->why), "%s %.100s: %s", what, q->target, strerror(error));
+		snprintf(q->why, sizeof(q->why), "%s %.100s: %s%s", what, q->target,
+		    strerror(error), q->kind == IPC_RESOURCE_ICMP ? icmp_socket_hint(error) : "");
 	answer_soon(q);
 }
 
@@ -195,6 +196,36 @@ on_connected(struct ev_loop *loop, ev_io *w, int revents)
 	answer_soon(q);
 }
 
+static int
+stream_socket(int family)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0 && family != AF_UNIX)
+		set_tcp_options(fd);
+	return fd;
+}
+
+static int
+datagram_socket(int family)
+{
+	return socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+/* The kinds that connect. A datagram socket has no handshake: its address counts as the right one
+ * unless the kernel has no way to it. */
+static int
+socket_to_connect(enum ipc_resource kind, int family)
+{
+	static int (*const makers[IPC_RESOURCE_COUNT])(int family) = {
+		[IPC_RESOURCE_CONNECT] = stream_socket,
+		[IPC_RESOURCE_UDP] = datagram_socket,
+		[IPC_RESOURCE_ICMP] = icmp_socket,
+	};
+
+	return makers[kind](family);
+}
+
 /* Tries the addresses of a name one after another. */
 static void
 connect_next(struct broker_request *q, int last_error)
@@ -205,14 +236,8 @@ connect_next(struct broker_request *q, int last_error)
 	}
 	const struct sockaddr *a = (const struct sockaddr *)&q->addresses[q->address_next];
 	socklen_t len = q->lengths[q->address_next++];
-	q->fd = socket(a->sa_family, q->socket_type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (q->fd < 0) {
-		fail(q, errno, "connect to");
-		return;
-	}
-	if (a->sa_family != AF_UNIX && q->socket_type == SOCK_STREAM)
-		set_tcp_options(q->fd);
-	if (connect(q->fd, a, len) == 0) {
+	q->fd = socket_to_connect(q->kind, a->sa_family);
+	if (q->fd >= 0 && connect(q->fd, a, len) == 0) {
 		answer_soon(q);
 		return;
 	}
@@ -240,15 +265,37 @@ listen_first(struct broker_request *q)
 {
 	const struct sockaddr *a = (const struct sockaddr *)&q->addresses[0];
 
-	q->fd = socket(a->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	/* Accepted sockets inherit the options. */
+	q->fd = stream_socket(a->sa_family);
 	if (q->fd < 0) {
 		fail(q, errno, "listen on");
 		return;
 	}
 	set_option(q->fd, SOL_SOCKET, SO_REUSEADDR, 1);
-	/* Accepted sockets inherit these. */
-	set_tcp_options(q->fd);
 	if (bind(q->fd, a, q->lengths[0]) < 0 || listen(q->fd, LISTEN_BACKLOG) < 0) {
+		fail(q, errno, "listen on");
+		return;
+	}
+	answer_soon(q);
+}
+
+/* Without SO_REUSEADDR: with it another process could take the port's datagrams. The unspecified
+ * address of IPv6 hears IPv4 as well, whatever net.ipv6.bindv6only says. */
+static void
+bind_first(struct broker_request *q)
+{
+	const struct sockaddr *a = (const struct sockaddr *)&q->addresses[0];
+
+	q->fd = datagram_socket(a->sa_family);
+	if (q->fd < 0) {
+		fail(q, errno, "listen on");
+		return;
+	}
+	set_option(q->fd, SOL_SOCKET, SO_RCVBUF, BROKER_UDP_BUFFER);
+	set_option(q->fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
+	if (a->sa_family == AF_INET6)
+		set_option(q->fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+	if (bind(q->fd, a, q->lengths[0]) < 0) {
 		fail(q, errno, "listen on");
 		return;
 	}
@@ -260,6 +307,8 @@ use_addresses(struct broker_request *q)
 {
 	if (q->kind == IPC_RESOURCE_LISTEN)
 		listen_first(q);
+	else if (q->kind == IPC_RESOURCE_UDP_LISTEN)
+		bind_first(q);
 	else
 		connect_next(q, EHOSTUNREACH);
 }
@@ -398,7 +447,6 @@ request_new(struct broker *b, enum ipc_resource kind, const char *target, broker
 	}
 	q->broker = b;
 	q->kind = kind;
-	q->socket_type = SOCK_STREAM;
 	q->cb = cb;
 	q->arg = arg;
 	q->fd = -1;
@@ -416,19 +464,6 @@ request_new(struct broker *b, enum ipc_resource kind, const char *target, broker
 }
 
 struct broker_request *
-broker_find(struct broker *b, const char *host, uint16_t port, broker_cb *cb, void *arg)
-{
-	struct broker_request *q = request_new(b, IPC_RESOURCE_CONNECT, host, cb, arg);
-
-	if (!q)
-		return NULL;
-	q->socket_type = SOCK_DGRAM;
-	q->port = port;
-	resolve(q);
-	return q;
-}
-
-struct broker_request *
 broker_open(struct broker *b, enum ipc_resource kind, const char *target, uint16_t port,
     broker_cb *cb, void *arg)
 {
@@ -437,12 +472,15 @@ broker_open(struct broker *b, enum ipc_resource kind, const char *target, uint16
 		[IPC_RESOURCE_LISTEN] = resolve,
 		[IPC_RESOURCE_TTY] = open_tty,
 		[IPC_RESOURCE_FILE] = open_file,
+		[IPC_RESOURCE_UDP] = resolve,
+		[IPC_RESOURCE_UDP_LISTEN] = resolve,
+		[IPC_RESOURCE_ICMP] = resolve,
 	};
 	struct broker_request *q = request_new(b, kind, target, cb, arg);
 
 	if (!q)
 		return NULL;
-	q->port = port;
+	q->port = ipc_resource_has_port(kind) ? port : 0;
 	openers[kind](q);
 	return q;
 }

@@ -1,6 +1,7 @@
 /*
- * Opens what runners may only use: connections, listening sockets, ttys,
- * files. Asynchronous, names by c-ares; nothing here blocks the supervisor's loop.
+ * Opens what runners may only use: connections, listening sockets, datagram
+ * sockets, ttys, files. Asynchronous, names by c-ares; nothing here blocks the
+ * supervisor's loop.
  * The Event Server's link connects through it as well.
  */
 #ifndef SUPERVISOR_BROKER_H
@@ -23,6 +24,7 @@ enum {
 	/* A silent address gives way to the next one of its name: the link waits for 10 s, and a
 	 * device that is told to for 3 s. A SYN is repeated once in it. */
 	BROKER_ADDRESS_MS = 2000,
+	BROKER_UDP_BUFFER = 1024 * 1024, /* SO_RCVBUF of a bound socket: a storm of traps */
 };
 
 struct broker *broker_new(struct ev_loop *loop);
@@ -35,9 +37,10 @@ void broker_free(struct broker *b);
  * a text for people, borrowed. */
 typedef void broker_cb(void *arg, int fd, int error, const char *why);
 
-/* Opens one resource; target is a host or a path, port for the first two kinds. The answer always
- * comes later, from the loop, once. Returns a request that may be cancelled until then; NULL only
- * when out of memory. */
+/* Opens one resource; target is a host or a path, port where ipc_resource_has_port(). The answer
+ * always comes later, from the loop, once. Returns a request that may be cancelled until then; NULL
+ * only when out of memory. For IPC_RESOURCE_UDP and _ICMP nothing is sent: the next address of a
+ * name is tried only where the kernel cannot connect to the one before. */
 struct broker_request *broker_open(struct broker *b, enum ipc_resource kind, const char *target,
     uint16_t port, broker_cb *cb, void *arg);
 void broker_cancel(struct broker_request *q);
@@ -45,10 +48,5 @@ void broker_cancel(struct broker_request *q);
 /* A stream socket to a Unix path, the same way. */
 struct broker_request *broker_connect_unix(
     struct broker *b, const char *path, broker_cb *cb, void *arg);
-
-/* A datagram socket that is connected to the host, nothing sent: whose getpeername() is the
- * address. */
-struct broker_request *broker_find(
-    struct broker *b, const char *host, uint16_t port, broker_cb *cb, void *arg);
 
 #endif

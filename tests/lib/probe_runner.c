@@ -5,18 +5,24 @@
  *   interval_ms  registers gateway/value/<i> = a number that counts up, every so often
  *   values       how many values each time (default 1)
  *   payload      bytes of text in each value instead of the number
- *   connect      [{host, port}, ...], listen [{host, port}, ...]: its plan, opened at the start
+ *   connect, listen, udp, udp_listen  [{host, port}, ...], icmp [{host, port: 0}, ...]: its plan,
+ *                opened at the start; files: that many files more, not opened
  *   link         the word that it reports as its link (default "connected")
  *   ready        false: never says that it is ready
  *   fault        a text: a configuration error
  *
  * Events: system/echo/... comes back as gateway/echo/... with the same payload, and a trace frame
  * in each direction; system/do with "crash", "exit", "hang", "config", "print TEXT" or "flood" does
- * that.
+ * that. With "send TEXT", "send_to PORT", "sendmsg PORT", "echo_request" it sends on the first
+ * socket of its plan that opened: to its peer, or to that port of 127.0.0.1. What a datagram socket
+ * hears comes as gateway/datagram with the bytes' number, or the error's name.
  */
+#include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -30,7 +36,8 @@ struct probe {
 	ev_timer tick;
 	int64_t interval_ms, values, payload, count;
 	int plan[MAX_OPEN], fds[MAX_OPEN];
-	size_t plan_count, fd_count;
+	size_t plan_count, fd_count, datagrams; /* the last ones of the plan are datagram sockets */
+	ev_io heard[MAX_OPEN];
 	bool ready;
 	char link[40];
 	uint64_t *ticks, *echoes;
@@ -50,6 +57,25 @@ plan_all(struct probe *p, const struct json *list,
 		    p->plan_count < MAX_OPEN)
 			p->plan[p->plan_count++] = plan(p->r, host, (uint16_t)port);
 	}
+}
+
+static int
+plan_icmp(struct runner *r, const char *host, uint16_t port)
+{
+	(void)port;
+	return runner_plan_icmp(r, host);
+}
+
+static void
+plan_files(struct runner *r, const struct json *count)
+{
+	char path[301];
+	int64_t n = 0;
+
+	json_int(count, 1, 2000, &n);
+	snprintf(path, sizeof(path), "/nonexistent/%0280d", 0);
+	for (int64_t i = 0; i < n && runner_plan_file(r, n > 1000 ? "/x" : path) >= 0; i++)
+		;
 }
 
 static void *
@@ -74,6 +100,12 @@ probe_create(struct runner *r, const struct json *conf)
 	snprintf(p->link, sizeof(p->link), "%s", link ? link : "connected");
 	plan_all(p, json_get(conf, "connect"), runner_plan_connect);
 	plan_all(p, json_get(conf, "listen"), runner_plan_listen);
+	size_t streams = p->plan_count;
+	plan_all(p, json_get(conf, "udp"), runner_plan_udp);
+	plan_all(p, json_get(conf, "udp_listen"), runner_plan_udp_listen);
+	plan_all(p, json_get(conf, "icmp"), plan_icmp);
+	p->datagrams = p->plan_count - streams;
+	plan_files(r, json_get(conf, "files"));
 	p->ticks = runner_counter(r, "ticks");
 	p->echoes = runner_counter(r, "echoes");
 	return p;
@@ -110,14 +142,38 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 }
 
 static void
+on_datagram(struct ev_loop *loop, ev_io *w, int revents)
+{
+	static const char *const type[] = { "gateway", "datagram" };
+	struct probe *p = w->data;
+	char bytes[2048], text[64];
+
+	(void)loop, (void)revents;
+	ssize_t n = recv(w->fd, bytes, sizeof(bytes), 0);
+	if (n >= 0)
+		snprintf(text, sizeof(text), "%zd", n);
+	else
+		snprintf(text, sizeof(text), "\"%s\"", strerrorname_np(errno));
+	runner_register(p->r, type, 2, NULL, text, strlen(text));
+}
+
+/* The answers come in the order of the plan. */
+static void
 on_opened(void *arg, int fd, int error, const char *why)
 {
 	struct probe *p = arg;
+	size_t i = p->fd_count;
 
-	if (fd < 0)
+	if (fd < 0) {
 		log_warning("open: %d %s", error, why);
-	else
-		p->fds[p->fd_count++] = fd;
+		return;
+	}
+	p->fds[p->fd_count++] = fd;
+	if (i < p->plan_count - p->datagrams)
+		return;
+	ev_io_init(&p->heard[i], on_datagram, fd, EV_READ);
+	p->heard[i].data = p;
+	ev_io_start(runner_loop(p->r), &p->heard[i]);
 }
 
 static void
@@ -145,8 +201,49 @@ hang(void)
 }
 
 static void
-obey(const char *what)
+send_to(int fd, const char *port, bool by_message)
 {
+	struct sockaddr_in a = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons((uint16_t)strtoul(port, NULL, 10)) };
+	struct iovec iov = { "x", 1 };
+	struct msghdr m = {
+		.msg_name = &a, .msg_namelen = sizeof(a), .msg_iov = &iov, .msg_iovlen = 1
+	};
+	ssize_t n = by_message ? sendmsg(fd, &m, MSG_NOSIGNAL)
+			       : sendto(fd, "x", 1, MSG_NOSIGNAL, (struct sockaddr *)&a, sizeof(a));
+
+	log_warning("sent %zd", n);
+}
+
+/* RFC 792; of a raw socket the sum is ours: that of these bytes. */
+static void
+send_echo_request(int fd)
+{
+	static const unsigned char request[8] = { 8, 0, 0xf7, 0xff };
+	ssize_t n = send(fd, request, sizeof(request), MSG_NOSIGNAL);
+
+	log_warning("sent %zd", n);
+}
+
+static void
+obey_sending(int fd, const char *what)
+{
+	if (strncmp(what, "send ", 5) == 0)
+		log_warning("sent %zd", send(fd, what + 5, strlen(what + 5), MSG_NOSIGNAL));
+	else if (strncmp(what, "send_to ", 8) == 0)
+		send_to(fd, what + 8, false);
+	else if (strncmp(what, "sendmsg ", 8) == 0)
+		send_to(fd, what + 8, true);
+	else if (strcmp(what, "echo_request") == 0)
+		send_echo_request(fd);
+}
+
+static void
+obey(struct probe *p, const char *what)
+{
+	if (p->fd_count)
+		obey_sending(p->fds[0], what);
 	if (strcmp(what, "crash") == 0)
 		__builtin_trap();
 	else if (strcmp(what, "exit") == 0)
@@ -192,7 +289,7 @@ probe_on_event(void *device, const struct runner_event *event)
 		return;
 	struct json_doc *doc = json_parse(event->data, event->len, 1, err, sizeof(err));
 	if (doc && json_str(json_root(doc)))
-		obey(json_str(json_root(doc)));
+		obey(device, json_str(json_root(doc)));
 	json_free(doc);
 }
 
@@ -211,16 +308,24 @@ probe_free(void *device)
 {
 	struct probe *p = device;
 
-	while (p->fd_count)
-		fd_close(p->fds[--p->fd_count]);
+	while (p->fd_count) {
+		ev_io_stop(runner_loop(p->r), &p->heard[--p->fd_count]);
+		fd_close(p->fds[p->fd_count]);
+	}
 	free(p);
 }
 
 int
 main(int argc, char **argv)
 {
-	static const struct runner_device device = { "probe", probe_create, NULL, probe_start,
-		probe_on_event, NULL, probe_stop, probe_free };
+	static const struct runner_device device = {
+		.type = "probe",
+		.create = probe_create,
+		.start = probe_start,
+		.on_event = probe_on_event,
+		.stop = probe_stop,
+		.free = probe_free,
+	};
 	static const struct runner_device *const types[] = { &device, NULL };
 
 	return runner_main(argc, argv, types);

@@ -177,7 +177,8 @@ class Show(Case):
         (row,) = g.ctl("show", "p1")
         self.assertEqual(row["device"]["event_prefix"], ["gateway", "probe", "p1"])
         self.assertEqual(
-            row["plan"], [{"kind": "listen", "target": "127.0.0.1", "port": 0, "opened": True}]
+            row["plan"],
+            [{"kind": "listen", "target": "127.0.0.1", "port": 0, "opened": True, "any_address": False}],
         )
         self.assertEqual(row["process"]["pid"], row["device"]["pid"])
         self.assertGreater(row["process"]["rss_kib"], 100)

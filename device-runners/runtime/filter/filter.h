@@ -14,8 +14,14 @@ struct filter {
 	size_t count;
 };
 
-extern const struct filter filter_plain; /* no tty in the plan */
-extern const struct filter filter_tty;
+/* What a runner may do beyond what all may, by its plan: bits of the index into filters. */
+enum {
+	FILTER_TTY = 1,	      /* a tty: its termios calls */
+	FILTER_ADDRESSES = 2, /* a bound datagram socket: send to an address */
+	FILTER_COUNT = 4,
+};
+
+extern const struct filter filters[FILTER_COUNT];
 
 /* By system call number; NULL where there is none. */
 extern const char *const filter_call_names[];

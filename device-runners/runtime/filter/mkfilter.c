@@ -166,9 +166,6 @@ allow_limited(void)
 
 	allow_without("mmap", 2, PROT_EXEC);
 	allow_without("mprotect", 2, PROT_EXEC);
-	/* MSG_FASTOPEN makes a connection, to anywhere, of a socket that lost its own. */
-	allow_without("sendto", 3, MSG_FASTOPEN);
-	allow_without("sendmsg", 2, MSG_FASTOPEN);
 	allow_value("fcntl", 1, fcntls, sizeof(fcntls) / sizeof(fcntls[0]));
 	allow_value("ioctl", 1, ioctls, sizeof(ioctls) / sizeof(ioctls[0]));
 	allow_value("prctl", 0, (const uint64_t[]){ PR_SET_NAME }, 1);
@@ -202,6 +199,27 @@ allow_tty(void)
 	allow_value("ioctl", 1, ioctls, sizeof(ioctls) / sizeof(ioctls[0]));
 }
 
+/* A connected datagram socket sends to any address that a call names, and MSG_FASTOPEN makes a
+ * connection, to anywhere, of a socket that lost its own. sendmsg() has its address in memory,
+ * where a filter cannot look. */
+static void
+allow_sending(void)
+{
+	static const struct scmp_arg_cmp connected[] = {
+		{ 3, SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0 },
+		{ 4, SCMP_CMP_EQ, 0, 0 },
+	};
+
+	add(SCMP_ACT_ALLOW, "sendto", 2, connected);
+}
+
+static void
+allow_addresses(void)
+{
+	allow_without("sendto", 3, MSG_FASTOPEN);
+	allow_without("sendmsg", 2, MSG_FASTOPEN);
+}
+
 static void
 set_attribute(enum scmp_filter_attr attribute, uint32_t value)
 {
@@ -212,7 +230,7 @@ set_attribute(enum scmp_filter_attr attribute, uint32_t value)
 }
 
 static void
-print_filter(const char *name)
+print_filter(unsigned which)
 {
 	static struct sock_filter code[MAX_FILTER];
 	int fd = memfd_create("filter", MFD_CLOEXEC);
@@ -224,7 +242,7 @@ print_filter(const char *name)
 	if (n <= 0 || n == sizeof(code) || n % (ssize_t)sizeof(code[0]))
 		die("export", -EFBIG);
 	size_t count = (size_t)n / sizeof(code[0]);
-	printf("static const struct sock_filter %s[] = {\n", name);
+	printf("static const struct sock_filter filter_%u[] = {\n", which);
 	for (size_t i = 0; i < count; i++)
 		printf("\t{ 0x%02x, %u, %u, 0x%08x },\n", code[i].code, code[i].jt, code[i].jf,
 		    code[i].k);
@@ -233,7 +251,7 @@ print_filter(const char *name)
 }
 
 static void
-write_filter(const char *name, int tty)
+write_filter(unsigned which)
 {
 	ctx = seccomp_init(SCMP_ACT_TRAP);
 	if (!ctx)
@@ -243,10 +261,25 @@ write_filter(const char *name, int tty)
 	set_attribute(SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	allow_plain();
 	allow_limited();
-	if (tty)
+	if (which & FILTER_TTY)
 		allow_tty();
-	print_filter(name);
+	if (which & FILTER_ADDRESSES)
+		allow_addresses();
+	else
+		allow_sending();
+	print_filter(which);
 	seccomp_release(ctx);
+}
+
+static void
+write_filters(void)
+{
+	for (unsigned i = 0; i < FILTER_COUNT; i++)
+		write_filter(i);
+	printf("const struct filter filters[FILTER_COUNT] = {\n");
+	for (unsigned i = 0; i < FILTER_COUNT; i++)
+		printf("\t{ filter_%u, sizeof(filter_%u) / sizeof(filter_%u[0]) },\n", i, i, i);
+	printf("};\n\n");
 }
 
 static void
@@ -271,10 +304,7 @@ main(void)
 	printf("/* Made by mkfilter with libseccomp %u.%u.%u. */\n#include <stddef.h>\n"
 	       "#include <linux/filter.h>\n#include \"device-runners/runtime/filter/filter.h\"\n\n",
 	    v->major, v->minor, v->micro);
-	write_filter("plain", 0);
-	write_filter("tty", 1);
-	printf("const struct filter filter_plain = { plain, sizeof(plain) / sizeof(plain[0]) };\n"
-	       "const struct filter filter_tty = { tty, sizeof(tty) / sizeof(tty[0]) };\n\n");
+	write_filters();
 	write_names();
 	return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -438,7 +438,15 @@ START_TEST(resources_have_names)
 {
 	ck_assert_str_eq(ipc_resource_name(IPC_RESOURCE_CONNECT), "connect");
 	ck_assert_str_eq(ipc_resource_name(IPC_RESOURCE_FILE), "file");
+	ck_assert_str_eq(ipc_resource_name(IPC_RESOURCE_UDP_LISTEN), "udp-listen");
 	ck_assert_str_eq(ipc_resource_name(IPC_RESOURCE_COUNT), "unknown");
+	for (int i = 0; i < IPC_RESOURCE_COUNT; i++) {
+		const char *name = ipc_resource_name((enum ipc_resource)i);
+		bool has_port = strcmp(name, "connect") == 0 || strcmp(name, "listen") == 0 ||
+				strncmp(name, "udp", 3) == 0;
+		ck_assert_int_eq(ipc_resource_has_port((enum ipc_resource)i), has_port);
+	}
+	ck_assert(!ipc_resource_has_port(IPC_RESOURCE_COUNT));
 }
 END_TEST
 

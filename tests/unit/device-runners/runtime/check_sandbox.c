@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <math.h>
+#include <netinet/in.h>
 #include <pty.h>
 #include <sched.h>
 #include <signal.h>
@@ -32,9 +33,15 @@ static char said[512];
 
 /* Runs act() in a process of its own, locked in; returns its wait status. said: its last words. */
 static int
-in_sandbox(enum ipc_sandbox level, bool tty, void (*act)(void))
+in_box(enum ipc_sandbox level, bool tty, bool addresses, void (*act)(void))
 {
-	const struct sandbox s = { level, tty, UINT64_C(256) << 20, 64 };
+	const struct sandbox s = {
+		.level = level,
+		.tty = tty,
+		.addresses = addresses,
+		.memory = UINT64_C(256) << 20,
+		.files = 64,
+	};
 	const char *why = "";
 	int pipes[2], status;
 
@@ -55,6 +62,12 @@ in_sandbox(enum ipc_sandbox level, bool tty, void (*act)(void))
 	close(pipes[0]);
 	waitpid(pid, &status, 0);
 	return status;
+}
+
+static int
+in_sandbox(enum ipc_sandbox level, bool tty, void (*act)(void))
+{
+	return in_box(level, tty, false, act);
 }
 
 static void
@@ -173,6 +186,90 @@ START_TEST(a_tty_is_for_those_who_planned_one)
 }
 END_TEST
 
+/* Two sockets that hear: connected to the one, the other is a stranger. */
+static int udp_fd, peer_fd, stranger_fd;
+static struct sockaddr_in stranger;
+
+static int
+bound_socket(struct sockaddr_in *a)
+{
+	socklen_t len = sizeof(*a);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	*a = (struct sockaddr_in){ .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)a, sizeof(*a)), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)a, &len), 0);
+	return fd;
+}
+
+static void
+send_to_peer(void)
+{
+	_exit(send(udp_fd, "x", 1, MSG_NOSIGNAL) == 1 ? 42 : 1);
+}
+
+static void
+send_to_stranger(void)
+{
+	ssize_t n = sendto(udp_fd, "x", 1, 0, (const struct sockaddr *)&stranger, sizeof(stranger));
+
+	_exit(n == 1 ? 42 : 1);
+}
+
+static void
+message_to_stranger(void)
+{
+	struct iovec iov = { "x", 1 };
+	struct msghdr m = { .msg_name = &stranger,
+		.msg_namelen = sizeof(stranger),
+		.msg_iov = &iov,
+		.msg_iovlen = 1 };
+
+	_exit(sendmsg(udp_fd, &m, 0) == 1 ? 42 : 1);
+}
+
+static bool
+hears(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, 0) == 1;
+}
+
+/* A connected datagram socket takes another destination with each call, as far as the kernel goes.
+ */
+START_TEST(a_connected_datagram_socket_reaches_nobody_else)
+{
+	struct sockaddr_in peer;
+
+	peer_fd = bound_socket(&peer);
+	stranger_fd = bound_socket(&stranger);
+	udp_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(connect(udp_fd, (struct sockaddr *)&peer, sizeof(peer)), 0);
+	ck_assert_int_eq(WEXITSTATUS(in_sandbox(IPC_SANDBOX_STRICT, false, send_to_peer)), 42);
+	ck_assert(hears(peer_fd));
+	for (int tty = 0; tty < 2 && !SANITIZED; tty++) {
+		ck_assert(died_denied(in_box(IPC_SANDBOX_STRICT, tty, false, send_to_stranger),
+		    "denied system call sendto"));
+		ck_assert(died_denied(in_box(IPC_SANDBOX_STRICT, tty, false, message_to_stranger),
+		    "denied system call sendmsg"));
+		ck_assert(!hears(stranger_fd));
+	}
+	for (int tty = 0; tty < 2; tty++) {
+		ck_assert_int_eq(
+		    WEXITSTATUS(in_box(IPC_SANDBOX_STRICT, tty, true, send_to_stranger)), 42);
+		ck_assert(hears(stranger_fd));
+		ck_assert_int_eq(
+		    WEXITSTATUS(in_box(IPC_SANDBOX_STRICT, tty, true, message_to_stranger)), 42);
+		ck_assert(hears(stranger_fd));
+	}
+	close(udp_fd);
+	close(peer_fd);
+	close(stranger_fd);
+}
+END_TEST
+
 START_TEST(memory_has_a_limit)
 {
 	if (!SANITIZED)
@@ -216,7 +313,11 @@ END_TEST
 static int
 lock_cost(void)
 {
-	const struct sandbox s = { IPC_SANDBOX_STRICT, false, UINT64_C(256) << 20, 64 };
+	const struct sandbox s = {
+		.level = IPC_SANDBOX_STRICT,
+		.memory = UINT64_C(256) << 20,
+		.files = 64,
+	};
 	const char *why;
 	int pipes[2], us = -1;
 
@@ -255,7 +356,7 @@ START_TEST(names_are_those_of_this_machine)
 {
 	ck_assert_uint_gt(filter_call_count, 300);
 	ck_assert_str_eq(filter_call_names[0], "read");
-	ck_assert_uint_gt(filter_tty.count, filter_plain.count);
+	ck_assert_uint_gt(filters[FILTER_TTY].count, filters[0].count);
 }
 END_TEST
 
@@ -269,6 +370,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, a_denied_call_kills_and_is_named);
 	tcase_add_test(tc, abort_is_an_abort);
 	tcase_add_test(tc, a_tty_is_for_those_who_planned_one);
+	tcase_add_test(tc, a_connected_datagram_socket_reaches_nobody_else);
 	tcase_add_test(tc, memory_has_a_limit);
 	tcase_add_test(tc, root_becomes_nobody);
 	tcase_add_test(tc, off_is_off);

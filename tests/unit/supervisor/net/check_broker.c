@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pty.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,6 +182,134 @@ START_TEST(listens)
 }
 END_TEST
 
+static int
+option_of(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	ck_assert_int_eq(getsockopt(fd, level, name, &value, &len), 0);
+	return value;
+}
+
+/* A socket of udp-listen; its port. */
+static int
+listen_udp(const char *host, uint16_t *port)
+{
+	struct sockaddr_in6 a; /* the port is where that of IPv4 is */
+	socklen_t len = sizeof(a);
+
+	answers = 0;
+	ask(IPC_RESOURCE_UDP_LISTEN, host, *port);
+	wait_answer(5000);
+	ck_assert_msg(got_fd >= 0, "%s", got_why);
+	is_ours(got_fd);
+	ck_assert_int_eq(getsockname(got_fd, (struct sockaddr *)&a, &len), 0);
+	*port = ntohs(a.sin6_port);
+	int fd = got_fd;
+	got_fd = -1;
+	return fd;
+}
+
+START_TEST(datagram_sockets_connect_and_listen)
+{
+	uint16_t port = 0;
+	char text[8];
+	int bound = listen_udp("127.0.0.1", &port);
+
+	ck_assert_int_eq(option_of(bound, SOL_SOCKET, SO_TYPE), SOCK_DGRAM);
+	ck_assert_int_eq(option_of(bound, SOL_SOCKET, SO_RXQ_OVFL), 1);
+	ck_assert_int_eq(option_of(bound, SOL_SOCKET, SO_REUSEADDR), 0);
+	answers = 0;
+	ask(IPC_RESOURCE_UDP, "localhost", port);
+	wait_answer(5000);
+	is_ours(got_fd);
+	ck_assert_int_eq(send(got_fd, "trap", 4, 0), 4);
+	ck_assert_int_eq(recv(bound, text, sizeof(text), 0), 4);
+	/* Another one on that port, and then nobody on it. */
+	fd_close(got_fd);
+	answers = 0;
+	ask(IPC_RESOURCE_UDP_LISTEN, "127.0.0.1", port);
+	wait_answer(5000);
+	ck_assert_int_eq(got_error, EADDRINUSE);
+	fd_close(bound);
+	answers = 0;
+	ask(IPC_RESOURCE_UDP, "127.0.0.1", port);
+	wait_answer(5000);
+	is_ours(got_fd);
+	ck_assert_int_eq(send(got_fd, "trap", 4, 0), 4);
+	ck_assert_int_eq(recv(got_fd, text, sizeof(text), 0), -1);
+	ck_assert_int_eq(errno, ECONNREFUSED);
+	/* The socket lives on. */
+	ck_assert_int_eq(send(got_fd, "trap", 4, 0), 4);
+}
+END_TEST
+
+START_TEST(a_socket_of_any_address_hears_both_families)
+{
+	uint16_t port = 0;
+	char text[8];
+	int bound = listen_udp("::", &port);
+
+	ck_assert_int_eq(option_of(bound, IPPROTO_IPV6, IPV6_V6ONLY), 0);
+	answers = 0;
+	ask(IPC_RESOURCE_UDP, "127.0.0.1", port);
+	wait_answer(5000);
+	ck_assert_int_eq(send(got_fd, "trap", 4, 0), 4);
+	ck_assert_int_eq(recv(bound, text, sizeof(text), 0), 4);
+	fd_close(bound);
+}
+END_TEST
+
+/* Of a kernel that has no way to the first address of a name, the second is taken; a way to nobody
+ * is an error, and names no port. */
+START_TEST(a_datagram_socket_without_a_way_is_an_error)
+{
+	ask(IPC_RESOURCE_UDP, "255.255.255.255", 9);
+	wait_answer(5000);
+	ck_assert_int_eq(got_fd, -1);
+	ck_assert_int_ne(got_error, 0);
+	ck_assert_ptr_nonnull(strstr(got_why, "port 9"));
+}
+END_TEST
+
+/* One echo request of each family to ourselves, where the machine lets us. */
+static void
+ping(const char *host, const void *request, uint8_t reply)
+{
+	uint8_t heard[128];
+	struct pollfd p;
+
+	answers = 0;
+	ask(IPC_RESOURCE_ICMP, host, 7);
+	wait_answer(5000);
+	if (got_fd < 0) {
+		ck_assert_msg(strstr(got_why, "ping_group_range") != NULL, "%s", got_why);
+		ck_assert_ptr_null(strstr(got_why, "port"));
+		return;
+	}
+	is_ours(got_fd);
+	bool raw = option_of(got_fd, SOL_SOCKET, SO_TYPE) == SOCK_RAW;
+	ck_assert_int_eq(send(got_fd, request, 8, 0), 8);
+	p = (struct pollfd){ got_fd, POLLIN, 0 };
+	ck_assert_int_eq(poll(&p, 1, 5000), 1);
+	size_t head = raw && strchr(host, '.') ? 20 : 0;
+	ck_assert_int_eq(recv(got_fd, heard, sizeof(heard), 0), (ssize_t)(head + 8));
+	ck_assert_uint_eq(heard[head], reply);
+	fd_close(got_fd);
+	got_fd = -1;
+}
+
+START_TEST(echo_sockets_of_both_families)
+{
+	static const uint8_t v4[8] = { 8, 0, 0xf7, 0xff }, v6[8] = { 128 };
+
+	ping("127.0.0.1", v4, 0);
+	if (access("/proc/net/if_inet6", R_OK) == 0)
+		ping("::1", v6, 129);
+}
+END_TEST
+
 START_TEST(files)
 {
 	char path[128];
@@ -303,6 +432,10 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, says_why_there_is_no_connection);
 	tcase_add_test(tc, names_that_there_are_not);
 	tcase_add_test(tc, listens);
+	tcase_add_test(tc, datagram_sockets_connect_and_listen);
+	tcase_add_test(tc, a_socket_of_any_address_hears_both_families);
+	tcase_add_test(tc, a_datagram_socket_without_a_way_is_an_error);
+	tcase_add_test(tc, echo_sockets_of_both_families);
 	tcase_add_test(tc, files);
 	tcase_add_test(tc, a_tty_is_one_runners);
 	tcase_add_test(tc, what_was_cancelled_is_not_answered);
