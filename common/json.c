@@ -131,15 +131,30 @@ json_get(const struct json *o, const char *key)
 	return found;
 }
 
+/* An integer may be written as 8.0 or 8e0 where binary64 tells it from its neighbours. */
+static bool
+read_integer(const char *text, long long *n)
+{
+	char *end;
+
+	errno = 0;
+	*n = strtoll(text, &end, 10);
+	if (errno == 0 && *end == '\0')
+		return true;
+	double d = strtod(text, &end);
+	if (*end || !(d >= -JSON_MAX_EXACT && d <= JSON_MAX_EXACT) || d != (double)(long long)d)
+		return false;
+	*n = (long long)d;
+	return true;
+}
+
 bool
 json_int(const struct json *j, int64_t min, int64_t max, int64_t *v)
 {
-	if (!j || j->type != JSON_NUMBER || j->len == 0)
-		return false;
-	char *end;
-	errno = 0;
-	long long n = strtoll(j->text, &end, 10);
-	if (errno || *end || n < min || n > max)
+	long long n;
+
+	if (!j || j->type != JSON_NUMBER || j->len == 0 || !read_integer(j->text, &n) || n < min ||
+	    n > max)
 		return false;
 	*v = n;
 	return true;

@@ -17,6 +17,9 @@ enum {
 	JSON_MAX_DEPTH = 32, /* nesting that a document may have */
 };
 
+/* Up to here binary64 has every integer. */
+#define JSON_MAX_EXACT 9007199254740991.0
+
 enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
 struct json {
@@ -57,7 +60,8 @@ bool json_valid(const char *text, size_t len);
 
 /* The last member of that name, or NULL (also where o is NULL or no object). */
 const struct json *json_get(const struct json *o, const char *key);
-/* Whether j is a number that is an integer from min to max; *v is set only then. */
+/* Whether j is a number that is an integer from min to max, also one written as 8.0; *v is set only
+ * then. */
 bool json_int(const struct json *j, int64_t min, int64_t max, int64_t *v);
 bool json_double(const struct json *j, double *v);
 /* The text of a string without NULs, or NULL. Borrowed from the document. */

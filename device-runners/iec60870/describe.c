@@ -113,7 +113,7 @@ describe_connection(struct runner *r, const struct json *conf)
 	    note_value(conf, "response_timeout"), note_value(conf, "supervisory_timeout"),
 	    note_value(conf, "test_timeout"), note_value(conf, "send_window_size"),
 	    note_value(conf, "receive_window_size"));
-	if (s->type == JSON_NULL)
+	if (!s || s->type == JSON_NULL)
 		runner_note(r, "no TLS");
 	else
 		runner_note(r, "TLS, the peer's certificate is %s%s",

@@ -33,10 +33,15 @@ static const char *const sizes_from_zero[] = { "ZERO", "ONE", "TWO", NULL };
 
 static const struct schema_field master_balanced[] = {
 	BALANCED_FIELDS,
+	{ "own_address", false, ADDRESS },
 	{ "time_sync_delay", true, IEC_LINE_DELAY_OR_NULL },
 	{ .key = NULL },
 };
-static const struct schema_field slave_balanced[] = { BALANCED_FIELDS, { .key = NULL } };
+static const struct schema_field slave_balanced[] = {
+	BALANCED_FIELDS,
+	{ "master_address", false, ADDRESS },
+	{ .key = NULL },
+};
 static const struct schema_field master_unbalanced[] = {
 	{ "address", true, ADDRESS },
 	{ "response_timeout", true, IEC_LINE_SECONDS },
@@ -125,12 +130,28 @@ integer(const struct json *o, const char *key)
 	return v;
 }
 
+/* The address of a remote device, or of a slave's device, is that of the secondary station there.
+ * On a balanced line the other direction may have another one. */
+static void
+read_addresses(struct link_station_conf *sc, const struct json *item)
+{
+	bool slave = json_get(item, "master_address");
+
+	sc->address = (uint16_t)integer(item, "address");
+	sc->own_address = (uint16_t)integer(item, slave ? "master_address" : "own_address");
+	sc->two_addresses = slave || json_get(item, "own_address");
+	if (!slave)
+		return;
+	uint16_t device = sc->address;
+	sc->address = sc->own_address;
+	sc->own_address = device;
+}
+
 static struct link_station_conf
 read_station(const struct json *item)
 {
-	return (struct link_station_conf){
+	struct link_station_conf sc = {
 		.dir = json_enum(json_get(item, "direction"), directions) == 1,
-		.address = (uint16_t)integer(item, "address"),
 		.retries = (unsigned)integer(item, "send_retry_count"),
 		.response_ms = iec_line_ms(item, "response_timeout", 1),
 		.status_ms = iec_line_ms(item, "status_delay", 1),
@@ -139,6 +160,9 @@ read_station(const struct json *item)
 		.reconnect_ms = iec_line_ms(item, "reconnect_delay", 0),
 		.keep_alive_ms = iec_line_ms(item, "keep_alive_timeout", 1),
 	};
+
+	read_addresses(&sc, item);
+	return sc;
 }
 
 static bool

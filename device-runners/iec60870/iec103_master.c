@@ -11,7 +11,12 @@
 #include "device-runners/iec60870/iec_remotes.h"
 #include "protocols/iec60870/iec103_session.h"
 
-enum { REMOTE_SEGMENTS = 3, MAX_PAYLOAD_NODES = 64, MEASURAND_ONE = 4096 };
+enum {
+	REMOTE_SEGMENTS = 3,
+	MAX_SESSION_ID = 48 * 1024, /* bytes of its JSON: an answer must fit an event */
+	MAX_PAYLOAD_NODES = MAX_SESSION_ID / 2 + 4,
+	MEASURAND_ONE = 4096,
+};
 
 struct master {
 	struct iec_remotes remotes; /* first */
@@ -122,8 +127,9 @@ on_identification(struct master *m, const struct iec_remote *remote, const struc
 {
 	(void)m, (void)a, (void)n;
 	log_info("remote device %s is \"%.8s\", compatibility level %u, software %02x%02x%02x%02x",
-	    remote->address, (const char *)o->text, o->compatibility, o->software[0],
-	    o->software[1], o->software[2], o->software[3]);
+	    remote->address, (const char *)o->identity.text, o->identity.compatibility,
+	    o->identity.software[0], o->identity.software[1], o->identity.software[2],
+	    o->identity.software[3]);
 }
 
 /* Announced, not fetched. */
@@ -196,9 +202,24 @@ set_expiry(struct master *m)
 }
 
 static void
+expire_requests(struct master *m, int station)
+{
+	struct iec103_request *q;
+
+	while ((q = iec103_session_expire(&m->sessions[station], monotime_now()))) {
+		log_warning("remote device %s: %s %u %s", m->remotes.list[station].address,
+		    q->kind == IEC103_REQUEST_COMMAND ? "command" : "interrogation", q->common,
+		    q->sent ? "has no answer" : "has waited too long and is not sent");
+		free(q);
+	}
+}
+
+static void
 send_requests(struct master *m, int station)
 {
 	uint8_t out[IEC103_MAX];
+
+	expire_requests(m, station);
 
 	for (size_t n; (n = iec103_session_next(&m->sessions[station], out));)
 		if (iec_line_send(&m->remotes.line, station, 0, out, n, 0) < 0)
@@ -213,17 +234,8 @@ on_expiry(struct ev_loop *loop, ev_timer *w, int events)
 	struct master *m = w->data;
 
 	(void)loop, (void)events;
-	for (int i = 0; i < m->remotes.count; i++) {
-		for (struct iec103_request *q;
-		     (q = iec103_session_expire(&m->sessions[i], monotime_now()));) {
-			log_warning("remote device %s: no answer to %s %u within %d s",
-			    m->remotes.list[i].address,
-			    q->kind == IEC103_REQUEST_COMMAND ? "command" : "interrogation",
-			    q->common, IEC103_SESSION_TIMEOUT_MS / 1000);
-			free(q);
-		}
+	for (int i = 0; i < m->remotes.count; i++)
 		send_requests(m, i);
-	}
 }
 
 static void
@@ -385,8 +397,6 @@ read_request(struct iec103_request *q, const struct runner_event *event, struct 
 	};
 	return command ? read_command(q, event, note) : NULL;
 }
-
-enum { MAX_SESSION_ID = 4096 };
 
 static void
 on_event(void *device, const struct runner_event *event)

@@ -33,7 +33,7 @@
 		    { .kind = SCHEMA_INT, .min = 1, .max = APCI_MAX_WINDOW } },                    \
 	    { "time_zone", false, { .kind = SCHEMA_STRING, .nullable = true, .max = 128 } },       \
 	{                                                                                          \
-		"security", true,                                                                  \
+		"security", false,                                                                 \
 		{                                                                                  \
 			.kind = SCHEMA_OBJECT, .nullable = true, .fields = iec104_security_fields  \
 		}                                                                                  \

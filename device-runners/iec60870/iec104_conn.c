@@ -157,8 +157,10 @@ static void
 fill_window(struct iec104_conn *c, struct monotime now)
 {
 	while (c->queued && may_send(c)) {
-		const uint8_t *p = buffer_data(&c->queue);
+		uint8_t *p = buffer_data(&c->queue);
 		size_t len = *p;
+		if (c->handler->on_leaving)
+			c->handler->on_leaving(c->arg, p + 1, len);
 		apci_send(&c->apci, p + 1, len, now, &c->out);
 		++*c->frames_out;
 		buffer_consume(&c->queue, 1 + len);

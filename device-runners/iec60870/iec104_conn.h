@@ -31,6 +31,9 @@ struct iec104_handler {
 	/* Data transfer began (true) or ended; true again: the peer has taken back STOPDT before it
 	 * was confirmed, and the transfer goes on. */
 	void (*on_enabled)(void *arg, bool enabled);
+	/* An ASDU that waited for the window leaves now: its bytes may be changed, not its length.
+	 * May be NULL. */
+	void (*on_leaving)(void *arg, uint8_t *asdu, size_t len);
 	/* The ASDU of this token is acknowledged. May be NULL where none has a token. */
 	void (*on_delivered)(void *arg, uint64_t token);
 	/* It is over, and closed; why is one line. Comes once, never from within a call of ours. */

@@ -136,6 +136,19 @@ send_clock(struct iec104_master *m)
 	set_timer(m, m->sync_ms);
 }
 
+/* The time of a synchronization that waited. */
+static void
+on_leaving(void *arg, uint8_t *asdu, size_t len)
+{
+	struct iec104_master *m = arg;
+	struct iec_time t;
+
+	if (asdu[0] != IEC_C_CS_NA_1)
+		return;
+	iec_time_from_timestamp(&t, &m->map.zone, timestamp_now());
+	iec_time_encode(&t, asdu + len - IEC_TIME_CP56);
+}
+
 static void
 on_enabled(void *arg, bool enabled)
 {
@@ -222,6 +235,7 @@ on_closed(void *arg, const char *why)
 static const struct iec104_handler handler = {
 	.on_asdu = on_asdu,
 	.on_enabled = on_enabled,
+	.on_leaving = on_leaving,
 	.on_closed = on_closed,
 };
 

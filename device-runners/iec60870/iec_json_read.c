@@ -344,12 +344,13 @@ iec_request_fill(struct iec_request *q, struct iec_map *map, enum iec_class clas
 
 	if (!payload || payload->type != JSON_OBJECT)
 		refuse(&r, "payload", "a JSON object");
-	if (ts && (ts->s < 0 || ts->s >= TIME_END))
+	bool tagged =
+	    ts && (class == IEC_CLASS_DATA || (class == IEC_CLASS_COMMAND && map->command_times));
+	if (tagged && (ts->s < 0 || ts->s >= TIME_END))
 		refuse(&r, "source timestamp", "a time from 1970 to 2069");
 	q->head.test = read_bool(&r, payload, "is_test");
 	q->head.cause = read_cause(&r, payload, class, map->slave);
-	if (!r.bad && ts &&
-	    (class == IEC_CLASS_DATA || (class == IEC_CLASS_COMMAND && map->command_times)))
+	if (!r.bad && tagged)
 		iec_time_from_timestamp(&q->object.time, &map->zone, *ts);
 	if (class == IEC_CLASS_DATA)
 		read_data(&r, q, payload);

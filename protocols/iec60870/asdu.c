@@ -35,12 +35,14 @@ body_size(const struct asdu *a)
 			return address + object;
 		return address + object + a->rest.p[address + SEGMENT_LENGTH_AT];
 	}
+	if (h->sequence && a->tag_each)
+		return address + h->count * (object + tag);
 	if (h->sequence)
 		return h->count ? address + h->count * object + tag : 0;
 	return h->count * (address + object + tag);
 }
 
-/* The one tag of a sequence stands behind its last element. */
+/* The one tag of a sequence that stands behind its last element. */
 static void
 take_tag(struct asdu *a)
 {
@@ -79,6 +81,9 @@ asdu_decode(struct asdu *a, const struct asdu_sizes *sizes, const void *data, si
 		return DEC_MORE;
 	if (!a->head.type)
 		return DEC_UNSUP;
+	a->tag_each = a->head.sequence && a->head.count > 1 && a->head.type->time;
+	if (a->tag_each && cursor_left(&a->rest) != (size_t)body_size(a))
+		a->tag_each = false;
 	int size = body_size(a);
 	if (size < 0 || cursor_left(&a->rest) > (size_t)size)
 		return DEC_BAD;
@@ -87,7 +92,7 @@ asdu_decode(struct asdu *a, const struct asdu_sizes *sizes, const void *data, si
 	a->left = a->head.count;
 	if (!a->head.sequence || a->left == 0)
 		return DEC_OK;
-	if (a->head.type->time)
+	if (a->head.type->time && !a->tag_each)
 		take_tag(a);
 	a->next = (uint32_t)cursor_le(&a->rest, sizes->object);
 	return a->next + a->left - 1u > asdu_max_object(sizes) ? DEC_BAD : DEC_OK;
@@ -106,7 +111,9 @@ asdu_next(struct asdu *a, struct iec_object *o)
 	}
 	*o = (struct iec_object){ .address = a->next++ };
 	a->head.type->get(o, &a->rest);
-	if (a->head.type->time)
+	if (a->tag_each)
+		iec_time_decode(&o->time, &a->rest, a->head.type->time);
+	else if (a->head.type->time)
 		o->time = a->tag;
 	return cursor_ok(&a->rest);
 }

@@ -47,10 +47,13 @@ struct asdu {
 	struct cursor rest;  /* borrowed; what asdu_next() has not read */
 	uint8_t left;	     /* objects to come */
 	uint32_t next;	     /* SQ: address of the next object */
-	struct iec_time tag; /* SQ: the one time tag of all objects */
+	struct iec_time tag; /* SQ: the one time tag of all objects ... */
+	bool tag_each;	     /* ... unless each has its own */
 };
 
-/* DEC_OK: header and length are right. DEC_UNSUP: unknown type; head is filled but for type, so
+/* A sequence (SQ = 1) of a type with a time tag, which the standard does not know, comes in two
+ * layouts: a tag in each element, or one behind the last. The length tells which.
+ * DEC_OK: header and length are right. DEC_UNSUP: unknown type; head is filled but for type, so
  * that it can be mirrored. DEC_MORE: shorter, DEC_BAD: longer than it says. */
 enum dec asdu_decode(struct asdu *a, const struct asdu_sizes *sizes, const void *data, size_t len);
 /* The next object; false after the last. Look at o->defect. */

@@ -40,15 +40,12 @@ put_time(const struct iec103_object *o, uint8_t *p, enum iec_time_size size)
 	return iec_time_encode(&t, p);
 }
 
-/* Six bits of a double-point element are reserved and 0. */
+/* Six bits of a double-point element are reserved: whatever a device sends there, its value counts.
+ */
 static uint8_t
 get_double(struct cursor *c)
 {
-	uint8_t v = cursor_u8(c);
-
-	if (v > IEC103_ERROR)
-		cursor_fail(c);
-	return v;
+	return cursor_u8(c) & 3;
 }
 
 static void
@@ -145,21 +142,21 @@ put_location(const struct iec103_object *o, uint8_t *p)
 static void
 get_identification(struct iec103_object *o, struct cursor *c)
 {
-	o->compatibility = cursor_u8(c);
-	for (unsigned i = 0; i < sizeof(o->text); i++)
-		o->text[i] = cursor_u8(c);
-	for (unsigned i = 0; i < sizeof(o->software); i++)
-		o->software[i] = cursor_u8(c);
+	o->identity.compatibility = cursor_u8(c);
+	for (unsigned i = 0; i < sizeof(o->identity.text); i++)
+		o->identity.text[i] = cursor_u8(c);
+	for (unsigned i = 0; i < sizeof(o->identity.software); i++)
+		o->identity.software[i] = cursor_u8(c);
 }
 
 static uint8_t *
 put_identification(const struct iec103_object *o, uint8_t *p)
 {
-	*p++ = o->compatibility;
-	memcpy(p, o->text, sizeof(o->text));
-	p += sizeof(o->text);
-	memcpy(p, o->software, sizeof(o->software));
-	return p + sizeof(o->software);
+	*p++ = o->identity.compatibility;
+	memcpy(p, o->identity.text, sizeof(o->identity.text));
+	p += sizeof(o->identity.text);
+	memcpy(p, o->identity.software, sizeof(o->identity.software));
+	return p + sizeof(o->identity.software);
 }
 
 static void
@@ -309,7 +306,7 @@ static void
 get_recorded(struct iec103_object *o, struct cursor *c)
 {
 	o->fault = cursor_u16le(c);
-	o->status = cursor_u8(c);
+	o->disturbance.status = cursor_u8(c);
 	iec_time_decode(&o->time, c, IEC_TIME_CP56);
 }
 
@@ -317,59 +314,77 @@ static uint8_t *
 put_recorded(const struct iec103_object *o, uint8_t *p)
 {
 	p = put_le(p, o->fault, 2);
-	*p++ = o->status;
+	*p++ = o->disturbance.status;
 	return put_time(o, p, IEC_TIME_CP56);
 }
 
 static void
 get_order(struct iec103_object *o, struct cursor *c)
 {
-	o->order = cursor_u8(c);
-	o->order_for = cursor_u8(c);
+	o->disturbance.order = cursor_u8(c);
+	o->disturbance.order_for = cursor_u8(c);
 	o->fault = cursor_u16le(c);
-	o->channel = cursor_u8(c);
+	o->disturbance.channel = cursor_u8(c);
 }
 
 static uint8_t *
 put_order(const struct iec103_object *o, uint8_t *p)
 {
-	*p++ = o->order;
-	*p++ = o->order_for;
+	*p++ = o->disturbance.order;
+	*p++ = o->disturbance.order_for;
 	p = put_le(p, o->fault, 2);
-	*p++ = o->channel;
+	*p++ = o->disturbance.channel;
+	return p;
+}
+
+/* What stands before FAN in types 26, 27 and 30. */
+static void
+get_tov(struct iec103_object *o, struct cursor *c)
+{
+	cursor_u8(c); /* not used */
+	if (o->disturbance.with_tov)
+		o->disturbance.order_for = cursor_u8(c);
+}
+
+static uint8_t *
+put_tov(const struct iec103_object *o, uint8_t *p)
+{
+	*p++ = 0;
+	if (o->disturbance.with_tov)
+		*p++ = o->disturbance.order_for;
 	return p;
 }
 
 static void
 get_disturbance_ready(struct iec103_object *o, struct cursor *c)
 {
-	cursor_u8(c); /* not used */
+	get_tov(o, c);
 	o->fault = cursor_u16le(c);
-	o->faults = cursor_u16le(c);
-	o->channels = cursor_u8(c);
+	o->disturbance.faults = cursor_u16le(c);
+	o->disturbance.channels = cursor_u8(c);
 	o->elements = cursor_u16le(c);
-	o->interval = cursor_u16le(c);
+	o->disturbance.interval = cursor_u16le(c);
 	iec_time_decode(&o->time, c, IEC_TIME_CP32);
 }
 
 static uint8_t *
 put_disturbance_ready(const struct iec103_object *o, uint8_t *p)
 {
-	*p++ = 0;
+	p = put_tov(o, p);
 	p = put_le(p, o->fault, 2);
-	p = put_le(p, o->faults, 2);
-	*p++ = o->channels;
+	p = put_le(p, o->disturbance.faults, 2);
+	*p++ = o->disturbance.channels;
 	p = put_le(p, o->elements, 2);
-	p = put_le(p, o->interval, 2);
+	p = put_le(p, o->disturbance.interval, 2);
 	return put_time(o, p, IEC_TIME_CP32);
 }
 
 static void
 get_channel_ready(struct iec103_object *o, struct cursor *c)
 {
-	cursor_u8(c); /* not used */
+	get_tov(o, c);
 	o->fault = cursor_u16le(c);
-	o->channel = cursor_u8(c);
+	o->disturbance.channel = cursor_u8(c);
 	for (int i = 0; i < 3; i++)
 		o->real[i] = get_real(c);
 }
@@ -377,9 +392,9 @@ get_channel_ready(struct iec103_object *o, struct cursor *c)
 static uint8_t *
 put_channel_ready(const struct iec103_object *o, uint8_t *p)
 {
-	*p++ = 0;
+	p = put_tov(o, p);
 	p = put_le(p, o->fault, 2);
-	*p++ = o->channel;
+	*p++ = o->disturbance.channel;
 	for (int i = 0; i < 3; i++)
 		p = put_real(p, o->real[i]);
 	return p;
@@ -420,9 +435,9 @@ put_tags(const struct iec103_object *o, uint8_t *p)
 static void
 get_values(struct iec103_object *o, struct cursor *c)
 {
-	cursor_u8(c); /* not used */
+	get_tov(o, c);
 	o->fault = cursor_u16le(c);
-	o->channel = cursor_u8(c);
+	o->disturbance.channel = cursor_u8(c);
 	o->count = cursor_u8(c);
 	o->elements = cursor_u16le(c);
 	const uint8_t *from = c->p;
@@ -433,16 +448,22 @@ get_values(struct iec103_object *o, struct cursor *c)
 static uint8_t *
 put_values(const struct iec103_object *o, uint8_t *p)
 {
-	*p++ = 0;
+	p = put_tov(o, p);
 	p = put_le(p, o->fault, 2);
-	*p++ = o->channel;
+	*p++ = o->disturbance.channel;
 	*p++ = o->count;
 	return put_rest(o, put_le(p, o->elements, 2));
 }
 
 /* --- ASDUs --- */
 
-#define ROW(id, text, function) [id] = { id, text, get_##function, put_##function }
+#define ROW_TOV(id_, text, function, tov)                                                          \
+	[id_] = { .id = id_,                                                                       \
+		.name = text,                                                                      \
+		.may_have_tov = tov,                                                               \
+		.get = get_##function,                                                             \
+		.put = put_##function }
+#define ROW(id, text, function) ROW_TOV(id, text, function, false)
 
 static const struct iec103_type types[] = {
 	ROW(IEC103_TIME_TAGGED, "time-tagged message", tagged),
@@ -461,12 +482,12 @@ static const struct iec103_type types[] = {
 	ROW(IEC103_RECORDED_DISTURBANCES, "list of recorded disturbances", recorded),
 	ROW(IEC103_DISTURBANCE_ORDER, "order for disturbance data transmission", order),
 	ROW(IEC103_DISTURBANCE_ACK, "acknowledgement for disturbance data transmission", order),
-	ROW(IEC103_DISTURBANCE_READY, "ready for transmission of disturbance data",
-	    disturbance_ready),
-	ROW(IEC103_CHANNEL_READY, "ready for transmission of a channel", channel_ready),
+	ROW_TOV(IEC103_DISTURBANCE_READY, "ready for transmission of disturbance data",
+	    disturbance_ready, true),
+	ROW_TOV(IEC103_CHANNEL_READY, "ready for transmission of a channel", channel_ready, true),
 	ROW(IEC103_TAGS_READY, "ready for transmission of tags", tags_ready),
 	ROW(IEC103_TAGS, "transmission of tags", tags),
-	ROW(IEC103_DISTURBANCE_VALUES, "transmission of disturbance values", values),
+	ROW_TOV(IEC103_DISTURBANCE_VALUES, "transmission of disturbance values", values, true),
 	ROW(IEC103_END_OF_TRANSMISSION, "end of transmission", order),
 };
 
@@ -481,7 +502,7 @@ iec103_next(struct iec103_asdu *a, struct iec103_object *o)
 {
 	if (a->at == a->count)
 		return false;
-	*o = (struct iec103_object){ 0 };
+	*o = (struct iec103_object){ .disturbance.with_tov = a->with_tov };
 	if (!a->elements || a->at == 0) {
 		a->function = cursor_u8(&a->rest);
 		a->information = cursor_u8(&a->rest);
@@ -495,6 +516,18 @@ iec103_next(struct iec103_asdu *a, struct iec103_object *o)
 	}
 	a->at++;
 	return true;
+}
+
+/* Whether its objects are exactly the bytes that there are. */
+static bool
+fits(const struct iec103_asdu *a)
+{
+	struct iec103_asdu walk = *a;
+	struct iec103_object o;
+
+	while (iec103_next(&walk, &o))
+		;
+	return cursor_done(&walk.rest);
 }
 
 enum dec
@@ -514,11 +547,11 @@ iec103_decode(struct iec103_asdu *a, const void *data, size_t len)
 		return DEC_MORE;
 	if (!a->type)
 		return DEC_UNSUP;
-	struct iec103_asdu walk = *a;
-	struct iec103_object o;
-	while (iec103_next(&walk, &o))
-		;
-	return cursor_done(&walk.rest) ? DEC_OK : DEC_BAD;
+	a->with_tov = a->type->may_have_tov;
+	if (fits(a))
+		return DEC_OK;
+	a->with_tov = false;
+	return fits(a) ? DEC_OK : DEC_BAD;
 }
 /* More than any fixed part of an object. */
 enum { OBJECT_MAX = 32 };

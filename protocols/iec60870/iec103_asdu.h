@@ -59,6 +59,23 @@ enum iec103_cause {
 /* Double-point information and commands. */
 enum iec103_double { IEC103_TRANSIENT, IEC103_OFF, IEC103_ON, IEC103_ERROR };
 
+/* Of type 5. */
+struct iec103_identity {
+	uint8_t compatibility; /* COL */
+	uint8_t text[8], software[4];
+};
+
+/* Of types 23 to 31. */
+struct iec103_disturbance {
+	bool with_tov;		  /* types 26, 27, 30: two octets before FAN, 0 and TOV; else one */
+	uint8_t status;		  /* SOF: bits 0 TP, 1 TM, 2 TEST, 3 OTEV */
+	uint8_t order, order_for; /* TOO, TOV */
+	uint8_t channel;	  /* ACC */
+	uint8_t channels;	  /* NOC */
+	uint16_t faults;	  /* NOF */
+	uint16_t interval;	  /* INT in us */
+};
+
 /* One information object, or one element of it. What its type does not have is 0. */
 struct iec103_object {
 	uint8_t function, information;
@@ -70,25 +87,20 @@ struct iec103_object {
 	int16_t measurand;	/* -4096 .. 4095, of 4096 */
 	bool overflow, invalid; /* of the measurand */
 	float real[3];		/* SCL; or RPV, RSV, RFA */
-	uint8_t compatibility;	/* COL */
-	uint8_t text[8], software[4];
-	uint8_t status;		  /* SOF: bits 0 TP, 1 TM, 2 TEST, 3 OTEV */
-	uint8_t order, order_for; /* TOO, TOV */
-	uint8_t channel;	  /* ACC */
-	uint16_t faults;	  /* NOF */
-	uint8_t channels;	  /* NOC */
-	uint16_t elements;	  /* NOE, or NFE, or TAP: the first element */
-	uint16_t interval;	  /* INT in us */
-	uint8_t count;		  /* entries in rest: of NGD, NDE, NOG; NOT; NDV */
-	bool counter, more;	  /* of NGD and NDE */
-	uint8_t group, entry;	  /* GIN of type 11 */
-	const uint8_t *rest;	  /* the entries themselves, borrowed */
+	struct iec103_identity identity;
+	struct iec103_disturbance disturbance;
+	uint16_t elements;    /* NOE, or NFE, or TAP: the first element */
+	uint8_t count;	      /* entries in rest: of NGD, NDE, NOG; NOT; NDV */
+	bool counter, more;   /* of NGD and NDE */
+	uint8_t group, entry; /* GIN of type 11 */
+	const uint8_t *rest;  /* the entries themselves, borrowed */
 	size_t rest_len;
 };
 
 struct iec103_type {
 	uint8_t id;
-	const char *name; /* NULL: no such type */
+	const char *name;  /* NULL: no such type */
+	bool may_have_tov; /* devices send it with TOV, as the standard says, and without */
 	void (*get)(struct iec103_object *o, struct cursor *c);
 	uint8_t *(*put)(const struct iec103_object *o, uint8_t *p); /* returns the end */
 };
@@ -100,6 +112,7 @@ struct iec103_asdu {
 	uint8_t count;	    /* objects, or elements */
 	struct cursor rest; /* borrowed; what iec103_next() has not read */
 	uint8_t at;	    /* objects read */
+	bool with_tov;	    /* of its objects */
 	uint8_t function, information; /* of the elements */
 };
 

@@ -18,6 +18,7 @@ take(struct iec103_session *s, int kind)
 
 	s->queues[kind].head = q->next;
 	s->queues[kind].count--;
+	s->note_bytes -= q->note_len;
 	if (!q->next)
 		s->queues[kind].tail = &s->queues[kind].head;
 	return q;
@@ -35,7 +36,8 @@ int
 iec103_session_ask(struct iec103_session *s, const struct iec103_request *request, const void *note,
     size_t note_len, struct monotime now)
 {
-	if (s->queues[request->kind].count == IEC103_SESSION_MAX) {
+	if (s->queues[request->kind].count == IEC103_SESSION_MAX ||
+	    s->note_bytes + note_len > IEC103_SESSION_MAX_NOTES) {
 		errno = ENOBUFS;
 		return -1;
 	}
@@ -45,8 +47,10 @@ iec103_session_ask(struct iec103_session *s, const struct iec103_request *reques
 	*q = *request;
 	q->next = NULL;
 	q->sent = false;
+	q->send_until = monotime_add_ms(now, IEC103_SESSION_WAIT_MS);
 	q->expires = monotime_add_ms(now, IEC103_SESSION_TIMEOUT_MS);
 	q->note_len = note_len;
+	s->note_bytes += note_len;
 	if (note_len)
 		memcpy(q->note, note, note_len);
 	*s->queues[q->kind].tail = q;
@@ -112,7 +116,7 @@ iec103_session_expire(struct iec103_session *s, struct monotime now)
 {
 	for (int k = 0; k < IEC103_REQUEST_KINDS; k++) {
 		const struct iec103_request *q = s->queues[k].head;
-		if (q && monotime_cmp(now, q->expires) >= 0)
+		if (q && monotime_cmp(now, q->sent ? q->expires : q->send_until) >= 0)
 			return take(s, k);
 	}
 	return NULL;

@@ -11,8 +11,12 @@
 #include "protocols/iec60870/iec103_asdu.h"
 
 enum {
-	IEC103_SESSION_MAX = 256,	    /* requests of a kind that may wait */
-	IEC103_SESSION_TIMEOUT_MS = 100000, /* from request to answer, waiting included */
+	IEC103_SESSION_MAX = 256,		/* requests of a kind that may wait */
+	IEC103_SESSION_MAX_NOTES = 1024 * 1024, /* bytes of their notes */
+	IEC103_SESSION_TIMEOUT_MS = 100000,	/* from request to answer, waiting included */
+	/* A request that has waited longer behind others is not sent: it would be a command of long
+	 * ago. */
+	IEC103_SESSION_WAIT_MS = 20000,
 };
 
 enum iec103_request_kind {
@@ -28,7 +32,7 @@ struct iec103_request {
 	uint8_t value;	/* of a command, enum iec103_double */
 	uint8_t number; /* SCN or RII, once it was sent */
 	bool sent;
-	struct monotime expires;
+	struct monotime send_until, expires;
 	size_t note_len;
 	char note[]; /* the caller's: comes back with the result */
 };
@@ -38,6 +42,7 @@ struct iec103_session {
 		struct iec103_request *head, **tail;
 		size_t count;
 	} queues[IEC103_REQUEST_KINDS];
+	size_t note_bytes;
 	uint8_t next_number;
 };
 

@@ -293,7 +293,9 @@ link_stations(const struct link *l)
 uint16_t
 link_address(const struct link *l, int station)
 {
-	return l->stations[station].conf.address;
+	const struct link_station_conf *conf = &l->stations[station].conf;
+
+	return l->conf.controlling ? conf->address : conf->own_address;
 }
 
 void

@@ -224,7 +224,8 @@ int link_send(
     struct link *l, int station, unsigned flags, const void *data, size_t len, uint64_t token);
 /* Whether less than half of a station's queue is used. */
 bool link_has_room(const struct link *l, int station);
-/* Stations that were added, and the address of one. */
+/* Stations that were added, and the address of one: that of the controlled side where the
+ * directions have one each. */
 int link_stations(const struct link *l);
 uint16_t link_address(const struct link *l, int station);
 /* User data that fit a frame. */

@@ -134,6 +134,61 @@ class Master(unittest.TestCase):
             gate.wait('status', 'CONNECTED')
             peer.close()
 
+    def test_clock_when_it_leaves(self):
+        """A synchronization that waits for the window has the time of its leaving."""
+        with Station() as station, Gate(master_conf(
+                station.port, time_sync_delay=0.2, send_window_size=1, time_zone='UTC')) as gate:
+            peer = station.accept()
+            peer.expect(103, 6)
+            time.sleep(1)  # others wait meanwhile
+            now = time.time()
+            peer.acknowledge()
+            a = peer.expect(103, 6)
+            late = (int.from_bytes(a.element[:2], 'little') - now * 1000) % 60000
+            self.assertTrue(late < 500 or late > 59500, late)
+            gate.wait('status', 'CONNECTED')
+            peer.close()
+
+    def test_without_security(self):
+        """hat-gateway 0.6.48 does not know the key."""
+        with Station() as station:
+            conf = master_conf(station.port)
+            del conf['security']
+            with Gate(conf) as gate:
+                station.accept().close()
+                gate.wait('status', 'CONNECTED')
+        conf = slave_conf(free_port())
+        del conf['security']
+        with Gate(conf):
+            pass
+
+    def test_integers_with_a_point(self):
+        with Station() as station, Gate(master_conf(station.port, send_window_size=12.0)) as gate:
+            peer = station.accept()
+            gate.wait('status', 'CONNECTED')
+            gate.system('command/scaled/1/7', {'is_test': False, 'cause': 6.0, 'command': {
+                'value': -8.0, 'select': False}})
+            peer.expect(49, 6, element=b'\xf8\xff\0')
+            gate.system('command/scaled/1/7', {'is_test': False, 'cause': 6, 'command': {
+                'value': 8.5, 'select': False}})
+            gate.wait_log('value: expected an integer')
+            peer.close()
+
+    def test_time_stamps_of_requests_without_a_tag(self):
+        """Any will do; with a tag it must be one that the tag can say."""
+        with Station() as station, Gate(master_conf(station.port)) as gate:
+            peer = station.accept()
+            gate.wait('status', 'CONNECTED')
+            for s in (-5, 4000000000):
+                gate.system('interrogation/1', {'is_test': False, 'cause': 'ACTIVATION', 'request': 20},
+                            eventer.Timestamp(s, 0))
+                peer.expect(100, 6)
+                peer.acknowledge()
+                gate.system('command/scaled/1/7', {'is_test': False, 'cause': 'ACTIVATION', 'command': {
+                    'value': 8, 'select': False}}, eventer.Timestamp(s, 0))
+                peer.expect_silence(0.1)
+            peer.close()
+
     def test_zone_of_the_host(self):
         with Station() as station, Gate(master_conf(station.port), env={'TZ': 'Asia/Kolkata'}) as gate:
             peer = station.accept()
@@ -435,6 +490,48 @@ class Slave(unittest.TestCase):
             self.assertEqual(peer.expect(1, 3).address, 1)
             peer.acknowledge()
             peer.close()
+
+    def test_startdt_while_stopdt_waits(self):
+        """The transfer goes on: nothing comes twice, nothing is lost."""
+        with self.buffered() as gate:
+            peer = self.connect()
+            for n in range(3):
+                gate.system(f'data/single/1/{n}', single('ON'))
+            self.assertEqual([peer.expect(1, 3).address for _ in range(3)], [0, 1, 2])
+            peer.raw(u(STOPDT_ACT))  # not confirmed before the data are
+            gate.system('data/single/1/3', single('ON'))
+            peer.expect_silence(0.2)
+            peer.raw(u(STARTDT_ACT))
+            peer.expect_u(STARTDT_CON)
+            self.assertEqual(peer.expect(1, 3).address, 3)
+            peer.acknowledge()
+            peer.expect_silence(0.2)
+            peer.close()
+            self.connections(gate)
+            peer = self.connect()
+            gate.system('data/single/1/2', single('OFF'))
+            self.assertEqual(peer.expect(1, 3).address, 2)
+            peer.acknowledge()
+            peer.close()
+
+    def test_interrogation_of_thousands_of_common_addresses(self):
+        """Ten times as many take ten times as long, not a hundred times."""
+        def cpu(count):
+            data = [point(1, common=n) for n in range(count)]
+            with self.gate(data, send_window_size=32767) as gate:
+                peer = self.connect()
+                with open(f'/proc/{gate.runners()[0]}/schedstat', encoding='ascii') as f:
+                    start = int(f.read().split()[0])
+                peer.send(asdu(100, 6, 65535, [(0, b'\x14')]))
+                for n in range(2 * count):
+                    a = peer.asdu(ack=n % 1000 == 999)
+                    self.assertEqual((a.type, a.common, a.cause), (100, n // 2, 10 if n % 2 else 7))
+                with open(f'/proc/{gate.runners()[0]}/schedstat', encoding='ascii') as f:
+                    end = int(f.read().split()[0])
+                peer.close()
+            return end - start
+        few, many = cpu(2000), cpu(20000)
+        self.assertLess(many, 40 * few)
 
     def test_large_interrogation(self):
         data = [point(n, kind='SCALED') for n in range(10000)]

@@ -287,6 +287,65 @@ class Newer(Case):
                 self.assertFalse([e for e in master.events if e.type == STATUS.format(1)])
 
 
+class Protection(Case):
+    """iec103_master with a device to which nothing happens by itself."""
+
+    def master(self):
+        station = lib.Remote()
+        self.addCleanup(station.close)
+        master = self.start('iec103_master', lib.master103(station.path, [lib.remote(1)]), {ENABLE.format(1): True})
+        master.wait_event(STATUS.format(1), 'CONNECTED')
+        return station, master
+
+    def test_session_id_is_any_json(self):
+        station, master = self.master()
+        for n, session in enumerate((list(range(100)), 'x' * 5000, None, {'a': [{}, 1.5, '\x00']}, '\u20ac' * 5000)):
+            with self.subTest(n):
+                master.send('system/remote_device/1/command/1/160/16', {'session_id': session, 'value': 'ON'})
+                master.wait(lambda: len(station.taken) > n)
+                rii = station.taken[n][7]
+                station.queue.append(bytes([1, 0x81, 20, 1, 160, 16, 2, 0, 0, 0, 0, rii]))
+                found = master.wait(lambda: [
+                    e.payload for e in master.events if '/command/' in e.type][n:])
+                self.assertEqual(found, [{'session_id': session, 'success': True}])
+        master.send('system/remote_device/1/command/1/160/16', {'session_id': 'x' * 55000, 'value': 'ON'})
+        master.wait(lambda: any('its session_id is too long' in line for line in master.log))
+
+    def test_a_value_survives_its_tag(self):
+        station, master = self.master()
+        now = time.localtime()
+        summer = 0x80 * (now.tm_isdst > 0)
+        tags = {20: bytes([0, 0, now.tm_min, now.tm_hour | summer]),
+                21: bytes([0, 0, now.tm_min | 0x80, now.tm_hour | summer]), 22: bytes([0xff] * 4),
+                23: bytes([0, 0, 61, now.tm_hour | summer])}
+        for inf, tag in tags.items():
+            station.queue.append(bytes([1, 0x81, 1, 1, 160, inf, 0xfe]) + tag + b'\0')
+        for inf in tags:
+            at = master.wait_event(f'gateway/remote_device/1/data/double/1/160/{inf}',
+                                   {'cause': 'SPONTANEOUS', 'value': 'ON'})  # reserved bits are masked
+            self.assertEqual(master.stamps[at - 1] is not None, inf == 20)
+
+
+class Tags(Case):
+    """iec101_master: what a time tag may be."""
+
+    def test_tags(self):
+        station = lib.Remote()
+        self.addCleanup(station.close)
+        master = self.start('iec101_master', lib.master101(station.path, [lib.remote(1)]), {ENABLE.format(1): True})
+        master.wait_event(STATUS.format(1), 'CONNECTED')
+        tag = bytes.fromhex('3930220d4e0b17')
+        head = bytes.fromhex('0300 0100')
+        for n, t in enumerate((tag, tag[:2] + b'\xa2' + tag[3:], bytes(7), tag[:5] + b'\x0d' + tag[6:])):
+            station.queue.append(b'\x1e\x01' + head + bytes([n, 0, 0]) + b'\x01' + t)
+        # Sequences: a tag in each element, and one behind the last.
+        station.queue.append(b'\x1e\x82' + head + bytes([10, 0, 0]) + b'\x01' + tag + b'\x01' + tag)
+        station.queue.append(b'\x1e\x82' + head + bytes([20, 0, 0]) + b'\x01\x01' + tag)
+        for io, stamped in ((0, True), (1, False), (2, False), (3, False), (10, True), (11, True), (20, True), (21, True)):
+            at = master.wait_event(f'gateway/remote_device/1/data/single/1/{io}', lib.single('ON'))
+            self.assertEqual(master.stamps[at - 1] is not None, stamped, io)
+
+
 class Stop(Case):
 
     def test_last_events(self):

@@ -127,6 +127,64 @@ START_TEST(sequence_with_one_tag)
 }
 END_TEST
 
+/* Every type with a time tag, in both layouts of a sequence: a tag in each element, one behind the
+ * last. */
+START_TEST(sequences_with_tags)
+{
+	static const struct asdu_sizes sizes[] = { { 2, 2, 3 }, { 1, 1, 1 } };
+	unsigned tried = 0;
+
+	for (unsigned n = 0; n < 2 * 256; n++) {
+		const struct iec_type *type = iec_type_find((uint8_t)(n / 2));
+		const struct asdu_sizes *s = &sizes[n % 2];
+		if (!type || !type->time)
+			continue;
+		for (int each = 0; each < 2; each++) {
+			uint8_t frame[64] = { type->id, 0x82, 3 };
+			size_t at = 2u + s->cause + s->common;
+			struct iec_object o;
+			struct asdu a;
+			frame[at] = 7;
+			at += s->object;
+			for (int i = 0; i < 2; i++) {
+				frame[at] = 1; /* a value of any type */
+				at += type->size;
+				if (each || i == 1) {
+					frame[at] = (uint8_t)(each ? 40 + i : 41);
+					at += type->time;
+				}
+			}
+			ck_assert_int_eq(asdu_decode(&a, s, frame, at), DEC_OK);
+			for (unsigned i = 0; i < 2; i++) {
+				ck_assert(asdu_next(&a, &o));
+				ck_assert_uint_eq(o.address, 7 + i);
+				ck_assert_uint_eq(o.time.size, type->time);
+				ck_assert_uint_eq(o.time.ms, each ? 40 + i : 41);
+			}
+			ck_assert(!asdu_next(&a, &o));
+			ck_assert_int_ne(asdu_decode(&a, s, frame, at - 1), DEC_OK);
+			ck_assert_int_eq(asdu_decode(&a, s, frame, at + 1), DEC_BAD);
+			tried++;
+		}
+	}
+	ck_assert_uint_eq(tried, 4 * (11 + 11 + 7 + 1));
+}
+END_TEST
+
+START_TEST(types_without_their_tag)
+{
+	static const uint8_t pairs[][2] = { { 1, 1 }, { 2, 1 }, { 16, 15 }, { 30, 1 }, { 31, 3 },
+		{ 32, 5 }, { 33, 7 }, { 34, 9 }, { 35, 11 }, { 36, 13 }, { 37, 15 }, { 20, 20 },
+		{ 21, 21 }, { 17, 0 }, { 19, 0 }, { 38, 0 }, { 40, 0 } };
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		const struct iec_type *t = iec_type_untagged(iec_type_find(pairs[i][0]));
+		ck_assert_int_eq(t ? t->id : 0, pairs[i][1]);
+		ck_assert(!t || (t->time == 0 && t->kind == iec_type_find(pairs[i][0])->kind));
+	}
+}
+END_TEST
+
 START_TEST(smallest_sizes_of_101)
 {
 	static const struct asdu_sizes sizes = { 1, 1, 1 };
@@ -308,6 +366,8 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, single_point_with_cp56);
 	tcase_add_test(tc, sequence_of_floats);
 	tcase_add_test(tc, sequence_with_one_tag);
+	tcase_add_test(tc, sequences_with_tags);
+	tcase_add_test(tc, types_without_their_tag);
 	tcase_add_test(tc, smallest_sizes_of_101);
 	tcase_add_test(tc, file_segment_has_its_own_length);
 	tcase_add_test(tc, lies_are_refused);

@@ -25,7 +25,9 @@ roundtrip(const uint8_t *bytes, size_t len)
 		uint8_t *copy = calloc(1, k ? k : 1);
 		memcpy(copy, bytes, k < len ? k : len);
 		enum dec dec = iec103_decode(&a, copy, k);
-		ck_assert_int_eq(dec, k == len ? DEC_OK : k < 4 ? DEC_MORE : DEC_BAD);
+		/* Of a type that has two forms, what is cut off may be the other one. */
+		if (k == len || !a.type || !a.type->may_have_tov)
+			ck_assert_int_eq(dec, k == len ? DEC_OK : k < 4 ? DEC_MORE : DEC_BAD);
 		free(copy);
 	}
 	return objects[0];
@@ -92,6 +94,46 @@ START_TEST(measurands_without_elements)
 }
 END_TEST
 
+/* Types 26, 27 and 30 as the standard has them, with TOV, and as some devices send them. */
+START_TEST(disturbance_data_with_tov)
+{
+	static const uint8_t rows[][32] = {
+		/* length, bytes */
+		{ 21, 26, 0x81, 31, 1, 160, 0, 0, 1, 5, 0, 1, 0, 8, 0, 4, 0xE8, 3, 0x39, 0x30, 0x22,
+		    0x0D },
+		{ 23, 27, 0x81, 31, 1, 160, 0, 0, 1, 5, 0, 1, 0, 0, 0x80, 0x3F, 0, 0, 0, 0x40, 0, 0,
+		    0x40, 0x40 },
+		{ 18, 30, 0x81, 31, 1, 160, 0, 0, 1, 5, 0, 1, 2, 3, 0, 0xFF, 0x7F, 0x00, 0x80 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct iec103_object o = roundtrip(rows[i] + 1, rows[i][0]);
+		ck_assert(o.disturbance.with_tov);
+		ck_assert_int_eq(o.disturbance.order_for, 1);
+		ck_assert_int_eq(o.fault, 5);
+		uint8_t without[32];
+		memcpy(without, rows[i] + 1, 7);
+		memcpy(without + 7, rows[i] + 1 + 8, rows[i][0] - 8u);
+		o = roundtrip(without, rows[i][0] - 1u);
+		ck_assert(!o.disturbance.with_tov);
+		ck_assert_int_eq(o.fault, 5);
+	}
+}
+END_TEST
+
+START_TEST(reserved_bits_of_a_double_point)
+{
+	static const uint8_t bytes[] = { 0x01, 0x81, 0x01, 0x01, 0xA0, 0x10, 0xFE, 0x39, 0x30, 0x22,
+		0x0D, 0x00 };
+	struct iec103_asdu a;
+	struct iec103_object o;
+
+	ck_assert_int_eq(iec103_decode(&a, bytes, sizeof(bytes)), DEC_OK);
+	ck_assert(iec103_next(&a, &o));
+	ck_assert_int_eq(o.value, IEC103_ON);
+}
+END_TEST
+
 START_TEST(every_type_there_and_back)
 {
 	static const uint8_t rows[][32] = {
@@ -122,7 +164,6 @@ END_TEST
 START_TEST(what_is_refused)
 {
 	static const uint8_t unknown[] = { 12, 0x81, 1, 1, 160, 1 };
-	static const uint8_t dpi[] = { 20, 0x81, 20, 1, 160, 16, 4, 1 };
 	static const uint8_t size_lies[] = { 10, 0x81, 42, 1, 254, 241, 1, 1, 1, 2, 1, 3, 255, 127,
 		1 };
 	struct iec103_asdu a;
@@ -131,7 +172,6 @@ START_TEST(what_is_refused)
 
 	ck_assert_int_eq(iec103_decode(&a, unknown, sizeof(unknown)), DEC_UNSUP);
 	ck_assert_int_eq(a.type_id, 12);
-	ck_assert_int_eq(iec103_decode(&a, dpi, sizeof(dpi)), DEC_BAD);
 	ck_assert_int_eq(iec103_decode(&a, size_lies, sizeof(size_lies)), DEC_BAD);
 	a = (struct iec103_asdu){ .type_id = IEC103_GENERIC_COMMAND };
 	ck_assert_int_eq(iec103_encode(out, &a, &o, 1), -1);
@@ -159,6 +199,8 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, time_tagged_with_relative_time);
 	tcase_add_test(tc, measurands_of_one_object);
 	tcase_add_test(tc, measurands_without_elements);
+	tcase_add_test(tc, disturbance_data_with_tov);
+	tcase_add_test(tc, reserved_bits_of_a_double_point);
 	tcase_add_test(tc, every_type_there_and_back);
 	tcase_add_test(tc, what_is_refused);
 	tcase_add_test(tc, names);

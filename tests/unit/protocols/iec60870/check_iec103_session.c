@@ -96,9 +96,45 @@ START_TEST(expiry_and_bound)
 }
 END_TEST
 
+/* What waits behind a request that is not answered is not sent when that one is given up. */
+START_TEST(requests_do_not_age)
+{
+	struct monotime late = monotime_add_ms(start, IEC103_SESSION_WAIT_MS);
+
+	iec103_session_init(&s);
+	ask(IEC103_REQUEST_COMMAND, 1, "one");
+	ask(IEC103_REQUEST_COMMAND, 2, "two");
+	ck_assert_uint_eq(iec103_session_next(&s, out), 8);
+	ck_assert_ptr_null(iec103_session_expire(&s, late)); /* sent: its answer may come */
+	bool success;
+	free(answer(IEC103_TIME_TAGGED, IEC103_COMMAND_ACK, 0, &success));
+	struct iec103_request *q = iec103_session_expire(&s, late);
+	ck_assert(q && !q->sent);
+	free(q);
+	ck_assert_uint_eq(iec103_session_next(&s, out), 0);
+	ck_assert_uint_eq(s.note_bytes, 0);
+}
+END_TEST
+
+START_TEST(notes_are_bounded)
+{
+	static char note[IEC103_SESSION_MAX_NOTES];
+	struct iec103_request q = { .kind = IEC103_REQUEST_COMMAND };
+
+	iec103_session_init(&s);
+	ck_assert_int_eq(iec103_session_ask(&s, &q, note, sizeof(note), start), 0);
+	ck_assert_int_eq(iec103_session_ask(&s, &q, note, 1, start), -1);
+	iec103_session_clear(&s);
+	ck_assert_int_eq(iec103_session_ask(&s, &q, note, 1, start), 0);
+	iec103_session_clear(&s);
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
+	tcase_add_test(tc, requests_do_not_age);
+	tcase_add_test(tc, notes_are_bounded);
 	tcase_add_test(tc, commands_one_at_a_time);
 	tcase_add_test(tc, interrogation_beside_a_command);
 	tcase_add_test(tc, expiry_and_bound);
