@@ -454,11 +454,12 @@ append(struct json *o, struct json *member)
 	o->count++;
 }
 
-/* Puts the members of what '<<' names in its place; keys that are there win, then earlier ones. */
+/* Puts the members of what '<<' names in its place. As in PyYAML keys that are there win, then the
+ * later '<<', and in a list of one the earlier element. */
 static int
 merge(struct tree *t, struct json *o)
 {
-	struct json *all = o->child, *merges = NULL, **tail = &merges;
+	struct json *all = o->child, *merges = NULL;
 	int r = 0;
 
 	o->child = o->last = NULL;
@@ -467,8 +468,8 @@ merge(struct tree *t, struct json *o)
 		next = m->next;
 		m->next = NULL;
 		if (strcmp(m->key, "<<") == 0) {
-			*tail = m;
-			tail = &m->next;
+			m->next = merges;
+			merges = m;
 			continue;
 		}
 		append(o, m);
