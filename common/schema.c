@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -65,17 +66,54 @@ check_type(struct check *c, const struct json *j, const struct schema *s, const 
 		    s->nullable ? " or null" : "", json_type_name(j->type));
 }
 
-static void
-check_number(struct check *c, const struct json *j, const struct schema *s, const struct path *path)
+/* NaN where j is no such number. */
+static double
+number_of(const struct json *j, const struct schema *s)
 {
 	double d = NAN;
 	int64_t i;
 
-	if (s->kind == SCHEMA_INT ? json_int(j, INT64_MIN, INT64_MAX, &i) : json_double(j, &d)) {
-		if (s->kind == SCHEMA_INT)
-			d = (double)i;
-		if (d >= s->min && d <= s->max)
-			return;
+	if (s->kind != SCHEMA_INT)
+		json_double(j, &d);
+	else if (json_int(j, INT64_MIN, INT64_MAX, &i))
+		d = (double)i;
+	return d;
+}
+
+/* An integer above all that we count with; a number that is infinite in binary64 is larger as well.
+ */
+static bool
+is_above(const struct json *j, const struct schema *s)
+{
+	if (j->type != JSON_NUMBER || j->text[0] == '-')
+		return false;
+	double d = strtod(j->text, NULL);
+	return d > s->max && (s->kind != SCHEMA_INT || d == floor(d));
+}
+
+/* The nodes of a document are its own, and it is the caller's: const only guards against mistakes.
+ */
+static void
+reduce(struct check *c, const struct json *j, const struct schema *s, const struct path *path)
+{
+	struct json *node = (struct json *)j;
+
+	complain(c, SCHEMA_WARNING, j, path, "%.40s is taken as %s, the most that there is",
+	    j->text, s->at_most);
+	node->text = s->at_most;
+	node->len = strlen(s->at_most);
+}
+
+static void
+check_number(struct check *c, const struct json *j, const struct schema *s, const struct path *path)
+{
+	double d = number_of(j, s);
+
+	if (d >= s->min && d <= s->max)
+		return;
+	if (s->at_most && is_above(j, s)) {
+		reduce(c, j, s, path);
+		return;
 	}
 	const char *or_null = s->nullable ? " or null" : "";
 	const char *found = j->type == JSON_NUMBER ? j->text : json_type_name(j->type);

@@ -26,6 +26,9 @@ struct schema {
 	bool nullable; /* null will do as well */
 	bool open;     /* an object with keys that others check: unknown ones are not reported */
 	double min, max;
+	/* Of SCHEMA_INT and SCHEMA_NUMBER: the text of max, which a number above it becomes in the
+	 * tree, with a warning; NULL: it is a fault. */
+	const char *at_most;
 	const char *const *names;	   /* SCHEMA_ENUM: ends with NULL */
 	const struct schema_field *fields; /* SCHEMA_OBJECT: ends with key NULL */
 	const struct schema *items;	   /* SCHEMA_ARRAY */
@@ -37,13 +40,19 @@ struct schema_field {
 	struct schema is;
 };
 
+/* Of a field: more than n, a macro of digits, becomes n. */
+#define SCHEMA_UP_TO(n) .max = (n), .at_most = SCHEMA_DIGITS(n)
+#define SCHEMA_DIGITS(n) SCHEMA_DIGITS_OF(n)
+#define SCHEMA_DIGITS_OF(n) #n
+
 enum schema_severity { SCHEMA_WARNING, SCHEMA_ERROR };
 
 /* where: the node (for its line and column); path: "devices[3].connection.port"; both borrowed. */
 typedef void schema_report(void *arg, enum schema_severity severity, const struct json *where,
     const char *path, const char *message);
 
-/* Returns the number of errors. An unknown key is a warning. */
+/* Returns the number of errors. An unknown key is a warning. The tree changes where at_most says
+ * so. */
 int schema_check(const struct json *j, const struct schema *s, const char *path,
     schema_report *report, void *arg);
 

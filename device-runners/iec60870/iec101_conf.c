@@ -20,7 +20,7 @@ static const char *const sizes_from_zero[] = { "ZERO", "ONE", "TWO", NULL };
 	}
 #define RETRIES                                                                                    \
 	{                                                                                          \
-		.kind = SCHEMA_INT, .min = 0, .max = IEC_LINE_MAX_RETRIES                          \
+		.kind = SCHEMA_INT, .min = 0, SCHEMA_UP_TO(IEC_LINE_MAX_RETRIES)                   \
 	}
 
 #define BALANCED_FIELDS                                                                            \
@@ -165,15 +165,6 @@ read_station(const struct json *item)
 	return sc;
 }
 
-static bool
-address_used(const struct iec_line *line, const struct link_station_conf *sc)
-{
-	for (int i = 0; i < iec_line_stations(line); i++)
-		if (iec_line_address(line, i) == sc->address)
-			return true;
-	return false;
-}
-
 /* A slave has no delay for the tty of its own: the shortest of its devices'. */
 static int64_t
 tty_reconnect_ms(const struct json *conf, const struct iec101_conf_role *role)
@@ -214,13 +205,10 @@ iec101_conf_load(struct runner *r, const struct json *conf, const struct iec101_
 		struct link_station_conf sc = read_station(item);
 		snprintf(path, sizeof(path), "%s[%d].address", role->list, i++);
 		/* Events name a device by its address alone, whatever its direction. */
-		if (!role->slave && address_used(line, &sc)) {
-			runner_config_error(
-			    r, path, "expected an address of its own, found %u", sc.address);
-			errors++;
-		} else {
+		if (!role->slave && iec_line_superseded(item))
+			iec_line_warn_superseded(line, path);
+		else
 			errors += iec_line_add(line, &sc, path) < 0;
-		}
 	}
 	return errors ? -1 : 0;
 }

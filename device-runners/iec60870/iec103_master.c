@@ -427,7 +427,8 @@ on_event(void *device, const struct runner_event *event)
 static const struct schema_field remote_fields[] = {
 	{ "address", true, { .kind = SCHEMA_INT, .min = 0, .max = 254 } },
 	{ "response_timeout", true, IEC_LINE_SECONDS },
-	{ "send_retry_count", true, { .kind = SCHEMA_INT, .min = 0, .max = IEC_LINE_MAX_RETRIES } },
+	{ "send_retry_count", true,
+	    { .kind = SCHEMA_INT, .min = 0, SCHEMA_UP_TO(IEC_LINE_MAX_RETRIES) } },
 	{ "poll_class1_delay", true, IEC_LINE_DELAY_OR_NULL },
 	{ "poll_class2_delay", true, IEC_LINE_DELAY_OR_NULL },
 	{ "reconnect_delay", true, IEC_LINE_DELAY },
@@ -466,7 +467,10 @@ add_stations(struct master *m, const struct json *list)
 			.reconnect_ms = iec_line_ms(item, "reconnect_delay", 0),
 		};
 		snprintf(path, sizeof(path), "remote_devices[%d].address", i++);
-		errors += iec_line_add(&m->remotes.line, &sc, path) < 0;
+		if (iec_line_superseded(item))
+			iec_line_warn_superseded(&m->remotes.line, path);
+		else
+			errors += iec_line_add(&m->remotes.line, &sc, path) < 0;
 	}
 	return errors;
 }

@@ -10,7 +10,10 @@ const struct schema_field iec104_security_fields[] = {
 	{ "verify_host", false, { .kind = SCHEMA_BOOL } },
 	{ "strict_mode", false, { .kind = SCHEMA_BOOL } },
 	{ "renegotiate_delay", false,
-	    { .kind = SCHEMA_NUMBER, .nullable = true, .min = 0, .max = RUNNER_MAX_SECONDS } },
+	    { .kind = SCHEMA_NUMBER,
+		.nullable = true,
+		.min = 0,
+		SCHEMA_UP_TO(RUNNER_MAX_SECONDS) } },
 	{ .key = NULL },
 };
 

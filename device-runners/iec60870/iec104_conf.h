@@ -16,7 +16,7 @@
 	{                                                                                          \
 		key_, required_,                                                                   \
 		{                                                                                  \
-			.kind = SCHEMA_NUMBER, .min = min_, .max = max_                            \
+			.kind = SCHEMA_NUMBER, .min = min_, SCHEMA_UP_TO(max_)                     \
 		}                                                                                  \
 	}
 #define IEC104_CONF_ROWS                                                                           \
@@ -28,9 +28,9 @@
 	    IEC104_NUMBER("supervisory_timeout", true, 0.001, RUNNER_MAX_SECONDS),                 \
 	    IEC104_NUMBER("test_timeout", true, 0.001, RUNNER_MAX_SECONDS),                        \
 	    { "send_window_size", true,                                                            \
-		    { .kind = SCHEMA_INT, .min = 1, .max = APCI_MAX_WINDOW } },                    \
+		    { .kind = SCHEMA_INT, .min = 1, SCHEMA_UP_TO(APCI_MAX_WINDOW) } },             \
 	    { "receive_window_size", true,                                                         \
-		    { .kind = SCHEMA_INT, .min = 1, .max = APCI_MAX_WINDOW } },                    \
+		    { .kind = SCHEMA_INT, .min = 1, SCHEMA_UP_TO(APCI_MAX_WINDOW) } },             \
 	    { "time_zone", false, { .kind = SCHEMA_STRING, .nullable = true, .max = 128 } },       \
 	{                                                                                          \
 		"security", false,                                                                 \

@@ -388,7 +388,10 @@ static const struct schema_field master_fields[] = {
 		.items = &address_schema } },
 	IEC104_NUMBER("reconnect_delay", true, 0, RUNNER_MAX_SECONDS),
 	{ "time_sync_delay", true,
-	    { .kind = SCHEMA_NUMBER, .nullable = true, .min = 0, .max = RUNNER_MAX_SECONDS } },
+	    { .kind = SCHEMA_NUMBER,
+		.nullable = true,
+		.min = 0,
+		SCHEMA_UP_TO(RUNNER_MAX_SECONDS) } },
 	{ .key = NULL },
 };
 static const struct schema master_schema = { .kind = SCHEMA_OBJECT, .fields = master_fields };

@@ -335,6 +335,24 @@ iec_line_init(struct iec_line *l, struct runner *r, const struct json *conf,
 	l->counters.garbage = runner_counter(r, "bytes_skipped");
 }
 
+bool
+iec_line_superseded(const struct json *item)
+{
+	int64_t address = -1, later;
+
+	json_int(json_get(item, "address"), 0, 0xFFFF, &address);
+	for (const struct json *j = item->next; j; j = j->next)
+		if (json_int(json_get(j, "address"), 0, 0xFFFF, &later) && later == address)
+			return true;
+	return false;
+}
+
+void
+iec_line_warn_superseded(const struct iec_line *l, const char *path)
+{
+	runner_config_warning(l->r, path, "a later device has the same address: that one counts");
+}
+
 int
 iec_line_add(struct iec_line *l, const struct link_station_conf *conf, const char *path)
 {

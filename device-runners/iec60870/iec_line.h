@@ -12,10 +12,10 @@
 #include "device-runners/runtime/tty.h"
 #include "protocols/iec60870/link.h"
 
+#define IEC_LINE_MAX_RETRIES 1000000
 enum {
 	IEC_LINE_MAX_SILENCE = 10, /* seconds of silent_interval */
-	IEC_LINE_MAX_RETRIES = 1000000,
-	IEC_LINE_LIVED_MS = 1000, /* a tty that was open for longer is opened again at once */
+	IEC_LINE_LIVED_MS = 1000,  /* a tty that was open for longer is opened again at once */
 	IEC_LINE_LOG_LINES = 20,
 	IEC_LINE_LOG_MS = 60000,
 	IEC_LINE_MAX_OUT = 4096, /* bytes that the tty has not taken */
@@ -23,15 +23,16 @@ enum {
 
 #define IEC_LINE_SECONDS                                                                           \
 	{                                                                                          \
-		.kind = SCHEMA_NUMBER, .min = 0.001, .max = RUNNER_MAX_SECONDS                     \
+		.kind = SCHEMA_NUMBER, .min = 0.001, SCHEMA_UP_TO(RUNNER_MAX_SECONDS)              \
 	}
 #define IEC_LINE_DELAY                                                                             \
 	{                                                                                          \
-		.kind = SCHEMA_NUMBER, .min = 0, .max = RUNNER_MAX_SECONDS                         \
+		.kind = SCHEMA_NUMBER, .min = 0, SCHEMA_UP_TO(RUNNER_MAX_SECONDS)                  \
 	}
 #define IEC_LINE_DELAY_OR_NULL                                                                     \
 	{                                                                                          \
-		.kind = SCHEMA_NUMBER, .nullable = true, .min = 0, .max = RUNNER_MAX_SECONDS       \
+		.kind = SCHEMA_NUMBER, .nullable = true, .min = 0,                                 \
+		SCHEMA_UP_TO(RUNNER_MAX_SECONDS)                                                   \
 	}
 /* The keys of the tty and of the line; name is the supervisor's, and repeated here. */
 #define IEC_LINE_SCHEMA_FIELDS                                                                     \
@@ -84,6 +85,10 @@ int64_t iec_line_ms(const struct json *conf, const char *key, int64_t otherwise)
 void iec_line_init(struct iec_line *l, struct runner *r, const struct json *conf,
     const struct link_conf *link, int64_t reconnect_ms, const struct iec_line_ops *ops,
     void *device);
+/* Whether a later element of a list of devices has the same address: as in hat-gateway, the last
+ * one counts. */
+bool iec_line_superseded(const struct json *item);
+void iec_line_warn_superseded(const struct iec_line *l, const char *path);
 /* Reports a station that can not be as a configuration error below path. Returns its index or -1.
  */
 int iec_line_add(struct iec_line *l, const struct link_station_conf *conf, const char *path);

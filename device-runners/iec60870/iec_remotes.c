@@ -55,6 +55,8 @@ iec_remotes_init(struct iec_remotes *s, const struct json *list, struct iec_zone
 	json_foreach (item, list) {
 		struct iec_remote *m = &s->list[s->count];
 		int64_t address = 0;
+		if (iec_line_superseded(item))
+			continue;
 		json_int(json_get(item, "address"), 0, 0xFFFF, &address);
 		*m = (struct iec_remote){ .all = s,
 			.station = s->count++,

@@ -46,8 +46,8 @@ struct iec_remotes {
 /* Of the line; its device is the struct iec_remotes. */
 extern const struct iec_line_ops iec_remotes_line_ops;
 
-/* After iec_line_init(), and iec_line_add() of each item of the checked list. Exits when out of
- * memory. */
+/* After iec_line_init(), and iec_line_add() of each item of the checked list that is not
+ * superseded. Exits when out of memory. */
 void iec_remotes_init(struct iec_remotes *s, const struct json *list, struct iec_zone *zone,
     const struct iec_remotes_ops *ops);
 /* The line as well. */

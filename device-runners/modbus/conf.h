@@ -15,9 +15,9 @@
 
 struct runner;
 
+#define CONF_MAX_RETRIES 1000000 /* of either kind */
 enum {
 	CONF_MAX_DATA = 100 * 1000,    /* of one device, all its remote devices together */
-	CONF_MAX_RETRIES = 1000000,    /* of either kind */
 	CONF_MAX_CONNECTIONS = 256,    /* of masters to a slave: all of them go into one event */
 	CONF_MAX_NAME = 255,	       /* bytes of a data's name */
 	CONF_MIN_TIMEOUT_NS = 1000000, /* of a request: less would only spin */

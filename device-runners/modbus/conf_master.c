@@ -8,7 +8,10 @@ enum { PATH_TEXT = 256 };
 static const struct schema_field data_fields[] = {
 	CONF_DATA_FIELDS,
 	{ "interval", true,
-	    { .kind = SCHEMA_NUMBER, .nullable = true, .min = 0, .max = RUNNER_MAX_SECONDS } },
+	    { .kind = SCHEMA_NUMBER,
+		.nullable = true,
+		.min = 0,
+		SCHEMA_UP_TO(RUNNER_MAX_SECONDS) } },
 	{ .key = NULL },
 };
 static const struct schema data_schema = { .kind = SCHEMA_OBJECT, .fields = data_fields };
@@ -34,8 +37,10 @@ static const struct schema_field connection_fields[] = {
 	{ "connect_delay", true, CONF_SECONDS(0) },
 	{ "request_timeout", true, CONF_SECONDS(0) },
 	{ "request_delay", true, CONF_SECONDS(0) },
-	{ "request_retry_immediate_count", true, { .kind = SCHEMA_INT, .max = CONF_MAX_RETRIES } },
-	{ "request_retry_delayed_count", true, { .kind = SCHEMA_INT, .max = CONF_MAX_RETRIES } },
+	{ "request_retry_immediate_count", true,
+	    { .kind = SCHEMA_INT, SCHEMA_UP_TO(CONF_MAX_RETRIES) } },
+	{ "request_retry_delayed_count", true,
+	    { .kind = SCHEMA_INT, SCHEMA_UP_TO(CONF_MAX_RETRIES) } },
 	{ "request_retry_delay", true, CONF_SECONDS(0) },
 	{ "connect_pause", false, CONF_SECONDS(0) },
 	{ .key = NULL },

@@ -9,7 +9,7 @@
 
 #define CONF_SECONDS(minimum)                                                                      \
 	{                                                                                          \
-		.kind = SCHEMA_NUMBER, .min = (minimum), .max = RUNNER_MAX_SECONDS                 \
+		.kind = SCHEMA_NUMBER, .min = (minimum), SCHEMA_UP_TO(RUNNER_MAX_SECONDS)          \
 	}
 #define CONF_UNIT                                                                                  \
 	{                                                                                          \

@@ -31,7 +31,10 @@ static const struct schema_field tcp_fields[] = {
 	ACCEPTOR_SCHEMA_FIELDS,
 	{ "response_timeout", true, CONF_SECONDS(0) },
 	{ "keep_alive_timeout", true,
-	    { .kind = SCHEMA_NUMBER, .nullable = true, .min = 0.001, .max = RUNNER_MAX_SECONDS } },
+	    { .kind = SCHEMA_NUMBER,
+		.nullable = true,
+		.min = 0.001,
+		SCHEMA_UP_TO(RUNNER_MAX_SECONDS) } },
 	{ .key = NULL },
 };
 static const struct schema_field serial_fields[] = {

@@ -23,11 +23,11 @@
 
 struct runner;
 
+#define RUNNER_MAX_SECONDS 100000000 /* of any time in a configuration: three years */
 enum {
 	RUNNER_MAX_PLAN = 1024,	  /* resources of one device, in one message of 64 KiB */
 	RUNNER_MAX_SEGMENTS = 16, /* of an event type, after the device's prefix */
 	RUNNER_MAX_COUNTERS = 32,
-	RUNNER_MAX_SECONDS = 100000000, /* of any time in a configuration: three years */
 };
 
 enum runner_payload { RUNNER_PAYLOAD_NONE, RUNNER_PAYLOAD_JSON, RUNNER_PAYLOAD_BINARY };

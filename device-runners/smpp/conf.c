@@ -20,7 +20,7 @@ static const uint8_t coding_octets[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 1
 
 #define SECONDS(least)                                                                             \
 	{                                                                                          \
-		.kind = SCHEMA_NUMBER, .min = least, .max = RUNNER_MAX_SECONDS                     \
+		.kind = SCHEMA_NUMBER, .min = least, SCHEMA_UP_TO(RUNNER_MAX_SECONDS)              \
 	}
 #define TEXT(most)                                                                                 \
 	{                                                                                          \
@@ -43,7 +43,10 @@ static const struct schema_field fields[] = {
 	{ "system_id", true, TEXT(SMPP_MAX_SYSTEM_ID) },
 	{ "password", true, TEXT(SMPP_MAX_PASSWORD) },
 	{ "enquire_link_delay", true,
-	    { .kind = SCHEMA_NUMBER, .nullable = true, .min = 0, .max = RUNNER_MAX_SECONDS } },
+	    { .kind = SCHEMA_NUMBER,
+		.nullable = true,
+		.min = 0,
+		SCHEMA_UP_TO(RUNNER_MAX_SECONDS) } },
 	{ "enquire_link_timeout", true, SECONDS(0.001) },
 	{ "connect_timeout", true, SECONDS(0.001) },
 	{ "reconnect_delay", true, SECONDS(0) },

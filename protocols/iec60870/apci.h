@@ -16,13 +16,13 @@
 #include "common/cursor.h"
 #include "common/monotime.h"
 
+#define APCI_MAX_WINDOW 32767 /* of k and w */
 enum {
 	APCI_START = 0x68,
 	APCI_SIZE = 6,	/* bytes of an APDU without ASDU */
 	APCI_MAX = 255, /* bytes of the longest APDU */
 	APCI_MAX_ASDU = 249,
 	APCI_MODULO = 32768,
-	APCI_MAX_WINDOW = 32767, /* of k and w */
 };
 
 enum apci_format { APCI_I, APCI_S, APCI_U };

@@ -178,6 +178,38 @@ class Check(Case):
             self.assertGreater(count, 0)
             self.assertEqual(self.check(text)[0], 0, (name, self.check(text)))
 
+    def test_numbers_that_hat_gateway_takes(self):
+        """What is more than we count with becomes the most; an integer may be written 8.0."""
+        for name in sorted(glob.glob(os.path.join(ROOT, "tests", "dropin", "*.yaml"))):
+            with open(name, encoding="utf-8") as f:
+                text = f.read()
+            large, count = re.subn(r"(\w+_(?:timeout|delay)|\binterval): [\d.]+", r"\1: 1.0e+12", text)
+            large, more = re.subn(r"(retry\w*_count|window_size): \d+", r"\1: 99999999999999999999999", large)
+            code, lines = self.check(large)
+            self.assertEqual(code, 0, (name, lines))
+            warnings = [line for line in lines if "the most that there is" in line]
+            self.assertEqual(len(warnings), count + more, (name, lines))
+            floats, count = re.subn(r"(\w+): (\d+)$", r"\1: \2.0", text, flags=re.M)
+            self.assertGreater(count, 0)
+            self.assertEqual(self.check(floats)[0], 0, (name, self.check(floats)))
+
+    def edited(self, name, pattern, replacement):
+        with open(os.path.join(ROOT, "tests", "dropin", name), encoding="utf-8") as f:
+            text, count = re.subn(pattern, replacement, f.read())
+        self.assertGreater(count, 0)
+        return self.check(text)
+
+    def test_of_duplicate_station_addresses_the_last_one_counts(self):
+        for name in "iec101-master.yaml", "iec103-master.yaml":
+            code, lines = self.edited(name, r"(remote_devices:\n)((?: {12}.*\n)+)", r"\1\2\2")
+            self.assertEqual(code, 0, (name, lines))
+            self.assertIn("remote_devices[0].address: a later device has the same address: that one counts",
+                          "\n".join(lines))
+
+    def test_absent_security_is_none(self):
+        for name in "iec104-master.yaml", "iec104-slave.yaml":
+            self.assertEqual(self.edited(name, r" +security: null\n", "")[0], 0, name)
+
     def test_each_module_needs_its_keys(self):
         for module in MODULES:
             code, lines = self.check(

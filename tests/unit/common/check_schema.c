@@ -29,6 +29,8 @@ static const struct schema_field fields[] = {
 	{ "null_enum", false, { .kind = SCHEMA_ENUM, .nullable = true, .names = colours } },
 	{ "object", false, { .kind = SCHEMA_OBJECT, .fields = inner_fields } },
 	{ "open", false, { .kind = SCHEMA_OBJECT, .open = true, .fields = inner_fields } },
+	{ "count", false, { .kind = SCHEMA_INT, .max = 1000, .at_most = "1000" } },
+	{ "delay", false, { .kind = SCHEMA_NUMBER, .max = 1e8, .at_most = "100000000" } },
 	{ "list", false, { .kind = SCHEMA_ARRAY, .min = 1, .max = 2, .items = &inner } },
 	{ "free", false, { .kind = SCHEMA_ARRAY } },
 	{ 0 },
@@ -69,6 +71,18 @@ static const struct {
 	{ "{\"number\": 0.4}", 1, "number: expected a number from 0.5 to 1000000000, found 0.4\n" },
 	{ "{\"number\": 1e999}", 1,
 	    "number: expected a number from 0.5 to 1000000000, found 1e999\n" },
+	{ "{\"int\": 8.0, \"count\": 1e3, \"delay\": 1e8}", 0, "" },
+	{ "{\"count\": 1001, \"delay\": 1e999}", 0,
+	    "warning count: 1001 is taken as 1000, the most that there is\n"
+	    "warning delay: 1e999 is taken as 100000000, the most that there is\n" },
+	{ "{\"count\": 99999999999999999999}", 0,
+	    "warning count: 99999999999999999999 is taken as 1000, the most that there is\n" },
+	{ "{\"count\": 1001.5, \"delay\": -1}", 2,
+	    "count: expected an integer from 0 to 1000, found 1001.5\n"
+	    "delay: expected a number from 0 to 100000000, found -1\n" },
+	{ "{\"count\": -1e999, \"delay\": \"1\"}", 2,
+	    "count: expected an integer from 0 to 1000, found -1e999\n"
+	    "delay: expected a number from 0 to 100000000, found a string\n" },
 	{ "{\"null_int\": 3}", 1, "null_int: expected an integer from 1 to 2 or null, found 3\n" },
 	{ "{\"string\": \"abcd\", \"text\": 1}", 2,
 	    "string: expected at most 3 bytes, found 4\n"
@@ -133,6 +147,23 @@ START_TEST(paths_begin_with_the_callers)
 }
 END_TEST
 
+START_TEST(what_is_above_becomes_the_most)
+{
+	static const char text[] = "{\"count\": 1e30}";
+	char err[128];
+	struct json_doc *doc = json_parse(text, strlen(text), 10, err, sizeof(err));
+	struct buffer b;
+	int64_t count;
+
+	buffer_init(&b, 1 << 16);
+	ck_assert_int_eq(schema_check(json_root(doc), &root, "", on_fault, &b), 0);
+	ck_assert(json_int(json_get(json_root(doc), "count"), 0, INT64_MAX, &count));
+	ck_assert_int_eq(count, 1000);
+	buffer_clear(&b);
+	json_free(doc);
+}
+END_TEST
+
 START_TEST(long_paths_are_cut)
 {
 	char key[1001], text[1100];
@@ -153,6 +184,7 @@ add_tests(TCase *tc)
 {
 	tcase_add_table_test(tc, every_fault_is_named, rows);
 	tcase_add_test(tc, paths_begin_with_the_callers);
+	tcase_add_test(tc, what_is_above_becomes_the_most);
 	tcase_add_test(tc, long_paths_are_cut);
 }
 
