@@ -25,10 +25,11 @@ is_open(const struct iec104_conn *c)
 static void
 stop_watchers(struct iec104_conn *c)
 {
-	ev_io_stop(c->loop, &c->readable);
-	ev_io_stop(c->loop, &c->writable);
-	ev_timer_stop(c->loop, &c->timer);
-	ev_timer_stop(c->loop, &c->renewal);
+	ev_io_stop(c->loop, &c->watch.readable);
+	ev_io_stop(c->loop, &c->watch.writable);
+	ev_timer_stop(c->loop, &c->watch.timer);
+	ev_timer_stop(c->loop, &c->watch.renewal);
+	ev_prepare_stop(c->loop, &c->watch.flusher);
 }
 
 /* The socket and what hangs on it; the connection stays to tell its handler. */
@@ -45,9 +46,9 @@ release(struct iec104_conn *c)
 	c->fd = -1;
 	apci_clear(&c->apci);
 	buffer_clear(&c->out);
-	buffer_clear(&c->queue);
-	buffer_clear(&c->tokens);
-	c->queued = 0;
+	buffer_clear(&c->waiting.asdus);
+	buffer_clear(&c->waiting.tokens);
+	c->waiting.count = 0;
 }
 
 void
@@ -56,7 +57,7 @@ iec104_conn_close(struct iec104_conn *c)
 	if (!c->loop)
 		return;
 	release(c);
-	ev_timer_stop(c->loop, &c->closing);
+	ev_timer_stop(c->loop, &c->watch.closing);
 }
 
 void
@@ -66,8 +67,8 @@ iec104_conn_break(struct iec104_conn *c, const char *why)
 		return;
 	snprintf(c->why, sizeof(c->why), "%s", why);
 	release(c);
-	ev_timer_set(&c->closing, 0., 0.);
-	ev_timer_start(c->loop, &c->closing);
+	ev_timer_set(&c->watch.closing, 0., 0.);
+	ev_timer_start(c->loop, &c->watch.closing);
 }
 
 static void
@@ -91,11 +92,11 @@ arm(struct iec104_conn *c, struct monotime now)
 	if (c->paused || next.ns == 0)
 		return;
 	double left = (double)(next.ns - now.ns) / 1e9;
-	if (ev_is_active(&c->timer) && ev_timer_remaining(c->loop, &c->timer) <= left)
+	if (ev_is_active(&c->watch.timer) && ev_timer_remaining(c->loop, &c->watch.timer) <= left)
 		return;
-	ev_timer_stop(c->loop, &c->timer);
-	ev_timer_set(&c->timer, left > 0 ? left : 0., 0.);
-	ev_timer_start(c->loop, &c->timer);
+	ev_timer_stop(c->loop, &c->watch.timer);
+	ev_timer_set(&c->watch.timer, left > 0 ? left : 0., 0.);
+	ev_timer_start(c->loop, &c->watch.timer);
 }
 
 /* The frame in front: a record of TLS holds one, because peers (lib60870) look for the next frame
@@ -135,7 +136,7 @@ put_bytes(struct iec104_conn *c)
 	case TLS_WANTS_READ:
 		/* The read may be what begins a handshake. */
 		if (!waited && !c->paused)
-			ev_feed_event(c->loop, &c->readable, EV_READ);
+			ev_feed_event(c->loop, &c->watch.readable, EV_READ);
 		return 0;
 	case TLS_WANTS_WRITE:
 		return 0;
@@ -156,15 +157,15 @@ may_send(const struct iec104_conn *c)
 static void
 fill_window(struct iec104_conn *c, struct monotime now)
 {
-	while (c->queued && may_send(c)) {
-		uint8_t *p = buffer_data(&c->queue);
+	while (c->waiting.count && may_send(c)) {
+		uint8_t *p = buffer_data(&c->waiting.asdus);
 		size_t len = *p;
 		if (c->handler->on_leaving)
 			c->handler->on_leaving(c->arg, p + 1, len);
 		apci_send(&c->apci, p + 1, len, now, &c->out);
 		++*c->frames_out;
-		buffer_consume(&c->queue, 1 + len);
-		c->queued--;
+		buffer_consume(&c->waiting.asdus, 1 + len);
+		c->waiting.count--;
 	}
 }
 
@@ -177,9 +178,9 @@ write_out(struct iec104_conn *c)
 			return;
 		if (n == 0) {
 			if (c->write_waits)
-				ev_io_stop(c->loop, &c->writable);
+				ev_io_stop(c->loop, &c->watch.writable);
 			else
-				ev_io_start(c->loop, &c->writable);
+				ev_io_start(c->loop, &c->watch.writable);
 			return;
 		}
 		runner_trace(c->runner, RUNNER_TX, buffer_data(&c->out), (size_t)n);
@@ -187,11 +188,11 @@ write_out(struct iec104_conn *c)
 		if (c->out.len == 0)
 			fill_window(c, monotime_now());
 	}
-	ev_io_stop(c->loop, &c->writable);
+	ev_io_stop(c->loop, &c->watch.writable);
 }
 
-void
-iec104_conn_flush(struct iec104_conn *c)
+static void
+flush(struct iec104_conn *c)
 {
 	if (!is_open(c) || c->handshaking)
 		return;
@@ -209,12 +210,6 @@ iec104_conn_started(const struct iec104_conn *c)
 	return is_open(c) && c->apci.state == APCI_STARTED;
 }
 
-bool
-iec104_conn_has_output(const struct iec104_conn *c)
-{
-	return c->out.len > 0;
-}
-
 /* A message with a token, which its acknowledgement tells. */
 struct pending {
 	uint64_t number; /* of the message, counted from 1 */
@@ -227,8 +222,8 @@ remember_token(struct iec104_conn *c, uint64_t number, uint64_t token)
 	struct pending p = { number, token };
 
 	if (token)
-		buffer_append(&c->tokens, &p, sizeof(p));
-	return !buffer_failed(&c->tokens);
+		buffer_append(&c->waiting.tokens, &p, sizeof(p));
+	return !buffer_failed(&c->waiting.tokens);
 }
 
 static void
@@ -237,14 +232,14 @@ queue_reset(struct iec104_conn *c)
 	size_t keep = 0;
 
 	/* Messages that were sent can still be acknowledged. */
-	for (struct pending p; keep + sizeof(p) <= c->tokens.len; keep += sizeof(p)) {
-		memcpy(&p, buffer_data(&c->tokens) + keep, sizeof(p));
+	for (struct pending p; keep + sizeof(p) <= c->waiting.tokens.len; keep += sizeof(p)) {
+		memcpy(&p, buffer_data(&c->waiting.tokens) + keep, sizeof(p));
 		if (p.number > c->apci.sent)
 			break;
 	}
-	buffer_truncate(&c->tokens, keep);
-	buffer_reset(&c->queue);
-	c->queued = 0;
+	buffer_truncate(&c->waiting.tokens, keep);
+	buffer_reset(&c->waiting.asdus);
+	c->waiting.count = 0;
 }
 
 bool
@@ -252,28 +247,29 @@ iec104_conn_send(struct iec104_conn *c, const void *asdu, size_t len, uint64_t t
 {
 	if (!iec104_conn_started(c) || len > APCI_MAX_ASDU)
 		return false;
-	if (c->queued == 0 && may_send(c)) {
+	ev_prepare_start(c->loop, &c->watch.flusher);
+	if (c->waiting.count == 0 && may_send(c)) {
 		apci_send(&c->apci, asdu, len, monotime_now(), &c->out);
 		++*c->frames_out;
 		return remember_token(c, c->apci.sent, token);
 	}
-	uint8_t *room = buffer_reserve(&c->queue, 1 + len);
+	uint8_t *room = buffer_reserve(&c->waiting.asdus, 1 + len);
 	if (!room) {
 		/* What is in it stands, and may still be sent. */
-		c->queue.failed = false;
+		c->waiting.asdus.failed = false;
 		return false;
 	}
 	*room = (uint8_t)len;
 	memcpy(room + 1, asdu, len);
-	buffer_commit(&c->queue, 1 + len);
-	c->queued++;
-	return remember_token(c, c->apci.sent + c->queued, token);
+	buffer_commit(&c->waiting.asdus, 1 + len);
+	c->waiting.count++;
+	return remember_token(c, c->apci.sent + c->waiting.count, token);
 }
 
 size_t
 iec104_conn_room(const struct iec104_conn *c)
 {
-	size_t used = c->queue.len + 1;
+	size_t used = c->waiting.asdus.len + 1;
 
 	return used < IEC104_MAX_QUEUE ? IEC104_MAX_QUEUE - used : 0;
 }
@@ -307,11 +303,11 @@ take_event(struct iec104_conn *c, enum apci_event event, const struct apdu *apdu
 static void
 tell_delivered(struct iec104_conn *c)
 {
-	for (struct pending p; is_open(c) && c->tokens.len >= sizeof(p);) {
-		memcpy(&p, buffer_data(&c->tokens), sizeof(p));
+	for (struct pending p; is_open(c) && c->waiting.tokens.len >= sizeof(p);) {
+		memcpy(&p, buffer_data(&c->waiting.tokens), sizeof(p));
 		if (p.number > c->apci.acked)
 			break;
-		buffer_consume(&c->tokens, sizeof(p));
+		buffer_consume(&c->waiting.tokens, sizeof(p));
 		c->handler->on_delivered(c->arg, p.token);
 	}
 }
@@ -351,7 +347,7 @@ serve_input(struct iec104_conn *c, size_t len)
 	memcpy(c->partial, input + done, c->partial_len);
 	fill_window(c, now);
 	apci_settle(&c->apci, &c->out);
-	iec104_conn_flush(c);
+	flush(c);
 }
 
 /* One read, behind the beginning of a frame that was left over. Returns the bytes, 0 when there are
@@ -378,7 +374,7 @@ get_bytes(struct iec104_conn *c)
 	case TLS_DONE:
 		return (ssize_t)n;
 	case TLS_WANTS_WRITE:
-		ev_io_start(c->loop, &c->writable);
+		ev_io_start(c->loop, &c->watch.writable);
 		return 0;
 	case TLS_WANTS_READ:
 		return 0;
@@ -414,7 +410,7 @@ begin(struct iec104_conn *c)
 		c->handler->on_ready(c->arg);
 	if (c->apci.params.controlling)
 		apci_start(&c->apci, now, &c->out);
-	iec104_conn_flush(c);
+	flush(c);
 }
 
 static void
@@ -433,17 +429,17 @@ shake_hands(struct iec104_conn *c)
 			    "authority would do; verify_host true refuses it, false says nothing",
 			    host);
 		c->handshaking = false;
-		ev_io_stop(c->loop, &c->writable);
-		ev_timer_stop(c->loop, &c->timer);
+		ev_io_stop(c->loop, &c->watch.writable);
+		ev_timer_stop(c->loop, &c->watch.timer);
 		begin(c);
 		if (is_open(c))
 			serve(c);
 		break;
 	case TLS_WANTS_READ:
-		ev_io_stop(c->loop, &c->writable);
+		ev_io_stop(c->loop, &c->watch.writable);
 		break;
 	case TLS_WANTS_WRITE:
-		ev_io_start(c->loop, &c->writable);
+		ev_io_start(c->loop, &c->watch.writable);
 		break;
 	case TLS_CLOSED:
 		iec104_conn_break(c, "the peer closed during the TLS handshake");
@@ -459,7 +455,7 @@ static void
 resume_writing(struct iec104_conn *c)
 {
 	if (c->write_waits)
-		iec104_conn_flush(c);
+		flush(c);
 }
 
 static void
@@ -486,7 +482,7 @@ on_writable(struct ev_loop *loop, ev_io *w, int revents)
 	if (c->handshaking)
 		shake_hands(c);
 	else
-		iec104_conn_flush(c);
+		flush(c);
 	/* TLS may have waited for room before it could read on. */
 	if (is_open(c) && c->tls && !c->handshaking && !c->paused)
 		serve(c);
@@ -500,13 +496,13 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)revents;
 	/* What is there came in time: it may be us who came late, on a busy machine. */
-	on_readable(loop, &c->readable, EV_READ);
+	on_readable(loop, &c->watch.readable, EV_READ);
 	if (!is_open(c) || c->paused)
 		return;
 	if (c->handshaking)
 		iec104_conn_break(c, "no TLS handshake in time");
 	else if (take_event(c, apci_timeout(&c->apci, monotime_now(), &c->out), NULL))
-		iec104_conn_flush(c);
+		flush(c);
 }
 
 void
@@ -517,14 +513,14 @@ iec104_conn_pause(struct iec104_conn *c)
 	/* What was taken is ours: the sender's t1 must not run for it. */
 	if (!c->handshaking) {
 		apci_confirm(&c->apci, &c->out);
-		iec104_conn_flush(c);
+		flush(c);
 		if (!is_open(c))
 			return;
 	}
 	c->paused = true;
 	c->paused_since = monotime_now();
-	ev_io_stop(c->loop, &c->readable);
-	ev_timer_stop(c->loop, &c->timer);
+	ev_io_stop(c->loop, &c->watch.readable);
+	ev_timer_stop(c->loop, &c->watch.timer);
 }
 
 void
@@ -536,9 +532,9 @@ iec104_conn_resume(struct iec104_conn *c)
 		return;
 	c->paused = false;
 	apci_postpone(&c->apci, now.ns - c->paused_since.ns);
-	ev_io_start(c->loop, &c->readable);
+	ev_io_start(c->loop, &c->watch.readable);
 	if (c->write_waits)
-		ev_feed_event(c->loop, &c->readable, EV_READ);
+		ev_feed_event(c->loop, &c->watch.readable, EV_READ);
 	arm(c, now);
 }
 
@@ -562,8 +558,8 @@ iec104_conn_renew(struct iec104_conn *c, int64_t ms)
 {
 	if (!is_open(c) || !c->tls || ms == 0)
 		return;
-	ev_timer_set(&c->renewal, (double)ms / 1000, (double)ms / 1000);
-	ev_timer_start(c->loop, &c->renewal);
+	ev_timer_set(&c->watch.renewal, (double)ms / 1000, (double)ms / 1000);
+	ev_timer_start(c->loop, &c->watch.renewal);
 }
 
 void
@@ -574,15 +570,25 @@ iec104_conn_check(struct iec104_conn *c, const struct tls_context *context)
 }
 
 static void
+on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+	(void)revents;
+	ev_prepare_stop(loop, w);
+	flush(w->data);
+}
+
+static void
 init_watchers(struct iec104_conn *c)
 {
-	ev_io_init(&c->readable, on_readable, c->fd, EV_READ);
-	ev_io_init(&c->writable, on_writable, c->fd, EV_WRITE);
-	ev_timer_init(&c->timer, on_timer, 0., 0.);
-	ev_timer_init(&c->closing, on_closing, 0., 0.);
-	ev_timer_init(&c->renewal, on_renewal, 0., 0.);
-	c->readable.data = c->writable.data = c->timer.data = c->closing.data = c;
-	c->renewal.data = c;
+	ev_io_init(&c->watch.readable, on_readable, c->fd, EV_READ);
+	ev_io_init(&c->watch.writable, on_writable, c->fd, EV_WRITE);
+	ev_timer_init(&c->watch.timer, on_timer, 0., 0.);
+	ev_timer_init(&c->watch.closing, on_closing, 0., 0.);
+	ev_timer_init(&c->watch.renewal, on_renewal, 0., 0.);
+	c->watch.readable.data = c->watch.writable.data = c->watch.timer.data =
+	    c->watch.closing.data = c;
+	ev_prepare_init(&c->watch.flusher, on_flush);
+	c->watch.renewal.data = c->watch.flusher.data = c;
 }
 
 int
@@ -607,10 +613,10 @@ iec104_conn_open(struct iec104_conn *c, struct runner *r, int fd, const struct a
 		.frames_in = runner_counter(r, "frames_in"),
 		.frames_out = runner_counter(r, "frames_out") };
 	buffer_init(&c->out, IEC104_MAX_OUT);
-	buffer_init(&c->queue, IEC104_MAX_QUEUE);
-	buffer_init(&c->tokens, IEC104_MAX_TOKENS);
+	buffer_init(&c->waiting.asdus, IEC104_MAX_QUEUE);
+	buffer_init(&c->waiting.tokens, IEC104_MAX_TOKENS);
 	init_watchers(c);
-	ev_io_start(c->loop, &c->readable);
+	ev_io_start(c->loop, &c->watch.readable);
 	if (c->handshaking) {
 		arm(c, now);
 		shake_hands(c);

@@ -40,6 +40,19 @@ struct iec104_handler {
 	void (*on_closed)(void *arg, const char *why);
 };
 
+/* ASDUs that the window has no room for. */
+struct iec104_waiting {
+	struct buffer asdus; /* length (1 octet) and bytes of each */
+	uint64_t count;
+	struct buffer tokens; /* of these, and of what was sent and is not acknowledged */
+};
+
+struct iec104_watchers {
+	ev_io readable, writable;
+	ev_timer timer, closing, renewal;
+	ev_prepare flusher; /* writes what a turn of the loop has sent */
+};
+
 struct iec104_conn {
 	struct runner *runner;
 	struct ev_loop *loop;
@@ -55,14 +68,11 @@ struct iec104_conn {
 	struct monotime paused_since;
 	struct monotime handshake_until;
 	struct apci apci;
-	struct buffer out;   /* bytes for the socket */
-	struct buffer queue; /* length (1 octet) and bytes of each ASDU that waits for the window */
-	uint64_t queued;     /* how many those are */
-	struct buffer tokens;	   /* of what is queued, or sent and not acknowledged */
+	struct buffer out; /* bytes for the socket */
+	struct iec104_waiting waiting;
 	uint8_t partial[APCI_MAX]; /* the beginning of a frame whose rest has not come */
 	size_t partial_len;
-	ev_io readable, writable;
-	ev_timer timer, closing, renewal;
+	struct iec104_watchers watch;
 	char why[TLS_WHY];
 	uint64_t *frames_in, *frames_out;
 };
@@ -82,14 +92,11 @@ void iec104_conn_close(struct iec104_conn *c);
 void iec104_conn_break(struct iec104_conn *c, const char *why);
 
 /* Sends an ASDU (copied), or queues it until the window opens. token: for on_delivered(), 0
- * without. False when the queue is full, memory short or the data transfer not started. Leaves with
- * iec104_conn_flush(), which a callback's caller does by itself. */
+ * without. False when the queue is full, memory short or the data transfer not started. It leaves
+ * with everything else of this turn of the loop. */
 bool iec104_conn_send(struct iec104_conn *c, const void *asdu, size_t len, uint64_t token);
-void iec104_conn_flush(struct iec104_conn *c);
 /* Whether data transfer is under way. */
 bool iec104_conn_started(const struct iec104_conn *c);
-/* Whether something waits for iec104_conn_flush(). */
-bool iec104_conn_has_output(const struct iec104_conn *c);
 /* Room for more in the queue, in bytes of ASDUs. */
 size_t iec104_conn_room(const struct iec104_conn *c);
 

@@ -32,7 +32,19 @@ finish(struct iec104_files *f, struct tls_context *context, const char *why)
 	forget(f);
 	ev_timer_set(&f->again, (double)f->again_ms / 1000, 0.);
 	ev_timer_start(runner_loop(f->runner), &f->again);
-	f->cb(f->arg, context, why);
+	if (!context && !f->context)
+		runner_fail(f->runner, "security: %s", why);
+	if (!context) {
+		log_warning("security: %s; what was read before stays in use", why);
+		return;
+	}
+	bool first = !f->context;
+	f->security->ops->context_free(f->context);
+	f->context = context;
+	if (first)
+		f->ops->ready(f->arg);
+	else
+		f->ops->renewed(f->arg, context);
 }
 
 static void
@@ -112,20 +124,23 @@ next(struct iec104_files *f)
 
 void
 iec104_files_start(struct iec104_files *f, struct runner *r, const struct iec104_security *security,
-    const struct tls_settings *settings, iec104_files_cb *cb, void *arg)
+    bool server, const struct iec104_files_ops *ops, void *arg)
 {
 	/* Revocation matters while a connection stands: twice the delay of new keys, as IEC 62351-3
 	 * pairs the two. */
 	bool soon = security->strict && security->renew_ms;
 	*f = (struct iec104_files){ .runner = r,
 		.security = security,
-		.settings = *settings,
-		.cb = cb,
+		.settings = iec104_tls_settings(security, server),
+		.ops = ops,
 		.arg = arg,
 		.again_ms = soon ? 2 * security->renew_ms : TLS_RELOAD_MS };
 	ev_timer_init(&f->again, on_again, 0., 0.);
 	f->again.data = f;
-	next(f);
+	if (security->configured)
+		next(f);
+	else
+		ops->ready(arg);
 }
 
 void
@@ -136,4 +151,24 @@ iec104_files_stop(struct iec104_files *f)
 	runner_cancel(f->runner, f->open_id);
 	ev_timer_stop(runner_loop(f->runner), &f->again);
 	forget(f);
+}
+
+void
+iec104_files_clear(struct iec104_files *f)
+{
+	iec104_files_stop(f);
+	if (f->context)
+		f->security->ops->context_free(f->context);
+	f->context = NULL;
+}
+
+struct tls *
+iec104_files_session(struct iec104_files *f, int fd, const char *host)
+{
+	if (!f->context)
+		return NULL;
+	struct tls *tls = f->security->ops->open(f->context, fd, host);
+	if (!tls)
+		runner_fail(f->runner, "out of memory");
+	return tls;
 }

@@ -38,7 +38,6 @@ struct iec104_master {
 	struct iec_map map;
 	struct iec104_security security;
 	struct iec104_files files;
-	struct tls_context *tls;
 	int addresses[MASTER_MAX_ADDRESSES]; /* in the plan */
 	char *hosts[MASTER_MAX_ADDRESSES];   /* owned */
 	size_t address_count;
@@ -131,8 +130,8 @@ send_clock(struct iec104_master *m)
 
 	iec_time_from_timestamp(&o.time, &m->map.zone, timestamp_now());
 	asdu_begin(&w, &asdu_sizes_104, &head, ASDU_MAX_104);
-	if (asdu_add(&w, &o) && iec104_conn_send(&m->conn, asdu_end(&w), w.len, 0))
-		iec104_conn_flush(&m->conn);
+	if (asdu_add(&w, &o))
+		iec104_conn_send(&m->conn, asdu_end(&w), w.len, 0);
 	set_timer(m, m->sync_ms);
 }
 
@@ -243,7 +242,6 @@ static void
 on_connection(void *arg, int fd, int error, const char *why)
 {
 	struct iec104_master *m = arg;
-	struct tls *tls = NULL;
 
 	m->open_id = 0;
 	if (fd < 0) {
@@ -252,8 +250,7 @@ on_connection(void *arg, int fd, int error, const char *why)
 	}
 	ev_timer_stop(m->loop, &m->timer);
 	m->state = MASTER_STARTING;
-	if (m->tls && !(tls = m->security.ops->open(m->tls, fd, m->hosts[m->at])))
-		runner_fail(m->runner, "out of memory");
+	struct tls *tls = iec104_files_session(&m->files, fd, m->hosts[m->at]);
 	if (iec104_conn_open(
 		&m->conn, m->runner, fd, &m->params, m->security.ops, tls, &handler, m) < 0)
 		runner_fail(m->runner, "out of memory");
@@ -284,36 +281,27 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 }
 
 static void
-on_files(void *arg, struct tls_context *context, const char *why)
+on_files(void *arg)
+{
+	attempt(arg);
+}
+
+static void
+on_renewed(void *arg, const struct tls_context *context)
 {
 	struct iec104_master *m = arg;
 
-	if (!context && !m->tls)
-		runner_fail(m->runner, "security: %s", why);
-	if (!context) {
-		log_warning("security: %s; what was read before stays in use", why);
-		return;
-	}
-	bool first = !m->tls;
-	m->security.ops->context_free(m->tls);
-	m->tls = context;
-	if (first)
-		attempt(m);
-	else
-		iec104_conn_check(&m->conn, context);
+	iec104_conn_check(&m->conn, context);
 }
 
 static void
 master_start(void *device)
 {
+	static const struct iec104_files_ops ops = { .ready = on_files, .renewed = on_renewed };
 	struct iec104_master *m = device;
-	struct tls_settings settings = iec104_tls_settings(&m->security, false);
 
 	runner_ready(m->runner);
-	if (m->security.configured)
-		iec104_files_start(&m->files, m->runner, &m->security, &settings, on_files, m);
-	else
-		attempt(m);
+	iec104_files_start(&m->files, m->runner, &m->security, false, &ops, m);
 }
 
 static void
@@ -334,8 +322,6 @@ master_on_event(void *device, const struct runner_event *event)
 	asdu_begin(&w, &asdu_sizes_104, &q.head, ASDU_MAX_104);
 	if (!asdu_add(&w, &q.object) || !iec104_conn_send(&m->conn, asdu_end(&w), w.len, 0))
 		iec_events_refuse(&m->events, event, "too many wait to be sent");
-	else
-		iec104_conn_flush(&m->conn);
 }
 
 static void
@@ -366,8 +352,7 @@ master_free(void *device)
 	if (!m)
 		return;
 	iec104_conn_close(&m->conn);
-	if (m->tls)
-		m->security.ops->context_free(m->tls);
+	iec104_files_clear(&m->files);
 	for (size_t i = 0; i < m->address_count; i++)
 		free(m->hosts[i]);
 	free(m);

@@ -28,14 +28,12 @@ struct slave {
 	struct apci_params params;
 	struct iec104_security security;
 	struct iec104_files files;
-	struct tls_context *tls;
 	size_t conn_count;
 	int listen_index;
 	uint32_t open_id;
 	struct acceptor acceptor;
 	struct paced listed; /* 'connections' events */
 	size_t told;	     /* connections in the last of them */
-	ev_prepare flusher;  /* writes what a turn of the loop queued */
 	struct limit link_limit, info_limit;
 	uint64_t *accepted;
 };
@@ -58,15 +56,9 @@ slave_of(const struct slave_conn *sc)
 }
 
 static struct slave_conn *
-first_conn(const struct slave *s)
+conn_of(struct iec_master *m)
 {
-	return (struct slave_conn *)s->station.masters;
-}
-
-static struct slave_conn *
-next_conn(const struct slave_conn *sc)
-{
-	return (struct slave_conn *)sc->master.next;
+	return (struct slave_conn *)m;
 }
 
 /* --- the session below the station --- */
@@ -75,8 +67,7 @@ next_conn(const struct slave_conn *sc)
 static bool
 send_asdu(struct iec_master *m, const void *asdu, size_t len, bool confirmed, uint64_t token)
 {
-	struct slave_conn *sc = (struct slave_conn *)m;
-	struct slave *s = slave_of(sc);
+	struct slave_conn *sc = conn_of(m);
 
 	(void)confirmed;
 	if (!iec104_conn_started(&sc->conn))
@@ -85,7 +76,6 @@ send_asdu(struct iec_master *m, const void *asdu, size_t len, bool confirmed, ui
 		iec104_conn_break(&sc->conn, "more waits for this master than it takes");
 		return false;
 	}
-	ev_prepare_start(s->loop, &s->flusher);
 	return true;
 }
 
@@ -107,18 +97,6 @@ static const struct iec_sink sink = {
 	.name = master_name,
 };
 
-static void
-on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
-{
-	struct slave *s = w->data;
-
-	(void)revents;
-	ev_prepare_stop(loop, w);
-	for (struct slave_conn *sc = first_conn(s); sc; sc = next_conn(sc))
-		if (iec104_conn_has_output(&sc->conn))
-			iec104_conn_flush(&sc->conn);
-}
-
 /* --- connections --- */
 
 static void
@@ -131,12 +109,13 @@ register_list(void *arg)
 	size_t shown = 0;
 
 	json_begin_array(w, NULL);
-	for (const struct slave_conn *sc = first_conn(s); sc; sc = next_conn(sc)) {
+	for (struct iec_master *m = s->station.masters; m; m = m->next) {
+		const struct slave_conn *sc = conn_of(m);
 		if (!sc->shown)
 			continue;
 		shown++;
 		json_begin_object(w, NULL);
-		json_put_int(w, "connection_id", sc->master.id);
+		json_put_int(w, "connection_id", m->id);
 		peer_address_put(w, "local", &sc->local);
 		peer_address_put(w, "remote", &sc->remote);
 		json_end_object(w);
@@ -231,9 +210,8 @@ take_connection(
 {
 	struct slave *s = arg;
 	struct slave_conn *sc = calloc(1, sizeof(*sc));
-	struct tls *tls = NULL;
 
-	if (!sc || (s->tls && !(tls = s->security.ops->open(s->tls, fd, NULL))))
+	if (!sc)
 		runner_fail(s->station.runner, "out of memory");
 	iec_master_init(&sc->master, &s->station);
 	iec_master_connect(&sc->master);
@@ -241,6 +219,7 @@ take_connection(
 	sc->remote = *remote;
 	s->conn_count++;
 	++*s->accepted;
+	struct tls *tls = iec104_files_session(&s->files, fd, NULL);
 	if (iec104_conn_open(&sc->conn, s->station.runner, fd, &s->params, s->security.ops, tls,
 		&handler, sc) < 0)
 		runner_fail(s->station.runner, "out of memory");
@@ -266,36 +245,29 @@ on_listen(void *arg, int fd, int error, const char *why)
 }
 
 static void
-on_files(void *arg, struct tls_context *context, const char *why)
+on_files(void *arg)
 {
 	struct slave *s = arg;
 
-	if (!context && !s->tls)
-		runner_fail(s->station.runner, "security: %s", why);
-	if (!context) {
-		log_warning("security: %s; what was read before stays in use", why);
-		return;
-	}
-	bool first = !s->tls;
-	s->security.ops->context_free(s->tls);
-	s->tls = context;
-	if (first)
-		s->open_id = runner_open(s->station.runner, s->listen_index, on_listen, s);
-	for (struct slave_conn *sc = first_conn(s); sc; sc = next_conn(sc))
-		iec104_conn_check(&sc->conn, context);
+	s->open_id = runner_open(s->station.runner, s->listen_index, on_listen, s);
+}
+
+static void
+on_renewed(void *arg, const struct tls_context *context)
+{
+	struct slave *s = arg;
+
+	for (struct iec_master *m = s->station.masters; m; m = m->next)
+		iec104_conn_check(&conn_of(m)->conn, context);
 }
 
 static void
 on_states(void *arg)
 {
+	static const struct iec104_files_ops ops = { .ready = on_files, .renewed = on_renewed };
 	struct slave *s = arg;
-	struct tls_settings settings = iec104_tls_settings(&s->security, true);
 
-	if (s->security.configured)
-		iec104_files_start(
-		    &s->files, s->station.runner, &s->security, &settings, on_files, s);
-	else
-		s->open_id = runner_open(s->station.runner, s->listen_index, on_listen, s);
+	iec104_files_start(&s->files, s->station.runner, &s->security, true, &ops, s);
 }
 
 static void
@@ -317,8 +289,8 @@ slave_on_credit(void *device)
 {
 	struct slave *s = device;
 
-	for (struct slave_conn *sc = first_conn(s); sc; sc = next_conn(sc))
-		iec104_conn_resume(&sc->conn);
+	for (struct iec_master *m = s->station.masters; m; m = m->next)
+		iec104_conn_resume(&conn_of(m)->conn);
 	acceptor_resume(&s->acceptor);
 }
 
@@ -327,9 +299,8 @@ close_all(struct slave *s)
 {
 	acceptor_stop(&s->acceptor);
 	paced_stop(&s->listed);
-	ev_prepare_stop(s->loop, &s->flusher);
-	while (first_conn(s))
-		conn_free(first_conn(s));
+	while (s->station.masters)
+		conn_free(conn_of(s->station.masters));
 }
 
 static void
@@ -352,8 +323,7 @@ slave_free(void *device)
 	if (!s)
 		return;
 	close_all(s);
-	if (s->tls)
-		s->security.ops->context_free(s->tls);
+	iec104_files_clear(&s->files);
 	acceptor_clear(&s->acceptor);
 	iec_station_clear(&s->station);
 	free(s);
@@ -373,8 +343,6 @@ static void
 init_watchers(struct slave *s)
 {
 	paced_init(&s->listed, s->loop, register_list, s);
-	ev_prepare_init(&s->flusher, on_flush);
-	s->flusher.data = s;
 	s->accepted = runner_counter(s->station.runner, "connections");
 }
 

@@ -4,13 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	CAUSE_AT = 2, /* octet of an ASDU */
-	GROUPS = 16,
-	COUNTER_GROUPS = 4,
-	COUNTERS_GENERAL = 5, /* RQT */
-};
-
 /* --- masters --- */
 
 void
@@ -107,17 +100,12 @@ struct request {
 static void
 reply_from(const struct request *q, uint16_t common, unsigned cause, bool negative)
 {
-	const struct asdu_sizes *sizes = &q->s->map.sizes;
-	size_t common_at = CAUSE_AT + sizes->cause;
 	uint8_t out[ASDU_MAX];
+	size_t n = asdu_mirror(
+	    out, q->s->max_asdu, &q->s->map.sizes, q->bytes, q->len, common, cause, negative);
 
-	if (q->len < common_at + sizes->common || q->len > q->s->max_asdu)
-		return;
-	memcpy(out, q->bytes, q->len);
-	out[CAUSE_AT] = (uint8_t)((q->head->test << 7) | (negative << 6) | cause);
-	for (unsigned i = 0; i < sizes->common; i++)
-		out[common_at + i] = (uint8_t)(common >> 8 * i);
-	q->s->sink->send(q->m, out, q->len, true, 0);
+	if (n)
+		q->s->sink->send(q->m, out, n, true, 0);
 }
 
 static void
@@ -132,34 +120,26 @@ refuse(const struct request *q, unsigned cause)
 	reply_from(q, q->head->common, cause, true);
 }
 
-/* An ASDU that is being filled with data of one type. */
-struct batch {
-	const struct request *q;
-	struct asdu_writer w;
-	uint8_t cause;
-};
-
 static void
-batch_flush(struct batch *b)
+send_batch(void *arg, const void *asdu, size_t len)
 {
-	if (b->w.head.type && b->w.head.count)
-		b->q->s->sink->send(b->q->m, asdu_end(&b->w), b->w.len, true, 0);
-	b->w.head.count = 0;
+	struct iec_master *m = arg;
+
+	m->station->sink->send(m, asdu, len, true, 0);
 }
 
-static void
-batch_add(struct batch *b, const struct iec_type *type, uint16_t common, const struct iec_object *o)
+/* For data of a common address that answer the request. */
+static struct asdu_batch
+batch_of(const struct request *q, uint16_t common, uint8_t cause)
 {
-	if (b->w.head.type == type && asdu_add(&b->w, o))
-		return;
-	batch_flush(b);
-	struct asdu_head head = { .type = type,
-		.cause = b->cause,
-		.test = b->q->head->test,
-		.originator = b->q->head->originator,
-		.common = common };
-	asdu_begin(&b->w, &b->q->s->map.sizes, &head, b->q->s->max_asdu);
-	asdu_add(&b->w, o);
+	return (struct asdu_batch){ .sizes = q->s->map.sizes,
+		.head = { .cause = cause,
+		    .test = q->head->test,
+		    .originator = q->head->originator,
+		    .common = common },
+		.max = q->s->max_asdu,
+		.send = send_batch,
+		.arg = q->m };
 }
 
 /* The event of a request. Returns NULL, or why there is none. */
@@ -184,7 +164,7 @@ register_object(const struct request *q, const struct asdu_head *head, const str
  * 8): they go out as the type without one; events of protection, which have none, do not. Counters
  * may have one. */
 static void
-send_state(struct batch *b, const struct point *p)
+send_state(struct asdu_batch *b, const struct point *p)
 {
 	bool counter = p->kind == IEC_BINARY_COUNTER;
 	const struct iec_type *type = counter ? p->head.type : iec_type_untagged(p->head.type);
@@ -194,7 +174,7 @@ send_state(struct batch *b, const struct point *p)
 		return;
 	if (type->time == IEC_TIME_NONE)
 		o.time = (struct iec_time){ 0 };
-	batch_add(b, type, p->common, &o);
+	asdu_batch_add(b, type, &o);
 }
 
 static bool
@@ -203,31 +183,15 @@ is_counters(const struct request *q)
 	return q->head->type->class == IEC_CLASS_COUNTER_INTERROGATION;
 }
 
-/* The cause of the data that a qualifier asks for (clauses 7.2.6.22 and 7.2.6.23); 0: the
- * qualifier asks for nothing that there is. The configuration knows no groups: each holds all data.
- */
-static uint8_t
-interrogation_cause(const struct request *q)
-{
-	unsigned qualifier = q->object->qualifier;
-
-	if (is_counters(q) && qualifier >= 1 && qualifier <= COUNTERS_GENERAL)
-		return (uint8_t)(IEC_INTERROGATED_COUNTER + qualifier % COUNTERS_GENERAL);
-	if (!is_counters(q) && qualifier >= IEC_INTERROGATED_STATION &&
-	    qualifier <= IEC_INTERROGATED_STATION + GROUPS)
-		return (uint8_t)qualifier;
-	return 0;
-}
-
 static void
 interrogate(const struct request *q, const struct point *list, size_t count, uint8_t cause)
 {
-	struct batch b = { .q = q, .cause = cause };
+	struct asdu_batch b = batch_of(q, list->common, cause);
 
 	for (size_t i = 0; i < count; i++)
 		if (list[i].known && (list[i].kind == IEC_BINARY_COUNTER) == is_counters(q))
 			send_state(&b, &list[i]);
-	batch_flush(&b);
+	asdu_batch_flush(&b);
 }
 
 /* Counters are not here, but with whoever takes the event. */
@@ -284,7 +248,7 @@ static void
 serve_interrogation(const struct request *q)
 {
 	bool all = q->head->common == asdu_max_common(&q->s->map.sizes);
-	uint8_t cause = interrogation_cause(q);
+	uint8_t cause = iec_interrogation_cause(q->head->type, q->object->qualifier);
 	size_t count;
 	const struct point *list = points_of(&q->s->points, q->head->common, &count);
 
@@ -308,16 +272,16 @@ serve_interrogation(const struct request *q)
 static void
 serve_read(const struct request *q)
 {
-	struct batch b = { .q = q, .cause = IEC_REQUEST };
+	struct asdu_batch b = batch_of(q, q->head->common, IEC_REQUEST);
 	size_t count;
 
 	points_of(&q->s->points, q->head->common, &count);
 	const struct point *p = points_at(&q->s->points, q->head->common, q->object->address);
 	if (p)
-		batch_add(&b, p->head.type, p->common, &p->object);
+		asdu_batch_add(&b, p->head.type, &p->object);
 	else
 		refuse(q, count ? IEC_UNKNOWN_IO_ADDRESS : IEC_UNKNOWN_ASDU_ADDRESS);
-	batch_flush(&b);
+	asdu_batch_flush(&b);
 }
 
 /* No master sets the clock of this host. */

@@ -176,13 +176,34 @@ asdu_end(struct asdu_writer *w)
 
 size_t
 asdu_mirror(uint8_t *out, size_t max, const struct asdu_sizes *sizes, const void *data, size_t len,
-    enum iec_cause cause)
+    uint16_t common, unsigned cause, bool negative)
 {
 	const uint8_t *in = data;
+	size_t common_at = 2u + sizes->cause;
 
-	if (len < 2u + sizes->cause + sizes->common || len > max)
+	if (len < common_at + sizes->common || len > max)
 		return 0;
 	memcpy(out, in, len);
-	out[2] = (uint8_t)((in[2] & 0x80) | 0x40 | cause);
+	out[2] = (uint8_t)((in[2] & 0x80) | negative << 6 | cause);
+	put_le(out + common_at, common, sizes->common);
 	return len;
+}
+
+void
+asdu_batch_flush(struct asdu_batch *b)
+{
+	if (b->writer.head.count)
+		b->send(b->arg, asdu_end(&b->writer), b->writer.len);
+	b->writer.head.count = 0;
+}
+
+void
+asdu_batch_add(struct asdu_batch *b, const struct iec_type *type, const struct iec_object *o)
+{
+	if (b->writer.head.count && b->head.type == type && asdu_add(&b->writer, o))
+		return;
+	asdu_batch_flush(b);
+	b->head.type = type;
+	asdu_begin(&b->writer, &b->sizes, &b->head, b->max);
+	asdu_add(&b->writer, o);
 }

@@ -78,10 +78,25 @@ bool asdu_add(struct asdu_writer *w, const struct iec_object *o);
 /* The bytes, w->len of them; an ASDU without objects is valid but says nothing. */
 const uint8_t *asdu_end(struct asdu_writer *w);
 
-/* Answers an ASDU that is not served with its own bytes (copied), negative, with that cause
- * (44..47): clause 7.2.3. data must hold at least the header of sizes. Returns the bytes written, 0
- * when it is shorter than a header or does not fit max. */
+/* Answers a request with its own bytes (copied), from a common address, with that cause and P/N
+ * bit: clause 7.2.3. data must hold at least the header of sizes. Returns the bytes written, 0 when
+ * it is shorter than a header or does not fit max. */
 size_t asdu_mirror(uint8_t *out, size_t max, const struct asdu_sizes *sizes, const void *data,
-    size_t len, enum iec_cause cause);
+    size_t len, uint16_t common, unsigned cause, bool negative);
+
+/* Objects packed into as many ASDUs as they need; each has objects of one type. */
+struct asdu_batch {
+	struct asdu_writer writer; /* head.count 0: nothing is in it */
+	struct asdu_sizes sizes;
+	struct asdu_head head; /* cause, test, originator, common of all */
+	size_t max;	       /* bytes of an ASDU */
+	void (*send)(void *arg, const void *asdu, size_t len);
+	void *arg;
+};
+
+/* Adds an object; one that cannot be encoded is left out. */
+void asdu_batch_add(struct asdu_batch *b, const struct iec_type *type, const struct iec_object *o);
+/* Sends what is left; to be called at the end. */
+void asdu_batch_flush(struct asdu_batch *b);
 
 #endif

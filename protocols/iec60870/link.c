@@ -88,7 +88,7 @@ queue_clear(struct link_queue *q)
 void
 link_init(struct link *l, const struct link_conf *conf)
 {
-	*l = (struct link){ .conf = *conf, .cur = LINK_ALL, .dirty_by = LINK_ALL };
+	*l = (struct link){ .conf = *conf, .turn.cur = LINK_ALL, .dirty_by = LINK_ALL };
 	ft12_rx_init(
 	    &l->rx, (struct ft12_params){ conf->address_size, conf->mode == LINK_BALANCED });
 	queue_init(&l->broadcasts);
@@ -105,9 +105,9 @@ static void
 station_clear(struct link_station *st)
 {
 	queue_clear(&st->queue);
-	free(st->given);
-	st->given = NULL;
-	st->answering = false;
+	free(st->secondary.given);
+	st->secondary.given = NULL;
+	st->secondary.answering = false;
 }
 
 void
@@ -232,7 +232,7 @@ link_line_opened(struct link *l, int64_t most_ms, struct monotime now)
 	for (int i = 0; i < l->count; i++)
 		if (l->stations[i].conf.response_ms > longest)
 			longest = l->stations[i].conf.response_ms;
-	l->again = l->doubt = false;
+	l->turn.again = l->turn.doubt = false;
 	if (l->conf.mode != LINK_SLAVE)
 		primary_quiet(l, longest < most_ms ? longest : most_ms, now);
 }

@@ -132,20 +132,8 @@ enum link_phase {
 	LINK_SETTLE_QUIET, /* everything is ignored until a deadline */
 };
 
-struct link_station {
-	struct link_station_conf conf;
-	enum link_state state;
-	struct link_queue queue; /* data that we send as primary, or give to polls of any class */
-
-	/* primary station */
-	bool fcb;  /* of the next request with FCV */
-	bool acd;  /* class 1 data are waiting there */
-	bool busy; /* said DFC or NACK: no data until a status without DFC */
-	struct monotime busy_since, up_since;
-	unsigned nacks; /* of the message at the head */
-	struct monotime reset_due, poll_due[2], status_due, busy_due;
-
-	/* secondary station */
+/* The station as the one that answers. */
+struct link_secondary {
 	bool was_reset;
 	struct monotime reset_at; /* of the last one */
 	bool has_last;		  /* last_* hold a request with FCV */
@@ -163,11 +151,40 @@ struct link_station {
 	struct monotime alive_until;
 };
 
+struct link_station {
+	struct link_station_conf conf;
+	enum link_state state;
+	struct link_queue queue; /* data that we send as primary, or give to polls of any class */
+
+	/* primary station */
+	bool fcb;  /* of the next request with FCV */
+	bool acd;  /* class 1 data are waiting there */
+	bool busy; /* said DFC or NACK: no data until a status without DFC */
+	struct monotime busy_since, up_since;
+	unsigned nacks; /* of the message at the head */
+	struct monotime reset_due, poll_due[2], status_due, busy_due;
+
+	struct link_secondary secondary;
+};
+
 struct link_counters {
 	uint64_t sent, received; /* frames */
 	uint64_t repeated;	 /* requests sent again */
 	uint64_t timeouts;
 	uint64_t strays; /* answers that nobody waited for, frames for nobody */
+};
+
+/* The request under way. */
+struct link_turn {
+	enum link_phase phase;
+	enum link_request_kind request;
+	int cur; /* station, or LINK_ALL */
+	unsigned tries, settle_tries;
+	bool again; /* after settling the request is sent again */
+	bool doubt; /* the request was answered with E5, maybe by another station */
+	uint8_t tx[FT12_MAX_FRAME], settle[FT12_MAX_FRAME];
+	size_t tx_len, settle_len;
+	struct monotime deadline;
 };
 
 struct link {
@@ -180,16 +197,7 @@ struct link {
 	bool paused;
 	struct link_counters counters;
 
-	/* the request under way */
-	enum link_phase phase;
-	enum link_request_kind request;
-	int cur; /* station, or LINK_ALL */
-	unsigned tries, settle_tries;
-	bool again; /* after settling the request is sent again */
-	bool doubt; /* the request was answered with E5, maybe by another station */
-	uint8_t tx[FT12_MAX_FRAME], settle[FT12_MAX_FRAME];
-	size_t tx_len, settle_len;
-	struct monotime deadline;
+	struct link_turn turn;
 	struct monotime dirty_until; /* until then an answer to an earlier request may come ... */
 	int dirty_by;		     /* ... from this station */
 	unsigned urgent;	     /* data requests in a row */

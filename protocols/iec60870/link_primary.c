@@ -87,20 +87,20 @@ primary_open(struct link *l, struct link_station *st, struct monotime now)
 static void
 mark_dirty(struct link *l, struct monotime now)
 {
-	const struct link_station *st = link_station_of(l, l->cur);
+	const struct link_station *st = link_station_of(l, l->turn.cur);
 
-	l->dirty_by = l->cur;
+	l->dirty_by = l->turn.cur;
 	l->dirty_until = monotime_add_ms(now, st ? st->conf.response_ms : 0);
 }
 
 void
 primary_close(struct link *l, int index)
 {
-	if (l->phase == LINK_IDLE || l->cur != index)
+	if (l->turn.phase == LINK_IDLE || l->turn.cur != index)
 		return;
-	if (l->phase == LINK_WAITING || l->phase == LINK_SETTLE_WAIT)
-		mark_dirty(l, l->deadline);
-	l->phase = LINK_IDLE;
+	if (l->turn.phase == LINK_WAITING || l->turn.phase == LINK_SETTLE_WAIT)
+		mark_dirty(l, l->turn.deadline);
+	l->turn.phase = LINK_IDLE;
 }
 
 /* --- choosing what to send --- */
@@ -182,7 +182,7 @@ choose(const struct link *l, struct monotime now)
 		best = (struct choice){ LINK_ALL, LINK_REQ_BROADCAST, 0, { 1 } };
 	/* From the one after the last served, so that equals take turns. */
 	for (int k = 0; k < l->count; k++)
-		consider_station(l, (l->cur + 1 + k) % l->count, &best, now);
+		consider_station(l, (l->turn.cur + 1 + k) % l->count, &best, now);
 	return best;
 }
 
@@ -217,12 +217,12 @@ begin(struct link *l, struct monotime now)
 	if (c.kind == LINK_REQ_NONE)
 		return false;
 	l->urgent = c.rank == 0 ? l->urgent + 1 : 0;
-	l->cur = c.station;
-	l->request = c.kind;
-	l->tx_len = compose(l, l->tx, c.station, c.kind);
-	l->tries = l->settle_tries = 0;
-	l->again = l->doubt = false;
-	l->phase = LINK_SENDING;
+	l->turn.cur = c.station;
+	l->turn.request = c.kind;
+	l->turn.tx_len = compose(l, l->turn.tx, c.station, c.kind);
+	l->turn.tries = l->turn.settle_tries = 0;
+	l->turn.again = l->turn.doubt = false;
+	l->turn.phase = LINK_SENDING;
 	return true;
 }
 
@@ -243,34 +243,34 @@ primary_lose(struct link *l, int index, const char *reason, struct monotime now)
 void
 primary_quiet(struct link *l, int64_t ms, struct monotime now)
 {
-	l->deadline = monotime_add_ms(now, ms);
-	l->phase = LINK_SETTLE_QUIET;
+	l->turn.deadline = monotime_add_ms(now, ms);
+	l->turn.phase = LINK_SETTLE_QUIET;
 }
 
 /* Answers to several status requests can not be told apart either: then only silence settles. */
 static void
 settle_quietly(struct link *l, struct monotime now)
 {
-	primary_quiet(l, 2 * l->stations[l->cur].conf.response_ms, now);
+	primary_quiet(l, 2 * l->stations[l->turn.cur].conf.response_ms, now);
 }
 
 static void
 settle(struct link *l, struct monotime now)
 {
-	if (l->request == LINK_REQ_STATUS) {
+	if (l->turn.request == LINK_REQ_STATUS) {
 		settle_quietly(l, now);
 		return;
 	}
-	l->settle_len = compose(l, l->settle, l->cur, LINK_REQ_STATUS);
-	l->phase = LINK_SETTLING;
+	l->turn.settle_len = compose(l, l->turn.settle, l->turn.cur, LINK_REQ_STATUS);
+	l->turn.phase = LINK_SETTLING;
 }
 
 static void
 settled(struct link *l)
 {
 	l->dirty_until = (struct monotime){ 0 };
-	l->phase = l->again || l->doubt ? LINK_SENDING : LINK_IDLE;
-	l->again = l->doubt = false;
+	l->turn.phase = l->turn.again || l->turn.doubt ? LINK_SENDING : LINK_IDLE;
+	l->turn.again = l->turn.doubt = false;
 }
 
 static void
@@ -319,14 +319,14 @@ connected(struct link *l, struct link_station *st, struct monotime now)
 	st->up_since = now;
 	st->fcb = true;
 	st->poll_due[0] = st->poll_due[1] = now;
-	link_act(l, (struct link_action){ LINK_UP, .station = l->cur });
+	link_act(l, (struct link_action){ LINK_UP, .station = l->turn.cur });
 }
 
 static void
 poll_done(struct link *l, struct link_station *st, enum verdict v, const struct ft12_frame *f,
     struct monotime now)
 {
-	int cls = l->request == LINK_REQ_POLL2;
+	int cls = l->turn.request == LINK_REQ_POLL2;
 
 	/* One that claims class 1 data and gives none would be polled for ever. */
 	if (cls == 0 && v == EMPTY)
@@ -335,21 +335,21 @@ poll_done(struct link *l, struct link_station *st, enum verdict v, const struct 
 	if (st->acd && (cls == 0 || monotime_cmp(st->poll_due[0], now) > 0))
 		st->poll_due[0] = now;
 	if (v == GIVEN && f->len)
-		link_act(l, (struct link_action){
-				LINK_DATA, .station = l->cur, .data = f->data, .len = f->len });
+		link_act(l, (struct link_action){ LINK_DATA, .station = l->turn.cur,
+				.data = f->data, .len = f->len });
 }
 
 static void
 data_done(struct link *l, struct link_station *st, enum verdict v, struct monotime now)
 {
 	if (v == DONE) {
-		message_done(l, l->cur, LINK_DELIVERED, NULL);
+		message_done(l, l->turn.cur, LINK_DELIVERED, NULL);
 	} else if (v == REFUSED) {
-		message_done(l, l->cur, LINK_REFUSED, "the station does not support it");
+		message_done(l, l->turn.cur, LINK_REFUSED, "the station does not support it");
 	} else {
 		hold_data(st, now);
 		if (++st->nacks > st->conf.retries)
-			message_done(l, l->cur, LINK_REFUSED, "the station's link stays busy");
+			message_done(l, l->turn.cur, LINK_REFUSED, "the station's link stays busy");
 	}
 }
 
@@ -360,30 +360,30 @@ request_done(struct link *l, struct link_station *st, enum verdict v, const stru
 	int64_t status_ms =
 	    l->conf.mode == LINK_BALANCED ? st->conf.status_ms : LINK_IDLE_STATUS_MS;
 
-	if (requests[l->request].fcv)
+	if (requests[l->turn.request].fcv)
 		st->fcb = !st->fcb;
 	st->acd = f->acd;
 	st->status_due = monotime_add_ms(now, status_ms);
 	if (!f->dfc)
 		st->busy = false;
-	else if (!st->busy || l->request == LINK_REQ_STATUS)
+	else if (!st->busy || l->turn.request == LINK_REQ_STATUS)
 		hold_data(st, now);
-	if (l->request == LINK_REQ_DATA)
+	if (l->turn.request == LINK_REQ_DATA)
 		data_done(l, st, v, now);
-	else if (l->request == LINK_REQ_POLL1 || l->request == LINK_REQ_POLL2)
+	else if (l->turn.request == LINK_REQ_POLL1 || l->turn.request == LINK_REQ_POLL2)
 		poll_done(l, st, v, f, now);
-	else if (l->request == LINK_REQ_RESET && v == DONE)
+	else if (l->turn.request == LINK_REQ_RESET && v == DONE)
 		connected(l, st, now);
-	else if (l->request == LINK_REQ_RESET)
+	else if (l->turn.request == LINK_REQ_RESET)
 		st->reset_due = monotime_add_ms(now, LINK_BUSY_MS);
-	if (st->acd && l->request != LINK_REQ_POLL1 && monotime_cmp(st->poll_due[0], now) > 0)
+	if (st->acd && l->turn.request != LINK_REQ_POLL1 && monotime_cmp(st->poll_due[0], now) > 0)
 		st->poll_due[0] = now;
 }
 
 static bool
 from_current(const struct link *l, const struct ft12_frame *f)
 {
-	const struct link_station *st = &l->stations[l->cur];
+	const struct link_station *st = &l->stations[l->turn.cur];
 
 	return f->kind == FT12_SINGLE ||
 	       (f->address == st->conf.address &&
@@ -397,10 +397,10 @@ from_current(const struct link *l, const struct ft12_frame *f)
 static void
 doubt(struct link *l, struct monotime now)
 {
-	if (l->request == LINK_REQ_RESET)
-		l->again = true;
+	if (l->turn.request == LINK_REQ_RESET)
+		l->turn.again = true;
 	else
-		l->doubt = true;
+		l->turn.doubt = true;
 	settle(l, now);
 }
 
@@ -414,18 +414,18 @@ on_settling(
 	if (f->kind == FT12_SINGLE)
 		return false;
 	if (f->function != FT12_RES_STATUS) {
-		enum verdict v = verdict_of(l->request, f);
-		if (!l->doubt || v == STRAY)
+		enum verdict v = verdict_of(l->turn.request, f);
+		if (!l->turn.doubt || v == STRAY)
 			return false;
-		l->doubt = false;
+		l->turn.doubt = false;
 		request_done(l, st, v, f, now);
 		return true;
 	}
-	if (l->doubt) {
-		l->doubt = false;
-		request_done(l, st, verdict_of(l->request, &single), &single, now);
+	if (l->turn.doubt) {
+		l->turn.doubt = false;
+		request_done(l, st, verdict_of(l->turn.request, &single), &single, now);
 	}
-	if (l->settle_tries)
+	if (l->turn.settle_tries)
 		settle_quietly(l, now);
 	else
 		settled(l);
@@ -435,28 +435,29 @@ on_settling(
 bool
 primary_on_answer(struct link *l, const struct ft12_frame *f, struct monotime now)
 {
-	if ((l->phase != LINK_WAITING && l->phase != LINK_SETTLE_WAIT) || !from_current(l, f))
+	if ((l->turn.phase != LINK_WAITING && l->turn.phase != LINK_SETTLE_WAIT) ||
+	    !from_current(l, f))
 		return false;
-	struct link_station *st = &l->stations[l->cur];
+	struct link_station *st = &l->stations[l->turn.cur];
 	/* Where it is answered, it is out. */
 	if (monotime_cmp(now, l->sent_end) < 0) {
 		l->sent_end = now;
 		l->free_at.ns = now.ns + l->conf.silent_ns;
 	}
-	if (l->phase == LINK_SETTLE_WAIT)
+	if (l->turn.phase == LINK_SETTLE_WAIT)
 		return on_settling(l, st, f, now);
-	enum verdict v = verdict_of(l->request, f);
+	enum verdict v = verdict_of(l->turn.request, f);
 	bool dirty = monotime_cmp(now, l->dirty_until) < 0;
 	if (v == STRAY)
 		return false;
-	if (dirty && l->dirty_by != l->cur && f->kind == FT12_SINGLE &&
-	    l->request != LINK_REQ_STATUS) {
+	if (dirty && l->dirty_by != l->turn.cur && f->kind == FT12_SINGLE &&
+	    l->turn.request != LINK_REQ_STATUS) {
 		doubt(l, now);
 		return true;
 	}
-	l->phase = LINK_IDLE;
+	l->turn.phase = LINK_IDLE;
 	request_done(l, st, v, f, now);
-	if (dirty && l->dirty_by == l->cur)
+	if (dirty && l->dirty_by == l->turn.cur)
 		settle(l, now);
 	return true;
 }
@@ -464,30 +465,30 @@ primary_on_answer(struct link *l, const struct ft12_frame *f, struct monotime no
 static void
 timed_out(struct link *l, struct monotime now)
 {
-	if (l->phase == LINK_SETTLE_QUIET) {
+	if (l->turn.phase == LINK_SETTLE_QUIET) {
 		settled(l);
 		return;
 	}
-	struct link_station *st = &l->stations[l->cur];
+	struct link_station *st = &l->stations[l->turn.cur];
 	l->counters.timeouts++;
-	if (l->phase == LINK_SETTLE_WAIT) {
-		if (l->settle_tries++ < st->conf.retries)
-			l->phase = LINK_SETTLING;
+	if (l->turn.phase == LINK_SETTLE_WAIT) {
+		if (l->turn.settle_tries++ < st->conf.retries)
+			l->turn.phase = LINK_SETTLING;
 		else
 			settled(l);
 		return;
 	}
 	mark_dirty(l, now);
-	if (l->request == LINK_REQ_RESET) {
+	if (l->turn.request == LINK_REQ_RESET) {
 		st->reset_due = line_shared(l) ? monotime_add_ms(now, st->conf.reconnect_ms) : now;
-		l->phase = LINK_IDLE;
-	} else if (l->tries < st->conf.retries) {
-		l->tries++;
+		l->turn.phase = LINK_IDLE;
+	} else if (l->turn.tries < st->conf.retries) {
+		l->turn.tries++;
 		l->counters.repeated++;
-		l->phase = LINK_SENDING;
+		l->turn.phase = LINK_SENDING;
 	} else {
-		l->phase = LINK_IDLE;
-		primary_lose(l, l->cur, "no answer", now);
+		l->turn.phase = LINK_IDLE;
+		primary_lose(l, l->turn.cur, "no answer", now);
 	}
 }
 
@@ -495,35 +496,36 @@ timed_out(struct link *l, struct monotime now)
 static void
 stamp(struct link *l)
 {
-	struct link_msg *m = l->request == LINK_REQ_DATA ? l->stations[l->cur].queue.head : NULL;
+	struct link_msg *m =
+	    l->turn.request == LINK_REQ_DATA ? l->stations[l->turn.cur].queue.head : NULL;
 
 	if (!m || !(m->flags & LINK_STAMPED) || !l->conf.stamp)
 		return;
 	l->conf.stamp(l->conf.stamp_arg, m->data, m->len);
-	l->tx_len = compose(l, l->tx, l->cur, l->request);
+	l->turn.tx_len = compose(l, l->turn.tx, l->turn.cur, l->turn.request);
 }
 
 static void
 send_now(struct link *l, struct monotime now)
 {
-	bool settling = l->phase == LINK_SETTLING;
+	bool settling = l->turn.phase == LINK_SETTLING;
 
 	if (!settling)
 		stamp(l);
-	link_transmit(
-	    l, l->cur, settling ? l->settle : l->tx, settling ? l->settle_len : l->tx_len, now);
-	if (l->request == LINK_REQ_BROADCAST) {
+	link_transmit(l, l->turn.cur, settling ? l->turn.settle : l->turn.tx,
+	    settling ? l->turn.settle_len : l->turn.tx_len, now);
+	if (l->turn.request == LINK_REQ_BROADCAST) {
 		free(queue_take(&l->broadcasts));
-		l->phase = LINK_IDLE;
+		l->turn.phase = LINK_IDLE;
 		return;
 	}
-	if (l->request == LINK_REQ_DATA_NO_REPLY) {
-		l->phase = LINK_IDLE;
-		message_done(l, l->cur, LINK_DELIVERED, NULL);
+	if (l->turn.request == LINK_REQ_DATA_NO_REPLY) {
+		l->turn.phase = LINK_IDLE;
+		message_done(l, l->turn.cur, LINK_DELIVERED, NULL);
 		return;
 	}
-	l->deadline = monotime_add_ms(l->sent_end, l->stations[l->cur].conf.response_ms);
-	l->phase = settling ? LINK_SETTLE_WAIT : LINK_WAITING;
+	l->turn.deadline = monotime_add_ms(l->sent_end, l->stations[l->turn.cur].conf.response_ms);
+	l->turn.phase = settling ? LINK_SETTLE_WAIT : LINK_WAITING;
 }
 
 /* The end of the wait; an answer that is coming in has the time of a frame more, noise no longer.
@@ -532,17 +534,17 @@ static struct monotime
 wait_end(const struct link *l)
 {
 	int64_t more = l->last_rx.ns + link_gap_ns(l);
-	int64_t most = l->deadline.ns + FT12_MAX_FRAME * l->conf.char_ns + link_gap_ns(l);
+	int64_t most = l->turn.deadline.ns + FT12_MAX_FRAME * l->conf.char_ns + link_gap_ns(l);
 
-	if (!ft12_rx_partial(&l->rx) || more <= l->deadline.ns)
-		return l->deadline;
+	if (!ft12_rx_partial(&l->rx) || more <= l->turn.deadline.ns)
+		return l->turn.deadline;
 	return (struct monotime){ more < most ? more : most };
 }
 
 bool
 primary_step(struct link *l, struct monotime now)
 {
-	switch (l->phase) {
+	switch (l->turn.phase) {
 	case LINK_IDLE:
 		return l->conf.mode != LINK_SLAVE && (refuse_old(l, now) || begin(l, now));
 	case LINK_SENDING:
@@ -569,9 +571,9 @@ primary_deadline(const struct link *l)
 
 	if (l->conf.mode == LINK_SLAVE)
 		return at;
-	if (l->phase == LINK_SENDING || l->phase == LINK_SETTLING)
+	if (l->turn.phase == LINK_SENDING || l->turn.phase == LINK_SETTLING)
 		return l->free_at.ns ? l->free_at : (struct monotime){ 1 };
-	if (l->phase != LINK_IDLE)
+	if (l->turn.phase != LINK_IDLE)
 		return wait_end(l);
 	/* The earliest of everything wanted, whatever its rank. */
 	for (int i = 0; i < l->count; i++) {

@@ -5,9 +5,9 @@
 void
 secondary_reset(struct link_station *st)
 {
-	st->was_reset = st->has_last = st->answering = false;
-	st->reset_at = (struct monotime){ 0 };
-	st->alive_until = (struct monotime){ 0 };
+	st->secondary.was_reset = st->secondary.has_last = st->secondary.answering = false;
+	st->secondary.reset_at = (struct monotime){ 0 };
+	st->secondary.alive_until = (struct monotime){ 0 };
 }
 
 /* --- what was given to a poll --- */
@@ -18,12 +18,12 @@ confirm_given(struct link *l, int index)
 {
 	struct link_station *st = &l->stations[index];
 
-	if (!st->given)
+	if (!st->secondary.given)
 		return;
-	link_act(
-	    l, (struct link_action){ LINK_DELIVERED, .station = index, .token = st->given->token });
-	free(st->given);
-	st->given = NULL;
+	link_act(l, (struct link_action){
+			LINK_DELIVERED, .station = index, .token = st->secondary.given->token });
+	free(st->secondary.given);
+	st->secondary.given = NULL;
 }
 
 /* Nothing says that the answer has arrived: what it held is given again. To have it twice is better
@@ -31,9 +31,9 @@ confirm_given(struct link *l, int index)
 static void
 return_given(struct link_station *st)
 {
-	if (st->given)
-		queue_push_front(&st->queue, st->given);
-	st->given = NULL;
+	if (st->secondary.given)
+		queue_push_front(&st->queue, st->secondary.given);
+	st->secondary.given = NULL;
 }
 
 /* What the request says of the last answer. One with the old frame count bit and other content
@@ -44,7 +44,7 @@ settle_given(struct link *l, int index, const struct ft12_frame *f)
 	struct link_station *st = &l->stations[index];
 	bool poll = f->function == FT12_REQ_CLASS1 || f->function == FT12_REQ_CLASS2;
 
-	if (f->fcv ? !st->has_last || f->fcb != st->last_fcb : poll)
+	if (f->fcv ? !st->secondary.has_last || f->fcb != st->secondary.last_fcb : poll)
 		confirm_given(l, index);
 	else if (f->fcv)
 		return_given(st);
@@ -55,10 +55,10 @@ settle_given(struct link *l, int index, const struct ft12_frame *f)
 static void
 answer(struct link_station *st, uint8_t function, bool fcv)
 {
-	st->answers[fcv].function = function;
-	st->answers[fcv].len = 0;
-	st->answering = true;
-	st->answer = fcv;
+	st->secondary.answers[fcv].function = function;
+	st->secondary.answers[fcv].len = 0;
+	st->secondary.answering = true;
+	st->secondary.answer = fcv;
 }
 
 /* When it is sent for the first time: what the device queued because of the request is announced
@@ -67,7 +67,7 @@ static void
 compose(const struct link *l, const struct link_station *st, struct link_answer *a)
 {
 	bool acd = l->conf.mode == LINK_SLAVE && st->queue.head;
-	bool data = a->function == FT12_RES_DATA && st->given;
+	bool data = a->function == FT12_RES_DATA && st->secondary.given;
 	uint8_t function = a->function == FT12_RES_DATA && !data ? FT12_RES_NO_DATA : a->function;
 	bool plain = function == FT12_ACK || function == FT12_RES_NO_DATA;
 	struct ft12_frame f = {
@@ -77,8 +77,8 @@ compose(const struct link *l, const struct link_station *st, struct link_answer 
 		.dfc = l->paused,
 		.function = function,
 		.address = st->conf.own_address,
-		.data = data ? st->given->data : NULL,
-		.len = data ? st->given->len : 0,
+		.data = data ? st->secondary.given->data : NULL,
+		.len = data ? st->secondary.given->len : 0,
 	};
 	int n = ft12_encode(&l->rx.params, &f, a->data);
 
@@ -99,7 +99,8 @@ take_data(struct link *l, int index, const struct ft12_frame *f)
 static bool
 data_welcome(const struct link *l, const struct link_station *st, const struct ft12_frame *f)
 {
-	return l->conf.controlling || (st->state == LINK_CONNECTED && (st->was_reset || !f->fcv));
+	return l->conf.controlling ||
+	       (st->state == LINK_CONNECTED && (st->secondary.was_reset || !f->fcv));
 }
 
 /* The function code of the answer to a request that is no repetition. */
@@ -124,8 +125,8 @@ process(struct link *l, int index, const struct ft12_frame *f)
 	case FT12_REQ_CLASS2:
 		if (!polls)
 			return FT12_NOT_IMPLEMENTED;
-		st->given = queue_take(&st->queue);
-		return st->given ? FT12_RES_DATA : FT12_RES_NO_DATA;
+		st->secondary.given = queue_take(&st->queue);
+		return st->secondary.given ? FT12_RES_DATA : FT12_RES_NO_DATA;
 	default:
 		return FT12_NOT_IMPLEMENTED;
 	}
@@ -134,19 +135,20 @@ process(struct link *l, int index, const struct ft12_frame *f)
 static bool
 is_repetition(const struct link_station *st, const struct ft12_frame *f)
 {
-	return st->has_last && f->fcb == st->last_fcb && st->last_len == f->len + 1 &&
-	       st->last[0] == f->function && (!f->len || !memcmp(st->last + 1, f->data, f->len));
+	return st->secondary.has_last && f->fcb == st->secondary.last_fcb &&
+	       st->secondary.last_len == f->len + 1 && st->secondary.last[0] == f->function &&
+	       (!f->len || !memcmp(st->secondary.last + 1, f->data, f->len));
 }
 
 static void
 remember(struct link_station *st, const struct ft12_frame *f)
 {
-	st->has_last = true;
-	st->last_fcb = f->fcb;
-	st->last[0] = f->function;
-	st->last_len = f->len + 1;
+	st->secondary.has_last = true;
+	st->secondary.last_fcb = f->fcb;
+	st->secondary.last[0] = f->function;
+	st->secondary.last_len = f->len + 1;
 	if (f->len)
-		memcpy(st->last + 1, f->data, f->len);
+		memcpy(st->secondary.last + 1, f->data, f->len);
 }
 
 /* Balanced: a reset on a connection that stands comes from a peer that began anew. Its repetition
@@ -158,9 +160,9 @@ peer_restarted(const struct link *l, const struct link_station *st, struct monot
 
 	if (quiet_ms > LINK_BUSY_MAX_MS)
 		quiet_ms = LINK_BUSY_MAX_MS;
-	return l->conf.mode == LINK_BALANCED && st->state == LINK_CONNECTED && st->was_reset &&
-	       monotime_diff_ms(now, st->up_since) >= quiet_ms &&
-	       monotime_diff_ms(now, st->reset_at) >= quiet_ms;
+	return l->conf.mode == LINK_BALANCED && st->state == LINK_CONNECTED &&
+	       st->secondary.was_reset && monotime_diff_ms(now, st->up_since) >= quiet_ms &&
+	       monotime_diff_ms(now, st->secondary.reset_at) >= quiet_ms;
 }
 
 static void
@@ -170,9 +172,9 @@ on_reset(struct link *l, int index, struct monotime now)
 
 	if (peer_restarted(l, st, now))
 		primary_lose(l, index, "the peer has reset the link", now);
-	st->reset_at = now;
-	st->was_reset = true;
-	st->has_last = false;
+	st->secondary.reset_at = now;
+	st->secondary.was_reset = true;
+	st->secondary.has_last = false;
 	return_given(st);
 	answer(st, FT12_ACK, false);
 }
@@ -184,7 +186,7 @@ keep_alive(struct link *l, int index, struct monotime now)
 
 	if (l->conf.mode != LINK_SLAVE)
 		return;
-	st->alive_until = monotime_add_ms(now, st->conf.keep_alive_ms);
+	st->secondary.alive_until = monotime_add_ms(now, st->conf.keep_alive_ms);
 	if (st->state == LINK_CONNECTED)
 		return;
 	st->state = LINK_CONNECTED;
@@ -203,8 +205,8 @@ secondary_on_request(struct link *l, int index, const struct ft12_frame *f, stru
 		return;
 	}
 	if (f->fcv && is_repetition(st, f)) {
-		st->answering = f->function != FT12_DATA_NO_REPLY;
-		st->answer = true;
+		st->secondary.answering = f->function != FT12_DATA_NO_REPLY;
+		st->secondary.answer = true;
 		return;
 	}
 	if (data && !data_welcome(l, st, f)) {
@@ -225,7 +227,7 @@ static bool
 expired(const struct link *l, const struct link_station *st, struct monotime now)
 {
 	return l->conf.mode == LINK_SLAVE && st->state == LINK_CONNECTED &&
-	       monotime_cmp(now, st->alive_until) >= 0;
+	       monotime_cmp(now, st->secondary.alive_until) >= 0;
 }
 
 /* The master is gone; the frame count bit is kept, should it only have been slow. */
@@ -235,8 +237,8 @@ lose(struct link *l, int index)
 	struct link_station *st = &l->stations[index];
 
 	queue_clear(&st->queue);
-	free(st->given);
-	st->given = NULL;
+	free(st->secondary.given);
+	st->secondary.given = NULL;
 	st->state = LINK_CONNECTING;
 	link_act(l, (struct link_action){ LINK_DOWN, .station = index,
 			.reason = "no request within keep_alive_timeout" });
@@ -246,9 +248,9 @@ static void
 send_answer(struct link *l, int index, struct monotime now)
 {
 	struct link_station *st = &l->stations[index];
-	struct link_answer *a = &st->answers[st->answer];
+	struct link_answer *a = &st->secondary.answers[st->secondary.answer];
 
-	st->answering = false;
+	st->secondary.answering = false;
 	if (!a->len)
 		compose(l, st, a);
 	link_transmit(l, index, a->data, a->len, now);
@@ -261,7 +263,7 @@ secondary_step(struct link *l, struct monotime now)
 		return false;
 	for (int i = 0; i < l->count; i++) {
 		struct link_station *st = &l->stations[i];
-		if (st->answering && monotime_cmp(now, l->free_at) >= 0) {
+		if (st->secondary.answering && monotime_cmp(now, l->free_at) >= 0) {
 			send_answer(l, i, now);
 			return true;
 		}
@@ -282,10 +284,10 @@ secondary_deadline(const struct link *l)
 		return at;
 	for (int i = 0; i < l->count; i++) {
 		const struct link_station *st = &l->stations[i];
-		if (st->answering)
+		if (st->secondary.answering)
 			at = link_earlier(at, l->free_at.ns ? l->free_at : (struct monotime){ 1 });
 		if (l->conf.mode == LINK_SLAVE && st->state == LINK_CONNECTED)
-			at = link_earlier(at, st->alive_until);
+			at = link_earlier(at, st->secondary.alive_until);
 	}
 	return at;
 }

@@ -735,6 +735,20 @@ iec_object_check(const struct iec_object *o, const struct iec_type *type)
 	return NULL;
 }
 
+uint8_t
+iec_interrogation_cause(const struct iec_type *type, unsigned qualifier)
+{
+	enum { GROUPS = 16, COUNTERS_GENERAL = 5 };
+
+	if (type->class == IEC_CLASS_INTERROGATION && qualifier >= IEC_INTERROGATED_STATION &&
+	    qualifier <= IEC_INTERROGATED_STATION + GROUPS)
+		return (uint8_t)qualifier;
+	if (type->class == IEC_CLASS_COUNTER_INTERROGATION && qualifier >= 1 &&
+	    qualifier <= COUNTERS_GENERAL)
+		return (uint8_t)(IEC_INTERROGATED_COUNTER + qualifier % COUNTERS_GENERAL);
+	return 0;
+}
+
 const char *
 iec_cause_name(unsigned cause)
 {

@@ -181,6 +181,12 @@ uint8_t *iec_object_encode(const struct iec_object *o, const struct iec_type *ty
  * wrong. */
 const char *iec_object_check(const struct iec_object *o, const struct iec_type *type);
 
+/* The cause of the data that the qualifier of an interrogation asks for (clauses 7.2.6.22 QOI and
+ * 7.2.6.23 QCC, RQT); 0 where it asks for nothing: it is not used, reserved, or by private
+ * agreement.
+ */
+uint8_t iec_interrogation_cause(const struct iec_type *type, unsigned qualifier);
+
 /* "SPONTANEOUS", "INTERROGATED_GROUP01"; NULL for causes without a name. */
 const char *iec_cause_name(unsigned cause);
 

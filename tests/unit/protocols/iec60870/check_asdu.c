@@ -256,13 +256,71 @@ START_TEST(mirror_says_why)
 	static const uint8_t frame[] = { 0x29, 0x01, 0x86, 0x07, 0x01, 0x00, 1, 0, 0, 0x01 };
 	uint8_t out[ASDU_MAX];
 
+	const struct asdu_sizes *s = &asdu_sizes_104;
+
 	ck_assert_uint_eq(
-	    asdu_mirror(out, sizeof(out), &asdu_sizes_104, frame, sizeof(frame), IEC_UNKNOWN_TYPE),
+	    asdu_mirror(out, sizeof(out), s, frame, sizeof(frame), 1, IEC_UNKNOWN_TYPE, true),
 	    sizeof(frame));
 	ck_assert_uint_eq(out[2], 0x80 | 0x40 | 44);
 	ck_assert_mem_eq(out + 3, frame + 3, sizeof(frame) - 3);
-	ck_assert_uint_eq(asdu_mirror(out, 9, &asdu_sizes_104, frame, sizeof(frame), 44), 0);
-	ck_assert_uint_eq(asdu_mirror(out, sizeof(out), &asdu_sizes_104, frame, 5, 44), 0);
+	ck_assert_uint_eq(
+	    asdu_mirror(out, sizeof(out), s, frame, sizeof(frame), 258, 7, false), sizeof(frame));
+	ck_assert_uint_eq(out[2], 0x80 | 7);
+	ck_assert_mem_eq(out + 3, "\x07\x02\x01", 3);
+	ck_assert_uint_eq(asdu_mirror(out, 9, s, frame, sizeof(frame), 1, 44, true), 0);
+	ck_assert_uint_eq(asdu_mirror(out, sizeof(out), s, frame, 5, 1, 44, true), 0);
+}
+END_TEST
+
+static void
+count_objects(void *arg, const void *asdu, size_t len)
+{
+	unsigned *counts = arg;
+	struct asdu a;
+
+	ck_assert_int_eq(asdu_decode(&a, &asdu_sizes_104, asdu, len), DEC_OK);
+	ck_assert_uint_eq(a.head.originator, 5);
+	counts[counts[0]++] = a.head.count | (unsigned)a.head.type_id << 8;
+}
+
+/* As many objects in an ASDU as fit, a new one for each type; what cannot be encoded is left out.
+ */
+START_TEST(batches)
+{
+	unsigned counts[8] = { 1 };
+	struct asdu_batch b = { .sizes = asdu_sizes_104,
+		.head = { .cause = 20, .originator = 5, .common = 1 },
+		.max = 30,
+		.send = count_objects,
+		.arg = counts };
+	struct iec_object o = { .address = 1 }, bad = { .value = 9 };
+
+	asdu_batch_flush(&b);
+	ck_assert_uint_eq(counts[0], 1);
+	for (int i = 0; i < 8; i++)
+		asdu_batch_add(&b, iec_type_find(1), &o);
+	asdu_batch_add(&b, iec_type_find(1), &bad);
+	asdu_batch_add(&b, iec_type_find(3), &o);
+	asdu_batch_flush(&b);
+	asdu_batch_flush(&b);
+	ck_assert_uint_eq(counts[0], 4);
+	ck_assert_uint_eq(counts[1], 1 << 8 | 6);
+	ck_assert_uint_eq(counts[2], 1 << 8 | 2);
+	ck_assert_uint_eq(counts[3], 3 << 8 | 1);
+}
+END_TEST
+
+START_TEST(qualifiers_of_interrogations)
+{
+	const struct iec_type *station = iec_type_find(100), *counters = iec_type_find(101);
+	static const uint8_t rows[][3] = { { 0, 0, 0 }, { 1, 0, 38 }, { 4, 0, 41 }, { 5, 0, 37 },
+		{ 6, 0, 0 }, { 19, 0, 0 }, { 20, 20, 0 }, { 36, 36, 0 }, { 37, 0, 0 },
+		{ 255, 0, 0 } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ck_assert_uint_eq(iec_interrogation_cause(station, rows[i][0]), rows[i][1]);
+		ck_assert_uint_eq(iec_interrogation_cause(counters, rows[i][0]), rows[i][2]);
+	}
 }
 END_TEST
 
@@ -372,6 +430,8 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, file_segment_has_its_own_length);
 	tcase_add_test(tc, lies_are_refused);
 	tcase_add_test(tc, mirror_says_why);
+	tcase_add_test(tc, batches);
+	tcase_add_test(tc, qualifiers_of_interrogations);
 	tcase_add_test(tc, every_type_both_ways);
 	tcase_add_test(tc, writer_keeps_its_bounds);
 	tcase_add_test(tc, types_are_chosen);
