@@ -227,6 +227,17 @@ has_group(struct reload *r)
 	return false;
 }
 
+/* A device that failed for its part of the file and is the same stays so: the others are reloaded.
+ */
+static bool
+is_new_at_fault(const struct reload *r)
+{
+	for (size_t i = 0; i < r->diff->count && r->diff->rows[i].change != CONFIG_SAME; i++)
+		if (r->diff->rows[i].after && r->diff->rows[i].after->fault)
+			return true;
+	return false;
+}
+
 static void
 begin(struct reload *r)
 {
@@ -244,6 +255,10 @@ begin(struct reload *r)
 	}
 	r->diff = config_diff(r->handler->current(r->arg), r->after);
 	options.config = r->after;
+	if (r->diff && is_new_at_fault(r)) {
+		finish(r, "the configuration is at fault");
+		return;
+	}
 	if (r->diff)
 		r->check = check_start(r->loop, &options, on_checked, r);
 	if (!r->check)

@@ -39,7 +39,10 @@ do_actions(struct child *c, unsigned actions)
 {
 	if (actions & CHILD_DO_RUNNING_FALSE)
 		c->host->ops->on_running(c->host->arg, c, false);
-	if (actions & CHILD_DO_SPAWN && child_spawn(c) < 0) {
+	if (actions & CHILD_DO_SPAWN && c->conf->fault && !c->host->check_only) {
+		child_refuse(c);
+		child_step(c, CHILD_DIED_CONFIG);
+	} else if (actions & CHILD_DO_SPAWN && child_spawn(c) < 0) {
 		child_step(c, CHILD_SPAWN_ERROR);
 		if (c->host->check_only)
 			child_step(c, CHILD_DISABLE); /* one attempt */

@@ -202,6 +202,8 @@ const struct child_obituary *child_obituary(const struct child *c, size_t index)
 
 /* child_process.c: used by child.c. */
 int child_spawn(struct child *c);
+/* In place of a process, of a device whose part of the file is at fault: the obituary says why. */
+void child_refuse(struct child *c);
 void child_kill(struct child *c);
 /* The first fault of its configuration is the cause of its end. */
 void child_note_fault(struct child *c, bool is_error, const char *path, const char *message);

@@ -468,6 +468,17 @@ forget_last_life(struct child *c)
 	c->spawned = monotime_now();
 }
 
+void
+child_refuse(struct child *c)
+{
+	struct child_obituary *o = &c->obituaries[c->deaths++ % CHILD_MAX_OBITUARIES];
+
+	forget_last_life(c);
+	*o = (struct child_obituary){ .when = timestamp_now() };
+	snprintf(o->cause, sizeof(o->cause), "configuration: %s", c->conf->fault);
+	log_write(LOG_LEVEL_ERROR, c->conf->label, "not_started", "not started: %s", o->cause);
+}
+
 int
 child_spawn(struct child *c)
 {

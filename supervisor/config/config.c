@@ -38,12 +38,29 @@ fault_at(struct config_check *k, enum schema_severity severity, uint32_t line, u
 		k->report(k->arg, severity, k->file, line, column, path, message);
 }
 
+/* By the path below "devices[3].": the device is the same wherever it stands. NULL where out of
+ * memory. */
+static char *
+device_fault(const char *path, const char *message)
+{
+	const char *below = strchr(path, '.');
+	char *text;
+
+	return asprintf(&text, "%s%s%s", below ? below + 1 : "", below ? ": " : "", message) < 0
+		   ? NULL
+		   : text;
+}
+
 void
 config_fault(void *check, enum schema_severity severity, const struct json *where, const char *path,
     const char *message)
 {
-	fault_at(
-	    check, severity, where ? where->line : 0, where ? where->column : 0, path, message);
+	struct config_check *k = check;
+	struct config_device *d = severity == SCHEMA_ERROR ? k->device : NULL;
+
+	if (d && !d->fault)
+		d->fault = device_fault(path, message);
+	fault_at(k, severity, where ? where->line : 0, where ? where->column : 0, path, message);
 }
 
 void
@@ -128,7 +145,7 @@ load_text(
 		snprintf(message, sizeof(message), "and %u more", more);
 		report(arg, SCHEMA_WARNING, file, 0, 0, "", message);
 	}
-	if (k.errors == 0)
+	if (k.errors == 0 || (k.errors == k.device_errors && !part))
 		return k.c;
 	if (part && k.c && k.c->doc) {
 		k.c->at_fault = true;
@@ -223,8 +240,10 @@ config_free(struct config *c)
 	json_free(c->doc);
 	free(c->path);
 	free(c->address_host);
-	for (size_t i = 0; i < c->device_count; i++)
+	for (size_t i = 0; i < c->device_count; i++) {
 		free(c->devices[i].own_label);
+		free(c->devices[i].fault);
+	}
 	free(c->devices);
 	free(c);
 	errno = saved;

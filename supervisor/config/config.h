@@ -82,6 +82,8 @@ struct config_device {
 	enum config_sandbox sandbox;
 	struct config_limits limits;
 	enum log_level log_level; /* of its logger, by its module's name */
+	char *fault; /* owned: "KEY: MESSAGE", why it cannot run: its part of the file is at fault;
+			or NULL */
 };
 
 /* gateway-eventd as our child. */
@@ -126,6 +128,7 @@ struct config {
 	struct config_log log;
 	struct config_device *devices; /* owned, in the file's order */
 	size_t device_count;
+	bool device_faults; /* a device that is at fault fails alone ("on_error") */
 	bool at_fault;	    /* only what config_load_part() returns may be */
 	char *address_host; /* owned: the host of an address in the first generation's form */
 };
@@ -140,7 +143,8 @@ void config_report_print(void *arg, enum schema_severity severity, const char *f
     uint32_t column, const char *path, const char *message);
 
 /* Loads and checks; reports every fault. TOML has a name that ends in .toml. Returns a
- * configuration for config_free(), or NULL when there was an error (warnings alone are none). */
+ * configuration for config_free(), or NULL when there was an error (warnings alone are none, and
+ * with device_faults what is wrong with a device of known type and name costs that device). */
 struct config *config_load(const char *path, config_report *report, void *arg);
 /* The same, but what there is of a configuration with errors too, so that its devices can be
  * checked all the same: at_fault says so, and any text may be missing. NULL where there is no tree.
@@ -158,7 +162,8 @@ const struct json *config_find(const struct config *c, const char *path);
 const struct json *config_device_find(const struct config_device *d, const char *path);
 
 /* Whether the device would be started the same way in both (same name, type, runner, sandbox,
- * limits and own tree; the order of keys, comments and lines do not count): what reload asks. */
+ * limits, fault and own tree; the order of keys, comments and lines do not count): what reload
+ * asks. */
 bool config_device_equal(const struct config_device *a, const struct config_device *b);
 /* Appends the device's own tree as JSON, as its runner gets it: without the keys that are the
  * supervisor's ("runner", "limits", "sandbox"). Check the buffer for failure. */

@@ -80,6 +80,9 @@ static const struct schema_field control_fields[] = {
 
 static const char *const gateway_type[] = { "gateway", NULL };
 
+/* What a fault in a device's part of the file costs. */
+static const char *const on_error_names[] = { "device", "gateway", NULL };
+
 static const struct schema_field root_fields[] = {
 	{ "type", false, { .kind = SCHEMA_ENUM, .names = gateway_type } },
 	{ "version", false, TEXT(MAX_TEXT) },
@@ -96,6 +99,7 @@ static const struct schema_field root_fields[] = {
 	/* Checked with each device's own, whose defaults they are. */
 	{ "sandbox", false, { .kind = SCHEMA_ANY } },
 	{ "limits", false, { .kind = SCHEMA_ANY } },
+	{ "on_error", false, { .kind = SCHEMA_ENUM, .names = on_error_names } },
 	{ 0 },
 };
 
@@ -316,6 +320,7 @@ config_check_root(struct config_check *k, const struct json *root)
 	if (adminer)
 		config_warning(k, adminer, "adminer_server",
 		    "not served, ignored; gatewayctl does what it was for");
+	k->c->device_faults = json_enum(json_get(root, "on_error"), on_error_names) != 1;
 	k->c->control_group = json_str(json_get(json_get(root, "control"), "group"));
 	config_check_log(k, json_get(root, "log"));
 	config_check_devices(k, root);

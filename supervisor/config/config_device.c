@@ -136,12 +136,11 @@ check_module(
 		return;
 	join(path, sizeof(path), base, "module");
 	const struct device_type *t = device_type_find(module);
-	if (t && t->family) {
-		d->module = module;
-		d->type = t->type;
-		d->family = t->family;
+	d->module = module;
+	d->type = t ? t->type : module;
+	d->family = t ? t->family : NULL;
+	if (d->family)
 		return;
-	}
 	device_type_list(list, sizeof(list));
 	if (t)
 		config_error(k, j, path,
@@ -179,6 +178,18 @@ check_runner(
 		d->type = known->type;
 	else
 		config_error(k, o, path, "is missing (the device type of the runner)");
+}
+
+/* Keeps the fault of a device that can be named where the rest of the file goes on without it. */
+static void
+settle_fault(struct config_check *k, struct config_device *d, unsigned errors)
+{
+	if (k->c->device_faults && d->name && d->type && !strchr(d->type, '/')) {
+		k->device_errors += errors;
+		return;
+	}
+	free(d->fault);
+	d->fault = NULL;
 }
 
 static void
@@ -318,8 +329,12 @@ config_check_devices(struct config_check *k, const struct json *root)
 		log = NULL;
 	json_foreach (item, devices) {
 		struct config_device *d = &c->devices[c->device_count];
+		unsigned errors = k->errors;
 		*d = defaults;
+		k->device = d;
 		check_device(k, item, c->device_count, log, d);
+		k->device = NULL;
+		settle_fault(k, d, k->errors - errors);
 		c->device_count++;
 	}
 	check_unique(k, c->devices, c->device_count);

@@ -89,7 +89,8 @@ config_device_equal(const struct config_device *a, const struct config_device *b
 {
 	return text_equal(a->name, b->name) && text_equal(a->type, b->type) &&
 	       text_equal(a->family, b->family) && text_equal(a->runner, b->runner) &&
-	       a->sandbox == b->sandbox && limits_equal(&a->limits, &b->limits) &&
+	       text_equal(a->fault, b->fault) && a->sandbox == b->sandbox &&
+	       limits_equal(&a->limits, &b->limits) &&
 	       members_equal(a->conf, b->conf, config_is_supervisors_key);
 }
 

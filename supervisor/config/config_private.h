@@ -10,6 +10,9 @@ struct config_check {
 	void *arg;
 	const char *file;
 	unsigned errors, warnings;
+	unsigned device_errors; /* of errors: those that cost a device */
+	struct config_device
+	    *device; /* being checked: its first error becomes its fault; or NULL */
 };
 
 /* A schema_report with a struct config_check as its arg. */

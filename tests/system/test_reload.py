@@ -9,7 +9,7 @@ import time
 import unittest
 
 import eventer
-from gatewayd import Gateway, probe, wait_until
+from gatewayd import CtlError, Gateway, probe, wait_until
 
 
 class Base(unittest.TestCase):
@@ -184,6 +184,41 @@ class TestReload(Base):
         self.assertEqual(list(g.status()), ["p1"])
         self.assertEqual(g.status("p1")["pid"], pid)
         self.assert_unbroken("p1")
+
+    def test_a_device_at_fault_costs_itself(self):
+        bad = {"module": "site.devices.none", "name": "bad"}
+        self.preset("good", "more")
+        self.server.preset(self.prefix.replace("probe", "site.devices.none") + "/bad/system/enable",
+                           eventer.Json(True))
+        g = self.start(probe("good", interval_ms=5), bad)
+        g.wait_state("good", "running")
+        g.wait_state("bad", "failed")
+        self.assertIn("module: expected one of ", g.ctl("show", "bad")[0]["obituaries"][0]["cause"])
+        pid = g.status("good")["pid"]
+        # It stays as it is while the others change, and what is newly wrong is refused.
+        rows = self.reload(g, probe("good", interval_ms=5), bad, probe("more"))
+        self.assertEqual([row for row in rows if row[0] != "error"],
+                         [("added", "probe/more"), ("same", "2 devices")])
+        self.assertEqual(len(rows), 3)  # and the fault, again
+        g.wait_state("more", "running")
+        self.write(g, probe("good", interval_ms=5), probe("more", limits={"files": 1}), bad)
+        with self.assertRaisesRegex(CtlError, "the configuration is at fault; nothing has changed"):
+            g.ctl("reload")
+        self.assertEqual((g.status("bad")["state"], g.status("good")["pid"]), ("failed", pid))
+        self.assertEqual(g.status("more")["state"], "running")
+        # Mended: a reload starts it.
+        self.assertIn(("added", "probe/bad"),
+                      self.reload(g, probe("good", interval_ms=5), probe("more"), probe("bad")))
+        self.preset("bad")
+        self.tell("bad", "enable", True)
+        g.wait_state("bad", "running")
+
+    def test_on_error_gateway(self):
+        g = Gateway({**self.conf, "devices": [{"module": "site.devices.none", "name": "bad"}],
+                     "on_error": "gateway"}, start=False)
+        self.addCleanup(g.close)
+        g.start(wait=False)
+        self.assertEqual(g.process.wait(10), 78)
 
     def test_diff(self):
         self.preset("p1", "p2")

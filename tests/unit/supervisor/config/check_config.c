@@ -251,7 +251,51 @@ START_TEST(bad_files_name_every_fault)
 	struct config *c = load(bad[_i].text);
 
 	ck_assert_str_eq(reported(), expected(bad[_i].faults));
-	ck_assert_ptr_null(c);
+	/* What is wrong with one device is that device's. */
+	bool costs_device = false;
+	for (size_t i = 0; c && i < c->device_count; i++)
+		costs_device |= c->devices[i].fault != NULL;
+	ck_assert(!c || costs_device);
+	config_free(c);
+}
+END_TEST
+
+#define GOOD "  - {module: hat.gateway.devices.modbus.slave, name: good}\n"
+static const struct {
+	const char *text, *fault; /* of the first device; NULL: the gateway's */
+} costs[] = {
+	{ "  - {module: site.devices.own, name: a}\n" GOOD, "module: expected one of " },
+	{ "  - {module: hat.gateway.devices.modbus.slave, name: a, limits: {files: 1}}\n" GOOD,
+	    "limits.files: expected an integer from 16 to 65536, found 1" },
+	{ "  - {runner: relative, type: t, name: a, sandbox: what}\n" GOOD,
+	    "runner: expected an absolute path, found 'relative'" },
+	{ "  - {module: a/b, name: a}\n" GOOD, NULL },
+	{ "  - {module: hat.gateway.devices.modbus.slave, name: a/b}\n" GOOD, NULL },
+	{ "  - {name: a}\n" GOOD, NULL },
+	{ "  - 5\n" GOOD, NULL },
+};
+
+START_TEST(a_fault_of_a_device_costs_the_device)
+{
+	static const char *const heads[] = { "name: g\ndevices:\n",
+		"name: g\non_error: device\ndevices:\n", "name: g\non_error: gateway\ndevices:\n",
+		"name: 5\ndevices:\n" };
+	char text[512];
+
+	for (size_t i = 0; i < 4; i++) {
+		snprintf(text, sizeof(text), "%s%s", heads[i], costs[_i].text);
+		struct config *c = load(text);
+		ck_assert_uint_gt(strlen(reported()), 0);
+		ck_assert_msg((c != NULL) == (costs[_i].fault && i < 2), "%s", text);
+		if (!c)
+			continue;
+		ck_assert_uint_eq(c->device_count, 2);
+		ck_assert_ptr_nonnull(c->devices[0].fault);
+		ck_assert_int_eq(
+		    strncmp(c->devices[0].fault, costs[_i].fault, strlen(costs[_i].fault)), 0);
+		ck_assert_ptr_null(c->devices[1].fault);
+		config_free(c);
+	}
 }
 END_TEST
 
@@ -955,6 +999,7 @@ add_tests(TCase *tc)
 {
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_table_test(tc, bad_files_name_every_fault, bad);
+	tcase_add_table_test(tc, a_fault_of_a_device_costs_the_device, costs);
 	tcase_add_table_test(tc, what_is_not_served_is_a_warning, odd);
 	tcase_add_test(tc, defaults);
 	tcase_add_test(tc, own_keys);
