@@ -212,6 +212,7 @@ install: all
 	install -D -m 644 etc/gatewayctl.bash-completion \
 	    "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/gatewayctl"
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gatewayd/samples" etc/samples/*.yaml
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gatewayd/sysctl.d" etc/sysctl.d/*.conf
 	install -d "$(DESTDIR)/etc/gatewayd"
 	for f in etc/systemd/*.service; do [ -e "$$f" ] && install -D -m 644 "$$f" \
 	    "$(DESTDIR)$(PREFIX)/lib/systemd/system/$${f##*/}"; done; true

@@ -14,7 +14,7 @@ static const struct device_type types[] = {
 	{ MODULE("iec104.master"), "iec104_master", "iec60870" },
 	{ MODULE("iec104.slave"), "iec104_slave", "iec60870" },
 	{ MODULE("iec61850.client"), "iec61850_client", NULL },
-	{ MODULE("ping"), "ping", NULL },
+	{ MODULE("ping"), "ping", "icmp" },
 	{ MODULE("smpp.client"), "smpp_client", "smpp" },
 	{ MODULE("snmp.manager"), "snmp_manager", NULL },
 	{ MODULE("snmp.trap_listener"), "snmp_trap_listener", NULL },

@@ -18,7 +18,9 @@ from patience import WAIT_S
 (INIT, OPENED, EVENTS, QUERY_RESULT, CREDIT, PING, STOP, SET_LOG_LEVEL, TRACE) = range(1, 10)
 (PLAN, CONFIG_ERROR, READY, OPEN, CANCEL, REGISTER, QUERY, PONG, STATS, TRACE_FRAME, CLOSED,
  LINK) = range(32, 44)
-CONNECT, LISTEN, TTY, FILE = range(4)
+CONNECT, LISTEN, TTY, FILE, UDP, UDP_LISTEN, ICMP = range(7)
+
+SO_RXQ_OVFL = 40  # of Linux; the module socket does not know it
 
 Event = collections.namedtuple('Event', ['type', 'payload', 'time'])
 
@@ -89,6 +91,7 @@ def _unpack(b):
 class Runner:
     """A running device. conf: its configuration; latest: events that a query finds,
     {type suffix joined by '/': payload}."""
+    receive_buffer = 1 << 20  # of a bound datagram socket
 
     def __init__(self, executable, device_type, conf, latest=None, name='dev', check_only=False,
                  log_level=6, credit=1 << 30, memory=1 << 28, refuse=()):
@@ -203,6 +206,20 @@ class Runner:
             s = socket.create_server((target, port), backlog=128)
             self.port = s.getsockname()[1]
             return s.detach()
+        if kind in (UDP, ICMP):
+            family, _, _, _, address = socket.getaddrinfo(target, port, type=socket.SOCK_DGRAM)[0]
+            protocol = 0 if kind == UDP else \
+                socket.IPPROTO_ICMPV6 if family == socket.AF_INET6 else socket.IPPROTO_ICMP
+            s = socket.socket(family, socket.SOCK_DGRAM, protocol)
+            s.connect(address)
+            return s.detach()
+        if kind == UDP_LISTEN:
+            family, _, _, _, address = socket.getaddrinfo(target, port, type=socket.SOCK_DGRAM)[0]
+            s = socket.socket(family, socket.SOCK_DGRAM)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
+            s.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
+            s.bind(address)
+            return s.detach()
         return os.open(target, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
 
     def send(self, suffix, payload):
@@ -220,6 +237,17 @@ class Runner:
 
     def ping(self):
         self._send(PING, 1, [])
+
+    def wait_counters(self, what, timeout=WAIT_S):
+        """Until what(counters) is true of the counters that it reported last, which it is asked for."""
+        asked = [0]
+
+        def ask():
+            if time.monotonic() - asked[0] > 0.1:
+                asked[0] = time.monotonic()
+                self.ping()
+            return what(self.counters)
+        return self.wait(ask, timeout)
 
     def wait(self, what, timeout=WAIT_S):
         """Until what() is true; its value, or AssertionError with what was registered."""

@@ -1,0 +1,449 @@
+/*
+ * ping (gateway-ping(7)), a device in a runner process: asks hosts for an echo and registers which
+ * of them answer. Each host has a socket of its own, connected to it, so that the kernel looks at
+ * who answers.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include "common/fdutil.h"
+#include "device-runners/icmp/heap.h"
+#include "device-runners/icmp/ping.h"
+#include "device-runners/icmp/ping_conf.h"
+#include "device-runners/runtime/limit.h"
+
+enum {
+	PING_OPENS = 32,	  /* sockets asked for at once */
+	PING_SPREAD_NS = 1000000, /* between the first series of two hosts */
+	PING_TURN_NS = 4000000,	  /* what is due within it is done in one turn of the loop */
+	PING_BURST = 8, /* replies of one host that are read before a time-out is believed */
+};
+
+struct host {
+	struct heap_entry entry; /* first: the heap gives it back */
+	struct ping *ping;
+	struct probe probe;
+	const struct ping_host *conf;
+	int resource, fd;
+	uint32_t open_id; /* 0: not asked for */
+	bool wants_open;
+	enum icmp_family family;
+	bool told; /* AVAILABLE was registered */
+	ev_io io;
+};
+
+_Static_assert(offsetof(struct host, entry) == 0, "the heap's entry comes first");
+
+struct ping {
+	struct runner *runner;
+	struct ev_loop *loop;
+	struct host *hosts; /* owned */
+	size_t count, opening, next_open, available;
+	bool opened;	  /* a socket was given ever */
+	const char *link; /* as it was told */
+	struct ping_conf conf;
+	struct heap heap;
+	struct limit limit;
+	ev_timer timer;
+	struct monotime last_turn, armed;
+	uint64_t *requests, *replies, *lost, *strangers, *available_hosts, *least_us, *average_us,
+	    *most_us, *last_us;
+	int64_t sum_ns; /* of all round trips */
+	uint8_t random[16 * ICMP_DATA];
+	size_t random_left;
+};
+
+static void open_waiting(struct ping *p);
+
+static void
+tell_link(struct ping *p)
+{
+	const char *link = p->count == 0	      ? "no_hosts"
+			   : p->available == p->count ? "available"
+			   : p->available	      ? "some_available"
+						      : "not_available";
+
+	if (p->link != link)
+		runner_set_link(p->runner, link);
+	p->link = link;
+}
+
+static void
+tell(struct host *h, bool available)
+{
+	const char *const type[] = { "gateway", "status", h->conf->name };
+	struct ping *p = h->ping;
+
+	json_put_str(runner_payload(p->runner), NULL, available ? "AVAILABLE" : "NOT_AVAILABLE");
+	runner_register_payload(p->runner, type, 3, NULL);
+	p->available += available;
+	p->available -= h->told;
+	h->told = available;
+	*p->available_hosts = p->available;
+	tell_link(p);
+}
+
+/* --- Sockets --- */
+
+static void
+close_socket(struct host *h)
+{
+	struct ping *p = h->ping;
+
+	if (h->open_id) {
+		runner_cancel(p->runner, h->open_id);
+		h->open_id = 0;
+		p->opening--;
+	}
+	h->wants_open = false;
+	ev_io_stop(p->loop, &h->io);
+	fd_close(h->fd);
+	h->fd = -1;
+}
+
+/* The timer may be early, which costs a turn of the loop; it is a little late, so that one turn
+ * does what is due in some milliseconds. */
+static void
+arm(struct ping *p)
+{
+	const struct heap_entry *first = heap_first(&p->heap);
+
+	if (!first)
+		return;
+	int64_t next = p->last_turn.ns + PING_TURN_NS;
+	int64_t at = first->at.ns > next ? first->at.ns : next;
+	if (ev_is_active(&p->timer) && p->armed.ns <= at)
+		return;
+	p->armed.ns = at;
+	double in = (double)(at - monotime_now().ns) * 1e-9;
+	ev_now_update(p->loop);
+	ev_timer_stop(p->loop, &p->timer);
+	ev_timer_set(&p->timer, in > 0 ? in : 0, 0);
+	ev_timer_start(p->loop, &p->timer);
+}
+
+/* A turn of the loop for one host: its place in the heap and what is news of it. */
+static void
+settle(struct host *h)
+{
+	heap_move(&h->ping->heap, &h->entry, h->probe.deadline);
+	if (h->probe.available != h->told && !runner_congested(h->ping->runner))
+		tell(h, h->probe.available);
+}
+
+static void
+fail_try(struct host *h, const char *why)
+{
+	limit_info(&h->ping->limit, "%s (%s): %s", h->conf->name, h->conf->address, why);
+	probe_failed(&h->probe, monotime_now());
+}
+
+/* Octets that nobody can know who does not see the request. */
+static void
+random_data(struct ping *p, uint8_t data[ICMP_DATA])
+{
+	if (p->random_left < ICMP_DATA) {
+		if (getrandom(p->random, sizeof(p->random), 0) != sizeof(p->random))
+			runner_fail(p->runner, "no random numbers: %s", strerror(errno));
+		p->random_left = sizeof(p->random);
+	}
+	p->random_left -= ICMP_DATA;
+	memcpy(data, p->random + p->random_left, ICMP_DATA);
+}
+
+static void
+send_request(struct host *h)
+{
+	uint8_t data[ICMP_DATA], out[ICMP_ECHO];
+	struct ping *p = h->ping;
+
+	random_data(p, data);
+	icmp_request_encode(
+	    out, h->family, (uint16_t)(h - p->hosts), probe_send(&h->probe, data, monotime_now()));
+	++*p->requests;
+	runner_trace(p->runner, RUNNER_TX, out, sizeof(out));
+	ssize_t n = send(h->fd, out, sizeof(out), MSG_NOSIGNAL);
+	/* What an earlier request met is told to this one. */
+	if (n < 0 && (errno == ECONNREFUSED || errno == EHOSTUNREACH))
+		n = send(h->fd, out, sizeof(out), MSG_NOSIGNAL);
+	if (n < 0)
+		fail_try(h, strerror(errno));
+}
+
+static void
+do_task(struct host *h, enum probe_task task)
+{
+	switch (task) {
+	case PROBE_OPEN:
+		h->wants_open = true;
+		open_waiting(h->ping);
+		break;
+	case PROBE_SEND:
+		send_request(h);
+		break;
+	case PROBE_CLOSE:
+		close_socket(h);
+		open_waiting(h->ping);
+		break;
+	default:
+		break;
+	}
+}
+
+/* One message of the socket; false where there is none. */
+static bool
+receive_one(struct host *h)
+{
+	struct ping *p = h->ping;
+	uint8_t data[ICMP_MAX];
+	struct icmp_echo reply;
+	ssize_t n = recv(h->fd, data, sizeof(data), MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno != EAGAIN && errno != EBADF;
+	runner_trace(p->runner, RUNNER_RX, data, (size_t)n);
+	struct monotime now = monotime_now();
+	if (icmp_reply_decode(&reply, h->family, data, (size_t)n) != DEC_OK ||
+	    !probe_received(&h->probe, &reply, now)) {
+		++*p->strangers;
+		return true;
+	}
+	int64_t us = h->probe.times.last_ns / 1000;
+	++*p->replies;
+	p->sum_ns += h->probe.times.last_ns;
+	*p->last_us = (uint64_t)us;
+	*p->average_us = (uint64_t)(p->sum_ns / 1000 / (int64_t)*p->replies);
+	if (*p->replies == 1 || (uint64_t)us < *p->least_us)
+		*p->least_us = (uint64_t)us;
+	if ((uint64_t)us > *p->most_us)
+		*p->most_us = (uint64_t)us;
+	return true;
+}
+
+static void
+receive(struct host *h)
+{
+	for (int i = 0; i < PING_BURST && h->fd >= 0; i++)
+		if (!receive_one(h))
+			break;
+}
+
+static void
+on_readable(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct host *h = w->data;
+
+	(void)loop, (void)events;
+	receive_one(h);
+	settle(h);
+	arm(h->ping);
+}
+
+static void
+use_socket(struct host *h, int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	h->fd = fd;
+	/* Of its own address: the peer of a socket without ports is not told. */
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
+		runner_fail(h->ping->runner, "getsockname: %s", strerror(errno));
+	h->family = ss.ss_family == AF_INET6 ? ICMP_V6 : ICMP_V4;
+	ev_io_set(&h->io, fd, EV_READ);
+	ev_io_start(h->ping->loop, &h->io);
+}
+
+static void
+on_opened(void *arg, int fd, int error, const char *why)
+{
+	struct host *h = arg;
+	struct ping *p = h->ping;
+
+	h->open_id = 0;
+	p->opening--;
+	if (fd >= 0) {
+		p->opened = true;
+		use_socket(h, fd);
+		do_task(h, probe_opened(&h->probe));
+	} else if (!p->opened && (error == EACCES || error == EPERM)) {
+		/* No host will get one: an operator has to do something. */
+		runner_fail(p->runner, "%s", why);
+	} else {
+		fail_try(h, why ? why : strerror(error));
+	}
+	settle(h);
+	open_waiting(p);
+	arm(p);
+}
+
+/* Asks for the sockets that are wanted, some at once, in turn. */
+static void
+open_waiting(struct ping *p)
+{
+	for (size_t i = 0; i < p->count && p->opening < PING_OPENS; i++) {
+		struct host *h = &p->hosts[p->next_open];
+		p->next_open = (p->next_open + 1) % p->count;
+		if (!h->wants_open)
+			continue;
+		h->open_id = runner_open(p->runner, h->resource, on_opened, h);
+		if (!h->open_id)
+			return;
+		h->wants_open = false;
+		p->opening++;
+	}
+}
+
+/* --- The timer --- */
+
+static void
+tick(struct host *h, struct monotime now)
+{
+	/* A reply that is there came in time. */
+	if (h->probe.state == PROBE_WAITING)
+		receive(h);
+	if (h->probe.state == PROBE_WAITING && monotime_cmp(h->probe.deadline, now) <= 0)
+		++*h->ping->lost;
+	do_task(h, probe_tick(&h->probe, now));
+	settle(h);
+}
+
+static void
+on_timer(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct ping *p = w->data;
+	struct monotime now = monotime_now();
+	struct heap_entry *first;
+
+	(void)loop, (void)events;
+	p->last_turn = now;
+	for (size_t i = 0; i < p->count && (first = heap_first(&p->heap)); i++) {
+		if (monotime_cmp(first->at, now) > 0)
+			break;
+		tick((struct host *)first, now);
+	}
+	arm(p);
+}
+
+/* --- Life --- */
+
+static void
+ping_start(void *device)
+{
+	struct ping *p = device;
+	struct monotime now = monotime_now();
+
+	runner_ready(p->runner);
+	for (size_t i = 0; i < p->count; i++) {
+		struct host *h = &p->hosts[i];
+		probe_init(&h->probe, &h->conf->probe,
+		    (struct monotime){ now.ns + (int64_t)i * PING_SPREAD_NS });
+		heap_add(&p->heap, &h->entry, h->probe.deadline);
+		tell(h, false);
+	}
+	tell_link(p);
+	arm(p);
+}
+
+static void
+ping_on_event(void *device, const struct runner_event *event)
+{
+	(void)device, (void)event;
+}
+
+/* What changed while there was no way to the Event Server. */
+static void
+ping_on_credit(void *device)
+{
+	struct ping *p = device;
+
+	for (size_t i = 0; i < p->count; i++)
+		if (p->hosts[i].probe.available != p->hosts[i].told)
+			tell(&p->hosts[i], p->hosts[i].probe.available);
+}
+
+static void
+ping_stop(void *device)
+{
+	struct ping *p = device;
+
+	ev_timer_stop(p->loop, &p->timer);
+	for (size_t i = 0; i < p->count; i++) {
+		close_socket(&p->hosts[i]);
+		if (p->hosts[i].told)
+			tell(&p->hosts[i], false);
+	}
+}
+
+static void
+ping_free(void *device)
+{
+	struct ping *p = device;
+
+	if (!p)
+		return;
+	free(p->hosts);
+	heap_clear(&p->heap);
+	ping_conf_clear(&p->conf);
+	free(p);
+}
+
+/* --- Making --- */
+
+static void
+make_counters(struct ping *p)
+{
+	p->requests = runner_counter(p->runner, "requests");
+	p->replies = runner_counter(p->runner, "replies");
+	p->lost = runner_counter(p->runner, "lost");
+	p->strangers = runner_counter(p->runner, "unexpected_messages");
+	p->available_hosts = runner_counter(p->runner, "hosts_available");
+	p->least_us = runner_counter(p->runner, "round_trip_min_us");
+	p->average_us = runner_counter(p->runner, "round_trip_avg_us");
+	p->most_us = runner_counter(p->runner, "round_trip_max_us");
+	p->last_us = runner_counter(p->runner, "round_trip_last_us");
+}
+
+static void *
+ping_create(struct runner *r, const struct json *conf)
+{
+	struct ping *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		runner_fail(r, "out of memory");
+	p->runner = r;
+	p->loop = runner_loop(r);
+	if (ping_conf_load(&p->conf, r, conf) < 0) {
+		ping_free(p);
+		return NULL;
+	}
+	p->count = p->conf.count;
+	p->hosts = calloc(p->count + 1, sizeof(*p->hosts));
+	if (!p->hosts || heap_init(&p->heap, p->count) < 0)
+		runner_fail(r, "out of memory");
+	for (size_t i = 0; i < p->count; i++) {
+		struct host *h = &p->hosts[i];
+		*h = (struct host){ .ping = p, .conf = &p->conf.hosts[i], .fd = -1 };
+		h->resource = runner_plan_icmp(r, h->conf->address);
+		ev_init(&h->io, on_readable);
+		h->io.data = h;
+	}
+	make_counters(p);
+	ev_init(&p->timer, on_timer);
+	p->timer.data = p;
+	return p;
+}
+
+const struct runner_device ping_device = {
+	.type = "ping",
+	.create = ping_create,
+	.describe = ping_conf_describe,
+	.start = ping_start,
+	.on_event = ping_on_event,
+	.on_credit = ping_on_credit,
+	.stop = ping_stop,
+	.free = ping_free,
+};
