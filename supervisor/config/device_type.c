@@ -16,8 +16,8 @@ static const struct device_type types[] = {
 	{ MODULE("iec61850.client"), "iec61850_client", NULL },
 	{ MODULE("ping"), "ping", "icmp" },
 	{ MODULE("smpp.client"), "smpp_client", "smpp" },
-	{ MODULE("snmp.manager"), "snmp_manager", NULL },
-	{ MODULE("snmp.trap_listener"), "snmp_trap_listener", NULL },
+	{ MODULE("snmp.manager"), "snmp_manager", "snmp" },
+	{ MODULE("snmp.trap_listener"), "snmp_trap_listener", "snmp" },
 };
 
 enum {

@@ -83,7 +83,8 @@ class TestConfigurations(unittest.TestCase):
                 with self.subTest(path):
                     seen |= self.validate(json.decode_file(pathlib.Path(path)))
         self.assertEqual(seen, {"modbus_master", "modbus_slave", "iec101_master", "iec101_slave",
-                                "iec103_master", "iec104_master", "iec104_slave"})
+                                "iec103_master", "iec104_master", "iec104_slave", "ping",
+                                "snmp_manager", "snmp_trap_listener"})
 
     def test_both_take_their_variants(self):
         kinds = []
@@ -118,7 +119,7 @@ class TestConfigurations(unittest.TestCase):
 # What a device touches in its configuration, by the keys of each.
 TOUCHED = (("may connect {} port {}", "host", "port"), ("may listen {} port {}", "local_host", "local_port"),
            ("may tty {}", "port"), ("may file {}", "cert_path"), ("may file {}", "key_path"),
-           ("may file {}", "ca_path"), ("remote device {}:", "device_id"), ("remote device {}:", "address"))
+           ("may udp {} port {}", "remote_host", "remote_port"), ("may file {}", "ca_path"), ("remote device {}:", "device_id"), ("remote device {}:", "address"))
 
 
 def objects(value):
@@ -136,7 +137,7 @@ def touched(conf):
     for o in objects(conf):
         for form, *keys in TOUCHED:
             if all(o.get(k) is not None for k in keys) and ("tty" in form) == isinstance(o.get("port"), str):
-                yield form.format(*(o[k] for k in keys))
+                yield form.replace("listen", "udp-listen" if "users" in o else "listen").format(*(o[k] for k in keys))
 
 
 @unittest.skipUnless(hat_site, "needs build/venv")
@@ -152,7 +153,7 @@ class TestVerboseCheck(unittest.TestCase):
                                capture_output=True, text=True, timeout=60)
             said = r.stdout
             for device in conf["devices"]:
-                kind = "_".join(device["module"].split(".")[-2:])
+                kind = "_".join(device["module"].removeprefix("hat.gateway.devices.").split("."))
                 events = "/".join(filter(None, ("gateway", conf.get("gateway_name"), kind, device["name"])))
                 with self.subTest(path, device=device["name"]):
                     head = f"\n{device['name']} ({kind}): runner "
