@@ -149,17 +149,19 @@ snmp_conf_user_read(struct usm_user *u, struct runner *r, const struct json *con
 
 size_t
 snmp_conf_engine_read(
-    uint8_t out[USM_MAX_ENGINE], struct runner *r, const char *text, const char *path)
+    uint8_t out[USM_MAX_ENGINE], struct runner *r, const char *text, bool own, const char *path)
 {
 	int n = text ? value_hex(text, out, USM_MAX_ENGINE) : -1;
 
-	if (n < 0)
+	if (n < 0 || (own && n < MIN_ENGINE)) {
 		runner_config_error(r, path,
-		    "expected at most %d octets in hexadecimal digits, found %.80s", USM_MAX_ENGINE,
-		    text ? text : "something else");
-	else if (n < MIN_ENGINE)
+		    "expected %d to %d octets in hexadecimal digits, found %.80s", MIN_ENGINE,
+		    USM_MAX_ENGINE, text ? text : "something else");
+		return 0;
+	}
+	if (n < MIN_ENGINE)
 		runner_config_warning(r, path, "an engine ID has %d octets at least", MIN_ENGINE);
-	return n < 0 ? 0 : (size_t)n;
+	return (size_t)n;
 }
 
 int64_t

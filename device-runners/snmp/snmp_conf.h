@@ -72,10 +72,10 @@ bool snmp_conf_oids_has(const struct snmp_conf_oids *set, const uint8_t *name, s
 void snmp_conf_user_read(struct usm_user *u, struct runner *r, const struct json *conf,
     const char *name, const char *where);
 
-/* An engine ID: 5 to 32 octets (RFC 3411); shorter ones are taken with a warning. Returns their
- * number; 0 after an error. */
+/* An engine ID, 5 to 32 octets (RFC 3411), or, where it is not our own, fewer with a warning.
+ * Returns their number; 0 after an error. */
 size_t snmp_conf_engine_read(
-    uint8_t out[USM_MAX_ENGINE], struct runner *r, const char *text, const char *path);
+    uint8_t out[USM_MAX_ENGINE], struct runner *r, const char *text, bool own, const char *path);
 
 /* Seconds as nanoseconds. */
 int64_t snmp_conf_ns(const struct json *conf, const char *key);

@@ -91,8 +91,8 @@ read_v3(struct agent_conf *s, struct runner *r, const struct json *conf)
 	if (context->type != JSON_OBJECT)
 		return;
 	s->own_context = true;
-	s->context_engine_len = snmp_conf_engine_read(
-	    s->context_engine, r, json_str(json_get(context, "engine_id")), "context.engine_id");
+	s->context_engine_len = snmp_conf_engine_read(s->context_engine, r,
+	    json_str(json_get(context, "engine_id")), false, "context.engine_id");
 	s->context_name = snmp_conf_copy(r, json_str(json_get(context, "name")));
 }
 

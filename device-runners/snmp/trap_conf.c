@@ -105,8 +105,8 @@ read_context(struct trap_conf *t, struct trap_device *d, struct runner *r,
 	if (d->any)
 		return;
 	snprintf(path, sizeof(path), "%s.context.engine_id", where);
-	d->context.len =
-	    snmp_conf_engine_read(d->context.id, r, json_str(json_get(context, "engine_id")), path);
+	d->context.len = snmp_conf_engine_read(
+	    d->context.id, r, json_str(json_get(context, "engine_id")), false, path);
 	d->context_name = snmp_conf_copy(r, json_str(json_get(context, "name")));
 	l->known[l->known_count++] = d->context;
 }
@@ -159,7 +159,8 @@ read_engine(struct listener_conf *l, struct runner *r, const struct json *conf)
 	size_t len = strlen(name), room = USM_MAX_ENGINE - ENGINE_HEAD;
 
 	if (text) {
-		l->engine.len = snmp_conf_engine_read(l->engine.id, r, json_str(text), "engine_id");
+		l->engine.len =
+		    snmp_conf_engine_read(l->engine.id, r, json_str(text), true, "engine_id");
 		return;
 	}
 	memcpy(l->engine.id, (const uint8_t[]){ 0x80, 0, 0, 0, ENGINE_TEXT }, ENGINE_HEAD);

@@ -239,7 +239,7 @@ class Configuration(Case):
         self.assertEqual(self.errors(), [])
         for change, paths in (
                 ({'local_port': 0}, ['local_port']),
-                ({'engine_id': '80x0'}, ['engine_id']),
+                ({'engine_id': '80x0'}, ['engine_id']), ({'engine_id': ''}, ['engine_id']), ({'engine_id': '8000'}, ['engine_id']),
                 ({'users': [USER, USER]}, ['users[1].name']),
                 ({'users': [{**OPEN, 'privacy': {'type': 'AES', 'password': 'password1'}}]}, ['users[0].privacy']),
                 ({'users': [{**USER, 'name': 'x' * 33}]}, ['users[0].name']),
