@@ -31,7 +31,7 @@ register_object(struct master *m, const struct iec_remote *remote, const struct 
 
 	if (why) {
 		if (iec_line_may_log(&m->remotes.line))
-			log_warning("remote device %s: %s of address %u ignored: %s",
+			log_warning("remote device %s: ignored %s of address %u: %s",
 			    remote->address, head->type->name, o->address, why);
 		return;
 	}
@@ -52,9 +52,9 @@ on_asdu(struct iec_remote *remote, const uint8_t *data, size_t len)
 
 	if (dec != DEC_OK) {
 		if (iec_line_may_log(&m->remotes.line))
-			log_warning("remote device %s: ASDU of type %u %s, ignored",
+			log_warning("remote device %s: ignored an ASDU of type %u: %s",
 			    remote->address, a.head.type_id,
-			    dec == DEC_UNSUP ? "is not supported" : "is malformed");
+			    dec == DEC_UNSUP ? "the type is not known" : "its length is wrong");
 		return;
 	}
 	/* The confirmation of our own time synchronization is no news. */
@@ -95,7 +95,7 @@ sync_time(struct iec_remote *remote)
 	iec_time_from_timestamp(&o.time, &m->map.zone, timestamp_now());
 	if (send_object(m, remote->station, &head, &o, LINK_STAMPED) < 0)
 		log_warning(
-		    "remote device %s: time not sent: %s", remote->address, strerror(errno));
+		    "remote device %s: cannot send the time: %s", remote->address, strerror(errno));
 }
 
 static void

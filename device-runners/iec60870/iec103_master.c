@@ -105,7 +105,7 @@ on_measurand(struct master *m, const struct iec_remote *remote, const struct iec
 	if (!name) {
 		if (iec_line_may_log(&m->remotes.line))
 			log_warning(
-			    "remote device %s: measurand %u of type %u has no name, ignored",
+			    "remote device %s: ignored measurand %u of type %u: it has no name",
 			    remote->address, n, a->type_id);
 		return;
 	}
@@ -139,7 +139,7 @@ on_disturbance(struct master *m, const struct iec_remote *remote, const struct i
 {
 	(void)n;
 	if (iec_line_may_log(&m->remotes.line))
-		log_info("remote device %s: %s, fault %u; not fetched", remote->address,
+		log_info("remote device %s: %s, fault %u: not fetched", remote->address,
 		    a->type->name, o->fault);
 }
 
@@ -149,8 +149,8 @@ on_ignored(struct master *m, const struct iec_remote *remote, const struct iec10
 {
 	(void)o, (void)n;
 	if (iec_line_may_log(&m->remotes.line))
-		log_info(
-		    "remote device %s: %s has no event, ignored", remote->address, a->type->name);
+		log_info("remote device %s: ignored %s: it has no event", remote->address,
+		    a->type->name);
 }
 
 /* The time synchronization's own echo, the end of an interrogation that nobody asked for. */
@@ -209,7 +209,7 @@ expire_requests(struct master *m, int station)
 	while ((q = iec103_session_expire(&m->sessions[station], monotime_now()))) {
 		log_warning("remote device %s: %s %u %s", m->remotes.list[station].address,
 		    q->kind == IEC103_REQUEST_COMMAND ? "command" : "interrogation", q->common,
-		    q->sent ? "has no answer" : "has waited too long and is not sent");
+		    q->sent ? "was not answered" : "waited too long and was not sent");
 		free(q);
 	}
 }
@@ -223,7 +223,7 @@ send_requests(struct master *m, int station)
 
 	for (size_t n; (n = iec103_session_next(&m->sessions[station], out));)
 		if (iec_line_send(&m->remotes.line, station, 0, out, n, 0) < 0)
-			log_warning("remote device %s: request not sent: %s",
+			log_warning("remote device %s: cannot send a request: %s",
 			    m->remotes.list[station].address, strerror(errno));
 	set_expiry(m);
 }
@@ -289,9 +289,10 @@ on_asdu(struct iec_remote *remote, const uint8_t *data, size_t len)
 
 	if (dec != DEC_OK) {
 		if (iec_line_may_log(&m->remotes.line))
-			log_warning("remote device %s: ASDU of type %u %s, ignored",
+			log_warning("remote device %s: ignored an ASDU of type %u: %s",
 			    remote->address, a.type_id,
-			    dec == DEC_UNSUP ? "is not supported" : "is malformed");
+			    dec == DEC_UNSUP ? "the type is not known"
+					     : "its length or a field is wrong");
 		return;
 	}
 	on_object *handler =
@@ -309,8 +310,8 @@ forget_requests(struct iec_remote *remote)
 	size_t n = s->queues[0].count + s->queues[1].count;
 
 	if (n)
-		log_warning(
-		    "remote device %s: %zu requests will have no answer", remote->address, n);
+		log_warning("remote device %s: dropped %zu requests: the connection is lost",
+		    remote->address, n);
 	iec103_session_clear(s);
 	set_expiry(m);
 }
@@ -330,7 +331,7 @@ sync_time(struct iec_remote *remote)
 	if (n < 0 ||
 	    iec_line_send(&m->remotes.line, remote->station, LINK_STAMPED, out, (size_t)n, 0) < 0)
 		log_warning(
-		    "remote device %s: time not sent: %s", remote->address, strerror(errno));
+		    "remote device %s: cannot send the time: %s", remote->address, strerror(errno));
 }
 
 /* --- system events --- */

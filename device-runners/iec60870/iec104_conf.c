@@ -92,7 +92,8 @@ iec104_conf_read(struct runner *r, const struct json *conf, struct apci_params *
 		.t3_ms = iec104_conf_ms(conf, "test_timeout") };
 	if (params->t2_ms >= params->t1_ms)
 		runner_config_warning(r, "supervisory_timeout",
-		    "t2 should be less than t1 (response_timeout): the peer may give up first");
+		    "expected less than response_timeout (t1): the peer may close the connection "
+		    "before the acknowledgement");
 	map->sizes = asdu_sizes_104;
 	map->command_times = true;
 	if (iec_zone_init(&map->zone, zone) < 0) {

@@ -197,7 +197,7 @@ flush(struct iec104_conn *c)
 	if (!is_open(c) || c->handshaking)
 		return;
 	if (buffer_failed(&c->out)) {
-		iec104_conn_break(c, "the peer does not read what it is sent");
+		iec104_conn_break(c, "the peer does not read");
 		return;
 	}
 	write_out(c);
@@ -331,7 +331,7 @@ serve_frames(struct iec104_conn *c, const uint8_t *data, size_t len, struct mono
 	}
 	if (rc == DEC_MORE)
 		return (ssize_t)done;
-	iec104_conn_break(c, "bytes that are no frame of the standard");
+	iec104_conn_break(c, "received bytes that are no frame");
 	return -1;
 }
 
@@ -425,8 +425,9 @@ shake_hands(struct iec104_conn *c)
 		limit_info(&tls_limit, "TLS: %s", text);
 		if ((host = c->tls_ops->misnamed(c->tls)))
 			limit_warning(&name_limit,
-			    "TLS: the peer's certificate does not name %s: anybody else's of its "
-			    "authority would do; verify_host true refuses it, false says nothing",
+			    "TLS: the peer's certificate does not name %s; any other certificate "
+			    "of "
+			    "its authority is accepted as well; set verify_host",
 			    host);
 		c->handshaking = false;
 		ev_io_stop(c->loop, &c->watch.writable);

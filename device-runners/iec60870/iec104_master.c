@@ -174,8 +174,8 @@ register_object(struct iec104_master *m, const struct asdu_head *head, const str
 
 	if (why) {
 		++*m->ignored;
-		limit_warning(&m->input_limit, "%s, address %u/%u, makes no event: %s",
-		    head->type->name, head->common, o->address, why);
+		limit_warning(&m->input_limit, "ignored %s of address %u/%u: %s", head->type->name,
+		    head->common, o->address, why);
 		return;
 	}
 	const char *type[5] = { "gateway", e.type[0], e.type[1], e.type[2], e.type[3] };
@@ -197,20 +197,20 @@ on_asdu(void *arg, const uint8_t *bytes, size_t len)
 	case DEC_UNSUP:
 		++*m->ignored;
 		limit_warning(
-		    &m->input_limit, "an ASDU of unknown type %u is ignored", a.head.type_id);
+		    &m->input_limit, "ignored an ASDU of unknown type %u", a.head.type_id);
 		return;
 	default:
 		++*m->ignored;
 		limit_warning(&m->input_limit,
-		    "an ASDU of type %u whose %zu bytes are not what it says is ignored",
-		    a.head.type_id, len);
+		    "ignored an ASDU of type %u: its length of %zu bytes is wrong", a.head.type_id,
+		    len);
 		return;
 	}
 	/* The answer to our own clock; the end of a station's initialisation has no event. */
 	if (a.head.type->class == IEC_CLASS_CLOCK_SYNC)
 		return;
 	if (a.head.type->class == IEC_CLASS_END_OF_INIT) {
-		limit_info(&m->info_limit, "station %u was initialised", a.head.common);
+		limit_info(&m->info_limit, "station %u has initialized", a.head.common);
 		return;
 	}
 	while (asdu_next(&a, &o))
@@ -267,7 +267,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	case MASTER_OPENING:
 		runner_cancel(m->runner, m->open_id);
 		m->open_id = 0;
-		address_failed(m, "no connection within t0");
+		address_failed(m, "not connected within t0");
 		break;
 	case MASTER_WAITING:
 		attempt(m);
@@ -316,12 +316,12 @@ master_on_event(void *device, const struct runner_event *event)
 	if (!iec_events_read(&m->events, event, 1, &m->map, &q))
 		return;
 	if (m->state != MASTER_CONNECTED) {
-		iec_events_refuse(&m->events, event, "there is no connection");
+		iec_events_refuse(&m->events, event, "the device is not connected");
 		return;
 	}
 	asdu_begin(&w, &asdu_sizes_104, &q.head, ASDU_MAX_104);
 	if (!asdu_add(&w, &q.object) || !iec104_conn_send(&m->conn, asdu_end(&w), w.len, 0))
-		iec_events_refuse(&m->events, event, "too many wait to be sent");
+		iec_events_refuse(&m->events, event, "the send queue is full");
 }
 
 static void

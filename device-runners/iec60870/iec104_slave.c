@@ -73,7 +73,7 @@ send_asdu(struct iec_master *m, const void *asdu, size_t len, bool confirmed, ui
 	if (!iec104_conn_started(&sc->conn))
 		return false;
 	if (!iec104_conn_send(&sc->conn, asdu, len, token)) {
-		iec104_conn_break(&sc->conn, "more waits for this master than it takes");
+		iec104_conn_break(&sc->conn, "the send queue is full");
 		return false;
 	}
 	return true;
@@ -172,7 +172,7 @@ on_closed(void *arg, const char *why)
 	struct slave *s = slave_of(sc);
 	bool shown = sc->shown;
 
-	limit_warning(&s->link_limit, "connection %lld of %s ended: %s", (long long)sc->master.id,
+	limit_warning(&s->link_limit, "connection %lld from %s ended: %s", (long long)sc->master.id,
 	    sc->remote.host, why);
 	conn_free(sc);
 	if (shown)
@@ -185,7 +185,7 @@ on_ready(void *arg)
 	struct slave_conn *sc = arg;
 
 	sc->shown = true;
-	limit_info(&slave_of(sc)->info_limit, "connection %lld of %s", (long long)sc->master.id,
+	limit_info(&slave_of(sc)->info_limit, "connection %lld from %s", (long long)sc->master.id,
 	    sc->remote.host);
 	paced_changed(&slave_of(sc)->listed);
 }

@@ -21,7 +21,7 @@ iec_events_refuse(struct iec_events *e, const struct runner_event *event, const 
 	for (size_t i = 0; i < event->type_len && at < sizeof(text); i++)
 		at += (size_t)snprintf(
 		    text + at, sizeof(text) - at, "%s%s", i ? "/" : "", event->type[i]);
-	limit_warning(&e->limit, "event %s refused: %s; nothing is sent", text, why);
+	limit_warning(&e->limit, "refused event %s: %s", text, why);
 }
 
 bool

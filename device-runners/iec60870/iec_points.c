@@ -103,7 +103,7 @@ add_name(struct names *names, struct runner *r, const char *name, size_t index)
 	}
 	size_t i = slot_of(names, name);
 	if (names->slots[i].name)
-		runner_config_warning(r, path, "the name of buffers[%d] again: the last one counts",
+		runner_config_warning(r, path, "buffers[%d] has the same name: the last one counts",
 		    names->slots[i].buffer);
 	names->slots[i].name = name;
 	names->slots[i].buffer = (int16_t)index;
@@ -146,7 +146,7 @@ read_point(struct points *p, struct runner *r, const struct json *item, const st
 	snprintf(path, sizeof(path), "data[%zu]", p->count++);
 	if (common >= asdu_max_common(s) || address > asdu_max_object(s)) {
 		runner_config_error(r, path,
-		    "expected addresses that their sizes hold, found %d and %d", (int)common,
+		    "expected addresses that fit their sizes, found %d and %d", (int)common,
 		    (int)address);
 		return 1;
 	}

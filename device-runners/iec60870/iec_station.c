@@ -374,12 +374,12 @@ iec_master_serve(struct iec_master *m, const void *bytes, size_t len)
 	};
 
 	if (is_refusal(&head)) {
-		ignore(&q, "is a refusal: ignored");
+		ignore(&q, "ignored: it is a refusal");
 	} else if (!is_served(s, head.type)) {
-		ignore(&q, "is not served: answered with cause 44");
+		ignore(&q, "answered with cause 44: unknown type");
 		refuse(&q, IEC_UNKNOWN_TYPE);
 	} else if (rc != DEC_OK || !asdu_next(&a, &o)) {
-		ignore(&q, "has not the length that it says: ignored");
+		ignore(&q, "ignored: its length is wrong");
 	} else if (!(services[head.type->class].causes >> head.cause & 1)) {
 		refuse(&q, IEC_UNKNOWN_CAUSE);
 	} else {
@@ -448,7 +448,7 @@ on_response(struct iec_station *s, struct iec_request *q, const struct runner_ev
 	q->head.originator = m->originator;
 	asdu_begin(&w, &s->map.sizes, &q->head, s->max_asdu);
 	if (!asdu_add(&w, &q->object) || !s->sink->send(m, asdu_end(&w), w.len, true, 0))
-		iec_events_refuse(&s->events, event, "the connection takes no data");
+		iec_events_refuse(&s->events, event, "the connection takes no data now");
 }
 
 void

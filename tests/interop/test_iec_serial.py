@@ -230,8 +230,8 @@ class Slave101(Case):
         await conn.send([iec101.ReadMsg(0, 1, 5, iec101.ReadReqCause.REQUEST)
                          if len(iec101.ReadMsg._fields) == 4 else
                          iec101.ReadMsg(False, 0, 1, 5, iec101.ReadReqCause.REQUEST)])
-        msg = await self.received(conn, iec101.ReadMsg)
-        self.assertEqual(msg.cause.name, 'UNKNOWN_TYPE')
+        msg = await self.received(conn, iec101.DataMsg)
+        self.assertEqual((msg.cause.name, msg.io_address), ('REQUEST', 5))
 
     async def command(self, r, conn):
         command = {'value': 'HIGHER', 'select': True, 'qualifier': 1}
