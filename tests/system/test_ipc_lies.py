@@ -139,8 +139,8 @@ LIES = {
     "second-of-two": ("run", [packet(REGISTER, [EVENT, [["system"], None, "1"]])], "not of source"),
     "over-credit": ("run", [registering([["gateway"], None, f'"{"x" * 50000}"'])], "more than its credit"),
     # resources
-    "65-resources": ("init", [packet(PLAN, [[0, "a", 1]] * 65)], "too many resources"),
-    "unknown-resource": ("init", [packet(PLAN, [[4, "a", 1]])], "resource that there is not"),
+    "1025-resources": ("init", [packet(PLAN, [[0, "a", 1]] * 1025)], "too many resources"),
+    "unknown-resource": ("init", [packet(PLAN, [[7, "a", 1]])], "resource that there is not"),
     "port-70000": ("init", [packet(PLAN, [[0, "a", 70000]])], "resource that there is not"),
     "nul-in-path": ("init", [packet(PLAN, [[3, "/etc\x00/passwd", 0]])], "resource that there is not"),
     "unplanned": ("run", [packet(OPEN, [1], 5)], "not in its plan"),
