@@ -30,9 +30,9 @@ register_object(struct master *m, const struct iec_remote *remote, const struct 
 	const char *why = iec_event_make(e, &m->map, head, o, -1, now);
 
 	if (why) {
-		if (iec_line_may_log(&m->remotes.line))
-			log_warning("remote device %s: ignored %s of address %u: %s",
-			    remote->address, head->type->name, o->address, why);
+		limit_warning(iec_line_limit(&m->remotes.line),
+		    "remote device %s: ignored %s of address %u: %s", remote->address,
+		    head->type->name, o->address, why);
 		return;
 	}
 	for (size_t i = 0; i < e->type_len; i++)
@@ -51,10 +51,10 @@ on_asdu(struct iec_remote *remote, const uint8_t *data, size_t len)
 	enum dec dec = asdu_decode(&a, &m->map.sizes, data, len);
 
 	if (dec != DEC_OK) {
-		if (iec_line_may_log(&m->remotes.line))
-			log_warning("remote device %s: ignored an ASDU of type %u: %s",
-			    remote->address, a.head.type_id,
-			    dec == DEC_UNSUP ? "the type is not known" : "its length is wrong");
+		limit_warning(iec_line_limit(&m->remotes.line),
+		    "remote device %s: ignored an ASDU of type %u: %s", remote->address,
+		    a.head.type_id,
+		    dec == DEC_UNSUP ? "the type is not known" : "its length is wrong");
 		return;
 	}
 	/* The confirmation of our own time synchronization is no news. */

@@ -70,9 +70,10 @@ send_asdu(struct iec_master *m, const void *asdu, size_t len, bool confirmed, ui
 
 	if (iec_line_send(line, l->index, confirmed ? 0 : LINK_NO_REPLY, asdu, len, token) == 0)
 		return true;
-	if (!token && iec_line_may_log(line))
-		log_warning("dropped an ASDU of type %u, cause %u for %s: %s", bytes[0],
-		    bytes[2] & 0x3f, master_name(m), strerror(errno));
+	if (!token)
+		limit_warning(iec_line_limit(line),
+		    "dropped an ASDU of type %u, cause %u for %s: %s", bytes[0], bytes[2] & 0x3f,
+		    master_name(m), strerror(errno));
 	return false;
 }
 
@@ -104,8 +105,8 @@ on_up(struct slave_link *l)
 static void
 on_down(struct slave_link *l, const char *reason)
 {
-	if (iec_line_may_log(&l->slave->line))
-		log_warning("%s lost: %s", master_name(&l->master), reason);
+	limit_warning(
+	    iec_line_limit(&l->slave->line), "%s lost: %s", master_name(&l->master), reason);
 	iec_master_disconnect(&l->master);
 	register_connections(l->slave);
 }
@@ -141,9 +142,8 @@ on_action(void *device, const struct link_action *action)
 		iec_master_delivered(&l->master, action->token);
 		break;
 	case LINK_REFUSED:
-		if (iec_line_may_log(&s->line))
-			log_warning(
-			    "%s refused a message: %s", master_name(&l->master), action->reason);
+		limit_warning(iec_line_limit(&s->line), "%s refused a message: %s",
+		    master_name(&l->master), action->reason);
 		break;
 	case LINK_TRANSMIT:
 		break;
@@ -151,15 +151,15 @@ on_action(void *device, const struct link_action *action)
 }
 
 static void
-on_line(void *device, enum iec_line_status status)
+on_line(void *device, enum connection_status status)
 {
 	struct slave *s = device;
 	bool any = s->station.masters;
 
-	if (status == IEC_LINE_CONNECTED)
+	if (status == CONNECTION_CONNECTED)
 		for (int i = 0; i < iec_line_stations(&s->line); i++)
 			iec_line_open_station(&s->line, i);
-	if (status != IEC_LINE_DISCONNECTED)
+	if (status != CONNECTION_DISCONNECTED)
 		return;
 	while (s->station.masters)
 		iec_master_disconnect(s->station.masters);

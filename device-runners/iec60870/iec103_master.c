@@ -103,10 +103,9 @@ on_measurand(struct master *m, const struct iec_remote *remote, const struct iec
 	const char *name = iec103_measurand_name(a->type_id, n);
 
 	if (!name) {
-		if (iec_line_may_log(&m->remotes.line))
-			log_warning(
-			    "remote device %s: ignored measurand %u of type %u: it has no name",
-			    remote->address, n, a->type_id);
+		limit_warning(iec_line_limit(&m->remotes.line),
+		    "remote device %s: ignored measurand %u of type %u: it has no name",
+		    remote->address, n, a->type_id);
 		return;
 	}
 	struct json_writer *w = runner_payload(m->r);
@@ -138,9 +137,8 @@ on_disturbance(struct master *m, const struct iec_remote *remote, const struct i
     const struct iec103_object *o, unsigned n)
 {
 	(void)n;
-	if (iec_line_may_log(&m->remotes.line))
-		log_info("remote device %s: %s, fault %u: not fetched", remote->address,
-		    a->type->name, o->fault);
+	limit_info(iec_line_limit(&m->remotes.line), "remote device %s: %s, fault %u: not fetched",
+	    remote->address, a->type->name, o->fault);
 }
 
 static void
@@ -148,9 +146,8 @@ on_ignored(struct master *m, const struct iec_remote *remote, const struct iec10
     const struct iec103_object *o, unsigned n)
 {
 	(void)o, (void)n;
-	if (iec_line_may_log(&m->remotes.line))
-		log_info("remote device %s: ignored %s: it has no event", remote->address,
-		    a->type->name);
+	limit_info(iec_line_limit(&m->remotes.line),
+	    "remote device %s: ignored %s: it has no event", remote->address, a->type->name);
 }
 
 /* The time synchronization's own echo, the end of an interrogation that nobody asked for. */
@@ -288,11 +285,9 @@ on_asdu(struct iec_remote *remote, const uint8_t *data, size_t len)
 	enum dec dec = iec103_decode(&a, data, len);
 
 	if (dec != DEC_OK) {
-		if (iec_line_may_log(&m->remotes.line))
-			log_warning("remote device %s: ignored an ASDU of type %u: %s",
-			    remote->address, a.type_id,
-			    dec == DEC_UNSUP ? "the type is not known"
-					     : "its length or a field is wrong");
+		limit_warning(iec_line_limit(&m->remotes.line),
+		    "remote device %s: ignored an ASDU of type %u: %s", remote->address, a.type_id,
+		    dec == DEC_UNSUP ? "the type is not known" : "its length or a field is wrong");
 		return;
 	}
 	on_object *handler =
@@ -411,7 +406,7 @@ on_event(void *device, const struct runner_event *event)
 		return;
 	buffer_init(&note, MAX_SESSION_ID);
 	const char *why = read_request(&q, event, &note);
-	if (!why && remote->status != IEC_LINE_CONNECTED)
+	if (!why && remote->status != CONNECTION_CONNECTED)
 		why = "the remote device is not connected";
 	if (!why && iec103_session_ask(&m->sessions[remote->station], &q, buffer_data(&note),
 			note.len, monotime_now()) < 0)

@@ -13,6 +13,7 @@
 #include "device-runners/iec60870/iec104_conn.h"
 #include "device-runners/iec60870/iec104_files.h"
 #include "device-runners/iec60870/iec_events.h"
+#include "device-runners/runtime/connection.h"
 #include "device-runners/runtime/limit.h"
 #include "device-runners/runtime/reconnect.h"
 
@@ -55,18 +56,6 @@ struct iec104_master {
 
 static void try_address(struct iec104_master *m);
 
-/* The payload of 'status'; the same word in lower case is what people see. */
-static void
-register_status(struct iec104_master *m, const char *status, const char *link)
-{
-	static const char *const type[] = { "gateway", "status" };
-	struct json_writer *w = runner_payload(m->runner);
-
-	json_put_str(w, NULL, status);
-	runner_register_payload(m->runner, type, 2, NULL);
-	runner_set_link(m->runner, link);
-}
-
 static void
 set_timer(struct iec104_master *m, int64_t ms)
 {
@@ -78,7 +67,7 @@ set_timer(struct iec104_master *m, int64_t ms)
 static void
 attempt(struct iec104_master *m)
 {
-	register_status(m, "CONNECTING", "connecting");
+	connection_tell(m->runner, CONNECTION_CONNECTING);
 	m->at = 0;
 	try_address(m);
 }
@@ -86,7 +75,7 @@ attempt(struct iec104_master *m)
 static void
 wait_and_retry(struct iec104_master *m, int64_t ns)
 {
-	register_status(m, "DISCONNECTED", "disconnected");
+	connection_tell(m->runner, CONNECTION_DISCONNECTED);
 	if (ns == 0) {
 		attempt(m);
 		return;
@@ -160,7 +149,7 @@ on_enabled(void *arg, bool enabled)
 	reconnect_connected(&m->reconnect, monotime_now());
 	++*m->connects;
 	limit_info(&m->info_limit, "connected to %s", m->hosts[m->at]);
-	register_status(m, "CONNECTED", "connected");
+	connection_tell(m->runner, CONNECTION_CONNECTED);
 	if (m->sync_ms)
 		send_clock(m);
 }
@@ -341,7 +330,7 @@ master_stop(void *device)
 	runner_cancel(m->runner, m->open_id);
 	iec104_files_stop(&m->files);
 	iec104_conn_close(&m->conn);
-	register_status(m, "DISCONNECTED", "disconnected");
+	connection_tell(m->runner, CONNECTION_DISCONNECTED);
 }
 
 static void

@@ -5,27 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
-#include "common/fdutil.h"
 #include "protocols/iec60870/asdu.h"
 
 enum { READ_SIZE = 1024 };
-
-bool
-iec_line_may_log(struct iec_line *l)
-{
-	struct monotime now = monotime_now();
-
-	if (monotime_diff_ms(now, l->log_since) >= IEC_LINE_LOG_MS) {
-		if (l->logged > IEC_LINE_LOG_LINES)
-			log_warning("%u more lines of that kind in the last %d s",
-			    l->logged - IEC_LINE_LOG_LINES, IEC_LINE_LOG_MS / 1000);
-		l->log_since = now;
-		l->logged = 0;
-	}
-	return ++l->logged <= IEC_LINE_LOG_LINES;
-}
 
 int64_t
 iec_line_ms(const struct json *conf, const char *key, int64_t otherwise)
@@ -36,59 +19,13 @@ iec_line_ms(const struct json *conf, const char *key, int64_t otherwise)
 							  : otherwise;
 }
 
-void
-iec_line_register_status(
-    struct runner *r, const char *const type[], size_t type_len, enum iec_line_status status)
-{
-	static const char *const texts[] = { "\"CONNECTING\"", "\"CONNECTED\"",
-		"\"DISCONNECTED\"" };
-
-	runner_register(r, type, type_len, NULL, texts[status], strlen(texts[status]));
-}
-
-static void
-say(struct iec_line *l, enum iec_line_status status)
-{
-	static const char *const words[] = { "connecting", "connected", "disconnected" };
-
-	runner_set_link(l->r, words[status]);
-	l->ops->status(l->device, status);
-}
-
-/* --- the tty, lost and found --- */
-
-static void on_opened(void *arg, int fd, int error, const char *why);
-
-static void
-try_open(struct iec_line *l)
-{
-	say(l, IEC_LINE_CONNECTING);
-	l->opening = runner_open(l->r, l->plan, on_opened, l);
-}
-
-static void
-on_reopen(struct ev_loop *loop, ev_timer *w, int events)
-{
-	(void)loop, (void)events;
-	try_open(w->data);
-}
-
-static void
-open_later(struct iec_line *l, int64_t ns)
-{
-	ev_timer_set(&l->reopen, (double)ns * 1e-9, 0);
-	ev_timer_start(runner_loop(l->r), &l->reopen);
-}
+/* --- bytes and actions --- */
 
 static void
 close_tty(struct iec_line *l)
 {
-	ev_io_stop(runner_loop(l->r), &l->readable);
-	ev_io_stop(runner_loop(l->r), &l->writable);
 	tty_alarm_stop(l->alarm);
-	buffer_reset(&l->out);
-	fd_close(l->fd);
-	l->fd = -1;
+	line_close(&l->bytes);
 	link_line_lost(&l->link, monotime_now());
 }
 
@@ -96,60 +33,23 @@ static void
 lose_tty(struct iec_line *l)
 {
 	close_tty(l);
-	say(l, IEC_LINE_DISCONNECTED);
-	open_later(l, reconnect_lost(&l->reconnect, true, monotime_now()));
+	endpoint_lost(&l->endpoint, true, l->why);
 }
 
-/* --- bytes and actions --- */
-
 static void
-mark_lost(struct iec_line *l, const char *what)
+mark_lost(struct iec_line *l, const char *why)
 {
 	if (!l->lost)
-		log_warning("%s: %s, to be opened again", l->tty.path, what);
+		snprintf(l->why, sizeof(l->why), "%s", why);
 	l->lost = true;
-}
-
-static void
-flush(struct iec_line *l)
-{
-	while (l->out.len) {
-		ssize_t n = write(l->fd, buffer_data(&l->out), l->out.len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno != EAGAIN) {
-			mark_lost(l, strerror(errno));
-			return;
-		}
-		if (n < 0)
-			break;
-		buffer_consume(&l->out, (size_t)n);
-	}
-	if (l->out.len)
-		ev_io_start(runner_loop(l->r), &l->writable);
-	else
-		ev_io_stop(runner_loop(l->r), &l->writable);
 }
 
 static void
 transmit(struct iec_line *l, const struct link_action *a)
 {
 	runner_trace(l->r, RUNNER_TX, a->data, a->len);
-	buffer_append(&l->out, a->data, a->len);
-	if (buffer_failed(&l->out))
-		mark_lost(l, "it takes no bytes");
-	else
-		flush(l);
-}
-
-/* What flow control has held back until the link was given up must not go out when it lets go: a
- * command would be one of long ago. */
-static void
-drop_output(struct iec_line *l)
-{
-	buffer_reset(&l->out);
-	ev_io_stop(runner_loop(l->r), &l->writable);
-	tty_drop_output(l->fd);
+	if (line_write(&l->bytes, a->data, a->len) < 0)
+		mark_lost(l, errno == EAGAIN ? "it takes no bytes" : strerror(errno));
 }
 
 static void
@@ -180,14 +80,16 @@ pump(struct iec_line *l)
 {
 	struct link_action a;
 
-	if (l->pumping || l->fd < 0)
+	if (l->pumping || !line_is_open(&l->bytes))
 		return;
 	l->pumping = true;
 	struct monotime now = monotime_now();
 	link_pause(&l->link, runner_congested(l->r));
 	while (!l->lost && link_next(&l->link, now, &a)) {
+		/* What flow control has held back until the link was given up must not go out when
+		 * it lets go: a command would be one of long ago. */
 		if (a.type == LINK_DOWN)
-			drop_output(l);
+			line_drop_output(&l->bytes);
 		if (a.type == LINK_TRANSMIT)
 			transmit(l, &a);
 		else
@@ -202,33 +104,29 @@ pump(struct iec_line *l)
 }
 
 static void
-receive(struct iec_line *l)
+receive(void *arg)
 {
+	struct iec_line *l = arg;
 	uint8_t bytes[READ_SIZE];
 
-	ssize_t n = read(l->fd, bytes, sizeof(bytes));
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	ssize_t n = line_read(&l->bytes, bytes, sizeof(bytes));
+	if (n == 0)
 		return;
-	if (n <= 0)
-		mark_lost(l, n ? strerror(errno) : "hung up");
+	if (n < 0)
+		mark_lost(l, errno ? strerror(errno) : "hung up");
 	else
 		runner_trace(l->r, RUNNER_RX, bytes, (size_t)n);
 	for (size_t at = 0; n > 0 && at < (size_t)n;) {
 		at += link_receive(&l->link, bytes + at, (size_t)n - at, monotime_now());
 		pump(l);
-		if (l->fd < 0)
+		if (!line_is_open(&l->bytes))
 			return;
 	}
-	if (n <= 0)
+	if (n < 0)
 		pump(l);
 }
 
-static void
-on_readable(struct ev_loop *loop, ev_io *w, int events)
-{
-	(void)loop, (void)events;
-	receive(w->data);
-}
+static const struct line_ops line_ops = { .readable = receive };
 
 /* What is there came in time: it may be us who came late, on a busy machine. */
 static void
@@ -236,20 +134,9 @@ on_alarm(void *arg)
 {
 	struct iec_line *l = arg;
 
-	if (ev_is_active(&l->readable))
+	if (line_is_open(&l->bytes))
 		receive(l);
 	pump(l);
-}
-
-static void
-on_writable(struct ev_loop *loop, ev_io *w, int events)
-{
-	struct iec_line *l = w->data;
-
-	(void)loop, (void)events;
-	flush(l);
-	if (l->lost)
-		pump(l);
 }
 
 /* A pseudo-terminal has no speed: bytes are there as soon as they are written. It is what has no
@@ -263,38 +150,24 @@ char_ns(int fd, const struct tty_params *tty)
 }
 
 static void
-on_opened(void *arg, int fd, int error, const char *why)
+on_status(void *arg, enum connection_status status, int fd)
 {
 	struct iec_line *l = arg;
-	struct ev_loop *loop = runner_loop(l->r);
+	bool connected = status == CONNECTION_CONNECTED;
 
-	(void)error; /* why has it in words */
-	l->opening = 0;
-	if (fd >= 0 && tty_setup(fd, &l->tty) < 0) {
-		why = strerror(errno);
-		fd_close(fd);
-		fd = -1;
+	if (connected) {
+		line_open(&l->bytes, fd);
+		l->lost = false;
+		l->link.conf.char_ns = char_ns(fd, &l->tty);
+		link_line_opened(&l->link, RECONNECT_QUIET_MAX_MS, monotime_now());
 	}
-	if (fd < 0) {
-		int64_t wait = reconnect_failed(&l->reconnect);
-		if (iec_line_may_log(l))
-			log_warning("%s does not open: %s, next attempt in %.3f s", l->tty.path,
-			    why, (double)wait * 1e-9);
-		say(l, IEC_LINE_DISCONNECTED);
-		open_later(l, wait);
-		return;
-	}
-	l->fd = fd;
-	l->lost = false;
-	l->link.conf.char_ns = char_ns(fd, &l->tty);
-	reconnect_connected(&l->reconnect, monotime_now());
-	link_line_opened(&l->link, RECONNECT_QUIET_MAX_MS, monotime_now());
-	ev_io_set(&l->readable, fd, EV_READ);
-	ev_io_set(&l->writable, fd, EV_WRITE);
-	ev_io_start(loop, &l->readable);
-	say(l, IEC_LINE_CONNECTED);
-	pump(l);
+	connection_set_link(l->r, status);
+	l->ops->status(l->device, status);
+	if (connected)
+		pump(l);
 }
+
+static const struct endpoint_ops endpoint_ops = { .status = on_status };
 
 /* --- for the device --- */
 
@@ -306,9 +179,7 @@ iec_line_init(struct iec_line *l, struct runner *r, const struct json *conf,
 	struct link_conf link_conf = *link;
 	double silence = 0;
 
-	*l = (struct iec_line){ .r = r, .ops = ops, .device = device, .fd = -1 };
-	reconnect_init(
-	    &l->reconnect, reconnect_ms * INT64_C(1000000), IEC_LINE_LIVED_MS * INT64_C(1000000));
+	*l = (struct iec_line){ .r = r, .ops = ops, .device = device };
 	tty_params_read(&l->tty, conf);
 	l->tty.path = strdup(l->tty.path);
 	l->alarm = tty_alarm_new(runner_loop(r), on_alarm, l);
@@ -318,12 +189,14 @@ iec_line_init(struct iec_line *l, struct runner *r, const struct json *conf,
 	link_conf.silent_ns = (int64_t)(silence * 1e9);
 	link_conf.char_ns = tty_char_ns(&l->tty);
 	link_init(&l->link, &link_conf);
-	buffer_init(&l->out, IEC_LINE_MAX_OUT);
-	ev_init(&l->readable, on_readable);
-	ev_init(&l->writable, on_writable);
-	ev_init(&l->reopen, on_reopen);
-	l->readable.data = l->writable.data = l->reopen.data = l;
-	l->plan = runner_plan_tty(r, l->tty.path);
+	line_init(&l->bytes, runner_loop(r), IEC_LINE_MAX_OUT, &line_ops, l);
+	const struct endpoint_conf endpoint = {
+		.resource = runner_plan_tty(r, l->tty.path),
+		.tty = &l->tty,
+		.delay_ns = reconnect_ms * INT64_C(1000000),
+		.lived_ns = IEC_LINE_LIVED_MS * INT64_C(1000000),
+	};
+	endpoint_init(&l->endpoint, r, &endpoint, &endpoint_ops, l);
 	if (l->tty.dsrdtr)
 		runner_config_warning(r, "flow_control.dsrdtr",
 		    "Linux has no DSR/DTR flow control: DTR is raised and DSR not looked at");
@@ -374,7 +247,7 @@ void
 iec_line_clear(struct iec_line *l)
 {
 	link_clear(&l->link);
-	buffer_clear(&l->out);
+	line_clear(&l->bytes);
 	tty_alarm_free(l->alarm);
 	free((char *)l->tty.path);
 }
@@ -382,23 +255,27 @@ iec_line_clear(struct iec_line *l)
 void
 iec_line_start(struct iec_line *l)
 {
-	try_open(l);
+	endpoint_start(&l->endpoint);
 }
 
 void
 iec_line_stop(struct iec_line *l)
 {
-	runner_cancel(l->r, l->opening);
-	ev_timer_stop(runner_loop(l->r), &l->reopen);
-	if (l->fd >= 0)
+	if (line_is_open(&l->bytes))
 		close_tty(l);
-	say(l, IEC_LINE_DISCONNECTED);
+	endpoint_stop(&l->endpoint);
+}
+
+struct limit *
+iec_line_limit(struct iec_line *l)
+{
+	return &l->limit;
 }
 
 bool
 iec_line_is_open(const struct iec_line *l)
 {
-	return l->fd >= 0;
+	return line_is_open(&l->bytes);
 }
 
 void

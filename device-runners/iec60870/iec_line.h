@@ -6,8 +6,9 @@
 #ifndef DEVICE_RUNNERS_IEC60870_IEC_LINE_H
 #define DEVICE_RUNNERS_IEC60870_IEC_LINE_H
 
-#include "common/buffer.h"
-#include "device-runners/runtime/reconnect.h"
+#include "device-runners/runtime/endpoint.h"
+#include "device-runners/runtime/limit.h"
+#include "device-runners/runtime/line.h"
 #include "device-runners/runtime/runner.h"
 #include "device-runners/runtime/tty.h"
 #include "protocols/iec60870/link.h"
@@ -16,9 +17,7 @@
 enum {
 	IEC_LINE_MAX_SILENCE = 10, /* seconds of silent_interval */
 	IEC_LINE_LIVED_MS = 1000,  /* a tty that was open for longer is opened again at once */
-	IEC_LINE_LOG_LINES = 20,
-	IEC_LINE_LOG_MS = 60000,
-	IEC_LINE_MAX_OUT = 4096, /* bytes that the tty has not taken */
+	IEC_LINE_MAX_OUT = 4096,   /* bytes that the tty has not taken */
 };
 
 #define IEC_LINE_SECONDS                                                                           \
@@ -44,12 +43,10 @@ enum {
 		}                                                                                  \
 	}
 
-enum iec_line_status { IEC_LINE_CONNECTING, IEC_LINE_CONNECTED, IEC_LINE_DISCONNECTED };
-
 struct iec_line_ops {
 	/* The endpoint's status changed. On DISCONNECTED all stations have lost their connection.
 	 */
-	void (*status)(void *device, enum iec_line_status status);
+	void (*status)(void *device, enum connection_status status);
 	/* An action other than LINK_TRANSMIT. */
 	void (*action)(void *device, const struct link_action *action);
 };
@@ -60,17 +57,12 @@ struct iec_line {
 	void *device;
 	struct tty_params tty; /* path is owned */
 	struct link link;
-	int plan;
-	uint32_t opening;
-	int fd;
-	struct reconnect reconnect;
-	struct buffer out;
-	ev_io readable, writable;
-	ev_timer reopen;
+	struct endpoint endpoint;
+	struct line bytes;
 	struct tty_alarm *alarm;
 	bool pumping, lost;
-	struct monotime log_since;
-	unsigned logged;
+	char why[64]; /* it is lost */
+	struct limit limit;
 	struct {
 		uint64_t *sent, *received, *repeated, *timeouts, *strays, *garbage;
 	} counters;
@@ -119,12 +111,7 @@ int iec_line_send(
 void iec_line_on_credit(void *device);
 void iec_line_on_stop(void *device);
 
-/* Whether what a device on the line provoked may be logged: IEC_LINE_LOG_LINES in IEC_LINE_LOG_MS.
- */
-bool iec_line_may_log(struct iec_line *l);
-
-/* "CONNECTING", "CONNECTED", "DISCONNECTED" as the payload of a status event. */
-void iec_line_register_status(
-    struct runner *r, const char *const type[], size_t type_len, enum iec_line_status status);
+/* Of log lines about what a device on the line provoked. */
+struct limit *iec_line_limit(struct iec_line *l);
 
 #endif

@@ -7,12 +7,12 @@
 enum { ADDRESS_AT = 2, NAME_AT = 3 };
 
 static void
-set_status(struct iec_remote *m, enum iec_line_status status)
+set_status(struct iec_remote *m, enum connection_status status)
 {
 	const char *const type[] = { "gateway", "remote_device", m->address, "status" };
 
 	m->status = status;
-	iec_line_register_status(m->all->line.r, type, 4, status);
+	connection_register_status(m->all->line.r, type, 4, status);
 }
 
 static void
@@ -60,7 +60,7 @@ iec_remotes_init(struct iec_remotes *s, const struct json *list, struct iec_zone
 		json_int(json_get(item, "address"), 0, 0xFFFF, &address);
 		*m = (struct iec_remote){ .all = s,
 			.station = s->count++,
-			.status = IEC_LINE_DISCONNECTED,
+			.status = CONNECTION_DISCONNECTED,
 			.time_sync_ms = iec_line_ms(item, "time_sync_delay", -1) };
 		snprintf(m->address, sizeof(m->address), "%u", (unsigned)address & 0xFFFF);
 		ev_init(&m->time_sync, on_time_sync);
@@ -84,7 +84,7 @@ iec_remotes_clear(struct iec_remotes *s)
 static void
 connect_remote(struct iec_remote *m)
 {
-	set_status(m, IEC_LINE_CONNECTING);
+	set_status(m, CONNECTION_CONNECTING);
 	iec_line_open_station(&m->all->line, m->station);
 }
 
@@ -94,8 +94,8 @@ disconnected(struct iec_remote *m)
 	stop_time_sync(m);
 	if (m->all->ops->lost)
 		m->all->ops->lost(m);
-	if (m->status != IEC_LINE_DISCONNECTED)
-		set_status(m, IEC_LINE_DISCONNECTED);
+	if (m->status != CONNECTION_DISCONNECTED)
+		set_status(m, CONNECTION_DISCONNECTED);
 }
 
 static void
@@ -124,32 +124,13 @@ find(struct iec_remotes *s, const struct runner_event *event)
 	return NULL;
 }
 
-/* 1, 0, or -1 where the payload is no JSON boolean. */
-static int
-read_bool(const struct runner_event *event)
-{
-	char why[64];
-	bool v;
-
-	if (event->payload != RUNNER_PAYLOAD_JSON)
-		return -1;
-	struct json_doc *doc = json_parse(event->data, event->len, 1, why, sizeof(why));
-	int rc = doc && json_bool(json_root(doc), &v) ? v : -1;
-	json_free(doc);
-	return rc;
-}
-
 /* False where it is another event. */
 static bool
 take_enable(struct iec_remote *m, const struct runner_event *event)
 {
 	if (event->type_len != NAME_AT + 1 || strcmp(event->type[NAME_AT], "enable"))
 		return false;
-	int enable = read_bool(event);
-	if (enable < 0)
-		iec_events_refuse(&m->all->events, event, "expected true or false");
-	else
-		set_enabled(m, enable);
+	set_enabled(m, runner_event_is_true(event));
 	return true;
 }
 
@@ -196,15 +177,15 @@ iec_remotes_start(void *device)
 /* --- connections --- */
 
 static void
-on_line(void *device, enum iec_line_status status)
+on_line(void *device, enum connection_status status)
 {
 	static const char *const type[] = { "gateway", "status" };
 	struct iec_remotes *s = device;
 
-	for (int i = 0; status == IEC_LINE_DISCONNECTED && i < s->count; i++)
+	for (int i = 0; status == CONNECTION_DISCONNECTED && i < s->count; i++)
 		disconnected(&s->list[i]);
-	iec_line_register_status(s->line.r, type, 2, status);
-	for (int i = 0; status == IEC_LINE_CONNECTED && i < s->count; i++)
+	connection_register_status(s->line.r, type, 2, status);
+	for (int i = 0; status == CONNECTION_CONNECTED && i < s->count; i++)
 		if (s->list[i].enabled)
 			connect_remote(&s->list[i]);
 }
@@ -213,7 +194,7 @@ static void
 on_up(struct iec_remote *m)
 {
 	log_info("remote device %s connected", m->address);
-	set_status(m, IEC_LINE_CONNECTED);
+	set_status(m, CONNECTION_CONNECTED);
 	if (m->time_sync_ms < 0)
 		return;
 	m->all->ops->sync_time(m);
@@ -225,10 +206,10 @@ on_up(struct iec_remote *m)
 static void
 on_down(struct iec_remote *m, const char *reason)
 {
-	if (iec_line_may_log(&m->all->line))
-		log_warning("remote device %s lost: %s; connecting again", m->address, reason);
+	limit_warning(iec_line_limit(&m->all->line), "remote device %s lost: %s; connecting again",
+	    m->address, reason);
 	disconnected(m);
-	set_status(m, IEC_LINE_CONNECTING);
+	set_status(m, CONNECTION_CONNECTING);
 }
 
 static void
@@ -248,9 +229,8 @@ on_action(void *device, const struct link_action *action)
 		s->ops->data(m, action->data, action->len);
 		break;
 	case LINK_REFUSED:
-		if (iec_line_may_log(&s->line))
-			log_warning(
-			    "remote device %s refused a message: %s", m->address, action->reason);
+		limit_warning(iec_line_limit(&s->line), "remote device %s refused a message: %s",
+		    m->address, action->reason);
 		break;
 	case LINK_DELIVERED:
 	case LINK_TRANSMIT:

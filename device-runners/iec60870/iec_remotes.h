@@ -17,7 +17,7 @@ struct iec_remote {
 	char address[8];
 	bool enabled;
 	bool live; /* an enable event came, which is newer than the query */
-	enum iec_line_status status;
+	enum connection_status status;
 	int64_t time_sync_ms; /* < 0: never */
 	ev_timer time_sync;
 };

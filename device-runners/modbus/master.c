@@ -11,54 +11,49 @@
 #include <unistd.h>
 
 #include "common/number.h"
-#include "device-runners/runtime/limit.h"
 #include "device-runners/modbus/client.h"
 #include "device-runners/modbus/conf.h"
 #include "device-runners/modbus/describe.h"
-#include "device-runners/modbus/line.h"
 #include "device-runners/modbus/sched.h"
-#include "device-runners/runtime/reconnect.h"
+#include "device-runners/runtime/endpoint.h"
+#include "device-runners/runtime/limit.h"
+#include "device-runners/runtime/line.h"
 
 enum {
-	MAX_PAYLOAD_NODES = 64, /* of a system event */
-	RESULT_TEXT = 160,	/* a read event's payload without its value */
+	MAX_PAYLOAD_NODES = 64,		    /* of a system event */
+	RESULT_TEXT = 160,		    /* a read event's payload without its value */
+	MAX_PENDING = 2 * MODBUS_MAX_FRAME, /* bytes that the kernel has not taken */
 };
 
 enum master_state {
-	MASTER_IDLE,	 /* not started, or stopped */
-	MASTER_QUERYING, /* what is enabled */
-	MASTER_CONNECTING,
-	MASTER_PAUSING, /* connected, before the first request */
+	MASTER_IDLE,	   /* not started, or stopped */
+	MASTER_QUERYING,   /* what is enabled */
+	MASTER_CONNECTING, /* or waiting for the next attempt */
+	MASTER_PAUSING,	   /* connected, before the first request */
 	MASTER_CONNECTED,
-	MASTER_WAITING, /* before the next attempt */
 };
 
 struct master {
 	struct runner *runner;
 	struct ev_loop *loop;
 	struct conf_master conf;
-	int resource; /* index in the plan */
 	enum master_state state;
-	const char *status; /* the last one registered */
-	uint32_t open_id;
-	ev_timer life;		 /* of the state: time-out, pause, delay */
+	struct endpoint endpoint;
+	ev_timer pause;		 /* before the first request */
 	ev_timer wake;		 /* of the requests, on TCP */
 	struct tty_alarm *alarm; /* of the requests, on a serial line; else NULL */
 	struct monotime armed;	 /* when one of the two fires; 0 for not set */
 	struct line line;
-	struct reconnect reconnect;
 	struct client client;
 	struct sched sched;
 	struct remote *remotes;
 	bool *live;	      /* by remote: an enable event came, which is newer than the query */
 	struct remote *asked; /* whose request is under way */
 	bool asked_write;
-	bool failing; /* the last attempt to connect failed: say it once */
-	struct limit noise, losses, bad_writes;
+	struct limit noise, bad_writes;
 	uint64_t *requests, *timeouts, *late, *bad, *connects, *writes;
 };
 
-static void connect_now(struct master *m);
 static void pump(struct master *m);
 
 static void
@@ -69,26 +64,6 @@ register_text(struct master *m, const char *const type[], size_t len, const char
 
 	runner_register(m->runner, type, len, NULL, json, (size_t)n);
 }
-
-static void
-set_status(struct master *m, const char *status)
-{
-	static const struct {
-		const char *status, *link;
-	} links[] = { { "CONNECTED", "connected" }, { "CONNECTING", "connecting" },
-		{ "DISCONNECTED", "disconnected" } };
-
-	if (m->status == status)
-		return;
-	m->status = status;
-	register_text(m, (const char *[]){ "gateway", "status" }, 2, status);
-	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
-		if (strcmp(links[i].status, status) == 0)
-			runner_set_link(m->runner, links[i].link);
-}
-
-static const char *const connecting = "CONNECTING", *const connected = "CONNECTED",
-			 *const disconnected = "DISCONNECTED";
 
 /* --- Events that remote devices give rise to --- */
 
@@ -160,59 +135,28 @@ on_remote_written(void *arg, const struct remote *r, const struct conf_data *d,
 	++*m->writes;
 }
 
-static const struct remote_ops remote_ops = { on_remote_status, on_remote_read, on_remote_written };
+static const struct remote_ops remote_ops = {
+	.status = on_remote_status, .read = on_remote_read, .written = on_remote_written
+};
 
 /* --- The connection --- */
 
 static void
-set_life(struct master *m, int64_t ns)
-{
-	ev_timer_stop(m->loop, &m->life);
-	ev_timer_set(&m->life, (double)ns * 1e-9, 0);
-	ev_timer_start(m->loop, &m->life);
-}
-
-static void
-wait_then_connect(struct master *m, int64_t ns)
-{
-	set_status(m, disconnected);
-	if (ns == 0) {
-		connect_now(m);
-		return;
-	}
-	m->state = MASTER_WAITING;
-	set_life(m, ns);
-}
-
-static void
-connect_failed(struct master *m, const char *why)
-{
-	if (!m->failing)
-		log_warning("connecting failed: %s; next try in %.3g s, and so on without a line "
-			    "each",
-		    why, (double)m->reconnect.delay_ns * 1e-9);
-	m->failing = true;
-	wait_then_connect(m, reconnect_failed(&m->reconnect));
-}
-
-static void
 lost(struct master *m, const char *why)
 {
-	struct monotime now = monotime_now();
 	bool answered = m->client.answered;
 	size_t dropped = 0;
 
 	line_close(&m->line);
 	client_reset(&m->client);
+	ev_timer_stop(m->loop, &m->pause);
 	m->asked = NULL;
-	int64_t wait = reconnect_lost(&m->reconnect, answered, now);
-	limit_notice(
-	    &m->losses, "connection lost: %s; next try in %.3g s", why, (double)wait * 1e-9);
+	m->state = MASTER_CONNECTING;
 	for (size_t i = 0; i < m->conf.count; i++)
 		dropped += remote_offline(&m->remotes[i]);
 	if (dropped)
 		log_warning("%zu writes were lost with the connection", dropped);
-	wait_then_connect(m, wait);
+	endpoint_lost(&m->endpoint, answered, why);
 }
 
 static void
@@ -227,69 +171,38 @@ begin_requests(struct master *m)
 }
 
 static void
-on_opened(void *arg, int fd, int error, const char *why)
+on_pause_over(struct ev_loop *loop, ev_timer *w, int events)
 {
-	struct master *m = arg;
+	(void)loop, (void)events;
+	begin_requests(w->data);
+}
 
-	(void)error;
-	m->open_id = 0;
-	ev_timer_stop(m->loop, &m->life);
-	if (fd >= 0 && m->conf.transport.serial && tty_setup(fd, &m->conf.transport.tty) < 0) {
-		why = strerror(errno);
-		close(fd);
-		fd = -1;
-	}
-	if (fd < 0) {
-		connect_failed(m, why);
-		return;
-	}
-	if (m->failing)
-		log_notice("connected");
-	m->failing = false;
+static void
+on_connected(struct master *m, int fd)
+{
 	++*m->connects;
 	client_open(&m->client, monotime_now());
 	line_open(&m->line, fd);
-	reconnect_connected(&m->reconnect, monotime_now());
-	set_status(m, connected);
 	if (m->conf.pause_ns == 0) {
 		begin_requests(m);
 		return;
 	}
 	m->state = MASTER_PAUSING;
-	set_life(m, m->conf.pause_ns);
+	ev_timer_set(&m->pause, (double)m->conf.pause_ns * 1e-9, 0);
+	ev_timer_start(m->loop, &m->pause);
 }
 
 static void
-connect_now(struct master *m)
+on_status(void *arg, enum connection_status status, int fd)
 {
-	m->state = MASTER_CONNECTING;
-	set_status(m, connecting);
-	m->open_id = runner_open(m->runner, m->resource, on_opened, m);
-	set_life(m, m->conf.connect_timeout_ns);
+	struct master *m = arg;
+
+	connection_tell(m->runner, status);
+	if (status == CONNECTION_CONNECTED)
+		on_connected(m, fd);
 }
 
-static void
-on_life(struct ev_loop *loop, ev_timer *w, int events)
-{
-	struct master *m = w->data;
-
-	(void)loop, (void)events;
-	switch (m->state) {
-	case MASTER_CONNECTING:
-		runner_cancel(m->runner, m->open_id);
-		m->open_id = 0;
-		connect_failed(m, "no connection within connect_timeout");
-		break;
-	case MASTER_PAUSING:
-		begin_requests(m);
-		break;
-	case MASTER_WAITING:
-		connect_now(m);
-		break;
-	default:
-		break;
-	}
-}
+static const struct endpoint_ops endpoint_ops = { .status = on_status };
 
 /* --- Requests --- */
 
@@ -315,10 +228,8 @@ client_done(void *arg, enum client_result result, const struct modbus_pdu *res)
 	m->asked = NULL;
 	/* What flow control has held back until now must not be done when it lets go: a write that
 	 * has failed would be one of long ago. */
-	if (result == CLIENT_TIMEOUT && m->conf.transport.serial) {
-		line_drop_pending(&m->line);
-		tty_drop_output(m->line.fd);
-	}
+	if (result == CLIENT_TIMEOUT && m->conf.transport.serial)
+		line_drop_output(&m->line);
 	*m->timeouts += result == CLIENT_TIMEOUT;
 	*m->late = m->client.late_dropped;
 	*m->bad = m->client.bad_frames + m->client.stream.skipped;
@@ -333,7 +244,7 @@ client_done(void *arg, enum client_result result, const struct modbus_pdu *res)
 		remote_on_poll(r, res, now);
 }
 
-static const struct client_ops client_ops = { client_sends, client_done };
+static const struct client_ops client_ops = { .send = client_sends, .done = client_done };
 
 static void
 arm(struct master *m, struct monotime at)
@@ -414,7 +325,7 @@ on_readable(void *arg)
 	pump(m);
 }
 
-static const struct line_ops line_ops = { on_readable, NULL };
+static const struct line_ops line_ops = { .readable = on_readable };
 
 static void
 on_wake(void *arg)
@@ -456,25 +367,11 @@ find_remote(struct master *m, const char *text)
 	return NULL;
 }
 
-static bool
-is_true(const struct runner_event *e)
-{
-	size_t from = 0, to = e->len;
-
-	if (e->payload != RUNNER_PAYLOAD_JSON)
-		return false;
-	while (from < to && strchr(" \t\r\n", e->data[from]))
-		from++;
-	while (to > from && strchr(" \t\r\n", e->data[to - 1]))
-		to--;
-	return to - from == 4 && memcmp(e->data + from, "true", 4) == 0;
-}
-
 static void
 on_enable(struct master *m, struct remote *r, const struct runner_event *e)
 {
 	m->live[r - m->remotes] = true;
-	remote_enable(r, is_true(e), monotime_now());
+	remote_enable(r, runner_event_is_true(e), monotime_now());
 }
 
 static void
@@ -534,12 +431,13 @@ on_enabled_result(void *arg, const struct runner_event *e)
 	if (m->state != MASTER_QUERYING)
 		return;
 	if (!e) {
-		connect_now(m);
+		m->state = MASTER_CONNECTING;
+		endpoint_start(&m->endpoint);
 		return;
 	}
 	struct remote *r = e->type_len == 4 ? find_remote(m, e->type[2]) : NULL;
 	if (r && !m->live[r - m->remotes])
-		remote_enable(r, is_true(e), monotime_now());
+		remote_enable(r, runner_event_is_true(e), monotime_now());
 }
 
 static void
@@ -561,20 +459,25 @@ master_free(void *device)
 		remote_clear(&m->remotes[i]);
 	free(m->remotes);
 	free(m->live);
+	line_clear(&m->line);
 	tty_alarm_free(m->alarm);
 	conf_master_clear(&m->conf);
 	free(m);
 }
 
 static void
-plan_resource(struct master *m)
+make_endpoint(struct master *m)
 {
 	const struct conf_transport *t = &m->conf.transport;
+	struct endpoint_conf conf = {
+		.resource = t->serial ? runner_plan_tty(m->runner, t->tty.path)
+				      : runner_plan_connect(m->runner, t->host, t->port),
+		.tty = t->serial ? &t->tty : NULL,
+		.delay_ns = m->conf.connect_delay_ns,
+		.timeout_ns = m->conf.connect_timeout_ns,
+	};
 
-	if (t->serial)
-		m->resource = runner_plan_tty(m->runner, t->tty.path);
-	else
-		m->resource = runner_plan_connect(m->runner, t->host, t->port);
+	endpoint_init(&m->endpoint, m->runner, &conf, &endpoint_ops, m);
 }
 
 static void
@@ -612,6 +515,7 @@ master_create(struct runner *r, const struct json *conf)
 		runner_fail(r, "out of memory");
 	m->runner = r;
 	m->loop = runner_loop(r);
+	line_init(&m->line, m->loop, MAX_PENDING, &line_ops, m);
 	if (conf_master_load(&m->conf, r, conf) < 0) {
 		master_free(m);
 		return NULL;
@@ -623,15 +527,13 @@ master_create(struct runner *r, const struct json *conf)
 	for (size_t i = 0; i < m->conf.count; i++)
 		if (remote_init(&m->remotes[i], &m->conf, &m->conf.remotes[i], &remote_ops, m) < 0)
 			runner_fail(r, "out of memory");
-	plan_resource(m);
+	make_endpoint(m);
 	make_counters(m);
 	make_client(m);
 	sched_init(&m->sched, m->remotes, m->conf.count);
-	reconnect_init(&m->reconnect, m->conf.connect_delay_ns, 0);
-	line_init(&m->line, m->loop, &line_ops, m);
-	ev_init(&m->life, on_life);
+	ev_init(&m->pause, on_pause_over);
 	ev_init(&m->wake, on_wake_timer);
-	m->life.data = m;
+	m->pause.data = m;
 	m->wake.data = m;
 	if (m->conf.transport.serial && !(m->alarm = tty_alarm_new(m->loop, on_wake, m)))
 		runner_fail(r, "out of memory");
@@ -655,16 +557,13 @@ master_stop(void *device)
 {
 	struct master *m = device;
 
-	runner_cancel(m->runner, m->open_id);
-	ev_timer_stop(m->loop, &m->life);
+	ev_timer_stop(m->loop, &m->pause);
 	ev_timer_stop(m->loop, &m->wake);
 	m->state = MASTER_IDLE;
-	if (line_is_open(&m->line))
-		line_close(&m->line);
+	line_close(&m->line);
 	for (size_t i = 0; i < m->conf.count; i++)
 		remote_offline(&m->remotes[i]);
-	if (m->status)
-		set_status(m, disconnected);
+	endpoint_stop(&m->endpoint);
 }
 
 const struct runner_device master_device = {

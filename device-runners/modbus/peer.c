@@ -197,7 +197,7 @@ on_frame(struct peer *p, const struct modbus_frame *f)
 static bool
 is_waiting(const struct peer *p)
 {
-	return p->dead || p->request_id[0] || p->answer_len || p->line.pending_len;
+	return p->dead || p->request_id[0] || p->answer_len || line_is_pending(&p->line);
 }
 
 static enum dec
@@ -280,7 +280,7 @@ on_drained(void *arg)
 	process(arg);
 }
 
-static const struct line_ops line_ops = { on_readable, on_drained };
+static const struct line_ops line_ops = { .readable = on_readable, .drained = on_drained };
 
 void
 peer_on_written(struct peer *p, bool success)
@@ -313,7 +313,7 @@ on_keep_alive(struct ev_loop *loop, ev_timer *w, int events)
 void
 peer_open(struct peer *p, struct ev_loop *loop, int fd)
 {
-	line_init(&p->line, loop, &line_ops, p);
+	line_init(&p->line, loop, PEER_MAX_PENDING, &line_ops, p);
 	modbus_stream_init(&p->stream, p->conf->transport.framing, MODBUS_REQUEST);
 	ev_init(&p->gap, on_gap);
 	ev_init(&p->response, on_response_timeout);
@@ -333,6 +333,5 @@ peer_close(struct peer *p)
 	ev_timer_stop(p->line.loop, &p->keep_alive);
 	if (p->alarm)
 		tty_alarm_stop(p->alarm);
-	if (line_is_open(&p->line))
-		line_close(&p->line);
+	line_clear(&p->line);
 }

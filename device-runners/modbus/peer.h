@@ -6,9 +6,9 @@
 #ifndef DEVICE_RUNNERS_MODBUS_PEER_H
 #define DEVICE_RUNNERS_MODBUS_PEER_H
 
+#include "device-runners/runtime/line.h"
 #include "device-runners/runtime/peer_address.h"
 #include "device-runners/modbus/cache.h"
-#include "device-runners/modbus/line.h"
 
 enum {
 	/* Beyond the line's silence: adapters hand over what they received up to 16 ms late. */
@@ -17,6 +17,7 @@ enum {
 	 * which cuts and delays as it likes. */
 	PEER_LONG_GAP_MS = 1000,
 	PEER_MAX_REQUEST_ID = 64,
+	PEER_MAX_PENDING = 2 * MODBUS_MAX_FRAME, /* bytes that the kernel has not taken */
 };
 
 struct peer;

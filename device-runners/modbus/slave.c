@@ -12,9 +12,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "device-runners/runtime/acceptor.h"
 #include "device-runners/modbus/describe.h"
 #include "device-runners/modbus/peer.h"
+#include "device-runners/runtime/acceptor.h"
+#include "device-runners/runtime/endpoint.h"
 #include "device-runners/runtime/limit.h"
 #include "device-runners/runtime/paced.h"
 
@@ -35,13 +36,13 @@ struct slave {
 	bool *live;	 /* by data: an event came, which is newer than the query */
 	uint32_t *names; /* indices of the data, by name */
 	int resource;
-	uint32_t open_id;
-	bool running, stopped;
+	uint32_t open_id; /* of the listening socket */
+	bool stopped;
 	struct acceptor acceptor; /* not on a serial line */
-	ev_timer reopen;
-	ev_prepare reap;     /* frees peers that were lost, at the end of a turn */
-	struct paced listed; /* 'connections' events */
-	size_t told;	     /* connections in the last of them */
+	struct endpoint endpoint; /* the serial line */
+	ev_prepare reap;	  /* frees peers that were lost, at the end of a turn */
+	struct paced listed;	  /* 'connections' events */
+	size_t told;		  /* connections in the last of them */
 	struct tty_alarm *alarm;
 	struct peer *peers;
 	size_t peer_count;
@@ -49,7 +50,7 @@ struct slave {
 	uint64_t last_write;
 	uint64_t boot; /* tells the writes of one start from another's */
 	struct buffer write_data;
-	struct limit closed, refused, invalid;
+	struct limit closed, invalid;
 	uint64_t *requests, *writes, *connections;
 };
 
@@ -108,8 +109,6 @@ on_reap(struct ev_loop *loop, ev_prepare *w, int events)
 	}
 }
 
-static void open_resource(struct slave *s);
-
 static void
 on_lost(void *arg, struct peer *p, const char *why)
 {
@@ -123,15 +122,16 @@ on_lost(void *arg, struct peer *p, const char *why)
 		paced_changed(&s->listed);
 		return;
 	}
-	limit_info(&s->closed, "connection of %s ended: %s",
-	    p->remote.host[0] ? p->remote.host : "the line", why ? why : "keep_alive_timeout");
+	if (!s->conf.transport.serial)
+		limit_info(&s->closed, "connection of %s ended: %s", p->remote.host,
+		    why ? why : "keep_alive_timeout");
 	p->dead = true;
 	peer_close(p);
 	ev_prepare_start(s->loop, &s->reap);
 	if (counted)
 		paced_changed(&s->listed);
 	if (s->conf.transport.serial)
-		ev_timer_start(s->loop, &s->reopen);
+		endpoint_lost(&s->endpoint, true, why);
 }
 
 static void
@@ -176,7 +176,12 @@ on_trace(void *arg, bool sent, const void *p, size_t len)
 	runner_trace(((struct slave *)arg)->runner, sent ? RUNNER_TX : RUNNER_RX, p, len);
 }
 
-static const struct peer_ops peer_ops = { on_alive, on_write, on_lost, on_trace };
+static const struct peer_ops peer_ops = {
+	.alive = on_alive,
+	.write = on_write,
+	.lost = on_lost,
+	.trace = on_trace,
+};
 
 static struct peer *
 add_peer(struct slave *s)
@@ -246,64 +251,42 @@ admit(void *arg, int fd, const struct peer_address *local, const struct peer_add
 	paced_changed(&s->listed);
 }
 
-static const struct acceptor_ops acceptor_ops = { count_living, admit };
+static const struct acceptor_ops acceptor_ops = { .count = count_living, .admit = admit };
 
 static void
-listen_on(struct slave *s, int fd)
+on_line(void *arg, enum connection_status status, int fd)
 {
-	acceptor_listen(&s->acceptor, fd);
-	if (!s->running)
-		runner_ready(s->runner);
-	s->running = true;
-}
+	struct slave *s = arg;
 
-static void
-use_line(struct slave *s, int fd)
-{
-
-	if (tty_setup(fd, &s->conf.transport.tty) == 0) {
+	if (status == CONNECTION_CONNECTED)
 		peer_open(add_peer(s), s->loop, fd);
-		return;
-	}
-	limit_warning(&s->refused, "%s: %s", s->conf.transport.tty.path, strerror(errno));
-	close(fd);
-	ev_timer_start(s->loop, &s->reopen);
 }
 
+static const struct endpoint_ops endpoint_ops = { .status = on_line };
+
 static void
-on_opened(void *arg, int fd, int error, const char *why)
+on_listening(void *arg, int fd, int error, const char *why)
 {
 	struct slave *s = arg;
 
 	(void)error;
 	s->open_id = 0;
-	if (fd >= 0 && s->conf.transport.serial) {
-		use_line(s, fd);
-	} else if (fd >= 0) {
-		listen_on(s, fd);
-	} else if (!s->conf.transport.serial) {
-		runner_fail(s->runner, "listening on %s port %u: %s", s->conf.transport.host,
-		    s->conf.transport.port, why);
-	} else {
-		limit_warning(&s->refused, "opening %s failed: %s; next try in %d ms",
-		    s->conf.transport.tty.path, why, REOPEN_MS);
-		ev_timer_start(s->loop, &s->reopen);
+	if (fd < 0)
+		runner_fail(s->runner, "%s", why);
+	acceptor_listen(&s->acceptor, fd);
+	runner_ready(s->runner);
+}
+
+/* A serial line may come and go; the device exists without it. */
+static void
+open_transport(struct slave *s)
+{
+	if (!s->conf.transport.serial) {
+		s->open_id = runner_open(s->runner, s->resource, on_listening, s);
+		return;
 	}
-}
-
-static void
-open_resource(struct slave *s)
-{
-	s->open_id = runner_open(s->runner, s->resource, on_opened, s);
-}
-
-static void
-on_reopen(struct ev_loop *loop, ev_timer *w, int events)
-{
-	(void)events;
-	ev_timer_stop(loop, w);
-	ev_timer_set(w, REOPEN_MS * 1e-3, 0);
-	open_resource(w->data);
+	endpoint_start(&s->endpoint);
+	runner_ready(s->runner);
 }
 
 static void
@@ -435,12 +418,7 @@ on_cached(void *arg, const struct runner_event *e)
 		return;
 	}
 	paced_changed(&s->listed);
-	open_resource(s);
-	/* A serial line may come and go; the device exists without it. */
-	if (s->conf.transport.serial) {
-		s->running = true;
-		runner_ready(s->runner);
-	}
+	open_transport(s);
 }
 
 /* --- Life --- */
@@ -475,13 +453,28 @@ make_counters(struct slave *s)
 static void
 make_watchers(struct slave *s)
 {
-	ev_timer_init(&s->reopen, on_reopen, REOPEN_MS * 1e-3, 0);
 	ev_prepare_init(&s->reap, on_reap);
 	paced_init(&s->listed, s->loop, register_connections, s);
-	s->reopen.data = s;
 	s->reap.data = s;
 	if (s->conf.transport.serial && !(s->alarm = tty_alarm_new(s->loop, on_alarm, s)))
 		runner_fail(s->runner, "out of memory");
+}
+
+static void
+plan_transport(struct slave *s)
+{
+	const struct conf_transport *t = &s->conf.transport;
+
+	if (!t->serial) {
+		s->resource = runner_plan_listen(s->runner, t->host, t->port);
+		return;
+	}
+	const struct endpoint_conf conf = {
+		.resource = runner_plan_tty(s->runner, t->tty.path),
+		.tty = &t->tty,
+		.delay_ns = REOPEN_MS * INT64_C(1000000),
+	};
+	endpoint_init(&s->endpoint, s->runner, &conf, &endpoint_ops, s);
 }
 
 static void *
@@ -509,9 +502,7 @@ slave_create(struct runner *r, const struct json *conf)
 	for (uint32_t i = 0; i < s->conf.count; i++)
 		s->names[i] = i;
 	qsort_r(s->names, s->conf.count, sizeof(*s->names), by_name, s->conf.data);
-	const struct conf_transport *t = &s->conf.transport;
-	s->resource =
-	    t->serial ? runner_plan_tty(r, t->tty.path) : runner_plan_listen(r, t->host, t->port);
+	plan_transport(s);
 	make_counters(s);
 	make_watchers(s);
 	return s;
@@ -541,7 +532,7 @@ slave_stop(void *device)
 
 	s->stopped = true;
 	runner_cancel(s->runner, s->open_id);
-	ev_timer_stop(s->loop, &s->reopen);
+	endpoint_stop(&s->endpoint);
 	ev_prepare_stop(s->loop, &s->reap);
 	paced_stop(&s->listed);
 	acceptor_stop(&s->acceptor);

@@ -44,6 +44,10 @@ struct runner_event {
 	size_t len;
 };
 
+/* The rule of every `enable` event: on where the payload is JSON and exactly `true`, off with any
+ * other payload. */
+bool runner_event_is_true(const struct runner_event *event);
+
 struct runner_device {
 	const char *type; /* "modbus_master" */
 	/* Checks conf (borrowed until the return), calls runner_plan_*() and, for each fault,

@@ -232,6 +232,21 @@ read_payload(const msgpack_object *o, struct runner_event *e)
 	}
 }
 
+bool
+runner_event_is_true(const struct runner_event *event)
+{
+	const char *space = " \t\r\n";
+	size_t from = 0, to = event->len;
+
+	if (event->payload != RUNNER_PAYLOAD_JSON)
+		return false;
+	while (from < to && strchr(space, event->data[from]))
+		from++;
+	while (to > from && strchr(space, event->data[to - 1]))
+		to--;
+	return to - from == 4 && memcmp(event->data + from, "true", 4) == 0;
+}
+
 void
 runner_each_event(const msgpack_object *events, runner_query_cb *cb, void *arg)
 {

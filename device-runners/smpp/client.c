@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device-runners/runtime/connection.h"
 #include "device-runners/runtime/limit.h"
 #include "device-runners/runtime/reconnect.h"
 #include "device-runners/runtime/stream.h"
@@ -50,17 +51,6 @@ struct client {
 	struct limit link_limit, event_limit, result_limit;
 	uint64_t *messages, *sent, *failed, *throttled, *received, *receipts, *connects;
 };
-
-static void
-register_status(struct client *c, const char *status, const char *link)
-{
-	static const char *const type[] = { "gateway", "status" };
-	struct json_writer *w = runner_payload(c->runner);
-
-	json_put_str(w, NULL, status);
-	runner_register_payload(c->runner, type, 2, NULL);
-	runner_set_link(c->runner, link);
-}
 
 /* --- results --- */
 
@@ -212,7 +202,7 @@ on_closed(void *arg, const char *why)
 		return;
 	}
 	limit_warning(&c->link_limit, "connection to %s lost: %s", c->conf.host, why);
-	register_status(c, "DISCONNECTED", "disconnected");
+	connection_tell(c->runner, CONNECTION_DISCONNECTED);
 	outbox_lost(&c->outbox, "CONNECTION_LOST");
 	wait_for(c, reconnect_lost(&c->reconnect, true, monotime_now()));
 }
@@ -237,7 +227,7 @@ on_connection(void *arg, int fd, int error, const char *why)
 static void
 attempt(struct client *c)
 {
-	register_status(c, "CONNECTING", "connecting");
+	connection_tell(c->runner, CONNECTION_CONNECTING);
 	c->state = CLIENT_OPENING;
 	c->until = monotime_add_ms(monotime_now(), c->conf.connect_ms);
 	c->traced = 0;
@@ -262,7 +252,7 @@ on_bound(struct client *c)
 	reconnect_connected(&c->reconnect, monotime_now());
 	++*c->connects;
 	limit_info(&c->link_limit, "connected to %s", c->conf.host);
-	register_status(c, "CONNECTED", "connected");
+	connection_tell(c->runner, CONNECTION_CONNECTED);
 }
 
 static void
@@ -544,7 +534,7 @@ client_stop(void *device)
 	}
 	stream_close(&c->stream);
 	outbox_end(&c->outbox, "STOPPED");
-	register_status(c, "DISCONNECTED", "disconnected");
+	connection_tell(c->runner, CONNECTION_DISCONNECTED);
 }
 
 static void

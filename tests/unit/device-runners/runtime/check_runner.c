@@ -33,7 +33,7 @@ ignore_message(
 static void
 setup(void)
 {
-	static const struct channel_handler handler = { ignore_message, NULL, NULL, NULL, NULL };
+	static const struct channel_handler handler = { .on_message = ignore_message };
 	int fds[2];
 
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds), 0);
@@ -300,9 +300,39 @@ START_TEST(a_payload_is_written_in_place)
 }
 END_TEST
 
+START_TEST(enable_is_exactly_true)
+{
+	static const struct {
+		const char *json;
+		bool on;
+	} cases[] = {
+		{ "true", true },
+		{ " \ttrue\r\n", true },
+		{ "false", false },
+		{ "null", false },
+		{ "1", false },
+		{ "\"true\"", false },
+		{ "[true]", false },
+		{ "truetrue", false },
+		{ "tru", false },
+		{ "", false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct runner_event e = { .payload = RUNNER_PAYLOAD_JSON,
+			.data = cases[i].json,
+			.len = strlen(cases[i].json) };
+		ck_assert_msg(runner_event_is_true(&e) == cases[i].on, "%s", cases[i].json);
+		e.payload = RUNNER_PAYLOAD_BINARY;
+		ck_assert(!runner_event_is_true(&e));
+	}
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
+	tcase_add_test(tc, enable_is_exactly_true);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, a_turn_is_one_message);

@@ -1,10 +1,10 @@
-#include "device-runners/modbus/line.h"
+#include "device-runners/runtime/line.h"
 
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "common/fdutil.h"
+#include "device-runners/runtime/tty.h"
 
 static void
 on_readable(struct ev_loop *loop, ev_io *w, int events)
@@ -19,7 +19,7 @@ static void
 on_writable(struct ev_loop *loop, ev_io *w, int events)
 {
 	struct line *l = w->data;
-	ssize_t n = write(l->fd, l->pending, l->pending_len);
+	ssize_t n = write(l->fd, buffer_data(&l->pending), l->pending.len);
 
 	(void)events;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -31,9 +31,8 @@ on_writable(struct ev_loop *loop, ev_io *w, int events)
 		ev_feed_event(loop, &l->in, EV_READ);
 		return;
 	}
-	memmove(l->pending, l->pending + n, l->pending_len - (size_t)n);
-	l->pending_len -= (size_t)n;
-	if (l->pending_len)
+	buffer_consume(&l->pending, (size_t)n);
+	if (l->pending.len)
 		return;
 	ev_io_stop(loop, &l->out);
 	if (l->ops->drained)
@@ -41,13 +40,21 @@ on_writable(struct ev_loop *loop, ev_io *w, int events)
 }
 
 void
-line_init(struct line *l, struct ev_loop *loop, const struct line_ops *ops, void *arg)
+line_init(struct line *l, struct ev_loop *loop, size_t limit, const struct line_ops *ops, void *arg)
 {
 	*l = (struct line){ .loop = loop, .fd = -1, .ops = ops, .arg = arg };
 	ev_init(&l->in, on_readable);
 	ev_init(&l->out, on_writable);
 	l->in.data = l;
 	l->out.data = l;
+	buffer_init(&l->pending, limit);
+}
+
+void
+line_clear(struct line *l)
+{
+	line_close(l);
+	buffer_clear(&l->pending);
 }
 
 void
@@ -55,7 +62,7 @@ line_open(struct line *l, int fd)
 {
 	l->fd = fd;
 	l->error = 0;
-	l->pending_len = 0;
+	buffer_reset(&l->pending);
 	ev_io_set(&l->in, fd, EV_READ);
 	ev_io_set(&l->out, fd, EV_WRITE);
 	ev_io_start(l->loop, &l->in);
@@ -64,11 +71,13 @@ line_open(struct line *l, int fd)
 void
 line_close(struct line *l)
 {
+	if (!l->loop || l->fd < 0)
+		return;
 	ev_io_stop(l->loop, &l->in);
 	ev_io_stop(l->loop, &l->out);
 	fd_close(l->fd);
 	l->fd = -1;
-	l->pending_len = 0;
+	buffer_reset(&l->pending);
 }
 
 ssize_t
@@ -92,7 +101,7 @@ line_write(struct line *l, const void *p, size_t len)
 {
 	ssize_t n = 0;
 
-	if (l->pending_len == 0)
+	if (l->pending.len == 0)
 		n = write(l->fd, p, len);
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		return -1;
@@ -100,21 +109,25 @@ line_write(struct line *l, const void *p, size_t len)
 		n = 0;
 	if ((size_t)n == len)
 		return 0;
-	if (l->pending_len + len - (size_t)n > sizeof(l->pending)) {
+	if (l->pending.len + len - (size_t)n > l->pending.limit) {
 		errno = EAGAIN;
 		return -1;
 	}
-	memcpy(l->pending + l->pending_len, (const uint8_t *)p + n, len - (size_t)n);
-	l->pending_len += len - (size_t)n;
+	buffer_append(&l->pending, (const uint8_t *)p + n, len - (size_t)n);
+	if (buffer_failed(&l->pending)) {
+		errno = ENOMEM;
+		return -1;
+	}
 	ev_io_start(l->loop, &l->out);
 	return 0;
 }
 
 void
-line_drop_pending(struct line *l)
+line_drop_output(struct line *l)
 {
 	ev_io_stop(l->loop, &l->out);
-	l->pending_len = 0;
+	buffer_reset(&l->pending);
+	tty_drop_output(l->fd);
 }
 
 void

@@ -1,10 +1,10 @@
 /*
- * The byte stream of one connection: a socket or a tty in the loop. Writes what it is given, keeps
- * what the kernel does not take yet, and says when there is something to read or the other side is
- * gone. In the Modbus runner.
+ * The bytes of one connection without TLS, in runner processes: a socket or a
+ * tty in the loop. Writes what it is given, keeps what the kernel does not take
+ * yet, and says when there is something to read or the other side is gone.
  */
-#ifndef DEVICE_RUNNERS_MODBUS_LINE_H
-#define DEVICE_RUNNERS_MODBUS_LINE_H
+#ifndef DEVICE_RUNNERS_LINE_H
+#define DEVICE_RUNNERS_LINE_H
 
 #include <ev.h>
 #include <stdbool.h>
@@ -12,11 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "protocols/modbus/frame.h"
-
-enum {
-	LINE_MAX_PENDING = 2 * MODBUS_MAX_FRAME, /* bytes that the kernel has not taken */
-};
+#include "common/buffer.h"
 
 struct line_ops {
 	/* There is something to read (or an end); call line_read() once. */
@@ -32,18 +28,28 @@ struct line {
 	const struct line_ops *ops;
 	void *arg;
 	ev_io in, out;
-	size_t pending_len;
-	uint8_t pending[LINE_MAX_PENDING];
+	struct buffer pending;
 };
 
-void line_init(struct line *l, struct ev_loop *loop, const struct line_ops *ops, void *arg);
+/* limit: bytes that may wait to be written. Borrows ops, arg. */
+void line_init(
+    struct line *l, struct ev_loop *loop, size_t limit, const struct line_ops *ops, void *arg);
+/* Closes it and frees what it holds. */
+void line_clear(struct line *l);
 /* Takes fd, non-blocking. */
 void line_open(struct line *l, int fd);
+/* A closed one is fine, and one that was never initialised (all zeros). */
 void line_close(struct line *l);
 static inline bool
 line_is_open(const struct line *l)
 {
 	return l->fd >= 0;
+}
+/* Whether something waits to be written. */
+static inline bool
+line_is_pending(const struct line *l)
+{
+	return l->pending.len > 0;
 }
 
 /* How many bytes came, 0 for none yet, or -1 with errno (0: the other side closed): the line is
@@ -51,8 +57,8 @@ line_is_open(const struct line *l)
 ssize_t line_read(struct line *l, void *p, size_t size);
 /* 0, or -1 with errno: lost, or more pending than fits (EAGAIN). */
 int line_write(struct line *l, const void *p, size_t len);
-/* Drops what is pending. Of a frame a part may have gone out. */
-void line_drop_pending(struct line *l);
+/* Of a tty: drops what is pending, here and in the driver. A part of a frame may have gone out. */
+void line_drop_output(struct line *l);
 /* Stops and starts reading. */
 void line_pause(struct line *l, bool pause);
 

@@ -1,0 +1,140 @@
+#include "device-runners/runtime/endpoint.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/fdutil.h"
+
+static void try_open(struct endpoint *e);
+
+static void
+set_status(struct endpoint *e, enum connection_status status, int fd)
+{
+	if (e->status == status)
+		return;
+	e->status = status;
+	e->ops->status(e->arg, status, fd);
+}
+
+static void
+set_timer(struct endpoint *e, int64_t ns)
+{
+	struct ev_loop *loop = runner_loop(e->r);
+
+	ev_timer_stop(loop, &e->timer);
+	ev_timer_set(&e->timer, (double)ns * 1e-9, 0.);
+	ev_timer_start(loop, &e->timer);
+}
+
+static void
+on_failure(struct endpoint *e, const char *why)
+{
+	int64_t wait = reconnect_failed(&e->reconnect);
+
+	if (!e->failing)
+		log_warning("%s; next attempt in %.3g s, further failures are not logged", why,
+		    (double)wait * 1e-9);
+	e->failing = true;
+	set_timer(e, wait);
+	set_status(e, CONNECTION_DISCONNECTED, -1);
+}
+
+static void
+on_opened(void *arg, int fd, int error, const char *why)
+{
+	struct endpoint *e = arg;
+	char text[512];
+
+	(void)error; /* why has it in words */
+	e->opening = 0;
+	ev_timer_stop(runner_loop(e->r), &e->timer);
+	if (fd >= 0 && e->conf.tty && tty_setup(fd, e->conf.tty) < 0) {
+		snprintf(text, sizeof(text), "set up %s: %s", e->conf.tty->path, strerror(errno));
+		why = text;
+		fd_close(fd);
+		fd = -1;
+	}
+	if (fd < 0) {
+		on_failure(e, why);
+		return;
+	}
+	if (e->failing)
+		log_notice("connected");
+	e->failing = false;
+	reconnect_connected(&e->reconnect, monotime_now());
+	set_status(e, CONNECTION_CONNECTED, fd);
+}
+
+static void
+on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct endpoint *e = w->data;
+	char why[64];
+
+	(void)loop, (void)revents;
+	if (!e->opening) {
+		try_open(e);
+		return;
+	}
+	runner_cancel(e->r, e->opening);
+	e->opening = 0;
+	snprintf(
+	    why, sizeof(why), "no connection within %.3g s", (double)e->conf.timeout_ns * 1e-9);
+	on_failure(e, why);
+}
+
+static void
+try_open(struct endpoint *e)
+{
+	set_status(e, CONNECTION_CONNECTING, -1);
+	e->opening = runner_open(e->r, e->conf.resource, on_opened, e);
+	if (!e->opening)
+		on_failure(e, "too many resources are being opened");
+	else if (e->conf.timeout_ns)
+		set_timer(e, e->conf.timeout_ns);
+}
+
+void
+endpoint_init(struct endpoint *e, struct runner *r, const struct endpoint_conf *conf,
+    const struct endpoint_ops *ops, void *arg)
+{
+	*e = (struct endpoint){
+		.r = r,
+		.ops = ops,
+		.arg = arg,
+		.conf = *conf,
+		.status = CONNECTION_DISCONNECTED,
+	};
+	reconnect_init(&e->reconnect, conf->delay_ns, conf->lived_ns);
+	ev_timer_init(&e->timer, on_timer, 0., 0.);
+	e->timer.data = e;
+}
+
+void
+endpoint_start(struct endpoint *e)
+{
+	try_open(e);
+}
+
+void
+endpoint_lost(struct endpoint *e, bool answered, const char *why)
+{
+	int64_t wait = reconnect_lost(&e->reconnect, answered, monotime_now());
+
+	limit_notice(
+	    &e->losses, "connection lost: %s; next attempt in %.3g s", why, (double)wait * 1e-9);
+	set_timer(e, wait);
+	set_status(e, CONNECTION_DISCONNECTED, -1);
+}
+
+void
+endpoint_stop(struct endpoint *e)
+{
+	if (!e->r)
+		return;
+	runner_cancel(e->r, e->opening);
+	e->opening = 0;
+	ev_timer_stop(runner_loop(e->r), &e->timer);
+	set_status(e, CONNECTION_DISCONNECTED, -1);
+}
