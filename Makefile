@@ -56,7 +56,7 @@ all: $(PROGRAMS)
 
 $(AR_COMMON): $(call obj,common/*.c)
 $(AR_IPC): $(call obj,ipc/*.c)
-$(AR_RUNTIME): $(call obj,device-runners/runtime/*.c) $(B)/device-runners/runtime/filter/tables.o
+$(AR_RUNTIME): $(call obj,device-runners/runtime/*.c device-runners/runtime/sandbox/*.c) $(B)/device-runners/runtime/filter/tables.o
 $(AR_SUPERVISOR): $(call obj,supervisor/*.c supervisor/*/*.c)
 $(AR_EVENTD): $(call obj,event-server/*.c)
 # The program has the folder's name: its objects go elsewhere.

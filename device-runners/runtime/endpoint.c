@@ -121,9 +121,11 @@ void
 endpoint_lost(struct endpoint *e, bool answered, const char *why)
 {
 	int64_t wait = reconnect_lost(&e->reconnect, answered, monotime_now());
+	char next[32] = "now";
 
-	limit_notice(
-	    &e->losses, "connection lost: %s; next attempt in %.3g s", why, (double)wait * 1e-9);
+	if (wait)
+		snprintf(next, sizeof(next), "in %.3g s", (double)wait * 1e-9);
+	limit_notice(&e->losses, "connection lost: %s; next attempt %s", why, next);
 	set_timer(e, wait);
 	set_status(e, CONNECTION_DISCONNECTED, -1);
 }

@@ -16,7 +16,7 @@
 #include "common/fdutil.h"
 #include "common/schema.h"
 #include "device-runners/runtime/runner_private.h"
-#include "device-runners/runtime/sandbox.h"
+#include "device-runners/runtime/sandbox/sandbox.h"
 
 enum {
 	LAST_WORDS_MS = 2000,		/* how long the end waits for the last events to leave */

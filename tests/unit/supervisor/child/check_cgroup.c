@@ -60,18 +60,23 @@ supervise(void)
 {
 	struct cgroup g;
 	char name[64], line[256] = "";
-	int status;
+	int status, inside_now[2];
 
-	if (cgroup_open_at(&g, base) < 0)
+	if (cgroup_open_at(&g, base) < 0 || pipe(inside_now) < 0)
 		return 10;
 	pid_t pid = fork();
 	if (pid == 0) {
-		/* It leaves somebody behind. */
+		/* It leaves somebody behind, who is born in the group: nobody else would end him.
+		 */
+		if (read(inside_now[0], name, 1) != 1)
+			_exit(1);
 		if (fork() == 0)
 			setsid();
 		pause();
 	}
 	cgroup_add(&g, "plc1", pid, UINT64_C(64) << 20);
+	if (write(inside_now[1], "", 1) != 1)
+		return 15;
 	snprintf(name, sizeof(name), "runner-%d", (int)pid);
 	if (!exists(name))
 		return 11;

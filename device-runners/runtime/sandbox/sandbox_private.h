@@ -2,7 +2,7 @@
 #ifndef DEVICE_RUNNERS_SANDBOX_PRIVATE_H
 #define DEVICE_RUNNERS_SANDBOX_PRIVATE_H
 
-#include "device-runners/runtime/sandbox.h"
+#include "device-runners/runtime/sandbox/sandbox.h"
 
 /* Each: 0, or -1 with errno (ENOSYS, EOPNOTSUPP: the kernel has none). */
 

@@ -20,7 +20,7 @@
 
 #include "common/monotime.h"
 #include "device-runners/runtime/filter/filter.h"
-#include "device-runners/runtime/sandbox.h"
+#include "device-runners/runtime/sandbox/sandbox.h"
 #include "tests/unit/suite.h"
 
 #ifdef __SANITIZE_ADDRESS__

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "device-runners/runtime/filter/filter.h"
-#include "device-runners/runtime/sandbox_private.h"
+#include "device-runners/runtime/sandbox/sandbox_private.h"
 
 static size_t
 append(char *line, size_t size, size_t used, const char *text)

@@ -5,7 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "device-runners/runtime/sandbox_private.h"
+#include "device-runners/runtime/sandbox/sandbox_private.h"
 
 /* As the newest kernels lay it out; an older one takes its own, shorter size. */
 struct ruleset {

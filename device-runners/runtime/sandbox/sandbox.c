@@ -1,4 +1,4 @@
-#include "device-runners/runtime/sandbox.h"
+#include "device-runners/runtime/sandbox/sandbox.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "device-runners/runtime/sandbox_private.h"
+#include "device-runners/runtime/sandbox/sandbox_private.h"
 
 enum { FIRST_FOREIGN_FD = 4 };
 

@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "device-runners/runtime/sandbox_private.h"
+#include "device-runners/runtime/sandbox/sandbox_private.h"
 
 /* "nobody" and "nogroup", by number: looking a name up takes files and libraries. */
 enum { NOBODY = 65534, MAX_CAPABILITY = 63 };
