@@ -109,7 +109,7 @@ $$(B)/libexec/$(1): $$(B)/device-runners/$(1)/main.o $$(B)/device-runners/$(1).a
 endef
 $(foreach f,$(FAMILIES),$(eval $(call FAMILY_RULE,$(f))))
 
-# TLS of the IEC 104 devices: loaded by those that are configured for it, before the sandbox closes.
+# TLS: loaded by the devices that are configured for it, before the sandbox closes.
 $(B)/libexec/runner-tls.so: device-runners/runtime/tls/tls_openssl.c device-runners/runtime/tls.h
 	@mkdir -p $(@D); echo "  link $@"
 	@$(CC) $(ALL_CFLAGS) -fPIC -shared $(filter-out -pie,$(ALL_LDFLAGS)) -o $@ $< -lssl -lcrypto

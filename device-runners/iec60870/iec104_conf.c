@@ -35,49 +35,36 @@ plan_file(struct runner *r, const struct json *security, const char *key)
 }
 
 static int
-read_security(struct runner *r, const struct json *j, struct iec104_security *s)
+read_security(struct runner *r, const struct json *j, bool server, struct iec104_security *s)
 {
-	char why[TLS_WHY];
+	struct tls_settings *t = &s->tls.settings;
 	double renew = 0;
 
-	*s = (struct iec104_security){ .cert = -1, .key = -1, .ca = -1 };
+	*s = (struct iec104_security){ .tls = { .cert = -1, .key = -1, .ca = -1 } };
 	if (!j || j->type == JSON_NULL)
 		return 0;
-	s->configured = true;
+	t->server = server;
 	/* hat-gateway looks at no names: where nobody asks, a wrong one is a warning. */
-	s->watch_host = !json_bool(json_get(j, "verify_host"), &s->verify_host);
-	json_bool(json_get(j, "verify_cert"), &s->verify);
-	json_bool(json_get(j, "strict_mode"), &s->strict);
+	t->watch_host = !json_bool(json_get(j, "verify_host"), &t->verify_host);
+	json_bool(json_get(j, "verify_cert"), &t->verify);
+	json_bool(json_get(j, "strict_mode"), &t->strict);
 	if (json_double(json_get(j, "renegotiate_delay"), &renew) && renew > 0)
 		s->renew_ms = iec104_conf_ms(j, "renegotiate_delay");
-	s->cert = plan_file(r, j, "cert_path");
-	s->key = plan_file(r, j, "key_path");
-	s->ca = plan_file(r, j, "ca_path");
+	t->renegotiation = s->renew_ms > 0;
+	/* Revocation matters while a connection stands: twice the delay of new keys, as IEC 62351-3
+	 * pairs the two. */
+	s->tls.reload_ms = t->strict ? 2 * s->renew_ms : 0;
+	s->tls.cert = plan_file(r, j, "cert_path");
+	s->tls.key = plan_file(r, j, "key_path");
+	s->tls.ca = plan_file(r, j, "ca_path");
 	/* As elsewhere on the host, who is not told whom to trust trusts its authorities. */
-	if (s->ca < 0 && s->verify)
-		s->ca = runner_plan_file(r, SYSTEM_AUTHORITIES);
-	s->ops = tls_load(why);
-	if (!s->ops) {
-		runner_config_error(r, "security", "%s", why);
-		return -1;
-	}
-	s->ops->prepare();
-	return 0;
-}
-
-struct tls_settings
-iec104_tls_settings(const struct iec104_security *s, bool server)
-{
-	return (struct tls_settings){ .server = server,
-		.verify = s->verify,
-		.verify_host = s->verify_host,
-		.watch_host = s->watch_host,
-		.strict = s->strict,
-		.renegotiation = s->renew_ms > 0 };
+	if (s->tls.ca < 0 && t->verify)
+		s->tls.ca = runner_plan_file(r, SYSTEM_AUTHORITIES);
+	return tls_plan_load(&s->tls, r, "security");
 }
 
 int
-iec104_conf_read(struct runner *r, const struct json *conf, struct apci_params *params,
+iec104_conf_read(struct runner *r, const struct json *conf, bool server, struct apci_params *params,
     struct iec_map *map, struct iec104_security *security)
 {
 	const char *zone = json_str(json_get(conf, "time_zone"));
@@ -100,5 +87,5 @@ iec104_conf_read(struct runner *r, const struct json *conf, struct apci_params *
 		runner_config_error(r, "time_zone", "no such time zone: %s", zone);
 		return -1;
 	}
-	return read_security(r, json_get(conf, "security"), security);
+	return read_security(r, json_get(conf, "security"), server, security);
 }

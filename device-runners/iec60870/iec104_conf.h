@@ -7,8 +7,8 @@
 
 #include "common/schema.h"
 #include "device-runners/iec60870/iec_json.h"
-#include "device-runners/runtime/tls.h"
 #include "device-runners/runtime/runner.h"
+#include "device-runners/runtime/tls_set.h"
 #include "protocols/iec60870/apci.h"
 
 /* Rows of both schemas. */
@@ -42,18 +42,14 @@
 extern const struct schema_field iec104_security_fields[];
 
 struct iec104_security {
-	bool configured, verify, verify_host, watch_host, strict;
-	int64_t renew_ms;  /* 0: never */
-	int cert, key, ca; /* in the plan; -1: none */
-	const struct tls_ops *ops;
+	struct tls_plan tls;
+	int64_t renew_ms; /* new keys so often; 0: never */
 };
 
 /* Reads a checked configuration; reports what the schema cannot say. Loads TLS and zone data, plans
  * the files. Returns 0, or -1 after at least one runner_config_error(). */
-int iec104_conf_read(struct runner *r, const struct json *conf, struct apci_params *params,
-    struct iec_map *map, struct iec104_security *security);
-/* What a TLS context of that side is made with. */
-struct tls_settings iec104_tls_settings(const struct iec104_security *s, bool server);
+int iec104_conf_read(struct runner *r, const struct json *conf, bool server,
+    struct apci_params *params, struct iec_map *map, struct iec104_security *security);
 /* Seconds of a number as milliseconds, at least 1. */
 int64_t iec104_conf_ms(const struct json *conf, const char *key);
 

@@ -11,7 +11,7 @@
 #include "device-runners/iec60870/describe.h"
 #include "device-runners/iec60870/iec104_conf.h"
 #include "device-runners/iec60870/iec104_conn.h"
-#include "device-runners/iec60870/iec104_files.h"
+#include "device-runners/runtime/tls_set.h"
 #include "device-runners/iec60870/iec_events.h"
 #include "device-runners/runtime/connection.h"
 #include "device-runners/runtime/limit.h"
@@ -38,7 +38,7 @@ struct iec104_master {
 	struct apci_params params;
 	struct iec_map map;
 	struct iec104_security security;
-	struct iec104_files files;
+	struct tls_set files;
 	int addresses[MASTER_MAX_ADDRESSES]; /* in the plan */
 	char *hosts[MASTER_MAX_ADDRESSES];   /* owned */
 	size_t address_count;
@@ -239,9 +239,9 @@ on_connection(void *arg, int fd, int error, const char *why)
 	}
 	ev_timer_stop(m->loop, &m->timer);
 	m->state = MASTER_STARTING;
-	struct tls *tls = iec104_files_session(&m->files, fd, m->hosts[m->at]);
+	struct tls *tls = tls_set_session(&m->files, fd, m->hosts[m->at]);
 	if (iec104_conn_open(
-		&m->conn, m->runner, fd, &m->params, m->security.ops, tls, &handler, m) < 0)
+		&m->conn, m->runner, fd, &m->params, m->security.tls.ops, tls, &handler, m) < 0)
 		runner_fail(m->runner, "out of memory");
 	iec104_conn_renew(&m->conn, m->security.renew_ms);
 }
@@ -286,11 +286,11 @@ on_renewed(void *arg, const struct tls_context *context)
 static void
 master_start(void *device)
 {
-	static const struct iec104_files_ops ops = { .ready = on_files, .renewed = on_renewed };
+	static const struct tls_set_ops ops = { .ready = on_files, .renewed = on_renewed };
 	struct iec104_master *m = device;
 
 	runner_ready(m->runner);
-	iec104_files_start(&m->files, m->runner, &m->security, false, &ops, m);
+	tls_set_start(&m->files, m->runner, &m->security.tls, &ops, m);
 }
 
 static void
@@ -328,7 +328,7 @@ master_stop(void *device)
 
 	ev_timer_stop(m->loop, &m->timer);
 	runner_cancel(m->runner, m->open_id);
-	iec104_files_stop(&m->files);
+	tls_set_stop(&m->files);
 	iec104_conn_close(&m->conn);
 	connection_tell(m->runner, CONNECTION_DISCONNECTED);
 }
@@ -341,7 +341,7 @@ master_free(void *device)
 	if (!m)
 		return;
 	iec104_conn_close(&m->conn);
-	iec104_files_clear(&m->files);
+	tls_set_clear(&m->files);
 	for (size_t i = 0; i < m->address_count; i++)
 		free(m->hosts[i]);
 	free(m);
@@ -409,7 +409,7 @@ master_create(struct runner *r, const struct json *conf)
 		int64_t ms = iec104_conf_ms(conf, "time_sync_delay");
 		m->sync_ms = ms > MASTER_MIN_SYNC_MS ? ms : MASTER_MIN_SYNC_MS;
 	}
-	int rc = iec104_conf_read(r, conf, &m->params, &m->map, &m->security);
+	int rc = iec104_conf_read(r, conf, false, &m->params, &m->map, &m->security);
 	m->params.controlling = true;
 	if (rc == 0)
 		return m;

@@ -11,7 +11,7 @@
 #include "device-runners/iec60870/describe.h"
 #include "device-runners/iec60870/iec104_conf.h"
 #include "device-runners/iec60870/iec104_conn.h"
-#include "device-runners/iec60870/iec104_files.h"
+#include "device-runners/runtime/tls_set.h"
 #include "device-runners/iec60870/iec60870.h"
 #include "device-runners/iec60870/iec_station.h"
 #include "device-runners/runtime/acceptor.h"
@@ -27,7 +27,7 @@ struct slave {
 	struct ev_loop *loop;
 	struct apci_params params;
 	struct iec104_security security;
-	struct iec104_files files;
+	struct tls_set files;
 	size_t conn_count;
 	int listen_index;
 	uint32_t open_id;
@@ -219,8 +219,8 @@ take_connection(
 	sc->remote = *remote;
 	s->conn_count++;
 	++*s->accepted;
-	struct tls *tls = iec104_files_session(&s->files, fd, NULL);
-	if (iec104_conn_open(&sc->conn, s->station.runner, fd, &s->params, s->security.ops, tls,
+	struct tls *tls = tls_set_session(&s->files, fd, NULL);
+	if (iec104_conn_open(&sc->conn, s->station.runner, fd, &s->params, s->security.tls.ops, tls,
 		&handler, sc) < 0)
 		runner_fail(s->station.runner, "out of memory");
 	iec104_conn_renew(&sc->conn, s->security.renew_ms);
@@ -264,10 +264,10 @@ on_renewed(void *arg, const struct tls_context *context)
 static void
 on_states(void *arg)
 {
-	static const struct iec104_files_ops ops = { .ready = on_files, .renewed = on_renewed };
+	static const struct tls_set_ops ops = { .ready = on_files, .renewed = on_renewed };
 	struct slave *s = arg;
 
-	iec104_files_start(&s->files, s->station.runner, &s->security, true, &ops, s);
+	tls_set_start(&s->files, s->station.runner, &s->security.tls, &ops, s);
 }
 
 static void
@@ -309,7 +309,7 @@ slave_stop(void *device)
 	struct slave *s = device;
 
 	runner_cancel(s->station.runner, s->open_id);
-	iec104_files_stop(&s->files);
+	tls_set_stop(&s->files);
 	close_all(s);
 	if (s->told > 0)
 		register_list(s);
@@ -323,7 +323,7 @@ slave_free(void *device)
 	if (!s)
 		return;
 	close_all(s);
-	iec104_files_clear(&s->files);
+	tls_set_clear(&s->files);
 	acceptor_clear(&s->acceptor);
 	iec_station_clear(&s->station);
 	free(s);
@@ -359,7 +359,7 @@ slave_create(struct runner *r, const struct json *conf)
 	s->loop = runner_loop(r);
 	s->station.in = IEC_IN_104;
 	s->station.max_asdu = ASDU_MAX_104;
-	int rc = iec104_conf_read(r, conf, &s->params, &s->station.map, &s->security);
+	int rc = iec104_conf_read(r, conf, true, &s->params, &s->station.map, &s->security);
 	s->station.map.slave = true;
 	if (iec_station_init(&s->station, r, &sink, conf) < 0)
 		rc = -1;

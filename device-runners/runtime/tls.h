@@ -1,11 +1,11 @@
 /*
- * TLS of IEC 60870-5-104 devices (the schema's `security`; IEC 62351-3), in
- * runner processes. The implementation is a shared object of its own, loaded
- * before the sandbox closes and only by devices that are configured for it, so
- * that nobody else pays for OpenSSL. Nothing here blocks or opens a file.
+ * TLS of a device's connections, in runner processes. The implementation is a
+ * shared object of its own, loaded before the sandbox closes and only by devices
+ * that are configured for it: the others do not pay for OpenSSL. Nothing here
+ * blocks or opens a file.
  */
-#ifndef DEVICE_RUNNERS_IEC60870_TLS_H
-#define DEVICE_RUNNERS_IEC60870_TLS_H
+#ifndef DEVICE_RUNNERS_TLS_H
+#define DEVICE_RUNNERS_TLS_H
 
 #include <stdbool.h>
 #include <stddef.h>

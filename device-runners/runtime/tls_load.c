@@ -14,13 +14,13 @@ tls_load(char why[TLS_WHY])
 	char *slash = n > 0 ? memrchr(path, '/', (size_t)n) : NULL;
 
 	if (!slash) {
-		snprintf(why, TLS_WHY, "the folder of this program is not to be found");
+		snprintf(why, TLS_WHY, "cannot find the folder of this program");
 		return NULL;
 	}
 	memcpy(slash + 1, file, sizeof(file));
 	void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	const struct tls_ops *ops = handle ? dlsym(handle, "tls_ops_openssl") : NULL;
 	if (!ops)
-		snprintf(why, TLS_WHY, "TLS is not to be had: %s", dlerror());
+		snprintf(why, TLS_WHY, "TLS is not available: %s", dlerror());
 	return ops;
 }

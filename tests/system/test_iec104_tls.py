@@ -308,7 +308,7 @@ class Tls(unittest.TestCase):
             gate.wait('status', 'CONNECTED')
             with open(lists, 'a', encoding='ascii') as f:  # what cannot be used changes nothing
                 f.truncate(10)
-            gate.wait_log('what was read before stays in use')
+            gate.wait_log('the files that were read before stay in use')
             peer.send(asdu(1, 3, 1, [(5, b'\1')]))
             gate.wait('data/single/1/5')
             ca.revoke(cert)

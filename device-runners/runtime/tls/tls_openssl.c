@@ -1,5 +1,5 @@
 /*
- * tls.h with OpenSSL 3, as a shared object that only devices with `security` load into their runner
+ * tls.h with OpenSSL 3, as a shared object that only devices with TLS load into their runner
  * process. All keys and certificates come as bytes; sockets are the caller's and non-blocking.
  */
 #include "device-runners/runtime/tls.h"

@@ -1,4 +1,4 @@
-#include "device-runners/iec60870/iec104_files.h"
+#include "device-runners/runtime/tls_set.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,10 +11,24 @@
 
 static const char *const file_names[] = { "cert_path", "key_path", "ca_path" };
 
-static void next(struct iec104_files *f);
+int
+tls_plan_load(struct tls_plan *p, struct runner *r, const char *path)
+{
+	char why[TLS_WHY];
+
+	p->ops = tls_load(why);
+	if (!p->ops) {
+		runner_config_error(r, path, "%s", why);
+		return -1;
+	}
+	p->ops->prepare();
+	return 0;
+}
+
+static void next(struct tls_set *f);
 
 static void
-forget(struct iec104_files *f)
+forget(struct tls_set *f)
 {
 	for (unsigned i = 0; i < 3; i++) {
 		if (f->texts[i]) {
@@ -27,19 +41,21 @@ forget(struct iec104_files *f)
 }
 
 static void
-finish(struct iec104_files *f, struct tls_context *context, const char *why)
+finish(struct tls_set *f, struct tls_context *context, const char *why)
 {
+	int64_t reload_ms = f->plan->reload_ms ? f->plan->reload_ms : TLS_RELOAD_MS;
+
 	forget(f);
-	ev_timer_set(&f->again, (double)f->again_ms / 1000, 0.);
+	ev_timer_set(&f->again, (double)reload_ms / 1000, 0.);
 	ev_timer_start(runner_loop(f->runner), &f->again);
 	if (!context && !f->context)
-		runner_fail(f->runner, "security: %s", why);
+		runner_fail(f->runner, "TLS: %s", why);
 	if (!context) {
-		log_warning("security: %s; what was read before stays in use", why);
+		log_warning("TLS: %s; the files that were read before stay in use", why);
 		return;
 	}
 	bool first = !f->context;
-	f->security->ops->context_free(f->context);
+	f->plan->ops->context_free(f->context);
 	f->context = context;
 	if (first)
 		f->ops->ready(f->arg);
@@ -50,7 +66,7 @@ finish(struct iec104_files *f, struct tls_context *context, const char *why)
 static void
 on_again(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	struct iec104_files *f = w->data;
+	struct tls_set *f = w->data;
 
 	(void)loop, (void)revents;
 	f->at = 0;
@@ -59,7 +75,7 @@ on_again(struct ev_loop *loop, ev_timer *w, int revents)
 
 /* The whole file, at most TLS_MAX_FILE; regular files do not block. */
 static int
-read_file(struct iec104_files *f, int fd)
+read_file(struct tls_set *f, int fd)
 {
 	char *text = malloc(TLS_MAX_FILE);
 	size_t len = 0;
@@ -83,7 +99,7 @@ read_file(struct iec104_files *f, int fd)
 static void
 on_open(void *arg, int fd, int error, const char *why)
 {
-	struct iec104_files *f = arg;
+	struct tls_set *f = arg;
 	char text[TLS_WHY];
 
 	f->open_id = 0;
@@ -101,9 +117,9 @@ on_open(void *arg, int fd, int error, const char *why)
 }
 
 static void
-next(struct iec104_files *f)
+next(struct tls_set *f)
 {
-	const int plan[] = { f->security->cert, f->security->key, f->security->ca };
+	const int plan[] = { f->plan->cert, f->plan->key, f->plan->ca };
 	char why[TLS_WHY] = "";
 
 	while (f->at < 3 && plan[f->at] < 0)
@@ -118,33 +134,25 @@ next(struct iec104_files *f)
 		.cert_len = f->lens[0],
 		.key_len = f->lens[1],
 		.ca_len = f->lens[2] };
-	struct tls_context *context = f->security->ops->context_new(&files, &f->settings, why);
+	struct tls_context *context = f->plan->ops->context_new(&files, &f->plan->settings, why);
 	finish(f, context, why);
 }
 
 void
-iec104_files_start(struct iec104_files *f, struct runner *r, const struct iec104_security *security,
-    bool server, const struct iec104_files_ops *ops, void *arg)
+tls_set_start(struct tls_set *f, struct runner *r, const struct tls_plan *plan,
+    const struct tls_set_ops *ops, void *arg)
 {
-	/* Revocation matters while a connection stands: twice the delay of new keys, as IEC 62351-3
-	 * pairs the two. */
-	bool soon = security->strict && security->renew_ms;
-	*f = (struct iec104_files){ .runner = r,
-		.security = security,
-		.settings = iec104_tls_settings(security, server),
-		.ops = ops,
-		.arg = arg,
-		.again_ms = soon ? 2 * security->renew_ms : TLS_RELOAD_MS };
+	*f = (struct tls_set){ .runner = r, .plan = plan, .ops = ops, .arg = arg };
 	ev_timer_init(&f->again, on_again, 0., 0.);
 	f->again.data = f;
-	if (security->configured)
+	if (plan->ops)
 		next(f);
 	else
 		ops->ready(arg);
 }
 
 void
-iec104_files_stop(struct iec104_files *f)
+tls_set_stop(struct tls_set *f)
 {
 	if (!f->runner)
 		return;
@@ -154,20 +162,20 @@ iec104_files_stop(struct iec104_files *f)
 }
 
 void
-iec104_files_clear(struct iec104_files *f)
+tls_set_clear(struct tls_set *f)
 {
-	iec104_files_stop(f);
+	tls_set_stop(f);
 	if (f->context)
-		f->security->ops->context_free(f->context);
+		f->plan->ops->context_free(f->context);
 	f->context = NULL;
 }
 
 struct tls *
-iec104_files_session(struct iec104_files *f, int fd, const char *host)
+tls_set_session(struct tls_set *f, int fd, const char *host)
 {
 	if (!f->context)
 		return NULL;
-	struct tls *tls = f->security->ops->open(f->context, fd, host);
+	struct tls *tls = f->plan->ops->open(f->context, fd, host);
 	if (!tls)
 		runner_fail(f->runner, "out of memory");
 	return tls;
