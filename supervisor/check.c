@@ -34,7 +34,7 @@ struct check {
 static struct checked *
 checked_of(const struct child *c)
 {
-	return c->slot;
+	return child_owner(c);
 }
 
 static void
@@ -60,7 +60,7 @@ print_texts(struct check *k)
 static void
 report_no_plan(const struct check *k, struct checked *d)
 {
-	const struct child_obituary *o = child_obituary(d->child, 0);
+	const struct process_obituary *o = process_obituary(child_process(d->child), 0);
 	char path[32], message[400];
 
 	d->at_fault = true;
@@ -76,7 +76,7 @@ on_state(void *arg, struct child *c, enum child_state before)
 	struct check *k = arg;
 	struct checked *d = checked_of(c);
 
-	if (before == CHILD_DISABLED || c->fsm.state != CHILD_DISABLED)
+	if (before == CHILD_DISABLED || child_state(c) != CHILD_DISABLED)
 		return;
 	k->ended++;
 	d->ended = true;
@@ -115,12 +115,14 @@ on_plan(void *arg, struct child *c)
 {
 	struct check *k = arg;
 	struct buffer *b = &checked_of(c)->text;
+	size_t count;
 
 	checked_of(c)->planned = true;
 	if (!k->options.verbose)
 		return;
-	for (size_t i = 0; i < c->plan_count; i++) {
-		const struct child_plan *p = &c->plan[i];
+	const struct plan_row *plan = child_plan(c, &count);
+	for (size_t i = 0; i < count; i++) {
+		const struct plan_row *p = &plan[i];
 		buffer_printf(b, "  may %s %s", ipc_resource_name(p->kind), p->target);
 		if (ipc_resource_has_port(p->kind))
 			buffer_printf(b, " port %u", p->port);
@@ -202,10 +204,9 @@ add_device(struct check *k, const struct config_device *conf)
 	buffer_init(&d->text, MAX_TEXT);
 	if (k->options.verbose)
 		put_head(&d->text, k->options.config, conf);
-	d->child = child_new(&k->host, conf, &no_prefix, 1, LOG_LEVEL_WARNING);
+	d->child = child_new(&k->host, conf, &no_prefix, 1, LOG_LEVEL_WARNING, d);
 	if (!d->child)
 		return -1;
-	d->child->slot = d;
 	k->count++;
 	return 0;
 }

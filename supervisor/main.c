@@ -188,11 +188,23 @@ find_zone(struct gateway *g)
 }
 
 static void
-on_stopped(void *arg)
+on_eventd_stopped(void *arg)
 {
 	struct gateway *g = arg;
 
 	ev_break(g->loop, EVBREAK_ALL);
+}
+
+/* The engine is gone: the built-in Event Server has all that was sent. */
+static void
+on_stopped(void *arg)
+{
+	struct gateway *g = arg;
+
+	if (g->eventd)
+		eventd_stop(g->eventd, on_eventd_stopped, g);
+	else
+		ev_break(g->loop, EVBREAK_ALL);
 }
 
 /* Devices end in order, then the process. */
@@ -483,7 +495,7 @@ disconnect_server(struct gateway *g)
 {
 	if (g->config->server == CONFIG_SERVER_MONITOR)
 		monitor_close(&g->monitor);
-	eventd_stop(g->eventd);
+	eventd_free(g->eventd);
 	g->eventd = NULL;
 	g->connected = false;
 }
@@ -508,8 +520,8 @@ follow_log_levels(struct gateway *g, const struct config_diff *diff)
 	}
 	for (size_t i = 0; i < g->engine.device_count; i++) {
 		struct child *c = g->engine.devices[i]->child;
-		enum log_level level = log_sink_device_level(c->conf->label);
-		if (c->log_level != level)
+		enum log_level level = log_sink_device_level(child_conf(c)->label);
+		if (child_log_level(c) != level)
 			child_set_log_level(c, level);
 	}
 }
@@ -521,9 +533,10 @@ init_engine(struct gateway *g)
 	    &g->engine, g->loop, g->broker, &g->cgroup, g->config, g->libexec, g->zone);
 }
 
-/* The engine is gone: name, server and devices are those of the next configuration. */
+/* Engine and Event Server are gone: name, server and devices are those of the next configuration.
+ */
 static void
-on_left_anew(void *arg)
+start_next(void *arg)
 {
 	struct gateway *g = arg;
 
@@ -545,6 +558,18 @@ on_left_anew(void *arg)
 	reload_resume(g->reload);
 }
 
+/* The next Event Server may use the same folder: first the one that runs ends. */
+static void
+on_left_for_next(void *arg)
+{
+	struct gateway *g = arg;
+
+	if (g->eventd)
+		eventd_stop(g->eventd, start_next, g);
+	else
+		start_next(g);
+}
+
 static const struct config *
 current_config(void *arg)
 {
@@ -562,7 +587,7 @@ apply_config(void *arg, struct config *after, const struct config_diff *diff)
 		return errno = ECANCELED, -1;
 	if (diff->server) {
 		g->next = after;
-		engine_disconnect(&g->engine, on_left_anew, g);
+		engine_disconnect(&g->engine, on_left_for_next, g);
 		return 0;
 	}
 	if (after->server == CONFIG_SERVER_MONITOR)
@@ -608,6 +633,14 @@ find_monitor(void *arg)
 	return g->config->server == CONFIG_SERVER_MONITOR && g->monitor.loop ? &g->monitor : NULL;
 }
 
+static const struct process *
+find_eventd(void *arg)
+{
+	const struct gateway *g = arg;
+
+	return g->eventd ? eventd_process(g->eventd) : NULL;
+}
+
 /* Before anything else is started: a second gateway in the same folder ends here. */
 static int
 open_control(struct gateway *g)
@@ -616,7 +649,8 @@ open_control(struct gateway *g)
 		.config_path = g->config_path,
 		.reload = on_control_reload,
 		.forget_reload = on_control_forget,
-		.monitor = find_monitor };
+		.monitor = find_monitor,
+		.eventd = find_eventd };
 	char path[PATH_SIZE + 16], err[256];
 
 	snprintf(path, sizeof(path), "%s/control", g->runtime);
@@ -718,6 +752,8 @@ main(int argc, char **argv)
 	/* Not the default loop: it would reap children that are ours to reap. */
 	g->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
 	code = g->loop ? g->check ? run_check(g) : run(g) : EXIT_FAILURE;
+	/* The loop does not run any more: nobody waits for this but us. */
+	process_reap_freed(EVENTD_STOP_MS);
 	if (!g->check)
 		log_sink_close();
 	config_free(g->config);

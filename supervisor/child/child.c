@@ -1,140 +1,356 @@
 #include "supervisor/child/child.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/fdutil.h"
-#include "common/log.h"
+#include "supervisor/child/child_private.h"
 
-/* Bytes that may be pending beyond the runner's credit: our own events, and the prefix of each. */
-enum { PENDING_SLACK = 64 * 1024, PENDING_FACTOR = 8 };
+enum { PATH_SIZE = 4096 };
 
 static void
-schedule(struct child *c)
+pack_bool(msgpack_packer *p, bool v)
 {
-	struct ev_loop *loop = c->host->loop;
+	if (v)
+		msgpack_pack_true(p);
+	else
+		msgpack_pack_false(p);
+}
 
-	ev_timer_stop(loop, &c->deadline);
-	if (c->fsm.deadline.ns == 0)
-		return;
-	int64_t ms = monotime_diff_ms(c->fsm.deadline, monotime_now());
-	ev_timer_set(&c->deadline, (double)(ms < 0 ? 0 : ms + 1) / 1e3, 0.);
-	ev_timer_start(loop, &c->deadline);
+/* --- its start --- */
+
+/* The device's configuration as JSON in a sealed memfd, or -1. */
+static int
+config_memfd(const struct child *c)
+{
+	struct buffer b;
+
+	buffer_init(&b, CONFIG_MAX_FILE);
+	config_device_json(c->conf, &b);
+	int fd = buffer_failed(&b) ? -1 : memfd_create("config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd >= 0 &&
+	    /* Its position stays at the start, for those who read. */
+	    (pwrite(fd, buffer_data(&b), b.len, 0) != (ssize_t)b.len ||
+		fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) <
+		    0)) {
+		fd_close(fd);
+		fd = -1;
+	}
+	buffer_clear(&b);
+	return fd;
+}
+
+static int
+send_init(struct child *c)
+{
+	int fd = config_memfd(c);
+
+	if (fd < 0)
+		return -1;
+	msgpack_packer *p = channel_begin(&c->channel, IPC_INIT, 0);
+	msgpack_pack_array(p, 10);
+	msgpack_pack_uint32(p, IPC_VERSION);
+	ipc_pack_str(p, c->conf->type);
+	ipc_pack_str(p, c->conf->name);
+	ipc_pack_str(p, c->host->zone);
+	msgpack_pack_uint32(p, process_log_level(c->process));
+	pack_bool(p, c->host->check_only);
+	msgpack_pack_uint32(p, c->conf->sandbox);
+	msgpack_pack_uint64(p, c->conf->limits.memory);
+	msgpack_pack_uint32(p, c->conf->limits.files);
+	msgpack_pack_uint32(p, uplink_begin(&c->uplink));
+	return channel_send(&c->channel, fd);
 }
 
 static void
-send_stop(struct child *c)
+forget_last_life(struct child *c)
 {
+	c->gone = false;
+	c->link[0] = '\0';
+	c->stats.registered_in_life = 0;
+	c->faults = 0;
+}
+
+static void
+on_violation(void *arg, const char *why, const void *packet, size_t len)
+{
+	child_violate(arg, why, packet, len);
+}
+
+static void
+on_channel_close(void *arg)
+{
+	struct child *c = arg;
+
+	c->gone = true;
+	if (process_is_reaped(c->process))
+		process_finish(c->process);
+	else
+		ev_timer_again(c->host->loop, &c->closed);
+}
+
+static const struct channel_handler channel_handler = {
+	.on_message = child_on_message,
+	.on_register = child_on_register,
+	.on_violation = on_violation,
+	.on_close = on_channel_close,
+};
+
+static void
+begin_talk(struct child *c, int fd)
+{
+	channel_open(&c->channel, c->host->loop, fd, IPC_RUNNER, &channel_handler, c);
+	if (send_init(c) < 0) {
+		/* It never hears of its device: its deadline ends it. */
+		log_write(LOG_LEVEL_ERROR, c->conf->label, "init_failed",
+		    "cannot send its configuration: %s", strerror(errno));
+	}
+	if (c->tracing)
+		child_set_trace(c, true);
+}
+
+static int
+spawn(void *arg)
+{
+	struct child *c = arg;
+	char path[PATH_SIZE];
+	int sockets[2];
+
+	forget_last_life(c);
+	if (c->conf->fault && !c->host->check_only) {
+		snprintf(path, sizeof(path), "configuration: %s", c->conf->fault);
+		process_refuse(c->process, path);
+		return -1;
+	}
+	if (c->conf->runner)
+		snprintf(path, sizeof(path), "%s", c->conf->runner);
+	else
+		snprintf(path, sizeof(path), "%s/%s", c->host->libexec, c->conf->family);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) < 0)
+		return -1;
+	const char *const argv[] = { path, NULL };
+	const struct process_exec exec = {
+		.path = path, .argv = argv, .fd = sockets[1], .memory = c->conf->limits.memory
+	};
+	int result = process_exec(c->process, &exec);
+	fd_close(sockets[1]);
+	if (result < 0)
+		fd_close(sockets[0]);
+	else
+		begin_talk(c, sockets[0]);
+	return result;
+}
+
+/* --- its end --- */
+
+static void
+stop(void *arg)
+{
+	struct child *c = arg;
+
 	c->channel.phase = PHASE_STOP | (c->channel.phase & PHASE_INIT);
-	if (c->pid)
+	if (child_is_alive(c))
 		channel_send_empty(&c->channel, IPC_STOP, 0);
 }
 
 static void
-do_actions(struct child *c, unsigned actions)
+ping(void *arg)
 {
-	if (actions & CHILD_DO_RUNNING_FALSE)
-		c->host->ops->on_running(c->host->arg, c, false);
-	if (actions & CHILD_DO_SPAWN && c->conf->fault && !c->host->check_only) {
-		child_refuse(c);
-		child_step(c, CHILD_DIED_CONFIG);
-	} else if (actions & CHILD_DO_SPAWN && child_spawn(c) < 0) {
-		child_step(c, CHILD_SPAWN_ERROR);
-		if (c->host->check_only)
-			child_step(c, CHILD_DISABLE); /* one attempt */
-	}
-	if (actions & CHILD_DO_STOP)
-		send_stop(c);
-	if (actions & CHILD_DO_KILL)
-		child_kill(c);
-	if (actions & CHILD_DO_PING)
-		channel_send_empty(&c->channel, IPC_PING, 1);
-	if (actions & CHILD_DO_RUNNING_TRUE)
-		c->host->ops->on_running(c->host->arg, c, true);
-}
-
-/* A check is not the device's life. */
-static enum log_level
-state_level(const struct child *c, enum child_state after)
-{
-	if (c->host->check_only)
-		return LOG_LEVEL_DEBUG;
-	return after == CHILD_FAILED ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
-}
-
-void
-child_step(struct child *c, enum child_event event)
-{
-	enum child_state before = c->fsm.state;
-	unsigned actions = child_fsm_step(&c->fsm, event, monotime_now(), (uint32_t)random());
-	enum child_state after = c->fsm.state;
-
-	if (before != after)
-		log_write(state_level(c, after), c->conf->label,
-		    after == CHILD_FAILED ? "failed" : "state", "%s -> %s",
-		    child_state_name(before), child_state_name(after));
-	if (before != after || actions & CHILD_DO_SPAWN)
-		c->host->ops->on_state(c->host->arg, c, before);
-	schedule(c);
-	do_actions(c, actions);
+	channel_send_empty(&((struct child *)arg)->channel, IPC_PING, 1);
 }
 
 static void
-on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
+on_running(void *arg, bool running)
+{
+	struct child *c = arg;
+
+	c->host->ops->on_running(c->host->arg, c, running);
+}
+
+static void
+on_state(void *arg, enum child_state before)
+{
+	struct child *c = arg;
+
+	c->host->ops->on_state(c->host->arg, c, before);
+}
+
+/* The channel says the end when all that was sent before is read; one that is not read any more has
+ * nothing to say. */
+static bool
+on_reaped(void *arg)
+{
+	struct child *c = arg;
+
+	if (process_is_violating(c->process) || !ev_is_active(&c->channel.readable))
+		c->gone = true;
+	if (!c->gone)
+		ev_timer_again(c->host->loop, &c->closed);
+	return c->gone;
+}
+
+/* Only one of socket and process has ended: it closed the socket and lives on, or somebody who got
+ * away holds it. */
+static void
+on_closed_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct child *c = w->data;
 
-	(void)loop, (void)revents;
-	/* Timers may be a little early; the policy is not asked before its time. */
-	if (monotime_cmp(monotime_now(), c->fsm.deadline) < 0)
-		schedule(c);
-	else
-		child_step(c, CHILD_DEADLINE);
+	(void)revents;
+	ev_timer_stop(loop, w);
+	if (process_is_reaped(c->process)) {
+		c->gone = true;
+		process_finish(c->process);
+		return;
+	}
+	child_violate(c, "closed its socket, or sent nothing in a packet, and went on", NULL, 0);
 }
 
-static int
-events_write(void *data, const char *bytes, size_t len)
+static void
+forget_process(struct child *c)
 {
-	buffer_append(data, bytes, len);
+	ev_timer_stop(c->host->loop, &c->closed);
+	channel_close(&c->channel);
+	requests_clear(&c->requests);
+	for (size_t i = 0; i < IPC_MAX_ASKED; i++) {
+		struct child_query *q = &c->uplink.queries[i];
+		if (q->child)
+			c->host->ops->forget_query(c->host->arg, q);
+		q->child = NULL;
+	}
+	uplink_drop_events(&c->uplink);
+}
+
+static void
+on_ended(void *arg, struct process_obituary *o)
+{
+	struct child *c = arg;
+
+	if (o)
+		o->events = c->stats.registered_in_life;
+	forget_process(c);
+}
+
+static const struct process_ops process_ops = {
+	.spawn = spawn,
+	.stop = stop,
+	.ping = ping,
+	.on_running = on_running,
+	.on_state = on_state,
+	.on_reaped = on_reaped,
+	.on_ended = on_ended,
+};
+
+void
+child_violate(struct child *c, const char *why, const void *packet, size_t len)
+{
+	char hex[65] = "", bytes[120] = "";
+	const uint8_t *p = packet;
+
+	for (size_t i = 0; i < len && i < 32; i++)
+		snprintf(hex + 2 * i, 3, "%02x", p[i]);
+	if (packet)
+		snprintf(
+		    bytes, sizeof(bytes), "; %zu bytes: %s%s", len, hex, len > 32 ? "..." : "");
+	c->stats.violations++;
+	process_set_violation(c->process, why);
+	log_write(LOG_LEVEL_ERROR, c->conf->label, "protocol_violation",
+	    "runner %d broke the contract: %s%s; it is killed", (int)process_pid(c->process), why,
+	    bytes);
+	ev_io_stop(c->host->loop, &c->channel.readable);
+	c->gone = true;
+	process_step(c->process, CHILD_VIOLATION);
+}
+
+bool
+child_is_flood(struct child *c, size_t len)
+{
+	return requests_is_flood(&c->requests, ev_now(c->host->loop), len);
+}
+
+void
+child_sent(struct child *c, int result)
+{
+	/* A runner that is gone shows itself to the reader. */
+	if (result == 0 || errno == EPIPE || c->gone)
+		return;
+	child_violate(c, errno == ENOBUFS ? "does not read its socket" : strerror(errno), NULL, 0);
+}
+
+/* --- from one end to the other --- */
+
+static struct child_deadlines
+deadlines(const struct config_device *conf)
+{
+	return (struct child_deadlines){ conf->limits.start_ms, conf->limits.ping_ms,
+		conf->limits.stop_ms };
+}
+
+static struct process *
+new_process(struct child *c, enum log_level level)
+{
+	const struct process_options options = { .loop = c->host->loop,
+		.ops = &process_ops,
+		.arg = c,
+		.name = "runner",
+		.device = c->conf->label,
+		.cgroup = c->host->cgroup,
+		.limits = deadlines(c->conf),
+		.once = c->host->check_only };
+	struct process *p = process_new(&options);
+
+	if (p)
+		process_set_log_level(p, level);
+	return p;
+}
+
+/* Returns 0 or -1. */
+static int
+set_prefix(struct child *c, const struct sbs_str *segments, size_t count)
+{
+	struct buffer prefix;
+
+	buffer_init(&prefix, 4096);
+	eventer_put_segments(&prefix, segments, count);
+	if (buffer_failed(&prefix)) {
+		buffer_clear(&prefix);
+		return -1;
+	}
+	c->prefix =
+	    (struct eventer_prefix){ count, { (const char *)buffer_data(&prefix), prefix.len } };
 	return 0;
 }
 
 struct child *
 child_new(const struct child_host *host, const struct config_device *conf,
-    const struct sbs_str *segments, size_t count, enum log_level level)
+    const struct sbs_str *segments, size_t count, enum log_level level, void *owner)
 {
 	struct child *c = calloc(1, sizeof(*c));
-	struct buffer prefix;
-	const struct child_deadlines limits = { conf->limits.start_ms, conf->limits.ping_ms,
-		conf->limits.stop_ms };
 
 	if (!c)
 		return NULL;
-	buffer_init(&prefix, 4096);
-	eventer_put_segments(&prefix, segments, count);
-	if (buffer_failed(&prefix)) {
-		buffer_clear(&prefix);
-		free(c);
-		return NULL;
-	}
-	c->prefix =
-	    (struct eventer_prefix){ count, { (const char *)buffer_data(&prefix), prefix.len } };
 	c->host = host;
 	c->conf = conf;
-	c->pidfd = -1;
-	c->output = -1;
+	c->owner = owner;
 	c->channel.fd = -1;
-	c->log_level = level;
-	child_fsm_init(&c->fsm, &limits, monotime_now());
-	ev_timer_init(&c->deadline, on_deadline, 0., 0.);
-	c->deadline.data = c;
-	buffer_init(&c->pending, (size_t)conf->limits.credit * PENDING_FACTOR + PENDING_SLACK);
-	buffer_init(&c->events, IPC_MAX_MESSAGE);
-	msgpack_packer_init(&c->events_packer, &c->events, events_write);
+	c->requests = (struct requests){ .broker = host->check_only ? NULL : host->broker,
+		.on_opened = child_on_opened,
+		.arg = c };
+	ev_timer_init(&c->closed, on_closed_timer, 0., CHILD_CLOSED_MS / 1e3);
+	c->closed.data = c;
+	uplink_init(&c->uplink, &c->prefix, conf->limits.credit);
+	c->process = new_process(c, level);
+	if (!c->process || set_prefix(c, segments, count) < 0) {
+		child_free(c);
+		return NULL;
+	}
 	return c;
 }
 
@@ -143,16 +359,9 @@ child_free(struct child *c)
 {
 	if (!c)
 		return;
-	ev_timer_stop(c->host->loop, &c->deadline);
-	if (c->pid) {
-		child_kill(c);
-		if (!c->reaped)
-			waitpid(c->pid, NULL, 0);
-		child_end(c);
-	}
-	channel_close(&c->channel);
-	buffer_clear(&c->pending);
-	buffer_clear(&c->events);
+	forget_process(c);
+	process_free(c->process, SIGKILL);
+	uplink_clear(&c->uplink);
 	free((void *)c->prefix.bytes.p);
 	free(c);
 }
@@ -160,40 +369,44 @@ child_free(struct child *c)
 void
 child_enable(struct child *c, bool enabled)
 {
-	child_step(c, enabled ? CHILD_ENABLE : CHILD_DISABLE);
+	process_step(c->process, enabled ? CHILD_ENABLE : CHILD_DISABLE);
 }
 
 void
 child_restart(struct child *c)
 {
-	child_step(c, CHILD_RESTART);
+	process_step(c->process, CHILD_RESTART);
+}
+
+void
+child_move(struct child *c, const struct config_device *conf)
+{
+	c->conf = conf;
+	process_set_device(c->process, conf->label);
 }
 
 void
 child_reconfigure(struct child *c, const struct config_device *conf)
 {
-	size_t pending = (size_t)conf->limits.credit * PENDING_FACTOR + PENDING_SLACK;
+	const struct child_deadlines limits = deadlines(conf);
 
-	c->conf = conf;
-	/* Never below what it holds. */
-	if (pending > c->pending.limit)
-		c->pending.limit = pending;
-	c->fsm.limits = (struct child_deadlines){ conf->limits.start_ms, conf->limits.ping_ms,
-		conf->limits.stop_ms };
-	child_step(c, CHILD_RESTART);
+	child_move(c, conf);
+	uplink_set_window(&c->uplink, conf->limits.credit);
+	process_set_limits(c->process, &limits);
+	process_step(c->process, CHILD_RESTART);
 }
 
-bool
-child_is_alive(const struct child *c)
+void
+child_kill(struct child *c)
 {
-	return c->pid != 0;
+	process_kill(c->process);
 }
 
 void
 child_set_log_level(struct child *c, enum log_level level)
 {
-	c->log_level = level;
-	if (!c->pid)
+	process_set_log_level(c->process, level);
+	if (!child_is_alive(c))
 		return;
 	msgpack_packer *p = channel_begin(&c->channel, IPC_SET_LOG_LEVEL, 0);
 	msgpack_pack_array(p, 1);
@@ -205,305 +418,108 @@ void
 child_set_trace(struct child *c, bool on)
 {
 	c->tracing = on;
-	if (!c->pid)
+	if (!child_is_alive(c))
 		return;
 	msgpack_packer *p = channel_begin(&c->channel, IPC_TRACE, 0);
 	msgpack_pack_array(p, 1);
-	if (on)
-		msgpack_pack_true(p);
-	else
-		msgpack_pack_false(p);
+	pack_bool(p, on);
 	channel_send(&c->channel, -1);
 }
 
-/* --- what it asks for --- */
+/* --- what is known of it --- */
 
-static const char *
-on_plan(struct child *c, uint32_t id, const msgpack_object *body, size_t len)
+void *
+child_owner(const struct child *c)
 {
-	const msgpack_object_array *list = &body->via.array;
-
-	(void)id, (void)len;
-	if (list->size > IPC_MAX_PLAN)
-		return "a plan of too many resources";
-	c->plan = calloc(list->size + 1, sizeof(c->plan[0]));
-	if (!c->plan)
-		return "out of memory";
-	for (uint32_t i = 0; i < list->size; i++) {
-		const msgpack_object *f = list->ptr[i].via.array.ptr;
-		if (f[0].via.u64 >= IPC_RESOURCE_COUNT || f[2].via.u64 > UINT16_MAX ||
-		    memchr(f[1].via.str.ptr, '\0', f[1].via.str.size))
-			return "a resource that there is not";
-		char *target = strndup(f[1].via.str.ptr, f[1].via.str.size);
-		if (!target)
-			return "out of memory";
-		c->plan[c->plan_count++] = (struct child_plan){
-			.kind = (enum ipc_resource)f[0].via.u64,
-			.target = target,
-			.port = (uint16_t)f[2].via.u64,
-		};
-	}
-	/* The plan is frozen: none is heard in the phases that follow. */
-	c->channel.phase = c->fsm.state == CHILD_STOPPING ? PHASE_STOP : PHASE_RUN;
-	if (c->host->ops->on_plan)
-		c->host->ops->on_plan(c->host->arg, c);
-	return NULL;
+	return c->owner;
 }
 
-static const char *
-on_config_error(struct child *c, uint32_t id, const msgpack_object *body, size_t len)
+const struct config_device *
+child_conf(const struct child *c)
 {
-	const msgpack_object *f = body->via.array.ptr;
-	char path[IPC_MAX_TEXT + 1], message[IPC_MAX_TEXT + 1];
-
-	(void)id, (void)len;
-	ipc_copy_text(path, sizeof(path), &f[1].via.str);
-	ipc_copy_text(message, sizeof(message), &f[2].via.str);
-	if (f[0].via.u64 == IPC_CONFIG_NOTE) {
-		if (c->host->ops->on_note)
-			c->host->ops->on_note(c->host->arg, c, message);
-		return NULL;
-	}
-	if (c->faults++ >= CONFIG_MAX_FAULTS)
-		return NULL;
-	child_note_fault(c, f[0].via.u64 != SCHEMA_WARNING, path, message);
-	c->host->ops->on_config_fault(c->host->arg, c,
-	    f[0].via.u64 == SCHEMA_WARNING ? SCHEMA_WARNING : SCHEMA_ERROR, path, message);
-	return NULL;
+	return c->conf;
 }
 
-static const char *
-on_ready(struct child *c, uint32_t id, const msgpack_object *body, size_t len)
+const struct eventer_prefix *
+child_prefix(const struct child *c)
 {
-	(void)id, (void)body, (void)len;
-	if (c->fsm.state == CHILD_RUNNING)
-		return "ready twice";
-	/* Nobody would ever end it: a check is over when its runner is. */
-	if (c->host->check_only)
-		return "ready, where a check is to end with its plan";
-	child_step(c, CHILD_READY);
-	return NULL;
+	return &c->prefix;
 }
 
-static void
-send_opened(struct child *c, uint32_t id, int fd, int error, const char *why)
+const struct process *
+child_process(const struct child *c)
 {
-	msgpack_packer *p = channel_begin(&c->channel, IPC_OPENED, id);
-
-	msgpack_pack_array(p, 2);
-	msgpack_pack_uint32(p, fd >= 0 ? 0 : (uint32_t)error);
-	ipc_pack_reason(p, why);
-	if (channel_send(&c->channel, fd) < 0 && errno == ENOBUFS) {
-		snprintf(c->violation, sizeof(c->violation), "does not read its socket");
-		child_step(c, CHILD_VIOLATION);
-	}
+	return c->process;
 }
 
-static void
-on_opened(void *arg, int fd, int error, const char *why)
+enum child_state
+child_state(const struct child *c)
 {
-	struct child_open *o = arg;
-	struct child *c = o->child;
-
-	o->child = NULL;
-	if (fd >= 0)
-		c->plan[o->index].open = true;
-	send_opened(c, o->id, fd, error, fd >= 0 ? "" : why);
+	return process_state(c->process);
 }
 
-static const char *
-on_open(struct child *c, uint32_t id, const msgpack_object *body, size_t len)
+bool
+child_is_wanted(const struct child *c)
 {
-	uint64_t index = body->via.array.ptr[0].via.u64;
-	struct child_open *o = NULL;
-
-	(void)len;
-	if (index >= c->plan_count || c->host->check_only)
-		return "opens what is not in its plan, or anything in a check";
-	if (++c->free_opens > CHILD_FREE_OPENS)
-		return "a flood of opens";
-	if (c->fsm.state == CHILD_STOPPING)
-		return NULL;
-	for (size_t i = 0; i < IPC_MAX_ASKED; i++) {
-		if (c->opens[i].child && c->opens[i].id == id)
-			return "opens twice under one id";
-		if (!c->opens[i].child && !o)
-			o = &c->opens[i];
-	}
-	if (!o)
-		return "too many opens at once";
-	const struct child_plan *plan = &c->plan[index];
-	*o = (struct child_open){ c, id, index, NULL };
-	o->request =
-	    broker_open(c->host->broker, plan->kind, plan->target, plan->port, on_opened, o);
-	if (!o->request) {
-		o->child = NULL;
-		send_opened(c, id, -1, ENOMEM, "out of memory");
-	}
-	return NULL;
+	return process_is_wanted(c->process);
 }
 
-static const char *
-on_cancel(struct child *c, uint32_t id, const msgpack_object *body, size_t len)
+bool
+child_is_alive(const struct child *c)
 {
-	(void)body, (void)len;
-	for (size_t i = 0; i < IPC_MAX_ASKED; i++) {
-		if (!c->opens[i].child || c->opens[i].id != id)
-			continue;
-		broker_cancel(c->opens[i].request);
-		c->opens[i].child = NULL;
-	}
-	/* An unknown id is one that was answered meanwhile. */
-	return NULL;
+	return process_pid(c->process) != 0;
 }
 
-static void
-put_query_types(struct child *c, struct buffer *b, const msgpack_object *body)
+bool
+child_is_traced(const struct child *c)
 {
-	for (uint32_t i = 0; i < body->via.array.size; i++) {
-		const msgpack_object_array *type = &body->via.array.ptr[i].via.array;
-		sbs_put_int(b, (int64_t)(c->prefix.count + type->size));
-		buffer_append(b, c->prefix.bytes.p, c->prefix.bytes.len);
-		for (uint32_t k = 0; k < type->size; k++)
-			sbs_put_str(b, (struct sbs_str){
-					   type->ptr[k].via.str.ptr, type->ptr[k].via.str.size });
-	}
+	return c->tracing;
 }
 
-static const char *
-on_query(struct child *c, uint32_t id, const msgpack_object *body, size_t len)
+enum log_level
+child_log_level(const struct child *c)
 {
-	struct child_query *q = NULL;
-	struct buffer b;
-
-	(void)len;
-	for (size_t i = 0; i < IPC_MAX_ASKED && !q; i++)
-		if (!c->queries[i].child)
-			q = &c->queries[i];
-	if (!q)
-		return "too many queries at once";
-	if (c->fsm.state == CHILD_STOPPING)
-		return NULL;
-	*q = (struct child_query){ c, id };
-	buffer_init(&b, IPC_MAX_COUNT * (c->prefix.bytes.len + IPC_MAX_TEXT));
-	put_query_types(c, &b, body);
-	struct eventer_types types = { body->via.array.size,
-		{ (const char *)buffer_data(&b), b.len } };
-	int result = buffer_failed(&b) ? -1 : c->host->ops->on_query(c->host->arg, c, q, &types);
-	buffer_clear(&b);
-	if (result < 0) {
-		/* The link is gone, and with it soon the device. */
-		q->child = NULL;
-		child_send_query_page(c, id, false);
-	}
-	return NULL;
+	return process_log_level(c->process);
 }
 
-static const char *
-on_pong(struct child *c, uint32_t id, const msgpack_object *body, size_t len)
+const char *
+child_link(const struct child *c)
 {
-	(void)body, (void)len;
-	if (!c->fsm.pinged || id != 1)
-		return "a pong without a ping";
-	child_step(c, CHILD_PONG);
-	return NULL;
+	return c->link;
 }
 
-static void
-set_counter(struct child *c, const msgpack_object_str *text, uint64_t value)
+const struct stats *
+child_stats(const struct child *c)
 {
-	char name[sizeof(c->counters[0].name)];
-	size_t i = 0;
-
-	ipc_copy_text(name, sizeof(name), text);
-	while (i < c->counter_count && strcmp(c->counters[i].name, name) != 0)
-		i++;
-	if (i == CHILD_MAX_COUNTERS)
-		return;
-	if (i == c->counter_count) {
-		memcpy(c->counters[i].name, name, sizeof(name));
-		c->counter_count++;
-	}
-	c->counters[i].value = value;
-}
-
-static const char *
-on_stats(struct child *c, uint32_t id, const msgpack_object *body, size_t len)
-{
-	(void)id, (void)len;
-	if (body->via.array.size > CHILD_MAX_COUNTERS)
-		return "more counters than are kept";
-	for (uint32_t i = 0; i < body->via.array.size; i++) {
-		const msgpack_object *f = body->via.array.ptr[i].via.array.ptr;
-		set_counter(c, &f[0].via.str, f[1].via.u64);
-	}
-	return NULL;
-}
-
-static const char *
-on_trace_frame(struct child *c, uint32_t id, const msgpack_object *body, size_t len)
-{
-	const msgpack_object *f = body->via.array.ptr;
-	struct timestamp when = ipc_timestamp(&f[1]);
-
-	(void)id, (void)len;
-	if (c->host->ops->on_trace && c->tracing)
-		c->host->ops->on_trace(c->host->arg, c, (uint32_t)f[0].via.u64, &when,
-		    f[2].via.bin.ptr, f[2].via.bin.size);
-	return NULL;
-}
-
-static const char *
-on_closed(struct child *c, uint32_t id, const msgpack_object *body, size_t len)
-{
-	(void)id, (void)len;
-	ipc_copy_text(c->closing_words, sizeof(c->closing_words), &body->via.array.ptr->via.str);
-	return NULL;
-}
-
-static const char *
-on_link(struct child *c, uint32_t id, const msgpack_object *body, size_t len)
-{
-	(void)id, (void)len;
-	ipc_copy_text(c->link, sizeof(c->link), &body->via.array.ptr->via.str);
-	c->host->ops->on_state(c->host->arg, c, c->fsm.state);
-	return NULL;
+	return &c->stats;
 }
 
 void
-child_on_message(
-    void *arg, const struct ipc_header *h, const msgpack_object *body, int fd, size_t len)
+child_sample(struct child *c, struct monotime now)
 {
-	/* A handler returns what is wrong with the message, or NULL. */
-	static const struct {
-		enum ipc_type type;
-		const char *(*handle)(
-		    struct child *, uint32_t id, const msgpack_object *body, size_t len);
-	} table[] = {
-		{ IPC_PLAN, on_plan },
-		{ IPC_CONFIG_ERROR, on_config_error },
-		{ IPC_READY, on_ready },
-		{ IPC_OPEN, on_open },
-		{ IPC_CANCEL, on_cancel },
-		{ IPC_QUERY, on_query },
-		{ IPC_PONG, on_pong },
-		{ IPC_STATS, on_stats },
-		{ IPC_TRACE_FRAME, on_trace_frame },
-		{ IPC_CLOSED, on_closed },
-		{ IPC_LINK, on_link },
-	};
-	struct child *c = arg;
-	size_t i = 0;
+	stats_sample(&c->stats, now);
+}
 
-	fd_close(fd);
-	while (i < sizeof(table) / sizeof(table[0]) && table[i].type != h->type)
-		i++;
-	const char *why = "a message that nobody hears";
-	/* The faults of a configuration are as many as they are, once. */
-	if (h->type != IPC_CONFIG_ERROR && child_is_flood(c, len))
-		why = "a flood of messages";
-	else if (i < sizeof(table) / sizeof(table[0]))
-		why = table[i].handle(c, h->id, body, len);
-	if (why)
-		child_violate(c, why, c->channel.packet, len);
+double
+child_event_rate(const struct child *c, struct monotime now)
+{
+	return stats_rate(&c->stats, process_spawned(c->process), now);
+}
+
+struct child_queues
+child_queues(const struct child *c)
+{
+	return (struct child_queues){
+		.to_event_server = c->uplink.pending.len,
+		.to_runner = c->channel.queue.len + c->uplink.events.len,
+		.credit = child_is_alive(c) ? c->uplink.credit : 0,
+		.credit_outstanding = c->uplink.outstanding,
+	};
+}
+
+const struct plan_row *
+child_plan(const struct child *c, size_t *count)
+{
+	*count = c->requests.plan_count;
+	return c->requests.plan;
 }

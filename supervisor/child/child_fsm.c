@@ -15,7 +15,7 @@ const char *
 child_kill_name(enum child_kill kill)
 {
 	static const char *const names[] = { "none", "never ready", "missed ping", "never stopped",
-		"protocol violation" };
+		"protocol violation", "does not answer" };
 
 	return names[kill];
 }
@@ -42,12 +42,18 @@ excuse(struct child_fsm *f, struct monotime now)
 	return true;
 }
 
+static struct monotime
+after_ms(struct monotime now, uint32_t ms)
+{
+	return ms ? monotime_add_ms(now, ms) : never;
+}
+
 static unsigned
 start(struct child_fsm *f, struct monotime now)
 {
 	f->kill = CHILD_KILL_NONE;
 	f->pinged = false;
-	enter(f, CHILD_STARTING, now, monotime_add_ms(now, f->limits.start_ms));
+	enter(f, CHILD_STARTING, now, after_ms(now, f->limits.start_ms));
 	return CHILD_DO_SPAWN;
 }
 
@@ -61,7 +67,7 @@ restart(struct child_fsm *f, struct monotime now)
 static unsigned
 stop(struct child_fsm *f, struct monotime now)
 {
-	enter(f, CHILD_STOPPING, now, monotime_add_ms(now, f->limits.stop_ms));
+	enter(f, CHILD_STOPPING, now, after_ms(now, f->limits.stop_ms));
 	return CHILD_DO_STOP;
 }
 
@@ -171,9 +177,9 @@ on_ready(struct child_fsm *f, struct monotime now, uint32_t random)
 	if (f->kill != CHILD_KILL_NONE)
 		return 0;
 	f->announced = true;
-	f->pinged = true;
-	enter(f, CHILD_RUNNING, now, monotime_add_ms(now, f->limits.ping_ms));
-	return CHILD_DO_PING | CHILD_DO_RUNNING_TRUE;
+	f->pinged = f->limits.ping_ms != 0;
+	enter(f, CHILD_RUNNING, now, after_ms(now, f->limits.ping_ms));
+	return (f->pinged ? CHILD_DO_PING : 0) | CHILD_DO_RUNNING_TRUE;
 }
 
 static unsigned
@@ -193,6 +199,13 @@ on_violation(struct child_fsm *f, struct monotime now, uint32_t random)
 {
 	(void)now, (void)random;
 	return kill_it(f, CHILD_KILL_VIOLATION);
+}
+
+static unsigned
+on_hung(struct child_fsm *f, struct monotime now, uint32_t random)
+{
+	(void)now, (void)random;
+	return kill_it(f, CHILD_KILL_HUNG);
 }
 
 static unsigned
@@ -268,6 +281,7 @@ static step *const table[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
 		[CHILD_DIED_CONFIG] = on_died_config,
 		[CHILD_SPAWN_ERROR] = on_spawn_error,
 		[CHILD_VIOLATION] = on_violation,
+		[CHILD_HUNG] = on_hung,
 		[CHILD_RESTART] = on_restart_live,
 		[CHILD_DEADLINE] = on_deadline_starting,
 	},
@@ -277,6 +291,7 @@ static step *const table[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
 		[CHILD_DIED] = on_died,
 		[CHILD_DIED_CONFIG] = on_died_config,
 		[CHILD_VIOLATION] = on_violation,
+		[CHILD_HUNG] = on_hung,
 		[CHILD_RESTART] = on_restart_live,
 		[CHILD_DEADLINE] = on_deadline_running,
 	},

@@ -1,7 +1,7 @@
 /*
- * The policy by which a runner is started, watched, stopped and restarted
- * (gatewayd(8), SUPERVISION). Pure: (state, event, now) -> actions. Used by the
- * supervisor's child.c, which does what it says.
+ * The policy by which a runner, or the built-in Event Server, is started,
+ * watched, stopped and restarted (gatewayd(8), SUPERVISION). Pure: (state,
+ * event, now) -> actions. Used by process.c, which does what it says.
  */
 #ifndef SUPERVISOR_CHILD_FSM_H
 #define SUPERVISOR_CHILD_FSM_H
@@ -39,8 +39,9 @@ enum child_event {
 	CHILD_PONG,	   /* the answer to our ping */
 	CHILD_DIED,	   /* the process ended */
 	CHILD_DIED_CONFIG, /* it ended with EX_CONFIG */
-	CHILD_SPAWN_ERROR, /* there was no process to be had */
+	CHILD_SPAWN_ERROR, /* it could not be started */
 	CHILD_VIOLATION,   /* it must go: contract broken, not reading */
+	CHILD_HUNG,	   /* it must go: it does not answer */
 	CHILD_RESTART,	   /* an operator, or a changed configuration */
 	CHILD_DEADLINE,	   /* fsm.deadline has come */
 	CHILD_EVENT_COUNT,
@@ -63,8 +64,10 @@ enum child_kill {
 	CHILD_KILL_MISSED_PING,
 	CHILD_KILL_NEVER_STOPPED,
 	CHILD_KILL_VIOLATION,
+	CHILD_KILL_HUNG,
 };
 
+/* 0: none. Where ping_ms is 0 it is not pinged. */
 struct child_deadlines {
 	uint32_t start_ms, ping_ms, stop_ms;
 };

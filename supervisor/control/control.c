@@ -478,11 +478,8 @@ on_rates(struct ev_loop *loop, ev_timer *w, int revents)
 	struct monotime now = monotime_now();
 
 	(void)loop, (void)revents;
-	for (size_t i = 0; i < control->engine->device_count; i++) {
-		struct child *c = control->engine->devices[i]->child;
-		c->rates[0] = c->rates[1];
-		c->rates[1] = (struct child_rate){ now, c->registered };
-	}
+	for (size_t i = 0; i < control->engine->device_count; i++)
+		child_sample(control->engine->devices[i]->child, now);
 }
 
 /* Holds the lock as long as it lives: who gets it knows that the socket's process is dead. */

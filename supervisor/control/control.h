@@ -43,6 +43,8 @@ struct control_hooks {
 	void (*forget_reload)(void *arg, struct control_client *client);
 	/* The Monitor Server's client, or NULL where the configuration has none. */
 	const struct monitor *(*monitor)(void *arg);
+	/* The process of the built-in Event Server, or NULL where there is none. */
+	const struct process *(*eventd)(void *arg);
 };
 
 /* Opens the socket at `path` (mode 0660; group: its group, or NULL) and takes engine's watch. An

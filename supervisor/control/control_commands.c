@@ -30,11 +30,12 @@ control_find_device(struct control_client *c, const char *name)
 static bool
 is_named(const struct child *child, const char *name)
 {
-	size_t len = strlen(child->conf->type);
+	const struct config_device *d = child_conf(child);
+	size_t len = strlen(d->type);
 
-	return strcmp(child->conf->name, name) == 0 ||
-	       (strncmp(child->conf->type, name, len) == 0 && name[len] == '/' &&
-		   strcmp(child->conf->name, name + len + 1) == 0);
+	return strcmp(d->name, name) == 0 ||
+	       (strncmp(d->type, name, len) == 0 && name[len] == '/' &&
+		   strcmp(d->name, name + len + 1) == 0);
 }
 
 bool
@@ -102,11 +103,12 @@ split(const char *text, struct sbs_str *segments, size_t max)
 static size_t
 prefix_segments(const struct child *child, struct sbs_str *segments)
 {
-	struct cursor cursor = cursor_make(child->prefix.bytes.p, child->prefix.bytes.len);
+	const struct eventer_prefix *prefix = child_prefix(child);
+	struct cursor cursor = cursor_make(prefix->bytes.p, prefix->bytes.len);
 
-	for (size_t i = 0; i < child->prefix.count; i++)
+	for (size_t i = 0; i < prefix->count; i++)
 		segments[i] = sbs_get_str(&cursor);
-	return child->prefix.count;
+	return prefix->count;
 }
 
 /* Why there is no link to the Event Server, for people. */
@@ -165,7 +167,7 @@ set_enable(struct control_client *c, const struct json *request, const char *val
 		segments[n++] = sbs_str("enable");
 		if (register_event(c, segments, n, &payload) < 0)
 			return;
-		put_result(c, child->conf->label, result);
+		put_result(c, child_conf(child)->label, result);
 	}
 	control_finish(c, CONTROL_DONE, NULL);
 }
@@ -342,17 +344,17 @@ control_on_restart(struct control_client *c, const struct json *request)
 		const struct engine_device *d = control_find_device(c, name->text);
 		if (!d)
 			return;
-		if (!d->child->fsm.wanted) {
+		if (!child_is_wanted(d->child)) {
 			control_finish(c, CONTROL_REFUSED, "%.200s is disabled", name->text);
 			return;
 		}
 	}
 	json_foreach (name, names) {
 		struct child *child = engine_find(e, name->text)->child;
-		log_write(LOG_LEVEL_NOTICE, child->conf->label, "restart",
+		log_write(LOG_LEVEL_NOTICE, child_conf(child)->label, "restart",
 		    "restart, as user %u asked for", c->uid);
 		child_restart(child);
-		put_result(c, child->conf->label, "restarts");
+		put_result(c, child_conf(child)->label, "restarts");
 	}
 	control_finish(c, CONTROL_DONE, NULL);
 }
@@ -363,8 +365,8 @@ set_level(struct control_client *c, struct child *child)
 	const char *level = json_str(json_get(json_root(c->request), "level"));
 
 	child_set_log_level(child, (enum log_level)log_level_parse(level));
-	log_sink_set_device_level(child->conf->label, log_level_parse(level));
-	put_result(c, child->conf->label, level);
+	log_sink_set_device_level(child_conf(child)->label, log_level_parse(level));
+	put_result(c, child_conf(child)->label, level);
 }
 
 void

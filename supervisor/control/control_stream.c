@@ -65,7 +65,7 @@ put_event(struct control_client *c, const char *direction, const struct child *c
 	if (direction)
 		json_put_str(w, "direction", direction);
 	if (child)
-		json_put_str(w, "device", child->conf->label);
+		json_put_str(w, "device", child_conf(child)->label);
 	json_begin_array(w, "type");
 	for (size_t i = 0; i < e->type.count; i++)
 		json_put_strn(w, NULL, e->type.segments[i].p, e->type.segments[i].len);
@@ -125,16 +125,16 @@ static void
 put_state(struct control_client *c, const struct child *child, int before)
 {
 	struct timestamp now = timestamp_now();
-	const struct child_obituary *o = child_obituary(child, 0);
+	const struct process_obituary *o = process_obituary(child_process(child), 0);
 	struct json_writer *w = control_begin_row(c);
 
 	json_put_str(w, "kind", "state");
 	put_time(w, "time", &now);
-	json_put_str(w, "device", child->conf->label);
-	json_put_str(w, "state", child_state_name(child->fsm.state));
+	json_put_str(w, "device", child_conf(child)->label);
+	json_put_str(w, "state", child_state_name(child_state(child)));
 	json_put_str(w, "before", before < 0 ? NULL : child_state_name((enum child_state)before));
-	json_put_str(
-	    w, "link", child->fsm.state == CHILD_RUNNING && child->link[0] ? child->link : NULL);
+	json_put_str(w, "link",
+	    child_state(child) == CHILD_RUNNING && child_link(child)[0] ? child_link(child) : NULL);
 	json_put_str(w, "last_exit", o ? o->cause : NULL);
 	control_end_row(c);
 }
@@ -158,7 +158,7 @@ static bool
 is_awaited(const struct json *states, const struct child *child)
 {
 	json_foreach (s, states)
-		if (strcmp(s->text, child_state_name(child->fsm.state)) == 0)
+		if (strcmp(s->text, child_state_name(child_state(child))) == 0)
 			return true;
 	return false;
 }
@@ -167,7 +167,7 @@ is_awaited(const struct json *states, const struct child *child)
 static bool
 is_hopeless(const struct json *states, const struct child *child)
 {
-	if (child->fsm.state != CHILD_FAILED)
+	if (child_state(child) != CHILD_FAILED)
 		return false;
 	json_foreach (s, states)
 		if (strcmp(s->text, child_state_name(CHILD_DISABLED)) == 0)
@@ -187,7 +187,7 @@ check_wait(struct control_client *c)
 			return;
 		if (is_awaited(states, d->child))
 			continue;
-		const struct child_obituary *o = child_obituary(d->child, 0);
+		const struct process_obituary *o = process_obituary(child_process(d->child), 0);
 		if (is_hopeless(states, d->child))
 			control_finish(c, CONTROL_REFUSED, "%.200s failed: %s", name->text,
 			    o ? o->cause : "it can not be started");
@@ -241,7 +241,7 @@ on_trace(void *arg, struct child *child, uint32_t direction, const struct timest
 		struct json_writer *w = control_begin_row(c);
 		json_put_str(w, "kind", "frame");
 		put_time(w, "time", when);
-		json_put_str(w, "device", child->conf->label);
+		json_put_str(w, "device", child_conf(child)->label);
 		json_put_str(w, "direction", direction == 0 ? "rx" : "tx");
 		json_put_int(w, "bytes", (int64_t)len);
 		/* Its hexadecimal fits into a packet: a frame is not longer than an event. */
@@ -278,7 +278,7 @@ control_stream_update(struct control *control)
 	for (size_t i = 0; i < e->device_count; i++) {
 		struct child *child = e->devices[i]->child;
 		bool traced = is_traced(control, child);
-		if (traced != child->tracing)
+		if (traced != child_is_traced(child))
 			child_set_trace(child, traced);
 	}
 }

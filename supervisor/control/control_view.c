@@ -41,44 +41,24 @@ put_text(struct json_writer *w, const char *key, const char *text)
 	json_put_str(w, key, text && *text ? text : NULL);
 }
 
-/* Of the last CONTROL_RATE_MS at least, or since it was started: the first words of a second count
- * as a second's. */
-static double
-event_rate(const struct child *c, struct monotime now)
-{
-	struct child_rate from = c->rates[0];
-
-	if (monotime_cmp(from.when, c->spawned) < 0)
-		from = (struct child_rate){ c->spawned, c->registered - c->events_since_spawn };
-	int64_t ms = monotime_diff_ms(now, from.when);
-	return (double)(c->registered - from.registered) * 1e3 / (double)(ms > 1000 ? ms : 1000);
-}
-
-static const char *
-last_exit(const struct child *c)
-{
-	const struct child_obituary *o = child_obituary(c, 0);
-
-	return o ? o->cause : NULL;
-}
-
 /* What `status` shows of a device. */
 static void
 put_status(struct json_writer *w, const struct child *c)
 {
-	struct monotime now = monotime_now();
-	bool running = c->fsm.state == CHILD_RUNNING;
+	const struct process *p = child_process(c);
+	const struct process_obituary *o = process_obituary(p, 0);
+	bool running = child_state(c) == CHILD_RUNNING;
 
-	json_put_str(w, "name", c->conf->name);
-	json_put_str(w, "type", c->conf->type);
-	json_put_str(w, "state", child_state_name(c->fsm.state));
-	put_optional(w, "pid", c->pid ? c->pid : -1);
-	json_put_int(w, "since", monotime_diff_ms(now, c->fsm.since));
-	json_put_int(w, "restarts", c->fsm.restarts);
-	put_text(w, "last_exit", last_exit(c));
-	put_text(w, "link", running ? c->link : NULL);
+	json_put_str(w, "name", child_conf(c)->name);
+	json_put_str(w, "type", child_conf(c)->type);
+	json_put_str(w, "state", child_state_name(child_state(c)));
+	put_optional(w, "pid", process_pid(p) ? process_pid(p) : -1);
+	json_put_int(w, "since", monotime_diff_ms(monotime_now(), process_since(p)));
+	json_put_int(w, "restarts", process_restarts(p));
+	put_text(w, "last_exit", o ? o->cause : NULL);
+	put_text(w, "link", running ? child_link(c) : NULL);
 	if (running)
-		json_put_double(w, "events_per_s", event_rate(c, now));
+		json_put_double(w, "events_per_s", child_event_rate(c, monotime_now()));
 	else
 		json_put_null(w, "events_per_s");
 }
@@ -100,10 +80,11 @@ control_on_status(struct control_client *c, const struct json *request)
 static void
 put_prefix(struct json_writer *w, const struct child *c)
 {
-	struct cursor cursor = cursor_make(c->prefix.bytes.p, c->prefix.bytes.len);
+	const struct eventer_prefix *prefix = child_prefix(c);
+	struct cursor cursor = cursor_make(prefix->bytes.p, prefix->bytes.len);
 
 	json_begin_array(w, "event_prefix");
-	for (size_t i = 0; i < c->prefix.count && cursor_ok(&cursor); i++) {
+	for (size_t i = 0; i < prefix->count && cursor_ok(&cursor); i++) {
 		struct sbs_str s = sbs_get_str(&cursor);
 		json_put_strn(w, NULL, s.p, s.len);
 	}
@@ -113,26 +94,28 @@ put_prefix(struct json_writer *w, const struct child *c)
 static void
 put_device(struct json_writer *w, const struct child *c)
 {
+	const struct config_device *conf = child_conf(c);
+
 	json_begin_object(w, "device");
 	put_status(w, c);
-	json_put_bool(w, "enabled", c->fsm.wanted);
-	json_put_str(w, "module", c->conf->module);
-	json_put_str(w, "runner", c->conf->runner ? c->conf->runner : c->conf->family);
+	json_put_bool(w, "enabled", child_is_wanted(c));
+	json_put_str(w, "module", conf->module);
+	json_put_str(w, "runner", conf->runner ? conf->runner : conf->family);
 	put_prefix(w, c);
-	put_text(w, "last_line", c->last_line);
-	json_put_str(w, "log_level", log_level_name(c->log_level));
-	json_put_bool(w, "traced", c->tracing);
-	json_put_int(w, "deaths", c->deaths);
+	put_text(w, "last_line", process_last_line(child_process(c)));
+	json_put_str(w, "log_level", log_level_name(child_log_level(c)));
+	json_put_bool(w, "traced", child_is_traced(c));
+	json_put_int(w, "deaths", process_deaths(child_process(c)));
 	json_end_object(w);
 }
 
 static void
-put_process(struct json_writer *w, const struct child *c, const struct sandbox_view *v)
+put_process(struct json_writer *w, const struct process *p, const struct sandbox_view *v)
 {
 	json_begin_object(w, "process");
-	json_put_int(w, "pid", c->pid);
-	json_put_int(w, "uptime", monotime_diff_ms(monotime_now(), c->spawned));
-	json_put_int(w, "exec_us", (int64_t)(c->exec_ns / 1000));
+	json_put_int(w, "pid", process_pid(p));
+	json_put_int(w, "uptime", monotime_diff_ms(monotime_now(), process_spawned(p)));
+	json_put_int(w, "exec_us", (int64_t)(process_exec_ns(p) / 1000));
 	put_optional(w, "rss_kib", v->rss_kib);
 	put_optional(w, "anonymous_kib", v->anonymous_kib);
 	put_optional(w, "pss_kib", v->pss_kib);
@@ -158,7 +141,7 @@ static void
 put_sandbox(struct json_writer *w, const struct child *c, const struct sandbox_view *v)
 {
 	json_begin_object(w, "sandbox");
-	json_put_str(w, "configured", config_sandbox_name(c->conf->sandbox));
+	json_put_str(w, "configured", config_sandbox_name(child_conf(c)->sandbox));
 	json_put_str(w, "seccomp", sandbox_view_seccomp_name(v->seccomp));
 	put_optional(w, "seccomp_filters", v->seccomp_filters);
 	if (v->no_new_privs < 0)
@@ -180,28 +163,30 @@ put_sandbox(struct json_writer *w, const struct child *c, const struct sandbox_v
 static void
 put_queues(struct json_writer *w, const struct child *c)
 {
+	const struct child_queues q = child_queues(c);
+
 	json_begin_object(w, "queues");
-	json_put_int(w, "to_event_server_bytes", (int64_t)c->pending.len);
-	json_put_int(w, "to_runner_bytes", (int64_t)(c->channel.queue.len + c->events.len));
-	json_put_int(w, "credit", c->pid ? c->credit : 0);
-	json_put_int(w, "credit_window", c->conf->limits.credit);
-	json_put_int(w, "credit_outstanding", (int64_t)c->outstanding);
+	json_put_int(w, "to_event_server_bytes", (int64_t)q.to_event_server);
+	json_put_int(w, "to_runner_bytes", (int64_t)q.to_runner);
+	json_put_int(w, "credit", q.credit);
+	json_put_int(w, "credit_window", child_conf(c)->limits.credit);
+	json_put_int(w, "credit_outstanding", (int64_t)q.credit_outstanding);
 	json_end_object(w);
 }
 
 static void
-put_counters(struct json_writer *w, const struct child *c)
+put_counters(struct json_writer *w, const struct stats *s)
 {
 	json_begin_object(w, "counters");
-	json_put_int(w, "registered", (int64_t)c->registered);
-	json_put_int(w, "delivered", (int64_t)c->delivered);
-	json_put_int(w, "dropped", (int64_t)c->dropped);
-	json_put_int(w, "violations", (int64_t)c->violations);
+	json_put_int(w, "registered", (int64_t)s->registered);
+	json_put_int(w, "delivered", (int64_t)s->delivered);
+	json_put_int(w, "dropped", (int64_t)s->dropped);
+	json_put_int(w, "violations", (int64_t)s->violations);
 	json_end_object(w);
 	/* The runner's own names. */
 	json_begin_object(w, "runner_counters");
-	for (size_t i = 0; i < c->counter_count; i++)
-		json_put_int(w, c->counters[i].name, (int64_t)c->counters[i].value);
+	for (size_t i = 0; i < s->counter_count; i++)
+		json_put_int(w, s->counters[i].name, (int64_t)s->counters[i].value);
 	json_end_object(w);
 }
 
@@ -220,9 +205,12 @@ put_limits(struct json_writer *w, const struct config_limits *l)
 static void
 put_plan(struct json_writer *w, const struct child *c)
 {
+	size_t count;
+	const struct plan_row *plan = child_plan(c, &count);
+
 	json_begin_array(w, "plan");
-	for (size_t i = 0; i < c->plan_count; i++) {
-		const struct child_plan *p = &c->plan[i];
+	for (size_t i = 0; i < count; i++) {
+		const struct plan_row *p = &plan[i];
 		json_begin_object(w, NULL);
 		json_put_str(w, "kind", ipc_resource_name(p->kind));
 		json_put_str(w, "target", p->target);
@@ -235,12 +223,12 @@ put_plan(struct json_writer *w, const struct child *c)
 }
 
 static void
-put_obituaries(struct json_writer *w, const struct child *c)
+put_obituaries(struct json_writer *w, const struct process *p)
 {
-	const struct child_obituary *o;
+	const struct process_obituary *o;
 
 	json_begin_array(w, "obituaries");
-	for (size_t i = 0; (o = child_obituary(c, i)); i++) {
+	for (size_t i = 0; (o = process_obituary(p, i)); i++) {
 		json_begin_object(w, NULL);
 		put_time(w, "time", &o->when);
 		json_put_int(w, "pid", o->pid);
@@ -257,18 +245,19 @@ static void
 show_row(struct control_client *c, struct child *child)
 {
 	struct json_writer *w = control_begin_row(c);
+	const struct process *p = child_process(child);
 	struct sandbox_view v;
 
 	put_device(w, child);
-	if (child->pid && sandbox_view_read(child->pid, &v) == 0) {
-		put_process(w, child, &v);
+	if (process_pid(p) && sandbox_view_read(process_pid(p), &v) == 0) {
+		put_process(w, p, &v);
 		put_sandbox(w, child, &v);
 	}
 	put_queues(w, child);
-	put_counters(w, child);
-	put_limits(w, &child->conf->limits);
+	put_counters(w, child_stats(child));
+	put_limits(w, &child_conf(child)->limits);
 	put_plan(w, child);
-	put_obituaries(w, child);
+	put_obituaries(w, p);
 	control_end_row(c);
 }
 
@@ -330,6 +319,21 @@ put_monitor(struct json_writer *w, const struct monitor *m)
 	json_put_str(w, "blessing", m ? monitor_state_name(m) : NULL);
 }
 
+/* The process of the built-in Event Server, and how it died last; nothing where another is used. */
+static void
+put_eventd(struct json_writer *w, const struct process *p)
+{
+	const struct process_obituary *o = p ? process_obituary(p, 0) : NULL;
+	pid_t pid = p ? process_pid(p) : 0;
+
+	json_put_str(w, "eventd_state", p ? child_state_name(process_state(p)) : NULL);
+	put_optional(w, "eventd_pid", pid ? pid : -1);
+	put_optional(w, "eventd_restarts", p ? (int64_t)process_restarts(p) : -1);
+	put_text(w, "eventd_last_exit", o ? o->cause : NULL);
+	put_optional(w, "eventd_uptime", o ? o->uptime_ms : -1);
+	put_text(w, "eventd_last_line", p ? process_last_line(p) : NULL);
+}
+
 void
 control_on_info(struct control_client *c, const struct json *request)
 {
@@ -341,8 +345,8 @@ control_on_info(struct control_client *c, const struct json *request)
 
 	(void)request;
 	for (size_t i = 0; i < e->device_count; i++) {
-		running += e->devices[i]->child->fsm.state == CHILD_RUNNING;
-		enabled += e->devices[i]->child->fsm.wanted;
+		running += child_state(e->devices[i]->child) == CHILD_RUNNING;
+		enabled += child_is_wanted(e->devices[i]->child);
 	}
 	json_put_str(w, "name", e->config->name);
 	json_put_str(w, "version", GATEWAYD_VERSION);
@@ -354,6 +358,7 @@ control_on_info(struct control_client *c, const struct json *request)
 	put_monitor(w, monitor);
 	put_why_idle(w, e, monitor);
 	put_server(w, e);
+	put_eventd(w, control->hooks.eventd(control->hooks.arg));
 	json_put_int(w, "devices", (int64_t)e->device_count);
 	json_put_int(w, "enabled", enabled);
 	json_put_int(w, "running", running);

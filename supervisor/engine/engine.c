@@ -64,7 +64,7 @@ pump(struct engine *e)
 		if (e->watch.on_registered)
 			e->watch.on_registered(e->watch.arg, d->child, count, events, len);
 		child_took(d->child);
-		if (d->child->pending.len)
+		if (child_has_pending(d->child))
 			push_pending(e, d);
 	}
 }
@@ -176,7 +176,7 @@ on_pending(void *arg, struct child *c)
 	/* Without an engine too, as long as there is a link: a device's last events, its 'running'
 	 * false. */
 	if (e->link.state == LINK_UP)
-		push_pending(e, c->slot);
+		push_pending(e, child_owner(c));
 	else
 		child_drop_pending(c);
 }
@@ -230,8 +230,8 @@ on_config_fault(void *arg, struct child *c, enum schema_severity severity, const
 		e->watch.on_config_fault(e->watch.arg, c, severity, path, message);
 		return;
 	}
-	log_write(severity == SCHEMA_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, c->conf->label,
-	    "config_fault", "configuration: %s: %s", path, message);
+	log_write(severity == SCHEMA_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
+	    child_conf(c)->label, "config_fault", "configuration: %s: %s", path, message);
 }
 
 static void
@@ -244,8 +244,15 @@ on_trace(void *arg, struct child *c, uint32_t direction, const struct timestamp 
 		e->watch.on_trace(e->watch.arg, c, direction, when, frame, len);
 }
 
-static const struct child_ops child_ops = { on_pending, on_running, on_query, forget_query,
-	on_state, on_config_fault, NULL, NULL, on_trace };
+static const struct child_ops child_ops = {
+	.on_pending = on_pending,
+	.on_running = on_running,
+	.on_query = on_query,
+	.forget_query = forget_query,
+	.on_state = on_state,
+	.on_config_fault = on_config_fault,
+	.on_trace = on_trace,
+};
 
 /* --- the way in --- */
 
@@ -254,7 +261,7 @@ compare_devices(const void *a, const void *b)
 {
 	const struct engine_device *const *x = a, *const *y = b;
 
-	return sbs_str_cmp((*x)->child->prefix.bytes, (*y)->child->prefix.bytes);
+	return sbs_str_cmp(child_prefix((*x)->child)->bytes, child_prefix((*y)->child)->bytes);
 }
 
 /* The device whose prefix the event's type begins with: a binary search over encoded prefixes. */
@@ -268,7 +275,7 @@ route(const struct engine *e, const struct eventer_event *event)
 	while (low < high) {
 		size_t mid = (low + high) / 2;
 		struct engine_device *d = e->sorted[mid];
-		struct sbs_str prefix = d->child->prefix.bytes;
+		struct sbs_str prefix = child_prefix(d->child)->bytes;
 		if (child_owns_event(d->child, event))
 			return d;
 		if (sbs_str_cmp(type, prefix) < 0)
@@ -283,10 +290,12 @@ static bool
 has_suffix(const struct child *c, const struct eventer_event *event, const struct sbs_str *suffix,
     size_t count)
 {
-	if (event->type.cut || event->type.count != c->prefix.count + count)
+	size_t skip = child_prefix(c)->count;
+
+	if (event->type.cut || event->type.count != skip + count)
 		return false;
 	for (size_t i = 0; i < count; i++)
-		if (!sbs_str_eq(event->type.segments[c->prefix.count + i], suffix[i]))
+		if (!sbs_str_eq(event->type.segments[skip + i], suffix[i]))
 			return false;
 	return true;
 }
@@ -376,10 +385,10 @@ put_not_running(struct engine *e, struct child *c, struct buffer *b)
 	const struct timestamp now = timestamp_now();
 	size_t start = b->len;
 
-	eventer_put_register_event(b, &c->prefix, running_suffix, 2, &now, &no);
+	eventer_put_register_event(b, child_prefix(c), running_suffix, 2, &now, &no);
 	if (buffer_failed(b))
 		return;
-	c->registered++;
+	child_count_registered(c);
 	if (e->watch.on_registered)
 		e->watch.on_registered(e->watch.arg, c, 1, buffer_data(b) + start, b->len - start);
 }
@@ -399,7 +408,7 @@ engine_begin(struct engine *e)
 		d->begun = true;
 		d->enable_known = false;
 		put_not_running(e, d->child, &running);
-		put_enable_type(&b, &d->child->prefix);
+		put_enable_type(&b, child_prefix(d->child));
 		types.count++;
 	}
 	types.bytes = (struct sbs_str){ (const char *)buffer_data(&b), b.len };
@@ -532,12 +541,11 @@ engine_device_new(struct engine *e, const struct config *config, const struct co
 	if (!d)
 		return NULL;
 	d->engine = e;
-	d->child = child_new(&e->host, conf, segments, n, log_sink_device_level(conf->label));
+	d->child = child_new(&e->host, conf, segments, n, log_sink_device_level(conf->label), d);
 	if (!d->child) {
 		free(d);
 		return NULL;
 	}
-	d->child->slot = d;
 	return d;
 }
 
@@ -650,8 +658,8 @@ engine_disconnect(struct engine *e, void (*on_left)(void *arg), void *arg)
 	e->leaving = true;
 	for (size_t i = 0; i < e->device_count; i++) {
 		struct child *c = e->devices[i]->child;
-		if (c->conf->limits.stop_ms > longest)
-			longest = c->conf->limits.stop_ms;
+		if (child_conf(c)->limits.stop_ms > longest)
+			longest = child_conf(c)->limits.stop_ms;
 		child_enable(c, false);
 	}
 	ev_timer_set(&e->leave_limit, (longest + ENGINE_LEAVE_SLACK_MS) / 1e3, 0.);
@@ -695,7 +703,7 @@ engine_find(struct engine *e, const char *name)
 	char full[1024];
 
 	for (size_t i = 0; i < e->device_count; i++) {
-		if (strcmp(e->devices[i]->child->conf->name, name) != 0)
+		if (strcmp(child_conf(e->devices[i]->child)->name, name) != 0)
 			continue;
 		if (found)
 			return errno = ENOTUNIQ, NULL;
@@ -704,7 +712,7 @@ engine_find(struct engine *e, const char *name)
 	if (found)
 		return found;
 	for (size_t i = 0; i < e->device_count; i++) {
-		const struct config_device *d = e->devices[i]->child->conf;
+		const struct config_device *d = child_conf(e->devices[i]->child);
 		snprintf(full, sizeof(full), "%s/%s", d->type, d->name);
 		if (strcmp(full, name) == 0)
 			return e->devices[i];

@@ -137,7 +137,7 @@ engine_reap(struct engine *e)
 
 	while (*at) {
 		struct engine_device *d = *at;
-		if (d->child->fsm.state != CHILD_DISABLED || child_is_alive(d->child) ||
+		if (child_state(d->child) != CHILD_DISABLED || child_is_alive(d->child) ||
 		    d->in_pending) {
 			at = &d->next_removed;
 			continue;
@@ -165,7 +165,7 @@ remove_device(struct engine *e, struct engine_device *d)
 {
 	d->next_removed = e->removed;
 	e->removed = d;
-	log_sink_set_device_level(d->child->conf->label, -1);
+	log_sink_set_device_level(child_conf(d->child)->label, -1);
 	child_enable(d->child, false);
 }
 
@@ -175,8 +175,8 @@ find_removed(struct engine *e, const struct config_device *conf)
 {
 	struct engine_device **at = &e->removed;
 
-	while (*at && (strcmp((*at)->child->conf->type, conf->type) != 0 ||
-			  strcmp((*at)->child->conf->name, conf->name) != 0))
+	while (*at && (strcmp(child_conf((*at)->child)->type, conf->type) != 0 ||
+			  strcmp(child_conf((*at)->child)->name, conf->name) != 0))
 		at = &(*at)->next_removed;
 	return at;
 }
@@ -266,7 +266,7 @@ apply_row(struct engine *e, const struct config_diff_row *row, struct engine_dev
 		add_device(e, d, row->after);
 		break;
 	case CONFIG_SAME:
-		d->child->conf = row->after;
+		child_move(d->child, row->after);
 	}
 }
 

@@ -2,53 +2,60 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/pidfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/fdutil.h"
 #include "common/log.h"
-#include "common/monotime.h"
 #include "supervisor/log/log_sink.h"
 
-enum {
-	FIRST_DELAY_MS = 100,
-	MAX_DELAY_MS = 10000,
-	SETTLED_MS = 10000,
-	STOP_MS = 2000,
-	READY_FD = 3
-};
+enum { MAX_ARGUMENTS = 16 };
 
 struct eventd {
 	struct ev_loop *loop;
 	const char *program, *socket_path, *data;
 	const struct config_built_in *conf;
-	pid_t pid;
-	int pidfd, ready_fd;
+	struct process *process;
+	int ready_fd; /* it writes a line when it listens; -1: closed */
+	ev_io ready;
+	ev_timer stopped; /* the callback comes from the loop */
 	eventd_ready_cb *on_ready;
-	void *arg;
-	ev_io exited, ready;
-	ev_timer restart;
-	struct monotime started;
-	int64_t delay_ms;
+	eventd_stopped_cb *on_stopped;
+	void *arg, *stopped_arg;
 };
 
+static void
+forget_ready(struct eventd *d)
+{
+	ev_io_stop(d->loop, &d->ready);
+	fd_close(d->ready_fd);
+	d->ready_fd = -1;
+}
+
+/* It wrote, or it died, which the pidfd tells as well. */
+static void
+on_readable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct eventd *d = w->data;
+	char line[16];
+	bool ready = read(d->ready_fd, line, sizeof(line)) > 0;
+
+	(void)loop, (void)revents;
+	forget_ready(d);
+	if (ready)
+		process_step(d->process, CHILD_READY);
+}
+
+/* --- what its process asks for --- */
+
 static int
-spawn(struct eventd *d, int ready)
+exec_with(struct eventd *d, int ready)
 {
 	char series[16], address[300];
-	const char *argv[16];
-	char *envp[] = { NULL };
+	const char *argv[MAX_ARGUMENTS];
 	size_t n = 0;
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t none, all;
 
 	snprintf(series, sizeof(series), "%u", d->conf->timeseries);
 	snprintf(address, sizeof(address), "%s:%u",
@@ -64,127 +71,88 @@ spawn(struct eventd *d, int ready)
 	argv[n++] = "3";
 	argv[n++] = "--end-with-parent";
 	argv[n++] = "--sandbox";
-	if (log_stderr_is_journal())
-		argv[n++] = "--log-prefix";
+	argv[n++] = "--log-prefix";
 	if (d->conf->listen_host) {
 		argv[n++] = "--listen";
 		argv[n++] = address;
 	}
 	argv[n] = NULL;
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, ready, READY_FD);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setflags(
-	    &attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	int error = posix_spawn(&d->pid, d->program, &actions, &attr, (char **)argv, envp);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attr);
-	if (error) {
-		d->pid = 0;
-		errno = error;
+	const struct process_exec exec = { .path = d->program, .argv = argv, .fd = ready };
+	return process_exec(d->process, &exec);
+}
+
+static int
+spawn(void *arg)
+{
+	struct eventd *d = arg;
+	int pipes[2];
+
+	process_set_log_level(d->process, log_sink_device_level(NULL));
+	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -1;
+	int result = exec_with(d, pipes[1]);
+	fd_close(pipes[1]);
+	if (result < 0) {
+		fd_close(pipes[0]);
 		return -1;
 	}
+	d->ready_fd = pipes[0];
+	ev_io_set(&d->ready, d->ready_fd, EV_READ);
+	ev_io_start(d->loop, &d->ready);
 	return 0;
 }
 
 static void
-restart_later(struct eventd *d)
+on_running(void *arg, bool running)
 {
-	if (monotime_diff_ms(monotime_now(), d->started) >= SETTLED_MS)
-		d->delay_ms = FIRST_DELAY_MS;
-	ev_timer_stop(d->loop, &d->restart);
-	ev_timer_set(&d->restart, (double)d->delay_ms / 1e3, 0.);
-	ev_timer_start(d->loop, &d->restart);
-	d->delay_ms = d->delay_ms * 2 < MAX_DELAY_MS ? d->delay_ms * 2 : MAX_DELAY_MS;
-}
+	struct eventd *d = arg;
 
-static void
-forget_ready(struct eventd *d)
-{
-	ev_io_stop(d->loop, &d->ready);
-	fd_close(d->ready_fd);
-	d->ready_fd = -1;
-}
-
-/* It wrote, or died, which the pidfd tells as well. */
-static void
-on_readable(struct ev_loop *loop, ev_io *w, int revents)
-{
-	struct eventd *d = w->data;
-	char line[16];
-	bool ready = read(d->ready_fd, line, sizeof(line)) > 0;
-
-	(void)loop, (void)revents;
-	forget_ready(d);
-	if (ready)
+	if (running)
 		d->on_ready(d->arg);
 }
 
 static void
-start(struct eventd *d)
+on_state(void *arg, enum child_state before)
 {
-	int pipes[2] = { -1, -1 };
+	struct eventd *d = arg;
 
-	d->started = monotime_now();
-	int result = pipe2(pipes, O_CLOEXEC | O_NONBLOCK);
-	if (result == 0) {
-		result = spawn(d, pipes[1]);
-		fd_close(pipes[1]);
-		d->ready_fd = pipes[0];
-		ev_io_set(&d->ready, d->ready_fd, EV_READ);
-		ev_io_start(d->loop, &d->ready);
-	}
-	if (result < 0 || (d->pidfd = pidfd_open(d->pid, 0)) < 0) {
-		int error = errno;
-		if (d->pid) {
-			kill(d->pid, SIGKILL);
-			waitpid(d->pid, NULL, 0);
-			d->pid = 0;
-		}
-		forget_ready(d);
-		log_write(LOG_LEVEL_ERROR, NULL, "eventd_failed", "start of %s: %s", d->program,
-		    strerror(error));
-		restart_later(d);
-		return;
-	}
-	ev_io_set(&d->exited, d->pidfd, EV_READ);
-	ev_io_start(d->loop, &d->exited);
+	(void)before;
+	if (process_state(d->process) == CHILD_DISABLED && d->on_stopped)
+		ev_timer_start(d->loop, &d->stopped);
 }
 
 static void
-reap(struct eventd *d)
+on_ended(void *arg, struct process_obituary *o)
 {
-	int status;
-
-	waitpid(d->pid, &status, 0);
-	forget_ready(d);
-	ev_io_stop(d->loop, &d->exited);
-	fd_close(d->pidfd);
-	d->pidfd = -1;
-	d->pid = 0;
+	(void)o;
+	forget_ready(arg);
 }
 
+static const struct process_ops process_ops = {
+	.spawn = spawn,
+	.on_running = on_running,
+	.on_state = on_state,
+	.on_ended = on_ended,
+};
+
 static void
-on_exited(struct ev_loop *loop, ev_io *w, int revents)
+on_stopped(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct eventd *d = w->data;
 
 	(void)loop, (void)revents;
-	log_write(LOG_LEVEL_ERROR, NULL, "eventd_died",
-	    "the built-in Event Server %d ended; again in %d ms", (int)d->pid, (int)d->delay_ms);
-	reap(d);
-	restart_later(d);
+	d->on_stopped(d->stopped_arg);
 }
 
+/* --- from one end to the other --- */
+
 static void
-on_restart(struct ev_loop *loop, ev_timer *w, int revents)
+init_watchers(struct eventd *d)
 {
-	(void)loop, (void)revents;
-	start(w->data);
+	ev_io_init(&d->ready, on_readable, -1, EV_READ);
+	ev_timer_init(&d->stopped, on_stopped, 0., 0.);
+	d->ready.data = d;
+	d->stopped.data = d;
 }
 
 struct eventd *
@@ -192,6 +160,11 @@ eventd_start(struct ev_loop *loop, const char *program, const struct config_buil
     const char *socket_path, const char *data, eventd_ready_cb *on_ready, void *arg)
 {
 	struct eventd *d = calloc(1, sizeof(*d));
+	const struct process_options options = { .loop = loop,
+		.ops = &process_ops,
+		.arg = d,
+		.name = "gateway-eventd",
+		.limits = { .start_ms = EVENTD_START_MS, .stop_ms = EVENTD_STOP_MS } };
 
 	if (!d)
 		return NULL;
@@ -200,46 +173,49 @@ eventd_start(struct ev_loop *loop, const char *program, const struct config_buil
 		.socket_path = socket_path,
 		.data = data,
 		.conf = conf,
-		.pidfd = -1,
+		.process = process_new(&options),
 		.ready_fd = -1,
 		.on_ready = on_ready,
-		.arg = arg,
-		.delay_ms = FIRST_DELAY_MS };
-	ev_io_init(&d->exited, on_exited, -1, EV_READ);
-	ev_io_init(&d->ready, on_readable, -1, EV_READ);
-	ev_timer_init(&d->restart, on_restart, 0., 0.);
-	d->ready.data = d;
-	d->exited.data = d;
-	d->restart.data = d;
-	start(d);
+		.arg = arg };
+	if (!d->process) {
+		free(d);
+		return NULL;
+	}
+	init_watchers(d);
+	process_step(d->process, CHILD_ENABLE);
 	return d;
 }
 
 void
-eventd_stop(struct eventd *d)
+eventd_stop(struct eventd *d, eventd_stopped_cb *cb, void *arg)
+{
+	d->on_stopped = cb;
+	d->stopped_arg = arg;
+	process_step(d->process, CHILD_DISABLE);
+	if (process_state(d->process) == CHILD_DISABLED)
+		ev_timer_start(d->loop, &d->stopped);
+}
+
+void
+eventd_free(struct eventd *d)
 {
 	if (!d)
 		return;
-	ev_timer_stop(d->loop, &d->restart);
-	if (d->pid) {
-		struct pollfd p = { .fd = d->pidfd, .events = POLLIN };
-		pidfd_send_signal(d->pidfd, SIGTERM, NULL, 0);
-		if (poll(&p, 1, STOP_MS) <= 0)
-			pidfd_send_signal(d->pidfd, SIGKILL, NULL, 0);
-		reap(d);
-	}
+	forget_ready(d);
+	ev_timer_stop(d->loop, &d->stopped);
+	process_free(d->process, SIGTERM);
 	free(d);
 }
 
 void
 eventd_kill(struct eventd *d)
 {
-	if (!d || !d->pid)
+	if (!d)
 		return;
 	log_write(LOG_LEVEL_ERROR, NULL, "eventd_hung",
-	    "the built-in Event Server %d takes connections and says nothing; it is killed",
-	    (int)d->pid);
-	pidfd_send_signal(d->pidfd, SIGKILL, NULL, 0);
+	    "gateway-eventd %d accepts connections and does not answer: it is killed",
+	    (int)process_pid(d->process));
+	process_step(d->process, CHILD_HUNG);
 }
 
 void
@@ -249,8 +225,8 @@ eventd_move(struct eventd *d, const struct config_built_in *conf)
 		d->conf = conf;
 }
 
-pid_t
-eventd_pid(const struct eventd *d)
+const struct process *
+eventd_process(const struct eventd *d)
 {
-	return d ? d->pid : 0;
+	return d->process;
 }

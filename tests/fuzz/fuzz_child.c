@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "supervisor/child/child.h"
+#include "supervisor/child/child_private.h"
+#include "supervisor/child/process_private.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -67,8 +68,15 @@ on_note(void *arg, struct child *c, const char *note)
 	(void)arg, (void)c, (void)note;
 }
 
-static const struct child_ops ops = { on_child, on_running, on_query, forget_query, on_state,
-	on_config_fault, on_note, NULL, NULL };
+static const struct child_ops ops = {
+	.on_pending = on_child,
+	.on_running = on_running,
+	.on_query = on_query,
+	.forget_query = forget_query,
+	.on_state = on_state,
+	.on_config_fault = on_config_fault,
+	.on_note = on_note,
+};
 
 /* As the engine does at each turn. */
 static void
@@ -105,12 +113,12 @@ start_child(const struct child_host *host, const struct config_device *conf, int
 {
 	static const struct sbs_str segments[] = { { "gateway", 7 }, { "gw", 2 }, { "t", 1 },
 		{ "d", 1 } };
-	struct child *c = child_new(host, conf, segments, 4, LOG_LEVEL_INFO);
+	struct child *c = child_new(host, conf, segments, 4, LOG_LEVEL_INFO, NULL);
 
-	c->fsm.state = CHILD_STARTING;
-	c->fsm.wanted = true;
-	c->pid = 0x3fffffff; /* nobody */
-	c->credit = conf->limits.credit;
+	c->process->fsm.state = CHILD_STARTING;
+	c->process->fsm.wanted = true;
+	c->process->pid = 0x3fffffff; /* nobody */
+	uplink_begin(&c->uplink);
 	channel_open(&c->channel, host->loop, fd, IPC_RUNNER, &handler, c);
 	return c;
 }
@@ -133,7 +141,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct child_host host = { .loop = loop, .zone = "", .ops = &ops };
 	struct child *c = start_child(&host, &conf, fds[0]);
 	violated = false;
-	while (size >= 2 && !violated && c->fsm.kill == CHILD_KILL_NONE) {
+	while (size >= 2 && !violated && c->process->fsm.kill == CHILD_KILL_NONE) {
 		size_t len = (size_t)(data[0] | data[1] << 8);
 		len = len < size - 2 ? len : size - 2;
 		if (len && data[2] != IPC_OPEN)
@@ -141,12 +149,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data += 2 + len;
 		size -= 2 + len;
 		ev_run(loop, EVRUN_NOWAIT);
-		if (c->outstanding > conf.limits.credit || (c->credit < 0 && !c->violations))
+		if (c->uplink.outstanding > conf.limits.credit ||
+		    (c->uplink.credit < 0 && !c->stats.violations))
 			abort();
 		take(c);
 		while (recv(fds[1], answer, sizeof(answer), 0) > 0)
 			;
 	}
+	c->process->pid = 0;
 	child_free(c);
 	close(fds[1]);
 	return 0;

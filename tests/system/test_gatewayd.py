@@ -264,6 +264,37 @@ class BuiltIn(Case):
             os.kill(self.eventd(g), signal.SIGKILL)
             g.wait(lambda n=connects: g.ctl("info")[0]["connects"] == n, "the link again", 3 * WAIT_S)
             g.wait_state("p1", "running", 3 * WAIT_S)
+            info = g.ctl("info")[0]
+            self.assertEqual((info["eventd_state"], info["eventd_pid"]), ("running", self.eventd(g)))
+            self.assertEqual((info["eventd_restarts"], info["eventd_last_exit"]), (connects - 1, "SIGKILL"))
+            self.assertIn("listening on", info["eventd_last_line"])
+        # The policy of runners: the first restart is immediate, the next ones wait.
+        log = "\n".join(g.log())
+        self.assertRegex(log, r"gateway-eventd \d+ died after [\d.]+ s: SIGKILL; last line: listening on")
+        self.assertRegex(log, "gateway-eventd: running -> starting")
+        self.assertRegex(log, r"gateway-eventd: running -> backoff, restart in 0\.\d s")
+        self.assertEqual(g.stop(), 0)
+
+    def test_nobody_waits_for_one_that_does_not_end(self):
+        config = {"devices": [probe("p1")]}
+        g = Gateway(config)
+        self.addCleanup(g.close)
+        g.enable("p1")
+        g.wait_state("p1", "running")
+        old = self.eventd(g)
+        os.kill(old, signal.SIGSTOP)
+        g.write_config({**config, "event_server": {"built_in": {"data": os.path.join(g.state, "other")}}})
+        g.ctl("reload")
+        longest = 0
+        while self.eventd(g) in (old, None):
+            start = time.monotonic()
+            g.ctl("status")
+            longest = max(longest, time.monotonic() - start)
+            time.sleep(0.05)  # who asks as fast as it can is made to wait
+        self.assertLess(longest, 1)
+        self.assertIn("never stopped", "\n".join(g.log()))
+        g.enable("p1")
+        g.wait_state("p1", "running")
         self.assertEqual(g.stop(), 0)
 
     def test_two_gateways_need_different_folders(self):

@@ -54,6 +54,7 @@ static const struct expectation table[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
 		[CHILD_DIED_CONFIG] = { STAYS(CHILD_DISABLED) },
 		[CHILD_SPAWN_ERROR] = { STAYS(CHILD_DISABLED) },
 		[CHILD_VIOLATION] = { STAYS(CHILD_DISABLED) },
+		[CHILD_HUNG] = { STAYS(CHILD_DISABLED) },
 		[CHILD_RESTART] = { STAYS(CHILD_DISABLED) },
 		[CHILD_DEADLINE] = { STAYS(CHILD_DISABLED) },
 	},
@@ -66,6 +67,7 @@ static const struct expectation table[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
 		[CHILD_DIED_CONFIG] = { STAYS(CHILD_FAILED) },
 		[CHILD_SPAWN_ERROR] = { STAYS(CHILD_BACKOFF) },
 		[CHILD_VIOLATION] = { CHILD_STARTING, CHILD_DO_KILL },
+		[CHILD_HUNG] = { CHILD_STARTING, CHILD_DO_KILL },
 		[CHILD_RESTART] = { CHILD_STOPPING, CHILD_DO_STOP },
 		[CHILD_DEADLINE] = { CHILD_STARTING, CHILD_DO_KILL },
 	},
@@ -78,6 +80,7 @@ static const struct expectation table[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
 		[CHILD_DIED_CONFIG] = { CHILD_FAILED, CHILD_DO_RUNNING_FALSE },
 		[CHILD_SPAWN_ERROR] = { STAYS(CHILD_RUNNING) },
 		[CHILD_VIOLATION] = { CHILD_RUNNING, CHILD_DO_KILL },
+		[CHILD_HUNG] = { CHILD_RUNNING, CHILD_DO_KILL },
 		[CHILD_RESTART] = { CHILD_STOPPING, CHILD_DO_STOP },
 		[CHILD_DEADLINE] = { CHILD_RUNNING, CHILD_DO_PING },
 	},
@@ -90,6 +93,7 @@ static const struct expectation table[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
 		[CHILD_DIED_CONFIG] = { CHILD_STARTING, CHILD_DO_SPAWN | CHILD_DO_RUNNING_FALSE },
 		[CHILD_SPAWN_ERROR] = { STAYS(CHILD_STOPPING) },
 		[CHILD_VIOLATION] = { CHILD_STOPPING, CHILD_DO_KILL },
+		[CHILD_HUNG] = { STAYS(CHILD_STOPPING) },
 		[CHILD_RESTART] = { STAYS(CHILD_STOPPING) },
 		[CHILD_DEADLINE] = { CHILD_STOPPING, CHILD_DO_KILL },
 	},
@@ -102,6 +106,7 @@ static const struct expectation table[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
 		[CHILD_DIED_CONFIG] = { STAYS(CHILD_BACKOFF) },
 		[CHILD_SPAWN_ERROR] = { STAYS(CHILD_BACKOFF) },
 		[CHILD_VIOLATION] = { STAYS(CHILD_BACKOFF) },
+		[CHILD_HUNG] = { STAYS(CHILD_BACKOFF) },
 		[CHILD_RESTART] = { CHILD_STARTING, CHILD_DO_SPAWN },
 		[CHILD_DEADLINE] = { CHILD_STARTING, CHILD_DO_SPAWN },
 	},
@@ -114,6 +119,7 @@ static const struct expectation table[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
 		[CHILD_DIED_CONFIG] = { STAYS(CHILD_FAILED) },
 		[CHILD_SPAWN_ERROR] = { STAYS(CHILD_FAILED) },
 		[CHILD_VIOLATION] = { STAYS(CHILD_FAILED) },
+		[CHILD_HUNG] = { STAYS(CHILD_FAILED) },
 		[CHILD_RESTART] = { CHILD_STARTING, CHILD_DO_SPAWN },
 		[CHILD_DEADLINE] = { STAYS(CHILD_FAILED) },
 	},
@@ -146,7 +152,8 @@ START_TEST(announcements_alternate_in_any_order)
 		x = x * 1664525 + 1013904223;
 		enum child_event e = (enum child_event)((x >> 16) % CHILD_EVENT_COUNT);
 		bool ends = e == CHILD_DIED || e == CHILD_DIED_CONFIG || e == CHILD_SPAWN_ERROR;
-		if ((ends || e == CHILD_READY || e == CHILD_PONG || e == CHILD_VIOLATION) &&
+		if ((ends || e == CHILD_READY || e == CHILD_PONG || e == CHILD_VIOLATION ||
+			e == CHILD_HUNG) &&
 		    !process)
 			continue;
 		if (e == CHILD_SPAWN_ERROR && f.state != CHILD_STARTING)
@@ -173,6 +180,27 @@ START_TEST(announcements_alternate_in_any_order)
 		if (!f.wanted)
 			expect(f.state == CHILD_DISABLED || f.state == CHILD_STOPPING);
 	}
+}
+END_TEST
+
+/* The built-in Event Server: it is not pinged, and may take its time. */
+START_TEST(without_deadlines_nothing_is_due)
+{
+	const struct child_deadlines none = { .stop_ms = 2000 };
+	struct child_fsm f;
+
+	child_fsm_init(&f, &none, at(0));
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_ENABLE, at(0), 0), CHILD_DO_SPAWN);
+	ck_assert_int_eq(f.deadline.ns, 0);
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_READY, at(10), 0), CHILD_DO_RUNNING_TRUE);
+	ck_assert_int_eq(f.deadline.ns, 0);
+	ck_assert(!f.pinged);
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_HUNG, at(20), 0), CHILD_DO_KILL);
+	ck_assert_str_eq(child_kill_name(f.kill), "does not answer");
+	ck_assert_uint_eq(
+	    child_fsm_step(&f, CHILD_DIED, at(30), 0), CHILD_DO_RUNNING_FALSE | CHILD_DO_SPAWN);
+	ck_assert_uint_eq(child_fsm_step(&f, CHILD_DISABLE, at(40), 0), CHILD_DO_STOP);
+	ck_assert_int_eq(monotime_diff_ms(f.deadline, at(40)), 2000);
 }
 END_TEST
 
@@ -372,6 +400,7 @@ add_tests(TCase *tc)
 {
 	tcase_add_test(tc, every_state_meets_every_event);
 	tcase_add_test(tc, announcements_alternate_in_any_order);
+	tcase_add_test(tc, without_deadlines_nothing_is_due);
 	tcase_add_test(tc, backoff_doubles_with_jitter_to_its_limit);
 	tcase_add_test(tc, running_long_enough_forgets_failures);
 	tcase_add_test(tc, never_ready_is_killed_and_named);

@@ -1,0 +1,46 @@
+/* What a child is made of; of the files of this folder only. */
+#ifndef SUPERVISOR_CHILD_PRIVATE_H
+#define SUPERVISOR_CHILD_PRIVATE_H
+
+#include "ipc/channel.h"
+#include "supervisor/child/child.h"
+#include "supervisor/child/uplink.h"
+
+struct child {
+	const struct child_host *host;
+	const struct config_device *conf; /* borrowed; child_reconfigure() changes it */
+	struct eventer_prefix prefix;	  /* encoded, owned: the device's event types begin so */
+	void *owner;
+	struct process *process;
+	struct channel channel;
+	bool gone; /* the channel says nothing any more */
+	ev_timer closed;
+	struct requests requests;
+	struct uplink uplink;
+	struct stats stats;
+	uint32_t faults; /* of its configuration, in this life */
+	char link[40];
+	bool tracing;
+};
+
+/* child.c */
+/* It broke the contract: counted, logged with the packet (NULL where there is none), killed;
+ * nothing that it says after this counts. */
+void child_violate(struct child *c, const char *why, const void *packet, size_t len);
+/* Whether a message of len bytes that costs no credit is one too many. */
+bool child_is_flood(struct child *c, size_t len);
+/* After channel_send(): a runner that does not read is killed. */
+void child_sent(struct child *c, int result);
+
+/* child_messages.c: the handlers of its channel. */
+void child_on_message(
+    void *arg, const struct ipc_header *h, const msgpack_object *body, int fd, size_t len);
+/* The answer to an OPEN. */
+void child_on_opened(void *arg, uint32_t id, int fd, int error, const char *why);
+
+/* child_events.c */
+void child_on_register(void *arg, const void *body, size_t len);
+/* Returns what is wrong with the QUERY, or NULL. */
+const char *child_on_query(struct child *c, uint32_t id, const msgpack_object *body);
+
+#endif

@@ -1,0 +1,569 @@
+#include "supervisor/child/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/fdutil.h"
+#include "supervisor/child/process_private.h"
+
+/* Forgotten by their owners, and not reaped yet. */
+static struct process *freed;
+
+/* --- the policy --- */
+
+static void
+schedule(struct process *p)
+{
+	struct ev_loop *loop = p->options.loop;
+
+	ev_timer_stop(loop, &p->deadline);
+	if (p->fsm.deadline.ns == 0)
+		return;
+	int64_t ms = monotime_diff_ms(p->fsm.deadline, monotime_now());
+	ev_timer_set(&p->deadline, (double)(ms < 0 ? 0 : ms + 1) / 1e3, 0.);
+	ev_timer_start(loop, &p->deadline);
+}
+
+static void
+spawn(struct process *p)
+{
+	p->violation[0] = '\0';
+	p->last_words[0] = '\0';
+	p->output.last[0] = '\0';
+	p->spawned = monotime_now();
+	p->refused = false;
+	if (p->options.ops->spawn(p->options.arg) == 0)
+		return;
+	if (p->refused) {
+		process_step(p, CHILD_DIED_CONFIG);
+		return;
+	}
+	log_write(LOG_LEVEL_ERROR, p->options.device, "spawn_failed", "start of %s: %s",
+	    p->options.name, strerror(errno));
+	process_step(p, CHILD_SPAWN_ERROR);
+	/* One attempt. */
+	if (p->options.once)
+		process_step(p, CHILD_DISABLE);
+}
+
+static void
+ask_to_stop(struct process *p)
+{
+	if (p->options.ops->stop)
+		p->options.ops->stop(p->options.arg);
+	else if (p->pid && !p->reaped)
+		pidfd_send_signal(p->pidfd, SIGTERM, NULL, 0);
+}
+
+static void
+do_actions(struct process *p, unsigned actions)
+{
+	const struct process_ops *ops = p->options.ops;
+	void *arg = p->options.arg;
+
+	if (actions & CHILD_DO_RUNNING_FALSE)
+		ops->on_running(arg, false);
+	if (actions & CHILD_DO_SPAWN)
+		spawn(p);
+	if (actions & CHILD_DO_STOP)
+		ask_to_stop(p);
+	if (actions & CHILD_DO_KILL)
+		process_kill(p);
+	if (actions & CHILD_DO_PING)
+		ops->ping(arg);
+	if (actions & CHILD_DO_RUNNING_TRUE)
+		ops->on_running(arg, true);
+}
+
+static void
+log_state(const struct process *p, enum child_state before)
+{
+	enum child_state after = p->fsm.state;
+	enum log_level level = after == CHILD_FAILED ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
+	char restart[40] = "";
+
+	if (after == CHILD_BACKOFF)
+		snprintf(restart, sizeof(restart), ", restart in %.1f s",
+		    (double)monotime_diff_ms(p->fsm.deadline, p->fsm.since) / 1e3);
+	log_write(p->options.once ? LOG_LEVEL_DEBUG : level, p->options.device,
+	    after == CHILD_FAILED ? "failed" : "state", "%s%s -> %s%s", p->subject,
+	    child_state_name(before), child_state_name(after), restart);
+}
+
+void
+process_step(struct process *p, enum child_event event)
+{
+	enum child_state before = p->fsm.state;
+	unsigned actions = child_fsm_step(&p->fsm, event, monotime_now(), (uint32_t)random());
+	bool changed = before != p->fsm.state;
+
+	if (changed)
+		log_state(p, before);
+	if (changed || actions & CHILD_DO_SPAWN)
+		p->options.ops->on_state(p->options.arg, before);
+	schedule(p);
+	do_actions(p, actions);
+}
+
+static void
+on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct process *p = w->data;
+
+	(void)loop, (void)revents;
+	/* Timers may be a little early; the policy is not asked before its time. */
+	if (monotime_cmp(monotime_now(), p->fsm.deadline) < 0)
+		schedule(p);
+	else
+		process_step(p, CHILD_DEADLINE);
+}
+
+/* --- its death --- */
+
+static void
+describe_signal(const struct process *p, int signum, char *cause, size_t size)
+{
+	const char *name = sigabbrev_np(signum);
+
+	/* The runtime's handler of SIGSYS says as its last words which call it was. */
+	if (signum == SIGSYS && strncmp(p->output.last, "denied system call ", 19) == 0)
+		snprintf(cause, size, "%.100s", p->output.last);
+	else if (signum == SIGSYS)
+		snprintf(cause, size, "SIGSYS: denied system call");
+	else if (name)
+		snprintf(cause, size, "SIG%s", name);
+	else
+		snprintf(cause, size, "signal %d", signum);
+}
+
+static void
+describe_death(const struct process *p, char *cause, size_t size)
+{
+	if (p->fsm.kill == CHILD_KILL_VIOLATION)
+		snprintf(cause, size, "protocol violation: %s", p->violation);
+	else if (p->fsm.kill != CHILD_KILL_NONE)
+		snprintf(cause, size, "%s", child_kill_name(p->fsm.kill));
+	else if (p->out_of_memory)
+		snprintf(cause, size, "out of memory: killed by the kernel at its limit");
+	else if (WIFSIGNALED(p->status))
+		describe_signal(p, WTERMSIG(p->status), cause, size);
+	else if (p->last_words[0])
+		snprintf(cause, size, "%s", p->last_words);
+	else if (WEXITSTATUS(p->status) == EX_CONFIG)
+		snprintf(cause, size, "exit code 78 (configuration)");
+	else
+		snprintf(cause, size, "exit code %d", WEXITSTATUS(p->status));
+}
+
+static bool
+ended_as_told(const struct process *p)
+{
+	return WIFEXITED(p->status) && WEXITSTATUS(p->status) == 0 &&
+	       p->fsm.kill == CHILD_KILL_NONE &&
+	       (p->fsm.state == CHILD_STOPPING || p->options.once);
+}
+
+static struct process_obituary *
+make_obituary(struct process *p)
+{
+	struct process_obituary *o = &p->obituaries[p->deaths++ % PROCESS_MAX_OBITUARIES];
+
+	*o = (struct process_obituary){ .when = timestamp_now(),
+		.uptime_ms = monotime_diff_ms(monotime_now(), p->spawned),
+		.pid = p->pid };
+	describe_death(p, o->cause, sizeof(o->cause));
+	snprintf(o->last_line, sizeof(o->last_line), "%s", p->output.last);
+	/* A check says itself what is wrong. */
+	log_write(p->options.once ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, p->options.device,
+	    p->options.device ? "runner_died" : "eventd_died", "%s %d died after %.1f s: %s%s%s",
+	    p->options.name, (int)p->pid, (double)o->uptime_ms / 1e3, o->cause,
+	    o->last_line[0] ? "; last line: " : "", o->last_line);
+	return o;
+}
+
+void
+process_refuse(struct process *p, const char *cause)
+{
+	struct process_obituary *o = &p->obituaries[p->deaths++ % PROCESS_MAX_OBITUARIES];
+
+	p->refused = true;
+	*o = (struct process_obituary){ .when = timestamp_now() };
+	snprintf(o->cause, sizeof(o->cause), "%s", cause);
+	log_write(LOG_LEVEL_ERROR, p->options.device, "not_started", "%snot started: %s",
+	    p->subject, o->cause);
+}
+
+static void
+forget_process(struct process *p)
+{
+	ev_io_stop(p->options.loop, &p->exited);
+	output_close(&p->output);
+	fd_close(p->pidfd);
+	p->pidfd = -1;
+	p->pid = 0;
+}
+
+void
+process_finish(struct process *p)
+{
+	bool config = WIFEXITED(p->status) && WEXITSTATUS(p->status) == EX_CONFIG &&
+		      p->fsm.kill == CHILD_KILL_NONE;
+
+	output_drain(&p->output);
+	p->options.ops->on_ended(p->options.arg, ended_as_told(p) ? NULL : make_obituary(p));
+	forget_process(p);
+	/* A check is one life. */
+	if (p->options.once)
+		process_step(p, CHILD_DISABLE);
+	process_step(p, config ? CHILD_DIED_CONFIG : CHILD_DIED);
+}
+
+/* Returns whether it has ended. */
+static bool
+reap(struct process *p)
+{
+	siginfo_t info = { 0 };
+
+	/* It leads a session of its own; while it is a zombie its number is nobody else's. What it
+	 * left behind would hold its socket open. */
+	kill(-p->pid, SIGKILL);
+	if (waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED | WNOHANG) < 0) {
+		log_write(LOG_LEVEL_ERROR, p->options.device, "wait_failed", "wait for %d: %s",
+		    (int)p->pid, strerror(errno));
+		info.si_code = CLD_EXITED;
+		info.si_status = EX_SOFTWARE;
+	} else if (info.si_pid == 0) {
+		return false;
+	}
+	p->out_of_memory =
+	    p->grouped && cgroup_remove(p->options.cgroup, p->options.device, p->pid);
+	p->reaped = true;
+	p->status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0)
+					       : W_EXITCODE(0, info.si_status);
+	return true;
+}
+
+static void
+on_exited(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct process *p = w->data;
+	const struct process_ops *ops = p->options.ops;
+
+	(void)revents;
+	if (!reap(p))
+		return;
+	ev_io_stop(loop, w);
+	if (!ops->on_reaped || ops->on_reaped(p->options.arg))
+		process_finish(p);
+}
+
+/* --- its start --- */
+
+/* The first error of all: each of them would change what the process gets. */
+static int
+add_file_actions(posix_spawn_file_actions_t *a, int output, int fd)
+{
+	int error = posix_spawn_file_actions_addopen(a, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+
+	if (!error)
+		error = posix_spawn_file_actions_adddup2(a, output, STDOUT_FILENO);
+	if (!error)
+		error = posix_spawn_file_actions_adddup2(a, output, STDERR_FILENO);
+	if (!error && fd >= 0)
+		error = posix_spawn_file_actions_adddup2(a, fd, PROCESS_FD);
+	return error;
+}
+
+static int
+set_attributes(posix_spawnattr_t *attr)
+{
+	sigset_t none, all;
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	int error = posix_spawnattr_setflags(
+	    attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+	if (!error)
+		error = posix_spawnattr_setsigmask(attr, &none);
+	if (!error)
+		error = posix_spawnattr_setsigdefault(attr, &all);
+	return error;
+}
+
+/* Returns 0, or -1 with errno. */
+static int
+exec_process(struct process *p, const struct process_exec *exec, int output)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	char *envp[] = { NULL };
+	pid_t pid = 0;
+
+	if ((errno = posix_spawn_file_actions_init(&actions)))
+		return -1;
+	if ((errno = posix_spawnattr_init(&attr))) {
+		posix_spawn_file_actions_destroy(&actions);
+		return -1;
+	}
+	int error = add_file_actions(&actions, output, exec->fd);
+	if (!error)
+		error = set_attributes(&attr);
+	if (!error)
+		error = posix_spawn(&pid, exec->path, &actions, &attr, (char **)exec->argv, envp);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attr);
+	p->pid = error ? 0 : pid;
+	errno = error;
+	return error ? -1 : 0;
+}
+
+int
+process_exec(struct process *p, const struct process_exec *exec)
+{
+	int pipes[2];
+
+	p->reaped = p->out_of_memory = p->grouped = false;
+	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -1;
+	int result = exec_process(p, exec, pipes[1]);
+	fd_close(pipes[1]);
+	if (result < 0 || (p->pidfd = pidfd_open(p->pid, 0)) < 0) {
+		fd_close(pipes[0]);
+		/* Without a descriptor for it there is no other way to its end than to wait. */
+		if (p->pid) {
+			kill(p->pid, SIGKILL);
+			waitpid(p->pid, NULL, 0);
+		}
+		p->pid = 0;
+		return -1;
+	}
+	fd_set_cloexec(p->pidfd, 1);
+	if (exec->memory && p->options.cgroup) {
+		cgroup_add(p->options.cgroup, p->options.device, p->pid, exec->memory);
+		p->grouped = true;
+	}
+	output_open(&p->output, pipes[0]);
+	ev_io_set(&p->exited, p->pidfd, EV_READ);
+	ev_io_start(p->options.loop, &p->exited);
+	p->exec_ns = (uint64_t)(monotime_now().ns - p->spawned.ns);
+	return 0;
+}
+
+/* --- from one end to the other --- */
+
+struct process *
+process_new(const struct process_options *options)
+{
+	struct process *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->options = *options;
+	p->pidfd = -1;
+	if (!options->device)
+		snprintf(p->subject, sizeof(p->subject), "%s: ", options->name);
+	child_fsm_init(&p->fsm, &options->limits, monotime_now());
+	output_init(&p->output, options->loop, p->subject);
+	p->output.device = options->device;
+	ev_timer_init(&p->deadline, on_deadline, 0., 0.);
+	ev_io_init(&p->exited, on_exited, -1, EV_READ);
+	p->deadline.data = p;
+	p->exited.data = p;
+	return p;
+}
+
+static void
+end_freed(struct process *p)
+{
+	struct process **at = &freed;
+
+	while (*at != p)
+		at = &(*at)->next_freed;
+	*at = p->next_freed;
+	forget_process(p);
+	free(p);
+}
+
+static void
+on_freed_exited(struct ev_loop *loop, ev_io *w, int revents)
+{
+	(void)loop, (void)revents;
+	if (reap(w->data))
+		end_freed(w->data);
+}
+
+void
+process_free(struct process *p, int signum)
+{
+	if (!p)
+		return;
+	ev_timer_stop(p->options.loop, &p->deadline);
+	output_close(&p->output);
+	if (!p->pid || p->reaped) {
+		forget_process(p);
+		free(p);
+		return;
+	}
+	pidfd_send_signal(p->pidfd, signum, NULL, 0);
+	/* What was borrowed may be gone before it is. */
+	p->options.device = p->output.device = NULL;
+	ev_set_cb(&p->exited, on_freed_exited);
+	p->next_freed = freed;
+	freed = p;
+}
+
+void
+process_reap_freed(int ms)
+{
+	struct monotime end = monotime_add_ms(monotime_now(), ms);
+
+	while (freed) {
+		struct process *p = freed;
+		int64_t left = monotime_diff_ms(end, monotime_now());
+		struct pollfd ended = { .fd = p->pidfd, .events = POLLIN };
+		if (poll(&ended, 1, left > 0 ? (int)left : 0) <= 0) {
+			pidfd_send_signal(p->pidfd, SIGKILL, NULL, 0);
+			poll(&ended, 1, PROCESS_KILL_MS);
+		}
+		reap(p);
+		end_freed(p);
+	}
+}
+
+void
+process_kill(struct process *p)
+{
+	if (p->pid && !p->reaped && pidfd_send_signal(p->pidfd, SIGKILL, NULL, 0) < 0)
+		log_write(LOG_LEVEL_ERROR, p->options.device, "kill_failed", "kill %d: %s",
+		    (int)p->pid, strerror(errno));
+}
+
+void
+process_set_violation(struct process *p, const char *why)
+{
+	snprintf(p->violation, sizeof(p->violation), "%s", why);
+}
+
+void
+process_set_last_words(struct process *p, const char *words, bool keep_first)
+{
+	if (!keep_first || p->last_words[0] == '\0')
+		snprintf(p->last_words, sizeof(p->last_words), "%s", words);
+}
+
+void
+process_set_device(struct process *p, const char *device)
+{
+	p->options.device = device;
+	p->output.device = device;
+}
+
+void
+process_set_limits(struct process *p, const struct child_deadlines *limits)
+{
+	p->fsm.limits = *limits;
+}
+
+void
+process_set_log_level(struct process *p, enum log_level level)
+{
+	p->output.level = level;
+}
+
+/* --- what is known of it --- */
+
+enum child_state
+process_state(const struct process *p)
+{
+	return p->fsm.state;
+}
+
+struct monotime
+process_since(const struct process *p)
+{
+	return p->fsm.since;
+}
+
+bool
+process_is_wanted(const struct process *p)
+{
+	return p->fsm.wanted;
+}
+
+bool
+process_awaits_pong(const struct process *p)
+{
+	return p->fsm.pinged;
+}
+
+pid_t
+process_pid(const struct process *p)
+{
+	return p->pid;
+}
+
+bool
+process_is_reaped(const struct process *p)
+{
+	return p->reaped;
+}
+
+bool
+process_is_violating(const struct process *p)
+{
+	return p->fsm.kill == CHILD_KILL_VIOLATION;
+}
+
+uint32_t
+process_restarts(const struct process *p)
+{
+	return p->fsm.restarts;
+}
+
+uint32_t
+process_deaths(const struct process *p)
+{
+	return p->deaths;
+}
+
+struct monotime
+process_spawned(const struct process *p)
+{
+	return p->spawned;
+}
+
+uint64_t
+process_exec_ns(const struct process *p)
+{
+	return p->exec_ns;
+}
+
+enum log_level
+process_log_level(const struct process *p)
+{
+	return p->output.level;
+}
+
+const char *
+process_last_line(const struct process *p)
+{
+	return p->output.last;
+}
+
+const struct process_obituary *
+process_obituary(const struct process *p, size_t index)
+{
+	if (index >= p->deaths || index >= PROCESS_MAX_OBITUARIES)
+		return NULL;
+	return &p->obituaries[(p->deaths - 1 - index) % PROCESS_MAX_OBITUARIES];
+}

@@ -1,0 +1,306 @@
+#include "supervisor/child/uplink.h"
+
+#include <string.h>
+
+#include "ipc/channel.h"
+#include "ipc/event.h"
+
+/* Bytes that may be pending beyond the runner's credit: our own events, and the prefix of each. */
+enum { PENDING_SLACK = 64 * 1024, PENDING_FACTOR = 8 };
+
+struct chunk {
+	uint32_t count, len;
+	uint64_t cost;
+};
+
+static int
+events_write(void *data, const char *bytes, size_t len)
+{
+	buffer_append(data, bytes, len);
+	return 0;
+}
+
+static size_t
+pending_limit(uint32_t window)
+{
+	return (size_t)window * PENDING_FACTOR + PENDING_SLACK;
+}
+
+void
+uplink_init(struct uplink *u, const struct eventer_prefix *prefix, uint32_t window)
+{
+	*u = (struct uplink){ .prefix = prefix, .window = window };
+	buffer_init(&u->pending, pending_limit(window));
+	buffer_init(&u->events, IPC_MAX_MESSAGE);
+	msgpack_packer_init(&u->packer, &u->events, events_write);
+}
+
+void
+uplink_clear(struct uplink *u)
+{
+	buffer_clear(&u->pending);
+	buffer_clear(&u->events);
+}
+
+void
+uplink_set_window(struct uplink *u, uint32_t window)
+{
+	u->window = window;
+	/* Never below what it holds. */
+	if (pending_limit(window) > u->pending.limit)
+		u->pending.limit = pending_limit(window);
+}
+
+uint32_t
+uplink_begin(struct uplink *u)
+{
+	/* A reload may have made the window smaller than what is pending. */
+	u->credit = u->outstanding < u->window ? (int64_t)(u->window - u->outstanding) : 0;
+	u->to_return = 0;
+	return (uint32_t)u->credit;
+}
+
+/* --- from the runner --- */
+
+/* Room for a chunk's head; its bytes follow, then end_chunk(). */
+static size_t
+begin_chunk(struct uplink *u)
+{
+	struct chunk head = { 0 };
+
+	buffer_append(&u->pending, &head, sizeof(head));
+	return u->pending.len;
+}
+
+/* Out of room or memory: as it was. */
+static void
+undo_chunk(struct uplink *u, size_t before)
+{
+	u->pending.failed = false;
+	buffer_truncate(&u->pending, before);
+}
+
+static void
+end_chunk(struct uplink *u, size_t start, uint32_t count, uint64_t cost)
+{
+	struct chunk head = { count, (uint32_t)(u->pending.len - start), cost };
+
+	memcpy(buffer_data(&u->pending) + start - sizeof(head), &head, sizeof(head));
+	u->outstanding += cost;
+}
+
+bool
+uplink_put(struct uplink *u, const struct sbs_str *segments, size_t count,
+    const struct timestamp *source, const char *json)
+{
+	struct eventer_payload payload = { .kind = EVENTER_PAYLOAD_JSON, .data = sbs_str(json) };
+	size_t before = u->pending.len, start = begin_chunk(u);
+
+	eventer_put_register_event(&u->pending, u->prefix, segments, count, source, &payload);
+	if (buffer_failed(&u->pending)) {
+		undo_chunk(u, before);
+		return false;
+	}
+	end_chunk(u, start, 1, 0);
+	return true;
+}
+
+/* One event of a REGISTER; what is wrong with it, or NULL. */
+static const char *
+take_event(struct uplink *u, struct cursor *in)
+{
+	struct ipc_event e;
+	struct sbs_str segments[IPC_MAX_SEGMENTS];
+	struct eventer_payload payload = { .kind = EVENTER_PAYLOAD_NONE };
+	const char *why = ipc_event_read(&e, in);
+
+	if (why)
+		return why;
+	for (size_t i = 0; i < e.count; i++)
+		segments[i] = (struct sbs_str){ e.segments[i].p, e.segments[i].len };
+	if (!sbs_str_eq(segments[0], sbs_str("gateway")))
+		return "an event that is not of source 'gateway'";
+	if (e.payload == IPC_PAYLOAD_JSON) {
+		payload.kind = EVENTER_PAYLOAD_JSON;
+	} else if (e.payload == IPC_PAYLOAD_BINARY) {
+		payload.kind = EVENTER_PAYLOAD_BINARY;
+		payload.type = (struct sbs_str){ e.payload_type.p, e.payload_type.len };
+	}
+	if (e.payload != IPC_PAYLOAD_NONE)
+		payload.data = (struct sbs_str){ e.data.p, e.data.len };
+	eventer_put_register_event(
+	    &u->pending, u->prefix, segments, e.count, e.has_source ? &e.source : NULL, &payload);
+	return NULL;
+}
+
+const char *
+uplink_take(struct uplink *u, const void *body, size_t len, uint32_t *count)
+{
+	struct cursor in = cursor_make(body, len);
+	const char *why = NULL;
+
+	*count = ipc_events_begin(&in);
+	/* The same sum as the runner's: the count is not part of it. */
+	uint64_t cost = cursor_left(&in) + (uint64_t)*count * IPC_EVENT_COST;
+	size_t before = u->pending.len, start = begin_chunk(u);
+	for (uint32_t i = 0; i < *count && !why; i++)
+		why = take_event(u, &in);
+	if (!why && !cursor_done(&in))
+		why = "bytes after the message";
+	u->credit -= (int64_t)cost;
+	if (!why && u->credit < 0)
+		why = "registered more than its credit";
+	if (!why && buffer_failed(&u->pending))
+		why = "events that outgrow their credit";
+	if (why || *count == 0)
+		undo_chunk(u, before);
+	else
+		end_chunk(u, start, *count, cost);
+	return why;
+}
+
+bool
+uplink_peek(const struct uplink *u, uint32_t *count, const void **events, size_t *len)
+{
+	struct chunk head;
+
+	if (u->pending.len == 0)
+		return false;
+	memcpy(&head, buffer_data(&u->pending), sizeof(head));
+	*count = head.count;
+	*events = buffer_data(&u->pending) + sizeof(head);
+	*len = head.len;
+	return true;
+}
+
+/* What the runner may get back at most: a reload may have made the window smaller. */
+static uint64_t
+free_credit(const struct uplink *u)
+{
+	uint64_t held = u->outstanding + u->to_return + (u->credit > 0 ? (uint64_t)u->credit : 0);
+
+	return held < u->window ? u->window - held : 0;
+}
+
+uint32_t
+uplink_took(struct uplink *u)
+{
+	struct chunk head;
+
+	memcpy(&head, buffer_data(&u->pending), sizeof(head));
+	buffer_consume(&u->pending, sizeof(head) + head.len);
+	u->outstanding -= head.cost;
+	uint64_t room = free_credit(u);
+	u->to_return += head.cost < room ? head.cost : room;
+	return head.count;
+}
+
+uint32_t
+uplink_return_credit(struct uplink *u)
+{
+	/* A runner may wait for the credit of one whole message. */
+	bool wanted =
+	    u->to_return >= u->window / 4 || (u->pending.len == 0 && u->credit < IPC_MAX_MESSAGE);
+	uint32_t credit = (uint32_t)u->to_return;
+
+	if (!wanted)
+		return 0;
+	u->credit += credit;
+	u->to_return = 0;
+	return credit;
+}
+
+/* --- to the runner --- */
+
+bool
+uplink_owns_event(const struct uplink *u, const struct eventer_event *e)
+{
+	size_t skip = sbs_int_size((int64_t)e->type.count);
+
+	return e->type.count > u->prefix->count && e->type.raw.len > skip + u->prefix->bytes.len &&
+	       memcmp(e->type.raw.p + skip, u->prefix->bytes.p, u->prefix->bytes.len) == 0;
+}
+
+bool
+uplink_is_full(const struct uplink *u, const struct eventer_event *e)
+{
+	return u->events.len + e->rest.len + e->type.raw.len + 64 > UPLINK_EVENTS_MESSAGE;
+}
+
+static void
+pack_event(msgpack_packer *p, const struct eventer_event *e, size_t prefix_count)
+{
+	msgpack_pack_array(p, 4);
+	msgpack_pack_array(p, e->type.count - prefix_count);
+	for (size_t i = prefix_count; i < e->type.count; i++)
+		ipc_pack_text(p, e->type.segments[i].p, e->type.segments[i].len);
+	ipc_pack_timestamp(p, &e->timestamp);
+	ipc_pack_timestamp(p, e->source.set ? &e->source.t : NULL);
+	if (e->payload.kind == EVENTER_PAYLOAD_JSON) {
+		ipc_pack_text(p, e->payload.data.p, e->payload.data.len);
+	} else if (e->payload.kind == EVENTER_PAYLOAD_BINARY) {
+		msgpack_pack_array(p, 2);
+		ipc_pack_text(p, e->payload.type.p, e->payload.type.len);
+		msgpack_pack_bin(p, e->payload.data.len);
+		msgpack_pack_bin_body(p, e->payload.data.p, e->payload.data.len);
+	} else {
+		msgpack_pack_nil(p);
+	}
+}
+
+/* What the contract's limits do not let through to a runner. */
+static const char *
+event_refused(const struct eventer_event *e, size_t prefix_count)
+{
+	if (e->type.cut || e->type.count <= prefix_count ||
+	    e->type.count - prefix_count > IPC_MAX_SEGMENTS)
+		return "too many segments in its type";
+	for (size_t i = prefix_count; i < e->type.count; i++)
+		if (e->type.segments[i].len > IPC_MAX_TEXT)
+			return "a segment of its type is too long";
+	if (e->payload.type.len > IPC_MAX_TEXT ||
+	    e->rest.len + e->type.raw.len > IPC_MAX_EVENT - 64)
+		return "too long";
+	return NULL;
+}
+
+const char *
+uplink_add(struct uplink *u, const struct eventer_event *e)
+{
+	const char *why = event_refused(e, u->prefix->count);
+
+	if (why)
+		return why;
+	pack_event(&u->packer, e, u->prefix->count);
+	u->events_count++;
+	return NULL;
+}
+
+void
+uplink_pack_events(struct uplink *u, msgpack_packer *p, struct buffer *out)
+{
+	msgpack_pack_array(p, u->events_count);
+	buffer_append(out, buffer_data(&u->events), u->events.len);
+	uplink_drop_events(u);
+}
+
+void
+uplink_drop_events(struct uplink *u)
+{
+	buffer_reset(&u->events);
+	u->events_count = 0;
+}
+
+/* --- queries --- */
+
+struct child_query *
+uplink_begin_query(struct uplink *u, struct child *child, uint32_t id)
+{
+	for (size_t i = 0; i < IPC_MAX_ASKED; i++) {
+		if (u->queries[i].child)
+			continue;
+		u->queries[i] = (struct child_query){ child, id };
+		return &u->queries[i];
+	}
+	return NULL;
+}

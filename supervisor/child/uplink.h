@@ -1,0 +1,80 @@
+/*
+ * The events of a device on their way: those of its runner until the link to
+ * the Event Server takes them, with the credit that they hold; those for its
+ * runner until they leave in one message; and its queries. In the supervisor;
+ * no socket here.
+ */
+#ifndef SUPERVISOR_UPLINK_H
+#define SUPERVISOR_UPLINK_H
+
+#include <msgpack.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buffer.h"
+#include "ipc/message.h"
+#include "protocols/hat/eventer.h"
+
+enum { UPLINK_EVENTS_MESSAGE = 48 * 1024 /* about the size of a message of events to a runner */ };
+
+struct child;
+
+struct child_query {
+	struct child *child; /* NULL: free */
+	uint32_t id;
+};
+
+struct uplink {
+	const struct eventer_prefix *prefix; /* of the device's event types; borrowed */
+	/* From the runner: chunks of {u32 count, u32 len, u64 cost} and encoded RegisterEvents. The
+	 * window is the device's, not the process': credit, to_return and outstanding are parts of
+	 * it, whoever holds them. */
+	struct buffer pending;
+	uint32_t window;
+	int64_t credit;	      /* what the runner may still register */
+	uint64_t outstanding; /* what pending events hold, of this life or an earlier one */
+	uint64_t to_return;   /* free again, and the runner does not know yet */
+	/* To the runner. */
+	struct buffer events;
+	msgpack_packer packer;
+	uint32_t events_count;
+	struct child_query queries[IPC_MAX_ASKED];
+};
+
+/* window: bytes of credit. */
+void uplink_init(struct uplink *u, const struct eventer_prefix *prefix, uint32_t window);
+void uplink_clear(struct uplink *u);
+/* In force for the next process. */
+void uplink_set_window(struct uplink *u, uint32_t window);
+/* A process starts: returns the credit that it begins with. */
+uint32_t uplink_begin(struct uplink *u);
+
+/* Puts an event of the supervisor's own behind those that are pending; costs no credit. Returns
+ * false when there is no room for it. */
+bool uplink_put(struct uplink *u, const struct sbs_str *segments, size_t count,
+    const struct timestamp *source, const char *json);
+/* The events of a REGISTER. Returns what is wrong with it, or NULL and how many they are. */
+const char *uplink_take(struct uplink *u, const void *body, size_t len, uint32_t *count);
+/* The oldest chunk, borrowed until uplink_took(). Returns false when nothing is pending. */
+bool uplink_peek(const struct uplink *u, uint32_t *count, const void **events, size_t *len);
+/* The oldest chunk is gone: frees its credit. Returns how many events it had. */
+uint32_t uplink_took(struct uplink *u);
+/* The credit that the runner is to be told of now, which is its own then; 0: none. It goes back in
+ * quarters of the window, so that it costs no message an event. */
+uint32_t uplink_return_credit(struct uplink *u);
+
+/* Whether the event's type begins with the device's prefix, and has more. */
+bool uplink_owns_event(const struct uplink *u, const struct eventer_event *e);
+/* Whether the events for the runner have to leave before this one. */
+bool uplink_is_full(const struct uplink *u, const struct eventer_event *e);
+/* Adds an event for the runner. Returns why it is refused, or NULL. */
+const char *uplink_add(struct uplink *u, const struct eventer_event *e);
+/* Packs the events for the runner, which is left with none, as an array into the message out. */
+void uplink_pack_events(struct uplink *u, msgpack_packer *p, struct buffer *out);
+void uplink_drop_events(struct uplink *u);
+
+/* A free query, now this child's, or NULL: too many at once. */
+struct child_query *uplink_begin_query(struct uplink *u, struct child *child, uint32_t id);
+
+#endif

@@ -1,0 +1,202 @@
+#include <string.h>
+
+#include "ipc/channel.h"
+#include "supervisor/child/uplink.h"
+#include "tests/unit/suite.h"
+
+enum { WINDOW = 200 * 1024 };
+
+static const struct sbs_str running[] = { { "gateway", 7 }, { "running", 7 } };
+static const struct timestamp now = { 1, 2 };
+static struct eventer_prefix prefix;
+static struct buffer prefix_bytes;
+static struct uplink u;
+
+static void
+begin(void)
+{
+	static const struct sbs_str segments[] = { { "gateway", 7 }, { "gw", 2 }, { "t", 1 },
+		{ "d", 1 } };
+
+	buffer_init(&prefix_bytes, 4096);
+	eventer_put_segments(&prefix_bytes, segments, 4);
+	prefix = (struct eventer_prefix){ 4,
+		{ (const char *)buffer_data(&prefix_bytes), prefix_bytes.len } };
+	uplink_init(&u, &prefix, WINDOW);
+	ck_assert_uint_eq(uplink_begin(&u), WINDOW);
+}
+
+static void
+end(void)
+{
+	uplink_clear(&u);
+	buffer_clear(&prefix_bytes);
+}
+
+static int
+write_body(void *data, const char *bytes, size_t len)
+{
+	buffer_append(data, bytes, len);
+	return 0;
+}
+
+/* A REGISTER of one event with so many bytes of JSON; what it cost. */
+static uint64_t
+take(size_t size, const char *source)
+{
+	struct buffer b;
+	msgpack_packer p;
+	char json[128 * 1024];
+	uint32_t count;
+	uint64_t before = u.outstanding;
+
+	memset(json, '1', size);
+	buffer_init(&b, 1 << 20);
+	msgpack_packer_init(&p, &b, write_body);
+	msgpack_pack_array(&p, 1);
+	msgpack_pack_array(&p, 3);
+	msgpack_pack_array(&p, 2);
+	ipc_pack_str(&p, source);
+	ipc_pack_str(&p, "value");
+	msgpack_pack_nil(&p);
+	ipc_pack_text(&p, json, size);
+	const char *why = uplink_take(&u, buffer_data(&b), b.len, &count);
+	buffer_clear(&b);
+	if (why)
+		return 0;
+	ck_assert_uint_eq(count, 1);
+	return u.outstanding - before;
+}
+
+START_TEST(what_is_registered_leaves_in_order_and_holds_credit)
+{
+	const void *events;
+	uint32_t count;
+	size_t len;
+
+	ck_assert(!uplink_peek(&u, &count, &events, &len));
+	uint64_t cost = take(100, "gateway");
+	ck_assert_uint_gt(cost, 100);
+	ck_assert(uplink_put(&u, running, 2, &now, "true"));
+	ck_assert_uint_eq(u.outstanding, cost);
+	ck_assert_int_eq(u.credit, WINDOW - (int64_t)cost);
+	ck_assert(uplink_peek(&u, &count, &events, &len));
+	ck_assert_uint_gt(len, 100);
+	ck_assert_uint_eq(uplink_took(&u), 1);
+	ck_assert(uplink_peek(&u, &count, &events, &len));
+	ck_assert_uint_lt(len, 100);
+	/* Less than a quarter of the window, and events are pending. */
+	ck_assert_uint_eq(uplink_return_credit(&u), 0);
+	ck_assert_uint_eq(uplink_took(&u), 1);
+	ck_assert(!uplink_peek(&u, &count, &events, &len));
+	ck_assert_uint_eq(u.outstanding, 0);
+}
+END_TEST
+
+START_TEST(credit_goes_back_in_quarters)
+{
+	uint64_t cost = 0;
+
+	for (int i = 0; i < 6; i++)
+		cost += take(10 * 1024, "gateway");
+	for (int i = 0; i < 5; i++) {
+		uplink_took(&u);
+		uint32_t credit = uplink_return_credit(&u);
+		ck_assert(credit == 0 || credit >= WINDOW / 4);
+		cost -= credit;
+	}
+	ck_assert_int_eq(u.credit, WINDOW - (int64_t)cost);
+	/* The runner might wait for the credit of a whole message: it has more than that. */
+	uplink_took(&u);
+	ck_assert_uint_eq(uplink_return_credit(&u), 0);
+	ck_assert_int_eq(u.credit + (int64_t)u.to_return, WINDOW);
+}
+END_TEST
+
+START_TEST(who_overdraws_or_lies_leaves_nothing_pending)
+{
+	ck_assert_uint_eq(take(100, "system"), 0);
+	ck_assert_uint_eq(u.pending.len, 0);
+	for (int i = 0; i < 4; i++)
+		ck_assert_uint_gt(take(40 * 1024, "gateway"), 0);
+	size_t len = u.pending.len;
+	ck_assert_uint_eq(take(40 * 1024, "gateway"), 0);
+	ck_assert_int_lt(u.credit, 0);
+	ck_assert_uint_eq(u.pending.len, len);
+}
+END_TEST
+
+/* What an earlier process left pending counts for the next one. */
+START_TEST(the_window_is_the_devices)
+{
+	uint64_t cost = take(40 * 1024, "gateway");
+
+	ck_assert_uint_eq(uplink_begin(&u), WINDOW - cost);
+	uplink_took(&u);
+	ck_assert_int_eq(u.credit + (int64_t)u.to_return, WINDOW);
+	ck_assert_uint_eq(u.to_return, cost);
+}
+END_TEST
+
+/* A reload: what was pending under the larger window does not bring that window back. */
+START_TEST(a_smaller_window_stays_smaller)
+{
+	enum { SMALL = 64 * 1024 };
+
+	for (int i = 0; i < 4; i++)
+		take(40 * 1024, "gateway");
+	uplink_set_window(&u, SMALL);
+	ck_assert_uint_eq(uplink_begin(&u), 0);
+	for (int i = 0; i < 4; i++) {
+		uplink_took(&u);
+		uplink_return_credit(&u);
+		ck_assert_uint_le(u.outstanding + u.to_return + (uint64_t)u.credit,
+		    u.outstanding > SMALL ? u.outstanding : SMALL);
+	}
+	uplink_return_credit(&u);
+	ck_assert_int_eq(u.credit + (int64_t)u.to_return, SMALL);
+}
+END_TEST
+
+START_TEST(pending_events_of_our_own_are_bounded)
+{
+	size_t n = 0;
+
+	while (uplink_put(&u, running, 2, &now, "true"))
+		ck_assert_uint_lt(++n, 1000000);
+	ck_assert_uint_gt(n, 1000);
+	size_t len = u.pending.len;
+	ck_assert(!uplink_put(&u, running, 2, &now, "true"));
+	ck_assert_uint_eq(u.pending.len, len);
+	while (n--)
+		ck_assert_uint_eq(uplink_took(&u), 1);
+	ck_assert_uint_eq(u.pending.len, 0);
+}
+END_TEST
+
+START_TEST(queries_at_once_are_bounded)
+{
+	struct child *c = (struct child *)&u;
+
+	for (uint32_t i = 0; i < IPC_MAX_ASKED; i++)
+		ck_assert_uint_eq(uplink_begin_query(&u, c, i)->id, i);
+	ck_assert_ptr_null(uplink_begin_query(&u, c, 99));
+	u.queries[3].child = NULL;
+	ck_assert_ptr_eq(uplink_begin_query(&u, c, 99), &u.queries[3]);
+}
+END_TEST
+
+static void
+add_tests(TCase *tc)
+{
+	tcase_add_checked_fixture(tc, begin, end);
+	tcase_add_test(tc, what_is_registered_leaves_in_order_and_holds_credit);
+	tcase_add_test(tc, credit_goes_back_in_quarters);
+	tcase_add_test(tc, who_overdraws_or_lies_leaves_nothing_pending);
+	tcase_add_test(tc, the_window_is_the_devices);
+	tcase_add_test(tc, a_smaller_window_stays_smaller);
+	tcase_add_test(tc, pending_events_of_our_own_are_bounded);
+	tcase_add_test(tc, queries_at_once_are_bounded);
+}
+
+UNIT_MAIN("uplink")
