@@ -29,7 +29,7 @@ kernel_features_read(void)
 static bool
 is_strict(const struct config_device *d)
 {
-	return d->sandbox == CONFIG_SANDBOX_STRICT || d->sandbox == CONFIG_SANDBOX_NAMESPACES;
+	return d->sandbox == IPC_SANDBOX_STRICT || d->sandbox == IPC_SANDBOX_NAMESPACES;
 }
 
 static int

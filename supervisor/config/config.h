@@ -15,6 +15,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/schema.h"
+#include "ipc/message.h"
 
 enum {
 	CONFIG_MAX_FILE = 32 * 1024 * 1024, /* bytes of a file: ten times 50,000 data points */
@@ -52,15 +53,8 @@ enum config_server {
 	CONFIG_SERVER_MONITOR,	/* found, and we made active, by a Monitor Server */
 };
 
-enum config_sandbox {
-	CONFIG_SANDBOX_STRICT,
-	CONFIG_SANDBOX_BEST_EFFORT,
-	CONFIG_SANDBOX_OFF,
-	CONFIG_SANDBOX_NAMESPACES
-};
-
 /* As in the file: "strict", ... */
-const char *config_sandbox_name(enum config_sandbox sandbox);
+const char *config_sandbox_name(enum ipc_sandbox sandbox);
 
 /* Of one runner process; each has a default. */
 struct config_limits {
@@ -79,7 +73,7 @@ struct config_device {
 	const char *family; /* runner executable below libexec, "modbus"; NULL when runner is set */
 	const char *runner; /* absolute path of a third party's runner, or NULL */
 	const struct json *conf; /* the device's own tree */
-	enum config_sandbox sandbox;
+	enum ipc_sandbox sandbox;
 	struct config_limits limits;
 	enum log_level log_level; /* of its logger, by its module's name */
 	char *fault; /* owned: "KEY: MESSAGE", why it cannot run: its part of the file is at fault;

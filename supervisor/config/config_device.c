@@ -90,15 +90,15 @@ check_limits(
 }
 
 static const char *const sandbox_names[] = {
-	[CONFIG_SANDBOX_STRICT] = "strict",
-	[CONFIG_SANDBOX_BEST_EFFORT] = "best-effort",
-	[CONFIG_SANDBOX_OFF] = "off",
-	[CONFIG_SANDBOX_NAMESPACES] = "namespaces",
+	[IPC_SANDBOX_STRICT] = "strict",
+	[IPC_SANDBOX_BEST_EFFORT] = "best-effort",
+	[IPC_SANDBOX_OFF] = "off",
+	[IPC_SANDBOX_NAMESPACES] = "namespaces",
 	NULL,
 };
 
 const char *
-config_sandbox_name(enum config_sandbox sandbox)
+config_sandbox_name(enum ipc_sandbox sandbox)
 {
 	return sandbox_names[sandbox];
 }
@@ -106,7 +106,7 @@ config_sandbox_name(enum config_sandbox sandbox)
 /* "sandbox" of the object at base. A plain off is a boolean in YAML 1.1, and meant as it reads. */
 static void
 check_sandbox(
-    struct config_check *k, const struct json *o, const char *base, enum config_sandbox *sandbox)
+    struct config_check *k, const struct json *o, const char *base, enum ipc_sandbox *sandbox)
 {
 	const struct json *j = json_get(o, "sandbox");
 	char path[64];
@@ -115,14 +115,14 @@ check_sandbox(
 	if (!j)
 		return;
 	if (j->type == JSON_BOOL && !j->boolean)
-		i = CONFIG_SANDBOX_OFF;
+		i = IPC_SANDBOX_OFF;
 	join(path, sizeof(path), base, "sandbox");
 	if (i < 0)
 		config_error(k, j, path,
 		    "expected one of strict, best-effort, off, namespaces, found %.40s",
 		    j->type == JSON_STRING ? j->text : json_type_name(j->type));
 	else
-		*sandbox = (enum config_sandbox)i;
+		*sandbox = (enum ipc_sandbox)i;
 }
 
 static void

@@ -19,7 +19,7 @@ sink(enum log_level level, const char *device, const char *event, const char *te
 }
 
 static int
-check(struct kernel_features k, enum config_sandbox level)
+check(struct kernel_features k, enum ipc_sandbox level)
 {
 	struct config_device device = { .name = "plc1", .sandbox = level };
 	const struct config config = { .devices = &device, .device_count = 1 };
@@ -35,28 +35,25 @@ START_TEST(without_seccomp_strict_is_refused)
 {
 	const struct kernel_features none = { false, 7, true }, all = { true, 7, true };
 
-	ck_assert_int_eq(check(none, CONFIG_SANDBOX_STRICT), -1);
+	ck_assert_int_eq(check(none, IPC_SANDBOX_STRICT), -1);
 	ck_assert_ptr_nonnull(strstr(lines, "plc1: its sandbox is to be strict"));
-	ck_assert_int_eq(check(none, CONFIG_SANDBOX_NAMESPACES), -1);
-	ck_assert_int_eq(check(none, CONFIG_SANDBOX_BEST_EFFORT), 0);
-	ck_assert_int_eq(check(none, CONFIG_SANDBOX_OFF), 0);
-	ck_assert_int_eq(check(all, CONFIG_SANDBOX_STRICT), 0);
+	ck_assert_int_eq(check(none, IPC_SANDBOX_NAMESPACES), -1);
+	ck_assert_int_eq(check(none, IPC_SANDBOX_BEST_EFFORT), 0);
+	ck_assert_int_eq(check(none, IPC_SANDBOX_OFF), 0);
+	ck_assert_int_eq(check(all, IPC_SANDBOX_STRICT), 0);
 	ck_assert_str_eq(lines, "sandbox: seccomp yes, Landlock ABI 7\n");
 }
 END_TEST
 
 START_TEST(what_is_missing_is_named)
 {
-	ck_assert_int_eq(
-	    check((struct kernel_features){ true, 0, true }, CONFIG_SANDBOX_STRICT), 0);
+	ck_assert_int_eq(check((struct kernel_features){ true, 0, true }, IPC_SANDBOX_STRICT), 0);
 	ck_assert_ptr_nonnull(strstr(lines, "no Landlock"));
-	ck_assert_int_eq(
-	    check((struct kernel_features){ true, 2, true }, CONFIG_SANDBOX_STRICT), 0);
+	ck_assert_int_eq(check((struct kernel_features){ true, 2, true }, IPC_SANDBOX_STRICT), 0);
 	ck_assert_ptr_nonnull(strstr(lines, "ABI 2 covers no TCP ports and no signals"));
-	ck_assert_int_eq(
-	    check((struct kernel_features){ true, 4, true }, CONFIG_SANDBOX_STRICT), 0);
+	ck_assert_int_eq(check((struct kernel_features){ true, 4, true }, IPC_SANDBOX_STRICT), 0);
 	ck_assert_ptr_nonnull(strstr(lines, "ABI 4 covers no signals"));
-	ck_assert_int_eq(check((struct kernel_features){ true, 7, false }, CONFIG_SANDBOX_OFF), -1);
+	ck_assert_int_eq(check((struct kernel_features){ true, 7, false }, IPC_SANDBOX_OFF), -1);
 	ck_assert_ptr_nonnull(strstr(lines, "pidfd"));
 }
 END_TEST

@@ -372,7 +372,7 @@ START_TEST(defaults)
 	ck_assert_str_eq(d->type, "modbus_master");
 	ck_assert_str_eq(d->family, "modbus");
 	ck_assert_ptr_null(d->runner);
-	ck_assert_int_eq(d->sandbox, CONFIG_SANDBOX_STRICT);
+	ck_assert_int_eq(d->sandbox, IPC_SANDBOX_STRICT);
 	ck_assert_int_eq(d->log_level, LOG_LEVEL_INFO);
 	ck_assert_uint_eq(d->limits.memory, CONFIG_MEMORY_DEFAULT);
 	ck_assert_uint_eq(d->limits.files, CONFIG_FILES_DEFAULT);
@@ -407,10 +407,10 @@ START_TEST(own_keys)
 	ck_assert_str_eq(d[0].type, "t");
 	ck_assert_str_eq(d[0].runner, "/r");
 	ck_assert_ptr_null(d[0].family);
-	ck_assert_int_eq(d[0].sandbox, CONFIG_SANDBOX_BEST_EFFORT);
+	ck_assert_int_eq(d[0].sandbox, IPC_SANDBOX_BEST_EFFORT);
 	ck_assert_uint_eq(d[0].limits.files, 100);
 	ck_assert_str_eq(d[1].type, "ping");
-	ck_assert_int_eq(d[1].sandbox, CONFIG_SANDBOX_OFF);
+	ck_assert_int_eq(d[1].sandbox, IPC_SANDBOX_OFF);
 	ck_assert_uint_eq(d[1].limits.memory, 67108864);
 	ck_assert_uint_eq(d[1].limits.credit, 65536);
 	ck_assert_uint_eq(d[1].limits.files, 100);
