@@ -25,6 +25,7 @@ enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSO
 struct json {
 	enum json_type type;
 	bool boolean;
+	uint16_t key_column;   /* of its key, where that stands in the same line; 0: not known */
 	uint32_t line, column; /* where it stands in its file, from 1; 0: not known */
 	const char *text;      /* string (UTF-8) or number as written; NUL-terminated */
 	size_t len;	       /* of text; a string may hold NULs */

@@ -6,8 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/nearest.h"
+
 enum {
 	PATH_MAX_TEXT = 512,
+	HINT_SIZE = NEAREST_MAX_LENGTH + 32,
 };
 
 struct check {
@@ -127,20 +130,33 @@ check_number(struct check *c, const struct json *j, const struct schema *s, cons
 		    found);
 }
 
+/* "; did you mean 'X'?" */
+static const char *
+suggestion(char *text, size_t size, const struct nearest *n)
+{
+	text[0] = '\0';
+	if (n->best)
+		snprintf(text, size, "; did you mean '%s'?", n->best);
+	return text;
+}
+
 static void
 check_enum(struct check *c, const struct json *j, const struct schema *s, const struct path *path)
 {
-	char list[160] = "";
+	char list[160] = "", hint[HINT_SIZE];
 
 	if (json_enum(j, s->names) >= 0)
 		return;
+	struct nearest n = nearest_begin(j->type == JSON_STRING ? j->text : "");
 	for (int i = 0; s->names[i]; i++) {
 		size_t used = strlen(list);
 		snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", s->names[i]);
+		nearest_offer(&n, s->names[i]);
 	}
-	complain(c, SCHEMA_ERROR, j, path, "expected one of %s%s, found %.40s", list,
+	complain(c, SCHEMA_ERROR, j, path, "expected one of %s%s, found %.40s%s", list,
 	    s->nullable ? " or null" : "",
-	    j->type == JSON_STRING || j->type == JSON_NUMBER ? j->text : json_type_name(j->type));
+	    j->type == JSON_STRING || j->type == JSON_NUMBER ? j->text : json_type_name(j->type),
+	    suggestion(hint, sizeof(hint), &n));
 }
 
 static void
@@ -154,6 +170,25 @@ check_string(struct check *c, const struct json *j, const struct schema *s, cons
 	else if (s->max > 0 && (double)j->len > s->max)
 		complain(c, SCHEMA_ERROR, j, path, "expected at most %.0f bytes, found %zu", s->max,
 		    j->len);
+}
+
+/* What is suggested is not there yet. */
+static void
+check_known(struct check *c, const struct json *o, const struct schema *s, const struct path *path,
+    const struct json *member)
+{
+	struct nearest n = nearest_begin(member->key);
+	struct path sub = { path, member->key, 0 };
+	char hint[HINT_SIZE];
+
+	for (const struct schema_field *f = s->fields; f && f->key; f++)
+		if (strcmp(f->key, member->key) == 0)
+			return;
+	for (const struct schema_field *f = s->fields; f && f->key; f++)
+		if (!json_get(o, f->key))
+			nearest_offer(&n, f->key);
+	complain(c, SCHEMA_WARNING, member, &sub, SCHEMA_UNKNOWN_KEY ", ignored%s",
+	    suggestion(hint, sizeof(hint), &n));
 }
 
 static void
@@ -172,15 +207,8 @@ check_object(struct check *c, const struct json *j, const struct schema *s, cons
 	}
 	if (s->open)
 		return;
-	json_foreach (member, j) {
-		const struct schema_field *f = s->fields;
-		while (f && f->key && strcmp(f->key, member->key) != 0)
-			f++;
-		if (f && f->key)
-			continue;
-		struct path sub = { path, member->key, 0 };
-		complain(c, SCHEMA_WARNING, member, &sub, "unknown key, ignored");
-	}
+	json_foreach (member, j)
+		check_known(c, j, s, path, member);
 }
 
 static void

@@ -45,6 +45,9 @@ struct schema_field {
 #define SCHEMA_DIGITS(n) SCHEMA_DIGITS_OF(n)
 #define SCHEMA_DIGITS_OF(n) #n
 
+/* How the message of a key that the table has not begins: it is about the key, not the value. */
+#define SCHEMA_UNKNOWN_KEY "unknown key"
+
 enum schema_severity { SCHEMA_WARNING, SCHEMA_ERROR };
 
 /* where: the node (for its line and column); path: "devices[3].connection.port"; both borrowed. */

@@ -42,7 +42,7 @@ report(const struct check *k, enum schema_severity severity, const struct json *
     const char *path, const char *message)
 {
 	k->options.report(k->options.arg, severity, k->options.config->path, where->line,
-	    where->column, path, message);
+	    config_fault_column(where, message), path, message);
 }
 
 /* Of the devices that are done, as far as those before them are. */

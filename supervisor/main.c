@@ -18,6 +18,7 @@
 #include "supervisor/net/broker.h"
 #include "supervisor/child/cgroup.h"
 #include "supervisor/check.h"
+#include "supervisor/check_report.h"
 #include "supervisor/config/config.h"
 #include "supervisor/control/control.h"
 #include "supervisor/engine/engine.h"
@@ -41,6 +42,8 @@ struct gateway {
 	const char *config_path;
 	const char *libexec_option;
 	bool check, verbose;
+	bool strict, json; /* of the check */
+	struct check_report report;
 	char libexec[PATH_SIZE], eventd_program[PATH_SIZE];
 	char runtime[PATH_SIZE], state[PATH_SIZE], eventd_socket[PATH_SIZE + 16];
 	char zone[256];
@@ -65,12 +68,15 @@ struct gateway {
 static void
 usage(FILE *f)
 {
-	fprintf(f, "usage: gatewayd [--config FILE] [--libexec DIR] [--check [--verbose]]\n"
+	fprintf(f, "usage: gatewayd [--config FILE] [--libexec DIR] [--check [--strict] [--json] "
+		   "[--verbose]]\n"
 		   "       gatewayd --help | --version\n"
 		   "\n"
 		   "  -c, --config FILE   configuration (default " DEFAULT_CONFIG ")\n"
 		   "      --libexec DIR   where the runners are\n"
 		   "      --check         check the configuration, with the runners too, and end\n"
+		   "      --strict        with --check: a warning is a fault\n"
+		   "      --json          with --check: the faults as JSON on standard output\n"
 		   "  -v, --verbose       with --check: what devices do and touch; else log more\n"
 		   "  -h, --help          this text\n"
 		   "  -V, --version       the version\n"
@@ -88,6 +94,8 @@ parse_options(struct gateway *g, int argc, char **argv)
 		{ "config", required_argument, NULL, 'c' },
 		{ "libexec", required_argument, NULL, 'l' },
 		{ "check", no_argument, NULL, 'k' },
+		{ "strict", no_argument, NULL, 's' },
+		{ "json", no_argument, NULL, 'j' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -104,6 +112,12 @@ parse_options(struct gateway *g, int argc, char **argv)
 			break;
 		case 'k':
 			g->check = true;
+			break;
+		case 's':
+			g->strict = true;
+			break;
+		case 'j':
+			g->json = true;
 			break;
 		case 'v':
 			g->verbose = true;
@@ -344,14 +358,14 @@ has_runner(void *arg, const struct config_device *d)
 
 /* A warning: the file may be for another machine. */
 static void
-check_group(const struct gateway *g)
+check_group(struct gateway *g)
 {
 	const char *group = g->config->control_group;
 
 	if (!group || control_group_exists(group))
 		return;
 	const struct json *where = config_find(g->config, "control.group");
-	config_report_print(stderr, SCHEMA_WARNING, g->config_path, where->line, where->column,
+	check_report_fault(&g->report, SCHEMA_WARNING, g->config_path, where->line, where->column,
 	    "control.group", CONTROL_NO_GROUP);
 }
 
@@ -362,10 +376,10 @@ run_check(struct gateway *g)
 	struct check_options options = { .config = g->config,
 		.libexec = g->libexec,
 		.zone = g->zone,
-		.verbose = g->verbose,
+		.verbose = g->verbose && !g->json,
 		.wants = has_runner,
-		.report = config_report_print,
-		.arg = stderr };
+		.report = check_report_fault,
+		.arg = &g->report };
 	check_group(g);
 	int faulty = check_devices(g->loop, &options);
 
@@ -376,10 +390,11 @@ run_check(struct gateway *g)
 	if (faulty > 0)
 		fprintf(stderr, "gatewayd: %s: %d of %zu device%s at fault\n", g->config_path,
 		    faulty, g->config->device_count, LOG_PLURAL(g->config->device_count));
-	if (faulty > 0 || g->config->at_fault)
+	if (faulty > 0 || g->config->at_fault || (g->strict && g->report.warnings > 0))
 		return EX_CONFIG;
-	printf("%s: %zu device%s, no fault\n", g->config_path, g->config->device_count,
-	    LOG_PLURAL(g->config->device_count));
+	if (!g->json)
+		printf("%s: %zu device%s, no fault\n", g->config_path, g->config->device_count,
+		    LOG_PLURAL(g->config->device_count));
 	return EXIT_SUCCESS;
 }
 
@@ -742,10 +757,13 @@ main(int argc, char **argv)
 		hold_hangup(SIG_BLOCK);
 	if (g->verbose && !g->check)
 		log_set_level(LOG_LEVEL_DEBUG);
+	check_report_init(&g->report, g->check && g->json);
 	g->config = (g->check ? config_load_part : config_load)(
-	    g->config_path, config_report_print, stderr);
-	if (!g->config)
+	    g->config_path, check_report_fault, &g->report);
+	if (!g->config) {
+		check_report_end(&g->report);
 		return EX_CONFIG;
+	}
 	find_programs(g);
 	find_zone(g);
 	srandom((unsigned)(monotime_now().ns ^ getpid()));
@@ -754,6 +772,7 @@ main(int argc, char **argv)
 	code = g->loop ? g->check ? run_check(g) : run(g) : EXIT_FAILURE;
 	/* The loop does not run any more: nobody waits for this but us. */
 	process_reap_freed(EVENTD_STOP_MS);
+	check_report_end(&g->report);
 	if (!g->check)
 		log_sink_close();
 	config_free(g->config);

@@ -38,6 +38,14 @@ fault_at(struct config_check *k, enum schema_severity severity, uint32_t line, u
 		k->report(k->arg, severity, k->file, line, column, path, message);
 }
 
+uint32_t
+config_fault_column(const struct json *where, const char *message)
+{
+	bool about_key = strncmp(message, SCHEMA_UNKNOWN_KEY, strlen(SCHEMA_UNKNOWN_KEY)) == 0;
+
+	return about_key && where->key_column ? where->key_column : where->column;
+}
+
 /* By the path below "devices[3].": the device is the same wherever it stands. NULL where out of
  * memory. */
 static char *
@@ -60,7 +68,8 @@ config_fault(void *check, enum schema_severity severity, const struct json *wher
 
 	if (d && !d->fault)
 		d->fault = device_fault(path, message);
-	fault_at(k, severity, where ? where->line : 0, where ? where->column : 0, path, message);
+	fault_at(k, severity, where ? where->line : 0,
+	    where ? config_fault_column(where, message) : 0, path, message);
 }
 
 void

@@ -127,6 +127,9 @@ struct config {
 	char *address_host; /* owned: the host of an address in the first generation's form */
 };
 
+/* The column of a fault: a key's own where the message is about the key. */
+uint32_t config_fault_column(const struct json *where, const char *message);
+
 /* One fault: "FILE:LINE:COLUMN: PATH: MESSAGE". line is 0 where it is about the whole file; path
  * may be "". All borrowed. */
 typedef void config_report(void *arg, enum schema_severity severity, const char *file,

@@ -136,12 +136,13 @@ check_module(
 		return;
 	join(path, sizeof(path), base, "module");
 	const struct device_type *t = device_type_find(module);
-	d->module = module;
+	d->module = t ? t->module : module;
 	d->type = t ? t->type : module;
 	d->family = t ? t->family : NULL;
 	if (d->family)
 		return;
 	device_type_list(list, sizeof(list));
+	const char *nearest = device_type_nearest(module);
 	if (t)
 		config_error(k, j, path,
 		    "no runner is built for '%s' (%s); a runner of your own can be named by runner "
@@ -149,7 +150,8 @@ check_module(
 		    "type. Those built are: %s",
 		    module, t->type, list);
 	else
-		config_error(k, j, path, "expected one of %s, found '%.100s'", list, module);
+		config_error(k, j, path, "expected one of %s, found '%.100s'%s%s%s", list, module,
+		    nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
 /* A third party's runner; its type is named by "type", or by a module that is known. */
@@ -162,7 +164,7 @@ check_runner(
 	const struct device_type *known = module ? device_type_find(module) : NULL;
 	char path[64];
 
-	d->module = module;
+	d->module = known ? known->module : module;
 	d->runner = json_str(runner);
 	join(path, sizeof(path), base, "runner");
 	if (d->runner && d->runner[0] != '/')

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/nearest.h"
+
 #define MODULE(name) "hat.gateway.devices." name
 
 static const struct device_type types[] = {
@@ -28,9 +30,21 @@ const struct device_type *
 device_type_find(const char *module)
 {
 	for (size_t i = 0; i < TYPE_COUNT; i++)
-		if (strcmp(types[i].module, module) == 0)
+		if (strcmp(types[i].module, module) == 0 || strcmp(types[i].type, module) == 0)
 			return &types[i];
 	return NULL;
+}
+
+const char *
+device_type_nearest(const char *module)
+{
+	struct nearest n = nearest_begin(module);
+
+	for (size_t i = 0; i < TYPE_COUNT; i++) {
+		nearest_offer(&n, types[i].module);
+		nearest_offer(&n, types[i].type);
+	}
+	return n.best;
 }
 
 void

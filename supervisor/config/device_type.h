@@ -11,8 +11,10 @@ struct device_type {
 	    *family; /* its runner, below libexec; NULL: known, but no runner is built for it */
 };
 
-/* NULL where the module is not known. */
+/* By the module's name, or by the type's, which may stand for it. NULL where neither is known. */
 const struct device_type *device_type_find(const char *module);
+/* What a misspelt one may stand for, or NULL. */
+const char *device_type_nearest(const char *module);
 /* The modules that have a runner, with commas between them. */
 void device_type_list(char *text, size_t size);
 

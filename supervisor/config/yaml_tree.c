@@ -208,6 +208,8 @@ add_node(struct tree *t, const yaml_event_t *e, enum json_type type, const char 
 	const yaml_mark_t *mark = key && block ? &l->key.start_mark : &e->start_mark;
 	j->line = (uint32_t)mark->line + 1;
 	j->column = (uint32_t)mark->column + 1;
+	if (key && l->key.start_mark.line == mark->line && l->key.start_mark.column < UINT16_MAX)
+		j->key_column = (uint16_t)(l->key.start_mark.column + 1);
 	if (l)
 		drop_key(l);
 	return j;

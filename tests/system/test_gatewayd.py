@@ -122,6 +122,55 @@ class Check(Case):
         for line in lines:
             self.assertLess(len(line), 1000)
 
+    def test_what_a_misspelt_word_stands_for(self):
+        """Each mistake with its place: the key where it is about the key, the value where about the value."""
+        master = "name: g\ndevices:\n- module: hat.gateway.devices.iec104.master\n  name: m\n"
+        for text, where in (
+            ("nmae: g\nname: g\ndevices: []\n", "1:1: warning: nmae: unknown key, ignored$"),
+            ("name: g\ndevces: []\n", r"2:1: warning: devces: unknown key, ignored; did you mean 'devices'\?$"),
+            ("name: g\ndevices: []\nevent_sever: null\n",
+             r"3:1: warning: event_sever: .*did you mean 'event_server'\?$"),
+            ("name: g\ndevices: []\nsandbox: strikt\n", "3:10: sandbox: expected one of strict"),
+            ("name: g\ndevices: []\non_error: devise\n", r"3:11: on_error: .*did you mean 'device'\?$"),
+            (master.replace("iec104.master", "iec104.mastr"),
+             r"3:11: devices\[0\].module: .*did you mean 'hat.gateway.devices.iec104.master'\?$"),
+            (master + "  responce_timeout: 1\n",
+             r"5:3: warning: devices\[0\].responce_timeout: .*did you mean 'response_timeout'\?$"),
+            (master + "  remote_addresses: [{hots: h, port: 1}]\n",
+             r"5:23: warning: devices\[0\].remote_addresses\[0\].hots: .*did you mean 'host'\?$"),
+            (master + "  security: {cert: x}\n", r"5:14: warning: devices\[0\].security.cert: unknown key, ignored"),
+            (master + "  test_timeout: 18 s\n", r"5:17: devices\[0\].test_timeout: expected a number"),
+        ):
+            code, lines = self.check(text)
+            self.assertRegex("\n".join(lines), f"(?m)site.yaml:{where}")
+
+    def test_strict(self):
+        text = "name: gw\ndevices: []\nbogus: 1\n"
+        path = self.write(text)
+        self.assertEqual(self.run_gatewayd("--check", "--config", path).returncode, 0)
+        self.assertEqual(self.run_gatewayd("--check", "--strict", "--config", path).returncode, 78)
+        path = self.write("name: gw\ndevices: []\n")
+        self.assertEqual(self.run_gatewayd("--check", "--strict", "--config", path).returncode, 0)
+
+    def test_json(self):
+        path = self.write("name: gw\ndevices:\n- {module: modbus_master, name: m}\n- 5\nbogus: 1\n")
+        r = self.run_gatewayd("--check", "--json", "--verbose", "--config", path)
+        self.assertEqual(r.returncode, 78)
+        rows = json.loads(r.stdout)
+        self.assertEqual({tuple(row) for row in rows}, {("severity", "file", "line", "column", "path", "message")})
+        self.assertIn({"severity": "warning", "file": path, "line": 5, "column": 1, "path": "bogus",
+                       "message": "unknown key, ignored"}, rows)
+        self.assertIn({"severity": "error", "file": path, "line": 4, "column": 3, "path": "devices[1]",
+                       "message": "expected an object, found a number"}, rows)
+        self.assertIn(("devices[0].connection", "is missing"), [(row["path"], row["message"]) for row in rows])
+        path = self.write("name: gw\ndevices: []\n")
+        r = self.run_gatewayd("--check", "--json", "--config", path)
+        self.assertEqual((r.returncode, r.stdout, r.stderr), (0, "[]\n", ""))
+        r = self.run_gatewayd("--check", "--json", "--config", "/nonexistent")
+        self.assertEqual((r.returncode, json.loads(r.stdout)), (78, [
+            {"severity": "error", "file": "/nonexistent", "line": None, "column": None, "path": "",
+             "message": "No such file or directory"}]))
+
     def test_hostile_files(self):
         bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
             f"{c}: &{c} [{','.join(['*' + p] * 9)}]\n" for p, c in zip("abcdefg", "bcdefgh")

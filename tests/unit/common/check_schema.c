@@ -98,6 +98,10 @@ static const struct {
 	{ "{\"object\": {}, \"bogus\": 1}", 1,
 	    "object.id: is missing\n"
 	    "warning bogus: unknown key, ignored\n" },
+	{ "{\"Text\": 1, \"strnig\": 1, \"text\": \"\", \"enum\": \"gren\"}", 1,
+	    "enum: expected one of RED, GREEN, found gren; did you mean 'GREEN'?\n"
+	    "warning Text: unknown key, ignored\n"
+	    "warning strnig: unknown key, ignored; did you mean 'string'?\n" },
 	{ "{\"object\": {\"id\": 9, \"deep\": [true, 1, {}], \"more\": 1}}", 3,
 	    "object.id: expected an integer from -5 to 5, found 9\n"
 	    "object.deep[1]: expected a boolean, found a number\n"

@@ -99,7 +99,7 @@ static const struct {
 	{ HEAD "control: !!set {}\n",
 	    "3:10 control: tags other than the core ones are not supported\n" },
 	{ HEAD "x: !!int y\n", "3:4 x: the value is not what its tag says\n"
-			       "warning 3:4 x: unknown key, ignored\n" },
+			       "warning 3:1 x: unknown key, ignored\n" },
 	{ HEAD "x: *y\n", "3:4 x: an alias of an anchor that was not given before it\n" },
 	{ HEAD "x: &x [*x]\n", "3:8 x[0]: an alias within its own anchor\n" },
 	{ HEAD "? [a, b]\n: c\n", "3:3 : expected a plain key, found an array or an object\n" },
@@ -267,6 +267,7 @@ static const struct {
 	{ "  - {module: site.devices.own, name: a}\n" GOOD, "module: expected one of " },
 	{ "  - {module: hat.gateway.devices.modbus.slave, name: a, limits: {files: 1}}\n" GOOD,
 	    "limits.files: expected an integer from 16 to 65536, found 1" },
+	{ "  - {module: modbus_mastr, name: a}\n" GOOD, "module: expected one of " },
 	{ "  - {runner: relative, type: t, name: a, sandbox: what}\n" GOOD,
 	    "runner: expected an absolute path, found 'relative'" },
 	{ "  - {module: a/b, name: a}\n" GOOD, NULL },
@@ -299,10 +300,26 @@ START_TEST(a_fault_of_a_device_costs_the_device)
 }
 END_TEST
 
+START_TEST(a_module_may_be_called_by_its_type)
+{
+	struct config *c = load_good("name: g\ndevices:\n  - {module: modbus_slave, name: a}\n");
+
+	ck_assert_str_eq(c->devices[0].type, "modbus_slave");
+	ck_assert_str_eq(c->devices[0].module, "hat.gateway.devices.modbus.slave");
+	config_free(c);
+	c = load("name: g\ndevices:\n  - {module: modbus_slve, name: a}\n");
+	ck_assert_ptr_nonnull(strstr(c->devices[0].fault, "did you mean 'modbus_slave'?"));
+	config_free(c);
+}
+END_TEST
+
 static const struct {
 	const char *text, *warnings;
 } odd[] = {
-	{ HEAD "bogus: 1\n", "warning 3:8 bogus: unknown key, ignored\n" },
+	{ HEAD "bogus: 1\n", "warning 3:1 bogus: unknown key, ignored\n" },
+	{ HEAD "verzion: {a: 1}\n",
+	    "warning 3:1 verzion: unknown key, ignored; did you mean 'version'?\n" },
+	{ HEAD "bogus:\n  1\n", "warning 4:3 bogus: unknown key, ignored\n" },
 	{ HEAD "adminer_server: {host: h, port: 1}\n",
 	    "warning 3:17 adminer_server: not served, ignored; gatewayctl does what it was for\n" },
 	{ HEAD "log: {formatters: {}, handlers: {f: {class: logging.FileHandler}, g: {}}}\n",
@@ -1000,6 +1017,7 @@ add_tests(TCase *tc)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_table_test(tc, bad_files_name_every_fault, bad);
 	tcase_add_table_test(tc, a_fault_of_a_device_costs_the_device, costs);
+	tcase_add_test(tc, a_module_may_be_called_by_its_type);
 	tcase_add_table_test(tc, what_is_not_served_is_a_warning, odd);
 	tcase_add_test(tc, defaults);
 	tcase_add_test(tc, own_keys);
