@@ -14,6 +14,19 @@ union control {
 	char bytes[CMSG_SPACE(sizeof(int))];
 };
 
+/* The kernel is short of memory, or of descriptors on their way (unix(7)): the peer is well. */
+static bool
+is_shortage(int error)
+{
+	return error == ENOBUFS || error == ENOMEM || error == ETOOMANYREFS;
+}
+
+static bool
+is_for_later(int error)
+{
+	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR || is_shortage(error);
+}
+
 /* Takes the fd out of what came along; more than one is more than anybody asked for. */
 static int
 received_fd(struct msghdr *m, bool *bad)
@@ -99,7 +112,7 @@ receive(struct channel *c)
 	if (c->peer == IPC_RUNNER)
 		m.msg_control = NULL, m.msg_controllen = 0;
 	ssize_t n = recvmsg(c->fd, &m, MSG_CMSG_CLOEXEC);
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+	if (n < 0 && is_for_later(errno))
 		return false;
 	/* A dead peer's reset may come before its last packets: they follow. */
 	if (n < 0 && errno == ECONNRESET)
@@ -192,7 +205,7 @@ send_queue(struct channel *c)
 			       (uint32_t)p[3] << 24;
 		bool with_fd = c->fd_count && c->fds[0].packet == c->sent;
 		if (send_packet(c, p + 4, len, with_fd ? c->fds[0].fd : -1) < 0)
-			return errno == EAGAIN || errno == EINTR || errno == ENOBUFS;
+			return is_for_later(errno);
 		if (with_fd)
 			drop_first_fd(c);
 		c->sent++;
@@ -212,11 +225,26 @@ on_writable(struct ev_loop *loop, ev_io *w, int revents)
 
 	(void)revents;
 	/* A peer that is gone shows itself to the reader; here its packets are just not sent. */
-	if (!send_queue(c) || c->queue.len == 0) {
+	bool alive = send_queue(c);
+	if (alive && c->queue.len && is_shortage(errno)) {
+		/* The socket may be writable all the same. */
+		ev_io_stop(loop, &c->writable);
+		ev_timer_again(loop, &c->retry);
+	} else if (!alive || c->queue.len == 0) {
 		ev_io_stop(loop, &c->writable);
 		if (c->queue.len == 0 && c->handler->on_drained)
 			c->handler->on_drained(c->arg);
 	}
+}
+
+static void
+on_retry(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct channel *c = w->data;
+
+	(void)revents;
+	ev_timer_stop(loop, w);
+	ev_io_start(loop, &c->writable);
 }
 
 static int
@@ -241,8 +269,10 @@ channel_open(struct channel *c, struct ev_loop *loop, int fd, enum ipc_sender pe
 	msgpack_packer_init(&c->packer, &c->out, pack_write);
 	ev_io_init(&c->readable, on_readable, fd, EV_READ);
 	ev_io_init(&c->writable, on_writable, fd, EV_WRITE);
+	ev_timer_init(&c->retry, on_retry, 0., IPC_RETRY_MS / 1e3);
 	c->readable.data = c;
 	c->writable.data = c;
+	c->retry.data = c;
 	ev_io_start(loop, &c->readable);
 }
 
@@ -266,6 +296,7 @@ channel_close(struct channel *c)
 	if (c->fd >= 0) {
 		ev_io_stop(c->loop, &c->readable);
 		ev_io_stop(c->loop, &c->writable);
+		ev_timer_stop(c->loop, &c->retry);
 	}
 	fd_close(c->fd);
 	c->fd = -1;
@@ -322,7 +353,7 @@ channel_send(struct channel *c, int fd)
 		fd_close(fd);
 		return 0;
 	}
-	if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS)
+	if (is_for_later(errno))
 		return queue_packet(c, fd);
 	fd_close(fd);
 	errno = EPIPE;

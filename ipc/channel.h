@@ -21,6 +21,8 @@ enum {
 	 */
 	IPC_MAX_ANSWERS = 64 * 1024 * 1024,
 	IPC_MAX_QUEUED_FDS = 64,
+	IPC_RETRY_MS =
+	    50, /* the kernel has no room for a packet: it is tried again so much later */
 	IPC_READ_BURST = 32, /* packets taken in one turn, so that nobody starves the others */
 };
 
@@ -55,6 +57,7 @@ struct channel {
 	const struct channel_handler *handler;
 	void *arg;
 	ev_io readable, writable;
+	ev_timer retry;	   /* in place of writable, where the kernel is short of room */
 	struct buffer out; /* the message that is being built */
 	msgpack_packer packer;
 	struct buffer queue; /* length u32 and bytes of each packet that waits */

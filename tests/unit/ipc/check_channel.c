@@ -2,9 +2,12 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/fdutil.h"
 #include "ipc/channel.h"
 #include "tests/unit/suite.h"
 
@@ -31,8 +34,10 @@ on_message(void *arg, const struct ipc_header *h, const msgpack_object *body, in
 	e->in_order = e->in_order && (h->id == 0 || h->id == e->last_id + 1);
 	e->last_id = h->id;
 	e->messages++;
-	if (fd >= 0)
+	if (fd >= 0) {
+		fd_close(e->fd);
 		e->fd = fd;
+	}
 	if (e->close_in_message)
 		channel_close(&e->channel);
 }
@@ -239,6 +244,54 @@ START_TEST(more_fds_than_the_queue_holds_are_refused)
 	channel_close(&supervisor.channel);
 	channel_close(&runner.channel);
 	ck_assert_int_eq(open_fds(), before - 2);
+}
+END_TEST
+
+/* unix(7): descriptors on their way are bounded by RLIMIT_NOFILE, for who has no privilege. Returns
+ * 0, or what went wrong. */
+static int
+send_more_fds_than_may_be_on_their_way(void)
+{
+	enum { COUNT = 120, MAY = 64 };
+	struct rlimit limit, before;
+
+	if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)
+		return 10;
+	getrlimit(RLIMIT_NOFILE, &before);
+	limit = before;
+	limit.rlim_cur = MAY;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	for (uint32_t id = 1; id <= COUNT; id++) {
+		msgpack_packer *p = channel_begin(&supervisor.channel, IPC_OPENED, id);
+		msgpack_pack_array(p, 2);
+		msgpack_pack_uint32(p, 0);
+		ipc_pack_str(p, "");
+		if (channel_send(&supervisor.channel, dup(STDERR_FILENO)) < 0)
+			return 11;
+	}
+	if (supervisor.channel.queue.len == 0)
+		return 12;
+	ev_io_stop(loop, &runner.channel.readable);
+	turn(2);
+	/* The shortage is over: what waits goes out by itself. */
+	setrlimit(RLIMIT_NOFILE, &before);
+	ev_io_start(loop, &runner.channel.readable);
+	for (int i = 0; i < 10000 && runner.messages < COUNT && runner.violations == 0; i++)
+		ev_run(loop, EVRUN_ONCE);
+	return runner.messages == COUNT && runner.in_order ? 0 : 13;
+}
+
+START_TEST(too_many_fds_on_their_way_are_no_end)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		ev_loop_fork(loop);
+		_exit(send_more_fds_than_may_be_on_their_way());
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
 }
 END_TEST
 
@@ -457,6 +510,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, fds_stay_with_their_packets_in_the_queue);
 	tcase_add_test(tc, a_peer_that_does_not_read_is_named);
 	tcase_add_test(tc, more_fds_than_the_queue_holds_are_refused);
+	tcase_add_test(tc, too_many_fds_on_their_way_are_no_end);
 	tcase_add_test(tc, what_was_sent_before_the_end_is_heard_before_it);
 	tcase_add_test(tc, a_violation_ends_the_reading);
 	tcase_add_test(tc, an_fd_from_a_runner_is_a_violation);
