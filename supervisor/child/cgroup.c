@@ -122,6 +122,21 @@ limit(const char *path, const char *name, uint64_t value, const char *device)
 		log_write(LOG_LEVEL_WARNING, device, "cgroup", "%s: %s", name, strerror(errno));
 }
 
+/* One of an earlier process with the same number may be left: what is in it ends, and where it can
+ * not be removed yet it serves this process. */
+static int
+make_group(const char *path)
+{
+	if (mkdir(path, 0755) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return -1;
+	write_file(path, NULL, "cgroup.kill", "1");
+	if (rmdir(path) == 0)
+		return mkdir(path, 0755);
+	return 0;
+}
+
 void
 cgroup_add(const struct cgroup *g, const char *device, pid_t pid, uint64_t memory)
 {
@@ -130,7 +145,7 @@ cgroup_add(const struct cgroup *g, const char *device, pid_t pid, uint64_t memor
 	if (!g || !g->path[0])
 		return;
 	group_path(g, pid, path, sizeof(path));
-	if (mkdir(path, 0755) < 0) {
+	if (make_group(path) < 0) {
 		log_write(LOG_LEVEL_WARNING, device, "cgroup", "%s: %s", path, strerror(errno));
 		return;
 	}

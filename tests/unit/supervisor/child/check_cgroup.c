@@ -153,11 +153,40 @@ START_TEST(the_kernel_says_who_was_killed_for_memory)
 }
 END_TEST
 
+/* A group with the number of a process that was: it could not be removed when that ended. */
+START_TEST(a_group_that_is_left_gets_its_limits_again)
+{
+	struct cgroup g = { .memory = true };
+	char path[CGROUP_PATH], text[32] = "";
+
+	snprintf(g.path, sizeof(g.path), "/tmp/check-cgroup-%d", (int)getpid());
+	snprintf(path, sizeof(path), "%.400s/runner-7", g.path);
+	ck_assert_int_eq(mkdir(g.path, 0700), 0);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%.400s/runner-7/memory.max", g.path);
+	FILE *f = fopen(path, "w");
+	fprintf(f, "max");
+	fclose(f);
+	cgroup_add(&g, "plc1", 7, 67108864);
+	f = fopen(path, "r");
+	ck_assert_ptr_nonnull(fgets(text, sizeof(text), f));
+	fclose(f);
+	ck_assert_str_eq(text, "67108864");
+	unlink(path);
+	snprintf(path, sizeof(path), "%.400s/runner-7", g.path);
+	/* An empty one is made anew. */
+	cgroup_add(&g, "plc1", 7, 67108864);
+	ck_assert_int_eq(rmdir(path), 0);
+	rmdir(g.path);
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
 	tcase_add_test(tc, a_runner_has_a_group_while_it_lives);
 	tcase_add_test(tc, without_delegation_nothing_is_done);
+	tcase_add_test(tc, a_group_that_is_left_gets_its_limits_again);
 	tcase_add_test(tc, the_kernel_says_who_was_killed_for_memory);
 }
 
