@@ -176,7 +176,10 @@ send_config_fault(
 {
 	bool error = severity == SCHEMA_ERROR;
 
-	send_config_message(r, error ? IPC_CONFIG_FAULT : IPC_CONFIG_WARNING, path, message);
+	/* More of them would be a flood. */
+	if (r->config_faults++ < RUNNER_MAX_FAULTS)
+		send_config_message(
+		    r, error ? IPC_CONFIG_FAULT : IPC_CONFIG_WARNING, path, message);
 	r->config_errors += error;
 }
 
@@ -349,7 +352,12 @@ runner_trace(struct runner *r, enum runner_direction dir, const void *frame, siz
 {
 	struct timestamp now;
 
-	if (!r->tracing || len > IPC_MAX_EVENT || !trace_fits(r, len))
+	if (!r->tracing)
+		return;
+	if (len > IPC_MAX_EVENT)
+		limit_warning(
+		    &r->trace.limit, "a frame of %zu bytes is longer than a trace shows", len);
+	if (len > IPC_MAX_EVENT || !trace_fits(r, len))
 		return;
 	now = timestamp_now();
 	msgpack_packer *p = channel_begin(&r->channel, IPC_TRACE_FRAME, 0);

@@ -83,6 +83,10 @@ void
 control_put_event(struct control_client *c, const char *direction, const struct child *child,
     const struct timestamp *time, const struct eventer_event *e)
 {
+	if (put_event(c, direction, child, time, e, true))
+		return;
+	/* It may have a packet of its own. */
+	control_flush(c);
 	if (!put_event(c, direction, child, time, e, true))
 		put_event(c, direction, child, time, e, false);
 }
@@ -228,6 +232,21 @@ on_link(void *arg)
 	}
 }
 
+static bool
+put_frame(struct control_client *c, const struct child *child, uint32_t direction,
+    const struct timestamp *when, const void *frame, size_t len)
+{
+	struct json_writer *w = control_begin_row(c);
+
+	json_put_str(w, "kind", "frame");
+	put_time(w, "time", when);
+	json_put_str(w, "device", child_conf(child)->label);
+	json_put_str(w, "direction", direction == 0 ? "rx" : "tx");
+	json_put_int(w, "bytes", (int64_t)len);
+	put_hex(w, "hex", frame, len);
+	return control_end_row(c);
+}
+
 static void
 on_trace(void *arg, struct child *child, uint32_t direction, const struct timestamp *when,
     const void *frame, size_t len)
@@ -238,15 +257,11 @@ on_trace(void *arg, struct child *child, uint32_t direction, const struct timest
 		struct control_client *c = control->clients[i];
 		if (!does(c, CONTROL_TRACE) || !control_wants(c, child))
 			continue;
-		struct json_writer *w = control_begin_row(c);
-		json_put_str(w, "kind", "frame");
-		put_time(w, "time", when);
-		json_put_str(w, "device", child_conf(child)->label);
-		json_put_str(w, "direction", direction == 0 ? "rx" : "tx");
-		json_put_int(w, "bytes", (int64_t)len);
-		/* Its hexadecimal fits into a packet: a frame is not longer than an event. */
-		put_hex(w, "hex", frame, len);
-		control_end_row(c);
+		if (put_frame(c, child, direction, when, frame, len))
+			continue;
+		/* It fits into a packet of its own: a frame is not longer than an event. */
+		control_flush(c);
+		put_frame(c, child, direction, when, frame, len);
 	}
 }
 

@@ -69,6 +69,26 @@ class Case(unittest.TestCase):
         self.fail(f"the stream ended without {want}: {p.stderr.read()}")
 
 
+# A runner that sends frames of these sizes as soon as it is traced.
+TRACER = """#!/usr/bin/python3 -I
+import socket
+s = socket.socket(fileno=3)
+def say(kind, body):
+    s.send(bytes([kind, 0, 0, 0, 0, 0, 0, 0]) + body)
+say(32, b"\\x90")
+say(34, b"\\x90")
+while True:
+    packet = s.recv(65536)
+    if packet[0] == 6:
+        s.send(bytes([38, 0, 0, 0]) + packet[4:8] + b"\\x90")
+    elif packet[0] == 7 or not packet:
+        break
+    elif packet[0] == 9:
+        for n in %s:
+            say(41, b"\\x93\\x00\\x92\\x01\\x02\\xc5" + n.to_bytes(2, "big") + bytes(n))
+"""
+
+
 class Status(Case):
     def test_table(self):
         long = "a-name-that-is-much-longer-than-any-column-would-think"
@@ -579,6 +599,22 @@ class Do(Case):
         p.send_signal(signal.SIGTERM)
         self.assertEqual(p.wait(WAIT_S), 0)
         g.wait(lambda: not g.ctl("show", "p1")[0]["device"]["traced"], "tracing is off again")
+
+    def test_trace_shows_large_frames_close_together(self):
+        """Two frames that do not fit into one packet of the control socket."""
+        sizes = (6000, 60000, 6000, 58000)
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        runner = os.path.join(folder, "tracer")
+        with open(runner, "w", encoding="utf-8") as f:
+            f.write(TRACER % (sizes,))
+        os.chmod(runner, 0o755)
+        g = self.serve([{"module": "x", "type": "tracer", "name": "t1", "runner": runner, "sandbox": "off"}])
+        p, _ = self.stream(g, "trace", "t1")
+        g.enable("t1")
+        for n in sizes:
+            row = self.row(p, kind="frame")
+            self.assertEqual((row["bytes"], len(row["hex"])), (n, 2 * n))
 
     def test_reload_is_not_there_or_works(self):
         g = self.serve([probe("p1")])
