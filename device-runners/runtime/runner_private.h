@@ -21,6 +21,7 @@ enum {
 	RUNNER_TRACE_FRAMES = 6000,
 	RUNNER_TRACE_BYTES = 4 * 1024 * 1024,
 	RUNNER_TRACE_BEHIND = 256 * 1024,
+	RUNNER_MAX_FAULTS = 1000, /* of a configuration that are sent; the rest is counted */
 };
 
 /* Devices know the contract by the runtime's names. */
@@ -55,6 +56,7 @@ struct runner {
 	char name[IPC_MAX_TEXT + 1];
 	uint32_t last_id;
 	int config_errors;
+	uint32_t config_faults; /* warnings as well */
 	bool check_only, started, stopping, has_tty, has_udp_listen, tracing, was_congested;
 	struct {
 		struct monotime since; /* of the second; 0: none yet */
