@@ -16,9 +16,13 @@
 #include "device-runners/runtime/limit.h"
 
 enum {
-	PING_OPENS = 32,	  /* sockets asked for at once */
-	PING_SPREAD_NS = 1000000, /* between the first series of two hosts */
-	PING_TURN_NS = 4000000,	  /* what is due within it is done in one turn of the loop */
+	PING_OPENS = 32, /* sockets asked for at once */
+	/* Sockets asked for in a second: who asks for 500 is ended (CHILD_FREE_OPENS). Two of our
+	 * seconds may fall into one of the supervisor's. */
+	PING_OPENS_A_SECOND = 200,
+	PING_SPREAD_NS =
+	    1000000000 / PING_OPENS_A_SECOND, /* between the first series of two hosts */
+	PING_TURN_NS = 4000000, /* what is due within it is done in one turn of the loop */
 	PING_BURST = 8, /* replies of one host that are read before a time-out is believed */
 };
 
@@ -48,7 +52,10 @@ struct ping {
 	struct heap heap;
 	struct limit limit;
 	ev_timer timer;
-	struct monotime last_turn, armed;
+	struct monotime last_turn, armed, opens_since;
+	unsigned opens;	    /* since then */
+	struct host **held; /* who waits to ask for a socket, a ring of count; owned */
+	size_t held_first, held_count;
 	uint64_t *requests, *replies, *lost, *strangers, *available_hosts, *least_us, *average_us,
 	    *most_us, *last_us;
 	int64_t sum_ns; /* of all round trips */
@@ -113,8 +120,11 @@ arm(struct ping *p)
 
 	if (!first)
 		return;
-	int64_t next = p->last_turn.ns + PING_TURN_NS;
-	int64_t at = first->at.ns > next ? first->at.ns : next;
+	int64_t next = p->last_turn.ns + PING_TURN_NS, at = first->at.ns;
+	int64_t held = monotime_add_ms(p->opens_since, 1000).ns;
+	if (p->held_count && held < at)
+		at = held;
+	at = at > next ? at : next;
 	if (ev_is_active(&p->timer) && p->armed.ns <= at)
 		return;
 	p->armed.ns = at;
@@ -299,14 +309,44 @@ open_waiting(struct ping *p)
 
 /* --- The timer --- */
 
+/* Whether another socket may be asked for now. */
+static bool
+may_open(struct ping *p, struct monotime now)
+{
+	if (monotime_diff_ms(now, p->opens_since) >= 1000) {
+		p->opens_since = now;
+		p->opens = 0;
+	}
+	return p->opens < PING_OPENS_A_SECOND;
+}
+
+/* It waits for its turn behind those that wait already, and is not due meanwhile. */
+static void
+hold(struct host *h)
+{
+	struct ping *p = h->ping;
+
+	heap_move(&p->heap, &h->entry, (struct monotime){ INT64_MAX });
+	p->held[(p->held_first + p->held_count++) % p->count] = h;
+}
+
 static void
 tick(struct host *h, struct monotime now)
 {
+	struct ping *p = h->ping;
+
+	if (probe_opens_next(&h->probe)) {
+		if (!may_open(p, now)) {
+			hold(h);
+			return;
+		}
+		p->opens++;
+	}
 	/* A reply that is there came in time. */
 	if (h->probe.state == PROBE_WAITING)
 		receive(h);
 	if (h->probe.state == PROBE_WAITING && monotime_cmp(h->probe.deadline, now) <= 0)
-		++*h->ping->lost;
+		++*p->lost;
 	do_task(h, probe_tick(&h->probe, now));
 	settle(h);
 }
@@ -324,6 +364,12 @@ on_timer(struct ev_loop *loop, ev_timer *w, int events)
 		if (monotime_cmp(first->at, now) > 0)
 			break;
 		tick((struct host *)first, now);
+	}
+	while (p->held_count && may_open(p, now)) {
+		struct host *h = p->held[p->held_first];
+		p->held_first = (p->held_first + 1) % p->count;
+		p->held_count--;
+		tick(h, now);
 	}
 	arm(p);
 }
@@ -386,6 +432,7 @@ ping_free(void *device)
 	if (!p)
 		return;
 	free(p->hosts);
+	free(p->held);
 	heap_clear(&p->heap);
 	ping_conf_clear(&p->conf);
 	free(p);
@@ -422,7 +469,8 @@ ping_create(struct runner *r, const struct json *conf)
 	}
 	p->count = p->conf.count;
 	p->hosts = calloc(p->count + 1, sizeof(*p->hosts));
-	if (!p->hosts || heap_init(&p->heap, p->count) < 0)
+	p->held = calloc(p->count + 1, sizeof(struct host *));
+	if (!p->hosts || !p->held || heap_init(&p->heap, p->count) < 0)
 		runner_fail(r, "out of memory");
 	for (size_t i = 0; i < p->count; i++) {
 		struct host *h = &p->hosts[i];

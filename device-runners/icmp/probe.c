@@ -42,6 +42,13 @@ probe_failed(struct probe *p, struct monotime now)
 	p->deadline = after(now, p->conf.retry_delay_ns);
 }
 
+bool
+probe_opens_next(const struct probe *p)
+{
+	return !p->has_socket && (p->state == PROBE_IDLE ||
+				     (p->state == PROBE_PAUSING && p->tries <= p->conf.retries));
+}
+
 enum probe_task
 probe_tick(struct probe *p, struct monotime now)
 {

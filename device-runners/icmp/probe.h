@@ -44,7 +44,9 @@ struct probe {
 
 /* first: when the first series begins. */
 void probe_init(struct probe *p, const struct probe_conf *conf, struct monotime first);
-/* Call it at p->deadline. */
+/* Whether the next probe_tick() that is due asks for a socket. */
+bool probe_opens_next(const struct probe *p);
+/* Call it at p->deadline, or later. */
 enum probe_task probe_tick(struct probe *p, struct monotime now);
 /* The socket that PROBE_OPEN asked for is there: returns PROBE_SEND, or PROBE_NOTHING where the try
  * is over. */

@@ -149,6 +149,18 @@ class Ping(unittest.TestCase):
     def test_by_raw_sockets(self):
         self.reach(self.start('sysctl -qw net.ipv4.ping_group_range="1 0"'))
 
+    def test_thousand_hosts(self):
+        """Half of them answer; the others are looked up again and again."""
+        hosts = [{**self.HOSTS[0], 'name': f'h{i}', 'host': f'{net}.0.{i // 250}.{i % 250 + 1}', 'ping_delay': 0.5}
+                 for i in range(500) for net in (('127' if i % 2 else '192'),)]
+        hosts += [{**h, 'name': h['name'] + 'b'} for h in hosts]
+        self.HOSTS = hosts
+        g = self.start('sysctl -qw net.ipv4.ping_group_range="0 2147483647"')
+        g.wait(lambda: g.ctl('show', 'net')[0]['runner_counters'].get('hosts_available', 0) == 500, 'those that are there')
+        n = g.ctl('show', 'net')[0]['runner_counters']['replies']
+        g.wait(lambda: g.ctl('show', 'net')[0]['runner_counters']['replies'] > n + 3000, 'replies')
+        self.assertEqual(g.ctl('show', 'net')[0]['obituaries'], [])
+
     def test_neither(self):
         g = self.start('sysctl -qw net.ipv4.ping_group_range="1 0"',
                        ['setpriv', '--bounding-set=-net_raw', '--inh-caps=-all'])

@@ -135,6 +135,26 @@ START_TEST(socket_that_comes_too_late_is_kept_for_the_next_try)
 }
 END_TEST
 
+START_TEST(who_opens_next_is_known)
+{
+	start();
+	for (int i = 0; i < 3; i++) {
+		ck_assert(probe_opens_next(&p));
+		ck_assert_int_eq(pass(), PROBE_OPEN);
+		ck_assert(!probe_opens_next(&p));
+		pass();
+	}
+	ck_assert(!probe_opens_next(&p)); /* the series ends */
+	ck_assert_int_eq(pass(), PROBE_CLOSE);
+	now.ns += 100 * SECOND; /* held up */
+	ck_assert(probe_opens_next(&p));
+	ck_assert_int_eq(probe_tick(&p, now), PROBE_OPEN);
+	ck_assert_int_eq(p.deadline.ns, now.ns + SECOND);
+	probe_opened(&p);
+	ck_assert(!probe_opens_next(&p));
+}
+END_TEST
+
 START_TEST(nothing_is_due_early)
 {
 	start();
@@ -198,6 +218,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, only_the_reply_to_this_try_counts);
 	tcase_add_test(tc, looking_up_counts_as_the_try);
 	tcase_add_test(tc, socket_that_comes_too_late_is_kept_for_the_next_try);
+	tcase_add_test(tc, who_opens_next_is_known);
 	tcase_add_test(tc, nothing_is_due_early);
 	tcase_add_test(tc, times_are_least_and_most);
 	tcase_add_test(tc, heap_gives_the_earliest);
