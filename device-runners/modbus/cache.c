@@ -26,17 +26,17 @@ by_place(const void *pa, const void *pb, void *arg)
 	return (x > y) - (x < y);
 }
 
-/* Joins the registers of the data, sorted by place, into segments. */
+/* Joins the registers of the data into segments. */
 static int
-make_segments(struct cache_space *s, const struct conf_data *data, const uint32_t *sorted)
+make_segments(struct cache_space *s, const struct conf_data *data)
 {
-	unsigned size = modbus_register_bits(data[sorted[0]].type);
+	unsigned size = modbus_register_bits(data[s->data[0]].type);
 
 	s->segments = calloc(s->data_count, sizeof(*s->segments));
 	if (!s->segments)
 		return -1;
 	for (size_t i = 0; i < s->data_count; i++) {
-		struct extent e = extent_of(&data[sorted[i]]);
+		struct extent e = extent_of(&data[s->data[i]]);
 		uint32_t start = e.begin / size, end = (e.end + size - 1) / size;
 		struct cache_segment *g = &s->segments[s->segment_count];
 		if (s->segment_count && start <= g[-1].start + g[-1].count) {
@@ -56,15 +56,14 @@ make_segments(struct cache_space *s, const struct conf_data *data, const uint32_
 static int
 make_space(struct cache *c, struct cache_space *s)
 {
-	uint32_t *sorted = calloc(s->data_count, sizeof(*sorted));
-
-	if (!sorted)
+	s->touched = calloc(s->data_count, sizeof(*s->touched));
+	if (!s->touched)
 		return -1;
-	memcpy(sorted, s->data, s->data_count * sizeof(*sorted));
-	qsort_r(sorted, s->data_count, sizeof(*sorted), by_place, (void *)c->data);
-	int result = make_segments(s, c->data, sorted);
-	free(sorted);
-	return result;
+	for (size_t i = 0; i < s->data_count; i++)
+		if (c->data[s->data[i]].bits > s->longest)
+			s->longest = c->data[s->data[i]].bits;
+	qsort_r(s->data, s->data_count, sizeof(*s->data), by_place, (void *)c->data);
+	return make_segments(s, c->data);
 }
 
 static int
@@ -120,6 +119,7 @@ free_space(struct cache_space *s)
 		free(s->segments[i].cells);
 	free(s->segments);
 	free(s->data);
+	free(s->touched);
 	free(s);
 }
 
@@ -313,6 +313,40 @@ touch(const struct cache_segment *g, const struct conf_data *d, const struct wis
 	cb(arg, d, value);
 }
 
+static int
+by_index(const void *pa, const void *pb)
+{
+	const uint32_t *a = pa, *b = pb;
+
+	return (*a > *b) - (*a < *b);
+}
+
+/* Fills s->touched, in the configuration's order. Only what begins within the longest data's length
+ * before the request can reach into it, so that the cost is that of the request, not of the space.
+ */
+static size_t
+find_touched(const struct cache *c, const struct cache_space *s, const struct wish *w)
+{
+	size_t low = 0, high = s->data_count, n = 0;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+		if (extent_of(&c->data[s->data[mid]]).begin + s->longest > w->begin)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	for (; low < s->data_count; low++) {
+		struct extent e = extent_of(&c->data[s->data[low]]);
+		if (e.begin >= w->end)
+			break;
+		if (e.end > w->begin)
+			s->touched[n++] = s->data[low];
+	}
+	qsort(s->touched, n, sizeof(*s->touched), by_index);
+	return n;
+}
+
 uint8_t
 cache_write(const struct cache *c, uint8_t unit, const struct modbus_pdu *req, cache_touch_cb *cb,
     void *arg)
@@ -333,8 +367,8 @@ cache_write(const struct cache *c, uint8_t unit, const struct modbus_pdu *req, c
 		w.masked = (uint16_t)(((cell[0] << 8 | cell[1]) & req->and_mask) |
 				      (req->or_mask & ~req->and_mask));
 	}
-	/* What overlaps the request lies in its segment. */
-	for (size_t i = 0; i < s->data_count; i++)
-		touch(g, &c->data[s->data[i]], &w, cb, arg);
+	size_t n = find_touched(c, s, &w);
+	for (size_t i = 0; i < n; i++)
+		touch(g, &c->data[s->touched[i]], &w, cb, arg);
 	return 0;
 }

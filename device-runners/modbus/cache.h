@@ -17,8 +17,10 @@ struct cache_segment {
 struct cache_space {
 	struct cache_segment *segments; /* by start, apart from one another; owned */
 	size_t segment_count;
-	uint32_t *data; /* indices of its data, in the configuration's order; owned */
+	uint32_t *data; /* indices of its data, by where they begin; owned */
 	size_t data_count;
+	uint32_t longest;  /* bits of a data */
+	uint32_t *touched; /* room for a write: the data that it overlaps; owned */
 };
 
 struct cache {

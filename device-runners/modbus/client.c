@@ -4,6 +4,13 @@
 
 #include "device-runners/runtime/reconnect.h"
 
+/* Whether an answer says which request it belongs to. */
+static bool
+identified(const struct client *c)
+{
+	return c->conf.framing == MODBUS_TCP && !c->conf.zero_ids;
+}
+
 void
 client_init(
     struct client *c, const struct client_conf *conf, const struct client_ops *ops, void *arg)
@@ -19,10 +26,11 @@ client_reset(struct client *c)
 	modbus_stream_reset(&c->stream);
 	c->busy = false;
 	c->answered = false;
-	c->echoes = false;
+	c->echo = CLIENT_ECHO_UNKNOWN;
+	c->echo_doubts = 0;
 	c->earliest = (struct monotime){ 0 };
 	c->pace = (struct tty_pace){ .char_ns = c->conf.char_ns, .silence_ns = c->conf.silence_ns };
-	if (c->conf.framing != MODBUS_TCP)
+	if (!identified(c))
 		memset(c->late, 0, sizeof(c->late));
 }
 
@@ -77,7 +85,7 @@ client_hold(const struct client *c, uint8_t unit, uint8_t fc, uint64_t identity)
 {
 	const struct client_late *l = &c->late[unit];
 
-	if (c->conf.framing == MODBUS_TCP || l->owed == 0 || l->fc != fc)
+	if (l->owed == 0 || l->fc != fc)
 		return (struct monotime){ 0 };
 	/* The same question again: an answer to the first is an answer to it. */
 	if (!l->ambiguous && l->identity == identity)
@@ -102,17 +110,23 @@ client_send(struct client *c, uint8_t unit, const struct modbus_pdu *req, const 
 	struct client_late *l = &c->late[unit];
 
 	c->transaction++;
-	c->expect = (struct modbus_expect){ mbap ? c->transaction : 0, unit, req->fc };
+	c->expect = (struct modbus_expect){ .transaction = mbap ? c->transaction : 0,
+		.unit = unit,
+		.fc = req->fc,
+		.or_zero = c->conf.zero_ids };
 	c->req = *req;
-	if (!mbap) {
+	if (!identified(c)) {
 		c->identity = client_identity(unit, pdu, len);
-		if (l->owed && monotime_cmp(l->until, now) <= 0)
+		if (l->owed && monotime_cmp(l->until, now) <= 0) {
 			l->owed = 0;
+			l->missing = !l->ambiguous;
+		}
 	}
 	/* What came unasked belongs to nobody. */
 	modbus_stream_reset(&c->stream);
 	c->sent_len = modbus_frame_encode(c->conf.framing, c->transaction, unit, pdu, len, c->sent);
 	c->echo_open = !mbap;
+	c->echo_stripped = false;
 	c->busy = true;
 	tty_pace_sent(&c->pace, c->sent_len, now);
 	c->deadline = plus(later(now, c->pace.busy_until), c->conf.timeout_ns);
@@ -124,18 +138,63 @@ client_send(struct client *c, uint8_t unit, const struct modbus_pdu *req, const 
 	}
 }
 
-/* Takes the echo of our own frame off the stream. False: it may still be arriving. */
+/* A late answer to a write is known by what it repeats. */
+static bool
+repeats_request(uint8_t fc)
+{
+	return fc != MODBUS_READ_FIFO_QUEUE && fc > MODBUS_READ_INPUT_REGISTERS;
+}
+
+/* Whether the right answer can have the bytes of its request. Of reads only that of 17 to 24 bits
+ * from 0x03xx on can: its byte count is 3. */
+static bool
+is_alike(const struct modbus_pdu *req)
+{
+	switch (req->fc) {
+	case MODBUS_WRITE_SINGLE_COIL:
+	case MODBUS_WRITE_SINGLE_REGISTER:
+	case MODBUS_MASK_WRITE_REGISTER:
+		return true;
+	case MODBUS_READ_COILS:
+	case MODBUS_READ_DISCRETE_INPUTS:
+		return req->address >> 8 == 3 && (req->quantity + 7) / 8 == 3;
+	default:
+		return false;
+	}
+}
+
+bool
+client_needs_probe(const struct client *c, const struct modbus_pdu *req, struct modbus_pdu *probe)
+{
+	if (c->conf.framing == MODBUS_TCP || c->echo != CLIENT_ECHO_UNKNOWN || !is_alike(req))
+		return false;
+	*probe = (struct modbus_pdu){
+		.fc = MODBUS_READ_HOLDING_REGISTERS, .address = req->address, .quantity = 1
+	};
+	if (req->fc == MODBUS_WRITE_SINGLE_COIL)
+		probe->fc = MODBUS_READ_COILS;
+	else if (req->fc == MODBUS_READ_COILS || req->fc == MODBUS_READ_DISCRETE_INPUTS)
+		probe->fc = req->fc;
+	return true;
+}
+
+static void
+hear_echo(struct client *c)
+{
+	c->echo_open = false;
+	c->echoes_dropped++;
+	c->echo = CLIENT_ECHO_HEARD;
+}
+
+/* Takes the echo of our own frame off the stream, where it can be nothing else. False: it may still
+ * be arriving. */
 static bool
 strip_echo(struct client *c)
 {
 	struct modbus_stream *s = &c->stream;
 	size_t n = s->len < c->sent_len ? s->len : c->sent_len;
-	/* Their answers are the requests again: only a known echo is one. */
-	bool alike = c->req.fc == MODBUS_WRITE_SINGLE_COIL ||
-		     c->req.fc == MODBUS_WRITE_SINGLE_REGISTER ||
-		     c->req.fc == MODBUS_MASK_WRITE_REGISTER;
 
-	if (!c->echo_open || (alike && !c->echoes))
+	if (!c->echo_open || is_alike(&c->req))
 		return true;
 	if (memcmp(s->buf + s->head, c->sent, n) != 0) {
 		c->echo_open = false;
@@ -144,10 +203,41 @@ strip_echo(struct client *c)
 	if (n < c->sent_len)
 		return false;
 	modbus_stream_drop(s, n);
-	c->echo_open = false;
-	c->echoes = true;
-	c->echoes_dropped++;
+	c->echo_doubts = 0;
+	hear_echo(c);
+	c->echo_stripped = true;
 	return true;
+}
+
+/* A frame with the bytes of the request, where the answer may have them too: on a line with an echo
+ * the first of two, wherever it lies. */
+static bool
+take_echo(struct client *c, const struct modbus_frame *f)
+{
+	uint8_t frame[MODBUS_MAX_FRAME];
+
+	if (c->echo != CLIENT_ECHO_HEARD || !c->echo_open || !is_alike(&c->req))
+		return false;
+	size_t n = modbus_frame_encode(c->conf.framing, 0, f->unit, f->pdu, f->len, frame);
+	if (n != c->sent_len || memcmp(frame, c->sent, n) != 0)
+		return false;
+	hear_echo(c);
+	return true;
+}
+
+/* A request was answered, and it is clear whether its echo came before: a line that has had an echo
+ * is believed to have none after two such answers, as one echo may have been hurt. */
+static void
+learn_echo(struct client *c)
+{
+	if (c->conf.framing == MODBUS_TCP)
+		return;
+	if (is_alike(&c->req)) {
+		if (!c->echo_open)
+			c->echo_doubts = 0;
+	} else if (!c->echo_stripped) {
+		c->echo = c->echo == CLIENT_ECHO_HEARD ? CLIENT_ECHO_UNKNOWN : CLIENT_ECHO_NONE;
+	}
 }
 
 /* A frame that answers nothing that is asked now: perhaps one that is owed. */
@@ -157,8 +247,39 @@ drop_late(struct client *c, const struct modbus_frame *f)
 	struct client_late *l = &c->late[f->unit];
 
 	c->late_dropped++;
-	if (c->conf.framing != MODBUS_TCP && l->owed && f->len && (f->pdu[0] & 0x7f) == l->fc)
+	if (l->owed && f->len && (f->pdu[0] & 0x7f) == l->fc)
 		l->owed--;
+}
+
+/* Decodes an answer that is for the request under way; true where it is one to it. Where its
+ * identifier matched, it may be untidy. */
+static bool
+understand(const struct client *c, const struct modbus_frame *f, struct modbus_pdu *res)
+{
+	bool loose = c->conf.framing == MODBUS_TCP && f->transaction == c->expect.transaction;
+	enum dec d = loose ? modbus_pdu_decode_padded(MODBUS_RESPONSE, f->pdu, f->len, res)
+			   : modbus_pdu_decode(MODBUS_RESPONSE, f->pdu, f->len, res);
+
+	return d == DEC_OK &&
+	       (loose ? modbus_response_serves(&c->req, res) : modbus_response_fits(&c->req, res));
+}
+
+/* The answer to a read could be one that an earlier request has waited for in vain. It counts for
+ * nothing; if it was the earlier one's, the right one comes now, and is waited for. */
+static bool
+is_doubtful(const struct client *c, struct client_late *l, struct monotime now)
+{
+	bool doubtful = l->missing && l->fc == c->req.fc && l->identity != c->identity &&
+			!repeats_request(c->req.fc);
+
+	l->missing = false;
+	if (doubtful)
+		*l = (struct client_late){ .fc = c->req.fc,
+			.owed = 1,
+			.ambiguous = true,
+			.identity = c->identity,
+			.until = plus(now, c->conf.timeout_ns) };
+	return doubtful;
 }
 
 static void
@@ -166,29 +287,28 @@ on_frame(struct client *c, const struct modbus_frame *f, struct monotime now)
 {
 	struct modbus_pdu res;
 	struct client_late *l = &c->late[f->unit];
-	bool tcp = c->conf.framing == MODBUS_TCP;
 
-	if (!c->busy || f->unit != c->expect.unit ||
-	    (tcp && f->transaction != c->expect.transaction) ||
-	    (f->len && (f->pdu[0] & 0x7f) != c->req.fc)) {
+	if (!c->busy || !modbus_expected(c->conf.framing, &c->expect, f)) {
 		drop_late(c, f);
 		return;
 	}
-	if (modbus_pdu_decode(MODBUS_RESPONSE, f->pdu, f->len, &res) != DEC_OK ||
-	    !modbus_response_fits(&c->req, &res)) {
+	if (take_echo(c, f))
+		return;
+	if (!understand(c, f, &res)) {
 		/* On a line without identifiers it may be the answer that another request is
 		 * owed; either way it is not ours. */
 		c->bad_frames++;
-		if (!tcp && l->owed && l->fc == c->req.fc)
+		if (l->owed && l->fc == c->req.fc)
 			l->owed--;
 		return;
 	}
-	if (!tcp && l->owed && l->fc == c->req.fc) {
+	if (l->owed && l->fc == c->req.fc) {
 		l->ambiguous = true;
 		l->until = plus(now, c->conf.timeout_ns);
 	}
 	c->answered = true;
-	finish(c, CLIENT_ANSWER, &res, now);
+	learn_echo(c);
+	finish(c, is_doubtful(c, l, now) ? CLIENT_AGAIN : CLIENT_ANSWER, &res, now);
 }
 
 void
@@ -203,6 +323,22 @@ client_received(struct client *c, struct monotime now)
 		on_frame(c, &f, now);
 }
 
+/* A request was not answered. What was taken for an echo may have been the answer, on a line that
+ * was changed; where nothing at all came, the line has no echo. */
+static void
+doubt_echo(struct client *c)
+{
+	if (c->conf.framing == MODBUS_TCP)
+		return;
+	if (c->echo == CLIENT_ECHO_HEARD && is_alike(&c->req) && !c->echo_open) {
+		if (++c->echo_doubts >= CLIENT_MAX_ECHO_DOUBTS)
+			c->echo = CLIENT_ECHO_UNKNOWN;
+	} else if (c->echo == CLIENT_ECHO_UNKNOWN && c->echo_open &&
+		   !modbus_stream_pending(&c->stream)) {
+		c->echo = CLIENT_ECHO_NONE;
+	}
+}
+
 void
 client_tick(struct client *c, struct monotime now)
 {
@@ -210,11 +346,9 @@ client_tick(struct client *c, struct monotime now)
 
 	if (!c->busy || monotime_cmp(now, c->deadline) < 0)
 		return;
-	/* The echo that was taken away may have been the answer. */
-	if (c->echoes && !c->echo_open && !modbus_stream_pending(&c->stream))
-		c->echoes = false;
+	doubt_echo(c);
 	modbus_stream_reset(&c->stream);
-	if (c->conf.framing != MODBUS_TCP) {
+	if (!identified(c)) {
 		if (l->owed == 0 || l->fc != c->req.fc || l->identity != c->identity)
 			*l = (struct client_late){ .fc = c->req.fc, .identity = c->identity };
 		if (l->owed < UINT8_MAX)

@@ -15,10 +15,14 @@
 enum {
 	/* MODBUS over Serial Line, clause 2.4.1: slaves need time to act on a broadcast. */
 	CLIENT_TURNAROUND_MS = 100,
+	/* Writes whose only answer was taken for an echo, one after another, until that is doubted.
+	 */
+	CLIENT_MAX_ECHO_DOUBTS = 3,
 };
 
 struct client_conf {
 	enum modbus_framing framing;
+	bool zero_ids;	    /* MBAP: a transaction identifier of 0 fits every request */
 	int64_t timeout_ns; /* from the request's last byte to its answer's */
 	int64_t delay_ns;   /* from an answer to the next request */
 	int64_t silence_ns; /* of the line before a request; 0 for MBAP */
@@ -28,7 +32,8 @@ struct client_conf {
 enum client_result {
 	CLIENT_ANSWER, /* res is a response that fits, perhaps an exception */
 	CLIENT_TIMEOUT,
-	CLIENT_SENT, /* a broadcast: nobody answers */
+	CLIENT_SENT,  /* a broadcast: nobody answers */
+	CLIENT_AGAIN, /* the answer may have been one to an earlier request: ask once more */
 };
 
 struct client_ops {
@@ -38,11 +43,15 @@ struct client_ops {
 	void (*done)(void *arg, enum client_result result, const struct modbus_pdu *res);
 };
 
+/* Whether the line repeats what we send (RS-485 adapters). */
+enum client_echo { CLIENT_ECHO_UNKNOWN, CLIENT_ECHO_NONE, CLIENT_ECHO_HEARD };
+
 /* Answers of one unit that may still come. */
 struct client_late {
 	uint8_t fc;
 	uint8_t owed;	   /* 0: none */
 	bool ambiguous;	   /* one came, and it is not known which */
+	bool missing;	   /* one never came, in all the time that it was waited for */
 	uint64_t identity; /* of the request that timed out last */
 	struct monotime until;
 };
@@ -60,12 +69,14 @@ struct client {
 	struct monotime deadline; /* of the request under way */
 	struct monotime earliest; /* the next request, by request_delay */
 	struct tty_pace pace;
-	size_t sent_len; /* of the frame under way */
-	bool echo_open;	 /* nothing but an echo of it can have come so far */
-	bool echoes;	 /* the line repeats what we send (RS-485 adapters) */
+	size_t sent_len;    /* of the frame under way */
+	bool echo_open;	    /* nothing but an echo of it can have come so far */
+	bool echo_stripped; /* it came and was taken off */
+	enum client_echo echo;
+	uint8_t echo_doubts;				   /* see CLIENT_MAX_ECHO_DOUBTS */
 	uint64_t late_dropped, bad_frames, echoes_dropped; /* counters */
 	struct modbus_stream stream;
-	struct client_late late[256]; /* by unit; unused for MBAP */
+	struct client_late late[256]; /* by unit; unused where identifiers tell */
 	uint8_t sent[MODBUS_MAX_FRAME];
 };
 
@@ -78,6 +89,14 @@ void client_reset(struct client *c);
  * answer would be taken for one of ours. */
 void client_open(struct client *c, struct monotime now);
 
+/* Whether a late answer of this unit could be taken for another's: client_hold() may say more than
+ * 0.
+ */
+static inline bool
+client_owes(const struct client *c, uint8_t unit)
+{
+	return c->late[unit].owed > 0;
+}
 /* Names a request, for client_hold(). */
 uint64_t client_identity(uint8_t unit, const uint8_t *pdu, size_t len);
 /* When a request may be sent at all (only where not busy). */
@@ -85,6 +104,11 @@ struct monotime client_free_at(const struct client *c);
 /* Until when this request must wait, as a late answer to an earlier one could be taken for its own;
  * 0 for not at all. */
 struct monotime client_hold(const struct client *c, uint8_t unit, uint8_t fc, uint64_t identity);
+
+/* Whether this request's answer could be the request itself, and it is not known yet whether the
+ * line has an echo. Then *probe is a read to be asked first: its answer, or its echo, tells. */
+bool client_needs_probe(
+    const struct client *c, const struct modbus_pdu *req, struct modbus_pdu *probe);
 
 /* Sends a request; req is what pdu says, its data are not looked at. Answered by done(), for a
  * broadcast before the return. */

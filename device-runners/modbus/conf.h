@@ -55,6 +55,7 @@ struct conf_master {
 	int64_t connect_timeout_ns, connect_delay_ns;
 	int64_t pause_ns; /* after connect */
 	int64_t request_timeout_ns, request_delay_ns;
+	bool zero_ids; /* answers may have the transaction identifier 0 */
 	unsigned retry_immediate, retry_delayed;
 	int64_t retry_delay_ns;
 	struct conf_remote *remotes; /* owned */

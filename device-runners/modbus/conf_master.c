@@ -43,6 +43,7 @@ static const struct schema_field connection_fields[] = {
 	    { .kind = SCHEMA_INT, SCHEMA_UP_TO(CONF_MAX_RETRIES) } },
 	{ "request_retry_delay", true, CONF_SECONDS(0) },
 	{ "connect_pause", false, CONF_SECONDS(0) },
+	{ "accept_zero_transaction", false, { .kind = SCHEMA_BOOL } },
 	{ .key = NULL },
 };
 
@@ -162,6 +163,7 @@ read_connection(struct conf_master *c, const struct json *tree)
 	c->connect_timeout_ns = conf_ns(tree, "connect_timeout", 0);
 	c->connect_delay_ns = conf_ns(tree, "connect_delay", 0);
 	c->pause_ns = conf_ns(tree, "connect_pause", 0);
+	c->zero_ids = json_is_true(json_get(tree, "accept_zero_transaction"));
 	c->request_timeout_ns = conf_ns(tree, "request_timeout", 0);
 	if (c->request_timeout_ns < CONF_MIN_TIMEOUT_NS)
 		c->request_timeout_ns = CONF_MIN_TIMEOUT_NS;

@@ -20,7 +20,8 @@
 #include "device-runners/runtime/line.h"
 
 enum {
-	MAX_PAYLOAD_NODES = 64,		    /* of a system event */
+	MAX_PAYLOAD_NODES = 32 * 1024,	    /* of a system event; a request_id may be anything */
+	MAX_ID_TEXT = 64 * 1024,	    /* more than an event has */
 	RESULT_TEXT = 160,		    /* a read event's payload without its value */
 	MAX_PENDING = 2 * MODBUS_MAX_FRAME, /* bytes that the kernel has not taken */
 };
@@ -48,13 +49,16 @@ struct master {
 	struct sched sched;
 	struct remote *remotes;
 	bool *live;	      /* by remote: an enable event came, which is newer than the query */
+	bool *limited;	      /* by remote: it was said that it writes other values than asked */
 	struct remote *asked; /* whose request is under way */
 	bool asked_write;
+	bool probing; /* for an echo, on behalf of it */
 	struct limit noise, bad_writes;
 	uint64_t *requests, *timeouts, *late, *bad, *connects, *writes;
 };
 
 static void pump(struct master *m);
+static void arm(struct master *m, struct monotime at);
 
 static void
 register_text(struct master *m, const char *const type[], size_t len, const char *text)
@@ -119,20 +123,29 @@ on_remote_read(void *arg, const struct remote *r, const struct conf_data *d, con
 }
 
 static void
-on_remote_written(void *arg, const struct remote *r, const struct conf_data *d,
-    const char *request_id, const char *result)
+register_written(
+    struct master *m, const char *unit, const char *name, const struct remote_written *written)
 {
-	struct master *m = arg;
-	struct unit_text unit = unit_text(r);
-	const char *const type[] = { "gateway", "remote_device", unit.text, "write", d->name };
+	const char *const type[] = { "gateway", "remote_device", unit, "write", name };
 	struct json_writer *w = runner_payload(m->runner);
 
 	json_begin_object(w, NULL);
-	json_put_str(w, "request_id", request_id);
-	json_put_str(w, "result", result);
+	json_put_raw(w, "request_id", written->request_id, strlen(written->request_id));
+	json_put_str(w, "result", written->result);
+	if (written->step) {
+		json_put_int(w, "step", written->step);
+		json_put_int(w, "steps", written->steps);
+	}
 	json_end_object(w);
 	runner_register_payload(m->runner, type, 5, NULL);
 	++*m->writes;
+}
+
+static void
+on_remote_written(void *arg, const struct remote *r, const struct conf_data *d,
+    const struct remote_written *written)
+{
+	register_written(arg, unit_text(r).text, d->name, written);
 }
 
 static const struct remote_ops remote_ops = {
@@ -141,22 +154,40 @@ static const struct remote_ops remote_ops = {
 
 /* --- The connection --- */
 
+/* Of writes that no connection came for in time. */
+static void
+expire_writes(struct master *m)
+{
+	struct monotime now = monotime_now(), next = { INT64_MAX };
+
+	for (size_t i = 0; i < m->conf.count; i++) {
+		struct monotime at = remote_expire(&m->remotes[i], now);
+		next = monotime_cmp(at, next) < 0 ? at : next;
+	}
+	arm(m, next);
+}
+
 static void
 lost(struct master *m, const char *why)
 {
 	bool answered = m->client.answered;
-	size_t dropped = 0;
+	const struct remote *asked = m->client.busy && !m->probing ? m->asked : NULL;
 
 	line_close(&m->line);
 	client_reset(&m->client);
 	ev_timer_stop(m->loop, &m->pause);
 	m->asked = NULL;
+	m->probing = false;
 	m->state = MASTER_CONNECTING;
-	for (size_t i = 0; i < m->conf.count; i++)
-		dropped += remote_offline(&m->remotes[i]);
-	if (dropped)
-		log_warning("%zu writes were lost with the connection", dropped);
+	for (size_t i = 0; i < m->conf.count; i++) {
+		struct remote *r = &m->remotes[i];
+		struct remote_loss loss = { .poll = r == asked && !m->asked_write,
+			.write = r == asked && m->asked_write,
+			.stale = answered };
+		remote_offline(r, loss, monotime_now());
+	}
 	endpoint_lost(&m->endpoint, answered, why);
+	expire_writes(m);
 }
 
 static void
@@ -206,6 +237,9 @@ static const struct endpoint_ops endpoint_ops = { .status = on_status };
 
 /* --- Requests --- */
 
+/* What answers a broadcast. */
+static const struct modbus_pdu taken;
+
 static void
 client_sends(void *arg, const uint8_t *frame, size_t len)
 {
@@ -217,10 +251,24 @@ client_sends(void *arg, const uint8_t *frame, size_t len)
 		log_debug("write: %s", strerror(errno));
 }
 
+/* A device may hold another value than it was asked to: a limit of its own. */
+static void
+note_written(struct master *m, const struct remote *r, const struct modbus_pdu *res)
+{
+	const struct modbus_pdu *req = r->writes ? &r->writes->pdu : NULL;
+	bool *limited = &m->limited[r - m->remotes];
+
+	if (*limited || !req || res->exception || res == &taken || modbus_response_fits(req, res))
+		return;
+	*limited = true;
+	log_notice("device %u answers the write of %u to address %u with %u; further such answers "
+		   "are not logged",
+	    r->conf->unit, req->value, req->address, res->value);
+}
+
 static void
 client_done(void *arg, enum client_result result, const struct modbus_pdu *res)
 {
-	static const struct modbus_pdu taken;
 	struct master *m = arg;
 	struct remote *r = m->asked;
 	struct monotime now = monotime_now();
@@ -238,6 +286,12 @@ client_done(void *arg, enum client_result result, const struct modbus_pdu *res)
 	if (res && res->exception)
 		log_debug("device %u answers function %u with exception %u", r->conf->unit, res->fc,
 		    res->exception);
+	if (m->probing || result == CLIENT_AGAIN) {
+		m->probing = false;
+		return;
+	}
+	if (m->asked_write && res)
+		note_written(m, r, res);
 	if (m->asked_write)
 		remote_on_write(r, res, now);
 	else
@@ -268,15 +322,20 @@ static void
 ask(struct master *m, const struct sched_pick *p, struct monotime now)
 {
 	uint8_t pdu[MODBUS_MAX_PDU];
+	bool broadcast = p->remote->conf->broadcast;
+	struct modbus_pdu probe;
 	const struct modbus_pdu *req =
 	    p->write ? remote_write(p->remote) : remote_poll(p->remote, now);
-	size_t len = modbus_pdu_encode(MODBUS_REQUEST, req, pdu);
 
+	if (!broadcast && client_needs_probe(&m->client, req, &probe)) {
+		m->probing = true;
+		req = &probe;
+	}
+	size_t len = modbus_pdu_encode(MODBUS_REQUEST, req, pdu);
 	m->asked = p->remote;
 	m->asked_write = p->write;
 	++*m->requests;
-	client_send(
-	    &m->client, p->remote->conf->unit, req, pdu, len, p->remote->conf->broadcast, now);
+	client_send(&m->client, p->remote->conf->unit, req, pdu, len, broadcast, now);
 }
 
 /* Sends what is to be sent and sets the timer for what is next. */
@@ -333,8 +392,10 @@ on_wake(void *arg)
 	struct master *m = arg;
 
 	m->armed = (struct monotime){ 0 };
-	if (m->state != MASTER_CONNECTED)
+	if (m->state != MASTER_CONNECTED) {
+		expire_writes(m);
 		return;
+	}
 	/* An answer that is there came in time: it was us who came late, on a busy machine. */
 	if (m->client.busy && monotime_cmp(m->client.deadline, monotime_now()) <= 0)
 		on_readable(m);
@@ -374,14 +435,43 @@ on_enable(struct master *m, struct remote *r, const struct runner_event *e)
 	remote_enable(r, runner_event_is_true(e), monotime_now());
 }
 
-static void
-refuse_write(struct master *m, const char *name, const char *why)
+/* What is wrong with a write, or NULL. */
+static const char *
+write_fault(const struct remote *r, const struct conf_data *d, const struct json *value)
 {
-	limit_warning(&m->bad_writes, "write of %s refused: %s", name, why);
+	if (!r)
+		return "UNKNOWN_DEVICE";
+	if (!d)
+		return "UNKNOWN_DATA";
+	if (d->type != MODBUS_COIL && d->type != MODBUS_HOLDING_REGISTER)
+		return "NOT_WRITABLE";
+	return value ? NULL : "INVALID_DATA_VALUE";
+}
+
+/* Whoever can be answered is. unit: as the event has it. */
+static void
+take_write(struct master *m, struct remote *r, const char *unit, const char *name,
+    const struct json *root, const char *request_id)
+{
+	const struct conf_data *d = r ? remote_find(r, name) : NULL;
+	const struct json *value = json_get(root, "value");
+	const char *fault = write_fault(r, d, value);
+	struct remote_written refused = { .request_id = request_id, .result = fault };
+
+	if (fault) {
+		limit_warning(
+		    &m->bad_writes, "write of %s to device %s refused: %s", name, unit, fault);
+		register_written(m, unit, name, &refused);
+		return;
+	}
+	remote_add_write(r, d, request_id, value, monotime_now());
+	if (m->state != MASTER_CONNECTED)
+		expire_writes(m);
 }
 
 static void
-on_write(struct master *m, struct remote *r, const char *name, const struct runner_event *e)
+on_write(struct master *m, struct remote *r, const char *unit, const char *name,
+    const struct runner_event *e)
 {
 	char err[128];
 	struct json_doc *doc =
@@ -389,15 +479,20 @@ on_write(struct master *m, struct remote *r, const char *name, const struct runn
 		? json_parse(e->data, e->len, MAX_PAYLOAD_NODES, err, sizeof(err))
 		: NULL;
 	const struct json *root = doc ? json_root(doc) : NULL;
-	const char *request_id = json_str(json_get(root, "request_id"));
-	const struct json *value = json_get(root, "value");
+	const struct json *id = json_get(root, "request_id");
+	struct buffer text;
 
-	if (!request_id || !value || value->type != JSON_NUMBER)
-		refuse_write(m, name, "expected {request_id: string, value: integer}");
-	else if (m->state != MASTER_CONNECTED)
-		refuse_write(m, name, "not connected");
-	else if (!remote_add_write(r, name, request_id, value->text, value->len))
-		refuse_write(m, name, "no such coil or holding register");
+	buffer_init(&text, MAX_ID_TEXT);
+	if (id)
+		json_put_tree(&(struct json_writer){ .b = &text }, NULL, id);
+	buffer_u8(&text, 0);
+	if (id && !buffer_failed(&text))
+		take_write(m, r, unit, name, root, (const char *)buffer_data(&text));
+	else
+		limit_warning(&m->bad_writes,
+		    "write of %s to device %s ignored: expected {request_id: any, value: ...}",
+		    name, unit);
+	buffer_clear(&text);
 	json_free(doc);
 }
 
@@ -408,18 +503,18 @@ master_on_event(void *device, const struct runner_event *e)
 
 	if (e->type_len < 4 || strcmp(e->type[0], "system") != 0 ||
 	    strcmp(e->type[1], "remote_device") != 0) {
-		log_debug("an event of an unknown type was ignored");
+		log_debug("ignored an event of an unknown type");
 		return;
 	}
 	struct remote *r = find_remote(m, e->type[2]);
-	if (!r)
-		log_debug("an event for a remote device that is not configured was ignored");
+	if (e->type_len == 5 && strcmp(e->type[3], "write") == 0)
+		on_write(m, r, e->type[2], e->type[4], e);
+	else if (!r)
+		log_debug("ignored an event for a remote device that is not configured");
 	else if (e->type_len == 4 && strcmp(e->type[3], "enable") == 0)
 		on_enable(m, r, e);
-	else if (e->type_len == 5 && strcmp(e->type[3], "write") == 0)
-		on_write(m, r, e->type[4], e);
 	else
-		log_debug("an event of an unknown type was ignored");
+		log_debug("ignored an event of an unknown type");
 	pump(m);
 }
 
@@ -459,6 +554,7 @@ master_free(void *device)
 		remote_clear(&m->remotes[i]);
 	free(m->remotes);
 	free(m->live);
+	free(m->limited);
 	line_clear(&m->line);
 	tty_alarm_free(m->alarm);
 	conf_master_clear(&m->conf);
@@ -474,6 +570,7 @@ make_endpoint(struct master *m)
 				      : runner_plan_connect(m->runner, t->host, t->port),
 		.tty = t->serial ? &t->tty : NULL,
 		.delay_ns = m->conf.connect_delay_ns,
+		.lived_ns = 1, /* a connection has lived when it has answered */
 		.timeout_ns = m->conf.connect_timeout_ns,
 	};
 
@@ -497,6 +594,7 @@ make_client(struct master *m)
 	const struct conf_master *c = &m->conf;
 	struct client_conf conf = {
 		.framing = c->transport.framing,
+		.zero_ids = c->zero_ids,
 		.timeout_ns = c->request_timeout_ns,
 		.delay_ns = c->request_delay_ns,
 		.silence_ns = c->transport.silence_ns,
@@ -522,7 +620,8 @@ master_create(struct runner *r, const struct json *conf)
 	}
 	m->remotes = calloc(m->conf.count + 1, sizeof(*m->remotes));
 	m->live = calloc(m->conf.count + 1, sizeof(*m->live));
-	if (!m->remotes || !m->live)
+	m->limited = calloc(m->conf.count + 1, sizeof(*m->limited));
+	if (!m->remotes || !m->live || !m->limited)
 		runner_fail(r, "out of memory");
 	for (size_t i = 0; i < m->conf.count; i++)
 		if (remote_init(&m->remotes[i], &m->conf, &m->conf.remotes[i], &remote_ops, m) < 0)
@@ -561,8 +660,10 @@ master_stop(void *device)
 	ev_timer_stop(m->loop, &m->wake);
 	m->state = MASTER_IDLE;
 	line_close(&m->line);
-	for (size_t i = 0; i < m->conf.count; i++)
-		remote_offline(&m->remotes[i]);
+	for (size_t i = 0; i < m->conf.count; i++) {
+		remote_refuse_writes(&m->remotes[i], "NOT_CONNECTED");
+		remote_offline(&m->remotes[i], (struct remote_loss){ 0 }, monotime_now());
+	}
 	endpoint_stop(&m->endpoint);
 }
 

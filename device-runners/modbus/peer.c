@@ -25,8 +25,8 @@ transmit(struct peer *p)
 		fail(p, strerror(errno));
 	tty_pace_sent(&p->pace, p->answer_len, monotime_now());
 	/* What is there already came before it. */
-	p->echo_len = p->alarm && !modbus_stream_pending(&p->stream) ? p->answer_len : 0;
-	p->echo_until = monotime_add_ms(tty_pace_free(&p->pace), PEER_GAP_MS);
+	p->echo.len = p->alarm && !modbus_stream_pending(&p->stream) ? p->answer_len : 0;
+	p->echo.until = monotime_add_ms(tty_pace_free(&p->pace), PEER_GAP_MS);
 	p->answer_len = 0;
 }
 
@@ -35,9 +35,10 @@ transmit(struct peer *p)
 static bool
 is_echo(const struct peer *p)
 {
-	if (!p->echo_alike || p->echo == PEER_ECHO_HEARD)
+	if (!p->echo.alike || p->echo.state == PEER_ECHO_HEARD)
 		return true;
-	return p->echo == PEER_ECHO_UNKNOWN && monotime_cmp(monotime_now(), p->echo_until) <= 0;
+	return p->echo.state == PEER_ECHO_UNKNOWN &&
+	       monotime_cmp(monotime_now(), p->echo.until) <= 0;
 }
 
 /* Takes the echo of our answer off the stream: as a request it would be answered, and so on for
@@ -46,20 +47,21 @@ static bool
 strip_echo(struct peer *p)
 {
 	struct modbus_stream *s = &p->stream;
-	size_t n = s->len < p->echo_len ? s->len : p->echo_len;
+	size_t n = s->len < p->echo.len ? s->len : p->echo.len;
 
 	if (n == 0)
 		return true;
 	bool same = memcmp(s->buf + s->head, p->answer, n) == 0;
 	if (same && is_echo(p)) {
-		if (n < p->echo_len)
+		if (n < p->echo.len)
 			return false;
 		modbus_stream_drop(s, n);
-		p->echo = PEER_ECHO_HEARD;
+		p->echo.state = PEER_ECHO_HEARD;
 	} else if (!same) {
-		p->echo = p->echo == PEER_ECHO_HEARD ? PEER_ECHO_UNKNOWN : PEER_ECHO_NONE;
+		p->echo.state =
+		    p->echo.state == PEER_ECHO_HEARD ? PEER_ECHO_UNKNOWN : PEER_ECHO_NONE;
 	}
-	p->echo_len = 0;
+	p->echo.len = 0;
 	return true;
 }
 
@@ -88,7 +90,7 @@ answer(struct peer *p, const struct modbus_pdu *res)
 
 	p->answer_len =
 	    modbus_frame_encode(p->stream.framing, p->transaction, p->unit, pdu, len, p->answer);
-	p->echo_alike = !res->exception && repeats_request(res->fc);
+	p->echo.alike = !res->exception && repeats_request(res->fc);
 	if (p->alarm && monotime_cmp(free_at, monotime_now()) > 0)
 		tty_alarm_set(p->alarm, free_at);
 	else
@@ -181,13 +183,18 @@ serve(struct peer *p, enum dec decoded)
 static void
 on_frame(struct peer *p, const struct modbus_frame *f)
 {
-	enum dec d = modbus_pdu_decode(MODBUS_REQUEST, f->pdu, f->len, &p->req);
+	bool tcp = p->stream.framing == MODBUS_TCP;
+	enum dec d = tcp ? modbus_pdu_decode_padded(MODBUS_REQUEST, f->pdu, f->len, &p->req)
+			 : modbus_pdu_decode(MODBUS_REQUEST, f->pdu, f->len, &p->req);
 
+	p->foreign = (struct modbus_expect){ 0 };
 	p->transaction = f->transaction;
 	p->unit = f->unit;
 	if (f->unit == 0 || !cache_has_unit(p->cache, f->unit)) {
 		if (!p->conf->transport.serial)
 			answer_exception(p, p->req.fc, MODBUS_ILLEGAL_DATA_ADDRESS);
+		else if (f->unit != 0)
+			p->foreign = (struct modbus_expect){ .unit = f->unit, .fc = p->req.fc };
 		return;
 	}
 	p->ops->alive(p->arg, p);
@@ -200,14 +207,35 @@ is_waiting(const struct peer *p)
 	return p->dead || p->request_id[0] || p->answer_len || line_is_pending(&p->line);
 }
 
+static bool
+is_ours(const void *arg, uint8_t unit)
+{
+	const struct peer *p = arg;
+
+	return unit != 0 && cache_has_unit(p->cache, unit);
+}
+
+/* On a line with other slaves their answers come as well. */
+static enum dec
+next_on_line(struct peer *p, struct modbus_frame *f)
+{
+	if (p->foreign.unit) {
+		enum dec d = modbus_stream_pass(&p->stream, &p->foreign);
+		if (d == DEC_MORE)
+			return DEC_MORE;
+		p->foreign.unit = 0;
+	}
+	enum dec d = modbus_stream_next(&p->stream, NULL, f);
+	return d == DEC_MORE ? modbus_stream_find(&p->stream, is_ours, p, f) : d;
+}
+
 static enum dec
 next(struct peer *p, struct modbus_frame *f)
 {
+	if (p->conf->transport.serial)
+		return next_on_line(p, f);
 	enum dec d = modbus_stream_next(&p->stream, NULL, f);
-
-	if (d == DEC_MORE && !p->conf->transport.serial)
-		d = modbus_stream_unknown(&p->stream, f);
-	return d;
+	return d == DEC_MORE ? modbus_stream_unknown(&p->stream, f) : d;
 }
 
 static void
@@ -263,7 +291,8 @@ on_gap(struct ev_loop *loop, ev_timer *w, int events)
 	/* The rest may be there, and it is us who came late, on a busy machine. */
 	if (receive(p))
 		return;
-	p->echo_len = 0;
+	p->echo.len = 0;
+	p->foreign.unit = 0;
 	while (!is_waiting(p) && modbus_stream_silence(&p->stream, &f) == DEC_OK)
 		on_frame(p, &f);
 }

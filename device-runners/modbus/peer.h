@@ -23,7 +23,14 @@ enum {
 struct peer;
 
 /* Whether a serial line repeats what we send (RS-485 adapters). */
-enum peer_echo { PEER_ECHO_UNKNOWN, PEER_ECHO_NONE, PEER_ECHO_HEARD };
+enum peer_echo_state { PEER_ECHO_UNKNOWN, PEER_ECHO_NONE, PEER_ECHO_HEARD };
+
+struct peer_echo {
+	enum peer_echo_state state;
+	size_t len;	       /* of the answer, which may come back now; 0: not */
+	bool alike;	       /* it is the same as its request */
+	struct monotime until; /* it has come by then */
+};
 
 struct peer_ops {
 	/* A request for a configured unit came. */
@@ -57,13 +64,11 @@ struct peer {
 	uint16_t transaction; /* of the request under way */
 	uint8_t unit;
 	struct modbus_pdu req;
-	size_t answer_len; /* of an answer that waits for the line's silence */
+	struct modbus_expect foreign; /* another slave was asked, and may answer; unit 0: none */
+	size_t answer_len;	      /* of an answer that waits for the line's silence */
 	uint8_t answer[MODBUS_MAX_FRAME];
-	enum peer_echo echo;
-	size_t echo_len;	    /* of the answer, which may come back now; 0: not */
-	bool echo_alike;	    /* it is the same as its request */
-	struct monotime echo_until; /* it has come by then */
-	struct buffer *data;	    /* where the data of a write gather; borrowed */
+	struct peer_echo echo;
+	struct buffer *data; /* where the data of a write gather; borrowed */
 };
 
 /* Takes fd. */

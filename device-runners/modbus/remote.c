@@ -64,13 +64,16 @@ remote_retry_next(struct retry *t, const struct conf_master *c, struct monotime 
 	return true;
 }
 
-/* The heap: the range that is due first is ranges[0]; among equals the one planned first. */
+/* The heap: the range that is due first is ranges[0]; among equals the one that was asked longest
+ * ago, then the one planned first. */
 static bool
 before(const struct remote_range *a, const struct remote_range *b)
 {
 	int order = monotime_cmp(a->due, b->due);
 
-	return order ? order < 0 : a->plan.first < b->plan.first;
+	if (order)
+		return order < 0;
+	return a->asked != b->asked ? a->asked < b->asked : a->plan.first < b->plan.first;
 }
 
 void
@@ -105,17 +108,33 @@ drop_ranges(struct remote *r)
 	r->range_count = 0;
 }
 
-/* Everything is due now, nothing is known. */
+/* When a range is due on a new connection: what was answered a moment ago on the last one, and what
+ * never is, keep their time. */
+static struct monotime
+due_again(const struct remote *r, const struct remote_range *g, struct monotime now)
+{
+	int64_t soonest = g->answered_at.ns ? g->answered_at.ns + r->master->connect_delay_ns : 0;
+	int64_t due = g->due.ns;
+
+	if (g->silences == 0 && soonest < due)
+		due = soonest;
+	return (struct monotime){ due > now.ns ? due : now.ns };
+}
+
+/* Nothing is known; everything is due now, or soon on a connection that follows another. */
 static void
-restart(struct remote *r, struct monotime now)
+restart(struct remote *r, bool reconnected, struct monotime now)
 {
 	for (size_t i = 0; i < r->range_count; i++) {
-		r->ranges[i].due = now;
-		r->ranges[i].have_last = false;
+		struct remote_range *g = &r->ranges[i];
+		g->due = reconnected ? due_again(r, g, now) : now;
+		g->have_last = false;
+		g->failed = reconnected && g->failed;
 	}
 	for (size_t i = 0; i < r->conf->count; i++)
 		r->state[i].valid = false;
 	r->poll.active = false;
+	r->unanswered = 0;
 	r->resume_at = now;
 	remote_heapify(r);
 }
@@ -196,9 +215,9 @@ remote_clear(struct remote *r)
 }
 
 static void
-begin(struct remote *r, struct monotime now)
+begin(struct remote *r, bool reconnected, struct monotime now)
 {
-	restart(r, now);
+	restart(r, reconnected, now);
 	remote_set_status(r, r->range_count ? REMOTE_CONNECTING : REMOTE_CONNECTED);
 }
 
@@ -210,23 +229,26 @@ remote_online(struct remote *r, struct monotime now)
 	r->suspect = true;
 	r->status = REMOTE_NONE;
 	if (r->enabled)
-		begin(r, now);
+		begin(r, true, now);
 	else
 		remote_set_status(r, REMOTE_DISABLED);
 }
 
-size_t
-remote_offline(struct remote *r)
+void
+remote_offline(struct remote *r, struct remote_loss loss, struct monotime now)
 {
-	size_t dropped = r->write_count;
-
 	if (!r->online)
-		return 0;
+		return;
 	r->online = false;
+	/* A connection that had served others ended between two requests: this one comes first on
+	 * the next. One that ended because of it goes last. */
+	if (r->poll.active && loss.poll && loss.stale)
+		r->ranges[0].asked = 0;
+	else if (r->poll.active && loss.poll && r->range_count > 1)
+		remote_put_back(r, now);
 	r->poll.active = false;
-	remote_drop_writes(r);
+	remote_keep_writes(r, loss, now);
 	remote_set_status(r, REMOTE_DISABLED);
-	return dropped;
 }
 
 void
@@ -238,7 +260,7 @@ remote_enable(struct remote *r, bool enable, struct monotime now)
 	if (!r->online)
 		return;
 	if (enable) {
-		begin(r, now);
+		begin(r, false, now);
 		return;
 	}
 	r->poll.active = false;

@@ -1,20 +1,30 @@
 /*
  * One remote device (unit) of a Modbus master: when which range of registers is
  * read, what its answers say about the data, its status, and the writes that
- * wait for it. A range that the device refuses with an address error is split until the refused
- * data stands alone, and tried whole again now and then. Pure: (state, event, now). In
- * the Modbus runner.
+ * wait for it. A range that the device refuses with an address error, or does not answer while it
+ * answers others, is split until the data at fault stands alone, and tried whole again now and
+ * then. Pure: (state, event, now). In the Modbus runner.
  */
 #ifndef DEVICE_RUNNERS_MODBUS_REMOTE_H
 #define DEVICE_RUNNERS_MODBUS_REMOTE_H
 
+#include "common/json.h"
 #include "device-runners/modbus/conf.h"
 
 enum {
 	REMOTE_MAX_WRITES = 1024,	   /* waiting for one remote device */
-	REMOTE_MAX_REQUEST_ID = 4096,	   /* bytes of a write's request_id, with its NUL */
+	REMOTE_MAX_ID_BYTES = 1024 * 1024, /* of the request_ids of all of them */
 	REMOTE_WHOLE_MS = 60 * 1000,	   /* after a split, until the whole is tried again */
 	REMOTE_MAX_WHOLE_MS = 3600 * 1000, /* what that doubles up to while it is refused */
+	/* How often a range is not answered, while others are, until it is split, and until a
+	 * single data is said to be silent: noise takes several answers in a row. */
+	REMOTE_SPLIT_SILENCES = 2,
+	REMOTE_TOLD_SILENCES = 4,
+	/* A register that stays silent is asked again after so many times what that cost; doubled
+	 * four times while it stays so, REMOTE_WHOLE_MS at most. */
+	REMOTE_SILENT_COST = 8,
+	/* Ranges without an answer, one after another, that make a device one that is down. */
+	REMOTE_DOWN_RANGES = 2,
 };
 
 enum remote_status {
@@ -32,13 +42,20 @@ const char *remote_result_name(uint8_t exception);
 
 struct remote;
 
+/* How a write went. */
+struct remote_written {
+	const char *request_id; /* JSON, as it came */
+	const char *result;
+	unsigned step, steps; /* the request that failed after others succeeded; step 0: none */
+};
+
 struct remote_ops {
 	void (*status)(void *arg, const struct remote *r);
 	/* value: NULL unless result is "SUCCESS"; cause then "INTERROGATE" or "CHANGE". */
 	void (*read)(void *arg, const struct remote *r, const struct conf_data *d,
 	    const char *result, const char *cause, const uint8_t *value);
 	void (*written)(void *arg, const struct remote *r, const struct conf_data *d,
-	    const char *request_id, const char *result);
+	    const struct remote_written *w);
 };
 
 /* Tries that are left of a request, and when the next one may be made. */
@@ -52,6 +69,9 @@ struct remote_write {
 	struct remote_write *next;
 	const struct conf_data *data;
 	char *request_id; /* owned */
+	bool resent;	  /* a connection was lost with it, and it is sent on the next one */
+	unsigned step, step_count;
+	struct monotime expires; /* without a connection */
 	struct modbus_write steps;
 	struct modbus_pdu pdu; /* the step that is to be sent */
 	struct retry retry;
@@ -62,7 +82,12 @@ struct remote_write {
 struct remote_range {
 	struct plan_range plan;
 	struct monotime due;
-	uint32_t origin; /* index of the range it was split from */
+	struct monotime answered_at;
+	uint64_t asked;	  /* the remote's count of requests when it was asked last */
+	uint32_t origin;  /* index of the range it was split from */
+	uint8_t silences; /* how often it was not answered while others were */
+	bool failed;	  /* not answered; whether others are is not known yet */
+	bool halved;	  /* exceptions 1 and 4 are believed */
 	bool have_last;
 	uint8_t last_len;
 	uint8_t *last; /* the last answer's data; owned */
@@ -81,6 +106,16 @@ struct remote_point {
 	uint8_t *value; /* owned by remote->values */
 };
 
+/* The read under way. */
+struct remote_poll {
+	bool active; /* a range is asked for, perhaps again */
+	bool whole;  /* a split range as a whole, to see */
+	uint32_t origin;
+	struct monotime since;
+	struct retry retry;
+	struct modbus_pdu req;
+};
+
 struct remote {
 	/* What the scheduler looks at comes first: it goes over all remote devices for each
 	 * request. */
@@ -90,15 +125,12 @@ struct remote {
 	struct remote_write *writes, **writes_end;
 	struct remote_range *ranges; /* a heap by due time */
 	size_t range_count;
+	bool judge;		   /* some range has failed */
+	size_t unanswered;	   /* ranges, since the last answer */
+	uint64_t asked;		   /* requests, ever */
 	struct monotime resume_at; /* after a time-out */
-	struct {
-		bool active; /* a range is asked for, perhaps again */
-		bool whole;  /* a split range as a whole, to see */
-		uint32_t origin;
-		struct retry retry;
-		struct modbus_pdu req;
-	} poll;
-	size_t write_count;
+	struct remote_poll poll;
+	size_t write_count, id_bytes;
 
 	const struct conf_master *master; /* borrowed, as is conf */
 	const struct conf_remote *conf;
@@ -117,9 +149,21 @@ int remote_init(struct remote *r, const struct conf_master *master, const struct
     const struct remote_ops *ops, void *arg);
 void remote_clear(struct remote *r);
 
-/* The connection stands, or is lost (its writes are forgotten; returns how many). */
+/* What was under way for the remote when its connection was lost. */
+struct remote_loss {
+	bool poll, write;
+	bool stale; /* the connection had answered before: it ended for reasons of its own */
+};
+
+/* The connection stands, or is lost. Writes wait for the next one, one that was under way only
+ * where the connection was stale, and once. */
 void remote_online(struct remote *r, struct monotime now);
-size_t remote_offline(struct remote *r);
+void remote_offline(struct remote *r, struct remote_loss loss, struct monotime now);
+/* Answers writes that found no connection in time; returns when to call again, INT64_MAX ns for
+ * never. */
+struct monotime remote_expire(struct remote *r, struct monotime now);
+/* Answers all writes that wait. */
+void remote_refuse_writes(struct remote *r, const char *result);
 void remote_enable(struct remote *r, bool enable, struct monotime now);
 
 /* When there is something to ask for; INT64_MAX ns for never. */
@@ -138,11 +182,10 @@ struct modbus_pdu remote_peek(const struct remote *r, struct monotime now);
 void remote_on_poll(struct remote *r, const struct modbus_pdu *res, struct monotime now);
 void remote_on_write(struct remote *r, const struct modbus_pdu *res, struct monotime now);
 
-/* Queues a write. text: the value as a JSON number. It is answered by written(), at once where it
- * can not be. False where there is no such data, or it can not be written (nothing is answered
- * then). */
-bool remote_add_write(
-    struct remote *r, const char *name, const char *request_id, const char *text, size_t len);
+/* Queues a write of a data that can be written. request_id: JSON. It is answered by written(), at
+ * once where it can not be done. */
+void remote_add_write(struct remote *r, const struct conf_data *d, const char *request_id,
+    const struct json *value, struct monotime now);
 const struct conf_data *remote_find(const struct remote *r, const char *name);
 
 #endif

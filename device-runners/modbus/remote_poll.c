@@ -57,6 +57,8 @@ remote_poll(struct remote *r, struct monotime now)
 	r->poll.whole = is_time_for_whole(r, now);
 	r->poll.active = true;
 	r->poll.origin = r->ranges[0].origin;
+	r->poll.since = now;
+	r->ranges[0].asked = ++r->asked;
 	remote_retry_start(&r->poll.retry, r->master);
 	return &r->poll.req;
 }
@@ -100,7 +102,7 @@ report_values(struct remote *r, struct remote_range *g, const struct modbus_pdu 
 }
 
 static void
-report_error(struct remote *r, struct remote_range *g, uint8_t exception)
+report_error(struct remote *r, struct remote_range *g, const char *result)
 {
 	const struct plan_range *p = &g->plan;
 
@@ -108,30 +110,28 @@ report_error(struct remote *r, struct remote_range *g, uint8_t exception)
 	for (size_t i = p->first; i < p->first + p->count; i++) {
 		uint32_t index = r->order[i];
 		r->state[index].valid = false;
-		r->ops->read(
-		    r->arg, r, &r->conf->data[index], remote_result_name(exception), NULL, NULL);
+		r->ops->read(r->arg, r, &r->conf->data[index], result, NULL, NULL);
 	}
 }
 
-/* The range in two by its data, both due at once. */
+/* The range in two by its data; the heap is to be restored. */
 static void
 split(struct remote *r, struct remote_range *g, struct monotime now)
 {
 	struct remote_range *half = &r->ranges[r->range_count++];
 	struct remote_origin *o = &r->origins[g->origin];
 
-	*half = (struct remote_range){ .plan = g->plan, .origin = g->origin, .due = now };
+	g->have_last = false;
+	*half = *g;
+	half->last = NULL;
 	half->plan.count = g->plan.count / 2;
 	half->plan.first = g->plan.first + g->plan.count - half->plan.count;
 	g->plan.count -= half->plan.count;
-	g->due = now;
-	g->have_last = false;
 	plan_cover(r->points, r->order, &g->plan);
 	plan_cover(r->points, r->order, &half->plan);
 	if (o->parts++ == 1)
 		o->whole_ms = REMOTE_WHOLE_MS;
 	o->whole_at = monotime_add_ms(now, o->whole_ms);
-	remote_heapify(r);
 }
 
 /* The parts of an origin become one range again. */
@@ -148,6 +148,7 @@ join(struct remote *r, uint32_t origin, struct monotime now)
 	}
 	r->ranges[kept] =
 	    (struct remote_range){ .plan = r->origins[origin].plan, .origin = origin, .due = now };
+	r->ranges[kept].asked = r->asked;
 	r->range_count = kept + 1;
 	r->origins[origin].parts = 1;
 	remote_heapify(r);
@@ -171,27 +172,54 @@ keep_parts(struct remote_origin *o, struct monotime now)
 	o->whole_at = monotime_add_ms(now, o->whole_ms);
 }
 
-static void
-on_answer(struct remote *r, const struct modbus_pdu *res, struct monotime now)
+/* Whether a refused range is split: of a wrong address or number any part may be at fault; of other
+ * refusals of a block one split tells whether they are meant. */
+static bool
+is_to_be_split(struct remote_range *g, uint8_t exception)
 {
-	struct remote_range *g = &r->ranges[0];
-	bool refused = res->exception == MODBUS_ILLEGAL_DATA_ADDRESS ||
-		       res->exception == MODBUS_ILLEGAL_DATA_VALUE;
+	if (g->plan.count < 2)
+		return false;
+	if (exception == MODBUS_ILLEGAL_DATA_ADDRESS || exception == MODBUS_ILLEGAL_DATA_VALUE)
+		return true;
+	if (g->halved ||
+	    (exception != MODBUS_ILLEGAL_FUNCTION && exception != MODBUS_DEVICE_FAILURE))
+		return false;
+	g->halved = true;
+	return true;
+}
 
-	remote_set_status(r, REMOTE_CONNECTED);
-	if (r->poll.whole) {
-		if (res->exception) {
-			keep_parts(&r->origins[r->poll.origin], now);
-			return;
-		}
-		join(r, r->poll.origin, now);
-		g = find_range(r, r->poll.origin);
-	} else if (refused && g->plan.count > 1) {
-		split(r, g, now);
-		return;
+/* The device answers, so the ranges that it did not answer are at fault themselves, if it is not
+ * the first time. */
+static void
+judge_failed(struct remote *r, struct monotime now)
+{
+	size_t count = r->range_count;
+
+	r->judge = false;
+	for (size_t i = 0; i < count; i++) {
+		struct remote_range *g = &r->ranges[i];
+		if (!g->failed)
+			continue;
+		g->failed = false;
+		if (g->silences < UINT8_MAX)
+			g->silences++;
+		if (g->plan.count > 1 && g->silences >= REMOTE_SPLIT_SILENCES)
+			split(r, g, now);
+		else if (g->silences >= REMOTE_TOLD_SILENCES)
+			report_error(r, g, "TIMEOUT");
 	}
+	remote_heapify(r);
+}
+
+static void
+take_answer(
+    struct remote *r, struct remote_range *g, const struct modbus_pdu *res, struct monotime now)
+{
+	g->answered_at = now;
+	g->silences = 0;
+	g->failed = false;
 	if (res->exception)
-		report_error(r, g, res->exception);
+		report_error(r, g, remote_result_name(res->exception));
 	else
 		report_values(r, g, res);
 	schedule(g, now);
@@ -199,21 +227,114 @@ on_answer(struct remote *r, const struct modbus_pdu *res, struct monotime now)
 }
 
 static void
-on_timeout(struct remote *r, struct monotime now)
+on_answer(struct remote *r, const struct modbus_pdu *res, struct monotime now)
 {
-	if (remote_retry_next(&r->poll.retry, r->master, now)) {
+	struct remote_range *g = &r->ranges[0];
+
+	remote_set_status(r, REMOTE_CONNECTED);
+	if (remote_is_busy(res) && remote_retry_next(&r->poll.retry, r->master, now)) {
 		r->poll.active = true;
 		return;
 	}
+	r->unanswered = 0;
+	if (r->poll.whole && res->exception) {
+		keep_parts(&r->origins[r->poll.origin], now);
+	} else if (r->poll.whole) {
+		join(r, r->poll.origin, now);
+		take_answer(r, find_range(r, r->poll.origin), res, now);
+	} else if (res->exception && is_to_be_split(g, res->exception)) {
+		g->due = now;
+		split(r, g, now);
+		remote_heapify(r);
+	} else {
+		take_answer(r, g, res, now);
+	}
+	if (r->judge)
+		judge_failed(r, now);
+}
+
+/* How long a range is left alone that was not answered. */
+static int64_t
+silent_ns(const struct remote *r, const struct remote_range *g, struct monotime now)
+{
+	int64_t cost = now.ns - r->poll.since.ns, most = REMOTE_WHOLE_MS * INT64_C(1000000);
+	int64_t least = r->conf->timeout_poll_delay_ns, interval = g->plan.interval_us * 1000;
+
+	/* Whose registers it is has yet to be found out. */
+	if (g->plan.count > 1 || g->silences < REMOTE_SPLIT_SILENCES)
+		return cost;
+	unsigned times = g->silences - REMOTE_SPLIT_SILENCES;
+	cost *= REMOTE_SILENT_COST << (times < 4 ? times : 4);
+	cost = cost < most ? cost : most;
+	least = least > interval ? least : interval;
+	return cost > least ? cost : least;
+}
+
+void
+remote_put_back(struct remote *r, struct monotime now)
+{
+	struct remote_range *g = &r->ranges[0];
+
+	g->failed = true;
+	r->judge = true;
+	g->due.ns = now.ns + silent_ns(r, g, now);
+	r->unanswered++;
+	remote_sift(r, 0);
+}
+
+/* Whom the device has answered last is asked next: it tells whether the device is down. */
+static void
+prefer_answered(struct remote *r)
+{
+	struct remote_range *best = NULL;
+
+	for (size_t i = 0; i < r->range_count; i++) {
+		struct remote_range *g = &r->ranges[i];
+		if (g->answered_at.ns && !g->failed && g->silences == 0 &&
+		    (!best || g->answered_at.ns > best->answered_at.ns))
+			best = g;
+	}
+	if (!best)
+		return;
+	best->due = (struct monotime){ 0 };
+	remote_heapify(r);
+}
+
+static void
+go_down(struct remote *r, struct monotime now)
+{
 	remote_set_status(r, REMOTE_DISCONNECTED);
 	r->resume_at = (struct monotime){ now.ns + r->conf->timeout_poll_delay_ns };
 	for (size_t i = 0; i < r->range_count; i++) {
 		r->ranges[i].due = r->resume_at;
 		r->ranges[i].have_last = false;
+		r->ranges[i].failed = false;
+		r->ranges[i].silences = 0;
 	}
 	for (size_t i = 0; i < r->conf->count; i++)
 		r->state[i].valid = false;
 	remote_heapify(r);
+}
+
+static void
+on_timeout(struct remote *r, struct monotime now)
+{
+	size_t enough = r->range_count < REMOTE_DOWN_RANGES ? r->range_count : REMOTE_DOWN_RANGES;
+
+	if (r->poll.whole) {
+		keep_parts(&r->origins[r->poll.origin], now);
+		return;
+	}
+	if (r->ranges[0].silences < REMOTE_SPLIT_SILENCES &&
+	    remote_retry_next(&r->poll.retry, r->master, now)) {
+		r->poll.active = true;
+		return;
+	}
+	remote_put_back(r, now);
+	if (r->unanswered >= enough)
+		go_down(r, now);
+	else
+		prefer_answered(r);
 }
 
 void

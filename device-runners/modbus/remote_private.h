@@ -15,5 +15,11 @@ bool remote_retry_next(struct retry *t, const struct conf_master *c, struct mono
 void remote_sift(struct remote *r, size_t i);
 void remote_heapify(struct remote *r);
 void remote_drop_writes(struct remote *r);
+/* Device is busy, and says so (exceptions 5 and 6). */
+bool remote_is_busy(const struct modbus_pdu *res);
+/* The range due first was not answered: it goes behind the others. */
+void remote_put_back(struct remote *r, struct monotime now);
+/* Of writes when the connection is lost. */
+void remote_keep_writes(struct remote *r, struct remote_loss loss, struct monotime now);
 
 #endif

@@ -13,7 +13,7 @@ held(const struct client *c, const struct remote *r, const struct modbus_pdu *re
 {
 	uint8_t pdu[MODBUS_MAX_PDU];
 
-	if (c->conf.framing == MODBUS_TCP || c->late[r->conf->unit].owed == 0 || at.ns == INT64_MAX)
+	if (!client_owes(c, r->conf->unit) || at.ns == INT64_MAX)
 		return at;
 	size_t len = modbus_pdu_encode(MODBUS_REQUEST, req, pdu);
 	struct monotime hold =
@@ -26,7 +26,7 @@ poll_at(const struct client *c, struct remote *r, struct monotime now)
 {
 	struct monotime at = remote_poll_at(r);
 
-	if (c->conf.framing == MODBUS_TCP || c->late[r->conf->unit].owed == 0 || at.ns == INT64_MAX)
+	if (!client_owes(c, r->conf->unit) || at.ns == INT64_MAX)
 		return at;
 	struct modbus_pdu req = remote_peek(r, now);
 	return held(c, r, &req, at);

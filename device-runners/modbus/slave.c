@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "device-runners/modbus/data_value.h"
 #include "device-runners/modbus/describe.h"
 #include "device-runners/modbus/peer.h"
 #include "device-runners/runtime/acceptor.h"
@@ -344,8 +345,10 @@ take_value(struct slave *s, int index, const struct json *payload)
 	const struct json *value = json_get(payload, "value");
 	uint8_t bytes[MODBUS_MAX_VALUE];
 
-	if (value && value->type == JSON_NUMBER &&
-	    modbus_value_parse(value->text, value->len, d->bits, bytes) == 0)
+	/* Bits that are a plain number have no sign here, as in hat-gateway. */
+	bool negative = value && value->type == JSON_NUMBER && value->text[0] == '-';
+
+	if (!negative && data_value_parse(d, value, bytes) == 0)
 		cache_set(&s->cache, (size_t)index, bytes);
 	else
 		limit_warning(&s->invalid,

@@ -157,7 +157,7 @@ try_tcp(const uint8_t *p, size_t len, struct modbus_frame *f, size_t *used)
 	/* What can be seen of a header that is still short must fit as well. */
 	if (protocol != 0 || (len >= 5 && p[4] != 0))
 		return DEC_BAD;
-	if (len >= 6 && (length < 2 || length > MODBUS_MAX_PDU + 1))
+	if (len >= 6 && (length < 2 || length > MODBUS_MAX_LOOSE_PDU + 1))
 		return DEC_BAD;
 	if (!cursor_ok(&c) || len < 6 + (size_t)length)
 		return DEC_MORE;
@@ -247,11 +247,14 @@ try_at(struct modbus_stream *s, size_t at, struct modbus_frame *f, size_t *used)
 	return DEC_BAD;
 }
 
-static bool
-expected(const struct modbus_stream *s, const struct modbus_expect *e, const struct modbus_frame *f)
+bool
+modbus_expected(
+    enum modbus_framing framing, const struct modbus_expect *e, const struct modbus_frame *f)
 {
-	return f->unit == e->unit && f->len >= 2 && (f->pdu[0] & 0x7f) == e->fc &&
-	       (s->framing != MODBUS_TCP || f->transaction == e->transaction);
+	if (f->unit != e->unit || f->len < 2 || (f->pdu[0] & 0x7f) != e->fc)
+		return false;
+	return framing != MODBUS_TCP || f->transaction == e->transaction ||
+	       (e->or_zero && f->transaction == 0);
 }
 
 /* Behind bytes that are no frame, or not yet: only what is waited for counts, as any other right
@@ -265,7 +268,7 @@ search(struct modbus_stream *s, const struct modbus_expect *expect, struct modbu
 
 	for (size_t i = *at; i < s->len; i++) {
 		enum dec d = try_at(s, i, f, used);
-		if (d == DEC_OK && expect && expected(s, expect, f)) {
+		if (d == DEC_OK && expect && modbus_expected(s->framing, expect, f)) {
 			*at = i;
 			return DEC_OK;
 		}
@@ -332,6 +335,43 @@ modbus_stream_unknown(struct modbus_stream *s, struct modbus_frame *frame)
 	    modbus_pdu_size(s->dir, s->buf + s->head + 1, s->len - 1, &size) != DEC_UNSUP)
 		return DEC_MORE;
 	return take_all(s, frame);
+}
+
+enum dec
+modbus_stream_pass(struct modbus_stream *s, const struct modbus_expect *of)
+{
+	const uint8_t *p = s->buf + s->head;
+	struct modbus_frame f;
+	size_t used;
+
+	if (s->framing != MODBUS_RTU || (s->len > 0 && p[0] != of->unit) ||
+	    (s->len > 1 && (p[1] & 0x7f) != of->fc))
+		return DEC_BAD;
+	if (try_rtu(MODBUS_REQUEST, p, s->len, &f, &used) == DEC_OK)
+		return DEC_BAD;
+	enum dec d = try_rtu(MODBUS_RESPONSE, p, s->len, &f, &used);
+	if (d == DEC_OK)
+		consume(s, used);
+	return d;
+}
+
+enum dec
+modbus_stream_find(struct modbus_stream *s, bool (*ours)(const void *arg, uint8_t unit),
+    const void *arg, struct modbus_frame *frame)
+{
+	const uint8_t *p = s->buf + s->head;
+	size_t used;
+
+	for (size_t at = 1; s->framing == MODBUS_RTU && at + RTU_MIN <= s->len; at++) {
+		if (!ours(arg, p[at]) ||
+		    try_rtu(MODBUS_REQUEST, p + at, s->len - at, frame, &used) != DEC_OK ||
+		    at + used != s->len)
+			continue;
+		skip(s, at);
+		consume(s, used);
+		return DEC_OK;
+	}
+	return DEC_MORE;
 }
 
 enum dec

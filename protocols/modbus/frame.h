@@ -13,14 +13,15 @@ enum modbus_framing { MODBUS_TCP, MODBUS_RTU, MODBUS_ASCII };
 
 enum {
 	MODBUS_MAX_FRAME = 1 + 2 * (1 + MODBUS_MAX_PDU + 1) + 2, /* ASCII's is the longest */
-	MODBUS_STREAM_SIZE = 1024, /* bytes kept while no frame is found */
+	MODBUS_STREAM_SIZE = 1024,  /* bytes kept while no frame is found */
+	MODBUS_MAX_LOOSE_PDU = 260, /* in an MBAP frame: some pad what they send */
 };
 
 struct modbus_frame {
 	uint16_t transaction; /* TCP, else 0 */
 	uint8_t unit;
 	const uint8_t *pdu; /* borrowed from the stream until its next call */
-	size_t len;
+	size_t len;	    /* up to MODBUS_MAX_LOOSE_PDU */
 };
 
 /* Returns the length of the frame. len <= MODBUS_MAX_PDU. */
@@ -32,7 +33,12 @@ struct modbus_expect {
 	uint16_t transaction;
 	uint8_t unit;
 	uint8_t fc;
+	bool or_zero; /* a transaction identifier of 0 will do as well */
 };
+
+/* Whether the frame is of the unit, function and transaction waited for. */
+bool modbus_expected(
+    enum modbus_framing framing, const struct modbus_expect *e, const struct modbus_frame *f);
 
 struct modbus_stream {
 	enum modbus_framing framing;
@@ -61,6 +67,14 @@ enum dec modbus_stream_silence(struct modbus_stream *s, struct modbus_frame *fra
 /* A stream that knows no silence (RTU over TCP): DEC_OK where its content is one request, to its
  * checksum, of a function whose length is not known; else DEC_MORE. */
 enum dec modbus_stream_unknown(struct modbus_stream *s, struct modbus_frame *frame);
+/* On an RTU line with other slaves, behind a request to one of them (unit and function in `of`):
+ * passes over its answer. DEC_OK: it was there and is gone; DEC_MORE: it is still arriving;
+ * DEC_BAD: what comes first is no such answer. */
+enum dec modbus_stream_pass(struct modbus_stream *s, const struct modbus_expect *of);
+/* Behind what is no request, or not yet: a whole RTU request for a unit that `ours` accepts, to the
+ * last byte that came. DEC_OK, or DEC_MORE and nothing is changed. */
+enum dec modbus_stream_find(struct modbus_stream *s, bool (*ours)(const void *arg, uint8_t unit),
+    const void *arg, struct modbus_frame *frame);
 /* Drops the first n <= s->len bytes, which are known to be no frame for us. */
 void modbus_stream_drop(struct modbus_stream *s, size_t n);
 /* Throws the content away. */

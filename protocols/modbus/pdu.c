@@ -166,6 +166,17 @@ modbus_pdu_decode(enum modbus_direction dir, const uint8_t *p, size_t len, struc
 	return cursor_done(&c) ? DEC_OK : DEC_BAD;
 }
 
+enum dec
+modbus_pdu_decode_padded(
+    enum modbus_direction dir, const uint8_t *p, size_t len, struct modbus_pdu *pdu)
+{
+	size_t size;
+
+	if (modbus_pdu_size(dir, p, len, &size) == DEC_OK && size < len)
+		len = size;
+	return modbus_pdu_decode(dir, p, len, pdu);
+}
+
 static uint8_t *
 put_u16(uint8_t *p, size_t v)
 {
@@ -255,5 +266,25 @@ modbus_response_fits(const struct modbus_pdu *req, const struct modbus_pdu *res)
 		       res->or_mask == req->or_mask;
 	default:
 		return true;
+	}
+}
+
+bool
+modbus_response_serves(const struct modbus_pdu *req, const struct modbus_pdu *res)
+{
+	const struct function *f = function_of(req->fc);
+
+	if (!f || res->fc != req->fc)
+		return false;
+	if (res->exception)
+		return true;
+	switch (f->layout[MODBUS_RESPONSE]) {
+	case LAYOUT_BYTES:
+		return res->len >= bytes_of(f, req->quantity);
+	case LAYOUT_VALUE:
+	case LAYOUT_MASK:
+		return res->address == req->address;
+	default:
+		return modbus_response_fits(req, res);
 	}
 }

@@ -41,6 +41,8 @@ enum modbus_exception {
 	MODBUS_ILLEGAL_DATA_ADDRESS = 2,
 	MODBUS_ILLEGAL_DATA_VALUE = 3,
 	MODBUS_DEVICE_FAILURE = 4,
+	MODBUS_ACKNOWLEDGE = 5, /* it takes its time: ask again */
+	MODBUS_DEVICE_BUSY = 6,
 	MODBUS_GATEWAY_PATH_UNAVAILABLE = 10,
 	MODBUS_GATEWAY_TARGET_FAILED = 11,
 };
@@ -63,6 +65,9 @@ struct modbus_pdu {
  * and values make sense is modbus_request_check()'s and modbus_response_fits()'s business. */
 enum dec modbus_pdu_decode(
     enum modbus_direction dir, const uint8_t *p, size_t len, struct modbus_pdu *pdu);
+/* Also where bytes follow it, as some devices pad what they send. */
+enum dec modbus_pdu_decode_padded(
+    enum modbus_direction dir, const uint8_t *p, size_t len, struct modbus_pdu *pdu);
 /* Returns the length, or 0 where the PDU can not be written (unknown fc, too much data). */
 size_t modbus_pdu_encode(
     enum modbus_direction dir, const struct modbus_pdu *pdu, uint8_t out[MODBUS_MAX_PDU]);
@@ -77,6 +82,9 @@ uint8_t modbus_request_check(const struct modbus_pdu *req);
 /* Whether a decoded response can be the answer to the request: function, byte count, echoed fields.
  */
 bool modbus_response_fits(const struct modbus_pdu *req, const struct modbus_pdu *res);
+/* Whether it will do where something else already says that it is the answer: data may be longer
+ * than asked, the value of a write another one. */
+bool modbus_response_serves(const struct modbus_pdu *req, const struct modbus_pdu *res);
 
 /* The bit of fc 1, 2, 15's data. */
 static inline bool

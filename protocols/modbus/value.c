@@ -6,6 +6,7 @@ enum {
 	LIMB_DIGITS = 9,
 	LIMB = 1000000000,
 	MAX_LIMBS = MODBUS_MAX_VALUE_BITS / 32 + 1,
+	MODBUS_MAX_EXPONENT = 100000,
 };
 
 const char *const modbus_type_names[] = { "COIL", "DISCRETE_INPUT", "HOLDING_REGISTER",
@@ -152,25 +153,111 @@ append_digit(uint8_t *value, size_t size, unsigned digit)
 	return digit == 0;
 }
 
+/* A JSON number: its digits without leading and trailing zeros, and how many zeros follow them. */
+struct decimal {
+	bool negative;
+	char digits[MODBUS_MAX_VALUE_TEXT];
+	size_t len;
+	int64_t zeros; /* less than 0: it has a fraction */
+};
+
+/* Behind an 'e'. Exponents of more digits than any value has are all alike. */
+static int
+read_exponent(const char *p, const char *end, int64_t *e)
+{
+	bool negative = p < end && *p == '-';
+
+	if (p < end && (*p == '-' || *p == '+'))
+		p++;
+	if (p == end)
+		return -1;
+	for (*e = 0; p < end; p++) {
+		if (*p < '0' || *p > '9')
+			return -1;
+		if (*e < MODBUS_MAX_EXPONENT)
+			*e = *e * 10 + (*p - '0');
+	}
+	*e = negative ? -*e : *e;
+	return 0;
+}
+
+/* 0, or -1 with EINVAL or ERANGE. */
+static int
+read_decimal(const char *p, size_t len, struct decimal *d)
+{
+	const char *end = p + len;
+	bool fraction = false, any = false;
+	int64_t e = 0;
+
+	*d = (struct decimal){ .negative = len > 0 && *p == '-' };
+	errno = EINVAL;
+	for (p += d->negative; p < end && *p != 'e' && *p != 'E'; p++) {
+		if (*p == '.' && any && !fraction) {
+			fraction = true;
+			continue;
+		}
+		if (*p < '0' || *p > '9')
+			return -1;
+		any = true;
+		d->zeros -= fraction;
+		if (*p == '0' && d->len == 0)
+			continue;
+		if (d->len == sizeof(d->digits)) {
+			errno = ERANGE;
+			return -1;
+		}
+		d->digits[d->len++] = *p;
+	}
+	if (!any || (p < end && read_exponent(p + 1, end, &e) < 0))
+		return -1;
+	d->zeros += e;
+	for (; d->len && d->digits[d->len - 1] == '0'; d->zeros++)
+		d->len--;
+	return 0;
+}
+
+/* In place, and false where a value of so many bits has no room for the sign. */
+static bool
+negate(uint8_t *value, size_t bits)
+{
+	size_t size = modbus_value_size(bits), top = (bits - 1) % 8;
+	unsigned carry = 1;
+	bool least = value[0] >> top == 1;
+
+	for (size_t i = 0; i < size; i++) {
+		least = least && (i == 0 ? (value[0] & ((1U << top) - 1)) == 0 : value[i] == 0);
+	}
+	if (value[0] >> top && !least)
+		return false;
+	for (size_t i = size; i > 0; i--) {
+		carry += (uint8_t)~value[i - 1];
+		value[i - 1] = (uint8_t)carry;
+		carry >>= 8;
+	}
+	value[0] &= (uint8_t)((2U << top) - 1);
+	return true;
+}
+
 int
 modbus_value_parse(const char *text, size_t len, size_t bits, uint8_t *out)
 {
 	size_t size = modbus_value_size(bits);
+	struct decimal d;
 
 	memset(out, 0, size);
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] < '0' || text[i] > '9') {
-			errno = EINVAL;
-			return -1;
-		}
-	}
-	errno = len ? ERANGE : EINVAL;
-	if (len == 0 || len >= MODBUS_MAX_VALUE_TEXT)
+	if (read_decimal(text, len, &d) < 0)
 		return -1;
-	for (size_t i = 0; i < len; i++)
-		if (!append_digit(out, size, (unsigned)(text[i] - '0')))
+	if (d.len == 0)
+		return 0;
+	errno = d.zeros < 0 ? EINVAL : ERANGE;
+	if (d.zeros < 0 || (int64_t)d.len + d.zeros >= MODBUS_MAX_VALUE_TEXT)
+		return -1;
+	for (size_t i = 0; i < d.len + (size_t)d.zeros; i++)
+		if (!append_digit(out, size, i < d.len ? (unsigned)(d.digits[i] - '0') : 0))
 			return -1;
-	return bits % 8 && out[0] >> bits % 8 ? -1 : 0;
+	if (bits % 8 && out[0] >> bits % 8)
+		return -1;
+	return !d.negative || negate(out, bits) ? 0 : -1;
 }
 
 void

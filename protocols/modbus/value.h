@@ -46,8 +46,8 @@ void modbus_value_get(
 
 /* Writes the decimal digits and a NUL; returns how many digits. */
 size_t modbus_value_format(const uint8_t *value, size_t bits, char out[MODBUS_MAX_VALUE_TEXT]);
-/* Reads decimal digits only. 0, or -1 with EINVAL (not an unsigned integer) or ERANGE (more bits).
- */
+/* Reads a JSON number that is an integer, also one written as 8.0 or 8e0; a negative one becomes
+ * its two's complement. 0, or -1 with EINVAL (not an integer) or ERANGE (it does not fit). */
 int modbus_value_parse(const char *text, size_t len, size_t bits, uint8_t *out);
 
 /* A value that is written, as the requests it takes: mask writes for registers that it covers in

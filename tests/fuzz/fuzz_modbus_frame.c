@@ -7,7 +7,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct modbus_stream s;
-	struct modbus_expect expect = { 1, 1, 3 };
+	struct modbus_expect expect = { .transaction = 1, .unit = 1, .fc = 3 };
 	struct modbus_frame f;
 	struct modbus_pdu pdu;
 	size_t room;

@@ -126,20 +126,61 @@ class Events(Case):
         self.assertEqual([values[10], values[11], values[12]], [0x12a1, 0xb2c3, 0xd4bc])
         self.assertEqual([values[20], values[30], values[31], values[32]], [77, 1, 0, 1])
         self.assertEqual([pdu[0] for _, pdu in slave.device.requests], [22, 6, 22, 6, 15])
-        # What can not be is refused, and nothing is sent.
-        n = len(slave.device.requests)
-        r.send('system/remote_device/1/write/one', {'request_id': 'big', 'value': 65536})
-        r.wait_event(REMOTE + '1/write/one', {'request_id': 'big', 'result': 'INVALID_DATA_VALUE'})
-        for payload in ({'request_id': 'x', 'value': 1.5}, {'request_id': 'x', 'value': '1'}, [],
-                        {'value': 1}, {'request_id': 5, 'value': 1}):
-            r.send('system/remote_device/1/write/one', payload)
-        r.send('system/remote_device/1/write/input', {'request_id': 'x', 'value': 1})
-        r.send('system/remote_device/1/write/none', {'request_id': 'x', 'value': 1})
-        r.send('system/remote_device/9/write/one', {'request_id': 'x', 'value': 1})
-        r.send_raw('system/remote_device/1/write/one', '{"request_id": ')
+        for value, sent in ((-1, 0xffff), (-32768, 0x8000), (True, 1), (False, 0)):
+            r.send('system/remote_device/1/write/one', {'request_id': sent, 'value': value})
+            r.wait_event(REMOTE + '1/write/one', {'request_id': sent, 'result': 'SUCCESS'})
+            self.assertEqual(values[20], sent)
+        r.send_raw('system/remote_device/1/write/one', '{"request_id": 8, "value": 8.0}')
+        r.wait_event(REMOTE + '1/write/one', {'request_id': 8, 'result': 'SUCCESS'})
+        self.assertEqual(values[20], 8)
+
+    def test_request_ids_of_any_kind(self):
+        slave = self.slave()
+        r = self.start(master_conf(slave.port, [(1, [register('a', 1, None)])]))
+        r.wait_event('gateway/status', 'CONNECTED')
+        for i in (None, 5, -1.25, True, '', 'x' * 5000, [], list(range(1000)), {'a': [{'b': None}]}):
+            r.send('system/remote_device/1/write/a', {'request_id': i, 'value': 1})
+            r.wait_event(REMOTE + '1/write/a', {'request_id': i, 'result': 'SUCCESS'})
+            r.send('system/remote_device/1/write/a', {'request_id': i, 'value': 'x'})
+            r.wait_event(REMOTE + '1/write/a', {'request_id': i, 'result': 'INVALID_DATA_VALUE'})
+
+    def test_every_write_has_one_result(self):
+        slave = self.slave()
+        r = self.start(master_conf(slave.port, [(1, [
+            register('one', 20, None), {**register('input', 40, None), 'data_type': 'INPUT_REGISTER'}])]))
+        r.wait_event('gateway/status', 'CONNECTED')
+        rows = [('1', 'one', {'value': v}, 'INVALID_DATA_VALUE')
+                for v in (65536, -32769, 1.5, '1', None, [], {}, 10 ** 700)]
+        rows += [('1', 'one', {}, 'INVALID_DATA_VALUE'), ('1', 'input', {'value': 1}, 'NOT_WRITABLE'),
+                 ('1', 'none', {'value': 1}, 'UNKNOWN_DATA'), ('9', 'one', {'value': 1}, 'UNKNOWN_DEVICE'),
+                 ('x', 'one', {'value': 1}, 'UNKNOWN_DEVICE'), ('1', 'one', {'value': 1}, 'SUCCESS')]
+        for i, (unit, name, payload, result) in enumerate(rows):
+            with self.subTest(payload=payload, result=result):
+                r.send(f'system/remote_device/{unit}/write/{name}', {'request_id': i, **payload})
+                r.wait_event(f'{REMOTE}{unit}/write/{name}', {'request_id': i, 'result': result})
+        self.assertEqual(len(slave.device.requests), 1)
+        # Nobody could know whom these concern.
+        n = len(r.events)
+        for raw in ('[]', '{"value": 1}', '{"request_id": ', '5'):
+            r.send_raw('system/remote_device/1/write/one', raw)
         r.send('system/remote_device/1/write/one', {'request_id': 'last', 'value': 1})
-        r.wait_event(REMOTE + '1/write/one', {'request_id': 'last', 'result': 'SUCCESS'})
-        self.assertEqual(len(slave.device.requests), n + 1)
+        self.assertEqual(r.wait_event(REMOTE + '1/write/one', {'request_id': 'last', 'result': 'SUCCESS'}), n + 1)
+        results = [e.payload['request_id'] for e in r.events if '/write/' in e.type]
+        self.assertEqual(results, [*range(len(rows)), 'last'])
+
+    def test_half_done_write_names_its_step(self):
+        def refuse_the_middle(slave, transaction, unit, pdu):
+            if pdu[0] != 16:
+                return False
+            slave.reply(transaction, unit, b'\x90\2')
+            return True
+        slave = self.slave(on_request=refuse_the_middle)
+        r = self.start(master_conf(slave.port, [(1, [
+            register('wide', 10, None, bit_offset=8, bit_count=48)])]))
+        r.wait_event('gateway/status', 'CONNECTED')
+        r.send('system/remote_device/1/write/wide', {'request_id': 1, 'value': 1})
+        r.wait_event(REMOTE + '1/write/wide', {'request_id': 1, 'result': 'INVALID_DATA_ADDRESS',
+                                               'step': 2, 'steps': 3})
 
     def test_values_wider_than_64_bits(self):
         value = 0x0123456789abcdef00112233445566778899aabbccddeeff
@@ -275,7 +316,8 @@ class Trouble(Case):
                     elif turn == 4:  # another unit, another function, too long, then ours
                         slave.reply(transaction, 9, b'\x03\x02\x00\x01')
                         slave.reply(transaction, unit, b'\x04\x02\x00\x01')
-                        slave.reply(transaction, unit, b'\x03\x04\x00\x01\x00\x02')
+                        if slave.kind != 'TCP':  # there, it would be the answer all the same
+                            slave.reply(transaction, unit, b'\x03\x04\x00\x01\x00\x02')
                         slave.raw(good)
                     else:
                         slave.raw(good)
@@ -353,6 +395,175 @@ class Trouble(Case):
         r.wait_event(REMOTE + '0/write/all', {'request_id': 'b', 'result': 'SUCCESS'})  # nobody answers it
 
 
+class Odd(Case):
+    """Devices that are right in their way."""
+
+    def test_one_silent_register(self):
+        for silent in (3, 0):
+            with self.subTest(silent=silent):
+                def answer(slave, transaction, unit, pdu):
+                    first, n = pdu[1] << 8 | pdu[2], pdu[3] << 8 | pdu[4]
+                    return first <= silent < first + n
+                slave = self.slave(device=Registers({i: i for i in range(8)}), on_request=answer)
+                r = self.start(master_conf(slave.port, [(1, [register(f'r{i}', i) for i in range(6)] +
+                                                         [register('apart', 7)], {'timeout_poll_delay': 0})],
+                                           request_timeout=0.05))
+                for i in range(6):
+                    if i != silent:
+                        r.wait_event(f'{REMOTE}1/read/r{i}', {'result': 'SUCCESS', 'value': i,
+                                                              'cause': 'INTERROGATE'})
+                r.wait_event(f'{REMOTE}1/read/r{silent}', {'result': 'TIMEOUT'})
+                slave.device.values[5] = 50
+                r.wait_event(REMOTE + '1/read/r5', {'result': 'SUCCESS', 'value': 50, 'cause': 'CHANGE'})
+                self.assertFalse([e for e in r.events if e.payload == 'DISCONNECTED'])
+                reads = [(e.type, str(e.payload)) for e in r.events if '/read/' in e.type and
+                         e.payload['result'] == 'SUCCESS']
+                self.assertEqual(len(reads), len(set(reads)), 'a register was registered again')
+                r.stop()
+
+    def test_register_that_ends_the_connection(self):
+        def answer(slave, transaction, unit, pdu):
+            if pdu[2] != 0:
+                return False
+            slave.drop()
+            return True
+        slave = self.slave(device=Registers({2: 2, 4: 4}), on_request=answer)
+        r = self.start(master_conf(slave.port, [(1, [register(f'r{i}', 2 * i) for i in range(3)])],
+                                   connect_delay=0.05))
+        for i in (1, 2):
+            r.wait_event(f'{REMOTE}1/read/r{i}')
+
+    def test_closes_after_answers(self):
+        for answers in (1, 2, 3):
+            with self.subTest(answers):
+                count = [0]
+
+                def answer(slave, transaction, unit, pdu, answers=answers, count=count):
+                    slave.reply(transaction, unit, slave.device.answer(unit, pdu))
+                    count[0] += 1
+                    if count[0] % answers == 0:
+                        slave.drop()
+                    return True
+                slave = self.slave(device=Registers({2 * i: i for i in range(8)}), on_request=answer)
+                r = self.start(master_conf(slave.port, [(1, [register(f'r{i}', 2 * i, 0.2) for i in range(8)])],
+                                           connect_delay=5, request_timeout=1))
+                began = time.monotonic()
+                for i in range(8):
+                    r.wait_event(f'{REMOTE}1/read/r{i}', {'result': 'SUCCESS', 'value': i,
+                                                          'cause': 'INTERROGATE'})
+                for i in range(20):
+                    r.send('system/remote_device/1/write/r1', {'request_id': i, 'value': i})
+                    r.wait_event(REMOTE + '1/write/r1', {'request_id': i, 'result': 'SUCCESS'})
+                self.assertLess(time.monotonic() - began, 4, 'it was waited between connections')
+                # What was read a moment ago is not read again for each new connection.
+                began, n = time.monotonic(), len(slave.device.requests)
+                r.wait(lambda: len(slave.device.requests) >= n + 16)
+                self.assertGreater(time.monotonic() - began, 0.15)
+                r.stop()
+
+    def test_writes_and_connections(self):
+        """Without one a write waits for as long as its request may take; one that is lost says so."""
+        def lose(slave, transaction, unit, pdu):
+            if pdu[0] == 6 and pdu[4] == 9:
+                slave.drop()
+            return pdu[0] == 6 and pdu[4] == 9
+        slave = self.slave(on_request=lose)
+        r = Runner(RUNNER, 'modbus_master', master_conf(
+            slave.port, [(1, [register('a', 1, None)])], request_timeout=0.5), {}, refuse=[0])
+        self.addCleanup(r.stop)
+        r.wait_event('gateway/status', 'DISCONNECTED')
+        began = time.monotonic()
+        r.send('system/remote_device/1/write/a', {'request_id': 1, 'value': 1})
+        r.wait_event(REMOTE + '1/write/a', {'request_id': 1, 'result': 'NOT_CONNECTED'})
+        self.assertGreater(time.monotonic() - began, 0.4)
+        at = len(r.events)
+        r.send('system/remote_device/1/write/a', {'request_id': 2, 'value': 2})
+        r.refuse.clear()
+        at = r.wait_event(REMOTE + '1/write/a', {'request_id': 2, 'result': 'SUCCESS'}, at)
+        slave.drop()
+        at = r.wait_event('gateway/status', 'CONNECTED', at)
+        r.send('system/remote_device/1/write/a', {'request_id': 3, 'value': 9})
+        r.wait_event(REMOTE + '1/write/a', {'request_id': 3, 'result': 'CONNECTION_LOST'}, at)
+        slave.silent_units.add(1)
+        r.wait_event('gateway/status', 'CONNECTED', at + 1)
+        r.send('system/remote_device/1/write/a', {'request_id': 4, 'value': 4})
+        r.stop()
+        results = {e.payload['request_id']: e.payload['result'] for e in r.events if '/write/' in e.type}
+        self.assertIn(results[4], ('NOT_CONNECTED', 'TIMEOUT'))
+        ids = [e.payload['request_id'] for e in r.events if '/write/' in e.type]
+        self.assertEqual(ids, [1, 2, 3, 4])
+
+    def test_untidy_answers_over_tcp(self):
+        def answer(slave, transaction, unit, pdu):
+            right = slave.device.answer(unit, pdu)
+            if pdu[0] == 3:  # four octets a register, and one more
+                right = bytes([3, 2 * right[1]]) + right[2:] + bytes(right[1]) + b'\0'
+            elif pdu[0] == 1:
+                right = bytes([1, 4]) + right[2:].ljust(4, b'\0')
+            elif pdu[0] == 16:
+                right = pdu
+            elif pdu[0] == 6:
+                right = pdu[:3] + b'\0\x64'
+            slave.reply(transaction, unit, right)
+            return True
+        slave = self.slave(device=Registers({1: 7, 2: 8, 9: 1}), on_request=answer)
+        r = self.start(master_conf(slave.port, [(1, [
+            register('a', 1), register('b', 2), {**register('c', 9), 'data_type': 'COIL', 'bit_count': 1},
+            register('wide', 20, None, bit_count=32)])]))
+        for name, value in (('a', 7), ('b', 8), ('c', 1)):
+            r.wait_event(f'{REMOTE}1/read/{name}', {'result': 'SUCCESS', 'value': value, 'cause': 'INTERROGATE'})
+        for name in ('wide', 'a', 'b'):
+            r.send(f'system/remote_device/1/write/{name}', {'request_id': name, 'value': 200})
+            r.wait_event(f'{REMOTE}1/write/{name}', {'request_id': name, 'result': 'SUCCESS'})
+        self.assertEqual(slave.connects, 1)
+
+    def test_zero_transactions(self):
+        def answer(slave, transaction, unit, pdu):
+            slave.raw(mbap(0, unit, slave.device.answer(unit, pdu)))
+            return True
+        slave = self.slave(device=Registers({1: 7}), on_request=answer)
+        r = self.start(master_conf(slave.port, [(1, [register('a', 1)])], accept_zero_transaction=True))
+        r.wait_event(REMOTE + '1/read/a', {'result': 'SUCCESS', 'value': 7, 'cause': 'INTERROGATE'})
+        strict = self.start(master_conf(slave.port, [(1, [register('a', 1)])]))
+        r.stop()
+        strict.wait_event(REMOTE + '1/status', 'DISCONNECTED')
+        self.assertFalse([e for e in strict.events if '/read/' in e.type])
+
+    def test_busy(self):
+        for code in (5, 6):
+            with self.subTest(code):
+                count = {}
+
+                def answer(slave, transaction, unit, pdu, count=count, code=code):
+                    count[pdu[0]] = count.get(pdu[0], 0) + 1
+                    if count[pdu[0]] > 2:
+                        return False
+                    slave.reply(transaction, unit, bytes([pdu[0] | 128, code]))
+                    return True
+                slave = self.slave(device=Registers({1: 7}), on_request=answer)
+                r = self.start(master_conf(slave.port, [(1, [register('a', 1)])], request_retry_immediate_count=1,
+                                           request_retry_delayed_count=1, request_retry_delay=0.05))
+                r.wait_event(REMOTE + '1/read/a', {'result': 'SUCCESS', 'value': 7, 'cause': 'INTERROGATE'})
+                r.send('system/remote_device/1/write/a', {'request_id': 1, 'value': 8})
+                r.wait_event(REMOTE + '1/write/a', {'request_id': 1, 'result': 'SUCCESS'})
+                self.assertFalse([e for e in r.events if 'ERROR' in str(e.payload)])
+                r.stop()
+
+    def test_block_that_is_refused_as_such(self):
+        for code in (1, 4):
+            with self.subTest(code):
+                def answer(slave, transaction, unit, pdu, code=code):
+                    if pdu[4] <= 2:
+                        return False
+                    slave.reply(transaction, unit, bytes([pdu[0] | 128, code]))
+                    return True
+                slave = self.slave(device=Registers({i: i for i in range(4)}), on_request=answer)
+                r = self.start(master_conf(slave.port, [(1, [register(f'r{i}', i) for i in range(4)])]))
+                for i in range(4):
+                    r.wait_event(f'{REMOTE}1/read/r{i}', {'result': 'SUCCESS', 'value': i, 'cause': 'INTERROGATE'})
+                r.stop()
+
+
 class Serial(Case):
     def serial(self, kind='RTU', baud=None, device=None, on_request=None, **more):
         bridge = self.bridge(baud=baud)
@@ -422,6 +633,54 @@ class Serial(Case):
         r.wait_event(REMOTE + '1/write/a', {'request_id': 'x', 'result': 'SUCCESS'})
         r.wait_event(REMOTE + '1/read/a', {'result': 'SUCCESS', 'value': 6, 'cause': 'CHANGE'})
         self.assertEqual([e for e in r.events if e.payload == 'DISCONNECTED'], [])
+
+    def test_echo_of_a_device_that_is_off(self):
+        for kind, wrap in (('RTU', rtu), ('ASCII', ascii_)):
+            for polled in (False, True):
+                with self.subTest(kind, polled=polled):
+                    off, writes = threading.Event(), []
+
+                    def echo(slave, transaction, unit, pdu, wrap=wrap, off=off, writes=writes):
+                        writes.append(pdu[0])
+                        slave.raw(wrap(unit, pdu))
+                        if not off.is_set():
+                            slave.reply(transaction, unit, slave.device.answer(unit, pdu))
+                        return True
+                    _, slave, conf = self.serial(kind, None, Registers({1: 5}), echo, request_timeout=0.1)
+                    conf['remote_devices'][0]['data'] = [
+                        register('r', 1, 0.02 if polled else None), register('m', 2, None, bit_count=4),
+                        {**register('c', 3, None), 'data_type': 'COIL', 'bit_count': 1}]
+                    r = self.start(conf)
+                    r.wait_event('gateway/status', 'CONNECTED')
+                    if polled:
+                        r.wait_event(REMOTE + '1/read/r')
+                    else:
+                        off.set()
+                    for turn in range(3):
+                        for name in 'rmc':
+                            if turn == 1:
+                                off.set()
+                            elif turn == 2:
+                                off.clear()
+                            ident = f'{turn}{name}'
+                            r.send('system/remote_device/1/write/' + name, {'request_id': ident, 'value': 1})
+                            r.wait_event(REMOTE + '1/write/' + name, {
+                                'request_id': ident,
+                                'result': 'SUCCESS' if turn == 2 or polled and turn == 0 else 'TIMEOUT'})
+                    self.assertLessEqual({5, 6, 22}, set(writes))
+                    r.stop()
+
+    def test_writes_on_a_line_without_an_echo(self):
+        for kind in ('RTU', 'ASCII'):
+            with self.subTest(kind):
+                _, slave, conf = self.serial(kind)
+                conf['remote_devices'][0]['data'] = [register('r', 1, None)]
+                r = self.start(conf)
+                r.wait_event('gateway/status', 'CONNECTED')
+                r.send('system/remote_device/1/write/r', {'request_id': 1, 'value': 6})
+                r.wait_event(REMOTE + '1/write/r', {'request_id': 1, 'result': 'SUCCESS'})
+                self.assertEqual(slave.device.values[1], 6)
+                r.stop()
 
     def test_what_flow_control_held_back_is_not_done_later(self):
         xon, xoff = b'\x11', b'\x13'

@@ -128,6 +128,9 @@ class Tcp(Case):
                 for bad in (-1, 65536, 'x', None, 1.5):
                     r.send('system/data/a', {'value': bad})
                 r.send_raw('system/data/a', '[')
+                for value, got in ((True, 1), (False, 0), (8.0, 8)):
+                    r.send('system/data/input', {'value': value})
+                    r.wait(lambda got=got: m.ask(b'\x04\0\7\0\1') == bytes([4, 2, 0, got]))
                 r.send('system/data/input', {'value': 7})
                 time.sleep(0.1)
                 self.assertEqual(m.ask(b'\x01\0\5\0\3'), b'\x01\x01\x03')
@@ -374,6 +377,20 @@ class Tcp(Case):
                 self.assertEqual(m.receive(), b'\x03\2\0\0')
 
 
+class Padded(Case):
+    def test_requests(self):
+        """More octets than the request has, inside the length of the MBAP header."""
+        conf = tcp_conf('TCP')
+        r = self.start(conf, {'system/data/a': {'value': 7}})
+        m = self.master(conf)
+        self.assertEqual(m.ask(b'\x03\0\x0a\0\1\0\0'), b'\x03\2\0\7')
+        m.send(b'\x10\0\x0a\0\1\2\0\5\0')
+        payload, _ = self.answer_write(r, True)
+        self.assertIn({'name': 'a', 'value': 5}, payload['data'])
+        self.assertEqual(m.receive(), b'\x10\0\x0a\0\1')
+        self.assertEqual(m.ask(b'\x10\0\x0a\0\1\4\0\5\0\6'), b'\x90\3')
+
+
 class Adapter:
     """The far end of a line whose adapter repeats what the slave sends."""
 
@@ -441,6 +458,32 @@ class Serial(Case):
                 # Another slave's answer, then our request at once.
                 os.write(fd, wrap(9, b'\x03\x04\0\1\0\2') + ask)
                 self.assertEqual(self.read(fd), want)
+
+    def test_line_with_other_slaves(self):
+        """What others are asked and answer costs our requests no time, also where the line was joined in between:
+        the rest of an answer may look like the start of a long request."""
+        r, fd = self.serial()
+        ask, want = rtu(1, b'\x03\0\x0a\0\1'), rtu(1, b'\x03\2\0\0')
+
+        def fastest(before):
+            times = []
+            for _ in range(5):
+                for piece in before:
+                    os.write(fd, piece)
+                    time.sleep(0.004)  # less than the silence that ends noise
+                began = time.monotonic()
+                os.write(fd, ask)
+                self.assertEqual(self.read(fd), want)
+                times.append(time.monotonic() - began - 0.05)
+            return min(times)
+        alone = fastest([])
+        long = bytes([1, 16, 0, 0, 0, 100, 200]) + bytes(20)  # an answer's data like a request to us
+        for before in ([rtu(9, b'\x03\0\x0a\0\2'), rtu(9, b'\x03\4\0\1\0\2')],
+                       [rtu(9, b'\x03\0\x0a\0\2'), rtu(9, b'\x83\2')],
+                       [rtu(9, b'\x03\0\x0a\0\x0e'), rtu(9, b'\x03\x1b' + long)],
+                       [rtu(9, b'\x03\4\0\1\0\2')[3:]], [long], [long[:7]], [b'\x01'], [b'\x09\x10']):
+            with self.subTest(before=before):
+                self.assertLess(fastest(before), alone + 0.012)
 
     def test_connection_counts_from_its_first_request(self):
         r, fd = self.serial()

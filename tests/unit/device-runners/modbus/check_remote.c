@@ -14,6 +14,7 @@ static struct conf_data data[UNITS][4];
 static struct conf_remote confs[UNITS];
 static struct remote remotes[UNITS];
 static struct monotime now;
+static unsigned failed_step; /* that the next result names */
 
 static void
 say(const struct remote *r, const char *what, const char *a, const char *b, const char *c)
@@ -43,14 +44,36 @@ on_read(void *arg, const struct remote *r, const struct conf_data *d, const char
 }
 
 static void
-on_written(void *arg, const struct remote *r, const struct conf_data *d, const char *id,
-    const char *result)
+on_written(
+    void *arg, const struct remote *r, const struct conf_data *d, const struct remote_written *w)
 {
 	(void)arg;
-	say(r, "written", d->name, id, result);
+	say(r, "written", d->name, w->request_id, w->result);
+	ck_assert_uint_eq(w->step, failed_step);
 }
 
-static const struct remote_ops ops = { on_status, on_read, on_written };
+static bool
+add_write(struct remote *r, const char *name, const char *id, const char *value)
+{
+	const struct conf_data *d = remote_find(r, name);
+	char err[64];
+	struct json_doc *doc = json_parse(value, strlen(value), 8, err, sizeof(err));
+
+	if (d)
+		remote_add_write(r, d, id, json_root(doc), now);
+	json_free(doc);
+	return d != NULL;
+}
+
+static void
+go_offline(struct remote *r)
+{
+	remote_offline(r, (struct remote_loss){ 0 }, now);
+}
+
+static const struct remote_ops ops = {
+	.status = on_status, .read = on_read, .written = on_written
+};
 
 static void
 expect(const char *line)
@@ -153,10 +176,10 @@ START_TEST(values_and_changes)
 	expect("1 b 112 CHANGE");
 	expect("1 c 113 CHANGE");
 	remote_on_poll(
-	    r, (remote_poll(r, now), &(struct modbus_pdu){ .fc = 3, .exception = 4 }), now);
-	expect("1 a FUNCTION_ERROR");
-	expect("1 b FUNCTION_ERROR");
-	expect("1 c FUNCTION_ERROR");
+	    r, (remote_poll(r, now), &(struct modbus_pdu){ .fc = 3, .exception = 10 }), now);
+	expect("1 a GATEWAY_PATH_UNAVAILABLE");
+	expect("1 b GATEWAY_PATH_UNAVAILABLE");
+	expect("1 c GATEWAY_PATH_UNAVAILABLE");
 	serve(r, 101, 0);
 	expect("1 a 111 INTERROGATE");
 	end();
@@ -225,7 +248,7 @@ START_TEST(enable_and_disable)
 	remote_on_poll(r, &(struct modbus_pdu){ .fc = 3, .exception = 2 }, now);
 	remote_enable(r, true, now);
 	expect("1 status CONNECTING");
-	remote_offline(r);
+	go_offline(r);
 	expect("1 status DISABLED");
 	remote_enable(r, false, now);
 	remote_online(r, now);
@@ -292,26 +315,252 @@ START_TEST(writes_keep_their_order)
 	start();
 	remote_online(r, now);
 	expect("1 status DISABLED");
-	ck_assert(!remote_add_write(r, "nothing", "x", "1", 1));
-	ck_assert(remote_add_write(r, "w", "big", "65536", 5));
+	ck_assert(!add_write(r, "nothing", "x", "1"));
+	ck_assert(add_write(r, "w", "big", "65536"));
 	expect("1 written w big INVALID_DATA_VALUE");
-	ck_assert(remote_add_write(r, "w", "minus", "-1", 2));
+	ck_assert(add_write(r, "w", "minus", "-32769"));
 	expect("1 written w minus INVALID_DATA_VALUE");
-	ck_assert(remote_add_write(r, "w", "one", "1", 1));
-	ck_assert(remote_add_write(r, "a", "two", "2", 1));
+	ck_assert(add_write(r, "w", "half", "0.5"));
+	expect("1 written w half INVALID_DATA_VALUE");
+	ck_assert(add_write(r, "w", "text", "\"1\""));
+	expect("1 written w text INVALID_DATA_VALUE");
+	ck_assert(add_write(r, "w", "one", "1"));
+	ck_assert(add_write(r, "a", "two", "2"));
 	ck_assert_uint_eq(remote_write(r)->address, 20);
 	ck_assert_uint_eq(remote_write(r)->value, 1);
 	remote_on_write(r, &ok, now);
 	expect("1 written w one SUCCESS");
 	remote_on_write(r, &bad, now);
 	expect("1 written a two INVALID_FUNCTION_CODE");
-	remote_add_write(r, "w", "three", "3", 1);
+	add_write(r, "w", "three", "3");
 	remote_on_write(r, NULL, now);
 	expect("1 written w three TIMEOUT");
 	ck_assert_int_eq(remote_write_at(r).ns, INT64_MAX);
-	remote_add_write(r, "w", "four", "4", 1);
-	ck_assert_uint_eq(remote_offline(r), 1);
+	add_write(r, "w", "four", "4");
+	go_offline(r);
 	expect_silence();
+	/* Without a connection it waits for one, but no longer than a request does. */
+	ck_assert_int_eq(remote_expire(r, now).ns - now.ns, 100 * MS);
+	now = monotime_add_ms(now, 100);
+	ck_assert_int_eq(remote_expire(r, now).ns, INT64_MAX);
+	expect("1 written w four NOT_CONNECTED");
+	end();
+}
+END_TEST
+
+/* A connection that had answered took a write with it: it is sent again, once. */
+START_TEST(writes_and_lost_connections)
+{
+	static const struct modbus_pdu ok = { .fc = 6 };
+	static const struct remote_loss fresh = { .write = true },
+					stale = { .write = true, .stale = true };
+	struct remote *r = &remotes[0];
+
+	start();
+	remote_online(r, now);
+	expect("1 status DISABLED");
+	add_write(r, "w", "1", "1");
+	add_write(r, "a", "2", "2");
+	remote_offline(r, stale, now);
+	remote_online(r, now);
+	expect("1 status DISABLED");
+	ck_assert_uint_eq(remote_write(r)->value, 1);
+	remote_offline(r, stale, now);
+	expect("1 written w 1 CONNECTION_LOST");
+	remote_online(r, now);
+	expect("1 status DISABLED");
+	remote_on_write(r, &ok, now);
+	expect("1 written a 2 SUCCESS");
+	add_write(r, "w", "3", "3");
+	remote_offline(r, fresh, now);
+	expect("1 written w 3 CONNECTION_LOST");
+	expect_silence();
+	end();
+}
+END_TEST
+
+START_TEST(half_done_writes_name_their_step)
+{
+	static const struct modbus_pdu ok = { .fc = 22 }, bad = { .fc = 6, .exception = 2 };
+	struct remote *r = &remotes[0];
+
+	start();
+	data[0][3].offset = 8;
+	data[0][3].bits = 24;
+	remote_online(r, now);
+	expect("1 status DISABLED");
+	add_write(r, "w", "1", "1");
+	remote_on_write(r, &bad, now);
+	expect("1 written w 1 INVALID_DATA_ADDRESS");
+	add_write(r, "w", "2", "2");
+	remote_on_write(r, &ok, now);
+	failed_step = 2;
+	remote_on_write(r, &bad, now);
+	expect("1 written w 2 INVALID_DATA_ADDRESS");
+	failed_step = 0;
+	end();
+}
+END_TEST
+
+START_TEST(busy_is_asked_again)
+{
+	static const struct modbus_pdu busy = { .fc = 6, .exception = 6 },
+				       working = { .fc = 3, .exception = 5 };
+	struct remote *r = &remotes[0];
+
+	start();
+	master.retry_immediate = 1;
+	master.retry_delayed = 1;
+	go_online(r);
+	add_write(r, "w", "1", "1");
+	for (int i = 0; i < 3; i++) {
+		remote_on_write(r, &busy, now);
+		ck_assert_int_eq(remote_write_at(r).ns - now.ns, i == 1 ? 500 * MS : 0);
+		now = i == 1 ? monotime_add_ms(now, 500) : now;
+	}
+	expect_silence();
+	remote_on_write(r, &busy, now);
+	expect("1 written w 1 FUNCTION_ERROR");
+	remote_poll(r, now);
+	remote_on_poll(r, &working, now);
+	expect("1 status CONNECTED");
+	ck_assert_int_eq(remote_poll_at(r).ns, now.ns);
+	serve(r, 0, 0);
+	expect("1 a 10 INTERROGATE");
+	end();
+}
+END_TEST
+
+/* Exceptions 1 and 4 of a block: it is split once, and then they are believed. */
+START_TEST(other_refusals_are_tried_once_in_two)
+{
+	static const struct modbus_pdu failed = { .fc = 3, .exception = 4 };
+	struct remote *r = &remotes[0];
+	int asked = 0;
+
+	start();
+	go_online(r);
+	while (remote_poll_at(r).ns <= now.ns) {
+		ck_assert_int_lt(asked++, 10);
+		remote_poll(r, now);
+		remote_on_poll(r, &failed, now);
+	}
+	ck_assert_int_eq(asked, 3);
+	expect("1 status CONNECTED");
+	ck_assert(was_said("1 a FUNCTION_ERROR") && was_said("1 b FUNCTION_ERROR") &&
+		  was_said("1 c FUNCTION_ERROR"));
+	ck_assert_int_eq(line_count, 5);
+	end();
+}
+END_TEST
+
+/* Each register for itself; one of them is never answered. Counts the requests of each. */
+static void
+serve_but(struct remote *r, uint32_t silent, int rounds, int counts[3])
+{
+	for (int i = 0; i < rounds; i++) {
+		struct monotime at = remote_poll_at(r);
+		now = at.ns > now.ns ? at : now;
+		line_count = line_count > MAX_LOG / 2 ? 0 : line_count;
+		const struct modbus_pdu *req = remote_poll(r, now);
+		for (uint32_t k = 0; k < 3; k++)
+			counts[k] +=
+			    req->address <= 10 + k && 10 + k < req->address + req->quantity;
+		if (req->address <= silent && silent < req->address + req->quantity) {
+			now = monotime_add_ms(now, 100);
+			remote_on_poll(r, NULL, now);
+		} else {
+			serve(r, 0, 0);
+		}
+	}
+}
+
+START_TEST(a_silent_register_costs_only_itself)
+{
+	for (int one_each = 0; one_each < 2; one_each++) {
+		struct remote *r = &remotes[0];
+		int counts[3] = { 0 };
+
+		start();
+		remote_clear(r);
+		/* The last is apart from the others: without it, nobody knew that the device lives.
+		 */
+		data[0][2].start = one_each ? 12 : 22;
+		confs[0].limits.one_each = one_each;
+		ck_assert_int_eq(remote_init(r, &master, &confs[0], &ops, NULL), 0);
+		go_online(r);
+		serve_but(r, 10, 60, counts);
+		ck_assert(!was_said("1 status DISCONNECTED"));
+		ck_assert_int_eq(r->status, REMOTE_CONNECTED);
+		ck_assert(!r->state[0].valid && r->state[1].valid && r->state[2].valid);
+		ck_assert_int_gt(counts[1], 3 * counts[0]);
+		for (int i = 0; i < line_count; i++)
+			ck_assert_str_ne(lines[i], "1 a 10 INTERROGATE");
+		end();
+	}
+}
+END_TEST
+
+START_TEST(a_silent_device_is_down_all_the_same)
+{
+	struct remote *r = &remotes[0];
+
+	start();
+	confs[0].limits.one_each = true;
+	remote_clear(r);
+	ck_assert_int_eq(remote_init(r, &master, &confs[0], &ops, NULL), 0);
+	go_online(r);
+	serve(r, 0, 0);
+	expect("1 status CONNECTED");
+	expect("1 a 10 INTERROGATE");
+	for (int i = 0; i < 2; i++) {
+		remote_poll(r, now);
+		now = monotime_add_ms(now, 100);
+		remote_on_poll(r, NULL, now);
+	}
+	expect("1 status DISCONNECTED");
+	expect_silence();
+	confs[0].limits.one_each = false;
+	end();
+}
+END_TEST
+
+/* Closes after each answer: the others have their turn on the next connection, and those that were
+ * answered are not asked again before their time. */
+START_TEST(progress_survives_a_connection)
+{
+	struct remote *r = &remotes[0];
+	unsigned seen = 0;
+
+	start();
+	master.connect_delay_ns = 10 * MS;
+	confs[0].limits.one_each = true;
+	remote_clear(r);
+	ck_assert_int_eq(remote_init(r, &master, &confs[0], &ops, NULL), 0);
+	remote_enable(r, true, now);
+	for (int i = 0; i < 3; i++) {
+		remote_online(r, now);
+		seen |= 1U << (remote_peek(r, now).address - 10);
+		serve(r, 0, 0);
+		/* The next request meets the end of the connection: it is first on the next. */
+		const struct modbus_pdu *req =
+		    remote_poll_at(r).ns <= now.ns ? remote_poll(r, now) : NULL;
+		uint16_t next = req ? req->address : 0;
+		remote_offline(r, (struct remote_loss){ .poll = req, .stale = true }, now);
+		remote_online(r, now);
+		ck_assert(next == 0 || remote_peek(r, now).address == next);
+		go_offline(r);
+	}
+	ck_assert_uint_eq(seen, 7);
+	remote_online(r, now);
+	ck_assert_int_ge(remote_poll_at(r).ns - now.ns, 10 * MS);
+	/* What ends a connection goes behind the others. */
+	now = monotime_add_ms(now, 1000);
+	uint16_t bad = remote_poll(r, now)->address;
+	remote_offline(r, (struct remote_loss){ .poll = true }, now);
+	remote_online(r, now);
+	ck_assert_uint_ne(remote_peek(r, now).address, bad);
+	confs[0].limits.one_each = false;
 	end();
 }
 END_TEST
@@ -324,9 +573,9 @@ START_TEST(writes_are_bounded)
 	remote_online(r, now);
 	expect("1 status DISABLED");
 	for (int i = 0; i < REMOTE_MAX_WRITES; i++)
-		ck_assert(remote_add_write(r, "w", "x", "1", 1));
+		ck_assert(add_write(r, "w", "x", "1"));
 	expect_silence();
-	ck_assert(remote_add_write(r, "w", "over", "1", 1));
+	ck_assert(add_write(r, "w", "over", "1"));
 	expect("1 written w over FUNCTION_ERROR");
 	end();
 }
@@ -391,7 +640,7 @@ START_TEST(writes_overtake_polls)
 		remote_enable(&remotes[u], true, now);
 		remote_online(&remotes[u], now);
 	}
-	remote_add_write(&remotes[3], "w", "id", "1", 1);
+	add_write(&remotes[3], "w", "id", "1");
 	struct sched_pick p = sched_next(&s, &client, true, now);
 	ck_assert(p.write && p.remote == &remotes[3]);
 	remote_on_write(p.remote, &(struct modbus_pdu){ .fc = 6 }, now);
@@ -420,7 +669,7 @@ START_TEST(a_flood_of_writes_leaves_room_for_polls)
 	remote_online(&remotes[0], now);
 	serve(&remotes[0], 0, 0);
 	for (int i = 0; i < 500; i++)
-		remote_add_write(&remotes[0], "w", "id", "1", 1);
+		add_write(&remotes[0], "w", "id", "1");
 	for (int i = 0; i < 170; i++) {
 		line_count = 0;
 		struct sched_pick p = sched_next(&s, &client, true, now);
@@ -456,6 +705,13 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, a_refused_register_costs_only_itself);
 	tcase_add_test(tc, a_refused_whole_waits_longer);
 	tcase_add_test(tc, writes_keep_their_order);
+	tcase_add_test(tc, writes_and_lost_connections);
+	tcase_add_test(tc, half_done_writes_name_their_step);
+	tcase_add_test(tc, busy_is_asked_again);
+	tcase_add_test(tc, other_refusals_are_tried_once_in_two);
+	tcase_add_test(tc, a_silent_register_costs_only_itself);
+	tcase_add_test(tc, a_silent_device_is_down_all_the_same);
+	tcase_add_test(tc, progress_survives_a_connection);
 	tcase_add_test(tc, writes_are_bounded);
 	tcase_add_test(tc, the_silent_do_not_starve_the_others);
 	tcase_add_test(tc, writes_overtake_polls);
