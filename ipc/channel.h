@@ -22,8 +22,8 @@ enum {
 	IPC_MAX_ANSWERS = 64 * 1024 * 1024,
 	IPC_MAX_QUEUED_FDS = 64,
 	IPC_RETRY_MS =
-	    50, /* the kernel has no room for a packet: it is tried again so much later */
-	IPC_READ_BURST = 32, /* packets taken in one turn, so that nobody starves the others */
+	    50, /* after a send for which the kernel had no memory, until it is tried again */
+	IPC_READ_BURST = 32, /* packets read in one turn, so that no channel starves the others */
 };
 
 struct channel;
@@ -72,9 +72,9 @@ struct channel {
 /* Takes fd (non-blocking). peer: who is at the other end. */
 void channel_open(struct channel *c, struct ev_loop *loop, int fd, enum ipc_sender peer,
     const struct channel_handler *handler, void *arg);
-/* What the peer said is looked at before everything else that is due in a turn of the loop. */
+/* Packets from the peer are handled before everything else that is due in a turn of the loop. */
 void channel_come_first(struct channel *c);
-/* What waits is read in this turn of the loop, even if the kernel was not asked about it. */
+/* Reads waiting packets in this turn of the loop, even if epoll has not reported them. */
 void channel_read_now(struct channel *c);
 /* Closes and frees; callbacks do not come any more. May be called twice. */
 void channel_close(struct channel *c);
@@ -86,7 +86,8 @@ size_t channel_length(const struct channel *c);
 /* Sends or queues what was begun, with fd (taken; -1 for none). Returns 0, or -1 with errno:
  * EMSGSIZE over IPC_MAX_MESSAGE, ENOBUFS when the peer is not reading, EPIPE when it is gone. */
 int channel_send(struct channel *c, int fd);
-/* What was begun is an answer, of which IPC_MAX_ANSWERS may wait; before channel_send(). */
+/* The message that was begun is an answer, of which IPC_MAX_ANSWERS bytes may wait. Call it before
+ * channel_send(). */
 void channel_is_answer(struct channel *c);
 /* An empty-bodied message. */
 int channel_send_empty(struct channel *c, enum ipc_type type, uint32_t id);

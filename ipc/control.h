@@ -79,9 +79,9 @@ int control_reply_decode(const void *packet, size_t len, struct control_reply *r
 
 /* Writes a reply into b: begin, rows by the writer (objects, without key), then end. */
 void control_put_begin(struct buffer *b, struct json_writer *w);
-/* No more follows in this packet. */
+/* Ends this packet; another one follows. */
 void control_put_more(struct json_writer *w);
-/* No more follows at all. error: NULL for none; it is cut at CONTROL_MAX_ERROR bytes. */
+/* Ends the last packet. error: NULL for none; it is cut at CONTROL_MAX_ERROR bytes. */
 void control_put_end(struct json_writer *w, enum control_code code, const char *error);
 
 /* gatewayd's folder for sockets: $RUNTIME_DIRECTORY, else $XDG_RUNTIME_DIR/gatewayd, else

@@ -31,11 +31,11 @@ take(struct acceptor *a, int fd, const struct sockaddr_storage *from)
 
 	peer_address_read(&remote, from);
 	if (!host_allowed(a, remote.host))
-		why = "is not one of remote_hosts";
+		why = "not one of remote_hosts";
 	else if (a->ops->count(a->arg) >= a->max)
-		why = "is one more than max_connections";
+		why = "max_connections is reached";
 	if (why) {
-		limit_warning(&a->refused, "%s %s: closed", remote.host, why);
+		limit_warning(&a->refused, "closed a connection from %s: %s", remote.host, why);
 		fd_close(fd);
 		return;
 	}
@@ -63,9 +63,10 @@ on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 			take(a, fd, &from);
 			continue;
 		}
-		/* Who waits goes on waiting, and the loop does not spin on it. */
+		/* The peer stays in the queue of the kernel; the loop must not spin on it. */
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			limit_warning(&a->refused, "a master is kept waiting: %s", strerror(errno));
+			limit_warning(
+			    &a->refused, "cannot accept a connection: %s", strerror(errno));
 			ev_io_stop(loop, w);
 			ev_timer_set(&a->rest, ACCEPTOR_REST_MS * 1e-3, 0.);
 			ev_timer_start(loop, &a->rest);
@@ -100,7 +101,8 @@ read_hosts(struct acceptor *a, const struct json *list, const char *prefix)
 		if (inet_pton(AF_INET, text, &address) != 1 &&
 		    inet_pton(AF_INET6, text, &address) != 1)
 			runner_config_warning(a->runner, path,
-			    "%s is no address: a master is known by its address only", text);
+			    "%s is not an address: peers are identified by address, not by name",
+			    text);
 		if (!(a->hosts[a->host_count++] = peer_host_normal(text)))
 			runner_fail(a->runner, "out of memory");
 	}
@@ -117,7 +119,8 @@ read_max(struct acceptor *a, const struct json *max, const char *prefix, size_t 
 		return;
 	snprintf(path, sizeof(path), "%smax_connections", prefix);
 	if ((size_t)n > most)
-		runner_config_warning(a->runner, path, "no more than %zu are taken", most);
+		runner_config_warning(
+		    a->runner, path, "at most %zu connections are accepted", most);
 	else
 		a->max = (size_t)n;
 }

@@ -1,7 +1,7 @@
 /*
- * The listening side of a slave, in runner processes: takes the masters that
+ * The listening side of a slave, in runner processes: accepts the masters that
  * `remote_hosts` names, up to `max_connections`, and closes the others. Accepts
- * nothing while the device is congested, and rests where descriptors ran out.
+ * nothing while the device is congested, and pauses when descriptors run out.
  */
 #ifndef DEVICE_RUNNERS_ACCEPTOR_H
 #define DEVICE_RUNNERS_ACCEPTOR_H
@@ -15,7 +15,7 @@
 enum {
 	ACCEPTOR_MAX_HOSTS = 4096,
 	ACCEPTOR_BURST = 16,	 /* connections in one turn of the loop */
-	ACCEPTOR_REST_MS = 1000, /* where accept() failed for lack of something */
+	ACCEPTOR_REST_MS = 1000, /* after accept() failed for lack of descriptors or memory */
 };
 
 struct acceptor_ops {
@@ -55,8 +55,8 @@ extern const struct schema acceptor_host_schema;
 	}
 
 void acceptor_init(struct acceptor *a, struct runner *r, const struct acceptor_ops *ops, void *arg);
-/* Reads what conf says (checked by its schema; both keys may be missing); prefix: of its keys in
- * warnings. No more than `most` connections, whatever conf says. */
+/* Reads both keys of conf (checked by its schema; each may be missing). prefix: of the keys in
+ * warnings. most: an upper limit of max_connections. */
 void acceptor_configure(
     struct acceptor *a, const struct json *conf, const char *prefix, size_t most);
 /* Takes a listening socket. */

@@ -1,6 +1,6 @@
 /*
- * How often a peer may make us write a log line, in runner processes: a few
- * per period, then silence and a count.
+ * A limit for log lines that a peer can cause, in runner processes: a few per
+ * period, then a count of those that were suppressed.
  */
 #ifndef DEVICE_RUNNERS_LIMIT_H
 #define DEVICE_RUNNERS_LIMIT_H
@@ -39,7 +39,7 @@ limit_allows(struct limit *l, struct monotime now, uint32_t *suppressed)
 		uint32_t suppressed_;                                                              \
 		bool allowed_ = limit_allows(l, monotime_now(), &suppressed_);                     \
 		if (suppressed_)                                                                   \
-			log_write(level, NULL, NULL, "%u lines like the next were not written",    \
+			log_write(level, NULL, NULL, "suppressed %u lines like the next one",      \
 			    suppressed_);                                                          \
 		if (allowed_)                                                                      \
 			log_write(level, NULL, NULL, __VA_ARGS__);                                 \

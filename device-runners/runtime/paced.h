@@ -1,8 +1,8 @@
 /*
- * An event that tells how things stand, such as a slave's 'connections', in
- * runner processes: at once while it is rare, once in PACED_LATE_MS while it
- * would come more often, so that peers which come and go fast do not flood the
- * Event Server. The last state is always told.
+ * Limits how often an event about a state is registered, such as a slave's
+ * 'connections', in runner processes: at once while changes are rare, else once
+ * in PACED_LATE_MS, so that peers that connect and disconnect fast do not flood
+ * the Event Server. The last state is always registered.
  */
 #ifndef DEVICE_RUNNERS_PACED_H
 #define DEVICE_RUNNERS_PACED_H

@@ -1,8 +1,8 @@
 /*
- * When a lost or refused connection is tried again: the first time after a loss at once, then only
- * after the configured delay, until a connection has lived: it did what it is for (answered a
- * request) and stood for long enough. So a device that closes on
- * every request costs one connection a delay. Pure. In runner processes.
+ * When a lost or refused connection is tried again. The first attempt after a loss is made at once,
+ * later ones after the configured delay. The delay is reset when a connection has lived: it has
+ * answered a request and stood for long enough. So a device that closes the connection on every
+ * request costs one connection per delay. Pure. In runner processes.
  */
 #ifndef DEVICE_RUNNERS_RECONNECT_H
 #define DEVICE_RUNNERS_RECONNECT_H

@@ -25,14 +25,14 @@ enum {
 	PLAN_ENTRY = 1 + 1 + 3 + 5,	/* and of an element, beside its target */
 };
 
-/* The end of the process: what is queued leaves first. Events without credit are lost, and counted.
- */
+/* Ends the process after the queued messages have been sent. Drops events without credit, and logs
+ * how many bytes. */
 static _Noreturn void
 leave(struct runner *r, int code)
 {
 	runner_events_flush(r);
 	if (r->waiting.len)
-		log_warning("%zu bytes of events had no credit left and are lost", r->waiting.len);
+		log_warning("dropped %zu bytes of events: no credit left", r->waiting.len);
 	channel_flush(&r->channel, LAST_WORDS_MS);
 	channel_close(&r->channel);
 	runner_events_clear(r);
@@ -47,7 +47,7 @@ runner_sent(struct runner *r, int result)
 {
 	if (result == 0)
 		return;
-	log_error("the supervisor does not take messages: %s", strerror(errno));
+	log_error("cannot send to the supervisor: %s", strerror(errno));
 	r->waiting.len = 0;
 	exit(EX_UNAVAILABLE);
 }
@@ -97,7 +97,7 @@ plan_add(struct runner *r, enum ipc_resource kind, const char *target, uint16_t 
 		return -1;
 	}
 	if (strlen(target) > IPC_MAX_TEXT) {
-		runner_config_error(r, "", "a name or path of more than %d bytes", IPC_MAX_TEXT);
+		runner_config_error(r, "", "a name or path is longer than %d bytes", IPC_MAX_TEXT);
 		return -1;
 	}
 	if (r->plan_bytes + PLAN_ENTRY + strlen(target) > IPC_MAX_MESSAGE - PLAN_HEAD) {
@@ -243,7 +243,7 @@ runner_check_config(
 void
 runner_ready(struct runner *r)
 {
-	/* What was registered before comes before. */
+	/* Events that were registered before READY are sent before it. */
 	runner_events_flush(r);
 	runner_sent(r, channel_send_empty(&r->channel, IPC_READY, 0));
 }
@@ -341,7 +341,7 @@ trace_fits(struct runner *r, size_t len)
 		return true;
 	if (!r->trace.told)
 		limit_warning(&r->trace.limit,
-		    "more frames than a trace shows, at most %d in a second: some are left out",
+		    "the trace leaves out frames: it shows at most %d a second",
 		    RUNNER_TRACE_FRAMES);
 	r->trace.told = true;
 	return false;
@@ -378,10 +378,10 @@ load_config(struct runner *r, int fd)
 	struct json_doc *doc = NULL;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
-		runner_fail(r, "no configuration came with init");
+		runner_fail(r, "INIT came without a configuration");
 	void *text = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (text == MAP_FAILED)
-		runner_fail(r, "configuration: %s", strerror(errno));
+		runner_fail(r, "cannot read the configuration: %s", strerror(errno));
 	doc = json_parse(text, (size_t)st.st_size, MAX_CONFIG_NODES, err, sizeof(err));
 	munmap(text, (size_t)st.st_size);
 	fd_close(fd);
@@ -418,7 +418,7 @@ find_type(struct runner *r, const msgpack_object_str *type)
 		if (strcmp((*t)->type, name) == 0)
 			r->type = *t;
 	if (!r->type) {
-		runner_config_error(r, "module", "this executable has no type %s", name);
+		runner_config_error(r, "module", "this runner has no device type %s", name);
 		leave(r, EX_CONFIG);
 	}
 }
@@ -441,9 +441,10 @@ on_init(struct runner *r, const msgpack_object *f, int fd)
 	const char *why = NULL;
 
 	if (r->type)
-		runner_fail(r, "init came twice");
+		runner_fail(r, "INIT came twice");
 	if (f[IPC_INIT_VERSION].via.u64 != IPC_VERSION)
-		runner_fail(r, "contract version %u is spoken here, the supervisor's is %u",
+		runner_fail(r,
+		    "this runner speaks version %u of the IPC contract, the supervisor speaks %u",
 		    (unsigned)IPC_VERSION, (unsigned)f[IPC_INIT_VERSION].via.u64);
 	ipc_copy_text(r->name, sizeof(r->name), name);
 	r->check_only = f[IPC_INIT_CHECK_ONLY].via.boolean;
@@ -472,7 +473,7 @@ on_init(struct runner *r, const msgpack_object *f, int fd)
 	sandbox.addresses = r->has_udp_listen;
 	sandbox.files += (uint32_t)r->plan_count;
 	if (sandbox_lock(&sandbox, &why) < 0)
-		runner_fail(r, "the sandbox is not to be had: %s: %s", why, strerror(errno));
+		runner_fail(r, "cannot close the sandbox: %s: %s", why, strerror(errno));
 	r->started = true;
 	r->type->start(r->device);
 }
@@ -516,9 +517,9 @@ deliver_event(void *arg, const struct runner_event *e)
 	r->type->on_event(r->device, e);
 }
 
-/* A supervisor that is frozen does not know whether this gateway still is the one that works, and
- * another may have taken its place at the device. Where all were frozen this comes before whatever
- * else is due, and so does what the supervisor said. */
+/* A frozen supervisor cannot know whether this gateway is still the active one; another may have
+ * taken its place at the device. After a freeze of the whole machine this timer and the messages of
+ * the supervisor are handled before everything else that is due. */
 static void
 on_silence(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -526,14 +527,14 @@ on_silence(struct ev_loop *loop, ev_timer *w, int revents)
 	char byte;
 
 	(void)revents;
-	/* It was us who slept: what it said is still to be read. A wait that was stopped and
-	 * continued ends without a look at descriptors. */
+	/* This process slept: messages of the supervisor are waiting. A wait that was stopped and
+	 * continued ends without looking at descriptors. */
 	if (recv(r->channel.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
 		channel_read_now(&r->channel);
 		ev_timer_again(loop, w);
 		return;
 	}
-	log_error("the supervisor is silent: no ping for %d s; the end", RUNNER_SILENCE_MS / 1000);
+	log_error("the supervisor is silent: no ping for %d s, exiting", RUNNER_SILENCE_MS / 1000);
 	exit(EX_UNAVAILABLE);
 }
 
@@ -588,7 +589,7 @@ on_violation(void *arg, const char *why, const void *packet, size_t len)
 	exit(EX_PROTOCOL);
 }
 
-/* Without a supervisor there is nothing to do and nobody to tell. */
+/* The supervisor is gone: there is nothing left to do. */
 static void
 on_close(void *arg)
 {
@@ -637,13 +638,13 @@ runner_main(int argc, char **argv, const struct runner_device *const types[])
 	for (size_t i = 0; i < 4; i++)
 		signal((const int[]){ SIGPIPE, SIGTERM, SIGINT, SIGHUP }[i], SIG_IGN);
 	if (sandbox_enter() < 0 || fd_set_nonblock(RUNNER_FD) < 0) {
-		log_error("start: %s", strerror(errno));
+		log_error("cannot start: %s", strerror(errno));
 		return EX_OSERR;
 	}
 	r->types = types;
 	r->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
 	if (!r->loop) {
-		log_error("no event loop");
+		log_error("cannot create the event loop");
 		return EX_OSERR;
 	}
 	runner_events_init(r);

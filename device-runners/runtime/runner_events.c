@@ -168,8 +168,8 @@ runner_register(struct runner *r, const char *const type[], size_t type_len,
 		e.source = *source_ts;
 	if (type_len == 0 || type_len > IPC_MAX_SEGMENTS || !append_event(r, &e)) {
 		log_warning(
-		    "an event of type %s/%s/... was dropped: %zu bytes and %zu segments, at "
-		    "most %d and %d go into one",
+		    "dropped an event of type %s/%s/...: it has %zu bytes and %zu segments, "
+		    "%d and %d are allowed",
 		    type_len > 0 ? type[0] : "", type_len > 1 ? type[1] : "", e.data.len, type_len,
 		    IPC_MAX_EVENT, IPC_MAX_SEGMENTS);
 		return;
@@ -191,7 +191,7 @@ runner_register_payload(
     struct runner *r, const char *const type[], size_t type_len, const struct timestamp *source_ts)
 {
 	if (buffer_failed(&r->payload)) {
-		log_warning("an event of type %s/%s/... was dropped: more than %d bytes", type[0],
+		log_warning("dropped an event of type %s/%s/...: more than %d bytes", type[0],
 		    type_len > 1 ? type[1] : "", IPC_MAX_EVENT);
 		return;
 	}
@@ -254,7 +254,7 @@ runner_each_event(const msgpack_object *events, runner_query_cb *cb, void *arg)
 		const msgpack_object *f = events->via.array.ptr[i].via.array.ptr;
 		struct runner_event e = { .timestamp = ipc_timestamp(&f[1]) };
 		if (!copy_type(&f[0], &e)) {
-			log_warning("an event was dropped: a NUL in its type");
+			log_warning("dropped an event: its type has a NUL");
 			continue;
 		}
 		e.has_source_timestamp = f[2].type == MSGPACK_OBJECT_ARRAY;

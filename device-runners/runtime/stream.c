@@ -129,7 +129,7 @@ settle_handshake(struct stream *s)
 	s->handshaking = false;
 	ev_io_stop(s->loop, &s->out_io);
 	s->ops->ready(s->arg);
-	/* What came with the peer's last words is in no socket any more. */
+	/* Data that came with the end of the handshake are in OpenSSL's buffer already. */
 	if (stream_is_open(s))
 		s->ops->readable(s->arg);
 }

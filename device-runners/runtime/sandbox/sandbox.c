@@ -18,7 +18,7 @@ enum { FIRST_FOREIGN_FD = 4 };
 static const bool sanitized = true;
 static bool is_locked;
 
-/* The leak check needs ptrace: behind the door it can only fail, and with it every orderly end. */
+/* The leak check needs ptrace: in the sandbox it fails, and every orderly exit with it. */
 int __lsan_is_turned_off(void);
 int
 __lsan_is_turned_off(void)
@@ -64,7 +64,7 @@ drop_ids(const struct sandbox *s)
 	return sandbox_ids_drop();
 }
 
-/* As nobody, who is everything in the new user namespace: dropped again. */
+/* In the new user namespace "nobody" has all capabilities: they are dropped again. */
 static int
 leave_namespaces(const struct sandbox *s)
 {
@@ -111,8 +111,9 @@ lock_seccomp(const struct sandbox *s)
 	return sanitized ? 0 : sandbox_seccomp_lock(s);
 }
 
-/* In this order; the last two need no_new_privs, and nothing is possible after the last. Landlock
- * is a second wall behind seccomp: a kernel without it is named at gatewayd's start, and served. */
+/* In this order: the last two need no_new_privs, and nothing can be set up after the last. Landlock
+ * is a second barrier behind seccomp: gatewayd logs at its start that a kernel lacks it, and runs.
+ */
 static const struct {
 	const char *name;
 	int (*lock)(const struct sandbox *s);
@@ -148,7 +149,7 @@ sandbox_lock(const struct sandbox *s, const char **why)
 			return -1;
 		}
 		log_write(best_effort ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, NULL, "sandbox",
-		    "goes on without %s: %s", steps[i].name, strerror(errno));
+		    "continuing without %s: %s", steps[i].name, strerror(errno));
 	}
 	return 0;
 }

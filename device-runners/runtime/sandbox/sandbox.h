@@ -1,7 +1,7 @@
 /*
- * The runner's cage, in two steps: what can go before the configuration is
- * read, and the door itself, locked before the first byte from a device.
- * gateway-sandbox(7) says what is left after it.
+ * The runner's sandbox, closed in two steps: a part before the configuration
+ * is read, the rest before the first byte from a device. gateway-sandbox(7)
+ * says what a runner can do after that.
  */
 #ifndef DEVICE_RUNNERS_SANDBOX_H
 #define DEVICE_RUNNERS_SANDBOX_H
@@ -22,9 +22,10 @@ struct sandbox {
 	uint32_t files;	 /* open file descriptors */
 };
 
-/* Locks the door. In IPC_SANDBOX_STRICT (and _NAMESPACES) anything missing is a failure (-1 with
- * errno, why says what, constant), but for Landlock on a kernel that has none; in BEST_EFFORT it is
- * logged; IPC_SANDBOX_OFF sets memory and files alone. */
+/* Closes the sandbox. Returns 0, or -1 with errno and the name of the missing mechanism in why (a
+ * constant). With IPC_SANDBOX_STRICT and _NAMESPACES every missing mechanism is a failure, except
+ * Landlock on a kernel without it; with _BEST_EFFORT it is logged. _OFF sets the limits of memory
+ * and files only. */
 int sandbox_lock(const struct sandbox *s, const char **why);
 
 #endif

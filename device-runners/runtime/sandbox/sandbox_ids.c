@@ -1,4 +1,4 @@
-/* Who a runner is: nobody, able to nothing. */
+/* A runner is the user nobody, without capabilities. */
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -30,7 +30,7 @@ become_nobody(void)
 		return -1;
 	if (setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)
 		return -1;
-	/* It must not be possible to go back. */
+	/* There must be no way back. */
 	if (setuid(0) == 0 || setgid(0) == 0)
 		return errno = EPERM, -1;
 	return 0;

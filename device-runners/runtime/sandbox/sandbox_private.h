@@ -1,4 +1,4 @@
-/* The mechanisms of the runner's cage, one file each; for sandbox.c alone. */
+/* The mechanisms of the sandbox, one file each; only for sandbox.c. */
 #ifndef DEVICE_RUNNERS_SANDBOX_PRIVATE_H
 #define DEVICE_RUNNERS_SANDBOX_PRIVATE_H
 
@@ -9,7 +9,7 @@
 /* No path can be opened, made or removed, no TCP port bound or connected to, no signal sent to a
  * process outside, as far as the running kernel's Landlock goes. Needs no_new_privs. */
 int sandbox_landlock_lock(void);
-/* The allow-list of system calls, and the last words about a denied one. Needs no_new_privs. */
+/* The allow-list of system calls; a denied call is named in the last line. Needs no_new_privs. */
 int sandbox_seccomp_lock(const struct sandbox *s);
 /* Groups, ids and capabilities, the bounding set among them. */
 int sandbox_ids_drop(void);

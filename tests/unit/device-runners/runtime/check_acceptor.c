@@ -167,7 +167,7 @@ END_TEST
 START_TEST(a_name_is_no_address)
 {
 	listen_with("{\"remote_hosts\": [\"localhost\"]}");
-	ck_assert(warned("localhost is no address"));
+	ck_assert(warned("localhost is not an address"));
 	int fd = call();
 	turn();
 	ck_assert_uint_eq(admitted, 0);
@@ -197,7 +197,7 @@ START_TEST(no_more_than_the_device_can_hold)
 	int calls[MOST + 1];
 
 	listen_with("{\"max_connections\": 1000}");
-	ck_assert(warned("no more than 4 are taken"));
+	ck_assert(warned("at most 4 connections are accepted"));
 	for (int i = 0; i <= MOST; i++)
 		calls[i] = call();
 	turn();
