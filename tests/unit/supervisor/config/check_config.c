@@ -9,63 +9,13 @@
 #include "supervisor/config/config.h"
 #include "supervisor/config/device_type.h"
 #include "tests/unit/suite.h"
-
-/* Every fault as "LINE:COLUMN PATH: MESSAGE\n", warnings with "warning " before. */
-static struct buffer faults;
-
-static void
-on_fault(void *arg, enum schema_severity severity, const char *file, uint32_t line, uint32_t column,
-    const char *path, const char *message)
-{
-	(void)arg, (void)file;
-	buffer_printf(&faults, "%s%u:%u %s: %s\n", severity == SCHEMA_WARNING ? "warning " : "",
-	    line, column, path, message);
-}
-
-static void
-setup(void)
-{
-	buffer_init(&faults, 1 << 20);
-}
-
-static void
-teardown(void)
-{
-	buffer_clear(&faults);
-}
-
-static const char *
-reported(void)
-{
-	buffer_u8(&faults, 0);
-	buffer_truncate(&faults, faults.len - 1);
-	return faults.len ? (const char *)buffer_data(&faults) : "";
-}
-
-static struct config *
-load(const char *text)
-{
-	buffer_reset(&faults);
-	return config_load_text(text, strlen(text), "test.yaml", on_fault, NULL);
-}
-
-static struct config *
-load_good(const char *text)
-{
-	struct config *c = load(text);
-
-	ck_assert_msg(c != NULL, "%s\n%s", text, reported());
-	ck_assert_str_eq(reported(), "");
-	return c;
-}
+#include "tests/unit/supervisor/config/loading.h"
 
 #define MODULES "MODULES" /* in an expectation: all that are built */
-#define MASTER "hat.gateway.devices.modbus.master"
 #define BAD_NAME                                                                                   \
 	"expected a name without '/', '?', '*' and control characters, as it is a segment of "     \
 	"event "                                                                                   \
 	"types"
-#define HEAD "name: g\ndevices: []\n" /* two lines */
 
 static const struct {
 	const char *text;
@@ -643,107 +593,6 @@ START_TEST(runner_gets_its_own_tree)
 }
 END_TEST
 
-#define DEVICES(list) "name: g\ndevices: [" list "]\n"
-#define DEVICE(name, rest) "{module: " MASTER ", name: " name rest "}"
-
-static const struct {
-	const char *a, *b;
-	bool equal;
-} pairs[] = {
-	{ "", "", true },
-	{ ", x: 1", ", x: 1", true },
-	{ ", x: 1", ",  # a comment\n\n  x: 1", true },
-	{ ", x: 1, y: {a: 1, b: 2}", ", y: {b: 2, a: 1}, x: 1", true },
-	{ ", x: 0x10", ", x: 16", true },
-	{ ", x: &a [1], y: *a", ", x: [1], y: [1]", true },
-	{ ", limits: {files: 256}", "", true }, /* the default */
-	{ ", sandbox: strict", "", true },
-	{ ", x: 1", ", x: 2", false },
-	{ ", x: 1", ", x: '1'", false },
-	{ ", x: 1", ", y: 1", false },
-	{ ", x: 1", "", false },
-	{ "", ", x: null", false },
-	{ ", x: [1, 2]", ", x: [2, 1]", false },
-	{ ", x: [1, 2]", ", x: [1]", false },
-	{ ", x: true", ", x: false", false },
-	{ ", x: {type: a}", ", x: {type: b}", false },
-	{ ", limits: {files: 255}", "", false },
-	{ ", sandbox: off", "", false },
-	{ ", runner: /a", ", runner: /b", false },
-	{ ", runner: /a", "", false },
-	{ ", runner: /a, type: t", ", runner: /a, type: u", false },
-};
-
-START_TEST(devices_compare_by_meaning)
-{
-	char text[512];
-
-	snprintf(text, sizeof(text), DEVICES(DEVICE("a", "%s")), pairs[_i].a);
-	struct config *a = load_good(text);
-	snprintf(text, sizeof(text), DEVICES(DEVICE("a", "%s")), pairs[_i].b);
-	struct config *b = load_good(text);
-	ck_assert(config_device_equal(a->devices, b->devices) == pairs[_i].equal);
-	ck_assert(config_device_equal(b->devices, a->devices) == pairs[_i].equal);
-	config_free(a);
-	config_free(b);
-}
-END_TEST
-
-static const struct {
-	const char *before, *after;
-	const char *rows; /* "removed a, added b" */
-	const char *also; /* of "server", "log", "control" */
-} diffs[] = {
-	{ DEVICES(""), DEVICES(""), "", "" },
-	{ DEVICES(DEVICE("a", "")), DEVICES(DEVICE("a", "")), "same a", "" },
-	{ DEVICES(""), DEVICES(DEVICE("b", "") "," DEVICE("a", "")), "added b, added a", "" },
-	{ DEVICES(DEVICE("b", "") "," DEVICE("a", "")), DEVICES(""), "removed b, removed a", "" },
-	{ DEVICES(DEVICE("a", "") "," DEVICE("b", "") "," DEVICE("c", "")),
-	    DEVICES(DEVICE("d", "") "," DEVICE("c", "") "," DEVICE("b", ", x: 1")),
-	    "removed a, changed b, added d, same c", "" },
-	{ DEVICES(DEVICE("a", "")), DEVICES("{module: hat.gateway.devices.modbus.slave, name: a}"),
-	    "removed a, added a", "" },
-	{ DEVICES(""), "name: h\ndevices: []\n", "", "name" },
-	{ DEVICES(""), "gateway_name: g\ndevices: []\n", "", "name" },
-	{ HEAD "event_server: {eventer_server: {host: h, port: 1}}\n",
-	    HEAD "event_server: {eventer_server: {host: h, port: 2}}\n", "", "server" },
-	{ HEAD "event_server_address: tcp+sbs://h:1\n",
-	    HEAD "event_server: {eventer_server: {host: h, port: 1}}\n", "", "" },
-	{ HEAD, HEAD "event_server: {built_in: {timeseries: 1}}\n", "", "server" },
-	{ HEAD, HEAD "log: {root: {level: DEBUG}}\n", "", "log" },
-	{ HEAD, HEAD "control: {group: ops}\n", "", "control" },
-};
-
-START_TEST(diff_says_what_a_reload_does)
-{
-	struct config *before = load_good(diffs[_i].before), *after = load_good(diffs[_i].after);
-	struct config_diff *d = config_diff(before, after);
-	struct buffer b;
-
-	ck_assert_ptr_nonnull(d);
-	buffer_init(&b, 4096);
-	for (size_t i = 0; i < d->count; i++) {
-		const struct config_diff_row *r = &d->rows[i];
-		ck_assert((r->before == NULL) == (r->change == CONFIG_ADDED));
-		ck_assert((r->after == NULL) == (r->change == CONFIG_REMOVED));
-		buffer_printf(&b, "%s%s %s", i ? ", " : "", config_change_name(r->change),
-		    r->after ? r->after->name : r->before->name);
-	}
-	buffer_u8(&b, 0);
-	ck_assert_str_eq((const char *)buffer_data(&b), diffs[_i].rows);
-	ck_assert(d->name == (strcmp(diffs[_i].also, "name") == 0));
-	ck_assert(d->elsewhere == (strcmp(diffs[_i].also, "server") == 0));
-	ck_assert(d->server == (d->name || d->elsewhere));
-	ck_assert(d->log == (strcmp(diffs[_i].also, "log") == 0));
-	ck_assert(d->control == (strcmp(diffs[_i].also, "control") == 0));
-	ck_assert_uint_eq(d->counts[0] + d->counts[1] + d->counts[2] + d->counts[3], d->count);
-	buffer_clear(&b);
-	free(d);
-	config_free(before);
-	config_free(after);
-}
-END_TEST
-
 static const struct {
 	const char *file;
 	size_t devices;
@@ -1026,8 +875,6 @@ add_tests(TCase *tc)
 	tcase_add_table_test(tc, syslog_addresses, syslogs);
 	tcase_add_test(tc, paths_find_their_lines);
 	tcase_add_test(tc, runner_gets_its_own_tree);
-	tcase_add_table_test(tc, devices_compare_by_meaning, pairs);
-	tcase_add_table_test(tc, diff_says_what_a_reload_does, diffs);
 	tcase_add_table_test(tc, samples_load, samples);
 	tcase_add_test(tc, a_full_configuration_of_hat_gateway);
 	tcase_add_test(tc, examples_of_the_manual_load);
