@@ -321,9 +321,11 @@ ask_asked(struct manager *m)
 static void
 pump(struct manager *m)
 {
-	if (m->state == MANAGER_OPEN && m->agent.state == AGENT_UP) {
+	/* What is answered while there is no way to the Event Server piles up here. */
+	if (m->state == MANAGER_OPEN && m->agent.state == AGENT_UP &&
+	    !runner_congested(m->runner)) {
 		ask_asked(m);
-		if (m->cycle_due && !m->polling && !runner_congested(m->runner))
+		if (m->cycle_due && !m->polling)
 			poll_now(m);
 	}
 	if (m->state == MANAGER_OPEN)
