@@ -303,9 +303,9 @@ static const struct {
 	void (*get)(struct cursor *c, struct eventer_query *q);
 	void (*put)(struct buffer *b, const struct eventer_query *q);
 } queries[] = {
-	[EVENTER_QUERY_LATEST] = { get_latest, put_latest },
-	[EVENTER_QUERY_TIMESERIES] = { get_timeseries, put_timeseries },
-	[EVENTER_QUERY_SERVER] = { get_server, put_server },
+	[EVENTER_QUERY_LATEST] = { .get = get_latest, .put = put_latest },
+	[EVENTER_QUERY_TIMESERIES] = { .get = get_timeseries, .put = put_timeseries },
+	[EVENTER_QUERY_SERVER] = { .get = get_server, .put = put_server },
 };
 
 enum dec

@@ -28,54 +28,54 @@ enum {
 };
 
 static const struct schema_field monitor_component_fields[] = {
-	{ "host", true, TEXT(MAX_HOST) },
-	{ "port", true, PORT },
-	{ "gateway_group", true, TEXT(MAX_TEXT) },
-	{ "event_server_group", true, TEXT(MAX_TEXT) },
-	{ "token", false, { .kind = SCHEMA_STRING, .nullable = true, .max = MAX_TEXT } },
-	{ 0 },
+	{ .key = "host", .required = true, .is = TEXT(MAX_HOST) },
+	{ .key = "port", .required = true, .is = PORT },
+	{ .key = "gateway_group", .required = true, .is = TEXT(MAX_TEXT) },
+	{ .key = "event_server_group", .required = true, .is = TEXT(MAX_TEXT) },
+	{ .key = "token", .is = { .kind = SCHEMA_STRING, .nullable = true, .max = MAX_TEXT } },
+	{ .key = NULL },
 };
 
 static const struct schema_field eventer_server_fields[] = {
-	{ "host", true, TEXT(MAX_HOST) },
-	{ "port", true, PORT },
-	{ "token", false, { .kind = SCHEMA_STRING, .nullable = true, .max = MAX_TEXT } },
-	{ 0 },
+	{ .key = "host", .required = true, .is = TEXT(MAX_HOST) },
+	{ .key = "port", .required = true, .is = PORT },
+	{ .key = "token", .is = { .kind = SCHEMA_STRING, .nullable = true, .max = MAX_TEXT } },
+	{ .key = NULL },
 };
 
 static const struct schema_field listen_fields[] = {
-	{ "host", true, TEXT(MAX_HOST) },
-	{ "port", true, PORT },
-	{ 0 },
+	{ .key = "host", .required = true, .is = TEXT(MAX_HOST) },
+	{ .key = "port", .required = true, .is = PORT },
+	{ .key = NULL },
 };
 
 static const struct schema_field built_in_fields[] = {
-	{ "data", false, TEXT(MAX_TEXT) },
-	{ "timeseries", false, { .kind = SCHEMA_INT, .max = CONFIG_TIMESERIES_MAX } },
-	{ "listen", false, OBJECT_OR_NULL(listen_fields) },
-	{ 0 },
+	{ .key = "data", .is = TEXT(MAX_TEXT) },
+	{ .key = "timeseries", .is = { .kind = SCHEMA_INT, .max = CONFIG_TIMESERIES_MAX } },
+	{ .key = "listen", .is = OBJECT_OR_NULL(listen_fields) },
+	{ .key = NULL },
 };
 
 static const struct schema_field event_server_fields[] = {
-	{ "require_operational", false, { .kind = SCHEMA_BOOL } },
-	{ "monitor_component", false, OBJECT(monitor_component_fields) },
-	{ "eventer_server", false, OBJECT(eventer_server_fields) },
-	{ "built_in", false, OBJECT_OR_NULL(built_in_fields) },
-	{ 0 },
+	{ .key = "require_operational", .is = { .kind = SCHEMA_BOOL } },
+	{ .key = "monitor_component", .is = OBJECT(monitor_component_fields) },
+	{ .key = "eventer_server", .is = OBJECT(eventer_server_fields) },
+	{ .key = "built_in", .is = OBJECT_OR_NULL(built_in_fields) },
+	{ .key = NULL },
 };
 
 static const struct schema_field monitor_fields[] = {
-	{ "name", true, TEXT(CONFIG_MAX_NAME) },
-	{ "group", true, TEXT(MAX_TEXT) },
-	{ "monitor_address", true, TEXT(MAX_TEXT) },
-	{ "component_address", false,
-	    { .kind = SCHEMA_STRING, .nullable = true, .max = MAX_TEXT } },
-	{ 0 },
+	{ .key = "name", .required = true, .is = TEXT(CONFIG_MAX_NAME) },
+	{ .key = "group", .required = true, .is = TEXT(MAX_TEXT) },
+	{ .key = "monitor_address", .required = true, .is = TEXT(MAX_TEXT) },
+	{ .key = "component_address",
+	    .is = { .kind = SCHEMA_STRING, .nullable = true, .max = MAX_TEXT } },
+	{ .key = NULL },
 };
 
 static const struct schema_field control_fields[] = {
-	{ "group", false, TEXT(MAX_HOST) },
-	{ 0 },
+	{ .key = "group", .is = TEXT(MAX_HOST) },
+	{ .key = NULL },
 };
 
 static const char *const gateway_type[] = { "gateway", NULL };
@@ -84,23 +84,25 @@ static const char *const gateway_type[] = { "gateway", NULL };
 static const char *const on_error_names[] = { "device", "gateway", NULL };
 
 static const struct schema_field root_fields[] = {
-	{ "type", false, { .kind = SCHEMA_ENUM, .names = gateway_type } },
-	{ "version", false, TEXT(MAX_TEXT) },
-	{ "log", false, { .kind = SCHEMA_OBJECT, .nullable = true, .open = true } },
-	{ "name", false, TEXT(0) },
-	{ "gateway_name", false, TEXT(0) },
-	{ "event_server", false, OBJECT_OR_NULL(event_server_fields) },
-	{ "event_server_address", false, TEXT(MAX_TEXT) },
-	{ "monitor", false, OBJECT(monitor_fields) },
-	{ "event_server_group", false, TEXT(MAX_TEXT) },
-	{ "devices", true, { .kind = SCHEMA_ARRAY, .max = CONFIG_MAX_DEVICES } },
-	{ "adminer_server", false, { .kind = SCHEMA_ANY } },
-	{ "control", false, OBJECT_OR_NULL(control_fields) },
+	{ .key = "type", .is = { .kind = SCHEMA_ENUM, .names = gateway_type } },
+	{ .key = "version", .is = TEXT(MAX_TEXT) },
+	{ .key = "log", .is = { .kind = SCHEMA_OBJECT, .nullable = true, .open = true } },
+	{ .key = "name", .is = TEXT(0) },
+	{ .key = "gateway_name", .is = TEXT(0) },
+	{ .key = "event_server", .is = OBJECT_OR_NULL(event_server_fields) },
+	{ .key = "event_server_address", .is = TEXT(MAX_TEXT) },
+	{ .key = "monitor", .is = OBJECT(monitor_fields) },
+	{ .key = "event_server_group", .is = TEXT(MAX_TEXT) },
+	{ .key = "devices",
+	    .required = true,
+	    .is = { .kind = SCHEMA_ARRAY, .max = CONFIG_MAX_DEVICES } },
+	{ .key = "adminer_server", .is = { .kind = SCHEMA_ANY } },
+	{ .key = "control", .is = OBJECT_OR_NULL(control_fields) },
 	/* Checked with each device's own, whose defaults they are. */
-	{ "sandbox", false, { .kind = SCHEMA_ANY } },
-	{ "limits", false, { .kind = SCHEMA_ANY } },
-	{ "on_error", false, { .kind = SCHEMA_ENUM, .names = on_error_names } },
-	{ 0 },
+	{ .key = "sandbox", .is = { .kind = SCHEMA_ANY } },
+	{ .key = "limits", .is = { .kind = SCHEMA_ANY } },
+	{ .key = "on_error", .is = { .kind = SCHEMA_ENUM, .names = on_error_names } },
+	{ .key = NULL },
 };
 
 static const struct schema root_schema = OBJECT(root_fields);
@@ -197,9 +199,9 @@ static const struct {
 	const char *key;
 	void (*take)(struct config *c, const struct json *server);
 } servers[] = {
-	{ "eventer_server", take_eventer_server },
-	{ "monitor_component", take_monitor_component },
-	{ "built_in", take_built_in },
+	{ .key = "eventer_server", .take = take_eventer_server },
+	{ .key = "monitor_component", .take = take_monitor_component },
+	{ .key = "built_in", .take = take_built_in },
 };
 
 static void

@@ -14,13 +14,13 @@
 	}
 
 static const struct schema_field limits_fields[] = {
-	{ "memory", false, RANGE(CONFIG_MEMORY_MIN, CONFIG_MEMORY_MAX) },
-	{ "files", false, RANGE(CONFIG_FILES_MIN, CONFIG_FILES_MAX) },
-	{ "start_ms", false, RANGE(CONFIG_MS_MIN, CONFIG_MS_MAX) },
-	{ "ping_ms", false, RANGE(CONFIG_MS_MIN, CONFIG_MS_MAX) },
-	{ "stop_ms", false, RANGE(CONFIG_MS_MIN, CONFIG_MS_MAX) },
-	{ "credit", false, RANGE(CONFIG_CREDIT_MIN, CONFIG_CREDIT_MAX) },
-	{ 0 },
+	{ .key = "memory", .is = RANGE(CONFIG_MEMORY_MIN, CONFIG_MEMORY_MAX) },
+	{ .key = "files", .is = RANGE(CONFIG_FILES_MIN, CONFIG_FILES_MAX) },
+	{ .key = "start_ms", .is = RANGE(CONFIG_MS_MIN, CONFIG_MS_MAX) },
+	{ .key = "ping_ms", .is = RANGE(CONFIG_MS_MIN, CONFIG_MS_MAX) },
+	{ .key = "stop_ms", .is = RANGE(CONFIG_MS_MIN, CONFIG_MS_MAX) },
+	{ .key = "credit", .is = RANGE(CONFIG_CREDIT_MIN, CONFIG_CREDIT_MAX) },
+	{ .key = NULL },
 };
 
 static const struct schema limits_schema = {
@@ -30,10 +30,10 @@ static const struct schema limits_schema = {
 };
 
 static const struct schema_field device_fields[] = {
-	{ "module", false, { .kind = SCHEMA_STRING } },
-	{ "name", true, { .kind = SCHEMA_STRING } },
-	{ "runner", false, { .kind = SCHEMA_STRING, .max = 4096 } },
-	{ 0 },
+	{ .key = "module", .is = { .kind = SCHEMA_STRING } },
+	{ .key = "name", .required = true, .is = { .kind = SCHEMA_STRING } },
+	{ .key = "runner", .is = { .kind = SCHEMA_STRING, .max = 4096 } },
+	{ .key = NULL },
 };
 
 static const struct schema device_schema = {

@@ -21,16 +21,16 @@ static const struct {
 	const char *class;
 	enum handler_kind kind;
 } handler_classes[] = {
-	{ "logging.StreamHandler", HANDLER_CONSOLE },
-	{ "colorlog.StreamHandler", HANDLER_CONSOLE },
-	{ "rich.logging.RichHandler", HANDLER_CONSOLE },
-	{ "logging.handlers.SysLogHandler", HANDLER_SYSLOG },
-	{ "hat.syslog.handler.SyslogHandler", HANDLER_SYSLOG },
-	{ "hat.syslog.handler.SysLogHandler", HANDLER_SYSLOG },
-	{ "systemd.journal.JournalHandler", HANDLER_JOURNAL },
-	{ "systemd.journal.JournaldLogHandler", HANDLER_JOURNAL },
-	{ "cysystemd.journal.JournaldLogHandler", HANDLER_JOURNAL },
-	{ "logging.NullHandler", HANDLER_NULL },
+	{ .class = "logging.StreamHandler", .kind = HANDLER_CONSOLE },
+	{ .class = "colorlog.StreamHandler", .kind = HANDLER_CONSOLE },
+	{ .class = "rich.logging.RichHandler", .kind = HANDLER_CONSOLE },
+	{ .class = "logging.handlers.SysLogHandler", .kind = HANDLER_SYSLOG },
+	{ .class = "hat.syslog.handler.SyslogHandler", .kind = HANDLER_SYSLOG },
+	{ .class = "hat.syslog.handler.SysLogHandler", .kind = HANDLER_SYSLOG },
+	{ .class = "systemd.journal.JournalHandler", .kind = HANDLER_JOURNAL },
+	{ .class = "systemd.journal.JournaldLogHandler", .kind = HANDLER_JOURNAL },
+	{ .class = "cysystemd.journal.JournaldLogHandler", .kind = HANDLER_JOURNAL },
+	{ .class = "logging.NullHandler", .kind = HANDLER_NULL },
 };
 
 /* What is looked at of a handler. Its formatter is named with log.formatters. */
@@ -46,15 +46,15 @@ static const struct {
 	const char *name;
 	int64_t value; /* Python's */
 } level_names[] = {
-	{ "CRITICAL", 50 },
-	{ "FATAL", 50 },
-	{ "ERROR", 40 },
-	{ "WARNING", 30 },
-	{ "WARN", 30 },
-	{ "NOTICE", 25 },
-	{ "INFO", 20 },
-	{ "DEBUG", 10 },
-	{ "NOTSET", 0 },
+	{ .name = "CRITICAL", .value = 50 },
+	{ .name = "FATAL", .value = 50 },
+	{ .name = "ERROR", .value = 40 },
+	{ .name = "WARNING", .value = 30 },
+	{ .name = "WARN", .value = 30 },
+	{ .name = "NOTICE", .value = 25 },
+	{ .name = "INFO", .value = 20 },
+	{ .name = "DEBUG", .value = 10 },
+	{ .name = "NOTSET", .value = 0 },
 };
 
 /* Python's number of a level, or -1. */
@@ -80,10 +80,10 @@ our_level(int64_t python)
 		int64_t above;
 		enum log_level level;
 	} rows[] = {
-		{ 30, LOG_LEVEL_ERROR },
-		{ 25, LOG_LEVEL_WARNING },
-		{ 20, LOG_LEVEL_NOTICE },
-		{ 10, LOG_LEVEL_INFO },
+		{ .above = 30, .level = LOG_LEVEL_ERROR },
+		{ .above = 25, .level = LOG_LEVEL_WARNING },
+		{ .above = 20, .level = LOG_LEVEL_NOTICE },
+		{ .above = 10, .level = LOG_LEVEL_INFO },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -415,11 +415,11 @@ static void
 check_shape(struct config_check *k, const struct json *log)
 {
 	static const struct schema_field fields[] = {
-		{ "version", false, { .kind = SCHEMA_INT, .min = 1, .max = 1 } },
-		{ "handlers", false, { .kind = SCHEMA_OBJECT, .open = true } },
-		{ "loggers", false, { .kind = SCHEMA_OBJECT, .open = true } },
-		{ "root", false, { .kind = SCHEMA_OBJECT, .open = true } },
-		{ 0 },
+		{ .key = "version", .is = { .kind = SCHEMA_INT, .min = 1, .max = 1 } },
+		{ .key = "handlers", .is = { .kind = SCHEMA_OBJECT, .open = true } },
+		{ .key = "loggers", .is = { .kind = SCHEMA_OBJECT, .open = true } },
+		{ .key = "root", .is = { .kind = SCHEMA_OBJECT, .open = true } },
+		{ .key = NULL },
 	};
 	static const struct schema schema = {
 		.kind = SCHEMA_OBJECT, .open = true, .fields = fields

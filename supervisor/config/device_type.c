@@ -8,18 +8,18 @@
 #define MODULE(name) "hat.gateway.devices." name
 
 static const struct device_type types[] = {
-	{ MODULE("modbus.master"), "modbus_master", "modbus" },
-	{ MODULE("modbus.slave"), "modbus_slave", "modbus" },
-	{ MODULE("iec101.master"), "iec101_master", "iec60870" },
-	{ MODULE("iec101.slave"), "iec101_slave", "iec60870" },
-	{ MODULE("iec103.master"), "iec103_master", "iec60870" },
-	{ MODULE("iec104.master"), "iec104_master", "iec60870" },
-	{ MODULE("iec104.slave"), "iec104_slave", "iec60870" },
-	{ MODULE("iec61850.client"), "iec61850_client", NULL },
-	{ MODULE("ping"), "ping", "icmp" },
-	{ MODULE("smpp.client"), "smpp_client", "smpp" },
-	{ MODULE("snmp.manager"), "snmp_manager", "snmp" },
-	{ MODULE("snmp.trap_listener"), "snmp_trap_listener", "snmp" },
+	{ .module = MODULE("modbus.master"), .type = "modbus_master", .family = "modbus" },
+	{ .module = MODULE("modbus.slave"), .type = "modbus_slave", .family = "modbus" },
+	{ .module = MODULE("iec101.master"), .type = "iec101_master", .family = "iec60870" },
+	{ .module = MODULE("iec101.slave"), .type = "iec101_slave", .family = "iec60870" },
+	{ .module = MODULE("iec103.master"), .type = "iec103_master", .family = "iec60870" },
+	{ .module = MODULE("iec104.master"), .type = "iec104_master", .family = "iec60870" },
+	{ .module = MODULE("iec104.slave"), .type = "iec104_slave", .family = "iec60870" },
+	{ .module = MODULE("iec61850.client"), .type = "iec61850_client", .family = NULL },
+	{ .module = MODULE("ping"), .type = "ping", .family = "icmp" },
+	{ .module = MODULE("smpp.client"), .type = "smpp_client", .family = "smpp" },
+	{ .module = MODULE("snmp.manager"), .type = "snmp_manager", .family = "snmp" },
+	{ .module = MODULE("snmp.trap_listener"), .type = "snmp_trap_listener", .family = "snmp" },
 };
 
 enum {

@@ -245,11 +245,11 @@ apply_tag(struct tree *t, const yaml_event_t *e, const char *tag, struct yaml_sc
 		const char *tag;
 		enum json_type type;
 	} tags[] = {
-		{ CORE_TAG "str", JSON_STRING },
-		{ CORE_TAG "int", JSON_NUMBER },
-		{ CORE_TAG "float", JSON_NUMBER },
-		{ CORE_TAG "bool", JSON_BOOL },
-		{ CORE_TAG "null", JSON_NULL },
+		{ .tag = CORE_TAG "str", .type = JSON_STRING },
+		{ .tag = CORE_TAG "int", .type = JSON_NUMBER },
+		{ .tag = CORE_TAG "float", .type = JSON_NUMBER },
+		{ .tag = CORE_TAG "bool", .type = JSON_BOOL },
+		{ .tag = CORE_TAG "null", .type = JSON_NULL },
 	};
 	char message[128];
 

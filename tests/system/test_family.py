@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from gatewayd import BUILD, ROOT, Gateway, program  # noqa: E402
 
 TABLE = "supervisor/config/device_type.c"
-ROW = '\t{ MODULE("toy"), "toy", "toy" },\n'
+ROW = '\t{ .module = MODULE("toy"), .type = "toy", .family = "toy" },\n'
 FILES = {
     "device-runners/toy/family.mk": "FAMILY_PROTOCOLS := toy\nFAMILY_LIBS :=\nFAMILY_DEPENDS := toy-dev\n",
     "protocols/toy/toy.h": """\
