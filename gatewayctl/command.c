@@ -1,5 +1,6 @@
 #include "gatewayctl/command.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -97,60 +98,145 @@ put_reload(struct json_writer *w, const struct options *o, int argc, char **argv
 }
 
 const struct command commands[] = {
-	{ CONTROL_STATUS, "[NAME...]", "one line a device",
-	    "SINCE is the time in the STATE; LAST EXIT says how its process died last; LINK\n"
-	    "is the device's own connection; EVENTS/S is what it registered in the last few\n"
-	    "seconds.\n",
-	    0, 0, MANY, &view_status, put_names, NULL },
-	{ CONTROL_SHOW, "NAME...", "all there is to know of a device",
-	    "Its state, process, sandbox as the kernel sees it, queues, counters, what it\n"
-	    "may touch, and how it died.\n",
-	    0, 1, CONTROL_MAX_SHOWN, &view_show, put_names, NULL },
-	{ CONTROL_INFO, "", "the gateway and its link to the Event Server", "", 0, 0, 0, &view_info,
-	    put_names, NULL },
-	{ CONTROL_WATCH, "[NAME...]", "live events and state changes, until Ctrl-C",
-	    "out: registered by a device. in: notified by the Event Server. A reader that is\n"
-	    "too slow is cut off.\n",
-	    OPTION_TIMEOUT | OPTION_COUNT, 0, MANY, &view_stream, put_names, NULL },
-	{ CONTROL_EVENTS, "[TYPE...]", "the latest events, as the Event Server keeps them",
-	    "TYPE is a whole event type, or a device's name and what follows its prefix; '?'\n"
-	    "stands for one segment, '*', last, for any rest. A name alone means all of that\n"
-	    "device's; nothing at all, all of this gateway's.\n",
-	    OPTION_TIMEOUT, 0, MANY, &view_events, put_types, NULL },
-	{ CONTROL_SEND, "[NAME] TYPE [JSON]", "registers a system event",
-	    "With NAME, TYPE is what follows 'system' in the device's event types:\n"
-	    "  gatewayctl send plc1 remote_device/1/write/setpoint \\\n"
-	    "      '{\"request_id\": \"1\", \"value\": 5}'\n"
-	    "Without, it is a whole type: gateway/TYPE/NAME/system/...\n",
-	    OPTION_ORDERED, 1, 3, &view_results, put_send, NULL },
-	{ CONTROL_ENABLE, "NAME...", "enables devices",
-	    "Registers the event 'enable' true; the Event Server keeps it over restarts.\n",
-	    OPTION_WAIT | OPTION_TIMEOUT, 1, MANY, &view_results, put_names, "running" },
-	{ CONTROL_DISABLE, "NAME...", "disables devices", "Registers the event 'enable' false.\n",
-	    OPTION_WAIT | OPTION_TIMEOUT, 1, MANY, &view_results, put_names, "disabled" },
-	{ CONTROL_RESTART, "NAME...", "stops the device's process and starts it anew",
-	    "Also the way out of the state 'failed'.\n", OPTION_WAIT | OPTION_TIMEOUT, 1, MANY,
-	    &view_results, put_names, "running" },
-	{ CONTROL_WAIT, "NAME [STATE...]", "waits until the device is in a state (running)",
-	    "States: disabled, starting, running, stopping, backoff, failed. Refused at once\n"
-	    "when the device has failed for good, and when the time is over (30 s, or\n"
-	    "--timeout).\n",
-	    OPTION_TIMEOUT, 1, 7, &view_results, put_wait, NULL },
-	{ CONTROL_TRACE, "NAME...", "raw frames of devices, until Ctrl-C",
-	    "rx: from the device. tx: to it. Hexadecimal, with the time at the device's\n"
-	    "process.\n",
-	    OPTION_TIMEOUT | OPTION_COUNT, 1, MANY, &view_stream, put_names, NULL },
-	{ CONTROL_LOG, "[NAME...] LEVEL", "sets the log level of devices, or of everything",
-	    "LEVEL: error, warning, notice, info, debug. It lasts until gatewayd ends, or a\n"
-	    "reload changes 'log' in the configuration.\n",
-	    0, 1, MANY, &view_results, put_log, NULL },
-	{ CONTROL_RELOAD, "", "reads the configuration anew",
-	    "It is checked first: a fault changes nothing. Devices whose configuration is\n"
-	    "the same go on undisturbed. --diff says what would happen, and does nothing.\n"
-	    "New and changed devices are checked by their runners, which may take a while:\n"
-	    "60 s (or --timeout) are waited for the answer.\n",
-	    OPTION_DIFF | OPTION_TIMEOUT, 0, 0, &view_reload, put_reload, NULL },
-	{ 0 },
+	{ .id = CONTROL_STATUS,
+	    .arguments = "[NAME...]",
+	    .about = "print one line for each device",
+	    .help =
+		"SINCE is the time in the STATE; LAST EXIT is the cause of its last death; LINK\n"
+		"is the device's own connection; EVENTS/S is what it registered in the last few\n"
+		"seconds. --watch prints it again each second.\n",
+	    .options = OPTION_TABLE | OPTION_AGAIN,
+	    .max = MANY,
+	    .view = &view_status,
+	    .request = put_names,
+	    .names = NAMES_ALL },
+	{ .id = CONTROL_SHOW,
+	    .arguments = "NAME...",
+	    .about = "print everything about devices",
+	    .help = "State, process, sandbox as the kernel sees it, queues, counters, what it may\n"
+		    "touch, and how it died.\n",
+	    .min = 1,
+	    .max = CONTROL_MAX_SHOWN,
+	    .view = &view_show,
+	    .request = put_names,
+	    .names = NAMES_ALL },
+	{ .id = CONTROL_INFO,
+	    .arguments = "",
+	    .about = "print the gateway and its link to the Event Server",
+	    .help = "",
+	    .view = &view_info,
+	    .request = put_names },
+	{ .id = CONTROL_WATCH,
+	    .arguments = "[NAME...]",
+	    .about = "print events and changes of state as they happen",
+	    .help = "out: registered by a device. in: notified by the Event Server. A reader that\n"
+		    "is too slow is cut off. Ends with Ctrl-C.\n",
+	    .options = OPTION_TIMEOUT | OPTION_COUNT,
+	    .max = MANY,
+	    .view = &view_stream,
+	    .request = put_names,
+	    .names = NAMES_ALL },
+	{ .id = CONTROL_EVENTS,
+	    .arguments = "[TYPE...]",
+	    .about = "print the latest event of each type",
+	    .help =
+		"TYPE is a whole event type, or a device's name and what follows its prefix; '?'\n"
+		"stands for one segment, '*', last, for any rest. A name alone means all of that\n"
+		"device; without TYPE, all of this gateway are printed.\n",
+	    .options = OPTION_TIMEOUT | OPTION_TABLE,
+	    .max = MANY,
+	    .view = &view_events,
+	    .request = put_types },
+	{ .id = CONTROL_SEND,
+	    .arguments = "[NAME] TYPE [JSON]",
+	    .about = "register a system event",
+	    .help = "With NAME, TYPE is what follows 'system' in the device's event types:\n"
+		    "  gatewayctl send plc1 remote_device/1/write/setpoint \\\n"
+		    "      '{\"request_id\": \"1\", \"value\": 5}'\n"
+		    "Without NAME, TYPE is a whole type: gateway/TYPE/NAME/system/...\n",
+	    .options = OPTION_ORDERED,
+	    .min = 1,
+	    .max = 3,
+	    .view = &view_results,
+	    .request = put_send },
+	{ .id = CONTROL_ENABLE,
+	    .arguments = "NAME...",
+	    .about = "enable devices",
+	    .help = "Registers the event 'enable' true; the Event Server keeps it over restarts.\n",
+	    .options = OPTION_WAIT | OPTION_TIMEOUT,
+	    .min = 1,
+	    .max = MANY,
+	    .view = &view_results,
+	    .request = put_names,
+	    .wait_for = "running",
+	    .names = NAMES_ALL },
+	{ .id = CONTROL_DISABLE,
+	    .arguments = "NAME...",
+	    .about = "disable devices",
+	    .help = "Registers the event 'enable' false.\n",
+	    .options = OPTION_WAIT | OPTION_TIMEOUT,
+	    .min = 1,
+	    .max = MANY,
+	    .view = &view_results,
+	    .request = put_names,
+	    .wait_for = "disabled",
+	    .names = NAMES_ALL },
+	{ .id = CONTROL_RESTART,
+	    .arguments = "NAME...",
+	    .about = "restart the processes of devices",
+	    .help = "It also ends the state 'failed'.\n",
+	    .options = OPTION_WAIT | OPTION_TIMEOUT,
+	    .min = 1,
+	    .max = MANY,
+	    .view = &view_results,
+	    .request = put_names,
+	    .wait_for = "running",
+	    .names = NAMES_ALL },
+	{ .id = CONTROL_WAIT,
+	    .arguments = "NAME [STATE...]",
+	    .about = "wait until a device is in a state (running)",
+	    .help =
+		"States: disabled, starting, running, stopping, backoff, failed. Fails at once\n"
+		"when the device has failed for good, and after 30 s, or --timeout.\n",
+	    .options = OPTION_TIMEOUT,
+	    .min = 1,
+	    .max = 7,
+	    .view = &view_results,
+	    .request = put_wait },
+	{ .id = CONTROL_TRACE,
+	    .arguments = "NAME...",
+	    .about = "print raw frames of devices",
+	    .help = "rx: from the device. tx: to it. Hexadecimal, with the time at the device's\n"
+		    "process. Ends with Ctrl-C.\n",
+	    .options = OPTION_TIMEOUT | OPTION_COUNT,
+	    .min = 1,
+	    .max = MANY,
+	    .view = &view_stream,
+	    .request = put_names,
+	    .names = NAMES_ALL },
+	{ .id = CONTROL_LOG,
+	    .arguments = "[NAME...] LEVEL",
+	    .about = "set the log level of devices, or of everything",
+	    .help =
+		"LEVEL: error, warning, notice, info, debug. It holds until gatewayd exits, or\n"
+		"until a reload changes 'log' in the configuration.\n",
+	    .min = 1,
+	    .max = MANY,
+	    .view = &view_results,
+	    .request = put_log,
+	    .names = NAMES_BUT_LAST },
+	{ .id = CONTROL_RELOAD,
+	    .arguments = "",
+	    .about = "reload the configuration",
+	    .help =
+		"It is checked first: a fault changes nothing. Devices whose configuration is\n"
+		"unchanged keep running. --diff prints what a reload would do.\n"
+		"New and changed devices are checked by their runners, which may take a while:\n"
+		"the answer is waited for 60 s, or --timeout.\n",
+	    .options = OPTION_DIFF | OPTION_TIMEOUT,
+	    .view = &view_reload,
+	    .request = put_reload },
+	{ .arguments = NULL },
 };
 
 const struct command *
@@ -159,5 +245,84 @@ command_find(const char *name)
 	for (const struct command *c = commands; c->arguments; c++)
 		if (strcmp(control_command_name(c->id), name) == 0)
 			return c;
+	return NULL;
+}
+
+/* Letters that differ, are missing, or stand in another order (Damerau, restricted). */
+size_t
+command_distance(const char *a, const char *b)
+{
+	enum { MOST = 40 };
+	size_t n = strlen(a), m = strlen(b), d[MOST + 1][MOST + 1];
+
+	if (n > MOST || m > MOST)
+		return MOST;
+	for (size_t i = 0; i <= n; i++)
+		d[i][0] = i;
+	for (size_t j = 0; j <= m; j++)
+		d[0][j] = j;
+	for (size_t i = 1; i <= n; i++) {
+		for (size_t j = 1; j <= m; j++) {
+			size_t least = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+			least = d[i - 1][j] + 1 < least ? d[i - 1][j] + 1 : least;
+			least = d[i][j - 1] + 1 < least ? d[i][j - 1] + 1 : least;
+			bool swapped =
+			    i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+			if (swapped && d[i - 2][j - 2] + 1 < least)
+				least = d[i - 2][j - 2] + 1;
+			d[i][j] = least;
+		}
+	}
+	return d[n][m];
+}
+
+bool
+command_near(const char *typed, const char *name, size_t *best)
+{
+	size_t d = command_distance(typed, name), most = strlen(typed) / 3 + 1;
+
+	if (d > most || d >= *best)
+		return false;
+	*best = d;
+	return true;
+}
+
+static const char *
+nearest(const char *typed)
+{
+	const char *found = NULL;
+	size_t best = SIZE_MAX;
+
+	for (const struct command *c = commands; c->arguments; c++)
+		if (command_near(typed, control_command_name(c->id), &best))
+			found = control_command_name(c->id);
+	return found;
+}
+
+const struct command *
+command_match(const char *name, char *text, size_t size)
+{
+	const struct command *found = command_find(name);
+	size_t used = 0, count = 0;
+
+	if (found)
+		return found;
+	used = (size_t)snprintf(text, size, "'%s' may be", name);
+	for (const struct command *c = commands; c->arguments; c++) {
+		const char *whole = control_command_name(c->id);
+		if (!*name || strncmp(whole, name, strlen(name)) != 0)
+			continue;
+		found = c;
+		if (used < size)
+			used += (size_t)snprintf(
+			    text + used, size - used, "%s %s", count ? " or" : "", whole);
+		count++;
+	}
+	if (count == 1)
+		return found;
+	const char *near = nearest(name);
+	if (count == 0)
+		snprintf(text, size, "unknown command '%s'%s%s%s", name,
+		    near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 	return NULL;
 }

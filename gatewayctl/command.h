@@ -14,14 +14,21 @@ enum command_option {
 	OPTION_COUNT = 4,
 	OPTION_DIFF = 8,
 	OPTION_ORDERED = 16, /* options come before the arguments: those may begin with '-' */
+	OPTION_TABLE = 32,   /* --columns, --sort, --filter */
+	OPTION_AGAIN = 64,   /* --watch */
 };
+
+/* Which arguments name devices, so that '*', '?' and '[' in them stand for others. */
+enum command_names { NAMES_NONE, NAMES_ALL, NAMES_FIRST, NAMES_BUT_LAST };
 
 struct options {
 	const char *socket; /* or NULL */
-	bool json, help, wait, diff;
+	const char *colour; /* "auto", "always", "never", or NULL */
+	bool help, wait, diff, again, no_pager;
 	bool has_timeout;
 	double timeout_s;
 	int64_t count; /* 0: no end */
+	struct view_options view;
 };
 
 struct command {
@@ -35,10 +42,19 @@ struct command {
 	/* Puts the members of the request; false: usage. */
 	bool (*request)(struct json_writer *w, const struct options *o, int argc, char **argv);
 	const char *wait_for; /* the state of --wait, or NULL */
+	enum command_names names;
 };
 
 /* Ends with arguments NULL. */
 extern const struct command commands[];
 const struct command *command_find(const char *name);
+/* By its name or the beginning of just one name; NULL with why in text. */
+const struct command *command_match(const char *name, char *text, size_t size);
+
+/* Edits that make a of b. */
+size_t command_distance(const char *a, const char *b);
+/* Whether name is close enough to what was typed to be meant, and closer than *best, which then
+ * becomes its distance. */
+bool command_near(const char *typed, const char *name, size_t *best);
 
 #endif

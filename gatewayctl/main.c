@@ -1,7 +1,6 @@
 /* gatewayctl: asks a running gatewayd, and shows what it says. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -10,171 +9,20 @@
 #include <unistd.h>
 
 #include "common/fdutil.h"
+#include "gatewayctl/names.h"
+#include "gatewayctl/options.h"
 #include "gatewayctl/session.h"
-#include "gatewayctl/command.h"
+#include "gatewayctl/terminal.h"
 
 enum {
 	WAIT_DEFAULT_S = 30,
 	RELOAD_DEFAULT_S = 60,
-	MAX_SECONDS = 1000000,
 	SOCKET_WAIT_MS = 3000, /* for the socket of a gateway that starts */
 	LOOK_AGAIN_MS = 20,
-	COLUMN = 27
+	AGAIN_S = 1, /* of --watch */
 };
 
 static volatile sig_atomic_t interrupted;
-
-static void
-usage(FILE *f)
-{
-	fprintf(
-	    f, "usage: gatewayctl [--json] [--socket PATH] COMMAND [OPTION...] [ARGUMENT...]\n\n");
-	for (const struct command *c = commands; c->arguments; c++) {
-		const char *name = control_command_name(c->id);
-		int n = fprintf(f, "  %s %s", name, c->arguments);
-		fprintf(f, "%*s%s\n", n < COLUMN ? COLUMN - n : 1, "", c->about);
-	}
-	fprintf(f,
-	    "\n"
-	    "  -j, --json               JSON for scripts: an array, or an object a line\n"
-	    "  -s, --socket PATH        gatewayd's socket (default: control in the folder\n"
-	    "                           $RUNTIME_DIRECTORY, else $XDG_RUNTIME_DIR/gatewayd,\n"
-	    "                           else /run/gatewayd)\n"
-	    "  -h, --help               this text; after a command, the command's\n"
-	    "  -V, --version            the version\n\n"
-	    "Exit code: 0 done, 1 refused or not running, 2 usage, 3 gatewayd not reachable.\n"
-	    "See gatewayctl(1).\n");
-}
-
-static void
-command_usage(FILE *f, const struct command *c)
-{
-	const char *name = control_command_name(c->id);
-
-	fprintf(f, "usage: gatewayctl %s%s%s%s%s %s\n%s\n%s", name,
-	    c->options & OPTION_WAIT ? " [--wait]" : "",
-	    c->options & OPTION_DIFF ? " [--diff]" : "",
-	    c->options & OPTION_COUNT ? " [--count N]" : "",
-	    c->options & OPTION_TIMEOUT ? " [--timeout S]" : "", c->arguments, c->about, c->help);
-}
-
-static bool
-parse_seconds(const char *text, double *v)
-{
-	char *end;
-
-	*v = strtod(text, &end);
-	return end != text && *end == '\0' && *v > 0 && *v < MAX_SECONDS;
-}
-
-static bool
-parse_count(const char *text, int64_t *v)
-{
-	char *end;
-
-	errno = 0;
-	*v = strtoll(text, &end, 10);
-	return end != text && *end == '\0' && errno == 0 && *v > 0;
-}
-
-static const struct option long_options[] = {
-	{ "json", no_argument, NULL, 'j' },
-	{ "socket", required_argument, NULL, 's' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ "wait", no_argument, NULL, 'w' },
-	{ "timeout", required_argument, NULL, 't' },
-	{ "count", required_argument, NULL, 'n' },
-	{ "diff", no_argument, NULL, 'd' },
-	{ NULL, 0, NULL, 0 },
-};
-
-static const char *
-option_name(int option)
-{
-	const struct option *o = long_options;
-
-	while (o->name && o->val != option)
-		o++;
-	return o->name;
-}
-
-/* What an option needs of its command; 0: nothing. */
-static unsigned
-needed(int option)
-{
-	switch (option) {
-	case 'w':
-		return OPTION_WAIT;
-	case 't':
-		return OPTION_TIMEOUT;
-	case 'n':
-		return OPTION_COUNT;
-	case 'd':
-		return OPTION_DIFF;
-	default:
-		return 0;
-	}
-}
-
-static bool
-take_option(struct options *o, int option, const char *value)
-{
-	switch (option) {
-	case 'j':
-		o->json = true;
-		return true;
-	case 's':
-		o->socket = value;
-		return true;
-	case 'h':
-		o->help = true;
-		return true;
-	case 'w':
-		o->wait = true;
-		return true;
-	case 'd':
-		o->diff = true;
-		return true;
-	case 't':
-		o->has_timeout = true;
-		return parse_seconds(value, &o->timeout_s);
-	case 'n':
-		return parse_count(value, &o->count);
-	default:
-		return false;
-	}
-}
-
-/* Options from optind on; c: NULL before the command is known. Returns false on wrong usage. */
-static bool
-parse_options(struct options *o, const struct command *c, int argc, char **argv)
-{
-	bool ordered = !c || c->options & OPTION_ORDERED;
-
-	for (int option; (option = getopt_long(argc, argv, ordered ? "+js:hVwt:n:d" : "js:hVwt:n:d",
-			      long_options, NULL)) != -1;) {
-		if (option == 'V') {
-			printf("gatewayctl %s\n", GATEWAYD_VERSION);
-			exit(CONTROL_DONE);
-		}
-		unsigned need = needed(option);
-		if (need && (!c || !(c->options & need))) {
-			fprintf(stderr, "gatewayctl: --%s is %s%s\n", option_name(option),
-			    c ? "no option of "
-			      : "an option of some commands, and goes behind them",
-			    c ? control_command_name(c->id) : "");
-			return false;
-		}
-		if (!take_option(o, option, optarg)) {
-			if (option != '?')
-				fprintf(stderr,
-				    "gatewayctl: expected a positive number, found '%s'\n", optarg);
-			return false;
-		}
-	}
-	return true;
-}
 
 static void
 on_signal(int number)
@@ -272,9 +120,10 @@ receive(struct session *client, const struct command *c, const struct options *o
 	return is_stream(c) ? CONTROL_DONE : CONTROL_REFUSED;
 }
 
+/* One request and its answer, whose rows go into the view. */
 static int
-ask(struct session *client, const struct command *c, const struct options *o, int argc, char **argv,
-    struct view *v)
+ask_once(struct session *client, const struct command *c, const struct options *o, int argc,
+    char **argv, struct view *v)
 {
 	struct buffer b;
 	struct json_writer w = { .b = &b };
@@ -284,7 +133,7 @@ ask(struct session *client, const struct command *c, const struct options *o, in
 	json_begin_object(&w, NULL);
 	json_put_str(&w, "command", control_command_name(c->id));
 	if (!c->request(&w, o, argc, argv)) {
-		command_usage(stderr, c);
+		options_usage(stderr, c);
 		goto done;
 	}
 	json_end_object(&w);
@@ -292,18 +141,36 @@ ask(struct session *client, const struct command *c, const struct options *o, in
 		fprintf(stderr, "gatewayctl: the arguments are too long\n");
 		goto done;
 	}
-	if (client->fd < 0 && session_open(client, o->socket) < 0) {
+	code = CONTROL_UNREACHABLE;
+	if ((client->fd < 0 && session_open(client, o->socket) < 0) ||
+	    session_send(client, buffer_data(&b), b.len) < 0)
 		fprintf(stderr, "gatewayctl: %s\n", client->error);
-		code = CONTROL_UNREACHABLE;
-		goto done;
-	}
-	view_begin(v, c->view, o->json);
-	code = session_send(client, buffer_data(&b), b.len) < 0
-		   ? CONTROL_UNREACHABLE
-		   : receive(client, c, o, argc, argv, v);
-	view_end(v, code != CONTROL_DONE);
+	else
+		code = receive(client, c, o, argc, argv, v);
 done:
 	buffer_clear(&b);
+	return code;
+}
+
+/* gatewayd takes c->max names at once; more are asked for in turn, and shown as one. */
+static int
+ask(struct session *client, const struct command *c, const struct options *o, int argc, char **argv)
+{
+	struct view v;
+	int code = CONTROL_DONE, done = 0;
+
+	if (!view_begin(&v, c->view, &o->view))
+		return CONTROL_USAGE;
+	do {
+		int n = argc - done < c->max ? argc - done : c->max;
+		code = ask_once(client, c, o, n, argv + done, &v);
+		done += n;
+	} while (code == CONTROL_DONE && done < argc);
+	/* A device without events is one; a name that is none deserves an error. */
+	if (c->id == CONTROL_EVENTS && v.rows == 0 && code == CONTROL_DONE &&
+	    !names_exist(client, argc, argv))
+		code = CONTROL_REFUSED;
+	view_end(&v, code != CONTROL_DONE);
 	return code;
 }
 
@@ -315,14 +182,13 @@ wait_for_all(struct session *client, const struct command *c, struct monotime de
 	const struct command *wait = command_find("wait");
 	struct options left = { .has_timeout = true };
 	int code = CONTROL_DONE;
-	struct view v;
 
 	for (int i = 0; i < argc && code == CONTROL_DONE; i++) {
 		char *args[] = { argv[i], (char *)c->wait_for };
 		left.timeout_s = (double)monotime_diff_ms(deadline, monotime_now()) / 1e3;
 		if (left.timeout_s < 0.001)
 			left.timeout_s = 0.001;
-		code = ask(client, wait, &left, 2, args, &v);
+		code = ask(client, wait, &left, 2, args);
 	}
 	return code;
 }
@@ -372,26 +238,66 @@ wait_for_link(struct session *client, const struct options *o, struct monotime d
 }
 
 static int
-run(const struct command *c, const struct options *o, int argc, char **argv)
+finish_output(int code)
 {
-	struct session client = { .fd = -1 };
+	if ((fflush(stdout) != 0 || ferror(stdout)) && code == CONTROL_DONE) {
+		perror("gatewayctl: standard output");
+		return CONTROL_REFUSED;
+	}
+	return code;
+}
+
+/* The same again and again, on a cleared screen. */
+static int
+ask_again(
+    struct session *client, const struct command *c, const struct options *o, int argc, char **argv)
+{
+	int code = CONTROL_DONE;
+
+	while (!interrupted && code == CONTROL_DONE) {
+		terminal_clear();
+		code = finish_output(ask(client, c, o, argc, argv));
+		nanosleep(&(struct timespec){ .tv_sec = AGAIN_S }, NULL);
+	}
+	return code;
+}
+
+static int
+run_names(
+    struct session *client, const struct command *c, const struct options *o, int argc, char **argv)
+{
 	/* Of all that --wait waits for. */
 	double seconds = o->has_timeout ? o->timeout_s : WAIT_DEFAULT_S;
 	struct monotime deadline = monotime_add_ms(monotime_now(), (int64_t)(seconds * 1e3));
-	struct view v;
 
-	if (is_stream(c) || o->wait || c->id == CONTROL_WAIT)
-		catch_interrupts();
 	if (o->wait && c->id != CONTROL_RESTART)
-		wait_for_link(&client, o, deadline);
-	int code = ask(&client, c, o, argc, argv, &v);
+		wait_for_link(client, o, deadline);
+	int code = (o->again ? ask_again : ask)(client, c, o, argc, argv);
 	if (code == CONTROL_DONE && o->wait)
-		code = wait_for_all(&client, c, deadline, argc, argv);
+		code = wait_for_all(client, c, deadline, argc, argv);
+	if (code == CONTROL_REFUSED)
+		names_suggest(client, c->names, argc, argv);
+	return code;
+}
+
+static int
+run(const struct command *c, const struct options *o, int argc, char **argv)
+{
+	struct session client = { .fd = -1 };
+	struct names names;
+
+	if (is_stream(c) || o->wait || o->again || c->id == CONTROL_WAIT)
+		catch_interrupts();
+	else if (!o->no_pager && !o->view.json)
+		terminal_start_pager();
+	int code = names_expand(&names, &client, o, c->names, argc, argv);
+	code = code == 0    ? run_names(&client, c, o, names.count, names.list)
+	       : code == -1 ? CONTROL_REFUSED
+			    : CONTROL_UNREACHABLE;
+	names_clear(&names);
 	session_close(&client);
-	if ((fflush(stdout) != 0 || ferror(stdout)) && code == CONTROL_DONE) {
-		perror("gatewayctl: standard output");
-		code = CONTROL_REFUSED;
-	}
+	code = finish_output(code);
+	terminal_end_pager();
 	return code;
 }
 
@@ -408,6 +314,60 @@ keep_standard_descriptors(void)
 	fd_close(fd);
 }
 
+/* "help", "help COMMAND" */
+static int
+help(int argc, char **argv)
+{
+	char text[200];
+	bool one = argc > 1 && argv[1][0] != '-';
+	const struct command *c = one ? command_match(argv[1], text, sizeof(text)) : NULL;
+
+	if (one && !c) {
+		fprintf(stderr, "gatewayctl: %s\n", text);
+		return CONTROL_USAGE;
+	}
+	if (c)
+		options_usage(stdout, c);
+	else
+		options_summary(stdout);
+	return CONTROL_DONE;
+}
+
+static const struct command *
+find_command(const char *name)
+{
+	char text[200];
+	const struct command *c = command_match(name, text, sizeof(text));
+
+	if (!c)
+		fprintf(stderr, "gatewayctl: %s ('gatewayctl help' lists the commands)\n", text);
+	return c;
+}
+
+/* Whether the number of arguments fits; says what is wrong. */
+static bool
+check_count(const struct command *c, int argc)
+{
+	bool many = c->names != NAMES_NONE && !is_stream(c);
+
+	if (argc >= c->min && (argc <= c->max || many))
+		return true;
+	fprintf(stderr, "gatewayctl: %s takes %s argument%s, found %d\n",
+	    control_command_name(c->id),
+	    argc < c->min ? (c->min == 1 ? "at least one" : "more")
+	    : c->max	  ? "fewer"
+			  : "no",
+	    argc < c->min && c->min == 1 ? "" : "s", argc);
+	return false;
+}
+
+static void
+look_at_terminal(struct options *o)
+{
+	o->view.width = output_terminal_width(stdout);
+	o->view.colour = terminal_wants_colour(o->colour ? o->colour : "auto");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -415,32 +375,30 @@ main(int argc, char **argv)
 
 	keep_standard_descriptors();
 	setlocale(LC_CTYPE, "C.UTF-8");
-	if (!parse_options(&o, NULL, argc, argv)) {
-		usage(stderr);
+	if (!options_parse(&o, NULL, argc, argv))
 		return CONTROL_USAGE;
-	}
 	if (o.help || optind == argc) {
-		usage(o.help ? stdout : stderr);
+		options_summary(o.help ? stdout : stderr);
 		return o.help ? CONTROL_DONE : CONTROL_USAGE;
-	}
-	const struct command *c = command_find(argv[optind]);
-	if (!c) {
-		fprintf(stderr, "gatewayctl: unknown command '%s'\n", argv[optind]);
-		usage(stderr);
-		return CONTROL_USAGE;
 	}
 	argc -= optind;
 	argv += optind;
-	optind = 0; /* glibc: begin anew */
-	bool good = parse_options(&o, c, argc, argv);
+	if (strcmp(argv[0], "help") == 0)
+		return help(argc, argv);
+	const struct command *c = find_command(argv[0]);
+	if (!c)
+		return CONTROL_USAGE;
+	optind = 0; /* glibc: begin again */
+	bool good = options_parse(&o, c, argc, argv);
 	if (good && o.help) {
-		command_usage(stdout, c);
+		options_usage(stdout, c);
 		return CONTROL_DONE;
 	}
 	argc -= optind;
-	if (!good || argc < c->min || argc > c->max) {
-		command_usage(stderr, c);
+	if (!good || !check_count(c, argc)) {
+		options_usage(stderr, c);
 		return CONTROL_USAGE;
 	}
+	look_at_terminal(&o);
 	return run(c, &o, argc, argv + optind);
 }

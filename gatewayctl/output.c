@@ -8,28 +8,60 @@
 #include <unistd.h>
 #include <wchar.h>
 
-enum {
-	MAX_TABLE = 64 * 1024 * 1024, /* bytes of a table's cells */
-	MAX_CELL = 1024 * 1024,
-	MIN_SHRUNK = 8,	  /* a column is cut to this, not further */
-	MIN_STICKING = 4, /* one whose texts stick out */
-	MAX_COLUMNS = 24,
-};
+enum { MAX_CELL = 1024 * 1024 };
 
 /* --- cells --- */
+
+/* What a terminal takes for a command, or what turns the direction of writing so that a line shows
+ * what it does not say: C1 controls, and the bidirectional controls of Unicode (UAX 9, 2). p: left
+ * bytes of UTF-8. Returns their bytes, 0 where there is none, and the code point. */
+static size_t
+deceiving(const uint8_t *p, size_t left, unsigned *point)
+{
+	if (left >= 2 && p[0] >= 0xc2 && p[0] < 0xe0)
+		*point = (p[0] & 0x1fu) << 6 | (p[1] & 0x3f);
+	else if (left >= 3 && (p[0] & 0xf0) == 0xe0)
+		*point = (p[0] & 0xfu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3f);
+	else
+		return 0;
+	bool bad = (*point >= 0x80 && *point < 0xa0) || *point == 0x61c || *point == 0x200e ||
+		   *point == 0x200f || (*point >= 0x2028 && *point <= 0x202e) ||
+		   (*point >= 0x2066 && *point <= 0x2069);
+	return !bad ? 0 : *point < 0x800 ? 2 : 3;
+}
 
 static void
 put_clean(struct buffer *b, const char *text, size_t len)
 {
+	const uint8_t *p = (const uint8_t *)text;
+	unsigned point;
+
 	for (size_t i = 0; i < len; i++) {
-		unsigned char ch = (unsigned char)text[i];
-		/* C1 controls in UTF-8 are 0xc2 0x80 .. 0x9f. */
-		bool c1 = ch >= 0x80 && ch < 0xa0 && i > 0 && (unsigned char)text[i - 1] == 0xc2;
-		if (ch == '\n' || ch == '\t' || ch == '\r')
+		size_t bad = deceiving(p + i, len - i, &point);
+		if (p[i] == '\n' || p[i] == '\t' || p[i] == '\r')
 			buffer_u8(b, ' ');
 		else
-			buffer_u8(b, ch < 0x20 || ch == 0x7f ? '?' : c1 ? 0xbf : ch);
+			buffer_u8(b, bad || p[i] < 0x20 || p[i] == 0x7f ? '?' : p[i]);
+		i += bad ? bad - 1 : 0;
 	}
+}
+
+void
+output_json(FILE *f, const char *text)
+{
+	const uint8_t *p = (const uint8_t *)text;
+	size_t len = strlen(text), from = 0, bad;
+	unsigned point;
+
+	/* They stand in strings only. */
+	for (size_t i = 0; i < len; i++) {
+		if (!(bad = deceiving(p + i, len - i, &point)))
+			continue;
+		fprintf(f, "%.*s\\u%04x", (int)(i - from), text + from, point);
+		i += bad - 1;
+		from = i + 1;
+	}
+	fputs(text + from, f);
 }
 
 static void
@@ -288,12 +320,10 @@ output_row_json(
 	json_end_object(w);
 }
 
-/* --- tables --- */
+/* --- widths --- */
 
-/* The bytes of the first character of text, which is not empty, and the columns that it takes: none
- * for an accent of its own, two for most of Chinese, one for what is not known. */
-static size_t
-character(const char *text, size_t *columns)
+size_t
+output_character(const char *text, size_t *columns)
 {
 	mbstate_t state = { 0 };
 	wchar_t c;
@@ -314,7 +344,7 @@ output_width(const char *text)
 	size_t n = 0, columns;
 
 	for (; *text; n += columns)
-		text += character(text, &columns);
+		text += output_character(text, &columns);
 	return n;
 }
 
@@ -328,161 +358,12 @@ output_terminal_width(FILE *f)
 	return size.ws_col;
 }
 
-void
-table_init(struct table *t, const struct column *columns)
-{
-	*t = (struct table){ .columns = columns };
-	buffer_init(&t->cells, MAX_TABLE);
-}
-
-void
-table_clear(struct table *t)
-{
-	buffer_clear(&t->cells);
-	t->rows = 0;
-}
-
-void
-table_add(struct table *t, const struct json *row)
-{
-	for (const struct column *col = t->columns; col->key; col++) {
-		if (!col->header)
-			continue;
-		output_cell_text(&t->cells, col, row);
-		buffer_u8(&t->cells, '\0');
-	}
-	t->rows++;
-}
-
-/* The bytes of what fits into so many columns; *have: the columns that it takes. */
-static size_t
-fitting(const char *text, size_t width, size_t *have)
-{
-	size_t bytes = 0, columns;
-
-	for (*have = 0; text[bytes]; *have += columns) {
-		size_t n = character(text + bytes, &columns);
-		if (*have + columns > width)
-			break;
-		bytes += n;
-	}
-	return bytes;
-}
-
-/* Prints one cell padded, or cut with an ellipsis, to width, and the gap behind it; the last of a
- * line is not padded. What is too long and may not be cut pushes the rest of its line. */
-static void
-print_cell(FILE *f, const char *text, const struct column *col, size_t width, int gap, bool last)
-{
-	size_t have = output_width(text), bytes = strlen(text);
-
-	if (have > width && col->shrink) {
-		bytes = fitting(text, width - 1, &have);
-		fprintf(f, "%.*s…", (int)bytes, text);
-		have++;
-	} else if (have > width) {
-		fwrite(text, 1, bytes, f);
-		have = width;
-	} else if (col->right) {
-		fprintf(f, "%*s%s", (int)(width - have), "", text);
-		have = width;
-	} else {
-		fwrite(text, 1, bytes, f);
-	}
-	if (!last)
-		fprintf(f, "%*s", (int)(width - have) + gap, "");
-}
-
-static const struct column *
-next_shown(const struct column *col)
+const struct column *
+output_shown(const struct column *col)
 {
 	while (col->key && !col->header)
 		col++;
 	return col;
-}
-
-static void
-measure(const struct table *t, size_t widths[MAX_COLUMNS])
-{
-	const char *text = (const char *)buffer_data(&t->cells);
-	size_t n = 0;
-
-	for (const struct column *c = next_shown(t->columns); c->key; c = next_shown(c + 1))
-		widths[n++] = output_width(c->header);
-	for (size_t row = 0; row < t->rows; row++) {
-		for (size_t i = 0; i < n; i++) {
-			size_t w = output_width(text);
-			if (w > widths[i])
-				widths[i] = w;
-			text += strlen(text) + 1;
-		}
-	}
-}
-
-/* Takes from a column what the line has too much. */
-static void
-narrow(size_t *column, size_t least, size_t *total, size_t width)
-{
-	if (*total <= width || *column <= least)
-		return;
-	size_t excess = *total - width;
-	size_t cut = *column - least < excess ? *column - least : excess;
-	*column -= cut;
-	*total -= cut;
-}
-
-/* Fits the table into the width, as far as it can be done: with a gap of one space, then by columns
- * that may be cut, then by the widest of the others, whose longer texts stick out. Returns the gap.
- */
-static int
-shrink(const struct table *t, size_t widths[MAX_COLUMNS], size_t width)
-{
-	size_t total = 0, n = 0, widest = 0;
-
-	for (const struct column *c = next_shown(t->columns); c->key; c = next_shown(c + 1)) {
-		if (!c->right && !c->shrink && next_shown(c + 1)->key && widths[n] > widths[widest])
-			widest = n;
-		total += widths[n++];
-	}
-	if (total + 2 * (n - 1) <= width)
-		return 2;
-	total += n - 1;
-	n = 0;
-	for (const struct column *c = next_shown(t->columns); c->key; c = next_shown(c + 1), n++)
-		if (c->shrink)
-			narrow(&widths[n], MIN_SHRUNK, &total, width);
-	narrow(&widths[widest], MIN_STICKING, &total, width);
-	return 1;
-}
-
-void
-table_print(const struct table *t, FILE *f, const char *indent, size_t width)
-{
-	size_t widths[MAX_COLUMNS], n = 0;
-	const char *text = (const char *)buffer_data(&t->cells);
-	int gap = 2;
-
-	measure(t, widths);
-	if (width)
-		gap = shrink(t, widths, width);
-	fputs(indent, f);
-	for (const struct column *c = next_shown(t->columns); c->key; n++) {
-		const struct column *next = next_shown(c + 1);
-		print_cell(f, c->header, c, widths[n], gap, !next->key);
-		c = next;
-	}
-	fputc('\n', f);
-	for (size_t row = 0; row < t->rows; row++) {
-		fputs(indent, f);
-		n = 0;
-		for (const struct column *c = next_shown(t->columns); c->key; n++) {
-			const struct column *next = next_shown(c + 1);
-			print_cell(f, text, c, widths[n], gap, !next->key);
-			text += strlen(text) + 1;
-			c = next;
-		}
-		fputc('\n', f);
-	}
 }
 
 void
@@ -491,11 +372,11 @@ output_pairs(FILE *f, const char *indent, const struct column *columns, const st
 	struct buffer b;
 	size_t width = 0;
 
-	for (const struct column *c = next_shown(columns); c->key; c = next_shown(c + 1))
+	for (const struct column *c = output_shown(columns); c->key; c = output_shown(c + 1))
 		if (output_width(c->header) > width)
 			width = output_width(c->header);
 	buffer_init(&b, MAX_CELL);
-	for (const struct column *c = next_shown(columns); c->key; c = next_shown(c + 1)) {
+	for (const struct column *c = output_shown(columns); c->key; c = output_shown(c + 1)) {
 		buffer_reset(&b);
 		output_cell_text(&b, c, row);
 		fprintf(f, "%s%-*s  %.*s\n", indent, (int)width, c->header, (int)b.len,

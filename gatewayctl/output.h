@@ -29,9 +29,11 @@ struct column {
 	const char *key;    /* in the row, and in JSON */
 	const char *header; /* NULL: JSON only */
 	enum cell cell;
-	bool right;  /* aligned */
-	bool shrink; /* cut where the terminal is narrower than the table; the last line of defence
-		      */
+	bool right;    /* aligned */
+	bool coloured; /* its words have colours on a terminal */
+	unsigned char
+	    least; /* columns to which it may be cut where the terminal is narrow; 0: not */
+	unsigned char drop; /* left out where that is not enough: the highest first; 0: never */
 };
 
 /* Columns end with key NULL. */
@@ -39,23 +41,18 @@ void output_cell_text(struct buffer *b, const struct column *col, const struct j
 void output_row_json(
     struct json_writer *w, const char *key, const struct column *columns, const struct json *row);
 
-struct table {
-	const struct column *columns;
-	struct buffer cells; /* texts, each with a NUL */
-	size_t rows;
-};
-
-void table_init(struct table *t, const struct column *columns);
-void table_add(struct table *t, const struct json *row);
-/* Prints the header always, "-" for what there is not; two spaces between columns, or one where the
- * terminal is narrow. width: of the terminal, or 0 where nothing may be cut. */
-void table_print(const struct table *t, FILE *f, const char *indent, size_t width);
-void table_clear(struct table *t);
+/* The first column from col on that has a header; the end otherwise. */
+const struct column *output_shown(const struct column *col);
+/* Prints JSON text; controls and what turns the direction of writing are escaped. */
+void output_json(FILE *f, const char *text);
 
 /* "name  value" lines of one object, the names aligned. */
 void output_pairs(
     FILE *f, const char *indent, const struct column *columns, const struct json *row);
 
+/* The bytes of the first character of text, which is not empty, and the columns that it takes: none
+ * for an accent of its own, two for most of Chinese, one for what is not known. */
+size_t output_character(const char *text, size_t *columns);
 /* The columns that the text takes on a terminal. It wants setlocale(LC_CTYPE, "C.UTF-8"). */
 size_t output_width(const char *text);
 /* Of the terminal at f, or 0 where it is none. */

@@ -1,5 +1,6 @@
 #include "gatewayctl/view.h"
 
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -8,240 +9,256 @@ enum { MAX_LINE = 1024 * 1024, FIRST_DEVICE_WIDTH = 8, MAX_DEVICE_WIDTH = 40 };
 /* --- columns --- */
 
 static const struct column status_columns[] = {
-	{ "name", "NAME", CELL_TEXT, false, false },
-	{ "type", "TYPE", CELL_TEXT, false, false },
-	{ "state", "STATE", CELL_TEXT, false, false },
-	{ "pid", "PID", CELL_INT, false, false },
-	{ "since", "SINCE", CELL_DURATION, false, false },
-	{ "restarts", "RESTARTS", CELL_INT, true, false },
-	{ "last_exit", "LAST EXIT", CELL_TEXT, false, true },
-	{ "link", "LINK", CELL_TEXT, false, true },
-	{ "events_per_s", "EVENTS/S", CELL_RATE, true, false },
-	{ 0 },
+	{ .key = "name", .header = "NAME", .cell = CELL_TEXT, .least = 12 },
+	{ .key = "type", .header = "TYPE", .cell = CELL_TEXT, .drop = 5 },
+	{ .key = "state", .header = "STATE", .cell = CELL_TEXT, .coloured = true },
+	{ .key = "pid", .header = "PID", .cell = CELL_INT, .drop = 6 },
+	{ .key = "since", .header = "SINCE", .cell = CELL_DURATION, .drop = 1 },
+	{ .key = "restarts", .header = "RESTARTS", .cell = CELL_INT, .right = true, .drop = 4 },
+	{ .key = "last_exit", .header = "LAST EXIT", .cell = CELL_TEXT, .least = 10, .drop = 2 },
+	{ .key = "link", .header = "LINK", .cell = CELL_TEXT, .least = 12, .coloured = true },
+	{ .key = "events_per_s",
+	    .header = "EVENTS/S",
+	    .cell = CELL_RATE,
+	    .right = true,
+	    .drop = 3 },
+	{ .key = NULL },
 };
 
 static const struct column device_columns[] = {
-	{ "name", "name", CELL_TEXT, false, false },
-	{ "type", "type", CELL_TEXT, false, false },
-	{ "state", "state", CELL_TEXT, false, false },
-	{ "since", "since", CELL_DURATION, false, false },
-	{ "enabled", "enabled", CELL_FLAG, false, false },
-	{ "pid", "pid", CELL_INT, false, false },
-	{ "link", "link", CELL_TEXT, false, false },
-	{ "events_per_s", "events/s", CELL_RATE, false, false },
-	{ "restarts", "restarts", CELL_INT, false, false },
-	{ "deaths", "deaths", CELL_INT, false, false },
-	{ "last_exit", "last exit", CELL_TEXT, false, false },
-	{ "last_line", "last log line", CELL_TEXT, false, false },
-	{ "log_level", "log level", CELL_TEXT, false, false },
-	{ "traced", "traced", CELL_FLAG, false, false },
-	{ "module", "module", CELL_TEXT, false, false },
-	{ "runner", "runner", CELL_TEXT, false, false },
-	{ "event_prefix", "events below", CELL_TYPE, false, false },
-	{ 0 },
+	{ .key = "name", .header = "name", .cell = CELL_TEXT },
+	{ .key = "type", .header = "type", .cell = CELL_TEXT },
+	{ .key = "state", .header = "state", .cell = CELL_TEXT },
+	{ .key = "since", .header = "since", .cell = CELL_DURATION },
+	{ .key = "enabled", .header = "enabled", .cell = CELL_FLAG },
+	{ .key = "pid", .header = "pid", .cell = CELL_INT },
+	{ .key = "link", .header = "link", .cell = CELL_TEXT },
+	{ .key = "events_per_s", .header = "events/s", .cell = CELL_RATE },
+	{ .key = "restarts", .header = "restarts", .cell = CELL_INT },
+	{ .key = "deaths", .header = "deaths", .cell = CELL_INT },
+	{ .key = "last_exit", .header = "last exit", .cell = CELL_TEXT },
+	{ .key = "last_line", .header = "last log line", .cell = CELL_TEXT },
+	{ .key = "log_level", .header = "log level", .cell = CELL_TEXT },
+	{ .key = "traced", .header = "traced", .cell = CELL_FLAG },
+	{ .key = "module", .header = "module", .cell = CELL_TEXT },
+	{ .key = "runner", .header = "runner", .cell = CELL_TEXT },
+	{ .key = "event_prefix", .header = "events below", .cell = CELL_TYPE },
+	{ .key = NULL },
 };
 
 static const struct column process_columns[] = {
-	{ "pid", "pid", CELL_INT, false, false },
-	{ "uptime", "uptime", CELL_DURATION, false, false },
-	{ "exec_us", "spawned in us", CELL_INT, false, false },
-	{ "rss_kib", "memory, resident", CELL_MEMORY, false, false },
-	{ "anonymous_kib", "memory, anonymous", CELL_MEMORY, false, false },
-	{ "pss_kib", "memory, own share", CELL_MEMORY, false, false },
-	{ "threads", "threads", CELL_INT, false, false },
-	{ 0 },
+	{ .key = "pid", .header = "pid", .cell = CELL_INT },
+	{ .key = "uptime", .header = "uptime", .cell = CELL_DURATION },
+	{ .key = "exec_us", .header = "spawned in us", .cell = CELL_INT },
+	{ .key = "rss_kib", .header = "memory, resident", .cell = CELL_MEMORY },
+	{ .key = "anonymous_kib", .header = "memory, anonymous", .cell = CELL_MEMORY },
+	{ .key = "pss_kib", .header = "memory, own share", .cell = CELL_MEMORY },
+	{ .key = "threads", .header = "threads", .cell = CELL_INT },
+	{ .key = NULL },
 };
 
 static const struct column sandbox_columns[] = {
-	{ "configured", "configured", CELL_TEXT, false, false },
-	{ "seccomp", "seccomp", CELL_TEXT, false, false },
-	{ "seccomp_filters", "seccomp filters", CELL_INT, false, false },
-	{ "no_new_privs", "no new privileges", CELL_FLAG, false, false },
-	{ "capabilities", "capabilities", CELL_TEXT, false, false },
-	{ "uid", "user", CELL_INT, false, false },
-	{ "gid", "group", CELL_INT, false, false },
-	{ "groups", "other groups", CELL_TEXT, false, false },
-	{ "namespaces", "own namespaces", CELL_LIST, false, false },
-	{ "address_space", "limit, address space", CELL_BYTES, false, false },
-	{ "open_files", "limit, open files", CELL_TEXT, false, false },
-	{ "processes", "limit, processes", CELL_TEXT, false, false },
-	{ "core", "limit, core file", CELL_BYTES, false, false },
-	{ 0 },
+	{ .key = "configured", .header = "configured", .cell = CELL_TEXT },
+	{ .key = "seccomp", .header = "seccomp", .cell = CELL_TEXT },
+	{ .key = "seccomp_filters", .header = "seccomp filters", .cell = CELL_INT },
+	{ .key = "no_new_privs", .header = "no new privileges", .cell = CELL_FLAG },
+	{ .key = "capabilities", .header = "capabilities", .cell = CELL_TEXT },
+	{ .key = "uid", .header = "user", .cell = CELL_INT },
+	{ .key = "gid", .header = "group", .cell = CELL_INT },
+	{ .key = "groups", .header = "other groups", .cell = CELL_TEXT },
+	{ .key = "namespaces", .header = "own namespaces", .cell = CELL_LIST },
+	{ .key = "address_space", .header = "limit, address space", .cell = CELL_BYTES },
+	{ .key = "open_files", .header = "limit, open files", .cell = CELL_TEXT },
+	{ .key = "processes", .header = "limit, processes", .cell = CELL_TEXT },
+	{ .key = "core", .header = "limit, core file", .cell = CELL_BYTES },
+	{ .key = NULL },
 };
 
 static const struct column queue_columns[] = {
-	{ "to_event_server_bytes", "to the Event Server", CELL_BYTES, false, false },
-	{ "to_runner_bytes", "to the runner", CELL_BYTES, false, false },
-	{ "credit", "credit left", CELL_BYTES, false, false },
-	{ "credit_window", "credit window", CELL_BYTES, false, false },
-	{ "credit_outstanding", "credit under way", CELL_BYTES, false, false },
-	{ 0 },
+	{ .key = "to_event_server_bytes", .header = "to the Event Server", .cell = CELL_BYTES },
+	{ .key = "to_runner_bytes", .header = "to the runner", .cell = CELL_BYTES },
+	{ .key = "credit", .header = "credit left", .cell = CELL_BYTES },
+	{ .key = "credit_window", .header = "credit window", .cell = CELL_BYTES },
+	{ .key = "credit_outstanding", .header = "credit under way", .cell = CELL_BYTES },
+	{ .key = NULL },
 };
 
 static const struct column counter_columns[] = {
-	{ "registered", "events registered", CELL_INT, false, false },
-	{ "delivered", "events delivered", CELL_INT, false, false },
-	{ "dropped", "events dropped", CELL_INT, false, false },
-	{ "violations", "violations", CELL_INT, false, false },
-	{ 0 },
+	{ .key = "registered", .header = "events registered", .cell = CELL_INT },
+	{ .key = "delivered", .header = "events delivered", .cell = CELL_INT },
+	{ .key = "dropped", .header = "events dropped", .cell = CELL_INT },
+	{ .key = "violations", .header = "violations", .cell = CELL_INT },
+	{ .key = NULL },
 };
 
 static const struct column limit_columns[] = {
-	{ "memory", "memory", CELL_BYTES, false, false },
-	{ "files", "open files", CELL_INT, false, false },
-	{ "start_ms", "start, ms", CELL_INT, false, false },
-	{ "ping_ms", "ping, ms", CELL_INT, false, false },
-	{ "stop_ms", "stop, ms", CELL_INT, false, false },
-	{ 0 },
+	{ .key = "memory", .header = "memory", .cell = CELL_BYTES },
+	{ .key = "files", .header = "open files", .cell = CELL_INT },
+	{ .key = "start_ms", .header = "start, ms", .cell = CELL_INT },
+	{ .key = "ping_ms", .header = "ping, ms", .cell = CELL_INT },
+	{ .key = "stop_ms", .header = "stop, ms", .cell = CELL_INT },
+	{ .key = NULL },
 };
 
 static const struct column plan_columns[] = {
-	{ "kind", "KIND", CELL_TEXT, false, false },
-	{ "target", "TARGET", CELL_TEXT, false, false },
-	{ "port", "PORT", CELL_INT, true, false },
-	{ "opened", "OPENED", CELL_FLAG, false, false },
-	{ "any_address", "ANY ADDRESS", CELL_FLAG, false, false },
-	{ 0 },
+	{ .key = "kind", .header = "KIND", .cell = CELL_TEXT },
+	{ .key = "target", .header = "TARGET", .cell = CELL_TEXT },
+	{ .key = "port", .header = "PORT", .cell = CELL_INT, .right = true },
+	{ .key = "opened", .header = "OPENED", .cell = CELL_FLAG },
+	{ .key = "any_address", .header = "ANY ADDRESS", .cell = CELL_FLAG },
+	{ .key = NULL },
 };
 
 static const struct column obituary_columns[] = {
-	{ "time", "TIME", CELL_TIME, false, false },
-	{ "pid", "PID", CELL_INT, false, false },
-	{ "uptime", "UPTIME", CELL_DURATION, false, false },
-	{ "events", "EVENTS", CELL_INT, true, false },
-	{ "cause", "CAUSE", CELL_TEXT, false, false },
-	{ "last_line", "LAST LINE", CELL_TEXT, false, false },
-	{ 0 },
+	{ .key = "time", .header = "TIME", .cell = CELL_TIME },
+	{ .key = "pid", .header = "PID", .cell = CELL_INT },
+	{ .key = "uptime", .header = "UPTIME", .cell = CELL_DURATION },
+	{ .key = "events", .header = "EVENTS", .cell = CELL_INT, .right = true },
+	{ .key = "cause", .header = "CAUSE", .cell = CELL_TEXT, .least = 20 },
+	{ .key = "last_line", .header = "LAST LINE", .cell = CELL_TEXT, .least = 12 },
+	{ .key = NULL },
 };
 
 static const struct section show_sections[] = {
-	{ "device", "device", SECTION_PAIRS, device_columns },
-	{ "process", "process", SECTION_PAIRS, process_columns },
-	{ "sandbox", "sandbox in force", SECTION_PAIRS, sandbox_columns },
-	{ "limits", "limits", SECTION_PAIRS, limit_columns },
-	{ "queues", "queues", SECTION_PAIRS, queue_columns },
-	{ "counters", "counters", SECTION_PAIRS, counter_columns },
-	{ "runner_counters", "runner's counters", SECTION_MAP, NULL },
-	{ "plan", "plan: what it may touch", SECTION_TABLE, plan_columns },
-	{ "obituaries", "deaths, the latest first", SECTION_TABLE, obituary_columns },
-	{ 0 },
+	{ .key = "device", .title = "device", .kind = SECTION_PAIRS, .columns = device_columns },
+	{ .key = "process", .title = "process", .kind = SECTION_PAIRS, .columns = process_columns },
+	{ .key = "sandbox",
+	    .title = "sandbox in force",
+	    .kind = SECTION_PAIRS,
+	    .columns = sandbox_columns },
+	{ .key = "limits", .title = "limits", .kind = SECTION_PAIRS, .columns = limit_columns },
+	{ .key = "queues", .title = "queues", .kind = SECTION_PAIRS, .columns = queue_columns },
+	{ .key = "counters",
+	    .title = "counters",
+	    .kind = SECTION_PAIRS,
+	    .columns = counter_columns },
+	{ .key = "runner_counters", .title = "runner's counters", .kind = SECTION_MAP },
+	{ .key = "plan",
+	    .title = "plan: what it may touch",
+	    .kind = SECTION_TABLE,
+	    .columns = plan_columns },
+	{ .key = "obituaries",
+	    .title = "deaths, the latest first",
+	    .kind = SECTION_TABLE,
+	    .columns = obituary_columns },
+	{ .title = NULL },
 };
 
 static const struct column info_columns[] = {
-	{ "name", "gateway", CELL_TEXT, false, false },
-	{ "version", "version", CELL_TEXT, false, false },
-	{ "pid", "pid", CELL_INT, false, false },
-	{ "uptime", "uptime", CELL_DURATION, false, false },
-	{ "config", "configuration", CELL_TEXT, false, false },
-	{ "log_level", "log level", CELL_TEXT, false, false },
-	{ "monitor_server", "Monitor Server", CELL_TEXT, false, false },
-	{ "blessing", "blessing", CELL_TEXT, false, false },
-	{ "why_idle", "why idle", CELL_TEXT, false, false },
-	{ "event_server", "Event Server", CELL_TEXT, false, false },
-	{ "eventd_state", "its process", CELL_TEXT, false, false },
-	{ "eventd_pid", "its pid", CELL_INT, false, false },
-	{ "eventd_restarts", "its restarts", CELL_INT, false, false },
-	{ "eventd_last_exit", "its last exit", CELL_TEXT, false, false },
-	{ "eventd_uptime", "after", CELL_DURATION, false, false },
-	{ "eventd_last_line", "its last log line", CELL_TEXT, false, false },
-	{ "link", "link", CELL_TEXT, false, false },
-	{ "server_status", "server status", CELL_TEXT, false, false },
-	{ "link_since", "since", CELL_DURATION, false, false },
-	{ "link_error", "last error", CELL_TEXT, false, false },
-	{ "engine", "engine active", CELL_FLAG, false, false },
-	{ "connects", "connections made", CELL_INT, false, false },
-	{ "events_out", "events out", CELL_INT, false, false },
-	{ "messages_out", "messages out", CELL_INT, false, false },
-	{ "events_in", "events in", CELL_INT, false, false },
-	{ "waiting_bytes", "bytes waiting", CELL_BYTES, false, false },
-	{ "unrouted", "events of no device", CELL_INT, false, false },
-	{ "devices", "devices", CELL_INT, false, false },
-	{ "enabled", "devices enabled", CELL_INT, false, false },
-	{ "running", "devices running", CELL_INT, false, false },
-	{ "clients", "control clients", CELL_INT, false, false },
-	{ 0 },
+	{ .key = "name", .header = "gateway", .cell = CELL_TEXT },
+	{ .key = "version", .header = "version", .cell = CELL_TEXT },
+	{ .key = "pid", .header = "pid", .cell = CELL_INT },
+	{ .key = "uptime", .header = "uptime", .cell = CELL_DURATION },
+	{ .key = "config", .header = "configuration", .cell = CELL_TEXT },
+	{ .key = "log_level", .header = "log level", .cell = CELL_TEXT },
+	{ .key = "monitor_server", .header = "Monitor Server", .cell = CELL_TEXT },
+	{ .key = "blessing", .header = "blessing", .cell = CELL_TEXT },
+	{ .key = "why_idle", .header = "why idle", .cell = CELL_TEXT },
+	{ .key = "event_server", .header = "Event Server", .cell = CELL_TEXT },
+	{ .key = "eventd_state", .header = "its process", .cell = CELL_TEXT },
+	{ .key = "eventd_pid", .header = "its pid", .cell = CELL_INT },
+	{ .key = "eventd_restarts", .header = "its restarts", .cell = CELL_INT },
+	{ .key = "eventd_last_exit", .header = "its last exit", .cell = CELL_TEXT },
+	{ .key = "eventd_uptime", .header = "after", .cell = CELL_DURATION },
+	{ .key = "eventd_last_line", .header = "its last log line", .cell = CELL_TEXT },
+	{ .key = "link", .header = "link", .cell = CELL_TEXT },
+	{ .key = "server_status", .header = "server status", .cell = CELL_TEXT },
+	{ .key = "link_since", .header = "since", .cell = CELL_DURATION },
+	{ .key = "link_error", .header = "last error", .cell = CELL_TEXT },
+	{ .key = "engine", .header = "engine active", .cell = CELL_FLAG },
+	{ .key = "connects", .header = "connections made", .cell = CELL_INT },
+	{ .key = "events_out", .header = "events out", .cell = CELL_INT },
+	{ .key = "messages_out", .header = "messages out", .cell = CELL_INT },
+	{ .key = "events_in", .header = "events in", .cell = CELL_INT },
+	{ .key = "waiting_bytes", .header = "bytes waiting", .cell = CELL_BYTES },
+	{ .key = "unrouted", .header = "events of no device", .cell = CELL_INT },
+	{ .key = "devices", .header = "devices", .cell = CELL_INT },
+	{ .key = "enabled", .header = "devices enabled", .cell = CELL_INT },
+	{ .key = "running", .header = "devices running", .cell = CELL_INT },
+	{ .key = "clients", .header = "control clients", .cell = CELL_INT },
+	{ .key = NULL },
 };
 
 static const struct section info_sections[] = {
-	{ NULL, "gateway", SECTION_PAIRS, info_columns },
-	{ 0 },
+	{ .title = "gateway", .kind = SECTION_PAIRS, .columns = info_columns },
+	{ .title = NULL },
 };
 
 static const struct column event_columns[] = {
-	{ "time", "TIME", CELL_TIME, false, false },
-	{ "type", "TYPE", CELL_TYPE, false, false },
-	{ "source_time", NULL, CELL_TIME, false, false },
-	{ "payload", "PAYLOAD", CELL_PAYLOAD, false, false },
-	{ 0 },
+	{ .key = "time", .header = "TIME", .cell = CELL_TIME },
+	{ .key = "type", .header = "TYPE", .cell = CELL_TYPE, .least = 30 },
+	{ .key = "source_time", .cell = CELL_TIME },
+	{ .key = "payload", .header = "PAYLOAD", .cell = CELL_PAYLOAD, .least = 12 },
+	{ .key = NULL },
 };
 
 static const struct column result_columns[] = {
-	{ "name", "NAME", CELL_TEXT, false, false },
-	{ "result", "RESULT", CELL_TEXT, false, false },
-	{ 0 },
+	{ .key = "name", .header = "NAME", .cell = CELL_TEXT },
+	{ .key = "result", .header = "RESULT", .cell = CELL_TEXT },
+	{ .key = NULL },
 };
 
 static const struct column reload_columns[] = {
-	{ "change", "CHANGE", CELL_TEXT, false, false },
-	{ "what", "WHAT", CELL_TEXT, false, false },
-	{ "detail", "DETAIL", CELL_TEXT, false, false },
-	{ 0 },
+	{ .key = "change", .header = "CHANGE", .cell = CELL_TEXT },
+	{ .key = "what", .header = "WHAT", .cell = CELL_TEXT },
+	{ .key = "detail", .header = "DETAIL", .cell = CELL_TEXT },
+	{ .key = NULL },
 };
 
-const struct view_format view_status = { VIEW_TABLE, status_columns, NULL };
-const struct view_format view_show = { VIEW_SECTIONS, NULL, show_sections };
-const struct view_format view_info = { VIEW_SECTIONS, NULL, info_sections };
-const struct view_format view_events = { VIEW_TABLE, event_columns, NULL };
-const struct view_format view_results = { VIEW_RESULTS, result_columns, NULL };
-const struct view_format view_reload = { VIEW_TABLE, reload_columns, NULL };
-const struct view_format view_stream = { VIEW_STREAM, NULL, NULL };
+const struct view_format view_status = { .kind = VIEW_TABLE, .columns = status_columns };
+const struct view_format view_show = { .kind = VIEW_SECTIONS, .sections = show_sections };
+const struct view_format view_info = { .kind = VIEW_SECTIONS, .sections = info_sections };
+const struct view_format view_events = { .kind = VIEW_TABLE, .columns = event_columns };
+const struct view_format view_results = { .kind = VIEW_RESULTS, .columns = result_columns };
+const struct view_format view_reload = { .kind = VIEW_TABLE, .columns = reload_columns };
+const struct view_format view_stream = { .kind = VIEW_STREAM };
 
 /* --- streams --- */
 
 static const struct column stream_event_columns[] = {
-	{ "kind", NULL, CELL_TEXT, false, false },
-	{ "time", "TIME", CELL_TIME, false, false },
-	{ "direction", "WHAT", CELL_TEXT, false, false },
-	{ "device", "DEVICE", CELL_TEXT, false, false },
-	{ "type", NULL, CELL_TYPE, false, false },
-	{ "source_time", NULL, CELL_TIME, false, false },
-	{ "payload", NULL, CELL_PAYLOAD, false, false },
-	{ 0 },
+	{ .key = "kind", .cell = CELL_TEXT },
+	{ .key = "time", .header = "TIME", .cell = CELL_TIME },
+	{ .key = "direction", .header = "WHAT", .cell = CELL_TEXT },
+	{ .key = "device", .header = "DEVICE", .cell = CELL_TEXT },
+	{ .key = "type", .cell = CELL_TYPE },
+	{ .key = "source_time", .cell = CELL_TIME },
+	{ .key = "payload", .cell = CELL_PAYLOAD },
+	{ .key = NULL },
 };
 
 static const struct column stream_state_columns[] = {
-	{ "kind", "WHAT", CELL_TEXT, false, false },
-	{ "time", "TIME", CELL_TIME, false, false },
-	{ "device", "DEVICE", CELL_TEXT, false, false },
-	{ "state", NULL, CELL_TEXT, false, false },
-	{ "before", NULL, CELL_TEXT, false, false },
-	{ "link", NULL, CELL_TEXT, false, false },
-	{ "last_exit", NULL, CELL_TEXT, false, false },
-	{ 0 },
+	{ .key = "kind", .header = "WHAT", .cell = CELL_TEXT },
+	{ .key = "time", .header = "TIME", .cell = CELL_TIME },
+	{ .key = "device", .header = "DEVICE", .cell = CELL_TEXT },
+	{ .key = "state", .cell = CELL_TEXT },
+	{ .key = "before", .cell = CELL_TEXT },
+	{ .key = "link", .cell = CELL_TEXT },
+	{ .key = "last_exit", .cell = CELL_TEXT },
+	{ .key = NULL },
 };
 
 static const struct column stream_link_columns[] = {
-	{ "kind", "WHAT", CELL_TEXT, false, false },
-	{ "time", "TIME", CELL_TIME, false, false },
-	{ "state", NULL, CELL_TEXT, false, false },
-	{ "server_status", NULL, CELL_TEXT, false, false },
-	{ 0 },
+	{ .key = "kind", .header = "WHAT", .cell = CELL_TEXT },
+	{ .key = "time", .header = "TIME", .cell = CELL_TIME },
+	{ .key = "state", .cell = CELL_TEXT },
+	{ .key = "server_status", .cell = CELL_TEXT },
+	{ .key = NULL },
 };
 
 static const struct column stream_frame_columns[] = {
-	{ "kind", NULL, CELL_TEXT, false, false },
-	{ "time", "TIME", CELL_TIME, false, false },
-	{ "direction", "WHAT", CELL_TEXT, false, false },
-	{ "device", "DEVICE", CELL_TEXT, false, false },
-	{ "bytes", NULL, CELL_INT, false, false },
-	{ "hex", NULL, CELL_TEXT, false, false },
-	{ 0 },
+	{ .key = "kind", .cell = CELL_TEXT },
+	{ .key = "time", .header = "TIME", .cell = CELL_TIME },
+	{ .key = "direction", .header = "WHAT", .cell = CELL_TEXT },
+	{ .key = "device", .header = "DEVICE", .cell = CELL_TEXT },
+	{ .key = "bytes", .cell = CELL_INT },
+	{ .key = "hex", .cell = CELL_TEXT },
+	{ .key = NULL },
 };
 
 static void
 append_cell(struct buffer *b, const char *key, enum cell cell, const struct json *row)
 {
-	const struct column col = { key, "", cell, false, false };
+	const struct column col = { .key = key, .header = "", .cell = cell };
 
 	output_cell_text(b, &col, row);
 }
@@ -371,6 +388,15 @@ stream_text(struct view *v, const struct json *row, size_t kind)
 	buffer_clear(&b);
 }
 
+/* JSON text that a writer put together. */
+static void
+print_whole(struct buffer *b)
+{
+	buffer_u8(b, '\0');
+	if (!buffer_failed(b))
+		output_json(stdout, (const char *)buffer_data(b));
+}
+
 static void
 print_json(const struct column *columns, const struct json *row)
 {
@@ -379,7 +405,7 @@ print_json(const struct column *columns, const struct json *row)
 
 	buffer_init(&b, MAX_LINE);
 	output_row_json(&w, NULL, columns, row);
-	fwrite(buffer_data(&b), 1, b.len, stdout);
+	print_whole(&b);
 	buffer_clear(&b);
 }
 
@@ -393,7 +419,7 @@ add_stream(struct view *v, const struct json *row)
 		i++;
 	if (i == n)
 		return false;
-	if (v->json) {
+	if (v->options->json) {
 		print_json(stream_kinds[i].columns, row);
 		putchar('\n');
 	} else {
@@ -415,7 +441,7 @@ print_map(const struct json *map)
 	json_foreach (m, map) {
 		struct buffer b;
 		buffer_init(&b, MAX_LINE);
-		const struct column name = { "key", "", CELL_TEXT, false, false };
+		const struct column name = { .key = "key", .header = "", .cell = CELL_TEXT };
 		struct json text = {
 			.type = JSON_STRING, .text = m->key, .len = strlen(m->key), .key = "key"
 		};
@@ -429,7 +455,7 @@ print_map(const struct json *map)
 }
 
 static void
-print_section(const struct section *s, const struct json *j)
+print_section(const struct view *v, const struct section *s, const struct json *j)
 {
 	struct table t;
 
@@ -438,10 +464,12 @@ print_section(const struct section *s, const struct json *j)
 	} else if (s->kind == SECTION_MAP) {
 		print_map(j);
 	} else {
-		table_init(&t, s->columns);
+		const struct table_style style = { .indent = "  ",
+			.width = v->options->width ? v->options->width - 2 : 0 };
+		table_init(&t, s->columns, NULL, false);
 		json_foreach (row, j)
-			table_add(&t, row);
-		table_print(&t, stdout, "  ", 0);
+			table_add(&t, s->columns, row);
+		table_print(&t, stdout, &style);
 		table_clear(&t);
 	}
 }
@@ -454,7 +482,7 @@ sections_text(const struct view *v, const struct json *row)
 		if (!j || (s->kind == SECTION_MAP && j->count == 0))
 			continue;
 		printf("%s%s\n", s == v->format->sections && v->rows == 0 ? "" : "\n", s->title);
-		print_section(s, j);
+		print_section(v, s, j);
 	}
 }
 
@@ -494,7 +522,7 @@ sections_json(const struct view *v, const struct json *row)
 		}
 		json_end_object(&w);
 	}
-	fwrite(buffer_data(&b), 1, b.len, stdout);
+	print_whole(&b);
 	buffer_clear(&b);
 }
 
@@ -513,36 +541,97 @@ print_result(const struct json *row)
 
 /* --- a view --- */
 
-void
-view_begin(struct view *v, const struct view_format *format, bool json)
+/* KEY=GLOB, of the text that a table shows. */
+static bool
+passes(const struct view *v, const char *filter, const struct json *row)
 {
-	*v = (struct view){ .format = format, .json = json, .device_width = FIRST_DEVICE_WIDTH };
-	if (format->kind == VIEW_TABLE && !json)
-		table_init(&v->table, format->columns);
-	if (format->kind != VIEW_STREAM && json)
+	size_t len = strcspn(filter, "=");
+	const struct column *c = column_find(v->format->columns, filter, len);
+	struct buffer b;
+
+	buffer_init(&b, MAX_LINE);
+	output_cell_text(&b, c, row);
+	buffer_u8(&b, '\0');
+	bool fits =
+	    !buffer_failed(&b) && fnmatch(filter + len + 1, (const char *)buffer_data(&b), 0) == 0;
+	buffer_clear(&b);
+	return fits;
+}
+
+static bool
+check_filters(const struct view *v, const char **bad)
+{
+	for (size_t i = 0; i < v->options->filters; i++) {
+		size_t len = strcspn(v->options->filter[i], "=");
+		*bad = v->options->filter[i];
+		if (!(*bad)[len] || !column_find(v->format->columns, *bad, len))
+			return false;
+	}
+	return true;
+}
+
+static void
+list_columns(const struct column *columns)
+{
+	for (const struct column *c = columns; c->key; c++)
+		fprintf(stderr, "%s%s", c == columns ? "" : ", ", c->key);
+	fputs("\n", stderr);
+}
+
+bool
+view_begin(struct view *v, const struct view_format *format, const struct view_options *options)
+{
+	const char *bad = NULL;
+
+	*v = (struct view){
+		.format = format, .options = options, .device_width = FIRST_DEVICE_WIDTH
+	};
+	if (format->kind == VIEW_TABLE) {
+		if (!table_init(&v->table, format->columns, options->columns, options->json))
+			bad = options->columns;
+		else if (options->sort && !table_sort_by(&v->table, format->columns, options->sort))
+			bad = options->sort;
+		else if (check_filters(v, &bad))
+			bad = NULL;
+	}
+	if (bad) {
+		fprintf(stderr, "gatewayctl: %s: the columns are ", bad);
+		list_columns(format->columns);
+		table_clear(&v->table);
+		return false;
+	}
+	if (format->kind != VIEW_STREAM && options->json)
 		fputs("[", stdout);
+	return true;
+}
+
+static void
+add_to_table(struct view *v, const struct json *row)
+{
+	for (size_t i = 0; i < v->options->filters; i++)
+		if (!passes(v, v->options->filter[i], row))
+			return;
+	table_add(&v->table, v->format->columns, row);
 }
 
 bool
 view_add(struct view *v, const struct json *row)
 {
 	const struct view_format *f = v->format;
-	bool counts = true;
+	bool counts = true, json = v->options->json;
 
-	if (f->kind != VIEW_STREAM && v->json)
-		fputs(v->rows ? ",\n " : "\n ", stdout);
 	if (f->kind == VIEW_STREAM)
 		counts = add_stream(v, row);
-	else if (v->json && f->kind == VIEW_SECTIONS)
-		sections_json(v, row);
-	else if (v->json)
+	else if (f->kind == VIEW_TABLE)
+		add_to_table(v, row);
+	else if (json)
+		fputs(v->rows ? ",\n " : "\n ", stdout);
+	if (f->kind == VIEW_SECTIONS)
+		(json ? sections_json : sections_text)(v, row);
+	else if (f->kind == VIEW_RESULTS && json)
 		print_json(f->columns, row);
-	else if (f->kind == VIEW_SECTIONS)
-		sections_text(v, row);
 	else if (f->kind == VIEW_RESULTS)
 		print_result(row);
-	else
-		table_add(&v->table, row);
 	v->rows++;
 	return counts;
 }
@@ -550,11 +639,17 @@ view_add(struct view *v, const struct json *row)
 void
 view_end(struct view *v, bool failed)
 {
-	if (v->format->kind == VIEW_TABLE && !v->json) {
-		if (v->rows || !failed)
-			table_print(&v->table, stdout, "", output_terminal_width(stdout));
+	const struct table_style style = {
+		.indent = "", .width = v->options->width, .colour = v->options->colour
+	};
+	size_t rows = v->rows;
+
+	if (v->format->kind == VIEW_TABLE) {
+		rows = v->table.rows;
+		if (v->options->json || rows || !failed)
+			table_print(&v->table, stdout, &style);
 		table_clear(&v->table);
 	}
-	if (v->format->kind != VIEW_STREAM && v->json)
-		fputs(v->rows ? "\n]\n" : "]\n", stdout);
+	if (v->format->kind != VIEW_STREAM && v->options->json)
+		fputs(rows ? "\n]\n" : "]\n", stdout);
 }

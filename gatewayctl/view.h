@@ -2,7 +2,7 @@
 #ifndef GATEWAYCTL_VIEW_H
 #define GATEWAYCTL_VIEW_H
 
-#include "gatewayctl/output.h"
+#include "gatewayctl/table.h"
 
 enum view_kind {
 	VIEW_TABLE,    /* a table; JSON: an array */
@@ -26,9 +26,21 @@ struct view_format {
 	const struct section *sections; /* SECTIONS; ends with title NULL */
 };
 
+enum { VIEW_MAX_FILTERS = 8 };
+
+/* What a user wants to see of it. */
+struct view_options {
+	bool json, colour;
+	size_t width;	     /* of the terminal; 0: none */
+	const char *columns; /* TABLE: keys with commas, or NULL */
+	const char *sort;    /* TABLE: a key, '-' before it for descending, or NULL */
+	const char *filter[VIEW_MAX_FILTERS]; /* TABLE: KEY=GLOB, all of which must fit */
+	size_t filters;
+};
+
 struct view {
 	const struct view_format *format;
-	bool json, begun;
+	const struct view_options *options;
 	size_t rows;
 	struct table table;
 	size_t device_width; /* STREAM: of the device column so far */
@@ -37,7 +49,9 @@ struct view {
 extern const struct view_format view_status, view_show, view_info, view_events, view_results,
     view_stream, view_reload;
 
-void view_begin(struct view *v, const struct view_format *format, bool json);
+/* Borrows options. Returns false, having said so, when they name what is no column. */
+bool view_begin(
+    struct view *v, const struct view_format *format, const struct view_options *options);
 /* What came as a row; true when it is one that --count counts. */
 bool view_add(struct view *v, const struct json *row);
 /* failed: an error was said; a table without rows then says nothing. */

@@ -1,0 +1,235 @@
+#include "gatewayctl/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_SECONDS = 1000000, COLUMN = 27, MAX_LINE = 79, USAGE_INDENT = 17 };
+
+/* Long options without a letter. */
+enum { LONG_COLUMNS = 256, LONG_SORT, LONG_FILTER, LONG_COLOUR, LONG_NO_PAGER, LONG_WATCH };
+
+static const struct option long_options[] = {
+	{ "json", no_argument, NULL, 'j' },
+	{ "socket", required_argument, NULL, 's' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "color", required_argument, NULL, LONG_COLOUR },
+	{ "no-pager", no_argument, NULL, LONG_NO_PAGER },
+	{ "wait", no_argument, NULL, 'w' },
+	{ "timeout", required_argument, NULL, 't' },
+	{ "count", required_argument, NULL, 'n' },
+	{ "diff", no_argument, NULL, 'd' },
+	{ "columns", required_argument, NULL, LONG_COLUMNS },
+	{ "sort", required_argument, NULL, LONG_SORT },
+	{ "filter", required_argument, NULL, LONG_FILTER },
+	{ "watch", no_argument, NULL, LONG_WATCH },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* What an option needs of its command, and how it is shown in the command's usage. */
+static const struct {
+	int option;
+	unsigned needs;
+	const char *shown;
+} command_options[] = {
+	{ .option = 'w', .needs = OPTION_WAIT, .shown = "[--wait]" },
+	{ .option = 'd', .needs = OPTION_DIFF, .shown = "[--diff]" },
+	{ .option = 'n', .needs = OPTION_COUNT, .shown = "[--count N]" },
+	{ .option = 't', .needs = OPTION_TIMEOUT, .shown = "[--timeout S]" },
+	{ .option = LONG_WATCH, .needs = OPTION_AGAIN, .shown = "[--watch]" },
+	{ .option = LONG_COLUMNS, .needs = OPTION_TABLE, .shown = "[--columns KEY,...]" },
+	{ .option = LONG_SORT, .needs = OPTION_TABLE, .shown = "[--sort [-]KEY]" },
+	{ .option = LONG_FILTER, .needs = OPTION_TABLE, .shown = "[--filter KEY=PATTERN]" },
+};
+
+enum { COMMAND_OPTIONS = sizeof(command_options) / sizeof(command_options[0]) };
+
+void
+options_summary(FILE *f)
+{
+	fprintf(
+	    f, "usage: gatewayctl [--json] [--socket PATH] COMMAND [OPTION...] [ARGUMENT...]\n\n");
+	for (const struct command *c = commands; c->arguments; c++) {
+		const char *name = control_command_name(c->id);
+		int n = fprintf(f, "  %s %s", name, c->arguments);
+		fprintf(f, "%*s%s\n", n < COLUMN ? COLUMN - n : 1, "", c->about);
+	}
+	fprintf(f, "  help [COMMAND]%*sprint this text, or that of a command\n", COLUMN - 16, "");
+	fprintf(f,
+	    "\n"
+	    "  -j, --json               JSON for scripts: an array, or an object a line\n"
+	    "  -s, --socket PATH        gatewayd's socket (default: control in the folder\n"
+	    "                           $RUNTIME_DIRECTORY, else $XDG_RUNTIME_DIR/gatewayd,\n"
+	    "                           else /run/gatewayd)\n"
+	    "      --color WHEN         auto, always or never\n"
+	    "      --no-pager           print long output without a pager\n"
+	    "  -h, --help               this text; after a command, the command's\n"
+	    "  -V, --version            the version\n\n"
+	    "Commands may be shortened. NAME may be a pattern with * and ?.\n"
+	    "Exit code: 0 done, 1 refused or not running, 2 usage, 3 gatewayd not reachable.\n"
+	    "See gatewayctl(1).\n");
+}
+
+/* A word of the usage, on a new line where it would not fit. */
+static void
+put_word(FILE *f, const char *word, int *column)
+{
+	int n = (int)strlen(word);
+
+	if (n == 0)
+		return;
+	if (*column + 1 + n > MAX_LINE)
+		*column = fprintf(f, "\n%*s", USAGE_INDENT, "") - 1;
+	*column += fprintf(f, " %s", word);
+}
+
+void
+options_usage(FILE *f, const struct command *c)
+{
+	int column = fprintf(f, "usage: gatewayctl %s", control_command_name(c->id));
+
+	for (int i = 0; i < COMMAND_OPTIONS; i++)
+		if (c->options & command_options[i].needs)
+			put_word(f, command_options[i].shown, &column);
+	put_word(f, c->arguments, &column);
+	fprintf(f, "\n%s\n%s", c->about, c->help);
+}
+
+static bool
+parse_seconds(const char *text, double *v)
+{
+	char *end;
+
+	*v = strtod(text, &end);
+	return end != text && *end == '\0' && *v > 0 && *v < MAX_SECONDS;
+}
+
+static bool
+parse_count(const char *text, int64_t *v)
+{
+	char *end;
+
+	errno = 0;
+	*v = strtoll(text, &end, 10);
+	return end != text && *end == '\0' && errno == 0 && *v > 0;
+}
+
+static const char *
+option_name(int option)
+{
+	const struct option *o = long_options;
+
+	while (o->name && o->val != option)
+		o++;
+	return o->name;
+}
+
+/* What it needs of its command; 0: nothing. */
+static unsigned
+needed(int option)
+{
+	for (int i = 0; i < COMMAND_OPTIONS; i++)
+		if (command_options[i].option == option)
+			return command_options[i].needs;
+	return 0;
+}
+
+/* Returns NULL, or what was expected. */
+static const char *
+take_value(struct options *o, int option, const char *value)
+{
+	static const char number[] = "a positive number";
+
+	switch (option) {
+	case 's':
+		o->socket = value;
+		return NULL;
+	case 't':
+		o->has_timeout = true;
+		return parse_seconds(value, &o->timeout_s) ? NULL : number;
+	case 'n':
+		return parse_count(value, &o->count) ? NULL : number;
+	case LONG_COLUMNS:
+		o->view.columns = value;
+		return NULL;
+	case LONG_SORT:
+		o->view.sort = value;
+		return NULL;
+	case LONG_FILTER:
+		if (o->view.filters == VIEW_MAX_FILTERS || !strchr(value, '='))
+			return "KEY=PATTERN, at most 8 times";
+		o->view.filter[o->view.filters++] = value;
+		return NULL;
+	default: /* LONG_COLOUR */
+		o->colour = value;
+		return strcmp(value, "auto") && strcmp(value, "always") && strcmp(value, "never")
+			   ? "auto, always or never"
+			   : NULL;
+	}
+}
+
+static bool *
+flag_of(struct options *o, int option)
+{
+	switch (option) {
+	case 'j':
+		return &o->view.json;
+	case 'h':
+		return &o->help;
+	case 'w':
+		return &o->wait;
+	case 'd':
+		return &o->diff;
+	case LONG_WATCH:
+		return &o->again;
+	case LONG_NO_PAGER:
+		return &o->no_pager;
+	default:
+		return NULL;
+	}
+}
+
+static bool
+take_option(struct options *o, const struct command *c, int option)
+{
+	unsigned need = needed(option);
+
+	if (option == '?') /* getopt said what */
+		return false;
+	if (need && (!c || !(c->options & need))) {
+		fprintf(stderr, "gatewayctl: --%s is %s%s\n", option_name(option),
+		    c ? "no option of " : "an option of some commands, and goes behind them",
+		    c ? control_command_name(c->id) : "");
+		return false;
+	}
+	bool *flag = flag_of(o, option);
+	if (flag)
+		return *flag = true;
+	const char *expected = take_value(o, option, optarg);
+	if (expected)
+		fprintf(stderr, "gatewayctl: --%s: expected %s, found '%s'\n", option_name(option),
+		    expected, optarg);
+	return !expected;
+}
+
+bool
+options_parse(struct options *o, const struct command *c, int argc, char **argv)
+{
+	bool ordered = !c || c->options & OPTION_ORDERED;
+
+	for (int option; (option = getopt_long(argc, argv, ordered ? "+js:hVwt:n:d" : "js:hVwt:n:d",
+			      long_options, NULL)) != -1;) {
+		if (option == 'V') {
+			printf("gatewayctl %s\n", GATEWAYD_VERSION);
+			exit(CONTROL_DONE);
+		}
+		if (!take_option(o, c, option)) {
+			fprintf(stderr, "'gatewayctl help%s%s' says what there is\n", c ? " " : "",
+			    c ? control_command_name(c->id) : "");
+			return false;
+		}
+	}
+	return true;
+}

@@ -1,0 +1,15 @@
+/* gatewayctl's options, and what --help prints. */
+#ifndef GATEWAYCTL_OPTIONS_H
+#define GATEWAYCTL_OPTIONS_H
+
+#include "gatewayctl/command.h"
+
+/* Options from getopt's optind on; c: NULL before the command is known. Returns false on wrong
+ * usage, having said what. --version prints it and exits. */
+bool options_parse(struct options *o, const struct command *c, int argc, char **argv);
+/* All commands and options. */
+void options_summary(FILE *f);
+/* One command. */
+void options_usage(FILE *f, const struct command *c);
+
+#endif
