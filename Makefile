@@ -95,6 +95,12 @@ $(B)/gateway-eventd: $(B)/event-server/main.o $(AR_EVENTD) $(AR_HAT) $(AR_COMMON
 $(B)/gatewayctl: $(B)/ctl/main.o $(AR_CTL) $(AR_IPC) $(AR_COMMON)
 	$(LINK) $^ -lmsgpackc -lm
 
+# Each runner has its own copy of these two, where the system has them as archives: many processes, each started
+# often, pay more for a shared library than for the few pages of it that they use. libm comes after libc: most runners
+# need nothing of it that libc has not.
+static_or_shared = $(if $(filter /%,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(1))
+RUNNER_LIBS := $(call static_or_shared,ev) $(call static_or_shared,msgpackc)
+
 # A protocol's archive comes twice: protocols may need one another.
 define FAMILY_RULE
 FAMILY_PROTOCOLS :=
@@ -105,7 +111,7 @@ LIBS_$(1) := $$(FAMILY_LIBS)
 $$(B)/device-runners/$(1).a: $$(call obj,device-runners/$(1)/*.c)
 $$(B)/libexec/$(1): $$(B)/device-runners/$(1)/main.o $$(B)/device-runners/$(1).a $$(AR_RUNTIME) \
     $$(AR_PROTOCOLS_$(1)) $$(AR_IPC) $$(AR_COMMON)
-	$$(LINK) $$< $$(filter %.a,$$^) $$(AR_PROTOCOLS_$(1)) $$(AR_COMMON) -lev -lmsgpackc $$(LIBS_$(1)) -lm
+	$$(LINK) $$< $$(filter %.a,$$^) $$(AR_PROTOCOLS_$(1)) $$(AR_COMMON) $(RUNNER_LIBS) $$(LIBS_$(1)) -lc -lm
 endef
 $(foreach f,$(FAMILIES),$(eval $(call FAMILY_RULE,$(f))))
 
