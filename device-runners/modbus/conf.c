@@ -9,6 +9,7 @@ enum { PATH_TEXT = 256 };
 
 const char *const conf_framing_names[] = { "TCP", "RTU", "ASCII", NULL };
 const char *const conf_transport_names[] = { "TCP", "SERIAL", NULL };
+const char *const conf_order_names[] = { "big", "little", NULL };
 
 int64_t
 conf_ns(const struct json *o, const char *key, int64_t otherwise)
@@ -101,12 +102,72 @@ conf_transport_clear(struct conf_transport *t)
 	*t = (struct conf_transport){ 0 };
 }
 
+const char *
+conf_kind_name(const struct conf_data *d)
+{
+	enum modbus_kind kind = d->typed.kind;
+
+	return kind == MODBUS_KIND_NONE ? "integer" : modbus_kind_names[kind - MODBUS_KIND_INT16];
+}
+
 uint32_t
 conf_data_quantity(const struct conf_data *d)
 {
 	unsigned size = modbus_register_bits(d->type);
 
 	return (d->offset + d->bits + size - 1) / size;
+}
+
+/* Reads what a data's bits mean; without a type they mean one unsigned integer. */
+static void
+read_typed(struct conf_data *d, const struct json *tree)
+{
+	struct modbus_typed *t = &d->typed;
+	int kind = json_enum(json_get(tree, "type"), modbus_kind_names);
+
+	t->kind = kind < 0 ? MODBUS_KIND_NONE : (enum modbus_kind)(kind + MODBUS_KIND_INT16);
+	t->swap_octets = json_enum(json_get(tree, "byte_order"), conf_order_names) == 1;
+	t->swap_registers = json_enum(json_get(tree, "word_order"), conf_order_names) == 1;
+	t->scale = 1;
+	t->scaled = json_double(json_get(tree, "scale"), &t->scale);
+	t->scaled |= json_double(json_get(tree, "offset"), &t->offset);
+	json_double(json_get(tree, "deadband"), &d->deadband);
+}
+
+/* What is wrong with the type for these bits, or NULL. */
+static const char *
+typed_fault(const struct conf_data *d)
+{
+	const struct modbus_typed *t = &d->typed;
+
+	if (t->kind == MODBUS_KIND_NONE)
+		return t->swap_octets || t->swap_registers || t->scaled || d->deadband > 0
+			   ? "expected type along with byte_order, word_order, scale, offset and "
+			     "deadband"
+			   : NULL;
+	if (modbus_register_bits(d->type) != 16)
+		return "expected no type for data of single bits";
+	if (t->kind == MODBUS_KIND_STRING && d->bits % 8)
+		return "expected bit_count to be a multiple of 8 for type string";
+	if (t->kind == MODBUS_KIND_STRING && (t->swap_registers || t->scaled || d->deadband > 0))
+		return "expected no word_order, scale, offset and deadband for type string";
+	return t->scale == 0 ? "expected scale to be other than 0" : NULL;
+}
+
+static int
+check_typed(const struct conf_data *d, struct runner *r, const char *path)
+{
+	unsigned bits = modbus_kind_bits(d->typed.kind);
+	const char *fault = typed_fault(d);
+
+	if (!fault && (bits == 0 || bits == d->bits))
+		return 0;
+	if (fault)
+		runner_config_error(r, path, "%s", fault);
+	else
+		runner_config_error(r, path, "expected bit_count %u for type %s, found %u", bits,
+		    conf_kind_name(d), d->bits);
+	return 1;
 }
 
 int
@@ -123,6 +184,7 @@ conf_data_load(struct conf_data *d, struct runner *r, const struct json *tree, c
 	};
 	uint32_t quantity = conf_data_quantity(d);
 
+	read_typed(d, tree);
 	if (d->start + quantity > MODBUS_ADDRESSES) {
 		runner_config_error(r, path,
 		    "expected start_address + (bit_offset + bit_count) / %u of at most %d, found "
@@ -130,7 +192,7 @@ conf_data_load(struct conf_data *d, struct runner *r, const struct json *tree, c
 		    modbus_register_bits(d->type), MODBUS_ADDRESSES, d->start, quantity);
 		return 1;
 	}
-	return 0;
+	return check_typed(d, r, path);
 }
 
 struct named {

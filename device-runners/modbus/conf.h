@@ -12,6 +12,7 @@
 #include "device-runners/runtime/tty.h"
 #include "protocols/modbus/frame.h"
 #include "protocols/modbus/plan.h"
+#include "protocols/modbus/typed.h"
 
 struct runner;
 
@@ -39,6 +40,8 @@ struct conf_data {
 	uint16_t start;
 	uint32_t offset, bits;
 	int64_t interval_us; /* a master's; or PLAN_NEVER */
+	struct modbus_typed typed;
+	double deadband; /* a master's: how far a number moves without being said; 0: not at all */
 };
 
 struct conf_remote {
@@ -78,6 +81,8 @@ void conf_master_clear(struct conf_master *c);
 int conf_slave_load(struct conf_slave *c, struct runner *r, const struct json *conf);
 void conf_slave_clear(struct conf_slave *c);
 
+/* What its value is, for people: "integer", "float32". */
+const char *conf_kind_name(const struct conf_data *d);
 /* Registers that a data takes from its start: (offset + bits) rounded up. */
 uint32_t conf_data_quantity(const struct conf_data *d);
 

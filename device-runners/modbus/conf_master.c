@@ -12,6 +12,7 @@ static const struct schema_field data_fields[] = {
 		.nullable = true,
 		.min = 0,
 		SCHEMA_UP_TO(RUNNER_MAX_SECONDS) } },
+	{ "deadband", false, CONF_NUMBER(0) },
 	{ .key = NULL },
 };
 static const struct schema data_schema = { .kind = SCHEMA_OBJECT, .fields = data_fields };

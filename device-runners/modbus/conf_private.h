@@ -11,6 +11,10 @@
 	{                                                                                          \
 		.kind = SCHEMA_NUMBER, .min = (minimum), SCHEMA_UP_TO(RUNNER_MAX_SECONDS)          \
 	}
+#define CONF_NUMBER(minimum)                                                                       \
+	{                                                                                          \
+		.kind = SCHEMA_NUMBER, .min = (minimum), .max = 1e300                              \
+	}
 #define CONF_UNIT                                                                                  \
 	{                                                                                          \
 		.kind = SCHEMA_INT, .min = 0, .max = 255                                           \
@@ -25,6 +29,10 @@
 	    { "data_type", true, { .kind = SCHEMA_ENUM, .names = modbus_type_names } },            \
 	    { "start_address", true, { .kind = SCHEMA_INT, .max = MODBUS_ADDRESSES - 1 } },        \
 	    { "bit_offset", true, { .kind = SCHEMA_INT, .max = 16 * MODBUS_ADDRESSES } },          \
+	    { "type", false, { .kind = SCHEMA_ENUM, .names = modbus_kind_names } },                \
+	    { "byte_order", false, { .kind = SCHEMA_ENUM, .names = conf_order_names } },           \
+	    { "word_order", false, { .kind = SCHEMA_ENUM, .names = conf_order_names } },           \
+	    { "scale", false, CONF_NUMBER(-1e300) }, { "offset", false, CONF_NUMBER(-1e300) },     \
 	{                                                                                          \
 		"bit_count", true,                                                                 \
 		{                                                                                  \
@@ -33,6 +41,7 @@
 	}
 
 extern const char *const conf_framing_names[], *const conf_transport_names[];
+extern const char *const conf_order_names[]; /* of octets, of registers */
 
 /* Seconds as nanoseconds; `otherwise` where the key is absent or null. */
 int64_t conf_ns(const struct json *o, const char *key, int64_t otherwise);

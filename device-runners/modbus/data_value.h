@@ -10,4 +10,10 @@
  * this data) or ERANGE (one that does not fit). value may be NULL. */
 int data_value_parse(const struct conf_data *d, const struct json *value, uint8_t *out);
 
+/* Writes it as a payload has it: a number, a string, or null for a float that is no number. */
+void data_value_put(
+    const struct conf_data *d, const uint8_t *value, struct json_writer *w, const char *key);
+/* Whether a new value is as the one that was said last, or no farther from it than the deadband. */
+bool data_value_is_same(const struct conf_data *d, const uint8_t *said, const uint8_t *value);
+
 #endif

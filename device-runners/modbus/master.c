@@ -13,6 +13,7 @@
 #include "common/number.h"
 #include "device-runners/modbus/client.h"
 #include "device-runners/modbus/conf.h"
+#include "device-runners/modbus/data_value.h"
 #include "device-runners/modbus/describe.h"
 #include "device-runners/modbus/sched.h"
 #include "device-runners/runtime/endpoint.h"
@@ -103,13 +104,11 @@ put_text(char *p, const char *text)
 	return p + len;
 }
 
+/* Of data that are plain numbers: by hand, as it is what a busy device is made of. */
 static void
-on_remote_read(void *arg, const struct remote *r, const struct conf_data *d, const char *result,
-    const char *cause, const uint8_t *value)
+register_read(struct master *m, const char *const type[5], const struct conf_data *d,
+    const char *result, const char *cause, const uint8_t *value)
 {
-	struct master *m = arg;
-	struct unit_text unit = unit_text(r);
-	const char *const type[] = { "gateway", "remote_device", unit.text, "read", d->name };
 	char json[RESULT_TEXT + MODBUS_MAX_VALUE_TEXT];
 	char *p = put_text(put_text(json, "{\"result\":\""), result);
 
@@ -120,6 +119,27 @@ on_remote_read(void *arg, const struct remote *r, const struct conf_data *d, con
 	}
 	p = put_text(p, "\"}");
 	runner_register(m->runner, type, 5, NULL, json, (size_t)(p - json));
+}
+
+static void
+on_remote_read(void *arg, const struct remote *r, const struct conf_data *d, const char *result,
+    const char *cause, const uint8_t *value)
+{
+	struct master *m = arg;
+	struct unit_text unit = unit_text(r);
+	const char *const type[] = { "gateway", "remote_device", unit.text, "read", d->name };
+
+	if (!value || d->typed.kind == MODBUS_KIND_NONE) {
+		register_read(m, type, d, result, cause, value);
+		return;
+	}
+	struct json_writer *w = runner_payload(m->runner);
+	json_begin_object(w, NULL);
+	json_put_str(w, "result", result);
+	data_value_put(d, value, w, "value");
+	json_put_str(w, "cause", cause);
+	json_end_object(w);
+	runner_register_payload(m->runner, type, 5, NULL);
 }
 
 static void

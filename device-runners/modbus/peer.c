@@ -5,6 +5,7 @@
 
 #include "common/json.h"
 #include "common/log.h"
+#include "device-runners/modbus/data_value.h"
 
 static void process(struct peer *p);
 
@@ -117,13 +118,11 @@ static void
 on_touch(void *arg, const struct conf_data *d, const uint8_t *value)
 {
 	struct peer *p = arg;
-	char digits[MODBUS_MAX_VALUE_TEXT];
 	struct json_writer w = { p->data, p->data->len > 0 };
 
-	size_t n = modbus_value_format(value, d->bits, digits);
 	json_begin_object(&w, NULL);
 	json_put_str(&w, "name", d->name);
-	json_put_raw(&w, "value", digits, n);
+	data_value_put(d, value, &w, "value");
 	json_end_object(&w);
 }
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device-runners/modbus/data_value.h"
 #include "device-runners/modbus/remote_private.h"
 
 struct monotime
@@ -75,7 +76,7 @@ report_value(
 	modbus_value_get(d->type, res->data, res->len,
 	    (d->start - p->start) * (size_t)modbus_register_bits(d->type) + d->offset, d->bits,
 	    value);
-	if (s->valid && memcmp(s->value, value, size) == 0)
+	if (s->valid && data_value_is_same(d, s->value, value))
 		return;
 	const char *cause = s->valid ? "CHANGE" : "INTERROGATE";
 	s->valid = true;

@@ -346,13 +346,14 @@ take_value(struct slave *s, int index, const struct json *payload)
 	uint8_t bytes[MODBUS_MAX_VALUE];
 
 	/* Bits that are a plain number have no sign here, as in hat-gateway. */
-	bool negative = value && value->type == JSON_NUMBER && value->text[0] == '-';
+	bool negative = d->typed.kind == MODBUS_KIND_NONE && value && value->type == JSON_NUMBER &&
+			value->text[0] == '-';
 
 	if (!negative && data_value_parse(d, value, bytes) == 0)
 		cache_set(&s->cache, (size_t)index, bytes);
 	else
-		limit_warning(&s->invalid,
-		    "value of %s refused: expected {value: integer of %u bits}", d->name, d->bits);
+		limit_warning(&s->invalid, "value of %s refused: expected {value: %s of %u bits}",
+		    d->name, conf_kind_name(d), d->bits);
 }
 
 static void

@@ -2,14 +2,15 @@
  */
 #include <stdlib.h>
 
-#include "protocols/modbus/value.h"
+#include "protocols/modbus/typed.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	uint8_t value[MODBUS_MAX_VALUE], back[MODBUS_MAX_VALUE], regs[2 * MODBUS_MAX_WRITE_REGS];
+	uint8_t value[MODBUS_MAX_VALUE] = { 0 }, back[MODBUS_MAX_VALUE],
+		regs[2 * MODBUS_MAX_WRITE_REGS];
 	char text[MODBUS_MAX_VALUE_TEXT];
 	struct modbus_write w;
 	struct modbus_pdu pdu;
@@ -28,5 +29,19 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (modbus_request_check(&pdu))
 			abort();
 	modbus_value_parse((const char *)data + 4, size - 4, bits, back);
+	struct modbus_typed t = { .kind = MODBUS_KIND_INT16 + data[2] % (MODBUS_KINDS - 1),
+		.swap_octets = data[3] & 1,
+		.swap_registers = data[3] & 2,
+		.scaled = data[3] & 4,
+		.scale = 0.1 };
+	if (t.kind == MODBUS_KIND_STRING) {
+		modbus_typed_get_text(&t, value, bits, text);
+	} else if ((n = modbus_typed_format(&t, value, text)) > 0 && !t.scaled &&
+		   (modbus_typed_parse(&t, text, n, back) < 0 ||
+		       memcmp(value, back, modbus_kind_bits(t.kind) / 8) != 0)) {
+		abort();
+	}
+	if (t.kind != MODBUS_KIND_STRING)
+		modbus_typed_parse(&t, (const char *)data + 4, size - 4, back);
 	return 0;
 }

@@ -2,7 +2,9 @@
 """Modbus through all of gatewayd: the manual's example and the samples load, values and writes pass, and a
 runner that is killed polls again at once."""
 import glob
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,9 +15,11 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
 sys.path.insert(0, os.path.dirname(__file__))
 from gatewayd import BUILD, ROOT, Gateway, program, wait_until  # noqa: E402
-from manual import displays  # noqa: E402
+from manual import displays, rendered  # noqa: E402
 from modbus_peer import Registers, Slave  # noqa: E402
-from test_modbus_master import master_conf, register  # noqa: E402
+from runner_host import Runner  # noqa: E402
+from test_modbus_master import RUNNER, master_conf, register  # noqa: E402
+from test_modbus_slave import Master, tcp_conf  # noqa: E402
 
 
 def check(path):
@@ -37,6 +41,89 @@ class Texts(unittest.TestCase):
             f.write('name: gw\n' + example)
             f.flush()
             self.assertEqual(check(f.name)[0], 0, check(f.name)[1])
+
+
+def payloads():
+    """Type and payload of each example of PAYLOADS, in the order of the page."""
+    text = '\n'.join(displays('gateway-modbus.7', 'PAYLOADS'))
+    found = re.findall(r'(?m)^((?:gateway|system)/\S+)\n((?: +.*\n?)+)', text)
+    return [(kind, json.loads(payload)) for kind, payload in found]
+
+
+def data_of_the_example():
+    """Each is a flow mapping of plain scalars, in YAML."""
+    def scalar(text):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    text = displays('gateway-modbus.7')[0].partition(' data:')[2]
+    return [{k: scalar(v) for k, v in re.findall(r'(\w+): ([^,\s]+)', item)}
+            for item in re.findall(r'- \{(.*?)\}', text, re.S)]
+
+
+class Payloads(unittest.TestCase):
+    """What the page shows is what the devices take and register, in that order."""
+
+    def start(self, kind, conf):
+        r = Runner(RUNNER, kind, conf)
+        self.addCleanup(r.stop)
+        r.wait(lambda: r.ready)
+        return r
+
+    def test_master(self):
+        found = payloads()[:-4]
+        self.assertEqual(len(found), 14)
+        device = Registers({1000: 0x1234, 1001: 0x5678, 1002: 0x9abc, 1010: 65536 - 125,
+                            **dict(enumerate((0x4143, 0x4d45, 0, 0)))})
+        device.refused.add(99)
+
+        def answer(slave, transaction, unit, pdu):
+            if pdu[:3] != b'\x06\x07\xd1':
+                return False
+            slave.reply(transaction, unit, b'\x86\2')
+            return True
+        slave = Slave(device=device, on_request=answer)
+        self.addCleanup(slave.stop)
+        r = self.start('modbus_master', master_conf(slave.port, [(1, data_of_the_example())]))
+        at = 0
+        for kind, payload in found:
+            if kind.startswith('system/'):
+                r.send(kind, payload)
+            else:
+                before = 0 if payload == 'CONNECTED' or payload.get('cause') == 'INTERROGATE' else at
+                at = max(at, r.wait_event(kind, payload, before))
+
+    def test_slave(self):
+        found = payloads()[-4:]
+        conf = tcp_conf('TCP')
+        conf['data'] = [{**conf['data'][0], 'name': 'level', 'start_address': 10, 'bit_offset': 0, 'bit_count': 16}]
+        self.assertEqual(conf['data'][0]['data_type'], 'HOLDING_REGISTER')
+        r = self.start('modbus_slave', conf)
+        r.send(*found[0])
+        m = Master(conf['transport']['local_port'], 'TCP')
+        self.addCleanup(m.close)
+        r.wait(lambda: m.ask(b'\3\0\x0a\0\1') == bytes([3, 2, 0, found[0][1]['value']]))
+        at = r.wait_event('gateway/connections')
+        r.wait(lambda: [e for e in r.events if e.type == found[1][0] and e.payload])
+        (connection,) = [e.payload for e in r.events if e.type == found[1][0] and e.payload][0]
+        for side in ('local', 'remote'):
+            connection[side]['port'] = found[1][1][0][side]['port']
+        self.assertEqual([connection], found[1][1])
+        m.send(bytes([6, 0, 10, 0, found[2][1]['data'][0]['value']]))
+        at = r.wait_event(found[2][0])
+        ident = r.events[at - 1].payload['request_id']
+        self.assertEqual({**r.events[at - 1].payload, 'request_id': found[2][1]['request_id']}, found[2][1])
+        r.send(found[3][0], {**found[3][1], 'request_id': ident})
+        self.assertEqual(m.receive()[0], 6)
+
+    def test_keys(self):
+        """The page names the keys that there are, with their limits."""
+        text = re.sub(r'\s+', ' ', rendered('gateway-modbus.7'))
+        for part in ('request_timeout: number, 0 to 100000000',
+                     'max_registers: integer, 1 to 125, optional, default 125',
+                     'bit_count: integer, 1 to 2000', 'accept_zero_transaction: boolean, optional, default false'):
+            self.assertIn(part, text)
 
 
 class Whole(unittest.TestCase):

@@ -201,6 +201,59 @@ class Events(Case):
                                            'cause': 'INTERROGATE'})
 
 
+class Typed(Case):
+    ROWS = [  # kind and keys, registers, value, another value, its registers
+        ('int16', {}, [0xfffe], -2, 5, [5]),
+        ('uint16', {'byte_order': 'little'}, [0x0100], 1, 2, [0x0200]),
+        ('int32', {'word_order': 'little'}, [0xfffe, 0xffff], -2, 65536, [0, 1]),
+        ('uint32', {'byte_order': 'little', 'word_order': 'little'}, [0x0403, 0x0201], 0x01020304, 1, [0x0100, 0]),
+        ('int64', {}, [0xffff, 0xffff, 0xffff, 0xfffd], -3, -2 ** 63, [0x8000, 0, 0, 0]),
+        ('uint64', {}, [0xffff] * 4, 2 ** 64 - 1, 7, [0, 0, 0, 7]),
+        ('float32', {}, [0x3dcc, 0xcccd], 0.1, -1.5, [0xbfc0, 0]),
+        ('float32', {'word_order': 'little'}, [0x2000, 0x47f1], 123456.0, 0, [0, 0]),
+        ('float64', {}, [0x3fb9, 0x9999, 0x9999, 0x999a], 0.1, 2, [0x4000, 0, 0, 0]),
+        ('int16', {'scale': 0.1, 'offset': -40}, [3], -39.7, -40.12, [0xffff]),
+        ('string', {'bit_count': 48}, [0x4142, 0x4300, 0], 'ABC', '\u00e9"', [0xc3a9, 0x2200, 0]),
+        ('string', {'bit_count': 48, 'byte_order': 'little'}, [0x4241, 0x0043, 0], 'ABC', 'ABCDEF',
+         [0x4241, 0x4443, 0x4645])]
+
+    def test_both_ways(self):
+        device = Registers()
+        data = []
+        for i, (kind, keys, regs, *_) in enumerate(self.ROWS):
+            device.values.update({10 * i + k: v for k, v in enumerate(regs)})
+            data.append(register(f'r{i}', 10 * i, bit_count=16 * len(regs), type=kind) | keys)
+        slave = self.slave(device=device)
+        r = self.start(master_conf(slave.port, [(1, data)]))
+        for i, (*_, value, other, back) in enumerate(self.ROWS):
+            with self.subTest(self.ROWS[i]):
+                r.wait_event(f'{REMOTE}1/read/r{i}', {'result': 'SUCCESS', 'value': value, 'cause': 'INTERROGATE'})
+                r.send(f'system/remote_device/1/write/r{i}', {'request_id': i, 'value': other})
+                r.wait_event(f'{REMOTE}1/write/r{i}', {'request_id': i, 'result': 'SUCCESS'})
+                self.assertEqual([device.values[10 * i + k] for k in range(len(back))], back)
+        for i, value in ((0, 32768), (0, 1.5), (0, 'x'), (1, -1), (6, 1e39), (9, 1e6), (10, 5), (10, 'ABCDEFG')):
+            r.send(f'system/remote_device/1/write/r{i}', {'request_id': value, 'value': value})
+            r.wait_event(f'{REMOTE}1/write/r{i}', {'request_id': value, 'result': 'INVALID_DATA_VALUE'})
+
+    def test_no_number(self):
+        slave = self.slave(device=Registers({0: 0x7fc0, 1: 0}))
+        r = self.start(master_conf(slave.port, [(1, [register('f', 0, bit_count=32, type='float32')])]))
+        r.wait_event(REMOTE + '1/read/f', {'result': 'SUCCESS', 'value': None, 'cause': 'INTERROGATE'})
+
+    def test_deadband(self):
+        slave = self.slave(device=Registers({1: 100}))
+        r = self.start(master_conf(slave.port, [(1, [register('a', 1, 0.02, type='int16', scale=0.1, deadband=0.5),
+                                                     register('b', 2, 0.02)])]))
+        at = r.wait_event(REMOTE + '1/read/a')
+        for value, told in ((104, None), (105, None), (106, 10.6), (102, None), (100, 10.0)):
+            slave.device.values[1] = value
+            n = len(slave.device.requests)
+            r.wait(lambda n=n: len(slave.device.requests) > n + 2)
+            if told:
+                at = r.wait_event(REMOTE + '1/read/a', {'result': 'SUCCESS', 'value': told, 'cause': 'CHANGE'}, at)
+        self.assertEqual([e.payload['value'] for e in r.events if e.type == REMOTE + '1/read/a'], [10.0, 10.6, 10.0])
+
+
 class Trouble(Case):
     def test_silent_device_then_back(self):
         slave = self.slave()
@@ -805,6 +858,14 @@ class Config(Case):
             (data(bit_offset=1, bit_count=2000), 'remote_devices[0].data[0]'),
             (data(interval=-1), 'remote_devices[0].data[0].interval'),
             (data(data_type='REGISTER'), 'remote_devices[0].data[0].data_type'),
+            (data(type='int8'), 'remote_devices[0].data[0].type'),
+            (data(type='int32'), 'remote_devices[0].data[0]'),
+            (data(scale=2), 'remote_devices[0].data[0]'),
+            (data(type='int16', scale=0), 'remote_devices[0].data[0]'),
+            (data(type='int16', word_order='middle'), 'remote_devices[0].data[0].word_order'),
+            (data(type='string', bit_count=12), 'remote_devices[0].data[0]'),
+            (data(type='string', deadband=1), 'remote_devices[0].data[0]'),
+            (data(type='int16', data_type='COIL'), 'remote_devices[0].data[0]'),
         ]
         for change, path in rows:
             with self.subTest(path):

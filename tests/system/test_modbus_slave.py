@@ -377,6 +377,27 @@ class Tcp(Case):
                 self.assertEqual(m.receive(), b'\x03\2\0\0')
 
 
+class Typed(Case):
+    def test_both_ways(self):
+        def data(name, start, bits, **more):
+            return {'name': name, 'device_id': 1, 'data_type': 'HOLDING_REGISTER', 'start_address': start,
+                    'bit_offset': 0, 'bit_count': bits, **more}
+        conf = {**tcp_conf('TCP'), 'data': [
+            data('t', 0, 16, type='int16', scale=0.1), data('f', 1, 32, type='float32', word_order='little'),
+            data('s', 3, 32, type='string')]}
+        r = self.start(conf, {'system/data/t': {'value': -12.5}})
+        m = self.master(conf)
+        self.assertEqual(m.ask(b'\3\0\0\0\1'), b'\3\2\xff\x83')
+        for name, value in (('f', 123456), ('s', 'on'), ('t', 1e9), ('s', 'long text')):
+            r.send('system/data/' + name, {'value': value})
+        r.wait(lambda: m.ask(b'\3\0\0\0\5') == b'\3\x0a\xff\x83\x20\0\x47\xf1on\0\0')
+        m.send(b'\x10\0\0\0\5\x0a\0\7\0\0\x3f\x80ok!\0')
+        payload, _ = self.answer_write(r, True)
+        self.assertEqual(payload['data'], [{'name': 't', 'value': 0.7}, {'name': 'f', 'value': 1.0},
+                                           {'name': 's', 'value': 'ok!'}])
+        self.assertEqual(m.receive(), b'\x10\0\0\0\5')
+
+
 class Padded(Case):
     def test_requests(self):
         """More octets than the request has, inside the length of the MBAP header."""
