@@ -68,8 +68,8 @@ struct gateway {
 static void
 usage(FILE *f)
 {
-	fprintf(f, "usage: gatewayd [--config FILE] [--libexec DIR] [--check [--strict] [--json] "
-		   "[--verbose]]\n"
+	fprintf(f, "usage: gatewayd [--config FILE] [--libexec DIR]\n"
+		   "                [--check [--strict] [--json] [--verbose]]\n"
 		   "       gatewayd --help | --version\n"
 		   "\n"
 		   "  -c, --config FILE   configuration (default " DEFAULT_CONFIG ")\n"
