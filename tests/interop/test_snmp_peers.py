@@ -4,6 +4,7 @@ and the senders of hat-drivers, pysnmp; and hat-gateway's devices beside ours, f
 import asyncio
 import logging
 import os
+import shutil
 import sys
 import threading
 import unittest
@@ -137,6 +138,7 @@ class NetSnmpAgent(Case):
         self.assertNotIn("ERROR", [e.payload["data"]["type"] for e in r.events[2:] if e.type != "gateway/status"])
 
 
+@unittest.skipUnless(shutil.which("snmptrap"), "net-snmp's programs are not installed")
 class NetSnmpSenders(Case):
     def test_communities(self):
         r, port = self.listener([device("old", "V1", community="public"), device("new", "V2C", community="public")])

@@ -13,7 +13,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
 sys.path.insert(0, os.path.dirname(__file__))
 import snmp  # noqa: E402
-from gatewayd import Gateway, program, wait_until  # noqa: E402
+from gatewayd import BUILD, Gateway, probe, program, wait_until  # noqa: E402
 from manual import commands, displays  # noqa: E402
 from test_snmp_manager import A, B, conf as manager_conf  # noqa: E402
 
@@ -160,6 +160,21 @@ class Ping(unittest.TestCase):
         n = g.ctl('show', 'net')[0]['runner_counters']['replies']
         g.wait(lambda: g.ctl('show', 'net')[0]['runner_counters']['replies'] > n + 3000, 'replies')
         self.assertEqual(g.ctl('show', 'net')[0]['obituaries'], [])
+
+    @unittest.skipIf('san' in os.path.basename(BUILD), 'no filter in a sanitized build')
+    @unittest.skipIf(os.geteuid() != 0, 'needs CAP_NET_RAW')
+    def test_runner_with_an_echo_socket_reaches_nobody_else(self):
+        """A runner that is taken over, with the plan of a ping device or of a manager."""
+        for plan in {'icmp': [{'host': '127.0.0.1', 'port': 0}]}, {'udp': [{'host': '127.0.0.1', 'port': 9}]}:
+            for how in 'sendto', 'sendmsg':
+                with self.subTest(plan, how=how):
+                    g = self.enterContext(Gateway({'devices': [probe('p1', **plan)]}))
+                    g.enable('p1')
+                    g.wait_state('p1', 'running')
+                    g.wait(lambda g=g: g.ctl('show', 'p1')[0]['plan'][0]['opened'], 'the socket')
+                    g.ctl('send', 'p1', 'do', json.dumps(('send_to' if how == 'sendto' else 'sendmsg') + ' 7777'))
+                    g.wait(lambda g=g: g.ctl('show', 'p1')[0]['obituaries'], 'the runner is dead')
+                    self.assertIn(f'denied system call {how}', g.ctl('show', 'p1')[0]['obituaries'][0]['cause'])
 
     def test_neither(self):
         g = self.start('sysctl -qw net.ipv4.ping_group_range="1 0"',
