@@ -74,19 +74,19 @@ static const struct {
 	{                                                                                          \
 		.kind = SCHEMA_OBJECT, .fields = (table)                                           \
 	}
-	[CONTROL_STATUS] = { "status", FIELDS(any_names) },
-	[CONTROL_SHOW] = { "show", FIELDS(few_names) },
-	[CONTROL_INFO] = { "info", FIELDS(nothing) },
-	[CONTROL_WATCH] = { "watch", FIELDS(any_names) },
-	[CONTROL_EVENTS] = { "events", FIELDS(types) },
-	[CONTROL_SEND] = { "send", FIELDS(send_fields) },
-	[CONTROL_ENABLE] = { "enable", FIELDS(some_names) },
-	[CONTROL_DISABLE] = { "disable", FIELDS(some_names) },
-	[CONTROL_RESTART] = { "restart", FIELDS(some_names) },
-	[CONTROL_WAIT] = { "wait", FIELDS(wait_fields) },
-	[CONTROL_TRACE] = { "trace", FIELDS(some_names) },
-	[CONTROL_LOG] = { "log", FIELDS(log_fields) },
-	[CONTROL_RELOAD] = { "reload", FIELDS(reload_fields) },
+	[CONTROL_STATUS] = { .name = "status", .fields = FIELDS(any_names) },
+	[CONTROL_SHOW] = { .name = "show", .fields = FIELDS(few_names) },
+	[CONTROL_INFO] = { .name = "info", .fields = FIELDS(nothing) },
+	[CONTROL_WATCH] = { .name = "watch", .fields = FIELDS(any_names) },
+	[CONTROL_EVENTS] = { .name = "events", .fields = FIELDS(types) },
+	[CONTROL_SEND] = { .name = "send", .fields = FIELDS(send_fields) },
+	[CONTROL_ENABLE] = { .name = "enable", .fields = FIELDS(some_names) },
+	[CONTROL_DISABLE] = { .name = "disable", .fields = FIELDS(some_names) },
+	[CONTROL_RESTART] = { .name = "restart", .fields = FIELDS(some_names) },
+	[CONTROL_WAIT] = { .name = "wait", .fields = FIELDS(wait_fields) },
+	[CONTROL_TRACE] = { .name = "trace", .fields = FIELDS(some_names) },
+	[CONTROL_LOG] = { .name = "log", .fields = FIELDS(log_fields) },
+	[CONTROL_RELOAD] = { .name = "reload", .fields = FIELDS(reload_fields) },
 #undef FIELDS
 };
 

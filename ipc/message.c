@@ -7,7 +7,13 @@
 #include "ipc/item.h"
 
 static const struct ipc_rule rules[] = {
-#define X(name, number, sender, phases, fd, shape) { number, sender, phases, fd, #name, shape },
+#define X(name_, number_, sender_, phases_, fd_, shape_)                                           \
+	{ .type = (number_),                                                                       \
+		.sender = (sender_),                                                               \
+		.phases = (phases_),                                                               \
+		.fd = (fd_),                                                                       \
+		.name = #name_,                                                                    \
+		.shape = (shape_) },
 	IPC_MESSAGES(X)
 #undef X
 };

@@ -1,6 +1,5 @@
 #include "supervisor/child/kernel_features.h"
 
-#include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <stdint.h>
 #include <sys/pidfd.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/fdutil.h"
+#include "common/kernel.h"
 #include "common/log.h"
 
 struct kernel_features
@@ -15,7 +15,7 @@ kernel_features_read(void)
 {
 	uint32_t action = SECCOMP_RET_TRAP;
 	int pidfd = pidfd_open(getpid(), 0);
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	long abi = kernel_landlock_abi();
 	struct kernel_features k = {
 		.seccomp = syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0,
 		.landlock_abi = abi > 0 ? (int)abi : 0,

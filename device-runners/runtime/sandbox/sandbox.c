@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/kernel.h"
 #include "common/log.h"
 #include "device-runners/runtime/sandbox/sandbox_private.h"
 
@@ -34,7 +35,7 @@ set_limit(int resource, uint64_t value)
 {
 	const struct rlimit limit = { value, value };
 
-	return setrlimit((__rlimit_resource_t)resource, &limit);
+	return setrlimit(resource, &limit);
 }
 
 int
@@ -45,7 +46,7 @@ sandbox_enter(void)
 	/* A parent that died before the call above shows as the end of fd 3. */
 	if (set_limit(RLIMIT_CORE, 0) < 0)
 		return -1;
-	return close_range(FIRST_FOREIGN_FD, ~0U, 0);
+	return kernel_close_from(FIRST_FOREIGN_FD);
 }
 
 /* A debugger's runner: as it was started, but for its budget. */
@@ -119,12 +120,12 @@ static const struct {
 	int (*lock)(const struct sandbox *s);
 	bool may_lack;
 } steps[] = {
-	{ "ids and capabilities", drop_ids, false },
-	{ "namespaces", leave_namespaces, false },
-	{ "no_new_privs", forbid_privileges, false },
-	{ "resource limits", forbid_growth, false },
-	{ "Landlock", lock_landlock, true },
-	{ "seccomp", lock_seccomp, false },
+	{ .name = "ids and capabilities", .lock = drop_ids },
+	{ .name = "namespaces", .lock = leave_namespaces },
+	{ .name = "no_new_privs", .lock = forbid_privileges },
+	{ .name = "resource limits", .lock = forbid_growth },
+	{ .name = "Landlock", .lock = lock_landlock, .may_lack = true },
+	{ .name = "seccomp", .lock = lock_seccomp },
 };
 
 int

@@ -1,10 +1,9 @@
 /* Landlock with no rule at all, in a runner. */
 #include <errno.h>
-#include <linux/landlock.h>
 #include <stdint.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/kernel.h"
 #include "device-runners/runtime/sandbox/sandbox_private.h"
 
 /* As the newest kernels lay it out; an older one takes its own, shorter size. */
@@ -18,12 +17,14 @@ static const struct {
 	uint64_t net, scoped;
 	size_t size;
 } abis[] = {
-	[1] = { 13, 0, 0, 8 },
-	[2] = { 14, 0, 0, 8 },	    /* refer */
-	[3] = { 15, 0, 0, 8 },	    /* truncate: Debian 12 has 2, or 4 with a backported kernel */
-	[4] = { 15, 0x3, 0, 16 },   /* TCP bind, connect */
-	[5] = { 16, 0x3, 0, 16 },   /* ioctl of devices */
-	[6] = { 16, 0x3, 0x3, 24 }, /* abstract Unix sockets, signals */
+	[1] = { .fs_rights = 13, .size = 8 },
+	[2] = { .fs_rights = 14, .size = 8 }, /* refer */
+	/* truncate: Debian 12 has 2, or 4 with a backported kernel */
+	[3] = { .fs_rights = 15, .size = 8 },
+	[4] = { .fs_rights = 15, .net = 0x3, .size = 16 }, /* TCP bind, connect */
+	[5] = { .fs_rights = 16, .net = 0x3, .size = 16 }, /* ioctl of devices */
+	/* abstract Unix sockets, signals */
+	[6] = { .fs_rights = 16, .net = 0x3, .scoped = 0x3, .size = 24 },
 };
 
 enum { NEWEST = sizeof(abis) / sizeof(abis[0]) - 1 };
@@ -31,8 +32,7 @@ enum { NEWEST = sizeof(abis) / sizeof(abis[0]) - 1 };
 int
 sandbox_landlock_lock(void)
 {
-	int abi =
-	    (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	int abi = kernel_landlock_abi();
 
 	if (abi < 0)
 		return -1;
@@ -42,10 +42,10 @@ sandbox_landlock_lock(void)
 		abi = NEWEST;
 	const struct ruleset r = { (UINT64_C(1) << abis[abi].fs_rights) - 1, abis[abi].net,
 		abis[abi].scoped };
-	int fd = (int)syscall(SYS_landlock_create_ruleset, &r, abis[abi].size, 0);
+	int fd = kernel_landlock_create(&r, abis[abi].size);
 	if (fd < 0)
 		return -1;
-	int result = (int)syscall(SYS_landlock_restrict_self, fd, 0);
+	int result = kernel_landlock_restrict(fd);
 	int saved = errno;
 	close(fd);
 	errno = saved;

@@ -1,0 +1,22 @@
+/*
+ * System calls that the C library or its headers may not have yet, in any
+ * process. Each is the call itself where the kernel has it.
+ */
+#ifndef COMMON_KERNEL_H
+#define COMMON_KERNEL_H
+
+#include <stddef.h>
+
+/* Closes every descriptor from `first` on: by close_range(2) (Linux 5.9), before that one by one as
+ * /proc/self/fd lists them. Returns 0, or -1 with errno. */
+int kernel_close_from(int first);
+
+/* landlock(7), Linux 5.13. The version of its ABI, or -1 with errno (ENOSYS, EOPNOTSUPP: none). */
+int kernel_landlock_abi(void);
+/* A descriptor of a rule set (close-on-exec), or -1 with errno. attributes: struct
+ * landlock_ruleset_attr of the ABI in use. */
+int kernel_landlock_create(const void *attributes, size_t size);
+/* 0, or -1 with errno. Needs no_new_privs. */
+int kernel_landlock_restrict(int ruleset);
+
+#endif
