@@ -256,26 +256,34 @@ value_hex(const char *text, uint8_t *out, size_t max)
 }
 
 static bool
-put_number(struct ber_writer *w, const struct kind *k, const struct json *value)
+put_counter64(struct ber_writer *w, const struct kind *k, const struct json *value)
 {
-	int64_t max = k->form == FORM_SIGNED ? INT32_MAX : UINT32_MAX;
-	int64_t min = k->form == FORM_SIGNED ? INT32_MIN : 0, v;
+	int64_t v;
 	char *end;
 
-	if (k->octets == 8 && value && value->type == JSON_NUMBER && value->text[0] != '-') {
-		/* Up to 2^64 - 1, which json_int() does not reach. */
-		for (const char *p = value->text; *p; p++)
-			if (*p < '0' || *p > '9')
-				return false;
-		if (value->len > NUMBER_MAX_INT)
-			return false;
-		errno = 0;
-		uint64_t u = strtoull(value->text, &end, 10);
-		if (errno)
-			return false;
-		ber_put_uint(w, k->tag, u);
+	if (json_int(value, 0, INT64_MAX, &v)) {
+		ber_put_int(w, k->tag, v);
 		return true;
 	}
+	/* From 2^63 on, which json_int() does not reach. */
+	if (!value || value->type != JSON_NUMBER || value->text[0] == '-')
+		return false;
+	errno = 0;
+	uint64_t u = strtoull(value->text, &end, 10);
+	if (errno || *end)
+		return false;
+	ber_put_uint(w, k->tag, u);
+	return true;
+}
+
+static bool
+put_number(struct ber_writer *w, const struct kind *k, const struct json *value)
+{
+	int64_t min = k->form == FORM_SIGNED ? INT32_MIN : 0, v;
+	int64_t max = k->form == FORM_SIGNED ? INT32_MAX : UINT32_MAX;
+
+	if (k->octets == sizeof(uint64_t))
+		return put_counter64(w, k, value);
 	if (!json_int(value, min, max, &v))
 		return false;
 	ber_put_int(w, k->tag, v);
