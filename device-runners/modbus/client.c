@@ -264,8 +264,8 @@ understand(const struct client *c, const struct modbus_frame *f, struct modbus_p
 	       (loose ? modbus_response_serves(&c->req, res) : modbus_response_fits(&c->req, res));
 }
 
-/* The answer to a read could be one that an earlier request has waited for in vain. It counts for
- * nothing; if it was the earlier one's, the right one comes now, and is waited for. */
+/* Whether the answer to a read may be the answer to an earlier read that timed out. Then it is
+ * ignored. If it was the earlier one's, the right one comes now, and is waited for. */
 static bool
 is_doubtful(const struct client *c, struct client_late *l, struct monotime now)
 {

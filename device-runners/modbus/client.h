@@ -89,6 +89,35 @@ void client_reset(struct client *c);
  * answer would be taken for one of ours. */
 void client_open(struct client *c, struct monotime now);
 
+/* Answers to nothing that was asked; bytes and frames that were thrown away. */
+static inline uint64_t
+client_late_answers(const struct client *c)
+{
+	return c->late_dropped;
+}
+static inline uint64_t
+client_bad_bytes(const struct client *c)
+{
+	return c->bad_frames + c->stream.skipped;
+}
+/* A request is under way; when it ends without an answer. */
+static inline bool
+client_is_busy(const struct client *c)
+{
+	return c->busy;
+}
+static inline struct monotime
+client_deadline(const struct client *c)
+{
+	return c->deadline;
+}
+/* It was answered on this connection. */
+static inline bool
+client_has_answered(const struct client *c)
+{
+	return c->answered;
+}
+
 /* Whether a late answer of this unit could be taken for another's: client_hold() may say more than
  * 0.
  */
@@ -97,6 +126,7 @@ client_owes(const struct client *c, uint8_t unit)
 {
 	return c->late[unit].owed > 0;
 }
+
 /* Names a request, for client_hold(). */
 uint64_t client_identity(uint8_t unit, const uint8_t *pdu, size_t len);
 /* When a request may be sent at all (only where not busy). */

@@ -104,7 +104,7 @@ put_text(char *p, const char *text)
 	return p + len;
 }
 
-/* Of data that are plain numbers: by hand, as it is what a busy device is made of. */
+/* Data without a type, the usual case, and errors: written by hand, because it is fast. */
 static void
 register_read(struct master *m, const char *const type[5], const struct conf_data *d,
     const char *result, const char *cause, const uint8_t *value)
@@ -174,7 +174,7 @@ static const struct remote_ops remote_ops = {
 
 /* --- The connection --- */
 
-/* Of writes that no connection came for in time. */
+/* Answers writes that found no connection in time. */
 static void
 expire_writes(struct master *m)
 {
@@ -190,8 +190,8 @@ expire_writes(struct master *m)
 static void
 lost(struct master *m, const char *why)
 {
-	bool answered = m->client.answered;
-	const struct remote *asked = m->client.busy && !m->probing ? m->asked : NULL;
+	bool answered = client_has_answered(&m->client);
+	const struct remote *asked = client_is_busy(&m->client) && !m->probing ? m->asked : NULL;
 
 	line_close(&m->line);
 	client_reset(&m->client);
@@ -299,8 +299,8 @@ client_done(void *arg, enum client_result result, const struct modbus_pdu *res)
 	if (result == CLIENT_TIMEOUT && m->conf.transport.serial)
 		line_drop_output(&m->line);
 	*m->timeouts += result == CLIENT_TIMEOUT;
-	*m->late = m->client.late_dropped;
-	*m->bad = m->client.bad_frames + m->client.stream.skipped;
+	*m->late = client_late_answers(&m->client);
+	*m->bad = client_bad_bytes(&m->client);
 	if (result == CLIENT_SENT)
 		res = &taken;
 	if (res && res->exception)
@@ -362,7 +362,7 @@ ask(struct master *m, const struct sched_pick *p, struct monotime now)
 static void
 pump(struct master *m)
 {
-	while (m->state == MASTER_CONNECTED && !m->client.busy) {
+	while (m->state == MASTER_CONNECTED && !client_is_busy(&m->client)) {
 		struct monotime now = monotime_now(), free_at = client_free_at(&m->client);
 		if (monotime_cmp(free_at, now) > 0) {
 			arm(m, free_at);
@@ -376,15 +376,15 @@ pump(struct master *m)
 		}
 		ask(m, &p, now);
 	}
-	if (m->client.busy)
-		arm(m, m->client.deadline);
+	if (client_is_busy(&m->client))
+		arm(m, client_deadline(&m->client));
 }
 
 static void
 on_readable(void *arg)
 {
 	struct master *m = arg;
-	uint64_t skipped = m->client.stream.skipped;
+	uint64_t bad = client_bad_bytes(&m->client);
 	size_t room;
 	uint8_t *p = modbus_stream_room(&m->client.stream, &room);
 	ssize_t n = line_read(&m->line, p, room);
@@ -399,8 +399,8 @@ on_readable(void *arg)
 	modbus_stream_commit(&m->client.stream, (size_t)n);
 	struct monotime now = monotime_now();
 	client_received(&m->client, now);
-	if (m->client.stream.skipped != skipped)
-		limit_notice(&m->noise, "bytes that are no Modbus answer were skipped");
+	if (client_bad_bytes(&m->client) != bad)
+		limit_notice(&m->noise, "skipped bytes that are no Modbus answer");
 	pump(m);
 }
 
@@ -417,7 +417,8 @@ on_wake(void *arg)
 		return;
 	}
 	/* An answer that is there came in time: it was us who came late, on a busy machine. */
-	if (m->client.busy && monotime_cmp(m->client.deadline, monotime_now()) <= 0)
+	if (client_is_busy(&m->client) &&
+	    monotime_cmp(client_deadline(&m->client), monotime_now()) <= 0)
 		on_readable(m);
 	if (m->state != MASTER_CONNECTED)
 		return;
@@ -468,7 +469,7 @@ write_fault(const struct remote *r, const struct conf_data *d, const struct json
 	return value ? NULL : "INVALID_DATA_VALUE";
 }
 
-/* Whoever can be answered is. unit: as the event has it. */
+/* Queues a write, or answers what is wrong with it. unit: as the event has it. */
 static void
 take_write(struct master *m, struct remote *r, const char *unit, const char *name,
     const struct json *root, const char *request_id)

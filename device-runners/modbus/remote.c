@@ -108,8 +108,8 @@ drop_ranges(struct remote *r)
 	r->range_count = 0;
 }
 
-/* When a range is due on a new connection: what was answered a moment ago on the last one, and what
- * never is, keep their time. */
+/* When a range is due on a new connection. A range that was answered a moment ago on the last one,
+ * and a silent one, keep their time; all others are due now. */
 static struct monotime
 due_again(const struct remote *r, const struct remote_range *g, struct monotime now)
 {
@@ -240,8 +240,8 @@ remote_offline(struct remote *r, struct remote_loss loss, struct monotime now)
 	if (!r->online)
 		return;
 	r->online = false;
-	/* A connection that had served others ended between two requests: this one comes first on
-	 * the next. One that ended because of it goes last. */
+	/* If the connection had answered before, it ended between two requests, and this one comes
+	 * first on the next connection. If not, the request may have ended it, and goes last. */
 	if (r->poll.active && loss.poll && loss.stale)
 		r->ranges[0].asked = 0;
 	else if (r->poll.active && loss.poll && r->range_count > 1)

@@ -173,8 +173,8 @@ keep_parts(struct remote_origin *o, struct monotime now)
 	o->whole_at = monotime_add_ms(now, o->whole_ms);
 }
 
-/* Whether a refused range is split: of a wrong address or number any part may be at fault; of other
- * refusals of a block one split tells whether they are meant. */
+/* Whether a refused range is split. A wrong address or number can be the fault of any part, so it
+ * is split until the parts are single data; after exceptions 1 and 4 it is split once. */
 static bool
 is_to_be_split(struct remote_range *g, uint8_t exception)
 {
@@ -261,7 +261,7 @@ silent_ns(const struct remote *r, const struct remote_range *g, struct monotime 
 	int64_t cost = now.ns - r->poll.since.ns, most = REMOTE_WHOLE_MS * INT64_C(1000000);
 	int64_t least = r->conf->timeout_poll_delay_ns, interval = g->plan.interval_us * 1000;
 
-	/* Whose registers it is has yet to be found out. */
+	/* It is not known yet which register is silent. */
 	if (g->plan.count > 1 || g->silences < REMOTE_SPLIT_SILENCES)
 		return cost;
 	unsigned times = g->silences - REMOTE_SPLIT_SILENCES;
@@ -283,7 +283,7 @@ remote_put_back(struct remote *r, struct monotime now)
 	remote_sift(r, 0);
 }
 
-/* Whom the device has answered last is asked next: it tells whether the device is down. */
+/* Asks for the range that was answered last next: its answer tells whether the device is down. */
 static void
 prefer_answered(struct remote *r)
 {

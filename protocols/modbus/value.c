@@ -1,5 +1,6 @@
 #include "protocols/modbus/value.h"
 
+#include <assert.h>
 #include <errno.h>
 
 enum {
@@ -11,16 +12,24 @@ enum {
 
 const char *const modbus_type_names[] = { "COIL", "DISCRETE_INPUT", "HOLDING_REGISTER",
 	"INPUT_REGISTER", "QUEUE", NULL };
+static_assert(sizeof(modbus_type_names) / sizeof(modbus_type_names[0]) == MODBUS_TYPES + 1,
+    "a name for each type, and the end");
 
 static const struct {
 	uint8_t fc;
 	unsigned bits, max;
 } types[MODBUS_TYPES] = {
-	[MODBUS_COIL] = { MODBUS_READ_COILS, 1, MODBUS_MAX_READ_BITS },
-	[MODBUS_DISCRETE_INPUT] = { MODBUS_READ_DISCRETE_INPUTS, 1, MODBUS_MAX_READ_BITS },
-	[MODBUS_HOLDING_REGISTER] = { MODBUS_READ_HOLDING_REGISTERS, 16, MODBUS_MAX_READ_REGS },
-	[MODBUS_INPUT_REGISTER] = { MODBUS_READ_INPUT_REGISTERS, 16, MODBUS_MAX_READ_REGS },
-	[MODBUS_QUEUE] = { MODBUS_READ_FIFO_QUEUE, 16, MODBUS_MAX_FIFO_REGS },
+	[MODBUS_COIL] = { .fc = MODBUS_READ_COILS, .bits = 1, .max = MODBUS_MAX_READ_BITS },
+	[MODBUS_DISCRETE_INPUT] = { .fc = MODBUS_READ_DISCRETE_INPUTS,
+	    .bits = 1,
+	    .max = MODBUS_MAX_READ_BITS },
+	[MODBUS_HOLDING_REGISTER] = { .fc = MODBUS_READ_HOLDING_REGISTERS,
+	    .bits = 16,
+	    .max = MODBUS_MAX_READ_REGS },
+	[MODBUS_INPUT_REGISTER] = { .fc = MODBUS_READ_INPUT_REGISTERS,
+	    .bits = 16,
+	    .max = MODBUS_MAX_READ_REGS },
+	[MODBUS_QUEUE] = { .fc = MODBUS_READ_FIFO_QUEUE, .bits = 16, .max = MODBUS_MAX_FIFO_REGS },
 };
 
 unsigned

@@ -311,9 +311,58 @@ START_TEST(noise_is_bounded)
 }
 END_TEST
 
+static bool
+is_one(const void *arg, uint8_t unit)
+{
+	(void)arg;
+	return unit == 1;
+}
+
+/* Unit 9 answers with the bytes of a request to unit 1 among its data. */
+START_TEST(answers_of_other_slaves)
+{
+	static const uint8_t request[] = { 3, 0, 10, 0, 1 };
+	static const struct modbus_expect nine = { .unit = 9, .fc = 3 };
+	uint8_t ours[MODBUS_MAX_FRAME], answer[2 + 64] = { 3, 16 }, theirs[MODBUS_MAX_FRAME];
+	struct modbus_stream s;
+	struct modbus_frame f;
+	size_t n = modbus_frame_encode(MODBUS_RTU, 0, 1, request, 5, ours);
+
+	memcpy(answer + 2, ours, n);
+	size_t m = modbus_frame_encode(MODBUS_RTU, 0, 9, answer, 18, theirs);
+	modbus_stream_init(&s, MODBUS_RTU, MODBUS_REQUEST);
+	for (size_t i = 1; i < m; i++) {
+		modbus_stream_reset(&s);
+		feed(&s, theirs, i);
+		ck_assert_int_eq(modbus_stream_pass(&s, &nine), DEC_MORE);
+	}
+	modbus_stream_reset(&s);
+	feed(&s, theirs, m);
+	feed(&s, ours, n);
+	ck_assert_int_eq(modbus_stream_pass(&s, &nine), DEC_OK);
+	ck_assert_int_eq(modbus_stream_pass(&s, &nine), DEC_BAD);
+	ck_assert_int_eq(modbus_stream_next(&s, NULL, &f), DEC_OK);
+	ck_assert_uint_eq(f.unit, 1);
+	/* The end of an answer whose beginning was missed, like the start of a long request. */
+	feed(&s, (const uint8_t[]){ 1, 16, 0, 0, 0, 100, 200, 0 }, 8);
+	feed(&s, ours, n);
+	ck_assert_int_eq(modbus_stream_next(&s, NULL, &f), DEC_MORE);
+	ck_assert_int_eq(modbus_stream_find(&s, is_one, NULL, &f), DEC_OK);
+	ck_assert_uint_eq(f.len, 5);
+	ck_assert(!modbus_stream_pending(&s));
+	/* Not where more came behind it. */
+	feed(&s, (const uint8_t[]){ 1, 16, 0, 0, 0, 100, 200, 0 }, 8);
+	feed(&s, ours, n);
+	feed(&s, ours, 1);
+	ck_assert_int_eq(modbus_stream_find(&s, is_one, NULL, &f), DEC_MORE);
+	ck_assert_uint_eq(s.len, 9 + n);
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
+	tcase_add_test(tc, answers_of_other_slaves);
 	tcase_add_test(tc, read_holding_registers);
 	tcase_add_test(tc, write_multiple_coils);
 	tcase_add_test(tc, mask_write_and_fifo);
