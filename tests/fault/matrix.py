@@ -25,7 +25,8 @@ DENIED = {  # misdeed: the call that the obituary names
     'add-key': 'add_key', 'io-uring': 'io_uring_setup', 'bpf': 'bpf',
     'userfaultfd': 'userfaultfd', 'perf': 'perf_event_open', 'memfd': 'memfd_create',
     'setuid': 'setuid', 'dumpable': 'prctl', 'deathsig': 'prctl', 'sigaction': 'rt_sigaction',
-    'tiocsti': 'ioctl', 'fastopen': 'sendto', 'map-code': 'mmap', 'make-code': 'mprotect',
+    'tiocsti': 'ioctl', 'fastopen': 'sendto', 'send-to': 'sendto', 'send-message': 'sendmsg',
+    'map-code': 'mmap', 'make-code': 'mprotect',
 }
 
 # AddressSanitizer ends the process itself.
@@ -70,14 +71,15 @@ DEATHS = {
     'empty-packet': ('sent nothing in a packet', True),
     'huge-packet': ('longer than a message', True),
     'over-credit': ('more than its credit', True),
-    'send-fd': ('fd that was not asked for', True),
+    'send-fd': ('denied system call sendmsg|fd that was not asked for', True),
 }
 
 REFUSED = ['stat']      # a refusal, no death
 HARMLESS = ['fill-pipe']  # neither
 
 QUICK = ['open', 'socket', 'exec', 'fork', 'kill-supervisor', 'ptrace', 'supervisor-mem',
-         'raise-limit', 'io-uring', 'map-code', 'stat', 'SIGKILL', 'SIGSTOP', 'segv', 'abort',
+         'raise-limit', 'io-uring', 'map-code', 'send-to', 'send-message', 'stat',
+         'SIGKILL', 'SIGSTOP', 'segv', 'abort',
          'exit-0', 'exit-78', 'stack', 'oom', 'close-fd', 'flood-stats', 'flood-log', 'binary',
          'wrong-phase', 'bad-json', 'lying-count', 'over-credit', 'send-fd', 'fill-pipe']
 

@@ -254,6 +254,23 @@ do_sti(void)
 {
 	TRY(ioctl(0, TIOCSTI, "x"));
 }
+/* What a connected datagram socket would take: the address of a stranger. */
+static void
+do_send_to(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(9) };
+
+	TRY(sendto(3, "x", 1, MSG_NOSIGNAL, (struct sockaddr *)&a, sizeof(a)));
+}
+
+static void
+do_send_message(void)
+{
+	struct msghdr m = { .msg_iovlen = 0 };
+
+	TRY(sendmsg(3, &m, MSG_NOSIGNAL));
+}
+
 static void
 do_fastopen(void)
 {
@@ -669,6 +686,8 @@ static const struct {
 	{ "sigaction", do_sigaction },
 	{ "tiocsti", do_sti },
 	{ "fastopen", do_fastopen },
+	{ "send-to", do_send_to },
+	{ "send-message", do_send_message },
 	{ "map-code", do_map_code },
 	{ "make-code", do_make_code },
 	{ "old-abi", do_old_abi },
