@@ -218,6 +218,17 @@ raise_files(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* What the events say is nobody's to read: there is no core, and no other process of the same user
+ * may look into this one. */
+static void
+hide_memory(void)
+{
+	const struct rlimit none = { 0 };
+
+	if (prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
+		log_warning("the memory cannot be hidden: %s", strerror(errno));
+}
+
 static void
 tell_ready(long long fd, int port)
 {
@@ -240,6 +251,7 @@ main(int argc, char **argv)
 		return code;
 	signal(SIGPIPE, SIG_IGN);
 	raise_files();
+	hide_memory();
 	if (o.data && !(db = db_open(o.data, !o.no_sync, err, sizeof(err))))
 		goto fail;
 	if (server_init(&server, db, o.server_id, (size_t)o.timeseries,

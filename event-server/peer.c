@@ -209,7 +209,8 @@ on_register_req(struct peer *c, const struct chatter_msg *msg)
 	server_register(c->server, msg->last ? NULL : c, chatter_msg_conv(msg), &events);
 	if (eventer_events_end(&events) != DEC_OK)
 		return false;
-	if (c->server->store.staged_count >= SERVER_MAX_STAGED)
+	if (c->server->store.staged_count >= SERVER_MAX_STAGED ||
+	    c->server->store.staged_bytes >= SERVER_MAX_STAGED_BYTES)
 		server_commit(c->server);
 	return true;
 }
@@ -224,10 +225,16 @@ on_query_req(struct peer *c, const struct chatter_msg *msg)
 		return false;
 	/* What was registered before the query is found by it. */
 	server_commit(c->server);
-	if (query_run(q, &c->server->store, &params) < 0) {
-		peer_close(c, errno == E2BIG ? "asked for too much" : "found no memory");
+	int r = query_run(q, &c->server->store, &params);
+	if (r < 0 && !q->more) {
+		peer_close(c, "found no memory");
 		return true;
 	}
+	/* The protocol has no other word for it than an answer that is cut short. */
+	if (r < 0)
+		server_complain(c->server,
+		    "client %lld (%s) asked with too many patterns: it gets no events",
+		    (long long)c->id, c->name);
 	eventer_begin_query_res(&c->chatter, chatter_msg_conv(msg), q->count, q->bytes);
 	for (size_t i = 0; i < q->count; i++)
 		buffer_append(&c->out, q->results[i]->bytes, q->results[i]->len);

@@ -36,6 +36,18 @@ is_pattern(const struct eventer_type *t)
 	return false;
 }
 
+static bool
+has_pattern(const struct eventer_types *types)
+{
+	struct eventer_types_iter it = eventer_types_begin(types);
+	struct eventer_type type;
+
+	while (eventer_types_next(&it, &type))
+		if (!type.cut && is_pattern(&type))
+			return true;
+	return false;
+}
+
 /* Decoding a type costs ten times what comparing it does: once for a block of patterns. */
 static void
 select_matching(struct store *s, const struct eventer_type *patterns, size_t n)
@@ -96,8 +108,40 @@ selected(const struct store *s, const struct eventer_query *p, const struct reco
 }
 
 static int
+compare_number(const void *a, const void *b)
+{
+	const struct record *const *x = a, *const *y = b;
+	uint64_t m = (*x)->type->number, n = (*y)->type->number;
+
+	return (m > n) - (m < n);
+}
+
+/* Types that are named cost what they are, however many others there are. */
+static int
+collect_named(struct query *q, struct store *s, const struct eventer_types *types)
+{
+	struct eventer_types_iter it = eventer_types_begin(types);
+	struct eventer_type type;
+
+	s->query++;
+	while (eventer_types_next(&it, &type)) {
+		struct store_type *t = type.cut ? NULL : store_find_type(s, &type);
+		if (!t || !t->latest || t->query == s->query)
+			continue;
+		t->query = s->query;
+		if (add(q, t->latest) < 0)
+			return -1;
+	}
+	if (q->count)
+		qsort(q->results, q->count, sizeof(*q->results), compare_number);
+	return 0;
+}
+
+static int
 collect_latest(struct query *q, struct store *s, const struct eventer_query *p)
 {
+	if (p->has_types && !has_pattern(&p->types))
+		return collect_named(q, s, &p->types);
 	for (size_t i = 0; i < s->type_count; i++) {
 		const struct record *r = s->types[i]->latest;
 		if (r && selected(s, p, r) && add(q, r) < 0)
@@ -184,15 +228,67 @@ resume(struct query *q, const struct eventer_query *p)
 	drop_front(q, n);
 }
 
+/* How many of a series' events come before the id, itself not counted. */
+static size_t
+events_before(const struct store *s, const struct eventer_id *id)
+{
+	size_t from = 0, to = s->series_count;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+		if (eventer_id_cmp(&store_series(s, middle)->id, id) < 0)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
+/* The most results of a query that is answered in parts. */
+static size_t
+most_results(const struct eventer_query *p)
+{
+	if (!p->has_max_results || p->max_results > QUERY_MAX_RESULTS)
+		return QUERY_MAX_RESULTS;
+	return p->max_results < 0 ? 0 : (size_t)p->max_results;
+}
+
+/* In the order of registration, no further than one event beyond what is answered. What a former
+ * answer ended with is found by its id, also where it has left the series since. */
+static int
+collect_by_id(struct query *q, struct store *s, const struct eventer_query *p)
+{
+	bool down = p->order == EVENTER_DESCENDING;
+	size_t i = 0, n = s->series_count, max = most_results(p);
+
+	if (p->has_last_id) {
+		i = events_before(s, &p->last_id);
+		n = i;
+		if (!down && i < s->series_count &&
+		    eventer_id_cmp(&store_series(s, i)->id, &p->last_id) == 0)
+			i++;
+		if (!down)
+			n = s->series_count;
+	}
+	while (q->count <= max && (down ? n > 0 : i < n)) {
+		const struct record *r = store_series(s, down ? --n : i++);
+		if (wanted(s, p, r) && add(q, r) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int
 collect_timeseries(struct query *q, struct store *s, const struct eventer_query *p)
 {
+	if (p->order_by != EVENTER_BY_SOURCE_TIMESTAMP)
+		return collect_by_id(q, s, p);
 	for (size_t i = 0; i < s->series_count; i++) {
 		const struct record *r = store_series(s, i);
 		if (wanted(s, p, r) && add(q, r) < 0)
 			return -1;
 	}
-	if (p->order_by == EVENTER_BY_SOURCE_TIMESTAMP && q->count)
+	if (q->count)
 		qsort(q->results, q->count, sizeof(*q->results), compare_source);
 	if (p->order == EVENTER_DESCENDING)
 		reverse(q);
@@ -231,15 +327,8 @@ limit(struct query *q, const struct eventer_query *p)
 {
 	size_t max = q->count;
 
-	if (p->kind != EVENTER_QUERY_LATEST) {
-		int64_t asked = p->has_max_results ? p->max_results : QUERY_MAX_RESULTS;
-		if (asked > QUERY_MAX_RESULTS)
-			asked = QUERY_MAX_RESULTS;
-		if (asked < 0)
-			asked = 0;
-		if ((size_t)asked < max)
-			max = (size_t)asked;
-	}
+	if (p->kind != EVENTER_QUERY_LATEST && most_results(p) < max)
+		max = most_results(p);
 	size_t n = 0;
 	while (n < max && q->bytes + q->results[n]->len <= QUERY_MAX_BYTES)
 		q->bytes += q->results[n++]->len;
@@ -260,8 +349,12 @@ query_run(struct query *q, struct store *s, const struct eventer_query *params)
 	q->count = 0;
 	q->bytes = 0;
 	q->more = false;
-	if (params->has_types && select_types(s, &params->types) < 0)
+	bool named = params->kind == EVENTER_QUERY_LATEST && params->has_types &&
+		     !has_pattern(&params->types);
+	if (params->has_types && !named && select_types(s, &params->types) < 0) {
+		q->more = errno == E2BIG;
 		return -1;
+	}
 	if (collect[params->kind](q, s, params) < 0)
 		return -1;
 	limit(q, params);

@@ -21,7 +21,8 @@ struct query {
 	bool more;    /* further results exist, beyond a limit */
 };
 
-/* Fills q, which starts zeroed. -1 with errno: E2BIG (QUERY_MAX_WORK), ENOMEM. */
+/* Fills q, which starts zeroed. -1 with errno: E2BIG (QUERY_MAX_WORK; q is then empty, with more),
+ * ENOMEM. */
 int query_run(struct query *q, struct store *s, const struct eventer_query *params);
 void query_clear(struct query *q);
 

@@ -184,6 +184,17 @@ stage(struct server *s, const struct eventer_event *e)
 	return errno == ENOSPC ? "the store is full" : "out of memory";
 }
 
+static void
+begin_session(struct server *s)
+{
+	struct timestamp now = timestamp_now(), before;
+
+	if (store_begin_session(&s->store, now, &before))
+		log_notice("the clock went back from %lld.%06u s to %lld.%06u s since 1970: "
+			   "timestamps follow it",
+		    (long long)before.s, (unsigned)before.us, (long long)now.s, (unsigned)now.us);
+}
+
 /* All of a request's events, or none: of a malformed one nothing may stay. */
 void
 server_register(struct server *s, struct peer *client, struct chatter_conv conv,
@@ -194,7 +205,7 @@ server_register(struct server *s, struct peer *client, struct chatter_conv conv,
 	struct eventer_event e;
 
 	if (events->left && !why)
-		store_begin_session(&s->store, timestamp_now());
+		begin_session(s);
 	while (eventer_events_next(events, &e))
 		if (!why)
 			why = stage(s, &e);

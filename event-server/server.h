@@ -18,9 +18,10 @@ enum {
 	SERVER_MAX_LISTENERS = 2,
 	SERVER_MAX_SUBSCRIPTIONS = 1 << 17, /* of all clients */
 	SERVER_MAX_BUFFERS =
-	    512 << 20,		     /* bytes of all clients' buffers; over it the largest goes */
-	SERVER_SLOTS = 64,	     /* subscribers whose match is remembered per event type */
-	SERVER_MAX_STAGED = 65536,   /* events that are staged before a turn is over */
+	    512 << 20,		   /* bytes of all clients' buffers; over it the largest goes */
+	SERVER_SLOTS = 64,	   /* subscribers whose match is remembered per event type */
+	SERVER_MAX_STAGED = 65536, /* events that are staged before a turn is over */
+	SERVER_MAX_STAGED_BYTES = 16 << 20,
 	SERVER_MAX_NOTIFY = 1 << 20, /* bytes of events in one MsgEventsNotify, about */
 	SERVER_STOP_MS = 500,	     /* what clients get to read the last words */
 };

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "event-server/siphash.h"
+
 enum { FIRST_TABLE = 1024, FIRST_STAGED = 256 };
 
 static size_t
@@ -43,21 +45,14 @@ record_describe(struct record *r, const struct eventer_event *e)
 	r->id = e->id;
 	r->timestamp = e->timestamp;
 	r->source = e->source;
+	r->rest = (uint32_t)e->rest.len;
 }
 
-/* Seeded, so that no client can choose types that collide. */
+/* SipHash-2-4 with a random key, so that no client can choose types that collide. */
 static uint64_t
 hash_bytes(const struct store *s, struct sbs_str raw)
 {
-	uint64_t h = s->seed ^ raw.len * UINT64_C(0x9e3779b97f4a7c15);
-
-	for (size_t i = 0; i < raw.len; i += 8) {
-		uint64_t word = 0;
-		memcpy(&word, raw.p + i, raw.len - i < 8 ? raw.len - i : 8);
-		h = (h ^ word) * UINT64_C(0xff51afd7ed558ccd);
-		h ^= h >> 32;
-	}
-	return h;
+	return siphash(s->seed, raw.p, raw.len);
 }
 
 static struct store_type **
@@ -96,16 +91,17 @@ grow_types(struct store *s)
 	return 0;
 }
 
-/* Returns the type, new where it was not seen before; NULL with errno. */
+/* Returns the type, new where it was not seen before and there are fewer than max; NULL with errno.
+ */
 static struct store_type *
-type_get(struct store *s, struct sbs_str raw)
+type_get(struct store *s, struct sbs_str raw, size_t max)
 {
 	uint64_t hash = hash_bytes(s, raw);
 	struct store_type *t = *find_place(s, raw, hash);
 
 	if (t)
 		return t;
-	if (s->type_count == STORE_MAX_TYPES) {
+	if (s->type_count >= max) {
 		errno = ENOSPC;
 		return NULL;
 	}
@@ -174,7 +170,7 @@ load_record(struct load *l, struct sbs_str value, struct eventer_event *e)
 		l->skipped++;
 		return NULL;
 	}
-	struct store_type *t = type_get(s, e->type.raw);
+	struct store_type *t = type_get(s, e->type.raw, STORE_MAX_TYPES);
 	if (!t) {
 		l->no_memory = true;
 		return NULL;
@@ -301,7 +297,7 @@ store_init(struct store *s, struct db *db, int64_t server_id, size_t series_max,
 		.series_max = series_max,
 	};
 	buffer_init(&s->scratch, 2 * STORE_MAX_EVENT);
-	if (!s->table || getrandom(&s->seed, sizeof(s->seed), 0) != sizeof(s->seed)) {
+	if (!s->table || getrandom(s->seed, sizeof(s->seed), 0) != sizeof(s->seed)) {
 		snprintf(err, err_size, "out of memory");
 		store_clear(s);
 		return -1;
@@ -334,13 +330,28 @@ store_clear(struct store *s)
 	*s = (struct store){ 0 };
 }
 
-void
-store_begin_session(struct store *s, struct timestamp now)
+static int64_t
+microseconds_between(struct timestamp a, struct timestamp b)
 {
+	int64_t s;
+
+	if (__builtin_sub_overflow(b.s, a.s, &s) || s > INT32_MAX || s < INT32_MIN)
+		return b.s > a.s ? INT64_MAX : INT64_MIN;
+	return s * 1000000 + ((int64_t)b.us - (int64_t)a.us);
+}
+
+bool
+store_begin_session(struct store *s, struct timestamp now, struct timestamp *before)
+{
+	int64_t behind = microseconds_between(now, s->state.last);
+	bool back = behind > STORE_BACK_US;
+
+	*before = s->state.last;
 	s->state.session++;
 	s->instance = 0;
-	if (eventer_time_cmp(&now, &s->state.last) > 0)
+	if (behind < 0 || back)
 		s->state.last = now;
+	return back;
 }
 
 static int
@@ -355,7 +366,35 @@ stage_record(struct store *s, struct record *r)
 		s->staged_size = size;
 	}
 	s->staged[s->staged_count++] = r;
+	s->staged_bytes += record_size(r->len);
 	return 0;
+}
+
+/* Whether the type is one that says what the gateway itself needs to know of a device:
+ * gateway/<gateway>/<type>/<device>/system/... or gateway/.../gateway/running. */
+static bool
+is_own(const struct eventer_type *t)
+{
+	return t->count >= 6 && sbs_str_eq(t->segments[0], sbs_str("gateway")) &&
+	       (sbs_str_eq(t->segments[4], sbs_str("system")) ||
+		   (sbs_str_eq(t->segments[4], sbs_str("gateway")) &&
+		       sbs_str_eq(t->segments[5], sbs_str("running"))));
+}
+
+/* What is replaced makes room for what replaces it. What is new leaves room for what is known. */
+static bool
+has_room(struct store *s, const struct eventer_event *event, size_t size)
+{
+	const struct store_type *t = store_find_type(s, &event->type);
+	size_t max = STORE_NEW_BYTES;
+
+	if (t && t->latest && event->rest.len <= t->latest->rest)
+		return true;
+	if (t && t->latest)
+		max = STORE_MAX_BYTES;
+	else if (is_own(&event->type))
+		max = STORE_NEW_BYTES + STORE_OWN_BYTES;
+	return s->bytes + size <= max;
 }
 
 int
@@ -367,11 +406,12 @@ store_stage(struct store *s, const struct eventer_event *event)
 		errno = EMSGSIZE;
 		return -1;
 	}
-	if (s->bytes + record_size(event->raw.len) > STORE_MAX_BYTES) {
+	if (!has_room(s, event, record_size(event->raw.len))) {
 		errno = ENOSPC;
 		return -1;
 	}
-	struct store_type *t = type_get(s, canonical(s, &event->type));
+	struct store_type *t = type_get(s, canonical(s, &event->type),
+	    is_own(&event->type) ? STORE_MAX_TYPES : STORE_MAX_TYPES - STORE_OWN_TYPES);
 	if (!t)
 		return -1;
 	buffer_reset(&s->scratch);
@@ -387,6 +427,7 @@ store_stage(struct store *s, const struct eventer_event *event)
 	r->id = id;
 	r->timestamp = s->state.last;
 	r->source = event->source;
+	r->rest = (uint32_t)event->rest.len;
 	s->instance++;
 	return 0;
 }
@@ -397,6 +438,7 @@ store_unstage(struct store *s, size_t count)
 	while (s->staged_count > count) {
 		struct record *r = s->staged[--s->staged_count];
 		struct store_type *t = r->type;
+		s->staged_bytes -= record_size(r->len);
 		record_unref(s, r);
 		type_drop(s, t);
 	}

@@ -14,10 +14,14 @@
 #include "protocols/hat/eventer.h"
 
 enum {
-	STORE_MAX_TYPES = 1 << 20,   /* event types ever kept */
-	STORE_MAX_EVENT = 1 << 20,   /* bytes of one event */
-	STORE_MAX_BYTES = 256 << 20, /* of all events together: beyond it nothing is registered */
-	STORE_SERIES_BYTES = 128 << 20,	     /* of all events: beyond it the series' oldest go */
+	STORE_MAX_TYPES = 1 << 20,	/* event types ever kept */
+	STORE_MAX_EVENT = 1 << 20,	/* bytes of one event */
+	STORE_MAX_BYTES = 256 << 20,	/* of all events together */
+	STORE_NEW_BYTES = 192 << 20,	/* beyond it only types are registered that are known */
+	STORE_OWN_BYTES = 8 << 20,	/* more for new types that say whether a device runs */
+	STORE_OWN_TYPES = 1 << 16,	/* of STORE_MAX_TYPES, for these types alone */
+	STORE_BACK_US = 1000000,	/* as far the clock may go back before time follows it */
+	STORE_SERIES_BYTES = 128 << 20, /* of all events: beyond it the series' oldest go */
 	STORE_MAX_SERIES = 10 * 1000 * 1000, /* what --timeseries may ask for */
 	STORE_DEFAULT_SERIES = 65536,
 };
@@ -42,6 +46,7 @@ struct store_type {
 struct record {
 	uint32_t refs;
 	uint32_t len;
+	uint32_t rest; /* bytes of it without its id, type and timestamp */
 	struct store_type *type;
 	struct eventer_id id;
 	struct timestamp timestamp;
@@ -59,14 +64,15 @@ struct store {
 	size_t type_count, type_size;
 	struct store_type **table; /* by hash, open addressing; table_size is a power of 2 */
 	size_t table_size;
-	uint64_t seed;
+	uint64_t seed[2];
 	struct record **series; /* ring of series_size places */
 	size_t series_size, series_first, series_count, series_max;
 	uint64_t series_seq; /* of the oldest in memory */
 	uint64_t db_seq;     /* of the oldest in the db */
 	struct record **staged;
 	size_t staged_count, staged_size;
-	size_t bytes;	/* of all records */
+	size_t bytes; /* of all records */
+	size_t staged_bytes;
 	uint64_t query; /* number of the last query */
 	struct buffer scratch;
 };
@@ -76,10 +82,13 @@ int store_init(struct store *s, struct db *db, int64_t server_id, size_t series_
     size_t err_size);
 void store_clear(struct store *s);
 
-/* Starts a session: its events share a timestamp, which never goes back. */
-void store_begin_session(struct store *s, struct timestamp now);
+/* Starts a session: its events share a timestamp. The order of events is that of their ids. A clock
+ * that is less than STORE_BACK_US behind the last timestamp does not take time back; one that is
+ * further behind does. Returns whether it did; *before is the last timestamp until then. */
+bool store_begin_session(struct store *s, struct timestamp now, struct timestamp *before);
 /* Stages a copy of a RegisterEvent. -1 with errno: ENOSPC (a limit above), EMSGSIZE (too large, or
- * too many segments), ENOMEM. */
+ * too many segments), ENOMEM. An event that is no larger than the latest of its type, which it
+ * replaces, meets no limit on all events: whoever stages commits before much is staged. */
 int store_stage(struct store *s, const struct eventer_event *event);
 /* Takes back staged events from that count on. */
 void store_unstage(struct store *s, size_t count);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "event-server/query.h"
+#include "event-server/siphash.h"
 #include "event-server/store.h"
 #include "tests/unit/event-server/store_folder.h"
 #include "tests/unit/suite.h"
@@ -65,11 +66,20 @@ stage(const char *type, int64_t source)
 	return r;
 }
 
+/* Whether time went back. */
+static bool
+begin(int64_t seconds, uint32_t us)
+{
+	struct timestamp before;
+
+	return store_begin_session(&s, (struct timestamp){ seconds, us }, &before);
+}
+
 /* One session with one event. */
 static void
 put(const char *type, int64_t source)
 {
-	store_begin_session(&s, (struct timestamp){ 1000 + s.state.session, 0 });
+	begin(1000 + s.state.session, 0);
 	ck_assert_int_eq(stage(type, source), 0);
 	ck_assert_int_eq(store_commit(&s), 0);
 	store_release(&s);
@@ -115,7 +125,7 @@ typed(struct eventer_query query, struct buffer *b, const char *types)
 
 START_TEST(staged_events_are_not_seen)
 {
-	store_begin_session(&s, (struct timestamp){ 1, 0 });
+	begin(1, 0);
 	ck_assert_int_eq(stage("a", 0), 0);
 	ck_assert_str_eq(ask(&all_latest), "");
 	ck_assert_str_eq(ask(&all_up), "");
@@ -128,7 +138,7 @@ END_TEST
 
 START_TEST(unstaged_events_are_gone)
 {
-	store_begin_session(&s, (struct timestamp){ 1, 0 });
+	begin(1, 0);
 	stage("a", 0);
 	stage("b", 0);
 	store_unstage(&s, 1);
@@ -140,14 +150,100 @@ START_TEST(unstaged_events_are_gone)
 }
 END_TEST
 
-START_TEST(time_never_goes_back)
+START_TEST(time_follows_the_clock)
 {
-	store_begin_session(&s, (struct timestamp){ 100, 5 });
-	store_begin_session(&s, (struct timestamp){ 90, 0 });
+	ck_assert(!begin(100, 5));
+	/* A second back is no jump. */
+	ck_assert(!begin(99, 5));
 	ck_assert_int_eq(s.state.last.s, 100);
 	ck_assert_int_eq(s.state.session, 2);
-	store_begin_session(&s, (struct timestamp){ 100, 6 });
+	ck_assert(!begin(100, 6));
 	ck_assert_uint_eq(s.state.last.us, 6);
+	ck_assert(begin(99, 5));
+	ck_assert_int_eq(s.state.last.s, 99);
+	ck_assert(!begin(99, 6));
+	/* As after a boot in the wrong century. */
+	ck_assert(!begin(4070908800, 0));
+	ck_assert(begin(1000, 0));
+	ck_assert(!begin(INT64_MAX, 0));
+	ck_assert(begin(INT64_MIN, 0));
+}
+END_TEST
+
+/* Events that came after the clock was set right are found by their time, in the order of ids. */
+START_TEST(a_store_from_the_future)
+{
+	struct eventer_query p = all_up;
+
+	reopen(5);
+	begin(4070908800, 0);
+	ck_assert_int_eq(stage("a", 0), 0);
+	ck_assert_int_eq(store_commit(&s), 0);
+	reopen(5);
+	put("b", 0);
+	put("c", 0);
+	ck_assert_str_eq(ask(&p), "1 2 3");
+	p.from = (struct eventer_time){ true, { 1001, 0 } };
+	p.to = (struct eventer_time){ true, { 1002, 0 } };
+	ck_assert_str_eq(ask(&p), "2 3");
+	p.order = EVENTER_DESCENDING;
+	ck_assert_str_eq(ask(&p), "3 2");
+}
+END_TEST
+
+/* What is known is replaced, and what a gateway needs is taken, where nothing else is. */
+START_TEST(a_full_store_replaces)
+{
+	static char data[1 << 19];
+	static const char *const running = "gateway/g/modbus_master/d/gateway/running";
+	char name[16];
+	struct buffer b;
+
+	begin(1, 0);
+	ck_assert_int_eq(stage("known", 0), 0);
+	buffer_init(&b, 100);
+	for (int i = 0;; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		buffer_reset(&b);
+		eventer_put_type_text(&b, name);
+		struct eventer_types one = { 1, { (const char *)buffer_data(&b), b.len } };
+		struct eventer_types_iter it = eventer_types_begin(&one);
+		struct eventer_event e = { .raw = { data, sizeof(data) },
+			.rest = { data, sizeof(data) } };
+		ck_assert(eventer_types_next(&it, &e.type));
+		if (store_stage(&s, &e) < 0)
+			break;
+	}
+	ck_assert_int_eq(errno, ENOSPC);
+	ck_assert_int_eq(store_commit(&s), 0);
+	store_release(&s);
+	s.bytes = STORE_NEW_BYTES; /* to the last byte */
+	begin(2, 0);
+	ck_assert_int_eq(stage("new", 0), -1);
+	ck_assert_int_eq(errno, ENOSPC);
+	ck_assert_int_eq(stage("known", 0), 0);
+	ck_assert_int_eq(stage(running, 0), 0);
+	ck_assert_int_eq(stage("gateway/g/modbus_master/d/system/enable", 0), 0);
+	ck_assert_int_eq(stage("gateway/g/modbus_master/d/gateway/data/1", 0), -1);
+	store_unstage(&s, 0);
+	s.bytes = 2 * (size_t)STORE_MAX_BYTES;
+	ck_assert_int_eq(stage("known", 0), 0);
+	ck_assert_int_eq(stage(running, 0), -1);
+	buffer_clear(&b);
+}
+END_TEST
+
+/* The key and the text of the paper's example. */
+START_TEST(hash_is_siphash)
+{
+	static const uint64_t key[2] = { UINT64_C(0x0706050403020100),
+		UINT64_C(0x0f0e0d0c0b0a0908) };
+	uint8_t text[15];
+
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (uint8_t)i;
+	ck_assert_uint_eq(siphash(key, text, sizeof(text)), UINT64_C(0xa129ca6149be45e5));
+	ck_assert_uint_eq(siphash(key, text, 0), UINT64_C(0x726fdb47dd0e0e31));
 }
 END_TEST
 
@@ -157,7 +253,7 @@ START_TEST(series_keeps_the_last)
 		put(i % 2 ? "a" : "b", 0);
 	ck_assert_str_eq(ask(&all_up), "5 6 7 8 9");
 	/* More in one commit than it holds. */
-	store_begin_session(&s, (struct timestamp){ 2000, 0 });
+	begin(2000, 0);
 	for (int i = 0; i < 12; i++)
 		stage("c", 0);
 	ck_assert_int_eq(store_commit(&s), 0);
@@ -303,7 +399,7 @@ END_TEST
 START_TEST(numbers_of_types_are_never_given_twice)
 {
 	reopen(5);
-	store_begin_session(&s, (struct timestamp){ 1, 0 });
+	begin(1, 0);
 	stage("never kept", 0);
 	store_unstage(&s, 0);
 	put("a", 0);
@@ -320,7 +416,7 @@ START_TEST(types_of_which_nothing_was_kept_are_forgotten)
 	char type[32];
 
 	put("a", 0);
-	store_begin_session(&s, (struct timestamp){ 2000, 0 });
+	begin(2000, 0);
 	ck_assert_int_eq(stage("b", 0), 0);
 	/* So many that the table grows. */
 	for (int i = 0; i < 3000; i++) {
@@ -355,7 +451,7 @@ START_TEST(one_type_whatever_its_encoding)
 	    eventer_register_req_decode((struct sbs_str){ (const char *)odd, sizeof(odd) }, &it),
 	    DEC_OK);
 	ck_assert(eventer_events_next(&it, &e));
-	store_begin_session(&s, (struct timestamp){ 2000, 0 });
+	begin(2000, 0);
 	ck_assert_int_eq(store_stage(&s, &e), 0);
 	ck_assert_int_eq(store_commit(&s), 0);
 	store_release(&s);
@@ -377,8 +473,8 @@ START_TEST(limits)
 	while (store_stage(&s, &e) == 0)
 		staged++;
 	ck_assert_int_eq(errno, ENOSPC);
-	ck_assert_int_ge(staged, STORE_MAX_BYTES / STORE_MAX_EVENT - 1);
-	ck_assert_int_le(staged, STORE_MAX_BYTES / STORE_MAX_EVENT + 1);
+	ck_assert_int_ge(staged, STORE_NEW_BYTES / STORE_MAX_EVENT - 1);
+	ck_assert_int_le(staged, STORE_NEW_BYTES / STORE_MAX_EVENT + 1);
 	store_release(&s);
 	ck_assert_uint_eq(s.bytes, 0);
 	e.raw.len = e.rest.len = 10;
@@ -393,7 +489,7 @@ START_TEST(many_types)
 	char type[32];
 	struct buffer b;
 
-	store_begin_session(&s, (struct timestamp){ 1, 0 });
+	begin(1, 0);
 	for (int i = 0; i < 20000; i++) {
 		snprintf(type, sizeof(type), "many/%d", i);
 		ck_assert_int_eq(stage(type, 0), 0);
@@ -426,7 +522,10 @@ add_tests(TCase *tc)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, staged_events_are_not_seen);
 	tcase_add_test(tc, unstaged_events_are_gone);
-	tcase_add_test(tc, time_never_goes_back);
+	tcase_add_test(tc, time_follows_the_clock);
+	tcase_add_test(tc, a_store_from_the_future);
+	tcase_add_test(tc, a_full_store_replaces);
+	tcase_add_test(tc, hash_is_siphash);
 	tcase_add_test(tc, series_keeps_the_last);
 	tcase_add_test(tc, latest_queries);
 	tcase_add_test(tc, many_patterns);
