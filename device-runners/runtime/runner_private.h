@@ -3,6 +3,7 @@
 #define DEVICE_RUNNERS_RUNNER_PRIVATE_H
 
 #include "common/buffer.h"
+#include "common/schema.h"
 #include "device-runners/runtime/limit.h"
 #include "device-runners/runtime/runner.h"
 #include "ipc/channel.h"
@@ -26,6 +27,8 @@ enum {
 
 /* Devices know the contract by the runtime's names. */
 _Static_assert((int)RUNNER_MAX_PLAN == (int)IPC_MAX_PLAN, "resources of one device");
+_Static_assert((int)IPC_CONFIG_WARNING == (int)SCHEMA_WARNING, "severity of a CONFIG_ERROR");
+_Static_assert((int)IPC_CONFIG_FAULT == (int)SCHEMA_ERROR, "severity of a CONFIG_ERROR");
 _Static_assert((int)RUNNER_MAX_SEGMENTS == (int)IPC_MAX_SEGMENTS, "segments of an event type");
 
 struct open_request {
