@@ -73,6 +73,7 @@ static void
 forget_last_life(struct child *c)
 {
 	c->gone = false;
+	c->verified = false;
 	c->link[0] = '\0';
 	c->stats.registered_in_life = 0;
 	c->faults = 0;
@@ -116,6 +117,13 @@ begin_talk(struct child *c, int fd)
 		child_set_trace(c, true);
 }
 
+static const enum lock_level lock_levels[] = {
+	[IPC_SANDBOX_STRICT] = LOCK_STRICT,
+	[IPC_SANDBOX_BEST_EFFORT] = LOCK_BEST_EFFORT,
+	[IPC_SANDBOX_OFF] = LOCK_OFF,
+	[IPC_SANDBOX_NAMESPACES] = LOCK_NAMESPACES,
+};
+
 static int
 spawn(void *arg)
 {
@@ -136,9 +144,11 @@ spawn(void *arg)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) < 0)
 		return -1;
 	const char *const argv[] = { path, NULL };
-	const struct process_exec exec = {
-		.path = path, .argv = argv, .fd = sockets[1], .memory = c->conf->limits.memory
-	};
+	const struct process_exec exec = { .path = path,
+		.argv = argv,
+		.fd = sockets[1],
+		.memory = c->conf->limits.memory,
+		.lock = lock_levels[c->conf->sandbox] };
 	int result = process_exec(c->process, &exec);
 	fd_close(sockets[1]);
 	if (result < 0)

@@ -4,6 +4,7 @@
 
 #include "common/fdutil.h"
 #include "supervisor/child/child_private.h"
+#include "supervisor/child/sandbox_view.h"
 
 /* A handler returns what is wrong with the message, or NULL. */
 
@@ -82,9 +83,26 @@ child_on_opened(void *arg, uint32_t id, int fd, int error, const char *why)
 	child_sent(c, channel_send(&c->channel, fd));
 }
 
+/* Before the first descriptor is handed out, from the kernel. */
+static const char *
+verify_lock(struct child *c)
+{
+	enum ipc_sandbox level = c->conf->sandbox;
+
+	if (c->verified || level == IPC_SANDBOX_OFF || level == IPC_SANDBOX_BEST_EFFORT)
+		return NULL;
+	const char *missing = sandbox_view_missing(process_pid(c->process));
+	c->verified = !missing;
+	return missing;
+}
+
 static const char *
 on_open(struct child *c, uint32_t id, const msgpack_object *body)
 {
+	const char *unlocked = verify_lock(c);
+
+	if (unlocked)
+		return unlocked;
 	return requests_open(
 	    &c->requests, id, body->via.array.ptr[0].via.u64, child_state(c) == CHILD_STOPPING);
 }

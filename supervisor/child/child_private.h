@@ -13,7 +13,8 @@ struct child {
 	void *owner;
 	struct process *process;
 	struct channel channel;
-	bool gone; /* the channel says nothing any more */
+	bool verified; /* the kernel says that it is locked as its level says */
+	bool gone;     /* the channel says nothing any more */
 	ev_timer closed;
 	struct requests requests;
 	struct uplink uplink;

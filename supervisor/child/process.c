@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -269,59 +268,87 @@ on_exited(struct ev_loop *loop, ev_io *w, int revents)
 
 /* --- its start --- */
 
-/* The first error of all: each of them would change what the process gets. */
-static int
-add_file_actions(posix_spawn_file_actions_t *a, int output, int fd)
-{
-	int error = posix_spawn_file_actions_addopen(a, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+/* What the child does until its program runs; it shares our memory, and we stand still. */
+struct start {
+	const struct process_exec *exec;
+	int output;
+	pid_t parent;
+	/* Why it did not come to its program; 0 where it did. Volatile: for the compiler nothing
+	 * comes back from the child. */
+	volatile int error;
+};
 
-	if (!error)
-		error = posix_spawn_file_actions_adddup2(a, output, STDOUT_FILENO);
-	if (!error)
-		error = posix_spawn_file_actions_adddup2(a, output, STDERR_FILENO);
-	if (!error && fd >= 0)
-		error = posix_spawn_file_actions_adddup2(a, fd, PROCESS_FD);
-	return error;
+/* Handlers are ours; what is ignored would stay so. */
+static void
+reset_signals(void)
+{
+	struct sigaction by_default = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	for (int i = 1; i < NSIG; i++)
+		sigaction(i, &by_default, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* dup2() of a descriptor to itself leaves it close-on-exec. */
+static int
+move_fd(int from, int to)
+{
+	return from == to ? fcntl(from, F_SETFD, 0) : dup2(from, to);
 }
 
 static int
-set_attributes(posix_spawnattr_t *attr)
+set_descriptors(const struct start *s)
 {
-	sigset_t none, all;
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-	sigemptyset(&none);
-	sigfillset(&all);
-	int error = posix_spawnattr_setflags(
-	    attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-	if (!error)
-		error = posix_spawnattr_setsigmask(attr, &none);
-	if (!error)
-		error = posix_spawnattr_setsigdefault(attr, &all);
-	return error;
+	if (null < 0 || move_fd(null, STDIN_FILENO) < 0 || move_fd(s->output, STDOUT_FILENO) < 0 ||
+	    move_fd(s->output, STDERR_FILENO) < 0)
+		return -1;
+	return s->exec->fd < 0 ? 0 : move_fd(s->exec->fd, PROCESS_FD);
+}
+
+static void
+become_program(struct start *s)
+{
+	char *envp[] = { NULL };
+
+	reset_signals();
+	if (setsid() >= 0 && set_descriptors(s) >= 0 && lock_self(s->exec->lock, s->parent) == 0)
+		execve(s->exec->path, (char **)s->exec->argv, envp);
+	s->error = errno;
+	_exit(EX_OSERR);
+}
+
+/* Not fork(): that copies the page tables of a grown supervisor. A function of its own, as the two
+ * share its frame. */
+static __attribute__((noinline)) pid_t
+start_child(struct start *s)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0)
+		become_program(s);
+	return pid;
 }
 
 /* Returns 0, or -1 with errno. */
 static int
 exec_process(struct process *p, const struct process_exec *exec, int output)
 {
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	char *envp[] = { NULL };
-	pid_t pid = 0;
+	struct start s = { .exec = exec, .output = output, .parent = getpid() };
+	sigset_t all, before;
 
-	if ((errno = posix_spawn_file_actions_init(&actions)))
-		return -1;
-	if ((errno = posix_spawnattr_init(&attr))) {
-		posix_spawn_file_actions_destroy(&actions);
-		return -1;
-	}
-	int error = add_file_actions(&actions, output, exec->fd);
-	if (!error)
-		error = set_attributes(&attr);
-	if (!error)
-		error = posix_spawn(&pid, exec->path, &actions, &attr, (char **)exec->argv, envp);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attr);
+	/* A handler of ours must not run in the child. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	pid_t pid = start_child(&s);
+	int error = pid < 0 ? errno : s.error;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	/* It has ended: vfork(2) waited for that. */
+	if (pid > 0 && error)
+		waitpid(pid, NULL, 0);
 	p->pid = error ? 0 : pid;
 	errno = error;
 	return error ? -1 : 0;

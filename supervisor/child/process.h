@@ -16,6 +16,7 @@
 #include "common/monotime.h"
 #include "supervisor/child/cgroup.h"
 #include "supervisor/child/child_fsm.h"
+#include "supervisor/child/lock.h"
 #include "supervisor/child/output.h"
 
 enum {
@@ -72,6 +73,7 @@ struct process_exec {
 	const char *const *argv; /* with the name, NULL at the end */
 	int fd;			 /* becomes PROCESS_FD; -1: none. The caller's */
 	uint64_t memory;	 /* bytes that its control group may have; 0: it gets no group */
+	enum lock_level lock;
 };
 
 /* NULL when out of memory. */

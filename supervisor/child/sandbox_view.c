@@ -132,6 +132,20 @@ sandbox_view_read(pid_t pid, struct sandbox_view *v)
 }
 
 const char *
+sandbox_view_missing(pid_t pid)
+{
+	char text[FILE_SIZE];
+
+	if (!read_file(pid, "status", text, sizeof(text)))
+		return "not locked: the kernel says nothing of it";
+	if (field_number(text, "Seccomp", 0) != 2)
+		return "not locked: no filter of system calls";
+	if (field_number(text, "NoNewPrivs", 0) != 1)
+		return "not locked: it may gain privileges";
+	return NULL;
+}
+
+const char *
 sandbox_view_seccomp_name(int64_t mode)
 {
 	static const char *const names[] = { "none", "strict", "filter" };

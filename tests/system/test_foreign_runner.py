@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -9,11 +10,51 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from gatewayd import ROOT, Gateway, program  # noqa: E402
+from gatewayd import ROOT, Gateway, program, wait_until  # noqa: E402
 
 RUNNER = os.path.join(ROOT, "tests", "lib", "foreign_runner.py")
 # Python and its libraries are larger than a runner in C.
 LIMITS = {"memory": 1 << 30}
+
+
+# It tries what a stranger's program might, says how that went, and goes on.
+BURGLAR = """#!/usr/bin/python3 -I
+import ctypes, errno, os, socket, threading
+libc = ctypes.CDLL(None, use_errno=True)
+def attempt(what, act):
+    try:
+        act()
+        print(what + ": done", flush=True)
+    except (OSError, RuntimeError) as e:
+        print(what + ": " + errno.errorcode.get(getattr(e, "errno", 0), str(e)), flush=True)
+def call(name, *args):
+    if getattr(libc, name)(*args) < 0:
+        raise OSError(ctypes.get_errno(), name)
+def fork():
+    if os.fork() == 0:
+        os._exit(0)
+attempt("socket", lambda: socket.socket().close())
+attempt("fork", fork)
+attempt("signal", lambda: os.kill(os.getppid(), 0))
+attempt("trace", lambda: call("ptrace", 16, 0x7fffffff, 0, 0))
+attempt("namespace", lambda: call("unshare", 0))
+attempt("thread", lambda: threading.Thread(target=lambda: None).start())
+s = socket.socket(fileno=3)
+s.setblocking(True)
+def say(kind, body, id=bytes(4)):
+    s.send(bytes([kind, 0, 0, 0]) + id + body)
+say(32, b"\\x90")
+say(34, b"\\x90")
+while True:
+    packet = s.recv(65536)
+    if not packet:
+        while True:
+            threading.Event().wait(100)  # it does not care for the end of the supervisor
+    if packet[0] == 6:
+        say(38, b"\\x90", packet[4:8])
+    elif packet[0] == 7:
+        break
+"""
 
 
 def meter(**conf):
@@ -39,6 +80,33 @@ class Foreign(unittest.TestCase):
             g.wait_state("meter7", "disabled")
             self.assertEqual(self.value(g, "last"), "words")
             self.assertFalse(os.path.exists(f"/proc/{pid}"))
+
+    def test_it_is_locked_before_it_begins(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "runner")
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(BURGLAR)
+            os.chmod(path, 0o755)
+            burglar = {"type": "burglar", "runner": path, "limits": LIMITS}
+            with Gateway({"devices": [{"name": "locked", **burglar},
+                                      {"name": "free", "sandbox": "off", **burglar}]}) as g:
+                g.enable("locked", "free")
+                for what in ("socket", "fork", "signal", "trace", "namespace"):
+                    g.wait_log(f"locked: {what}: EPERM")
+                for what in ("socket", "fork", "signal", "namespace"):
+                    g.wait_log(f"free: {what}: done")
+                g.wait_log("free: trace: ESRCH")
+                for name in ("locked", "free"):
+                    g.wait_log(f"{name}: thread: done")
+                    g.wait_state(name, "running")
+                box = g.ctl("show", "locked")[0]["sandbox"]
+                self.assertEqual((box["seccomp"], box["no_new_privs"], box["core"]), ("filter", True, 0))
+                self.assertEqual(g.ctl("show", "free")[0]["sandbox"]["seccomp"], "none")
+                # It ends with the supervisor, however that ends.
+                pid = g.status("locked")["pid"]
+                g.stop(signal.SIGKILL)
+                wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "its end")
+                g.start()
 
     def test_its_faults_have_lines(self):
         with tempfile.TemporaryDirectory() as folder:

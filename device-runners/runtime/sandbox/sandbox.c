@@ -19,12 +19,13 @@ enum { FIRST_FOREIGN_FD = 4 };
 static const bool sanitized = true;
 static bool is_locked;
 
-/* The leak check needs ptrace: in the sandbox it fails, and every orderly exit with it. */
+/* The leak check needs ptrace: in the sandbox it fails, and every orderly exit with it. The
+ * supervisor's lock, which denies it too, comes with no_new_privs. */
 int __lsan_is_turned_off(void);
 int
 __lsan_is_turned_off(void)
 {
-	return is_locked;
+	return is_locked || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
 }
 #else
 static const bool sanitized = false;

@@ -1,0 +1,171 @@
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "supervisor/child/lock.h"
+#include "supervisor/child/sandbox_view.h"
+#include "tests/unit/suite.h"
+
+/* Runs try() in a process that is locked so; its exit code. */
+static int
+locked(enum lock_level level, int (*try)(void))
+{
+	int status;
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid == 0)
+		_exit(lock_self(level, parent) == 0 ? try() : 100);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_msg(WIFEXITED(status), "status %d", status);
+	return WEXITSTATUS(status);
+}
+
+/* Returns the row that was not denied, from 1, or 0. */
+static int
+try_what_is_denied(void)
+{
+	static const struct {
+		long nr, a, b;
+	} rows[] = {
+		{ SYS_socket, AF_UNIX, SOCK_STREAM },
+		{ SYS_connect, 0, 0 },
+		{ SYS_bind, 0, 0 },
+		{ SYS_ptrace, PTRACE_TRACEME, 0 },
+		{ SYS_process_vm_readv, 1, 0 },
+		{ SYS_pidfd_open, 1, 0 },
+		{ SYS_pidfd_getfd, 0, 0 },
+		{ SYS_io_uring_setup, 1, 0 },
+		{ SYS_mount, 0, 0 },
+		{ SYS_unshare, 0, 0 },
+		{ SYS_setns, 0, 0 },
+		{ SYS_keyctl, 0, 0 },
+		{ SYS_clone, SIGCHLD, 0 },
+		{ SYS_kill, 1, 0 },
+		{ SYS_kill, -1, 0 },
+		{ SYS_kill, 0, 0 },
+		{ SYS_tgkill, 1, 1 },
+		{ SYS_tkill, 1, 0 },
+		{ SYS_bpf, 0, 0 },
+		{ SYS_perf_event_open, 0, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (syscall(rows[i].nr, rows[i].a, rows[i].b, 0, 0, 0) != -1 || errno != EPERM)
+			return (int)i + 1;
+	return 0;
+}
+
+START_TEST(what_is_denied_fails)
+{
+	ck_assert_int_eq(locked(LOCK_STRICT, try_what_is_denied), 0);
+	ck_assert_int_eq(locked(LOCK_BEST_EFFORT, try_what_is_denied), 0);
+}
+END_TEST
+
+static void *
+run_thread(void *arg)
+{
+	return arg;
+}
+
+static int
+try_what_is_allowed(void)
+{
+	pthread_t thread;
+	int fds[2];
+	void *result = NULL;
+
+	if (pthread_create(&thread, NULL, run_thread, fds) != 0)
+		return 1;
+	if (pthread_join(thread, &result) != 0 || result != fds)
+		return 2;
+	if (kill(getpid(), 0) < 0 || tgkill(getpid(), gettid(), 0) < 0)
+		return 3;
+	if (pipe(fds) < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0)
+		return 4;
+	return fork() < 0 && errno == EPERM ? 0 : 5;
+}
+
+START_TEST(threads_and_signals_to_itself_are_allowed)
+{
+	ck_assert_int_eq(locked(LOCK_STRICT, try_what_is_allowed), 0);
+}
+END_TEST
+
+static int
+look_at_itself(void)
+{
+	struct rlimit core;
+	int death = 0;
+
+	prctl(PR_GET_PDEATHSIG, &death);
+	getrlimit(RLIMIT_CORE, &core);
+	if (death != SIGKILL || core.rlim_max != 0 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+		return 1;
+	return sandbox_view_missing(getpid()) ? 2 : 0;
+}
+
+START_TEST(no_core_no_privileges_an_end_with_its_parent)
+{
+	ck_assert_int_eq(locked(LOCK_STRICT, look_at_itself), 0);
+}
+END_TEST
+
+static int
+try_unshare(void)
+{
+	return unshare(0) < 0;
+}
+
+START_TEST(namespaces_are_allowed_at_their_level)
+{
+	ck_assert_int_eq(locked(LOCK_NAMESPACES, try_unshare), 0);
+	ck_assert_int_eq(locked(LOCK_STRICT, try_unshare), 1);
+}
+END_TEST
+
+static int
+is_unlocked(void)
+{
+	return sandbox_view_missing(getpid()) != NULL;
+}
+
+START_TEST(off_is_off)
+{
+	ck_assert_int_eq(locked(LOCK_OFF, is_unlocked), 1);
+}
+END_TEST
+
+START_TEST(a_parent_that_is_gone_is_noticed)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(lock_self(LOCK_STRICT, 1) < 0 && errno == ESRCH ? 0 : 1);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+static void
+add_tests(TCase *tc)
+{
+	tcase_add_test(tc, what_is_denied_fails);
+	tcase_add_test(tc, threads_and_signals_to_itself_are_allowed);
+	tcase_add_test(tc, no_core_no_privileges_an_end_with_its_parent);
+	tcase_add_test(tc, namespaces_are_allowed_at_their_level);
+	tcase_add_test(tc, off_is_off);
+	tcase_add_test(tc, a_parent_that_is_gone_is_noticed);
+}
+
+UNIT_MAIN("outer lock")
