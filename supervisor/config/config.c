@@ -72,30 +72,36 @@ config_fault(void *check, enum schema_severity severity, const struct json *wher
 	    where ? config_fault_column(where, message) : 0, path, message);
 }
 
+static void __attribute__((format(printf, 5, 0)))
+fault_text(struct config_check *k, enum schema_severity severity, const struct json *where,
+    const char *path, const char *fmt, va_list ap)
+{
+	char message[1024];
+
+	vsnprintf(message, sizeof(message), fmt, ap);
+	config_fault(k, severity, where, path, message);
+}
+
 void
 config_error(
     struct config_check *k, const struct json *where, const char *path, const char *fmt, ...)
 {
-	char message[1024];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(message, sizeof(message), fmt, ap);
+	fault_text(k, SCHEMA_ERROR, where, path, fmt, ap);
 	va_end(ap);
-	config_fault(k, SCHEMA_ERROR, where, path, message);
 }
 
 void
 config_warning(
     struct config_check *k, const struct json *where, const char *path, const char *fmt, ...)
 {
-	char message[1024];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(message, sizeof(message), fmt, ap);
+	fault_text(k, SCHEMA_WARNING, where, path, fmt, ap);
 	va_end(ap);
-	config_fault(k, SCHEMA_WARNING, where, path, message);
 }
 
 static void

@@ -416,6 +416,7 @@ class _Server:
     clients     connected ones, in order
     connects    how often somebody connected
     accepting   cleared: new connections are closed at once
+    stalled     set(): nothing more is read from clients until it is cleared
     changed     the condition that guards all of it
     """
 
@@ -425,6 +426,7 @@ class _Server:
         self.connects = 0
         self.accepting = threading.Event()
         self.accepting.set()
+        self.stalled = threading.Event()
         self.changed = threading.Condition()
         self.open = True
 
@@ -484,7 +486,6 @@ class EventerServer(_Server):
 
     registered      list of (time.monotonic(), Event) in order
     on_query        f(kind, types) -> list of events; by default the latest of what was seen
-    stalled         set(): nothing more is read from clients until it is cleared
     answering       cleared: register and query requests get no answer
     init_error      a text to refuse clients with
     counting        True: events are counted (count), not decoded or recorded
@@ -511,7 +512,6 @@ class EventerServer(_Server):
         self.on_query = None
         self.init_error = None
         self.acks = 0
-        self.stalled = threading.Event()
         self.answering = threading.Event()
         self.answering.set()
         self.session = 0
@@ -569,38 +569,61 @@ class EventerServer(_Server):
         return self.wait(lambda: self.find(pattern, payload, start), timeout)[0]
 
 
-class _ServedClient:
+class _Client:
+    """A client of one of our servers: its messages in a loop, until either side ends it."""
 
     def __init__(self, server, sock):
         self.server = server
         self.chatter = Chatter(sock)
-        self.name = None
-        self.token = None
-        self.server_id = None
-        self.subscriptions = []
+
+    def begin(self):
+        """Whether it may go on."""
+        return True
+
+    def handle(self, msg):
+        """One message; the server's state may change."""
+        raise NotImplementedError
+
+    def gone(self):
+        if self in self.server.clients:
+            self.server.clients.remove(self)
 
     def run(self):
-        handlers = {'HatEventer.MsgRegisterReq': self._register,
-                    'HatEventer.MsgQueryReq': self._query,
-                    'HatEventer.MsgEventsAck': self._ack}
         try:
-            if not self._init(self.chatter.receive()):
+            if not self.begin():
                 return
             while True:
                 while self.server.stalled.is_set():
                     time.sleep(0.005)
                 msg = self.chatter.receive()
                 with self.server.changed:
-                    handlers[msg.type](msg)
+                    self.handle(msg)
                     self.server.changed.notify_all()
         except (Closed, ValueError, KeyError, OSError):
             pass
         finally:
             self.chatter.close()
             with self.server.changed:
-                if self in self.server.clients:
-                    self.server.clients.remove(self)
+                self.gone()
                 self.server.changed.notify_all()
+
+
+class _ServedClient(_Client):
+
+    def __init__(self, server, sock):
+        super().__init__(server, sock)
+        self.name = None
+        self.token = None
+        self.server_id = None
+        self.subscriptions = []
+
+    def begin(self):
+        return self._init(self.chatter.receive())
+
+    def handle(self, msg):
+        {'HatEventer.MsgRegisterReq': self._register,
+         'HatEventer.MsgQueryReq': self._query,
+         'HatEventer.MsgEventsAck': self._ack}[msg.type](msg)
 
     def _init(self, msg):
         server = self.server
@@ -742,11 +765,10 @@ class ObserverServer(_Server):
             client.chatter.send('HatObserver.MsgServer', b'\x81\x80\xff\xff')
 
 
-class _ObservedClient:
+class _ObservedClient(_Client):
 
     def __init__(self, server, sock):
-        self.server = server
-        self.chatter = Chatter(sock)
+        super().__init__(server, sock)
         self.said = []
         with server.changed:
             self.info = Component(server.next_cid, server.mid)
@@ -755,26 +777,16 @@ class _ObservedClient:
             server.client = self
             server.update()
 
-    def run(self):
-        server = self.server
-        try:
-            while True:
-                msg = self.chatter.receive()
-                r = Reader(msg.data)
-                if msg.type != 'HatObserver.MsgClient':
-                    raise ValueError(msg.type)
-                with server.changed:
-                    self.info = self.info._replace(
-                        name=r.str(), group=r.str(), data=json.loads(r.str()),
-                        res=r.optional(r.int), ready=r.bool())
-                    self.said.append((time.monotonic(), self.info))
-                    server.update()
-                    server.changed.notify_all()
-        except (Closed, ValueError, OSError):
-            pass
-        finally:
-            self.chatter.close()
-            with server.changed:
-                server.clients.remove(self)
-                server.update()
-                server.changed.notify_all()
+    def handle(self, msg):
+        r = Reader(msg.data)
+        if msg.type != 'HatObserver.MsgClient':
+            raise ValueError(msg.type)
+        self.info = self.info._replace(
+            name=r.str(), group=r.str(), data=json.loads(r.str()),
+            res=r.optional(r.int), ready=r.bool())
+        self.said.append((time.monotonic(), self.info))
+        self.server.update()
+
+    def gone(self):
+        super().gone()
+        self.server.update()

@@ -3,6 +3,8 @@
 #include "protocols/hat/chatter.h"
 #include "tests/unit/suite.h"
 
+#define CHATTER 'H', 'a', 't', 'C', 'h', 'a', 't', 't', 'e', 'r', '.'
+
 /* An answer in conversation 9, opened by us. */
 static const uint8_t ack_frame[] = {
 	0x01, 0x20,	  /* one length byte: 32 bytes follow */
@@ -24,17 +26,7 @@ static const uint8_t ping_frame[] = {
 	0x01,
 	0x00,
 	0x8f,
-	'H',
-	'a',
-	't',
-	'C',
-	'h',
-	'a',
-	't',
-	't',
-	'e',
-	'r',
-	'.',
+	CHATTER,
 	'P',
 	'i',
 	'n',
@@ -52,17 +44,7 @@ static const uint8_t pong_frame[] = {
 	0x01,
 	0x01,
 	0x8f,
-	'H',
-	'a',
-	't',
-	'C',
-	'h',
-	'a',
-	't',
-	't',
-	'e',
-	'r',
-	'.',
+	CHATTER,
 	'P',
 	'o',
 	'n',
