@@ -22,6 +22,9 @@ enum {
 	IPC_MAX_SEGMENTS = 16,	     /* of an event type, after the device's prefix */
 	IPC_EVENT_COST = 96,	     /* credit that an event costs beside its bytes */
 	IPC_MAX_ASKED = 64,	     /* opens, and queries, of one runner under way */
+	IPC_MAX_QUERY_TYPES = 64,    /* of one query */
+	/* Bytes of the types of all queries of one runner under way, each with the prefix. */
+	IPC_MAX_QUERY_BYTES = 128 * 1024,
 };
 
 enum ipc_sender { IPC_SUPERVISOR = 1, IPC_RUNNER = 2 };

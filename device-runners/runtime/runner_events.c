@@ -271,6 +271,8 @@ runner_query(struct runner *r, const struct runner_type types[], size_t count, r
 {
 	size_t slot = 0;
 
+	if (count > IPC_MAX_QUERY_TYPES)
+		runner_fail(r, "a query of more than %d types", IPC_MAX_QUERY_TYPES);
 	while (slot < IPC_MAX_ASKED && r->queries[slot].id)
 		slot++;
 	if (slot == IPC_MAX_ASKED)

@@ -100,23 +100,43 @@ put_query_types(const struct child *c, struct buffer *b, const msgpack_object *b
 	}
 }
 
+/* Bytes that its queries under way have put onto the link that all devices share. */
+static size_t
+query_bytes(const struct child *c)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < IPC_MAX_ASKED; i++)
+		if (c->uplink.queries[i].child)
+			sum += c->uplink.queries[i].size;
+	return sum;
+}
+
 const char *
 child_on_query(struct child *c, uint32_t id, const msgpack_object *body)
 {
 	struct buffer b;
-	struct child_query *q = uplink_begin_query(&c->uplink, c, id);
 
+	if (body->via.array.size > IPC_MAX_QUERY_TYPES)
+		return "a query of more than 64 types";
+	struct child_query *q = uplink_begin_query(&c->uplink, c, id);
 	if (!q)
 		return "too many queries at once";
 	if (child_state(c) == CHILD_STOPPING) {
 		q->child = NULL;
 		return NULL;
 	}
-	buffer_init(&b, IPC_MAX_COUNT * (c->prefix.bytes.len + IPC_MAX_TEXT));
+	buffer_init(&b, IPC_MAX_QUERY_BYTES);
 	put_query_types(c, &b, body);
+	q->size = b.len;
+	if (buffer_failed(&b) || query_bytes(c) > IPC_MAX_QUERY_BYTES) {
+		buffer_clear(&b);
+		q->child = NULL;
+		return "queries of more than 128 KiB at once";
+	}
 	struct eventer_types types = { body->via.array.size,
 		{ (const char *)buffer_data(&b), b.len } };
-	int result = buffer_failed(&b) ? -1 : c->host->ops->on_query(c->host->arg, c, q, &types);
+	int result = c->host->ops->on_query(c->host->arg, c, q, &types);
 	buffer_clear(&b);
 	if (result < 0) {
 		/* The link is gone, and with it soon the device. */

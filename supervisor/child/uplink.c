@@ -299,7 +299,7 @@ uplink_begin_query(struct uplink *u, struct child *child, uint32_t id)
 	for (size_t i = 0; i < IPC_MAX_ASKED; i++) {
 		if (u->queries[i].child)
 			continue;
-		u->queries[i] = (struct child_query){ child, id };
+		u->queries[i] = (struct child_query){ .child = child, .id = id };
 		return &u->queries[i];
 	}
 	return NULL;

@@ -23,6 +23,7 @@ struct child;
 struct child_query {
 	struct child *child; /* NULL: free */
 	uint32_t id;
+	size_t size; /* bytes of its types */
 };
 
 struct uplink {

@@ -12,6 +12,9 @@
 enum {
 	PREFIX_MAX_SEGMENTS = 4,
 	MAX_PUT = 64 * 1024, /* bytes of an event of gatewayctl */
+	/* Bytes unsent with which no event of gatewayctl is taken: its flood must not end the link.
+	 */
+	MAX_PUT_WAITING = CONN_MAX_OUT / 2,
 };
 
 static const struct sbs_str enable_suffix[] = { { "system", 6 }, { "enable", 6 } };
@@ -321,9 +324,22 @@ on_enable(struct engine_device *d, const struct eventer_event *event)
 	child_enable(d->child, is_json_true(&event->payload));
 }
 
+static void
+put_event(
+    struct engine_device **touched, struct engine_device *d, const struct eventer_event *event)
+{
+	child_put_event(d->child, event);
+	if (d->touched)
+		return;
+	d->touched = true;
+	d->next_touched = *touched;
+	*touched = d;
+}
+
 void
 engine_route_events(struct engine *e, struct eventer_events_iter *events, bool added)
 {
+	struct engine_device *touched = NULL;
 	struct eventer_event event;
 
 	while (e->active && !e->leaving && eventer_events_next(events, &event)) {
@@ -338,10 +354,12 @@ engine_route_events(struct engine *e, struct eventer_events_iter *events, bool a
 		else if (has_suffix(d->child, &event, enable_suffix, 2))
 			on_enable(d, &event);
 		else
-			child_put_event(d->child, &event);
+			put_event(&touched, d, &event);
 	}
-	for (size_t i = 0; i < e->device_count; i++)
-		child_flush_events(e->devices[i]->child);
+	for (; touched; touched = touched->next_touched) {
+		touched->touched = false;
+		child_flush_events(touched->child);
+	}
 }
 
 static void
@@ -675,6 +693,8 @@ engine_register(struct engine *e, const struct sbs_str *segments, size_t count,
 
 	if (e->link.state != LINK_UP)
 		return errno = ENOTCONN, -1;
+	if (e->link.conn.out.len > MAX_PUT_WAITING)
+		return errno = ENOBUFS, -1;
 	buffer_init(&b, MAX_PUT);
 	eventer_put_register_event(&b, &none, segments, count, source, payload);
 	bool failed = buffer_failed(&b);

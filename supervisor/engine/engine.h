@@ -24,6 +24,8 @@ struct engine_device {
 	struct child *child;
 	struct engine_device *next_pending; /* in the ring of those that have something to send */
 	bool in_pending;
+	struct engine_device *next_touched; /* of those that this message had events for */
+	bool touched;
 	bool begun; /* 'running' false registered, 'enable' asked for, in this engine's life */
 	bool enable_known; /* since it was begun */
 	bool

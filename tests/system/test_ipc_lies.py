@@ -148,6 +148,13 @@ LIES = {
     "flood-of-lookups": ("name", [packet(OPEN, [0], 5), packet(CANCEL, [], 5)] * 3, "flood of opens"),
     # queries
     "query-no-type": ("run", [packet(QUERY, [[]])], "empty event type"),
+    "65-types": ("run", [packet(QUERY, [["x"]] * 65)], "more than 64 types"),
+    "patterns": ("run", [packet(QUERY, [["?"]] * 5000)], "more than 64 types"),
+    "long-queries": (
+        "run",
+        [packet(QUERY, [["x" * 512] * 8 + [str(i)]] * 14, i) for i in range(64)],
+        "queries of more than",
+    ),
     "65-queries": ("run", [packet(QUERY, [["x"]], i) for i in range(200)], "too many queries|flood"),
     # what is shown
     "33-counters": ("run", [packet(STATS, [[f"c{i}", 1] for i in range(33)])], "more counters"),
