@@ -1,4 +1,4 @@
-/* gatewayd: options, signals, and the order of start and end. */
+/* gatewayd: options, signals, start and stop. */
 #include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
@@ -8,61 +8,36 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "common/fdutil.h"
 #include "common/log.h"
-#include "supervisor/net/broker.h"
-#include "supervisor/child/cgroup.h"
 #include "supervisor/check.h"
 #include "supervisor/check_report.h"
 #include "supervisor/config/config.h"
 #include "supervisor/control/control.h"
-#include "supervisor/engine/engine.h"
 #include "supervisor/engine/eventd.h"
-#include "supervisor/child/kernel_features.h"
-#include "supervisor/log/log_lookup.h"
+#include "supervisor/gateway.h"
 #include "supervisor/log/log_sink.h"
-#include "supervisor/engine/monitor.h"
-#include "supervisor/reload.h"
 
 #define DEFAULT_CONFIG "/etc/gatewayd/gatewayd.yaml"
 
-enum {
-	EXIT_USAGE = 2,
-	PATH_SIZE = 4096,
-	EVENTD_MAX_UNANSWERED = 2, /* connections, of LINK_CONNECT_MS each */
-};
+enum { EXIT_USAGE = 2 };
 
-struct gateway {
-	struct ev_loop *loop;
+struct program {
 	const char *config_path;
-	const char *libexec_option;
+	const char *libexec; /* of the command line, or NULL */
 	bool check, verbose;
 	bool strict, json; /* of the check */
 	struct check_report report;
-	char libexec[PATH_SIZE], eventd_program[PATH_SIZE];
-	char runtime[PATH_SIZE], state[PATH_SIZE], eventd_socket[PATH_SIZE + 16];
-	char zone[256];
-	struct config *config, *next; /* next: in force when the engine has left */
-	struct broker *broker;
-	struct engine engine;
-	struct cgroup cgroup;
-	struct eventd *eventd;
-	struct monitor monitor;
-	struct observer_event_server
-	    server; /* of the Monitor Server: where the engine is connected */
-	bool connected;
-	struct control *control;
-	struct reload *reload;
-	struct log_lookup log_lookup;
+	struct paths paths;
+	struct ev_loop *loop;
+	struct config *config; /* until the gateway takes it */
+	struct gateway *gateway;
 	ev_signal signals[3];
-	ev_timer watchdog, log_tick;
-	int exit_code;
-	bool stopping;
+	ev_timer watchdog;
 };
 
 static void
@@ -88,7 +63,7 @@ usage(FILE *f)
 
 /* Returns -1 to go on, else an exit code. */
 static int
-parse_options(struct gateway *g, int argc, char **argv)
+parse_options(struct program *g, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
@@ -108,7 +83,7 @@ parse_options(struct gateway *g, int argc, char **argv)
 			g->config_path = optarg;
 			break;
 		case 'l':
-			g->libexec_option = optarg;
+			g->libexec = optarg;
 			break;
 		case 'k':
 			g->check = true;
@@ -141,131 +116,28 @@ parse_options(struct gateway *g, int argc, char **argv)
 	return -1;
 }
 
-/* Beside the executable when it runs from its build folder, else below the prefix it is in. */
-static void
-find_programs(struct gateway *g)
-{
-	char self[PATH_SIZE];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 32);
-
-	self[n > 0 ? n : 0] = '\0';
-	char *slash = strrchr(self, '/');
-	if (slash)
-		*slash = '\0';
-	snprintf(
-	    g->libexec, sizeof(g->libexec), "%.*s/libexec", (int)sizeof(g->libexec) - 16, self);
-	if (access(g->libexec, X_OK) != 0)
-		snprintf(g->libexec, sizeof(g->libexec), "%.*s/../libexec/gatewayd",
-		    (int)sizeof(g->libexec) - 32, self);
-	if (g->libexec_option)
-		snprintf(g->libexec, sizeof(g->libexec), "%s", g->libexec_option);
-	snprintf(g->eventd_program, sizeof(g->eventd_program), "%.*s/gateway-eventd",
-	    (int)sizeof(g->eventd_program) - 32, self);
-}
-
-/* Folders for sockets, and for what is kept. */
-static int
-find_directories(struct gateway *g)
-{
-	const char *state = getenv("STATE_DIRECTORY"), *xdg_state = getenv("XDG_STATE_HOME");
-
-	if (control_runtime_folder(g->runtime, sizeof(g->runtime)) < 0) {
-		log_error("folder for sockets: %s", strerror(errno));
-		return -1;
-	}
-	if (state)
-		snprintf(g->state, sizeof(g->state), "%.4000s", state);
-	else if (xdg_state)
-		snprintf(g->state, sizeof(g->state), "%.4000s/gatewayd", xdg_state);
-	else
-		snprintf(g->state, sizeof(g->state), "%s",
-		    geteuid() == 0 ? "/var/lib/gatewayd" : g->runtime);
-	snprintf(g->eventd_socket, sizeof(g->eventd_socket), "%s/eventd", g->runtime);
-	const char *const needed[] = { g->runtime, g->state };
-	for (size_t i = 0; i < 2; i++) {
-		if (mkdir(needed[i], 0750) < 0 && errno != EEXIST) {
-			log_error("folder %s: %s", needed[i], strerror(errno));
-			return -1;
-		}
-	}
-	return 0;
-}
-
-/* A TZ for the runners that makes glibc read zone data once: it never looks at an unchanged TZ
- * again, where it would at /etc/localtime by default. */
-static void
-find_zone(struct gateway *g)
-{
-	const char *tz = getenv("TZ");
-
-	snprintf(g->zone, sizeof(g->zone), "%s", tz ? tz : ":/etc/localtime");
-}
-
-static void
-on_eventd_stopped(void *arg)
-{
-	struct gateway *g = arg;
-
-	ev_break(g->loop, EVBREAK_ALL);
-}
-
-/* The engine is gone: the built-in Event Server has all that was sent. */
-static void
-on_stopped(void *arg)
-{
-	struct gateway *g = arg;
-
-	if (g->eventd)
-		eventd_stop(g->eventd, on_eventd_stopped, g);
-	else
-		ev_break(g->loop, EVBREAK_ALL);
-}
-
-/* Devices end in order, then the process. */
-static void
-stop(struct gateway *g, int exit_code)
-{
-	g->stopping = true;
-	g->exit_code = exit_code;
-	sd_notify(0, "STOPPING=1");
-	engine_disconnect(&g->engine, on_stopped, g);
-}
-
-/* Not while everything ends, or begins anew. */
-static bool
-may_reload(void *arg)
-{
-	const struct gateway *g = arg;
-
-	return !g->stopping && !g->next;
-}
-
 static void
 on_terminate(struct ev_loop *loop, ev_signal *w, int revents)
 {
-	struct gateway *g = w->data;
+	struct program *p = w->data;
 
 	(void)revents;
-	if (g->stopping) {
-		log_warning("signal %d again: the end comes now", w->signum);
+	if (gateway_is_stopping(p->gateway)) {
+		log_warning("second signal %d: exiting now", w->signum);
 		ev_break(loop, EVBREAK_ALL);
 		return;
 	}
-	log_notice("signal %d: devices stop, then the gateway", w->signum);
-	stop(g, EXIT_SUCCESS);
+	log_notice("signal %d: stopping all devices, then the gateway", w->signum);
+	gateway_stop(p->gateway, EXIT_SUCCESS);
 }
 
 static void
 on_hangup(struct ev_loop *loop, ev_signal *w, int revents)
 {
-	struct gateway *g = w->data;
+	struct program *p = w->data;
 
 	(void)loop, (void)revents;
-	log_notice("signal %d: reload of %s%s", w->signum, g->config_path,
-	    g->stopping	    ? " is left out, the gateway stops"
-	    : may_reload(g) ? ""
-			    : " as soon as everything has started anew");
-	reload_start(g->reload, false, NULL, NULL, 0);
+	gateway_reload(p->gateway);
 }
 
 static void
@@ -275,8 +147,8 @@ on_watchdog(struct ev_loop *loop, ev_timer *w, int revents)
 	sd_notify(0, "WATCHDOG=1");
 }
 
-/* One that comes while we start waits for watch_signals(), where it would end us by default; and a
- * service manager takes that end for a good one. */
+/* SIGHUP during the start waits for watch_signals(). By default it would end us, and a service
+ * manager takes that for a good end. */
 static void
 hold_hangup(int how)
 {
@@ -288,64 +160,26 @@ hold_hangup(int how)
 }
 
 static void
-watch_signals(struct gateway *g)
+watch_signals(struct program *p)
 {
 	static const struct {
 		int number;
 		void (*handle)(struct ev_loop *loop, ev_signal *w, int revents);
-	} handlers[] = { { SIGTERM, on_terminate }, { SIGINT, on_terminate },
-		{ SIGHUP, on_hangup } };
+	} handlers[] = { { .number = SIGTERM, .handle = on_terminate },
+		{ .number = SIGINT, .handle = on_terminate },
+		{ .number = SIGHUP, .handle = on_hangup } };
 	uint64_t watchdog_us = 0;
 
 	for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
-		ev_signal_init(&g->signals[i], handlers[i].handle, handlers[i].number);
-		g->signals[i].data = g;
-		ev_signal_start(g->loop, &g->signals[i]);
+		ev_signal_init(&p->signals[i], handlers[i].handle, handlers[i].number);
+		p->signals[i].data = p;
+		ev_signal_start(p->loop, &p->signals[i]);
 	}
 	hold_hangup(SIG_UNBLOCK);
 	if (sd_watchdog_enabled(0, &watchdog_us) > 0) {
-		ev_timer_init(&g->watchdog, on_watchdog, 0., (double)watchdog_us / 3e6);
-		ev_timer_start(g->loop, &g->watchdog);
+		ev_timer_init(&p->watchdog, on_watchdog, 0., (double)watchdog_us / 3e6);
+		ev_timer_start(p->loop, &p->watchdog);
 	}
-}
-
-/* Lines go where the configuration says; -v shows everything, on standard error as well. */
-static void
-open_log(struct gateway *g)
-{
-	struct config_log conf = g->config->log;
-
-	if (g->verbose) {
-		conf.level = LOG_LEVEL_DEBUG;
-		conf.console = (struct config_log_target){ true, LOG_LEVEL_DEBUG };
-	}
-	if (log_sink_open(&conf) < 0)
-		log_error("log: the syslog daemon at %s is not to be reached: %s", conf.syslog_host,
-		    strerror(errno));
-	log_lookup_start(&g->log_lookup, g->broker, &g->config->log);
-}
-
-static void
-set_log_level(const struct gateway *g, const struct config_device *d)
-{
-	bool own = !g->verbose && d->log_level != g->config->log.level;
-
-	log_sink_set_device_level(d->label, own ? (int)d->log_level : -1);
-}
-
-static void
-on_log_tick(struct ev_loop *loop, ev_timer *w, int revents)
-{
-	struct gateway *g = w->data;
-
-	(void)loop, (void)revents;
-	/* It hangs; its end starts it again. */
-	if (g->eventd && g->engine.link.unanswered >= EVENTD_MAX_UNANSWERED) {
-		g->engine.link.unanswered = 0;
-		eventd_kill(g->eventd);
-	}
-	log_sink_tick(monotime_now());
-	log_lookup_tick(&g->log_lookup, monotime_now());
 }
 
 /* What is wrong with the others was said when the file was read. */
@@ -358,7 +192,7 @@ has_runner(void *arg, const struct config_device *d)
 
 /* A warning: the file may be for another machine. */
 static void
-check_group(struct gateway *g)
+check_group(struct program *g)
 {
 	const char *group = g->config->control_group;
 
@@ -370,12 +204,12 @@ check_group(struct gateway *g)
 }
 
 static int
-run_check(struct gateway *g)
+run_check(struct program *g)
 {
 	log_set_level(LOG_LEVEL_WARNING);
 	struct check_options options = { .config = g->config,
-		.libexec = g->libexec,
-		.zone = g->zone,
+		.libexec = g->paths.libexec,
+		.zone = g->paths.zone,
 		.verbose = g->verbose && !g->json,
 		.wants = has_runner,
 		.report = check_report_fault,
@@ -398,327 +232,17 @@ run_check(struct gateway *g)
 	return EXIT_SUCCESS;
 }
 
-/* Where the Event Server is; texts are the configuration's, and ours. */
-static struct eventlink_target
-server_target(const struct gateway *g, const struct config *config)
-{
-	if (config->server == CONFIG_SERVER_BUILT_IN)
-		return (struct eventlink_target){ .unix_path = g->eventd_socket };
-	if (config->server == CONFIG_SERVER_EVENTER)
-		return (struct eventlink_target){ .host = config->server_host,
-			.port = config->server_port,
-			.token = config->server_token };
-	const char *named = g->server.has_token ? g->server.token : NULL;
-	return (struct eventlink_target){ .host = g->server.host,
-		.port = g->server.port,
-		.token = config->server_token ? config->server_token : named,
-		.has_server_id = true,
-		.server_id = g->server.server_id };
-}
-
-static void
-connect_engine(struct gateway *g)
-{
-	struct eventlink_target target = server_target(g, g->config);
-
-	g->connected = true;
-	engine_connect(&g->engine, &target);
-}
-
-static void follow_monitor(struct gateway *g);
-
-/* The engine is gone; what we held of the Monitor Server may go to another. */
-static void
-on_left(void *arg)
-{
-	struct gateway *g = arg;
-
-	g->connected = false;
-	monitor_release(&g->monitor);
-	follow_monitor(g);
-}
-
-/* Connected exactly while we are active, to the Event Server that is active. */
-static void
-follow_monitor(struct gateway *g)
-{
-	const struct observer *o = &g->monitor.observer;
-	bool wanted = o->active && o->event_server.found;
-
-	if (g->stopping || g->engine.leaving)
-		return;
-	if (g->connected && (!wanted || !observer_event_server_eq(&g->server, &o->event_server))) {
-		engine_disconnect(&g->engine, on_left, g);
-		return;
-	}
-	if (!wanted && !g->connected)
-		monitor_release(&g->monitor);
-	if (!wanted || g->connected)
-		return;
-	g->server = o->event_server;
-	connect_engine(g);
-}
-
-static void
-on_monitor_change(void *arg)
-{
-	follow_monitor(arg);
-}
-
-/* The seed's rule: without its Monitor Server a gateway ends; systemd starts it again. */
-static void
-on_monitor_lost(void *arg, const char *why)
-{
-	struct gateway *g = arg;
-
-	log_write(
-	    LOG_LEVEL_ERROR, NULL, "monitor_lost", "Monitor Server: %s; the gateway ends", why);
-	if (!g->stopping)
-		stop(g, EXIT_FAILURE);
-}
-
-/* After a restart of it the link comes back by itself. */
-static void
-on_eventd_ready(void *arg)
-{
-	struct gateway *g = arg;
-
-	if (!g->connected && may_reload(g))
-		connect_engine(g);
-}
-
 static int
-connect_server(struct gateway *g)
+run(struct program *p)
 {
-	static const struct monitor_handler monitor_handler = { on_monitor_change,
-		on_monitor_lost };
-
-	if (g->config->server == CONFIG_SERVER_MONITOR)
-		return monitor_open(
-		    &g->monitor, g->loop, g->broker, g->config, &monitor_handler, g);
-	if (g->config->server == CONFIG_SERVER_BUILT_IN) {
-		g->eventd = eventd_start(g->loop, g->eventd_program, &g->config->built_in,
-		    g->eventd_socket, g->state, on_eventd_ready, g);
-		return g->eventd ? 0 : -1;
-	}
-	connect_engine(g);
-	return 0;
-}
-
-static void
-disconnect_server(struct gateway *g)
-{
-	if (g->config->server == CONFIG_SERVER_MONITOR)
-		monitor_close(&g->monitor);
-	eventd_free(g->eventd);
-	g->eventd = NULL;
-	g->connected = false;
-}
-
-/* --- reload --- */
-
-/* Levels that were set at run time stay, unless the configuration's own are others now. */
-static void
-follow_log_levels(struct gateway *g, const struct config_diff *diff)
-{
-	if (diff->log)
-		open_log(g);
-	for (size_t i = 0; i < diff->count; i++) {
-		const struct config_device *before = diff->rows[i].before,
-					   *after = diff->rows[i].after;
-		bool other_label = before && after && strcmp(before->label, after->label) != 0;
-		if (other_label)
-			log_sink_set_device_level(before->label, -1);
-		if (after &&
-		    (diff->log || !before || other_label || before->log_level != after->log_level))
-			set_log_level(g, after);
-	}
-	for (size_t i = 0; i < g->engine.device_count; i++) {
-		struct child *c = g->engine.devices[i]->child;
-		enum log_level level = log_sink_device_level(child_conf(c)->label);
-		if (child_log_level(c) != level)
-			child_set_log_level(c, level);
-	}
-}
-
-static int
-init_engine(struct gateway *g)
-{
-	return engine_init(
-	    &g->engine, g->loop, g->broker, &g->cgroup, g->config, g->libexec, g->zone);
-}
-
-/* Engine and Event Server are gone: name, server and devices are those of the next configuration.
- */
-static void
-start_next(void *arg)
-{
-	struct gateway *g = arg;
-
-	disconnect_server(g);
-	engine_clear(&g->engine);
-	config_free(g->config);
-	g->config = g->next;
-	g->next = NULL;
-	open_log(g);
-	for (size_t i = 0; i < g->config->device_count; i++)
-		set_log_level(g, &g->config->devices[i]);
-	if (init_engine(g) < 0 || connect_server(g) < 0) {
-		log_error("start: out of memory");
-		g->stopping = true;
-		g->exit_code = EXIT_FAILURE;
-		ev_break(g->loop, EVBREAK_ALL);
-	}
-	control_devices_changed(g->control);
-	reload_resume(g->reload);
-}
-
-/* The next Event Server may use the same folder: first the one that runs ends. */
-static void
-on_left_for_next(void *arg)
-{
-	struct gateway *g = arg;
-
-	if (g->eventd)
-		eventd_stop(g->eventd, start_next, g);
-	else
-		start_next(g);
-}
-
-static const struct config *
-current_config(void *arg)
-{
-	return ((struct gateway *)arg)->config;
-}
-
-static int
-apply_config(void *arg, struct config *after, const struct config_diff *diff)
-{
-	struct gateway *g = arg;
-	struct eventlink_target target = server_target(g, after);
-	struct config *before = g->config;
-
-	if (g->stopping)
-		return errno = ECANCELED, -1;
-	if (diff->server) {
-		g->next = after;
-		engine_disconnect(&g->engine, on_left_for_next, g);
-		return 0;
-	}
-	if (after->server == CONFIG_SERVER_MONITOR)
-		monitor_move(&g->monitor, after);
-	eventd_move(g->eventd, &after->built_in);
-	if (engine_reload(&g->engine, diff, after, before, &target) < 0) {
-		if (before->server == CONFIG_SERVER_MONITOR)
-			monitor_move(&g->monitor, before);
-		eventd_move(g->eventd, &before->built_in);
-		return -1;
-	}
-	g->config = after;
-	follow_log_levels(g, diff);
-	control_devices_changed(g->control);
-	return 0;
-}
-
-static int
-on_control_reload(void *arg, bool diff, struct control_client *client, char *err, size_t err_size)
-{
-	struct gateway *g = arg;
-
-	if (may_reload(g))
-		return reload_start(g->reload, diff, client, err, err_size);
-	snprintf(err, err_size, "the gateway %s",
-	    g->stopping ? "stops" : "starts anew; try again in a moment");
-	return -1;
-}
-
-static void
-on_control_forget(void *arg, struct control_client *client)
-{
-	struct gateway *g = arg;
-
-	reload_forget_client(g->reload, client);
-}
-
-static const struct monitor *
-find_monitor(void *arg)
-{
-	const struct gateway *g = arg;
-
-	return g->config->server == CONFIG_SERVER_MONITOR && g->monitor.loop ? &g->monitor : NULL;
-}
-
-static const struct process *
-find_eventd(void *arg)
-{
-	const struct gateway *g = arg;
-
-	return g->eventd ? eventd_process(g->eventd) : NULL;
-}
-
-/* Before anything else is started: a second gateway in the same folder ends here. */
-static int
-open_control(struct gateway *g)
-{
-	const struct control_hooks hooks = { .arg = g,
-		.config_path = g->config_path,
-		.reload = on_control_reload,
-		.forget_reload = on_control_forget,
-		.monitor = find_monitor,
-		.eventd = find_eventd };
-	char path[PATH_SIZE + 16], err[256];
-
-	snprintf(path, sizeof(path), "%s/control", g->runtime);
-	g->control = control_open(
-	    g->loop, &g->engine, path, g->config->control_group, &hooks, err, sizeof(err));
-	if (!g->control)
-		log_error("start: %s", err);
-	return g->control ? 0 : -1;
-}
-
-static int
-run(struct gateway *g)
-{
-	static const struct reload_handler reload_handler = { current_config, apply_config,
-		may_reload };
-	const struct kernel_features kernel = kernel_features_read();
-
-	open_log(g);
-	for (size_t i = 0; i < g->config->device_count; i++)
-		set_log_level(g, &g->config->devices[i]);
-	if (kernel_features_check(&kernel, g->config) < 0 || find_directories(g) < 0)
+	p->gateway = gateway_start(p->loop, p->config_path, p->verbose, &p->paths, p->config);
+	p->config = NULL;
+	if (!p->gateway)
 		return EXIT_FAILURE;
-	g->broker = broker_new(g->loop);
-	g->reload = reload_new(g->loop, g->config_path, g->libexec, g->zone, &reload_handler, g);
-	if (!g->broker || !g->reload || init_engine(g) < 0) {
-		log_error("start: %s", strerror(errno));
-		return EXIT_FAILURE;
-	}
-	cgroup_open(&g->cgroup);
-	if (open_control(g) < 0)
-		return EXIT_FAILURE;
-	watch_signals(g);
-	ev_timer_init(&g->log_tick, on_log_tick, LOG_SINK_TICK_MS / 1e3, LOG_SINK_TICK_MS / 1e3);
-	g->log_tick.data = g;
-	ev_timer_start(g->loop, &g->log_tick);
-	log_lookup_start(&g->log_lookup, g->broker, &g->config->log);
-	if (connect_server(g) < 0) {
-		control_close(g->control);
-		log_error("start: out of memory");
-		return EXIT_FAILURE;
-	}
-	log_notice("gatewayd %s: %s, %zu device%s", GATEWAYD_VERSION, g->config->name,
-	    g->config->device_count, LOG_PLURAL(g->config->device_count));
+	watch_signals(p);
 	sd_notify(0, "READY=1");
-	ev_run(g->loop, 0);
-	control_close(g->control);
-	reload_free(g->reload);
-	engine_clear(&g->engine);
-	disconnect_server(g);
-	config_free(g->next);
-	log_lookup_stop(&g->log_lookup);
-	broker_free(g->broker);
-	return g->exit_code;
+	ev_run(p->loop, 0);
+	return gateway_free(p->gateway);
 }
 
 /* What whoever started us may have left behind: closed standard descriptors, whose numbers sockets
@@ -739,43 +263,49 @@ prepare_process(void)
 	return fd < 0 ? -1 : 0;
 }
 
+/* Returns -1 to go on, else an exit code. */
+static int
+load_config(struct program *p)
+{
+	if (!p->check)
+		hold_hangup(SIG_BLOCK);
+	if (p->verbose && !p->check)
+		log_set_level(LOG_LEVEL_DEBUG);
+	check_report_init(&p->report, p->check && p->json);
+	p->config = (p->check ? config_load_part : config_load)(
+	    p->config_path, check_report_fault, &p->report);
+	if (p->config)
+		return -1;
+	check_report_end(&p->report);
+	return EX_CONFIG;
+}
+
 int
 main(int argc, char **argv)
 {
-	static struct gateway gateway;
-	struct gateway *g = &gateway;
+	static struct program program = { .config_path = DEFAULT_CONFIG };
+	struct program *p = &program;
 
 	if (prepare_process() < 0)
 		return EX_OSERR;
 	/* A reader of the log that is gone costs its lines, not the gateway. */
 	signal(SIGPIPE, SIG_IGN);
-	g->config_path = DEFAULT_CONFIG;
-	int code = parse_options(g, argc, argv);
+	int code = parse_options(p, argc, argv);
+	if (code < 0)
+		code = load_config(p);
 	if (code >= 0)
 		return code;
-	if (!g->check)
-		hold_hangup(SIG_BLOCK);
-	if (g->verbose && !g->check)
-		log_set_level(LOG_LEVEL_DEBUG);
-	check_report_init(&g->report, g->check && g->json);
-	g->config = (g->check ? config_load_part : config_load)(
-	    g->config_path, check_report_fault, &g->report);
-	if (!g->config) {
-		check_report_end(&g->report);
-		return EX_CONFIG;
-	}
-	find_programs(g);
-	find_zone(g);
+	paths_find(&p->paths, p->libexec);
 	srandom((unsigned)(monotime_now().ns ^ getpid()));
 	/* Not the default loop: it would reap children that are ours to reap. */
-	g->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
-	code = g->loop ? g->check ? run_check(g) : run(g) : EXIT_FAILURE;
+	p->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+	code = p->loop ? p->check ? run_check(p) : run(p) : EXIT_FAILURE;
 	/* The loop does not run any more: nobody waits for this but us. */
 	process_reap_freed(EVENTD_STOP_MS);
-	check_report_end(&g->report);
-	if (!g->check)
+	check_report_end(&p->report);
+	if (!p->check)
 		log_sink_close();
-	config_free(g->config);
-	ev_loop_destroy(g->loop);
+	config_free(p->config);
+	ev_loop_destroy(p->loop);
 	return code;
 }

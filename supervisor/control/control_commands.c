@@ -116,7 +116,7 @@ static void
 refuse_unconnected(struct control_client *c)
 {
 	const struct control_hooks *hooks = &c->control->hooks;
-	const struct eventlink *l = &c->control->engine->link;
+	const struct eventlink *l = engine_link(c->control->engine);
 	const struct monitor *monitor = hooks->monitor(hooks->arg);
 	char why[MONITOR_MAX_TEXT] = "";
 
@@ -124,9 +124,9 @@ refuse_unconnected(struct control_client *c)
 		monitor_explain(monitor, why, sizeof(why));
 	if (!why[0])
 		snprintf(why, sizeof(why), "%s",
-		    l->last_error[0]	   ? l->last_error
-		    : l->state == LINK_OFF ? "not begun yet"
-					   : eventlink_state_name(l->state));
+		    eventlink_stats(l).last_error[0] ? eventlink_stats(l).last_error
+		    : eventlink_state(l) == LINK_OFF ? "not begun yet"
+						     : eventlink_state_name(eventlink_state(l)));
 	control_finish(c, CONTROL_REFUSED, "the Event Server is not connected: %s", why);
 }
 

@@ -146,15 +146,15 @@ put_state(struct control_client *c, const struct child *child, int before)
 static void
 put_link(struct control_client *c)
 {
-	const struct eventlink *l = &c->control->engine->link;
+	const struct eventlink *l = engine_link(c->control->engine);
 	struct timestamp now = timestamp_now();
 	struct json_writer *w = control_begin_row(c);
 
 	json_put_str(w, "kind", "link");
 	put_time(w, "time", &now);
-	json_put_str(w, "state", eventlink_state_name(l->state));
-	json_put_str(
-	    w, "server_status", l->state == LINK_UP ? eventer_status_name(l->status) : NULL);
+	json_put_str(w, "state", eventlink_state_name(eventlink_state(l)));
+	json_put_str(w, "server_status",
+	    eventlink_state(l) == LINK_UP ? eventer_status_name(eventlink_status(l)) : NULL);
 	control_end_row(c);
 }
 
@@ -219,16 +219,16 @@ static void
 on_link(void *arg)
 {
 	struct control *control = arg;
-	const struct eventlink *l = &control->engine->link;
+	const struct eventlink *l = engine_link(control->engine);
 
 	for (size_t i = 0; i < control->client_count; i++) {
 		struct control_client *c = control->clients[i];
 		if (does(c, CONTROL_WATCH))
 			put_link(c);
 		/* Its answer was lost with the connection. */
-		if (does(c, CONTROL_EVENTS) && l->state != LINK_UP)
+		if (does(c, CONTROL_EVENTS) && eventlink_state(l) != LINK_UP)
 			control_finish(c, CONTROL_REFUSED, "the Event Server is not connected: %s",
-			    l->last_error);
+			    eventlink_stats(l).last_error);
 	}
 }
 

@@ -271,25 +271,28 @@ control_on_show(struct control_client *c, const struct json *request)
 static void
 put_server(struct json_writer *w, const struct engine *e)
 {
-	const struct eventlink *l = &e->link;
+	const struct eventlink *l = engine_link(e);
+	const struct eventlink_stats stats = eventlink_stats(l);
+	const struct eventlink_target *target = stats.target;
+	bool up = eventlink_state(l) == LINK_UP;
 	char server[512];
 
-	if (l->target.unix_path)
-		snprintf(server, sizeof(server), "%s (built in)", l->target.unix_path);
+	if (target->unix_path)
+		snprintf(server, sizeof(server), "%s (built in)", target->unix_path);
 	else
-		snprintf(server, sizeof(server), "%s:%u", l->target.host ? l->target.host : "?",
-		    l->target.port);
-	json_put_str(w, "event_server", l->target.unix_path || l->target.host ? server : NULL);
-	json_put_str(w, "link", eventlink_state_name(l->state));
-	json_put_str(
-	    w, "server_status", l->state == LINK_UP ? eventer_status_name(l->status) : NULL);
-	json_put_int(w, "link_since", l->since.ns ? monotime_diff_ms(monotime_now(), l->since) : 0);
-	put_text(w, "link_error", l->state == LINK_UP ? NULL : l->last_error);
-	json_put_int(w, "connects", (int64_t)l->connects);
-	json_put_int(w, "events_out", (int64_t)l->events_out);
-	json_put_int(w, "messages_out", (int64_t)l->messages_out);
-	json_put_int(w, "events_in", (int64_t)l->events_in);
-	json_put_int(w, "waiting_bytes", (int64_t)l->conn.out.len);
+		snprintf(server, sizeof(server), "%s:%u", target->host ? target->host : "?",
+		    target->port);
+	json_put_str(w, "event_server", target->unix_path || target->host ? server : NULL);
+	json_put_str(w, "link", eventlink_state_name(eventlink_state(l)));
+	json_put_str(w, "server_status", up ? eventer_status_name(eventlink_status(l)) : NULL);
+	json_put_int(
+	    w, "link_since", stats.since.ns ? monotime_diff_ms(monotime_now(), stats.since) : 0);
+	put_text(w, "link_error", up ? NULL : stats.last_error);
+	json_put_int(w, "connects", (int64_t)stats.connects);
+	json_put_int(w, "events_out", (int64_t)stats.events_out);
+	json_put_int(w, "messages_out", (int64_t)stats.messages_out);
+	json_put_int(w, "events_in", (int64_t)stats.events_in);
+	json_put_int(w, "waiting_bytes", (int64_t)eventlink_unsent(l));
 	json_put_int(w, "unrouted", (int64_t)e->unrouted);
 }
 
@@ -301,9 +304,9 @@ put_why_idle(struct json_writer *w, const struct engine *e, const struct monitor
 
 	if (m)
 		monitor_explain(m, text, sizeof(text));
-	if (!text[0] && e->link.state == LINK_UP && !e->active)
+	if (!text[0] && eventlink_state(engine_link(e)) == LINK_UP && !e->active)
 		snprintf(text, sizeof(text), "the Event Server is %s, require_operational is set",
-		    eventer_status_name(e->link.status));
+		    eventer_status_name(eventlink_status(engine_link(e))));
 	put_text(w, "why_idle", text);
 }
 

@@ -125,8 +125,8 @@ leave_if_done(struct engine *e)
 {
 	if (!e->leaving || !all_ended(e))
 		return;
-	if (e->link.state == LINK_UP) {
-		if (e->pending_head || e->link.conn.out.len)
+	if (eventlink_state(&e->link) == LINK_UP) {
+		if (e->pending_head || eventlink_unsent(&e->link))
 			return;
 		eventlink_end(&e->link);
 		ev_timer_stop(e->loop, &e->leave_limit);
@@ -178,7 +178,7 @@ on_pending(void *arg, struct child *c)
 
 	/* Without an engine too, as long as there is a link: a device's last events, its 'running'
 	 * false. */
-	if (e->link.state == LINK_UP)
+	if (eventlink_state(&e->link) == LINK_UP)
 		push_pending(e, child_owner(c));
 	else
 		child_drop_pending(c);
@@ -421,7 +421,7 @@ engine_begin(struct engine *e)
 	buffer_init(&running, ENGINE_MAX_SUBSCRIPTIONS);
 	for (size_t i = 0; i < e->device_count; i++) {
 		struct engine_device *d = e->devices[i];
-		if (d->begun || (d->added && e->second.state != LINK_UP))
+		if (d->begun || (d->added && eventlink_state(&e->second.link) != LINK_UP))
 			continue;
 		d->begun = true;
 		d->enable_known = false;
@@ -467,8 +467,9 @@ destroy(struct engine *e)
 static void
 follow_status(struct engine *e)
 {
-	bool wanted = e->link.state == LINK_UP && !e->leaving &&
-		      (!e->config->require_operational || e->link.status == EVENTER_OPERATIONAL);
+	bool wanted =
+	    eventlink_state(&e->link) == LINK_UP && !e->leaving &&
+	    (!e->config->require_operational || eventlink_status(&e->link) == EVENTER_OPERATIONAL);
 
 	if (wanted && !e->active)
 		create(e);
@@ -579,6 +580,7 @@ engine_device_free(struct engine_device *d)
 void
 engine_sort(struct engine *e)
 {
+	device_index_clear(&e->by_name);
 	memcpy(e->sorted, e->devices, e->device_count * sizeof(e->sorted[0]));
 	qsort(e->sorted, e->device_count, sizeof(e->sorted[0]), compare_devices);
 }
@@ -618,7 +620,7 @@ engine_init(struct engine *e, struct ev_loop *loop, struct broker *broker,
 	engine_init_second(e);
 	if (engine_put_subscriptions(config, &e->subscriptions, &e->target.subscriptions) < 0 ||
 	    asprintf(&e->client_name, "gateway/%s", config->name) < 0 ||
-	    asprintf(&e->second_name, "gateway/%s/added", config->name) < 0 || add_devices(e) < 0) {
+	    asprintf(&e->second.name, "gateway/%s/added", config->name) < 0 || add_devices(e) < 0) {
 		engine_clear(e);
 		return -1;
 	}
@@ -642,11 +644,12 @@ engine_clear(struct engine *e)
 	eventlink_off(&e->link);
 	engine_close_second(e);
 	buffer_clear(&e->subscriptions);
-	buffer_clear(&e->second_subscription);
+	buffer_clear(&e->second.subscription);
 	free(e->devices);
 	free(e->sorted);
+	device_index_clear(&e->by_name);
 	free(e->client_name);
-	free(e->second_name);
+	free(e->second.name);
 	*e = (struct engine){ .loop = e->loop };
 }
 
@@ -691,9 +694,9 @@ engine_register(struct engine *e, const struct sbs_str *segments, size_t count,
 	const struct eventer_prefix none = { 0 };
 	struct buffer b;
 
-	if (e->link.state != LINK_UP)
+	if (eventlink_state(&e->link) != LINK_UP)
 		return errno = ENOTCONN, -1;
-	if (e->link.conn.out.len > MAX_PUT_WAITING)
+	if (eventlink_unsent(&e->link) > MAX_PUT_WAITING)
 		return errno = ENOBUFS, -1;
 	buffer_init(&b, MAX_PUT);
 	eventer_put_register_event(&b, &none, segments, count, source, payload);
@@ -719,23 +722,37 @@ engine_forget_query(struct engine *e, void *arg)
 struct engine_device *
 engine_find(struct engine *e, const char *name)
 {
-	struct engine_device *found = NULL;
-	char full[1024];
+	if (!e->by_name.slots && device_index_build(&e->by_name, e->devices, e->device_count) < 0)
+		return NULL;
+	return device_index_find(&e->by_name, name);
+}
 
-	for (size_t i = 0; i < e->device_count; i++) {
-		if (strcmp(child_conf(e->devices[i]->child)->name, name) != 0)
-			continue;
-		if (found)
-			return errno = ENOTUNIQ, NULL;
-		found = e->devices[i];
-	}
-	if (found)
-		return found;
-	for (size_t i = 0; i < e->device_count; i++) {
-		const struct config_device *d = child_conf(e->devices[i]->child);
-		snprintf(full, sizeof(full), "%s/%s", d->type, d->name);
-		if (strcmp(full, name) == 0)
-			return e->devices[i];
-	}
-	return errno = ENOENT, NULL;
+bool
+engine_is_leaving(const struct engine *e)
+{
+	return e->leaving;
+}
+
+const struct eventlink *
+engine_link(const struct engine *e)
+{
+	return &e->link;
+}
+
+bool
+engine_hangs(struct engine *e, uint32_t connections)
+{
+	return eventlink_hangs(&e->link, connections);
+}
+
+size_t
+engine_device_count(const struct engine *e)
+{
+	return e->device_count;
+}
+
+struct child *
+engine_device_child(const struct engine *e, size_t i)
+{
+	return e->devices[i]->child;
 }

@@ -11,6 +11,8 @@
 
 #include "supervisor/child/child.h"
 #include "supervisor/config/config.h"
+#include "supervisor/engine/device_index.h"
+#include "supervisor/engine/engine_device.h"
 #include "supervisor/engine/eventlink.h"
 
 enum {
@@ -18,19 +20,12 @@ enum {
 	ENGINE_END_MS = 1000, /* the Event Server has this long to take what was sent, and close */
 };
 
-/* A device: its child, and what the Event Server said of it. */
-struct engine_device {
-	struct engine *engine;
-	struct child *child;
-	struct engine_device *next_pending; /* in the ring of those that have something to send */
-	bool in_pending;
-	struct engine_device *next_touched; /* of those that this message had events for */
-	bool touched;
-	bool begun; /* 'running' false registered, 'enable' asked for, in this engine's life */
-	bool enable_known; /* since it was begun */
-	bool
-	    added; /* by a reload, and not among the subscriptions of the link: the second link's */
-	struct engine_device *next_removed;
+/* Subscriptions are said once a connection. Where they are one a device, what a reload adds is
+ * followed over a second connection until the first one is made again. */
+struct engine_second {
+	struct eventlink link;
+	struct buffer subscription;
+	char *name; /* its client's; owned */
 };
 
 struct engine_retired;
@@ -62,14 +57,11 @@ struct engine {
 	struct engine_device **devices; /* in the configuration's order */
 	size_t device_count;
 	struct engine_device **sorted; /* by prefix, for routing */
+	struct device_index by_name;   /* made when it is asked, again when devices change */
 	struct engine_device *pending_head, *pending_tail;
 	struct engine_device *removed;	/* by reloads, while they end */
 	struct engine_retired *retired; /* configurations that they borrow from */
-	/* Subscriptions are said once a connection. Where they are one a device, what a reload adds
-	 * is followed over a second connection until the first one is made anew. */
-	struct eventlink second;
-	struct buffer second_subscription;
-	char *second_name; /* its client's; owned */
+	struct engine_second second;
 	ev_prepare before_wait;
 	bool active;  /* the engine exists: link up, and operational where required */
 	bool leaving; /* engine_disconnect() is under way */
@@ -99,6 +91,15 @@ void engine_disconnect(struct engine *e, void (*on_left)(void *arg), void *arg);
  * Returns 0, or -1 with ENOMEM: then nothing has changed. */
 int engine_reload(struct engine *e, const struct config_diff *diff, const struct config *after,
     struct config *before, const struct eventlink_target *server);
+bool engine_is_leaving(const struct engine *e);
+/* The link, for whoever shows it. */
+const struct eventlink *engine_link(const struct engine *e);
+/* Whether the Event Server did not answer on so many connections in a row; then counting begins
+ * again. */
+bool engine_hangs(struct engine *e, uint32_t connections);
+size_t engine_device_count(const struct engine *e);
+/* The child of device i, in the configuration's order. */
+struct child *engine_device_child(const struct engine *e, size_t i);
 /* Registers an event of any type, as gatewayctl may. count segments. */
 int engine_register(struct engine *e, const struct sbs_str *segments, size_t count,
     const struct timestamp *source, const struct eventer_payload *payload);
@@ -109,7 +110,7 @@ int engine_query(
 /* The answer to queries of this arg is not wanted any more. */
 void engine_forget_query(struct engine *e, void *arg);
 /* The device of that name ("plc1", or "type/name"), or NULL with errno: ENOENT, or ENOTUNIQ where
- * several types share the name. */
+ * several types share the name, ENOMEM. Costs the same however many devices there are. */
 struct engine_device *engine_find(struct engine *e, const char *name);
 
 #endif

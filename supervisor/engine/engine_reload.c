@@ -66,7 +66,7 @@ static const struct eventlink_handler second_handler = { on_up, on_down, ignore_
 void
 engine_init_second(struct engine *e)
 {
-	eventlink_init(&e->second, e->loop, e->host.broker, &second_handler, e);
+	eventlink_init(&e->second.link, e->loop, e->host.broker, &second_handler, e);
 }
 
 static bool
@@ -85,12 +85,12 @@ subscribe_to_all(struct engine *e, struct eventer_types *types)
 	struct sbs_str any[] = { sbs_str("gateway"), sbs_str("?"), sbs_str("?"), sbs_str("system"),
 		sbs_str("*") };
 
-	buffer_clear(&e->second_subscription);
-	buffer_init(&e->second_subscription, ENGINE_MAX_SUBSCRIPTIONS);
-	eventer_put_type(&e->second_subscription, any, 5);
-	*types = (struct eventer_types){ 1, { (const char *)buffer_data(&e->second_subscription),
-						e->second_subscription.len } };
-	return buffer_failed(&e->second_subscription) ? -1 : 0;
+	buffer_clear(&e->second.subscription);
+	buffer_init(&e->second.subscription, ENGINE_MAX_SUBSCRIPTIONS);
+	eventer_put_type(&e->second.subscription, any, 5);
+	*types = (struct eventer_types){ 1, { (const char *)buffer_data(&e->second.subscription),
+						e->second.subscription.len } };
+	return buffer_failed(&e->second.subscription) ? -1 : 0;
 }
 
 void
@@ -98,23 +98,23 @@ engine_open_second(struct engine *e)
 {
 	struct eventlink_target target = e->target;
 
-	if (e->second.state != LINK_OFF || !has_added(e))
+	if (eventlink_state(&e->second.link) != LINK_OFF || !has_added(e))
 		return;
 	if (subscribe_to_all(e, &target.subscriptions) < 0) {
 		log_error("added devices do not start: out of memory");
 		return;
 	}
-	target.client_name = e->second_name;
+	target.client_name = e->second.name;
 	log_write(LOG_LEVEL_INFO, NULL, "second_link",
 	    "added devices are followed over a second connection to the Event Server until the "
 	    "first is made anew");
-	eventlink_on(&e->second, &target);
+	eventlink_on(&e->second.link, &target);
 }
 
 void
 engine_close_second(struct engine *e)
 {
-	eventlink_off(&e->second);
+	eventlink_off(&e->second.link);
 }
 
 /* --- removed devices --- */
@@ -249,7 +249,7 @@ add_device(struct engine *e, struct engine_device *d, const struct config_device
 		child_reconfigure(d->child, conf);
 	}
 	d->begun = false;
-	d->added = e->link.state == LINK_UP && !e->config->name_in_types;
+	d->added = eventlink_state(&e->link) == LINK_UP && !e->config->name_in_types;
 }
 
 static void
@@ -281,9 +281,9 @@ apply_target(struct engine *e, struct plan *p, const struct eventlink_target *se
 	e->target.subscriptions = p->types;
 	e->target.client_name = e->client_name;
 	eventlink_retarget(&e->link, &e->target);
-	second.client_name = e->second_name;
-	second.subscriptions = e->second.target.subscriptions;
-	eventlink_retarget(&e->second, &second);
+	second.client_name = e->second.name;
+	second.subscriptions = eventlink_stats(&e->second.link).target->subscriptions;
+	eventlink_retarget(&e->second.link, &second);
 }
 
 int
@@ -311,8 +311,8 @@ engine_reload(struct engine *e, const struct config_diff *diff, const struct con
 	e->retired = p.retired;
 	apply_target(e, &p, server);
 	/* No device is followed over it, and what it has asked for is what was. */
-	if (!e->leaving &&
-	    (e->link.state == LINK_CONNECTING || (e->link.state == LINK_UP && !e->active))) {
+	if (!e->leaving && (eventlink_state(&e->link) == LINK_CONNECTING ||
+			       (eventlink_state(&e->link) == LINK_UP && !e->active))) {
 		eventlink_off(&e->link);
 		engine_connect(e, &e->target);
 	}

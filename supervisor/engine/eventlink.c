@@ -322,7 +322,7 @@ eventlink_has_room(struct eventlink *l)
 {
 	if (l->state != LINK_UP)
 		return false;
-	if (l->conn.out.len < LINK_LOW)
+	if (conn_unsent(&l->conn) < LINK_LOW)
 		return true;
 	l->was_full = true;
 	return false;
@@ -365,4 +365,43 @@ eventlink_forget(struct eventlink *l, void *arg)
 	for (size_t i = 0; i < l->query_count; i++)
 		if (l->queries[i].arg == arg)
 			l->queries[i].cb = NULL;
+}
+
+enum eventlink_state
+eventlink_state(const struct eventlink *l)
+{
+	return l->state;
+}
+
+enum eventer_status
+eventlink_status(const struct eventlink *l)
+{
+	return l->status;
+}
+
+size_t
+eventlink_unsent(const struct eventlink *l)
+{
+	return conn_unsent(&l->conn);
+}
+
+bool
+eventlink_hangs(struct eventlink *l, uint32_t connections)
+{
+	if (l->unanswered < connections)
+		return false;
+	l->unanswered = 0;
+	return true;
+}
+
+struct eventlink_stats
+eventlink_stats(const struct eventlink *l)
+{
+	return (struct eventlink_stats){ .target = &l->target,
+		.since = l->since,
+		.last_error = l->last_error,
+		.connects = l->connects,
+		.events_out = l->events_out,
+		.messages_out = l->messages_out,
+		.events_in = l->events_in };
 }

@@ -107,6 +107,22 @@ int eventlink_query_latest(
 /* The answer to queries of this arg is not wanted any more. */
 void eventlink_forget(struct eventlink *l, void *arg);
 
+enum eventlink_state eventlink_state(const struct eventlink *l);
+/* What the server last said of itself. */
+enum eventer_status eventlink_status(const struct eventlink *l);
+/* Bytes that were put and are not written yet. */
+size_t eventlink_unsent(const struct eventlink *l);
+/* Whether the server said nothing on so many connections in a row; then counting begins again. */
+bool eventlink_hangs(struct eventlink *l, uint32_t connections);
+/* What is shown of it. */
+struct eventlink_stats {
+	const struct eventlink_target *target;
+	struct monotime since;	/* of the state */
+	const char *last_error; /* "": none */
+	uint64_t connects, events_out, messages_out, events_in;
+};
+struct eventlink_stats eventlink_stats(const struct eventlink *l);
+
 const char *eventlink_state_name(enum eventlink_state state);
 
 #endif

@@ -237,3 +237,17 @@ monitor_release(struct monitor *m)
 	if (conn_is_open(&m->conn) && observer_release(&m->observer))
 		send_client(m);
 }
+
+bool
+monitor_is_open(const struct monitor *m)
+{
+	return m->loop;
+}
+
+const struct observer_event_server *
+monitor_event_server(const struct monitor *m)
+{
+	const struct observer *o = &m->observer;
+
+	return o->active && o->event_server.found ? &o->event_server : NULL;
+}

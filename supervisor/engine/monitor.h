@@ -48,6 +48,9 @@ int monitor_open(struct monitor *m, struct ev_loop *loop, struct broker *broker,
 /* The same configuration, in another place; borrowed. */
 void monitor_move(struct monitor *m, const struct config *config);
 void monitor_close(struct monitor *m);
+bool monitor_is_open(const struct monitor *m);
+/* The active Event Server while we are active; else NULL. Borrowed until the next change. */
+const struct observer_event_server *monitor_event_server(const struct monitor *m);
 /* A word for where we are: connecting, standing by, answering, active, releasing. */
 const char *monitor_state_name(const struct monitor *m);
 /* What has to happen before devices run, for people; "" where that is not the Monitor Server's. */

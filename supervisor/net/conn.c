@@ -206,3 +206,9 @@ conn_is_open(const struct conn *c)
 {
 	return c->fd >= 0;
 }
+
+size_t
+conn_unsent(const struct conn *c)
+{
+	return c->out.len;
+}

@@ -53,5 +53,7 @@ void conn_flush(struct conn *c);
  * still under way to the peer with it. */
 void conn_end(struct conn *c);
 bool conn_is_open(const struct conn *c);
+/* Bytes that wait to be written. */
+size_t conn_unsent(const struct conn *c);
 
 #endif

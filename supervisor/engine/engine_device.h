@@ -1,0 +1,26 @@
+/* A device of the engine. */
+#ifndef SUPERVISOR_ENGINE_DEVICE_H
+#define SUPERVISOR_ENGINE_DEVICE_H
+
+#include <stdbool.h>
+
+#include "supervisor/child/child.h"
+
+struct engine;
+
+/* A device: its child, and what the Event Server said of it. */
+struct engine_device {
+	struct engine *engine;
+	struct child *child;
+	struct engine_device *next_pending; /* in the ring of those that have something to send */
+	bool in_pending;
+	struct engine_device *next_touched; /* of those that this message had events for */
+	bool touched;
+	bool begun; /* 'running' false registered, 'enable' asked for, in this engine's life */
+	bool enable_known; /* since it was begun */
+	bool
+	    added; /* by a reload, and not among the subscriptions of the link: the second link's */
+	struct engine_device *next_removed;
+};
+
+#endif
