@@ -3,15 +3,27 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/fdutil.h"
+#include "common/log.h"
 
-enum { TABLES = 3, DB_FORMAT = 1 };
+enum {
+	TABLES = 3,
+	DB_FORMAT = 1,
+	CHECK_CPU_S = 60, /* for a look at all that is kept */
+	PROBE_SIZE = 3000,
+	PROBES = 64,
+};
 
 struct db {
 	MDB_env *env;
@@ -67,6 +79,8 @@ fill_up(struct db *db)
 		r = mdb_env_get_fd(db->env, &fd);
 	if (r)
 		return r;
+	if (info.me_last_pgno >= DB_MAP_SIZE / stat.ms_psize)
+		return MDB_CORRUPTED;
 	off_t size = (off_t)(info.me_last_pgno + 1) * stat.ms_psize;
 	if (fstat(fd, &st) < 0 || (st.st_size < size && ftruncate(fd, size) < 0))
 		return errno;
@@ -93,25 +107,11 @@ open_tables(struct db *db)
 	return mdb_txn_commit(txn);
 }
 
-struct db *
-db_open(const char *dir, bool sync, char *err, size_t err_size)
+static int
+open_env(struct db *db, const char *dir, unsigned flags)
 {
-	struct db *db = calloc(1, sizeof(*db));
-	unsigned flags = MDB_NOLOCK | MDB_NOTLS | (sync ? 0 : MDB_NOSYNC);
-
-	if (!db) {
-		snprintf(err, err_size, "out of memory");
-		return NULL;
-	}
-	db->lock = lock_folder(dir);
-	if (db->lock < 0) {
-		const char *why = strerror(errno);
-		if (errno == EWOULDBLOCK)
-			why = "in use by another gateway-eventd";
-		snprintf(err, err_size, "%s: %s", dir, why);
-		goto fail;
-	}
 	int r = mdb_env_create(&db->env);
+
 	if (!r)
 		r = mdb_env_set_maxdbs(db->env, TABLES);
 	if (!r)
@@ -122,12 +122,7 @@ db_open(const char *dir, bool sync, char *err, size_t err_size)
 		r = fill_up(db);
 	if (!r)
 		r = open_tables(db);
-	if (!r)
-		return db;
-	snprintf(err, err_size, "%s: %s", dir, mdb_strerror(r));
-fail:
-	db_close(db);
-	return NULL;
+	return r;
 }
 
 void
@@ -183,6 +178,8 @@ read_state(struct db *db, MDB_txn *txn, struct db_state *state)
 	memcpy(&kept, value.mv_data, sizeof(kept));
 	if (kept.format != DB_FORMAT)
 		return MDB_VERSION_MISMATCH;
+	if (kept.us >= 1000000 || kept.session < 0 || kept.session == INT64_MAX)
+		return MDB_CORRUPTED;
 	*state = (struct db_state){ kept.server, kept.session, { kept.s, (uint32_t)kept.us } };
 	return 0;
 }
@@ -273,6 +270,201 @@ db_commit(struct db *db)
 	db->txn = NULL;
 	db->error = db->failed;
 	return db->failed ? -1 : 0;
+}
+
+struct look {
+	size_t last[2];
+	bool any[2], unordered;
+	volatile char sum; /* so that each byte is read */
+};
+
+static bool
+look_at(struct look *l, bool series, size_t key, struct sbs_str event)
+{
+	if (l->any[series] && (series ? key != l->last[series] + 1 : key <= l->last[series]))
+		l->unordered = true;
+	l->unordered |= key >= SIZE_MAX / 2;
+	l->any[series] = true;
+	l->last[series] = key;
+	for (size_t i = 0; i < event.len; i++)
+		l->sum ^= event.p[i];
+	return true;
+}
+
+static bool
+look_at_latest(void *arg, uint64_t key, struct sbs_str event)
+{
+	return look_at(arg, false, (size_t)key, event);
+}
+
+static bool
+look_at_series(void *arg, uint64_t key, struct sbs_str event)
+{
+	return look_at(arg, true, (size_t)key, event);
+}
+
+/* A record of LMDB's table of free pages: how many, and their numbers, each less than the one
+ * before. */
+static bool
+is_free_list(MDB_val key, MDB_val value, size_t last_page)
+{
+	const char *p = value.mv_data;
+	size_t n, page, before = last_page + 1;
+
+	if (key.mv_size != sizeof(n) || value.mv_size < sizeof(n))
+		return false;
+	memcpy(&n, p, sizeof(n));
+	if (n > value.mv_size / sizeof(n) - 1)
+		return false;
+	for (size_t i = 1; i <= n; i++, before = page) {
+		memcpy(&page, p + i * sizeof(page), sizeof(page));
+		if (page < 2 || page >= before)
+			return false;
+	}
+	return true;
+}
+
+static int
+look_at_free(struct db *db)
+{
+	MDB_envinfo info;
+	MDB_txn *txn;
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int r = mdb_env_info(db->env, &info);
+
+	if (!r)
+		r = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn);
+	if (r)
+		return r;
+	r = mdb_cursor_open(txn, 0, &cursor);
+	if (!r) {
+		while (!r && (r = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0)
+			if (!is_free_list(key, value, info.me_last_pgno))
+				r = MDB_CORRUPTED;
+		mdb_cursor_close(cursor);
+	}
+	mdb_txn_abort(txn);
+	return r == MDB_NOTFOUND ? 0 : r;
+}
+
+/* Writes what is taken back again, for which LMDB looks at what it holds to be free. */
+static int
+try_to_write(struct db *db, uint64_t seq)
+{
+	static const char page[PROBE_SIZE];
+
+	db_begin(db);
+	for (size_t i = 0; i < PROBES; i++)
+		db_put_latest(db, SIZE_MAX - i, (struct sbs_str){ page, sizeof(page) });
+	for (size_t i = 0; i < PROBES; i++)
+		db_put_series(db, seq + i, (struct sbs_str){ page, sizeof(page) });
+	db_put_state(db, &(struct db_state){ 0 });
+	if (db->txn)
+		mdb_txn_abort(db->txn);
+	db->txn = NULL;
+	return db->failed;
+}
+
+static bool
+means_damage(int r)
+{
+	return r == MDB_CORRUPTED || r == MDB_PAGE_NOTFOUND || r == MDB_INVALID || r == MDB_PANIC ||
+	       r == MDB_VERSION_MISMATCH || r == MDB_CURSOR_FULL || r == MDB_INCOMPATIBLE ||
+	       r == MDB_BAD_VALSIZE || r == MDB_NOTFOUND || r == MDB_PAGE_FULL ||
+	       r == MDB_BAD_DBI || r == MDB_BAD_TXN;
+}
+
+/* In a process of its own: reads all there is. LMDB believes its file, and ends by a signal or for
+ * ever goes round in it where that is damaged. */
+static void
+check(const char *dir)
+{
+	const struct rlimit cpu = { CHECK_CPU_S, CHECK_CPU_S };
+	struct db db = { .lock = -1 };
+	struct db_state state;
+	struct look look = { 0 };
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setrlimit(RLIMIT_CPU, &cpu);
+	int r = open_env(&db, dir, MDB_NOLOCK | MDB_NOTLS);
+	if (!r && db_load(&db, look_at_latest, look_at_series, &look, &state) < 0)
+		r = db.error;
+	if (!r)
+		r = look_at_free(&db);
+	if (!r)
+		r = look.unordered ? MDB_CORRUPTED : try_to_write(&db, look.last[1] + 1);
+	_exit(means_damage(r));
+}
+
+/* Whether the data are there and damaged. What else is wrong is found when they are opened. */
+static bool
+is_damaged(const char *dir, const char *path)
+{
+	int status;
+
+	if (access(path, F_OK) < 0)
+		return false;
+	pid_t pid = fork();
+	if (pid == 0)
+		check(dir);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return false;
+	if (pid < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
+		return false;
+	return WIFEXITED(status) || WTERMSIG(status) == SIGABRT || WTERMSIG(status) == SIGBUS ||
+	       WTERMSIG(status) == SIGSEGV || WTERMSIG(status) == SIGFPE ||
+	       WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL;
+}
+
+/* Moves damaged data out of the way, under a name that says when. -1 with errno. */
+static int
+set_damaged_aside(const char *dir)
+{
+	char path[4096], aside[4160], when[32];
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/data.mdb", dir) >= sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if (!is_damaged(dir, path))
+		return 0;
+	if (!gmtime_r(&now, &tm) || !strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", &tm))
+		snprintf(when, sizeof(when), "%lld", (long long)now);
+	snprintf(aside, sizeof(aside), "%s.damaged-%s", path, when);
+	if (rename(path, aside) < 0)
+		return -1;
+	log_error("%s is damaged: it is now %s, and no event is kept from before", path, aside);
+	return 0;
+}
+
+struct db *
+db_open(const char *dir, bool sync, char *err, size_t err_size)
+{
+	struct db *db = calloc(1, sizeof(*db));
+
+	if (!db) {
+		snprintf(err, err_size, "out of memory");
+		return NULL;
+	}
+	db->lock = lock_folder(dir);
+	if (db->lock < 0 || set_damaged_aside(dir) < 0) {
+		const char *why = strerror(errno);
+		if (errno == EWOULDBLOCK)
+			why = "in use by another gateway-eventd";
+		snprintf(err, err_size, "%s: %s", dir, why);
+		db_close(db);
+		return NULL;
+	}
+	int r = open_env(db, dir, MDB_NOLOCK | MDB_NOTLS | (sync ? 0 : MDB_NOSYNC));
+	if (!r)
+		return db;
+	snprintf(err, err_size, "%s: %s", dir, mdb_strerror(r));
+	db_close(db);
+	return NULL;
 }
 
 const char *

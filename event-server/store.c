@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "common/json.h"
+#include "common/log.h"
 #include "event-server/siphash.h"
 
 enum { FIRST_TABLE = 1024, FIRST_STAGED = 256 };
@@ -166,7 +168,9 @@ load_record(struct load *l, struct sbs_str value, struct eventer_event *e)
 {
 	struct store *s = l->s;
 
-	if (eventer_event_decode(value, e) != DEC_OK || e->type.cut) {
+	if (eventer_event_decode(value, e) != DEC_OK || e->type.cut ||
+	    (e->payload.kind == EVENTER_PAYLOAD_JSON &&
+		!json_valid(e->payload.data.p, e->payload.data.len))) {
 		l->skipped++;
 		return NULL;
 	}
@@ -196,6 +200,7 @@ load_latest(void *arg, uint64_t number, struct sbs_str value)
 
 	if (r) {
 		r->type->number = number;
+		record_unref(l->s, r->type->latest); /* two of one type: tampered with */
 		r->type->latest = r;
 	}
 	if (number >= l->s->next_number)
@@ -282,6 +287,8 @@ load(struct store *s, int64_t server_id, char *err, size_t err_size)
 		    (long long)s->state.server, (long long)server_id);
 		return -1;
 	}
+	if (l.skipped)
+		log_error("%zu events that were kept are damaged: they are left out", l.skipped);
 	return 0;
 }
 

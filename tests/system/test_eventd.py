@@ -499,7 +499,7 @@ class TestDurability(unittest.TestCase):
                 self.assertLessEqual(len(got), 20)
                 self.assertEqual(got, list(range(201 - len(got), 201)))
 
-    def test_a_damaged_file_is_named(self):
+    def test_damaged_data_are_set_aside(self):
         with tempfile.TemporaryDirectory() as d:
             path = pathlib.Path(d, 'data.mdb')
             with Eventd('--data', d) as server, server.client() as client:
@@ -508,11 +508,39 @@ class TestDurability(unittest.TestCase):
             whole = path.read_bytes()
             for data in (b'garbage' * 5000, whole[:20000], whole[:100]):
                 path.write_bytes(data)
-                with self.assertRaisesRegex(RuntimeError, 'MDB_'):
-                    Eventd('--data', d)
+                with Eventd('--data', d) as server, server.client() as client:
+                    self.assertIn('data.mdb is damaged', server.logged())
+                    self.assertTrue(client.register(numbers('a', [1]), response=True))
+                    aside, = path.parent.glob('data.mdb.damaged-*Z')
+                aside.unlink()
+                with Eventd('--data', d) as server, server.client() as client:
+                    self.assertEqual(payloads(client.query_latest(['a']).events), [1])
+                    self.assertNotIn('damaged', server.logged())
             path.write_bytes(whole)
             with Eventd('--data', d) as server, server.client() as client:
                 self.assertEqual(len(client.query_latest(['t1', 't99']).events), 2)
+
+    def test_any_damage_lets_it_start(self):
+        rand = random.Random(13)
+        with tempfile.TemporaryDirectory() as d:
+            path = pathlib.Path(d, 'data.mdb')
+            with Eventd('--data', d) as server, server.client() as client:
+                for i in range(20):
+                    client.register([RegisterEvent(f't{i}/{k}', None, Json('x' * 200))
+                                     for k in range(50)], response=True)
+            whole = path.read_bytes()
+            for _ in range(40):
+                data = bytearray(whole)
+                page = rand.randrange(len(data) // 4096) * 4096
+                for _ in range(rand.choice((1, 8, 64))):
+                    data[page + rand.choice((rand.randrange(64), rand.randrange(4096)))] = \
+                        rand.randrange(256)
+                path.write_bytes(data)
+                with Eventd('--data', d) as server, server.client() as client:
+                    client.query_latest(['*'])
+                    self.assertIsNone(server.process.poll())
+                for aside in path.parent.glob('data.mdb.damaged-*'):
+                    aside.unlink()
 
     def test_one_process_a_folder(self):
         with tempfile.TemporaryDirectory() as d, Eventd('--data', d):
