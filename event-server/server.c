@@ -32,23 +32,28 @@ server_complain(struct server *s, const char *fmt, ...)
 	s->hushed = 0;
 }
 
-uint64_t
-server_watchers(struct server *s, struct store_type *type)
+static void
+find_watchers(struct server *s, struct store_type *type)
 {
-	if (type->watch_epoch == s->epoch)
-		return type->watch_mask;
 	struct eventer_types one = { 1, type->raw };
 	struct eventer_types_iter it = eventer_types_begin(&one);
 	struct eventer_type t;
-	uint64_t mask = 0;
 
-	if (eventer_types_next(&it, &t))
-		for (int i = 0; i < SERVER_SLOTS; i++)
-			if (s->slots[i] && subs_match(&s->slots[i]->subscriptions, &t))
-				mask |= UINT64_C(1) << i;
+	memset(type->watch_mask, 0, sizeof(type->watch_mask));
 	type->watch_epoch = s->epoch;
-	type->watch_mask = mask;
-	return mask;
+	if (!eventer_types_next(&it, &t))
+		return;
+	for (int i = 0; i < SERVER_SLOTS; i++)
+		if (s->slots[i] && subs_match(&s->slots[i]->subscriptions, &t))
+			type->watch_mask[i / 64] |= UINT64_C(1) << i % 64;
+}
+
+bool
+server_watches(struct server *s, int slot, struct store_type *type)
+{
+	if (type->watch_epoch != s->epoch)
+		find_watchers(s, type);
+	return type->watch_mask[slot / 64] >> slot % 64 & 1;
 }
 
 /* A subscriber beyond the slots is matched event by event. */
@@ -56,7 +61,7 @@ static bool
 concerns(struct server *s, const struct peer *c, struct store_type *type)
 {
 	if (c->slot >= 0)
-		return server_watchers(s, type) >> c->slot & 1;
+		return server_watches(s, c->slot, type);
 	struct eventer_types one = { 1, type->raw };
 	struct eventer_types_iter it = eventer_types_begin(&one);
 	struct eventer_type t;

@@ -18,9 +18,9 @@ enum {
 	SERVER_MAX_LISTENERS = 2,
 	SERVER_MAX_SUBSCRIPTIONS = 1 << 17, /* of all clients */
 	SERVER_MAX_BUFFERS =
-	    512 << 20,		   /* bytes of all clients' buffers; over it the largest goes */
-	SERVER_SLOTS = 64,	   /* subscribers whose match is remembered per event type */
-	SERVER_MAX_STAGED = 65536, /* events that are staged before a turn is over */
+	    512 << 20,		       /* bytes of all clients' buffers; over it the largest goes */
+	SERVER_SLOTS = STORE_WATCHERS, /* subscribers whose match is remembered per event type */
+	SERVER_MAX_STAGED = 65536,     /* events that are staged before a turn is over */
 	SERVER_MAX_STAGED_BYTES = 16 << 20,
 	SERVER_MAX_NOTIFY = 1 << 20, /* bytes of events in one MsgEventsNotify, about */
 	SERVER_STOP_MS = 500,	     /* what clients get to read the last words */
@@ -86,8 +86,8 @@ void server_register(struct server *s, struct peer *client, struct chatter_conv 
  */
 void server_register_own(
     struct server *s, const char *kind, const struct sbs_str *name, const char *text);
-/* Which subscribers' slots an event type concerns. */
-uint64_t server_watchers(struct server *s, struct store_type *type);
+/* Whether an event type concerns the subscriber in a slot. */
+bool server_watches(struct server *s, int slot, struct store_type *type);
 /* Runs the client again in the next turn. */
 void server_again(struct server *s);
 /* A client's fault, at most one line a second. */

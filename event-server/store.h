@@ -24,6 +24,7 @@ enum {
 	STORE_SERIES_BYTES = 128 << 20, /* of all events: beyond it the series' oldest go */
 	STORE_MAX_SERIES = 10 * 1000 * 1000, /* what --timeseries may ask for */
 	STORE_DEFAULT_SERIES = 65536,
+	STORE_WATCHERS = 256, /* subscribers that are remembered per type */
 };
 
 struct record;
@@ -38,7 +39,7 @@ struct store_type {
 	struct sbs_str raw;    /* the encoded EventType, owned */
 	/* Room for the owner: which subscribers it concerns, valid while the epoch is the owner's.
 	 */
-	uint64_t watch_epoch, watch_mask;
+	uint64_t watch_epoch, watch_mask[STORE_WATCHERS / 64];
 	uint64_t query; /* the last query that selected it */
 };
 

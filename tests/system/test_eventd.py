@@ -236,13 +236,13 @@ class TestEvents(unittest.TestCase):
             self.assertEqual(got, [eventer.event_type(t) for t in want], pattern)
 
     def test_subscribers_beyond_the_slots(self):
-        clients = [self.client(name=f'c{i}', subscriptions=[f'a/{i}/*']) for i in range(100)]
+        clients = [self.client(name=f'c{i}', subscriptions=[f'a/{i}/*']) for i in range(300)]
         everything = self.client(subscriptions=['a/*'])
-        self.client().register([RegisterEvent(f'a/{i}/x', None, Json(i)) for i in range(100)],
+        self.client().register([RegisterEvent(f'a/{i}/x', None, Json(i)) for i in range(300)],
                                response=True)
         for i, client in enumerate(clients):
             self.assertEqual(payloads(client.next_events()), [i])
-        self.assertEqual(payloads(everything.next_events()), list(range(100)))
+        self.assertEqual(payloads(everything.next_events()), list(range(300)))
 
     def test_new_subscribers_are_seen_for_known_types(self):
         sender = self.client()
