@@ -52,6 +52,7 @@ DEATHS = {
     'flood-stats': ('flood', True),
     'flood-link': ('flood', True),
     'flood-query': ('flood|queries', True),
+    'query-patterns': ('more than 64 types', True),
     'flood-empty': ('flood', True),
     'flood-faults': ('not in this phase', True),
     'stop-reading': ('missed ping|does not read', True),
@@ -80,7 +81,8 @@ HARMLESS = ['fill-pipe']  # neither
 QUICK = ['open', 'socket', 'exec', 'fork', 'kill-supervisor', 'ptrace', 'supervisor-mem',
          'raise-limit', 'io-uring', 'map-code', 'send-to', 'send-message', 'stat',
          'SIGKILL', 'SIGSTOP', 'segv', 'abort',
-         'exit-0', 'exit-78', 'stack', 'oom', 'close-fd', 'flood-stats', 'flood-log', 'binary',
+         'exit-0', 'exit-78', 'stack', 'oom', 'close-fd', 'query-patterns', 'flood-stats',
+         'flood-log', 'binary',
          'wrong-phase', 'bad-json', 'lying-count', 'over-credit', 'send-fd', 'fill-pipe']
 
 

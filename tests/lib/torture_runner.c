@@ -585,6 +585,17 @@ do_flood_query(void)
 	for (;;)
 		SAY(QUERY, "\x91\x91\xa1*");
 }
+/* As many as may be under way, each as large as a message takes it. */
+static void
+do_query_patterns(void)
+{
+	static uint8_t body[3 + 3 * IPC_MAX_COUNT] = { 0xdc, IPC_MAX_COUNT >> 8 };
+
+	for (size_t i = 3; i < sizeof(body); i += 3)
+		memcpy(body + i, "\x91\xa1?", 3);
+	for (int i = 0; i < IPC_MAX_ASKED; i++)
+		say(IPC_QUERY, 0, body, sizeof(body));
+}
 static void
 do_flood_empty(void)
 {
@@ -725,6 +736,7 @@ static const struct {
 	{ "flood-stats", do_flood_stats },
 	{ "flood-link", do_flood_link },
 	{ "flood-query", do_flood_query },
+	{ "query-patterns", do_query_patterns },
 	{ "flood-empty", do_flood_empty },
 	{ "flood-faults", do_flood_faults },
 	{ "stop-reading", do_stop_reading },
