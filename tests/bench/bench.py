@@ -441,7 +441,7 @@ def have_peer():
     try:
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True, capture_output=True)
         subprocess.run(
-            [VENV / "bin" / "pip", "install", "-q", "hat-gateway==0.6.43"], check=True, capture_output=True, timeout=300
+            [VENV / "bin" / "pip", "install", "-q", "hat-gateway==0.6.48"], check=True, capture_output=True, timeout=300
         )
         return PEER.exists()
     except (subprocess.SubprocessError, OSError) as e:

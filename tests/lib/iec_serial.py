@@ -44,7 +44,7 @@ def slave101(port, addresses, data, balanced=False, buffers=(), baud=9600, keep_
               'status_delay': 0.5} if balanced else {'keep_alive_timeout': keep_alive}
     return {**line(port, baud), **asdu_sizes(),
             'link_type': 'BALANCED' if balanced else 'UNBALANCED', 'device_address_size': 'ONE',
-            'buffers': list(buffers), 'data': data,
+            'buffers': list(buffers), 'data': [{'with_ack': True, **d} for d in data],
             'devices': [{'address': a, 'reconnect_delay': 0.1, **timing, **keys}
                         for a in addresses]}
 
