@@ -437,7 +437,7 @@ set_damaged_aside(const char *dir)
 	snprintf(aside, sizeof(aside), "%s.damaged-%s", path, when);
 	if (rename(path, aside) < 0)
 		return -1;
-	log_error("%s is damaged: it is now %s, and no event is kept from before", path, aside);
+	log_error("%s is damaged: moved to %s, starting with an empty store", path, aside);
 	return 0;
 }
 

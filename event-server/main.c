@@ -218,15 +218,15 @@ raise_files(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* What the events say is nobody's to read: there is no core, and no other process of the same user
- * may look into this one. */
+/* Events may be confidential: the process writes no core file, and no other process of the same
+ * user can read its memory. */
 static void
 hide_memory(void)
 {
 	const struct rlimit none = { 0 };
 
 	if (prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
-		log_warning("the memory cannot be hidden: %s", strerror(errno));
+		log_warning("cannot hide the memory from other processes: %s", strerror(errno));
 }
 
 static void
@@ -262,7 +262,7 @@ main(int argc, char **argv)
 	if (o.unix_path && server_listen_unix(&server, o.unix_path, err, sizeof(err)) < 0)
 		goto fail_clear;
 	if (o.sandbox && cage_lock() < 0) {
-		snprintf(err, sizeof(err), "the sandbox is not to be had: %s", strerror(errno));
+		snprintf(err, sizeof(err), "cannot set up the sandbox: %s", strerror(errno));
 		goto fail_clear;
 	}
 	tell_ready(o.ready_fd, port);

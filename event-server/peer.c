@@ -230,10 +230,10 @@ on_query_req(struct peer *c, const struct chatter_msg *msg)
 		peer_close(c, "found no memory");
 		return true;
 	}
-	/* The protocol has no other word for it than an answer that is cut short. */
+	/* The protocol has no error for a query: the answer is empty and says that more follows. */
 	if (r < 0)
 		server_complain(c->server,
-		    "client %lld (%s) asked with too many patterns: it gets no events",
+		    "client %lld (%s) sent a query with too many patterns: answered with no events",
 		    (long long)c->id, c->name);
 	eventer_begin_query_res(&c->chatter, chatter_msg_conv(msg), q->count, q->bytes);
 	for (size_t i = 0; i < q->count; i++)
@@ -250,7 +250,7 @@ on_events_ack(struct peer *c, const struct chatter_msg *msg)
 	return msg->data.len == 0;
 }
 
-/* What may be said, and when. */
+/* The messages that a client may send, and the state that each needs. */
 static const struct {
 	enum peer_state state;
 	bool (*on)(struct peer *c, const struct chatter_msg *msg); /* false: malformed */
@@ -323,8 +323,8 @@ on_readable(struct ev_loop *loop, ev_io *w, int revents)
 		if ((size_t)n == size && c->want < PEER_READ_MAX)
 			c->want *= 2;
 	} while ((size_t)n == size && total < PEER_READ_MAX);
-	/* What it sent before it left still counts, and may take more than one turn: the end is met
-	 * again behind it. */
+	/* Messages sent before the client left still count and may take more than one turn. The
+	 * next read reports the end again. */
 	if (total == 0 &&
 	    (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))) {
 		peer_close(c, NULL);

@@ -18,18 +18,18 @@ server_complain(struct server *s, const char *fmt, ...)
 	double now = ev_now(s->loop);
 
 	if (now - s->complained < 1) {
-		s->hushed++;
+		s->suppressed++;
 		return;
 	}
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (s->hushed)
-		log_warning("%s (and %lu like it)", text, s->hushed);
+	if (s->suppressed)
+		log_warning("%s (%lu more warnings suppressed)", text, s->suppressed);
 	else
 		log_warning("%s", text);
 	s->complained = now;
-	s->hushed = 0;
+	s->suppressed = 0;
 }
 
 static void
@@ -134,7 +134,7 @@ reserve_picked(struct server *s)
 	return 0;
 }
 
-/* Nothing here closes a client, which would register an event: that comes with the flush. */
+/* Does not close a client, which would register an event: the flush does that. */
 void
 server_commit(struct server *s)
 {
@@ -143,10 +143,11 @@ server_commit(struct server *s)
 	bool committed = reserve_picked(s) == 0 && store_commit(&s->store) == 0;
 
 	if (!committed)
-		server_complain(s, "%zu events are lost, they cannot be kept: %s",
-		    s->store.staged_count, s->store.db ? db_error(s->store.db) : "out of memory");
+		server_complain(s, "cannot keep %zu events, dropped: %s", s->store.staged_count,
+		    s->store.db ? db_error(s->store.db) : "out of memory");
 	if (!committed && s->store.db && db_is_broken(s->store.db) && !s->broken) {
-		log_error("no event can be kept any more: ending, to begin anew with what is kept");
+		log_error(
+		    "cannot write to the store any more: exiting, a restart loads what is kept");
 		s->broken = true;
 		ev_break(s->loop, EVBREAK_ALL);
 	}
@@ -200,7 +201,7 @@ begin_session(struct server *s)
 		    (long long)before.s, (unsigned)before.us, (long long)now.s, (unsigned)now.us);
 }
 
-/* All of a request's events, or none: of a malformed one nothing may stay. */
+/* Stages all events of a request or none. A malformed request leaves nothing behind. */
 void
 server_register(struct server *s, struct peer *client, struct chatter_conv conv,
     struct eventer_events_iter *events)
@@ -220,7 +221,7 @@ server_register(struct server *s, struct peer *client, struct chatter_conv conv,
 	}
 	if (why) {
 		store_unstage(&s->store, first);
-		server_complain(s, "a register request failed: %s", why);
+		server_complain(s, "refused a register request: %s", why);
 	}
 	if (!client)
 		return;
@@ -256,9 +257,9 @@ server_register_own(
 	buffer_clear(&b);
 }
 
-/* The largest goes where all together hold too much. */
+/* Closes the client with the largest buffers when all buffers exceed the limit. */
 static void
-shed(struct server *s)
+close_largest(struct server *s)
 {
 	struct peer *largest = NULL;
 	size_t total = 0, most = 0;
@@ -293,7 +294,7 @@ reap(struct server *s)
 }
 
 static bool
-all_told(const struct server *s)
+all_sent(const struct server *s)
 {
 	for (const struct peer *c = s->clients; c; c = c->next)
 		if (c->state != PEER_DEAD && c->out.len)
@@ -311,9 +312,9 @@ on_before_sleep(struct ev_loop *loop, ev_prepare *w, int revents)
 	for (struct peer *c = s->clients; c; c = c->next)
 		if (c->out.len || buffer_failed(&c->out))
 			peer_flush(c);
-	shed(s);
+	close_largest(s);
 	reap(s);
-	if (s->status == EVENTER_STOPPING && all_told(s))
+	if (s->status == EVENTER_STOPPING && all_sent(s))
 		ev_break(loop, EVBREAK_ALL);
 }
 

@@ -62,7 +62,7 @@ struct server {
 	ev_signal term, interrupt;
 	bool broken;	   /* the db is */
 	double complained; /* when a client's fault was logged last */
-	unsigned long hushed;
+	unsigned long suppressed;
 };
 
 /* Takes db. 0, or -1 with a message. */

@@ -283,12 +283,12 @@ load(struct store *s, int64_t server_id, char *err, size_t err_size)
 		return -1;
 	}
 	if (s->state.session && s->state.server != server_id) {
-		snprintf(err, err_size, "the events are of server id %lld, not %lld",
+		snprintf(err, err_size, "the store belongs to server id %lld, not %lld",
 		    (long long)s->state.server, (long long)server_id);
 		return -1;
 	}
 	if (l.skipped)
-		log_error("%zu events that were kept are damaged: they are left out", l.skipped);
+		log_error("left out %zu damaged events of the store", l.skipped);
 	return 0;
 }
 
@@ -388,7 +388,7 @@ is_own(const struct eventer_type *t)
 		       sbs_str_eq(t->segments[5], sbs_str("running"))));
 }
 
-/* What is replaced makes room for what replaces it. What is new leaves room for what is known. */
+/* A replaced event makes room for its successor. New types leave room for known ones. */
 static bool
 has_room(struct store *s, const struct eventer_event *event, size_t size)
 {
