@@ -515,6 +515,38 @@ START_TEST(many_types)
 }
 END_TEST
 
+/* Neither query looks at all that is kept: the list of types is hidden from the first, and the
+ * second collects no more than it answers with. */
+START_TEST(small_queries_stay_small)
+{
+	struct eventer_query p = all_up;
+	char type[32];
+	struct buffer b;
+
+	store_clear(&s);
+	ck_assert_int_eq(store_init(&s, NULL, 1, 5000, err, sizeof(err)), 0);
+	begin(1, 0);
+	for (int i = 0; i < 5000; i++) {
+		snprintf(type, sizeof(type), "many/%d", i);
+		ck_assert_int_eq(stage(type, 0), 0);
+	}
+	ck_assert_int_eq(store_commit(&s), 0);
+	store_release(&s);
+	p.order = EVENTER_DESCENDING;
+	p.has_max_results = true;
+	p.max_results = 1;
+	ck_assert_str_eq(ask(&p), "1+");
+	ck_assert_int_eq(q.results[0]->id.instance, 5000);
+	ck_assert_uint_le(q.size, 256);
+	size_t count = s.type_count;
+	s.type_count = 0;
+	p = typed(all_latest, &b, "many/4999");
+	ck_assert_str_eq(ask(&p), "1");
+	s.type_count = count;
+	buffer_clear(&b);
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
@@ -537,6 +569,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, one_type_whatever_its_encoding);
 	tcase_add_test(tc, limits);
 	tcase_add_test(tc, many_types);
+	tcase_add_test(tc, small_queries_stay_small);
 }
 
 UNIT_MAIN("store, query")
