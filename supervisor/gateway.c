@@ -89,7 +89,7 @@ gateway_is_stopping(const struct gateway *g)
 void
 gateway_reload(struct gateway *g)
 {
-	log_notice("reload of %s%s", g->config_path,
+	log_notice("SIGHUP: reload of %s%s", g->config_path,
 	    g->stopping	    ? " skipped: the gateway is stopping"
 	    : may_reload(g) ? ""
 			    : " waits until the gateway has started again");

@@ -65,7 +65,7 @@ device_detail(const struct config_diff *d, const struct config_diff_row *row)
 		"goes on" };
 	bool anew = d->server && row->change == CONFIG_CHANGED;
 
-	return anew ? "starts anew" : details[row->change];
+	return anew ? "restarts" : details[row->change];
 }
 
 static const char *
@@ -74,21 +74,21 @@ same_detail(const struct config_diff *d)
 	bool one = d->counts[CONFIG_SAME] == 1;
 
 	if (d->server)
-		return one ? "starts anew" : "start anew";
+		return one ? "restarts" : "restart";
 	return one ? "goes on" : "go on";
 }
 
 static void
 put_gateway_rows(struct reload *r)
 {
-	static const char anew[] = "all devices stop; everything starts anew";
+	static const char all[] = "all devices stop and start again";
 	const struct config_diff *d = r->diff;
 	char text[80];
 
 	if (d->name)
-		put_row(r, "changed", "name", anew);
+		put_row(r, "changed", "name", all);
 	if (d->elsewhere)
-		put_row(r, "changed", "event server", anew);
+		put_row(r, "changed", "event server", all);
 	snprintf(text, sizeof(text), "the log level%s of %zu device%s: at once",
 	    LOG_PLURAL(d->levels), d->levels, LOG_PLURAL(d->levels));
 	if (d->log)
@@ -181,7 +181,7 @@ apply(struct reload *r)
 	log_write(LOG_LEVEL_NOTICE, NULL, "reload",
 	    "reloaded %s: devices: %zu removed, %zu changed, %zu added, %zu the same%s",
 	    r->config_path, counts[CONFIG_REMOVED], counts[CONFIG_CHANGED], counts[CONFIG_ADDED],
-	    counts[CONFIG_SAME], r->diff->server ? "; everything starts anew" : "");
+	    counts[CONFIG_SAME], r->diff->server ? "; everything restarts" : "");
 	finish(r, NULL);
 }
 

@@ -60,7 +60,7 @@ monitor_explain(const struct monitor *m, char *text, size_t size)
 	const struct observer *o = &m->observer;
 
 	if (m->lost)
-		snprintf(text, size, "the gateway ends, as it lost the Monitor Server");
+		snprintf(text, size, "the Monitor Server is lost: the gateway exits");
 	else if (!conn_is_open(&m->conn))
 		snprintf(text, size, "the Monitor Server at %s:%u has not answered yet",
 		    m->config->server_host, m->config->server_port);

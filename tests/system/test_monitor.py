@@ -449,7 +449,7 @@ class TestEnd(Base):
             with self.subTest(kind=kind, data=data[:40]):
                 g = self.active()
                 self.monitor.client.chatter.send(f"HatObserver.{kind}", data)
-                self.wait_exit(g, "the gateway ends")
+                self.wait_exit(g, "the gateway exits")
                 self.monitor.wait(lambda: not self.monitor.clients)
                 self.events.wait(lambda: not self.events.clients)
                 self.events.registered.clear()

@@ -242,8 +242,8 @@ class TestReload(Base):
         conf = self.conf
         self.conf = {**conf, next(iter(self.naming)): "other"}
         self.write(g, probe("p1", values=2), probe("p3"))
-        expected = [("changed", "name", "all devices stop; everything starts anew"),
-                    ("removed", "probe/p2", "stops"), ("changed", "probe/p1", "starts anew"),
+        expected = [("changed", "name", "all devices stop and start again"),
+                    ("removed", "probe/p2", "stops"), ("changed", "probe/p1", "restarts"),
                     ("added", "probe/p3", "starts when it is enabled")]
         for args in (("--diff",), ()):
             rows = [(r["change"], r["what"], r["detail"]) for r in g.ctl("reload", *args)]
@@ -462,7 +462,7 @@ class TestSignal(Base):
             "host": "127.0.0.1", "port": other.port}}}
         self.write(g, probe("p1", interval_ms=5), *more)
         os.kill(g.pid, signal.SIGHUP)
-        g.wait_log("signal 1: reload")
+        g.wait_log("SIGHUP: reload")
         self.conf = here
         return g, other
 
@@ -487,7 +487,7 @@ class TestSignal(Base):
         os.kill(g.pid, signal.SIGTERM)
         g.wait_log("signal 15")
         os.kill(g.pid, signal.SIGHUP)
-        g.wait_log("is left out, the gateway stops")
+        g.wait_log("skipped: the gateway is stopping")
         g.wait(lambda: g.process.poll() is not None, "its end")
         self.assertEqual(g.stop(), 0)
 
@@ -527,10 +527,10 @@ class TestSignal(Base):
         self.serve_elsewhere()
         self.write(g, probe("p1"), probe("p2"))
         g.ctl("reload")
-        g.wait_log("everything starts anew")
+        g.wait_log("everything restarts")
         refused = g.ctl.run("reload", "--diff")
         self.assertEqual(refused.returncode, 1)
-        self.assertIn("starts anew", refused.stderr)
+        self.assertIn("is starting again", refused.stderr)
         self.write(g, probe("p1"), probe("p3"))
         os.kill(g.pid, signal.SIGHUP)
         g.wait(lambda: list(g.status()) == ["p1", "p3"], "what the file says")

@@ -52,6 +52,13 @@ class Case(unittest.TestCase):
         at = self.r.wait_event(RESULT, after=after)
         return self.r.events[at - 1].payload
 
+    def counted(self, **wanted):
+        """Counters come with the answer to a ping."""
+        def asked():
+            self.r.ping()
+            return all(self.r.counters.get(k) == v for k, v in wanted.items())
+        self.r.wait(asked)
+
     def statuses(self):
         return [e.payload for e in self.r.events if e.type == STATUS]
 
@@ -137,8 +144,7 @@ class Session(Case):
         self.assertEqual(s.take(), (DATA | RESPONSE, 3, 10, b""))
         self.assertEqual(s.take(), (NACK, 3, 11, b""))
         self.assertEqual(s.take(), (ENQUIRE | RESPONSE, 0, 13, b""))
-        self.r.ping()
-        self.r.wait(lambda: self.r.counters.get("receipts") == 1 and self.r.counters.get("received") == 1)
+        self.counted(receipts=1, received=1)
 
     def test_unbind_of_the_peer(self):
         s = self.bound()
@@ -281,8 +287,7 @@ class Messages(Case):
         self.r = Runner(RUNNER, "smpp_client", client_conf(self.smsc.port, message_timeout=3600))
         self.r.wait_event(STATUS, "CONNECTING")
         self.ask("2")
-        self.r.ping()
-        self.r.wait(lambda: self.r.counters.get("messages") == 1)
+        self.counted(messages=1)
         self.r.stop()
         self.assertIn("STOPPED", [e.payload["status"] for e in self.r.events if e.type == RESULT])
 
