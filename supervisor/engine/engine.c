@@ -12,8 +12,7 @@
 enum {
 	PREFIX_MAX_SEGMENTS = 4,
 	MAX_PUT = 64 * 1024, /* bytes of an event of gatewayctl */
-	/* Bytes unsent with which no event of gatewayctl is taken: its flood must not end the link.
-	 */
+	/* unsent bytes from which events of gatewayctl are refused: they must not end the link */
 	MAX_PUT_WAITING = CONN_MAX_OUT / 2,
 };
 
@@ -91,8 +90,8 @@ notify_link(struct engine *e)
 		e->watch.on_link(e->watch.arg);
 }
 
-/* Of removed devices too: they may come back, and only what is the first thing to wait puts them in
- * the ring. */
+/* Drops the pending events of removed devices too: such a device may come back, and it enters the
+ * ring only with its first pending event. */
 static void
 drop_all_pending(struct engine *e)
 {
@@ -104,7 +103,7 @@ drop_all_pending(struct engine *e)
 		child_drop_pending(d->child);
 }
 
-/* The devices are gone: so is the engine, and the link with it. */
+/* All devices have ended: the engine and the link end too. */
 static void
 leave(struct engine *e)
 {
@@ -144,9 +143,9 @@ on_leave_limit(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop, (void)revents;
 	if (eventlink_is_ending(&e->link))
-		log_warning("the Event Server does not close; what it has not taken may be lost");
+		log_warning("the Event Server did not close in time: unread events may be lost");
 	else
-		log_warning("the end of the devices takes too long; what is not sent is lost");
+		log_warning("devices did not stop in time: unsent events are lost");
 	for (size_t i = 0; i < e->device_count; i++)
 		if (child_is_alive(e->devices[i]->child))
 			child_kill(e->devices[i]->child);
@@ -176,8 +175,8 @@ on_pending(void *arg, struct child *c)
 {
 	struct engine *e = arg;
 
-	/* Without an engine too, as long as there is a link: a device's last events, its 'running'
-	 * false. */
+	/* The link suffices: a device's last events and its 'running' false outlive the
+	 * engine. */
 	if (eventlink_state(&e->link) == LINK_UP)
 		push_pending(e, child_owner(c));
 	else
@@ -344,7 +343,7 @@ engine_route_events(struct engine *e, struct eventer_events_iter *events, bool a
 
 	while (e->active && !e->leaving && eventer_events_next(events, &event)) {
 		struct engine_device *d = route(e, &event);
-		/* The other link tells it as well. */
+		/* The other link delivers it too. */
 		if (d ? d->added != added : added)
 			continue;
 		if (e->watch.on_notified)
@@ -378,7 +377,7 @@ on_enables(void *arg, struct eventer_events_iter *events)
 
 	while (e->active && !e->leaving && eventer_events_next(events, &event)) {
 		struct engine_device *d = route(e, &event);
-		/* What was notified meanwhile is newer. */
+		/* An event notified since the query is newer. */
 		if (d && d->begun && !d->enable_known &&
 		    has_suffix(d->child, &event, enable_suffix, 2))
 			child_enable(d->child, is_json_true(&event.payload));
@@ -393,8 +392,8 @@ put_enable_type(struct buffer *b, const struct eventer_prefix *p)
 	eventer_put_segments(b, enable_suffix, 2);
 }
 
-/* One more event of those that say that a device is not running. A child that is still ending says
- * so itself when it has. */
+/* Adds the event 'running' false of a device. A child that is still ending registers it itself when
+ * it has ended. */
 static void
 put_not_running(struct engine *e, struct child *c, struct buffer *b)
 {
@@ -435,7 +434,7 @@ engine_begin(struct engine *e)
 		eventlink_register(&e->link, types.count, buffer_data(&running), running.len);
 	if (buffer_failed(&b) || buffer_failed(&running) ||
 	    (types.count && eventlink_query_latest(&e->link, &types, on_enables, e) < 0))
-		log_error("the last 'enable' events could not be asked for: %s", strerror(errno));
+		log_error("cannot query the last 'enable' events: %s", strerror(errno));
 	buffer_clear(&b);
 	buffer_clear(&running);
 }
@@ -458,7 +457,7 @@ destroy(struct engine *e)
 	if (!e->active)
 		return;
 	e->active = false;
-	log_write(LOG_LEVEL_INFO, NULL, "engine", "engine destroyed, devices stop");
+	log_write(LOG_LEVEL_INFO, NULL, "engine", "engine destroyed: devices stop");
 	engine_close_second(e);
 	for (size_t i = 0; i < e->device_count; i++)
 		child_enable(e->devices[i]->child, false);

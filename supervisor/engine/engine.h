@@ -30,7 +30,7 @@ struct engine_second {
 
 struct engine_retired;
 
-/* Somebody who watches (the control socket); any may be NULL. */
+/* An observer (the control socket); any callback may be NULL. */
 struct engine_watch {
 	void *arg;
 	void (*on_state)(void *arg, struct child *c, enum child_state before);
@@ -38,7 +38,7 @@ struct engine_watch {
 	/* Encoded RegisterEvents on their way to the Event Server. */
 	void (*on_registered)(
 	    void *arg, struct child *c, size_t count, const void *events, size_t len);
-	/* c: whose it is, or NULL. */
+	/* c: the child that sent it, or NULL. */
 	void (*on_notified)(void *arg, struct child *c, const struct eventer_event *e);
 	void (*on_trace)(void *arg, struct child *c, uint32_t direction,
 	    const struct timestamp *when, const void *frame, size_t len);
@@ -79,10 +79,10 @@ int engine_init(struct engine *e, struct ev_loop *loop, struct broker *broker,
 void engine_clear(struct engine *e);
 /* The link goes to this server from now on; texts are borrowed. Only when disconnected. */
 void engine_connect(struct engine *e, const struct eventlink_target *server);
-/* Orderly: devices say their last events, 'running' false is registered, all is sent, the link
- * closes; then on_left, once, from the loop. What takes longer than the devices' stop deadlines and
- * ENGINE_LEAVE_SLACK_MS is cut short, and so is a server that does not close in ENGINE_END_MS. A
- * second call replaces on_left. */
+/* Stops in order: each device sends its last events, 'running' false is registered for each,
+ * everything is flushed, and the link closes. Then on_left is called once, from the loop. Devices
+ * have their stop deadlines and ENGINE_LEAVE_SLACK_MS, the server has ENGINE_END_MS to close; then
+ * the link is closed at once. A second call replaces on_left. */
 void engine_disconnect(struct engine *e, void (*on_left)(void *arg), void *arg);
 /* The configuration is `after` from now on. Devices that are the same go on; changed ones restart,
  * removed ones stop, added ones begin. The diff's rows are of the engine's configuration, `before`,
@@ -92,7 +92,7 @@ void engine_disconnect(struct engine *e, void (*on_left)(void *arg), void *arg);
 int engine_reload(struct engine *e, const struct config_diff *diff, const struct config *after,
     struct config *before, const struct eventlink_target *server);
 bool engine_is_leaving(const struct engine *e);
-/* The link, for whoever shows it. */
+/* The link, to show its state. */
 const struct eventlink *engine_link(const struct engine *e);
 /* Whether the Event Server did not answer on so many connections in a row; then counting begins
  * again. */
@@ -107,7 +107,7 @@ int engine_register(struct engine *e, const struct sbs_str *segments, size_t cou
  * Returns 0, or -1 with errno (ENOTCONN, ENOBUFS). */
 int engine_query(
     struct engine *e, const struct eventer_types *types, eventlink_query_cb *cb, void *arg);
-/* The answer to queries of this arg is not wanted any more. */
+/* Drops the answers to queries of this arg. */
 void engine_forget_query(struct engine *e, void *arg);
 /* The device of that name ("plc1", or "type/name"), or NULL with errno: ENOENT, or ENOTUNIQ where
  * several types share the name, ENOMEM. Costs the same however many devices there are. */

@@ -8,15 +8,15 @@
 
 struct engine;
 
-/* A device: its child, and what the Event Server said of it. */
+/* A device: its child, and what the Event Server has sent about it. */
 struct engine_device {
 	struct engine *engine;
 	struct child *child;
 	struct engine_device *next_pending; /* in the ring of those that have something to send */
 	bool in_pending;
-	struct engine_device *next_touched; /* of those that this message had events for */
+	struct engine_device *next_touched; /* list of the devices with events in this message */
 	bool touched;
-	bool begun; /* 'running' false registered, 'enable' asked for, in this engine's life */
+	bool begun;	   /* this engine has registered 'running' false and queried 'enable' */
 	bool enable_known; /* since it was begun */
 	bool
 	    added; /* by a reload, and not among the subscriptions of the link: the second link's */

@@ -26,9 +26,9 @@ void engine_init_second(struct engine *e);
 /* Connects where there are devices that need it. */
 void engine_open_second(struct engine *e);
 void engine_close_second(struct engine *e);
-/* Frees removed devices that have ended and said all. */
+/* Frees removed devices that have ended and have no pending events. */
 void engine_reap(struct engine *e);
-/* Frees all that removed devices and their configurations are. */
+/* Frees all removed devices and their configurations. */
 void engine_clear_removed(struct engine *e);
 
 #endif

@@ -34,7 +34,7 @@ on_up(void *arg)
 		engine_begin(e);
 }
 
-/* As when the first link is lost: what cannot be told to stop does not run. */
+/* As when the first link is lost: a device that 'enable' false cannot reach does not run. */
 static void
 on_down(void *arg, const char *why)
 {
@@ -78,7 +78,7 @@ has_added(const struct engine *e)
 	return false;
 }
 
-/* One pattern for all devices, whichever: later reloads need no third link. */
+/* One pattern matches every device: later reloads need no third link. */
 static int
 subscribe_to_all(struct engine *e, struct eventer_types *types)
 {
@@ -101,13 +101,13 @@ engine_open_second(struct engine *e)
 	if (eventlink_state(&e->second.link) != LINK_OFF || !has_added(e))
 		return;
 	if (subscribe_to_all(e, &target.subscriptions) < 0) {
-		log_error("added devices do not start: out of memory");
+		log_error("cannot start the added devices: out of memory");
 		return;
 	}
 	target.client_name = e->second.name;
 	log_write(LOG_LEVEL_INFO, NULL, "second_link",
-	    "added devices are followed over a second connection to the Event Server until the "
-	    "first is made anew");
+	    "added devices use a second connection to the Event Server until the first one "
+	    "reconnects");
 	eventlink_on(&e->second.link, &target);
 }
 
@@ -211,7 +211,7 @@ clear_plan(
 	buffer_clear(&p->subscriptions);
 }
 
-/* All that may fail. */
+/* Does everything that may fail. */
 static int
 make_plan(
     struct engine *e, struct plan *p, const struct config_diff *diff, const struct config *after)
@@ -310,7 +310,7 @@ engine_reload(struct engine *e, const struct config_diff *diff, const struct con
 	*p.retired = (struct engine_retired){ e->retired, before };
 	e->retired = p.retired;
 	apply_target(e, &p, server);
-	/* No device is followed over it, and what it has asked for is what was. */
+	/* No device uses it, and its subscriptions are those of the old configuration. */
 	if (!e->leaving && (eventlink_state(&e->link) == LINK_CONNECTING ||
 			       (eventlink_state(&e->link) == LINK_UP && !e->active))) {
 		eventlink_off(&e->link);

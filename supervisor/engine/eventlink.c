@@ -35,7 +35,7 @@ set_timer(struct eventlink *l, int64_t ms)
 	ev_timer_start(l->loop, &l->timer);
 }
 
-/* Closes what there is and waits, longer each time, with a quarter of jitter. */
+/* Closes the connection and waits, longer each time, with a quarter of jitter. */
 static void
 back_off(struct eventlink *l, const char *why)
 {
@@ -86,7 +86,8 @@ on_init_res(struct eventlink *l, const struct chatter_msg *msg)
 	}
 	if (!res.success) {
 		char why[120];
-		snprintf(why, sizeof(why), "it refused us: %.*s", (int)res.error.len, res.error.p);
+		snprintf(why, sizeof(why), "the server refused the connection: %.*s",
+		    (int)res.error.len, res.error.p);
 		back_off(l, why);
 		return;
 	}
@@ -112,8 +113,7 @@ on_status(struct eventlink *l, const struct chatter_msg *msg)
 	l->handler->on_status(l->arg, l->status);
 }
 
-/* Whether all events were well-formed, those that nobody looked at too, and the last thing there
- * is. */
+/* Whether all events were well-formed, skipped ones too, and nothing follows them. */
 static bool
 ended_well(struct eventer_events_iter *it)
 {
@@ -152,7 +152,7 @@ on_query_res(struct eventlink *l, const struct chatter_msg *msg)
 	while (i < l->query_count && (msg->owner || l->queries[i].conversation != msg->first))
 		i++;
 	if (i == l->query_count || eventer_query_res_decode(msg->data, &it) != DEC_OK) {
-		back_off(l, "an answer to no query, or malformed");
+		back_off(l, "an unexpected or malformed query answer");
 		return;
 	}
 	struct eventlink_query q = l->queries[i];
@@ -178,7 +178,7 @@ on_message(void *arg, const struct chatter_msg *msg)
 	int type = eventer_msg_parse(msg->type);
 
 	if (type < 0 || !handlers[type]) {
-		back_off(l, "a message that is not a server's");
+		back_off(l, "an unexpected message type");
 		return;
 	}
 	handlers[type](l, msg);
@@ -215,7 +215,7 @@ on_connected(void *arg, int fd, int error, const char *why)
 		back_off(l, error == ECANCELED ? "cancelled" : why);
 		return;
 	}
-	/* A Unix socket knows no such option. */
+	/* A Unix socket does not have this option. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &(int){ LINK_KERNEL_LOW }, sizeof(int));
 	conn_open(&l->conn, fd);
 	struct eventer_init_req req = {

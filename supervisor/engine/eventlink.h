@@ -1,7 +1,7 @@
 /*
  * The link to the Event Server: HatEventer's client on the supervisor's loop.
- * Connects, subscribes, reconnects for ever with backoff; what happens when it
- * is up is the engine's.
+ * It connects, subscribes, and reconnects for ever with backoff. The engine decides
+ * what happens while it is up.
  */
 #ifndef SUPERVISOR_EVENTLINK_H
 #define SUPERVISOR_EVENTLINK_H
@@ -17,10 +17,9 @@ enum {
 	LINK_CONNECT_MS = 10000, /* from the start of a connect to the answer of init */
 	LINK_BACKOFF_FIRST_MS = 100,
 	LINK_BACKOFF_MAX_MS = 10000,
-	LINK_SETTLED_MS = 1000, /* a link that lasted so long starts the backoff anew */
+	LINK_SETTLED_MS = 1000, /* after this long the backoff is reset */
 	LINK_LOW = 64 * 1024, /* registered events are put behind this many unsent bytes at most */
-	LINK_KERNEL_LOW =
-	    32 * 1024, /* the same of the kernel's: what waits there can not be shared out */
+	LINK_KERNEL_LOW = 32 * 1024, /* unsent bytes in the kernel: those cannot be shared out */
 	LINK_MAX_QUERIES = 8192,
 };
 
@@ -41,7 +40,7 @@ struct eventlink_target {
 struct eventlink_handler {
 	/* Registered and subscribed. */
 	void (*on_up)(void *arg);
-	/* The connection is over; queries under way are forgotten, their callbacks do not come. */
+	/* The connection is over. Pending queries are dropped: their callbacks do not come. */
 	void (*on_down)(void *arg, const char *why);
 	void (*on_status)(void *arg, enum eventer_status status);
 	/* Notified events, to be iterated over; borrowed. */
@@ -72,7 +71,7 @@ struct eventlink {
 	struct broker_request *connecting;
 	ev_timer timer;
 	int64_t backoff_ms;
-	uint32_t unanswered; /* connections in a row on which the server said nothing */
+	uint32_t unanswered; /* connections in a row on which the server sent nothing */
 	int64_t init_conversation;
 	bool was_full;
 	char last_error[160];
@@ -89,8 +88,8 @@ void eventlink_on(struct eventlink *l, const struct eventlink_target *target);
 void eventlink_retarget(struct eventlink *l, const struct eventlink_target *target);
 /* Closes; on_down does not come. */
 void eventlink_off(struct eventlink *l);
-/* In order, when all that was put is written: nothing more is said or heard, and it is off as soon
- * as the server has taken all and closed. eventlink_off() cuts that short. on_down does not come.
+/* Closes in order: everything is written, nothing more is sent or read, and the link is off when
+ * the server has read everything and closed. eventlink_off() closes at once. on_down does not come.
  */
 void eventlink_end(struct eventlink *l);
 bool eventlink_is_ending(const struct eventlink *l);
@@ -104,17 +103,17 @@ void eventlink_register(struct eventlink *l, size_t count, const void *events, s
 /* Asks for the latest events of these types. Returns 0, or -1 with errno (ENOBUFS, ENOTCONN). */
 int eventlink_query_latest(
     struct eventlink *l, const struct eventer_types *types, eventlink_query_cb *cb, void *arg);
-/* The answer to queries of this arg is not wanted any more. */
+/* Drops the answers to queries of this arg. */
 void eventlink_forget(struct eventlink *l, void *arg);
 
 enum eventlink_state eventlink_state(const struct eventlink *l);
-/* What the server last said of itself. */
+/* The last status that the server sent. */
 enum eventer_status eventlink_status(const struct eventlink *l);
 /* Bytes that were put and are not written yet. */
 size_t eventlink_unsent(const struct eventlink *l);
 /* Whether the server said nothing on so many connections in a row; then counting begins again. */
 bool eventlink_hangs(struct eventlink *l, uint32_t connections);
-/* What is shown of it. */
+/* Its numbers, to show. */
 struct eventlink_stats {
 	const struct eventlink_target *target;
 	struct monotime since;	/* of the state */

@@ -73,14 +73,14 @@ monitor_explain(const struct monitor *m, char *text, size_t size)
 		snprintf(text, size, "devices stop, then another of group '%s' may be blessed",
 		    m->config->gateway_group);
 	else if (!o->known)
-		snprintf(text, size, "the Monitor Server has not told its state yet");
+		snprintf(text, size, "the Monitor Server has not sent its state yet");
 	else
 		snprintf(text, size,
 		    "the Monitor Server has not blessed this gateway of group '%s'",
 		    m->config->gateway_group);
 }
 
-/* Each change of what the Monitor Server lets us do, once, and what follows from it. */
+/* Logs each change of the blessing once, and tells the handler. */
 static void
 log_change(const struct monitor *m, const struct observer *before)
 {
@@ -129,11 +129,11 @@ on_message(void *arg, const struct chatter_msg *msg)
 		break;
 	case OBSERVER_CLOSE:
 		conn_close(&m->conn);
-		lose(m, "it asked us to close");
+		lose(m, "it asked this gateway to close");
 		break;
 	default:
 		conn_close(&m->conn);
-		lose(m, "it sent a message that is not a server's");
+		lose(m, "it sent an unexpected message type");
 	}
 }
 
@@ -143,8 +143,7 @@ on_closed(void *arg, const char *why)
 	lose(arg, why);
 }
 
-/* Comes before everything else in a turn of the loop: after a time in which nothing ran, before a
- * device is spoken to. */
+/* Runs first in a turn of the loop: after a freeze no device is written to before this. */
 static void
 on_beat(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -163,7 +162,7 @@ on_beat(struct ev_loop *loop, ev_timer *w, int revents)
 	lose(m, why);
 }
 
-/* Probes that its machine answers, however busy it is itself. */
+/* The server's kernel answers these probes, even while the server itself is busy. */
 static void
 set_keepalive(int fd)
 {
@@ -186,7 +185,7 @@ on_connected(void *arg, int fd, int error, const char *why)
 		return;
 	}
 	log_write(LOG_LEVEL_NOTICE, NULL, "monitor",
-	    "Monitor Server: connected to %s:%u, as %s of group '%s'; waits to be blessed",
+	    "Monitor Server: connected to %s:%u, as %s of group '%s'; waiting to be blessed",
 	    m->config->server_host, m->config->server_port, m->config->component_name,
 	    m->config->gateway_group);
 	set_keepalive(fd);

@@ -11,9 +11,9 @@
 #include "supervisor/net/conn.h"
 
 enum {
-	/* A Monitor Server that hears nothing of a component for 40 s, and asked it after 20 s, may
-	 * bless another. Who is cut off learns of it, and whose process was frozen takes it for
-	 * granted, before that. */
+	/* A Monitor Server pings a silent component after 20 s, and may bless another one after
+	 * 40 s. A gateway that is cut off notices that earlier. A gateway that was frozen for that
+	 * long assumes it. */
 	MONITOR_CUT_MS = 17000, /* without a sign of life of its machine */
 	MONITOR_FROZEN_MS = 19000,
 	MONITOR_BEAT_MS = 1000,
@@ -25,7 +25,7 @@ enum {
 struct monitor_handler {
 	/* observer.active or observer.event_server changed. */
 	void (*on_change)(void *arg);
-	/* Unreachable, lost, or asked to close: once, and nothing after it. */
+	/* Unreachable, lost, or asked to close: called once; no call follows it. */
 	void (*on_lost)(void *arg, const char *why);
 };
 
@@ -53,9 +53,9 @@ bool monitor_is_open(const struct monitor *m);
 const struct observer_event_server *monitor_event_server(const struct monitor *m);
 /* A word for where we are: connecting, standing by, answering, active, releasing. */
 const char *monitor_state_name(const struct monitor *m);
-/* What has to happen before devices run, for people; "" where that is not the Monitor Server's. */
+/* What has to happen before devices run, for people; "" when the Monitor Server allows it. */
 void monitor_explain(const struct monitor *m, char *text, size_t size);
-/* All that our activity did has stopped: the token goes back, another may be blessed. */
+/* The devices have stopped: gives the token back, another gateway may be blessed. */
 void monitor_release(struct monitor *m);
 
 #endif

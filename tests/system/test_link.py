@@ -87,7 +87,7 @@ class Link(Case):
         server.init_error = "not \x1b[31myou\n\x00"
         self.serve(1, server=server)
         self.check_backoff(self.attempts(4))
-        text = self.g.wait_log("refused us")
+        text = self.g.wait_log("refused the connection")
         self.assertNotIn("\x1b", text)
         server.init_error = None
         self.wait_connects(1)

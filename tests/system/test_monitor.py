@@ -289,7 +289,7 @@ class TestScreen(Base):
     def test_each_state(self):
         g = self.start(conf=self.conf(token="right"))
         standing_by = "has not blessed this gateway of group 'gateway'"
-        g.wait_log("as gw of group 'gateway'; waits to be blessed")
+        g.wait_log("as gw of group 'gateway'; waiting to be blessed")
         self.wait_screen(g, "standing by", standing_by)
         for command in (["enable", "p1"], ["events"]):
             self.assertIn(standing_by, self.refusal(g, *command))
@@ -314,7 +314,7 @@ class TestScreen(Base):
 
     def test_a_monitor_that_says_nothing(self):
         self.monitor.update = lambda: None
-        self.wait_screen(self.start(), "standing by", "has not told its state yet")
+        self.wait_screen(self.start(), "standing by", "has not sent its state yet")
 
     def test_answering(self):
         update, self.monitor.update = self.monitor.update, lambda: None
@@ -427,7 +427,7 @@ class TestEnd(Base):
     def test_close(self):
         g = self.active()
         self.monitor.send_close()
-        self.wait_exit(g, "it asked us to close")
+        self.wait_exit(g, "it asked this gateway to close")
         self.wait_running(self.events, False, True, False)
 
     def test_garbage(self):

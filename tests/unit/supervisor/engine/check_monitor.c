@@ -215,7 +215,7 @@ START_TEST(is_asked_to_close)
 	chatter_send(&chatter, NULL, "HatObserver.MsgClose", true, sbs_str(""));
 	flush();
 	UNTIL(losses == 1);
-	ck_assert_str_eq(why_lost, "it asked us to close");
+	ck_assert_str_eq(why_lost, "it asked this gateway to close");
 	ck_assert(!conn_is_open(&monitor.conn));
 }
 END_TEST
