@@ -80,13 +80,13 @@ client_free(struct control_client *c)
 	control_stream_update(control);
 }
 
-/* It ends at the next turn of the loop: whoever is at work with it may go on. */
+/* It ends at the next turn of the loop: callers may still use it until then. */
 static void
 doom(struct control_client *c)
 {
-	if (c->doomed)
+	if (c->kill_pending)
 		return;
-	c->doomed = true;
+	c->kill_pending = true;
 	ev_io_stop(c->control->loop, &c->readable);
 	ev_io_stop(c->control->loop, &c->writable);
 	set_deadline(c, 0);
@@ -112,7 +112,7 @@ enqueue(struct control_client *c, const void *packet, size_t len, bool end)
 			return;
 		}
 		log_write(LOG_LEVEL_WARNING, NULL, "control",
-		    "control: client %d reads too slowly and is cut off", (int)c->pid);
+		    "control: client %d reads too slowly: disconnected", (int)c->pid);
 		doom(c);
 		return;
 	}
@@ -134,7 +134,7 @@ transmit(struct control_client *c, bool end)
 	const void *packet = buffer_data(&c->packet);
 	size_t len = c->packet.len;
 
-	if (!c->doomed && !buffer_failed(&c->packet)) {
+	if (!c->kill_pending && !buffer_failed(&c->packet)) {
 		ssize_t n = -1;
 		errno = EAGAIN;
 		if (c->queue.len == 0)
@@ -183,11 +183,11 @@ control_end_row(struct control_client *c)
 	return true;
 }
 
-/* Nothing more is read from it; it ends when its answer has left, or is not taken in time. */
+/* Stops reading from it. It ends when its answer is sent, or when its time is over. */
 static void
 close_later(struct control_client *c)
 {
-	if (c->doomed)
+	if (c->kill_pending)
 		return;
 	c->closing = true;
 	ev_io_stop(c->control->loop, &c->readable);
@@ -221,11 +221,11 @@ control_finish(struct control_client *c, enum control_code code, const char *fmt
 	c->overrun = false;
 	if (streamed)
 		control_stream_update(c->control);
-	if (!c->doomed && !c->closing)
+	if (!c->kill_pending && !c->closing)
 		set_deadline(c, CONTROL_IDLE_MS);
 }
 
-/* One budget for all: when it is used up nobody is heard until the second is over. */
+/* All clients share one budget. When it is used up no request is read until the second ends. */
 static void
 pause_reading(struct control *control)
 {
@@ -249,7 +249,7 @@ on_refill(struct ev_loop *loop, ev_timer *w, int revents)
 	ev_io_start(loop, &control->acceptable);
 	for (size_t i = 0; i < control->client_count; i++) {
 		struct control_client *c = control->clients[i];
-		if (!c->doomed && !c->closing)
+		if (!c->kill_pending && !c->closing)
 			ev_io_start(loop, &c->readable);
 	}
 }
@@ -277,7 +277,7 @@ answer(struct control_client *c, const void *packet, size_t len)
 	c->control->served++;
 	struct json_doc *doc = control_request_decode(packet, len, &c->command, err, sizeof(err));
 	if (!doc) {
-		control_finish(c, CONTROL_USAGE, "the request is refused: %s", err);
+		control_finish(c, CONTROL_USAGE, "request refused: %s", err);
 		close_later(c);
 		return;
 	}
@@ -388,7 +388,7 @@ turn_away(struct control *control, int fd, const char *why)
 	fd_close(fd);
 }
 
-/* The one that has been silent for longest gives way; false where each has asked something. */
+/* Closes the client that has been silent for longest. False when each has asked something. */
 static bool
 make_room(struct control *control)
 {
@@ -396,7 +396,7 @@ make_room(struct control *control)
 
 	for (size_t i = 0; i < control->client_count; i++) {
 		struct control_client *c = control->clients[i];
-		if (!c->spoken && !c->doomed &&
+		if (!c->spoken && !c->kill_pending &&
 		    (!oldest || ev_timer_remaining(control->loop, &c->deadline) <
 				    ev_timer_remaining(control->loop, &oldest->deadline)))
 			oldest = c;
@@ -445,12 +445,13 @@ on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 	}
 	if (!is_allowed(control, fd, &peer)) {
 		log_write(LOG_LEVEL_WARNING, NULL, "control_denied",
-		    "control: user %u (process %d) is neither root, nor ours, nor of the group",
+		    "control: user %u (process %d) is denied: not root, not gatewayd's user, not "
+		    "in its group",
 		    peer.uid, (int)peer.pid);
-		turn_away(control, fd,
-		    "not allowed: neither root, nor gatewayd's user, nor of its group");
+		turn_away(
+		    control, fd, "not allowed: not root, not gatewayd's user, not in its group");
 	} else if (control->client_count == CONTROL_MAX_CLIENTS && !make_room(control)) {
-		turn_away(control, fd, "too many clients: come again later");
+		turn_away(control, fd, "too many clients: try again later");
 	} else {
 		take_client(control, fd, &peer);
 	}
@@ -482,7 +483,7 @@ on_rates(struct ev_loop *loop, ev_timer *w, int revents)
 		child_sample(control->engine->devices[i]->child, now);
 }
 
-/* Holds the lock as long as it lives: who gets it knows that the socket's process is dead. */
+/* A process holds the lock as long as it lives. With the lock, the socket's process is dead. */
 static int
 take_lock(const char *path)
 {
@@ -497,7 +498,7 @@ take_lock(const char *path)
 	return fd;
 }
 
-/* Whether somebody listens there. */
+/* Whether a process listens there. */
 static bool
 is_alive(const struct sockaddr_un *address)
 {
@@ -525,7 +526,7 @@ share_folder(const struct control *control)
 	*slash = '\0';
 	if (stat(folder, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 0777) == 0750 &&
 	    chown(folder, (uid_t)-1, control->group) < 0)
-		log_warning("folder %s: its group can not be set: %s", folder, strerror(errno));
+		log_warning("cannot set the group of folder %s: %s", folder, strerror(errno));
 }
 
 static int

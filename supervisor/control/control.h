@@ -16,7 +16,7 @@
 
 enum {
 	CONTROL_MAX_CLIENTS = 64,
-	CONTROL_IDLE_MS = 10000,	       /* a client that asks nothing is cut off */
+	CONTROL_IDLE_MS = 10000,	       /* a client that asks nothing is disconnected */
 	CONTROL_MAX_WAITING = 8 * 1024 * 1024, /* bytes that wait for one client's answer */
 	CONTROL_MAX_BEHIND = 1024 * 1024,      /* the same of a stream: it is too slow then */
 	CONTROL_MAX_TOTAL = 32 * 1024 * 1024,  /* bytes that wait for all clients together */
@@ -39,7 +39,7 @@ struct control_hooks {
 	 * control_reload_done(). Returns 0, or -1 with a text for people in err: then nothing
 	 * follows. */
 	int (*reload)(void *arg, bool diff, struct control_client *to, char *err, size_t err_size);
-	/* The client is gone: nobody waits for its reload. */
+	/* The client is gone: its reload goes on without it. */
 	void (*forget_reload)(void *arg, struct control_client *client);
 	/* The Monitor Server's client, or NULL where the configuration has none. */
 	const struct monitor *(*monitor)(void *arg);
@@ -58,12 +58,12 @@ bool control_group_exists(const char *group);
 /* Closes and removes it. NULL is fine. */
 void control_close(struct control *c);
 size_t control_client_count(const struct control *c);
-/* Someone came or left, or the engine's devices are others: they are told who listens. */
+/* Clients or devices changed: tells the devices whether somebody listens. */
 void control_stream_update(struct control *c);
 
 /* The end of a reload; error NULL where it was done. */
 void control_reload_done(struct control_client *client, const char *error);
-/* Devices came or went: those who listen are told of them. NULL is fine. */
+/* Devices were added or removed: tells the watching clients. NULL is fine. */
 void control_devices_changed(struct control *c);
 
 /* A row of the answer: begin, put the members, end. */

@@ -19,7 +19,7 @@ struct control_client {
 	uid_t uid;
 	bool spoken;		  /* it asked something, ever */
 	bool closing;		  /* nothing more is read; closed when all is sent */
-	bool doomed;		  /* closed at the next turn of the loop */
+	bool kill_pending;	  /* closed at the next turn of the loop */
 	bool overrun;		  /* rows were left out: more than may wait */
 	struct json_doc *request; /* that is being answered, or NULL */
 	enum control_id command;  /* of request */
@@ -54,7 +54,7 @@ struct control {
 /* Ends the answer; error NULL where there is none. The client may ask again. */
 void control_finish(struct control_client *c, enum control_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* A client that streams is sent what its packet holds. */
+/* Sends the packet of a client that streams. */
 void control_flush(struct control_client *c);
 
 /* A command's work: it finishes the answer, at once or later. */
@@ -65,7 +65,7 @@ control_handler control_on_status, control_on_show, control_on_info;
 /* control_commands.c */
 control_handler control_on_events, control_on_send, control_on_enable, control_on_disable,
     control_on_restart, control_on_log, control_on_reload;
-/* A client that is gone wants no answer to what it asked. */
+/* Drops the queries of a client that is gone. */
 void control_forget_request(struct control_client *c);
 /* control_stream.c */
 control_handler control_on_watch, control_on_trace, control_on_wait;

@@ -125,7 +125,7 @@ refuse_unconnected(struct control_client *c)
 	if (!why[0])
 		snprintf(why, sizeof(why), "%s",
 		    eventlink_stats(l).last_error[0] ? eventlink_stats(l).last_error
-		    : eventlink_state(l) == LINK_OFF ? "not begun yet"
+		    : eventlink_state(l) == LINK_OFF ? "not started yet"
 						     : eventlink_state_name(eventlink_state(l)));
 	control_finish(c, CONTROL_REFUSED, "the Event Server is not connected: %s", why);
 }
@@ -143,8 +143,7 @@ register_event(struct control_client *c, const struct sbs_str *segments, size_t 
 	if (errno == ENOTCONN)
 		refuse_unconnected(c);
 	else
-		control_finish(
-		    c, CONTROL_REFUSED, "the event is not to be sent: %s", strerror(errno));
+		control_finish(c, CONTROL_REFUSED, "cannot send the event: %s", strerror(errno));
 	return -1;
 }
 
@@ -184,7 +183,7 @@ control_on_disable(struct control_client *c, const struct json *request)
 	set_enable(c, request, "false");
 }
 
-/* A whole type is ours to register where it is of a device of this gateway, from the system. */
+/* gatewayctl may register system events of this gateway's devices only. */
 static const char *
 type_refused(const struct config *config, const struct sbs_str *s, size_t count)
 {
@@ -195,7 +194,7 @@ type_refused(const struct config *config, const struct sbs_str *s, size_t count)
 			return "'?' and '*' are for queries";
 	if (count < prefix + 2 || !sbs_str_eq(s[0], sbs_str("gateway")) ||
 	    (config->name_in_types && !sbs_str_eq(s[1], sbs_str(config->name))))
-		return "it is not of a device of this gateway";
+		return "it belongs to no device of this gateway";
 	return sbs_str_eq(s[prefix], sbs_str("system")) ? NULL : "its source is not 'system'";
 }
 
@@ -298,7 +297,7 @@ query(struct control_client *c, const struct eventer_types *types)
 	if (errno == ENOTCONN)
 		refuse_unconnected(c);
 	else
-		control_finish(c, CONTROL_REFUSED, "too many queries are under way");
+		control_finish(c, CONTROL_REFUSED, "too many queries in progress");
 }
 
 void
@@ -352,7 +351,7 @@ control_on_restart(struct control_client *c, const struct json *request)
 	json_foreach (name, names) {
 		struct child *child = engine_find(e, name->text)->child;
 		log_write(LOG_LEVEL_NOTICE, child_conf(child)->label, "restart",
-		    "restart, as user %u asked for", c->uid);
+		    "restart: requested by user %u", c->uid);
 		child_restart(child);
 		put_result(c, child_conf(child)->label, "restarts");
 	}

@@ -12,7 +12,7 @@ control_streams(enum control_id command)
 static bool
 does(const struct control_client *c, enum control_id command)
 {
-	return c->request && c->command == command && !c->doomed;
+	return c->request && c->command == command && !c->kill_pending;
 }
 
 static void
@@ -105,7 +105,7 @@ on_registered(void *arg, struct child *child, size_t count, const void *events, 
 			continue;
 		struct eventer_events_iter it = { cursor_make(events, len), count, true };
 		struct eventer_event e;
-		while (!c->doomed && eventer_events_next(&it, &e))
+		while (!c->kill_pending && eventer_events_next(&it, &e))
 			control_put_event(c, "out", child, &now, &e);
 	}
 }
@@ -167,7 +167,7 @@ is_awaited(const struct json *states, const struct child *child)
 	return false;
 }
 
-/* A device that failed comes to another state only when someone helps, or disables it. */
+/* A failed device leaves that state only by a command or 'enable' false. */
 static bool
 is_hopeless(const struct json *states, const struct child *child)
 {
@@ -194,7 +194,7 @@ check_wait(struct control_client *c)
 		const struct process_obituary *o = process_obituary(child_process(d->child), 0);
 		if (is_hopeless(states, d->child))
 			control_finish(c, CONTROL_REFUSED, "%.200s failed: %s", name->text,
-			    o ? o->cause : "it can not be started");
+			    o ? o->cause : "it cannot be started");
 		return;
 	}
 	control_finish(c, CONTROL_DONE, NULL);
@@ -298,7 +298,7 @@ control_stream_update(struct control *control)
 	}
 }
 
-/* Of a device that is gone no state follows: who waits for one is told now. */
+/* A removed device has no further state: clients that wait for it are told now. */
 void
 control_devices_changed(struct control *control)
 {

@@ -296,7 +296,7 @@ put_server(struct json_writer *w, const struct engine *e)
 	json_put_int(w, "unrouted", (int64_t)e->unrouted);
 }
 
-/* What keeps all devices from running, of whatever the Event Server's link does not tell. */
+/* What keeps all devices from running, other than the Event Server's link. */
 static void
 put_why_idle(struct json_writer *w, const struct engine *e, const struct monitor *m)
 {
@@ -322,7 +322,7 @@ put_monitor(struct json_writer *w, const struct monitor *m)
 	json_put_str(w, "blessing", m ? monitor_state_name(m) : NULL);
 }
 
-/* The process of the built-in Event Server, and how it died last; nothing where another is used. */
+/* The process of the built-in Event Server and its last exit; null when another is used. */
 static void
 put_eventd(struct json_writer *w, const struct process *p)
 {

@@ -532,7 +532,7 @@ class Send(Case):
         before = len(self.server.events)
         for type_, text in (
             ("gateway/probe/p1/gateway/running", "source is not 'system'"),
-            ("gateway/probe/p1/system", "not of a device"),
+            ("gateway/probe/p1/system", "belongs to no device"),
             ("gateway/probe/p1/system/*", "queries"),
             ("gateway//p1/system/x", "empty segment"),
             ("gateway/" + "/".join("x" * 40), "too many"),
