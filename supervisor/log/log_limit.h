@@ -1,7 +1,7 @@
 /*
  * How many log lines of one kind may pass, in the supervisor: a token bucket for
  * each (device, event), in a table of fixed size. Pure: the caller says what time
- * it is. What was left out is counted, and said when lines pass again.
+ * it is. Lines left out are counted, and the count is logged when lines pass again.
  */
 #ifndef SUPERVISOR_LOG_LIMIT_H
 #define SUPERVISOR_LOG_LIMIT_H
@@ -37,8 +37,8 @@ void log_limit_init(struct log_limit *l);
 bool log_limit_take(struct log_limit *l, const char *device, const char *event, struct monotime now,
     uint64_t *left_out);
 /* A kind that left lines out and could pass one again now (or, with all, that left lines out), for
- * a line that says so; *left_out is taken. Of those that gave way to others it is one together,
- * "other kinds" of no device. NULL when there is none (left). */
+ * a line that says so; *left_out is taken. Kinds that lost their place are counted together,
+ * as "other kinds" of no device. NULL when there is none (left). */
 const struct log_limit_kind *log_limit_reopened(
     struct log_limit *l, struct monotime now, bool all, uint64_t *left_out);
 

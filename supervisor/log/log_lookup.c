@@ -14,9 +14,8 @@ tell(struct log_lookup *l, const char *why)
 {
 	if (!l->told)
 		log_write(LOG_LEVEL_ERROR, NULL, "syslog_lookup",
-		    "log: the syslog daemon is not found, its lines go to standard error: %s; "
-		    "tried again "
-		    "every %d s",
+		    "log: cannot find the syslog daemon: %s; its lines go to standard error; "
+		    "retrying every %d s",
 		    why, LOG_LOOKUP_RETRY_MS / 1000);
 	l->told = true;
 }

@@ -20,7 +20,7 @@ struct log_lookup {
 	struct monotime retry;		/* not before */
 	char host[256];			/* longer than any name (RFC 1035 section 2.3.4) */
 	uint16_t port;
-	bool told; /* that it was not found */
+	bool told; /* the failure is logged */
 };
 
 /* After each log_sink_open(), of the same conf. broker: NULL while there is none. */

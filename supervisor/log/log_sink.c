@@ -52,8 +52,8 @@ stderr_form(void)
 	return sink.on_journal ? LOG_TARGET_PREFIX : LOG_TARGET_STDERR;
 }
 
-/* With its fields, so that "journalctl DEVICE=plc1" works: journald's own datagrams, which do not
- * wait for a journald that hangs. Returns false where it does not take the line. */
+/* Writes the fields too, so that "journalctl DEVICE=plc1" works. A datagram does not wait for a
+ * journald that hangs. Returns false when journald does not accept the line. */
 static bool
 write_journal(enum log_level level, const char *device, const char *event, const char *text)
 {
@@ -78,7 +78,7 @@ wants(const struct config_log_target *t, enum log_level level)
 	return t->on && level <= t->level;
 }
 
-/* To every target; standard error alone where none of the others takes it. */
+/* Writes to every target; to standard error when no other target accepts the line. */
 static void
 write_targets(enum log_level level, const char *device, const char *event, const char *text)
 {
@@ -102,7 +102,7 @@ write_left_out(const char *device, const char *event, uint64_t left_out)
 {
 	char text[128];
 
-	snprintf(text, sizeof(text), "%llu lines of '%s' were left out, as they came too fast",
+	snprintf(text, sizeof(text), "%llu lines of '%s' were left out: they came too fast",
 	    (unsigned long long)left_out, event);
 	write_targets(LOG_LEVEL_WARNING, device && *device ? device : NULL, "log_suppressed", text);
 }
@@ -136,8 +136,8 @@ on_line(enum log_level level, const char *device, const char *event, const char 
 
 	if (level > log_sink_device_level(device))
 		return;
-	/* Lines without an event are our own words, and few; debug is asked for by somebody who
-	 * reads. */
+	/* Lines without an event are the supervisor's own, and few. Debug lines are on only while
+	 * somebody reads them. */
 	if (event && level < LOG_LEVEL_DEBUG) {
 		if (!log_limit_take(&sink.limit, device, event, monotime_now(), &left_out))
 			return;
@@ -215,7 +215,7 @@ log_sink_set_level(enum log_level level)
 static int
 open_syslog(const struct config_log *conf)
 {
-	/* The same daemon: what waits for it goes on to wait, but not for the time to connect. */
+	/* The same daemon: its pending lines stay, and it may connect at once. */
 	if (sink.syslog_open && conf->syslog.on && syslog_out_is(&sink.syslog, conf)) {
 		sink.syslog.retry = (struct monotime){ 0 };
 		return 0;

@@ -19,9 +19,9 @@ enum {
 };
 
 /* Takes over the log of this process; copies what it needs of conf. Called again (on reload) it
- * starts anew but keeps the devices' levels, and what waits for a syslog daemon that stays. Returns
- * 0, or -1 with errno where the syslog daemon's path cannot be one: then lines go to the other
- * targets, standard error at least. */
+ * starts again but keeps the devices' levels, and the pending lines of a syslog daemon that stays.
+ * Returns 0, or -1 with errno where the syslog daemon's path cannot be one: then lines go to the
+ * other targets, standard error at least. */
 int log_sink_open(const struct config_log *conf);
 /* Whether the syslog daemon's host is a name whose address is not known. Its lines go to standard
  * error until log_sink_found(). */
@@ -30,18 +30,18 @@ void log_sink_found(const struct sockaddr *address, socklen_t len);
 /* Whether standard error is still what systemd connected to the journal: "device:inode" of
  * JOURNAL_STREAM, systemd.exec(5). */
 bool log_stderr_is_journal(void);
-/* Says what was left out, and gives the log back to standard error. */
+/* Logs how many lines were left out, and gives the log back to standard error. */
 void log_sink_close(void);
 
-/* Of lines that are about no device, or about one without a level of its own. */
+/* The level of lines about no device, or about a device without its own level. */
 void log_sink_set_level(enum log_level level);
-/* Of lines about this device: the runner's and the supervisor's. level -1: the gateway's level
- * again. Returns 0, or -1 with errno ENOMEM. */
+/* The level of lines about this device, the runner's and the supervisor's. level -1: the gateway's
+ * level again. Returns 0, or -1 with errno ENOMEM. */
 int log_sink_set_device_level(const char *device, int level);
 enum log_level log_sink_device_level(const char *device);
 
-/* Says what was left out of the kinds that may pass again, and moves what waits for a syslog
- * daemon. */
+/* Logs how many lines of each kind were left out, when the kind may pass again. Sends the pending
+ * lines of a syslog daemon. */
 void log_sink_tick(struct monotime now);
 
 #endif

@@ -137,7 +137,7 @@ format_5424(const struct syslog_out *s, char *line, size_t size, int priority, c
 	    device ? ": " : "", text);
 }
 
-/* Whether what send() said means that the socket is of no more use. */
+/* Whether this error of send() means that the socket is unusable. */
 static bool
 is_lost(int error)
 {
@@ -196,7 +196,7 @@ syslog_out_flush(struct syslog_out *s, struct monotime now)
 static void
 send_datagram(struct syslog_out *s, const char *line, size_t len, struct monotime now)
 {
-	/* A second attempt: the daemon may have been started anew, or not have listened before. */
+	/* A second attempt: the daemon may have restarted, or may not have listened before. */
 	for (int attempt = 0; attempt < 2; attempt++) {
 		if (s->fd < 0)
 			connect_again(s, now);

@@ -122,7 +122,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		connect_next(q, ETIMEDOUT);
 		return;
 	}
-	/* Of a connect under way there is an fd, that is none yet. */
+	/* A pending connect has an fd, which is not an answer yet. */
 	if (ev_is_active(&q->io) || (q->fd < 0 && !q->error)) {
 		fd_close(q->fd);
 		q->fd = -1;
@@ -250,8 +250,8 @@ connect_next(struct broker_request *q, int last_error)
 	}
 	ev_io_set(&q->io, q->fd, EV_WRITE);
 	ev_io_start(q->broker->loop, &q->io);
-	/* Each address has its share of the time: one that is silent is not the last that is tried,
-	 * also where whoever asked waits for less time than we would. */
+	/* Each address has its share of the time, so that a silent address leaves time for the next
+	 * one, also when the caller waits for less time than the broker. */
 	double ms = (double)q->broker->limit_ms / (double)q->address_count;
 	if (q->address_next < q->address_count && ms > BROKER_ADDRESS_MS)
 		ms = BROKER_ADDRESS_MS;
@@ -280,7 +280,7 @@ listen_first(struct broker_request *q)
 }
 
 /* Without SO_REUSEADDR: with it another process could take the port's datagrams. The unspecified
- * address of IPv6 hears IPv4 as well, whatever net.ipv6.bindv6only says. */
+ * address of IPv6 receives IPv4 as well, whatever net.ipv6.bindv6only is. */
 static void
 bind_first(struct broker_request *q)
 {
@@ -348,8 +348,8 @@ on_resolved(void *arg, int status, int timeouts, struct ares_addrinfo *result)
 	use_addresses(q);
 }
 
-/* What needs no resolver: an address as it is written, and localhost (RFC 6761 clause 6.3), which a
- * machine without /etc/hosts would ask its name server for. */
+/* Literal addresses and localhost need no resolver (RFC 6761 clause 6.3). Without /etc/hosts the
+ * resolver would ask the name server for localhost. */
 static bool
 find_known(struct broker_request *q)
 {
@@ -367,8 +367,8 @@ find_known(struct broker_request *q)
 static void schedule_ares(struct broker *b);
 static int open_resolver(struct broker *b);
 
-/* c-ares reads its name servers once; but the network may be configured after we have started, or
- * anew. Lookups that are under way end: whoever asked asks again. */
+/* c-ares reads its name servers once, but the network may be configured later, or change. Pending
+ * lookups end, and their callers ask again. */
 static void
 follow_resolver_conf(struct broker *b)
 {
@@ -405,7 +405,7 @@ resolve(struct broker_request *q)
 	schedule_ares(q->broker);
 }
 
-/* Root ignores TIOCEXCL, and flock is advisory: both, so that each kind of intruder meets one. */
+/* Root ignores TIOCEXCL, and flock is advisory: the two together keep out other processes. */
 static void
 open_tty(struct broker_request *q)
 {
@@ -548,7 +548,7 @@ on_ares_socket(void *arg, ares_socket_t fd, int readable, int writable)
 	for (size_t i = 0; i < MAX_RESOLVER_SOCKETS && !(s && s->fd == fd); i++)
 		if (b->sockets[i].fd == fd || (!s && b->sockets[i].fd == ARES_SOCKET_BAD))
 			s = &b->sockets[i];
-	/* Without a place its answer is not heard: the lookup times out, nothing else. */
+	/* Without a free slot the answer is not read, and the lookup times out. */
 	if (!s)
 		return;
 	ev_io_stop(b->loop, &s->io);
@@ -589,7 +589,7 @@ broker_new(struct ev_loop *loop)
 	ev_timer_init(&b->ares_timer, on_ares_timer, 0., 0.);
 	b->ares_timer.data = b;
 	if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS || open_resolver(b) < 0) {
-		log_error("the resolver does not start");
+		log_error("cannot start the resolver");
 		free(b);
 		return NULL;
 	}

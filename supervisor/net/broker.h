@@ -1,5 +1,5 @@
 /*
- * Opens what runners may only use: connections, listening sockets, datagram
+ * Opens what runners may use but not open: connections, listening sockets, datagram
  * sockets, ttys, files. Asynchronous, names by c-ares; nothing here blocks the
  * supervisor's loop.
  * The Event Server's link connects through it as well.
@@ -22,7 +22,7 @@ enum {
 	BROKER_CONNECT_MS = 30000, /* a request that nobody cancels ends here */
 	BROKER_MAX_ADDRESSES = 8,  /* tried of a name, in the resolver's order */
 	/* A silent address gives way to the next one of its name: the link waits for 10 s, and a
-	 * device that is told to for 3 s. A SYN is repeated once in it. */
+	 * device may be configured to wait for 3 s. A SYN is repeated once in that time. */
 	BROKER_ADDRESS_MS = 2000,
 	BROKER_UDP_BUFFER = 1024 * 1024, /* SO_RCVBUF of a bound socket: a storm of traps */
 };

@@ -49,7 +49,7 @@ pull_messages(struct conn *c)
 		case DEC_MORE:
 			return true;
 		default:
-			finish(c, "the peer sent what is no chatter frame");
+			finish(c, "the peer sent a malformed chatter frame");
 			return false;
 		}
 	}
@@ -94,7 +94,7 @@ on_readable(struct ev_loop *loop, ev_io *w, int revents)
 		conn_flush(c);
 }
 
-/* What came while we did not run counts as life. */
+/* Bytes that arrived while this process was stopped count as a sign of life. */
 static void
 on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -128,7 +128,7 @@ conn_flush(struct conn *c)
 	if (c->ended)
 		buffer_reset(&c->out);
 	if (buffer_failed(&c->out)) {
-		finish(c, "the peer does not take what it is sent");
+		finish(c, "the peer does not read what is sent to it");
 		return;
 	}
 	while (c->out.len) {
@@ -144,8 +144,8 @@ conn_flush(struct conn *c)
 			return;
 		}
 		buffer_consume(&c->out, (size_t)n);
-		/* What is appended in there is written here: nobody else would before the next
-		 * turn. */
+		/* Bytes appended in the callback are written here: the next write would be a turn
+		 * later. */
 		if (c->out.len == 0 && c->handler->on_drained) {
 			c->handler->on_drained(c->arg);
 			if (c->fd < 0)

@@ -23,7 +23,7 @@ struct conn_handler {
 	void (*on_message)(void *arg, const struct chatter_msg *msg);
 	/* The connection is over and already closed; why for people. */
 	void (*on_closed)(void *arg, const char *why);
-	/* All that waited was written; what is appended in here follows at once. May be NULL. */
+	/* All waiting bytes are written; bytes appended in here follow at once. May be NULL. */
 	void (*on_drained)(void *arg);
 };
 
@@ -45,12 +45,12 @@ void conn_init(struct conn *c, struct ev_loop *loop, const struct conn_handler *
 void conn_open(struct conn *c, int fd);
 /* Frees everything; on_closed does not come. May be called twice. */
 void conn_close(struct conn *c);
-/* Writes what waits, as far as it goes; the rest follows by itself. Call it once after whatever was
- * appended in a turn. */
+/* Writes as many waiting bytes as the socket accepts; the rest follows by itself. Call it once a
+ * turn, after the last append. */
 void conn_flush(struct conn *c);
-/* Nothing more is sent, and what the peer says is dropped; on_closed comes when it closes. Only
- * when all was written: data that meet a closed socket would reset the connection, and what is
- * still under way to the peer with it. */
+/* Ends the sending side and drops what the peer sends; on_closed comes when the peer closes. Call
+ * it only when everything is written: data that reach a closed socket reset the connection, and
+ * bytes in flight to the peer are lost. */
 void conn_end(struct conn *c);
 bool conn_is_open(const struct conn *c);
 /* Bytes that wait to be written. */

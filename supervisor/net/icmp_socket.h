@@ -5,7 +5,7 @@
 #ifndef SUPERVISOR_ICMP_SOCKET_H
 #define SUPERVISOR_ICMP_SOCKET_H
 
-/* A socket of AF_INET or AF_INET6 that sends echo requests and hears echo replies alone; not yet
+/* A socket of AF_INET or AF_INET6 that sends echo requests and receives echo replies only; not yet
  * connected, non-blocking, close-on-exec. SOCK_DGRAM where net.ipv4.ping_group_range lets a group
  * of ours (both families ask that range), else SOCK_RAW, which needs CAP_NET_RAW. Returns -1 with
  * errno. */
