@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/nearest.h"
 
 enum { MANY = CONTROL_MAX_NAMES };
 
@@ -248,55 +249,14 @@ command_find(const char *name)
 	return NULL;
 }
 
-/* Letters that differ, are missing, or stand in another order (Damerau, restricted). */
-size_t
-command_distance(const char *a, const char *b)
-{
-	enum { MOST = 40 };
-	size_t n = strlen(a), m = strlen(b), d[MOST + 1][MOST + 1];
-
-	if (n > MOST || m > MOST)
-		return MOST;
-	for (size_t i = 0; i <= n; i++)
-		d[i][0] = i;
-	for (size_t j = 0; j <= m; j++)
-		d[0][j] = j;
-	for (size_t i = 1; i <= n; i++) {
-		for (size_t j = 1; j <= m; j++) {
-			size_t least = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
-			least = d[i - 1][j] + 1 < least ? d[i - 1][j] + 1 : least;
-			least = d[i][j - 1] + 1 < least ? d[i][j - 1] + 1 : least;
-			bool swapped =
-			    i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-			if (swapped && d[i - 2][j - 2] + 1 < least)
-				least = d[i - 2][j - 2] + 1;
-			d[i][j] = least;
-		}
-	}
-	return d[n][m];
-}
-
-bool
-command_near(const char *typed, const char *name, size_t *best)
-{
-	size_t d = command_distance(typed, name), most = strlen(typed) / 3 + 1;
-
-	if (d > most || d >= *best)
-		return false;
-	*best = d;
-	return true;
-}
-
 static const char *
-nearest(const char *typed)
+nearest_command(const char *typed)
 {
-	const char *found = NULL;
-	size_t best = SIZE_MAX;
+	struct nearest n = nearest_begin(typed);
 
 	for (const struct command *c = commands; c->arguments; c++)
-		if (command_near(typed, control_command_name(c->id), &best))
-			found = control_command_name(c->id);
-	return found;
+		nearest_offer(&n, control_command_name(c->id));
+	return n.best;
 }
 
 const struct command *
@@ -320,7 +280,7 @@ command_match(const char *name, char *text, size_t size)
 	}
 	if (count == 1)
 		return found;
-	const char *near = nearest(name);
+	const char *near = nearest_command(name);
 	if (count == 0)
 		snprintf(text, size, "unknown command '%s'%s%s%s", name,
 		    near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");

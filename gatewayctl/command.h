@@ -51,10 +51,4 @@ const struct command *command_find(const char *name);
 /* By its name or the beginning of just one name; NULL with why in text. */
 const struct command *command_match(const char *name, char *text, size_t size);
 
-/* Edits that make a of b. */
-size_t command_distance(const char *a, const char *b);
-/* Whether name is close enough to what was typed to be meant, and closer than *best, which then
- * becomes its distance. */
-bool command_near(const char *typed, const char *name, size_t *best);
-
 #endif

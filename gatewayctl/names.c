@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/nearest.h"
+
 static void
 add(struct names *n, const char *name)
 {
@@ -130,18 +132,16 @@ is_device(const struct names *all, const char *typed)
 static void
 suggest_one(const struct names *all, const char *typed)
 {
-	const char *found = NULL;
-	size_t best = SIZE_MAX;
+	struct nearest n = nearest_begin(typed);
+	bool whole = strchr(typed, '/');
 
 	for (int i = 0; i < all->count; i++) {
-		const char *whole = all->list[i], *name = short_name(whole);
-		if (command_near(typed, name, &best))
-			found = name;
-		if (strchr(typed, '/') && command_near(typed, whole, &best))
-			found = whole;
+		nearest_offer(&n, short_name(all->list[i]));
+		if (whole)
+			nearest_offer(&n, all->list[i]);
 	}
-	if (found)
-		fprintf(stderr, "gatewayctl: did you mean '%s'?\n", found);
+	if (n.best)
+		fprintf(stderr, "gatewayctl: did you mean '%s'?\n", n.best);
 }
 
 void
