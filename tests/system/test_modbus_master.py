@@ -569,6 +569,8 @@ class Odd(Case):
             r.send(f'system/remote_device/1/write/{name}', {'request_id': name, 'value': 200})
             r.wait_event(f'{REMOTE}1/write/{name}', {'request_id': name, 'result': 'SUCCESS'})
         self.assertEqual(slave.connects, 1)
+        r.wait(lambda: any('answers the write of 200' in line for line in r.log))
+        r.stop()
         self.assertEqual(len([line for line in r.log if 'answers the write of 200' in line]), 1)
 
     def test_zero_transactions(self):
