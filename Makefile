@@ -28,6 +28,11 @@ ALL_CFLAGS = -std=gnu17 -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes $(WERR
     -DGATEWAYD_VERSION='"$(VERSION)"' -I. -I$(B) $(HARDEN) $(SANFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -Wl,--as-needed $(HARDEN_LD) $(SANFLAGS) $(LDFLAGS)
 
+# msgpack-c calls itself "msgpack" in Debian 12 and "msgpack-c" in Debian 13.
+MSGPACK := $(patsubst -l%,%,$(filter -l%,$(shell $(PKG_CONFIG) --libs msgpack-c 2>/dev/null || \
+    $(PKG_CONFIG) --libs msgpack 2>/dev/null)))
+MSGPACK := $(or $(MSGPACK),msgpackc)
+
 # Archives, one per folder: a process gets only the objects that it refers to.
 AR_COMMON := $(B)/common.a
 AR_IPC := $(B)/ipc.a
@@ -89,17 +94,17 @@ $(B)/device-runners/runtime/filter/tables.o: $(B)/device-runners/runtime/filter/
 LINK = @mkdir -p $(@D); echo "  link $@"; $(CC) $(ALL_LDFLAGS) -o $@
 
 $(B)/gatewayd: $(B)/supervisor/main.o $(AR_SUPERVISOR) $(AR_HAT) $(AR_IPC) $(AR_COMMON)
-	$(LINK) $^ -lev -lyaml -lmsgpackc -lcares -lsystemd -lm
+	$(LINK) $^ -lev -lyaml -l$(MSGPACK) -lcares -lsystemd -lm
 $(B)/gateway-eventd: $(B)/event-server/main.o $(AR_EVENTD) $(AR_HAT) $(AR_COMMON)
 	$(LINK) $^ -lev -llmdb -lseccomp -lm
 $(B)/gatewayctl: $(B)/ctl/main.o $(AR_CTL) $(AR_IPC) $(AR_COMMON)
-	$(LINK) $^ -lmsgpackc -lm
+	$(LINK) $^ -l$(MSGPACK) -lm
 
 # Each runner has its own copy of these two, where the system has them as archives: many processes, each started
 # often, pay more for a shared library than for the few pages of it that they use. libm comes after libc: most runners
 # need nothing of it that libc has not.
 static_or_shared = $(if $(filter /%,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(1))
-RUNNER_LIBS := $(call static_or_shared,ev) $(call static_or_shared,msgpackc)
+RUNNER_LIBS := $(call static_or_shared,ev) $(call static_or_shared,$(MSGPACK))
 
 # A protocol's archive comes twice: protocols may need one another.
 define FAMILY_RULE
@@ -125,7 +130,7 @@ all: $(B)/libexec/runner-tls.so
 UNIT := $(patsubst %.c,$(B)/%,$(shell find tests/unit -name 'check_*.c' | sort))
 TEST_ARCHIVES := $(AR_SUPERVISOR) $(AR_EVENTD) $(AR_CTL) $(FAMILIES:%=$(B)/device-runners/%.a) $(AR_RUNTIME) \
     $(PROTOCOLS:%=$(B)/protocols/%.a) $(AR_IPC) $(AR_COMMON)
-TEST_LIBS := -lcheck -lev -lyaml -lmsgpackc -lcares -llmdb -lseccomp -lmodbus -lssl -lcrypto -lsystemd \
+TEST_LIBS := -lcheck -lev -lyaml -l$(MSGPACK) -lcares -llmdb -lseccomp -lmodbus -lssl -lcrypto -lsystemd \
     $(sort $(foreach f,$(FAMILIES),$(LIBS_$(f)))) -lsubunit -lrt -lpthread -lm
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(TEST_ARCHIVES)

@@ -226,8 +226,17 @@ control_runtime_folder(char *path, size_t size)
 {
 	const char *runtime = getenv("RUNTIME_DIRECTORY"), *xdg = getenv("XDG_RUNTIME_DIR");
 
-	if (runtime && *runtime)
-		return join(path, size, runtime, "");
+	/* systemd gives a list, with ':' between, where a unit has several. */
+	size_t first = runtime ? strcspn(runtime, ":") : 0;
+	if (first >= size) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if (first > 0) {
+		memcpy(path, runtime, first);
+		path[first] = '\0';
+		return 0;
+	}
 	if (xdg && *xdg)
 		return join(path, size, xdg, "/gatewayd");
 	return join(path, size, SYSTEM_FOLDER, "");

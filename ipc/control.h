@@ -84,8 +84,8 @@ void control_put_more(struct json_writer *w);
 /* Ends the last packet. error: NULL for none; it is cut at CONTROL_MAX_ERROR bytes. */
 void control_put_end(struct json_writer *w, enum control_code code, const char *error);
 
-/* gatewayd's folder for sockets: $RUNTIME_DIRECTORY, else $XDG_RUNTIME_DIR/gatewayd, else
- * /run/gatewayd. Returns 0, or -1 with ENAMETOOLONG. */
+/* gatewayd's folder for sockets: the first of $RUNTIME_DIRECTORY, else $XDG_RUNTIME_DIR/gatewayd,
+ * else /run/gatewayd. Returns 0, or -1 with ENAMETOOLONG. */
 int control_runtime_folder(char *path, size_t size);
 /* Where a client looks: the socket in the folder above, or the system's where there is none. */
 int control_find_socket(char *path, size_t size);

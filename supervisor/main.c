@@ -20,6 +20,7 @@
 #include "supervisor/control/control.h"
 #include "supervisor/engine/eventd.h"
 #include "supervisor/gateway.h"
+#include "supervisor/init.h"
 #include "supervisor/log/log_sink.h"
 
 #define DEFAULT_CONFIG "/etc/gatewayd/gatewayd.yaml"
@@ -291,6 +292,8 @@ main(int argc, char **argv)
 	/* A reader of the log that is gone costs its lines, not the gateway. */
 	signal(SIGPIPE, SIG_IGN);
 	int code = parse_options(p, argc, argv);
+	if (code < 0)
+		code = init_run();
 	if (code < 0)
 		code = load_config(p);
 	if (code >= 0)

@@ -42,8 +42,9 @@ paths_make_folders(struct paths *p)
 		log_error("folder for sockets: %s", strerror(errno));
 		return -1;
 	}
+	/* Of a list, as systemd gives it, the first. */
 	if (state)
-		snprintf(p->state, sizeof(p->state), "%.4000s", state);
+		snprintf(p->state, sizeof(p->state), "%.*s", (int)strcspn(state, ":"), state);
 	else if (xdg_state)
 		snprintf(p->state, sizeof(p->state), "%.4000s/gatewayd", xdg_state);
 	else

@@ -279,15 +279,75 @@ class Check(Case):
             self.assertRegex("\n".join(lines), what)
 
 
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+        return list(map(int, f.read().split()))
+
+
+CONTAINER = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+
+
+@unittest.skipIf(subprocess.run([*CONTAINER, "true"], stderr=subprocess.DEVNULL, check=False).returncode,
+                 "no namespaces of processes")
+class Container(Case):
+    """gatewayd as process 1."""
+
+    def start(self, command='exec "$@"'):
+        g = Gateway({"devices": [probe("p1")]}, wrap=[*CONTAINER, "sh", "-c", command, "sh"])
+        self.addCleanup(g.close)
+        (self.first,) = children(g.pid)
+        return g
+
+    def test_what_others_left_is_reaped(self):
+        g = self.start('(mkfifo "$RUNTIME_DIRECTORY/end"; read x <"$RUNTIME_DIRECTORY/end") & exec "$@"')
+        g.enable("p1")
+        g.wait_state("p1", "running")
+        self.assertEqual(len(children(self.first)), 2)
+        with open(os.path.join(g.runtime, "end"), "w", encoding="ascii") as f:
+            f.write("\n")
+        g.wait(lambda: len(children(self.first)) == 1, "the end of the zombie")
+        self.assertEqual(g.status("p1")["state"], "running")
+
+    def test_signals_and_exit_code(self):
+        for number, code in ((signal.SIGTERM, 0), (signal.SIGINT, 0)):
+            g = self.start()
+            os.kill(self.first, signal.SIGHUP)
+            g.wait_log("reload")
+            os.kill(self.first, number)
+            self.assertEqual(g.process.wait(WAIT_S), code)
+            g.wait_log(f"signal {int(number)}: stopping")
+
+    def test_a_killed_gateway(self):
+        g = self.start()
+        (gateway,) = children(self.first)
+        os.kill(gateway, signal.SIGKILL)
+        self.assertEqual(g.process.wait(WAIT_S), 128 + signal.SIGKILL)
+
+
+class Folders(Case):
+    """What systemd says of a unit with several folders: a list."""
+
+    def test_lists(self):
+        other = os.path.join(self.dir, "other")
+        own = {name: os.path.join(self.dir, name) for name in ("run", "state")}
+        os.mkdir(own["run"])
+        g = Gateway({"devices": []}, env={"RUNTIME_DIRECTORY": f"{own['run']}:{other}",
+                                          "STATE_DIRECTORY": f"{own['state']}:{other}"}, start=False)
+        self.addCleanup(g.close)
+        g.socket = os.path.join(own["run"], "control")
+        g.start()
+        g.wait(lambda: os.path.exists(os.path.join(own["state"], "data.mdb")), "data of the Event Server")
+        self.assertFalse(os.path.exists(other))
+
+
 class BuiltIn(Case):
     """The Event Server that gatewayd starts itself."""
 
     def eventd(self, g):
-        with open(f"/proc/{g.pid}/task/{g.pid}/children", encoding="ascii") as f:
-            for pid in map(int, f.read().split()):
-                with open(f"/proc/{pid}/comm", encoding="ascii") as name:
-                    if name.read().strip() == "gateway-eventd":
-                        return pid
+        for pid in children(g.pid):
+            with open(f"/proc/{pid}/comm", encoding="ascii") as name:
+                if name.read().strip() == "gateway-eventd":
+                    return pid
         return None
 
     def test_a_killed_gateway_leaves_nothing_and_the_next_one_goes_on(self):

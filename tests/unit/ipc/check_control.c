@@ -260,6 +260,12 @@ START_TEST(runtime_folder)
 	ck_assert_str_eq(path, "/run/here");
 	ck_assert_int_eq(control_find_socket(path, sizeof(path)), 0);
 	ck_assert_str_eq(path, "/run/here/control");
+	setenv("RUNTIME_DIRECTORY", "/run/here:/run/there", 1);
+	ck_assert_int_eq(control_runtime_folder(path, sizeof(path)), 0);
+	ck_assert_str_eq(path, "/run/here");
+	ck_assert_int_eq(control_runtime_folder(path, 9), -1);
+	ck_assert_int_eq(errno, ENAMETOOLONG);
+	ck_assert_int_eq(control_runtime_folder(path, 10), 0);
 	unsetenv("RUNTIME_DIRECTORY");
 	ck_assert_int_eq(control_runtime_folder(path, sizeof(path)), 0);
 	ck_assert_str_eq(path, "/run/user/7/gatewayd");
