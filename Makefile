@@ -148,12 +148,12 @@ vectors: $(VEC)
 	@tests/vectors/run $(VEC)
 
 # Fuzz targets: with clang libFuzzer (make fuzz), and replayed over their corpora by plain gcc.
-FUZZ_REPLAY := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_TARGETS := $(patsubst %.c,$(B)/%,$(shell find tests/fuzz -name 'fuzz_*.c' | sort))
 FUZZ_MAIN := $(if $(filter fuzz,$(SAN)),-fsanitize=fuzzer,$(B)/tests/fuzz/replay.o)
-$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(filter %.o,$(FUZZ_MAIN)) $(TEST_ARCHIVES)
+$(FUZZ_TARGETS): %: %.o $(filter %.o,$(FUZZ_MAIN)) $(TEST_ARCHIVES)
 	$(LINK) $< $(FUZZ_MAIN) -Wl,--start-group $(TEST_ARCHIVES) -Wl,--end-group $(TEST_LIBS)
-replay: $(FUZZ_REPLAY)
-	@tests/fuzz/run-replay $(FUZZ_REPLAY)
+replay: $(FUZZ_TARGETS)
+	@tests/fuzz/run-replay $(FUZZ_TARGETS)
 
 # System tests: the real binaries, over real sockets and ptys. JOBS at once.
 system: all test-tools
@@ -193,10 +193,11 @@ lint:
 
 # Fuzzing with libFuzzer: make fuzz FUZZ=sbs SECONDS=600; without FUZZ each target in turn.
 SECONDS ?= 60
-FUZZ ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ ?= $(patsubst fuzz_%,%,$(notdir $(FUZZ_TARGETS)))
+FUZZ_PROGRAMS = $(foreach f,$(FUZZ),$(patsubst $(B)/%,build-fuzz/%,$(filter %/fuzz_$(f),$(FUZZ_TARGETS))))
 fuzz:
-	@$(MAKE) -s SAN=fuzz $(FUZZ:%=build-fuzz/tests/fuzz/fuzz_%)
-	@tests/fuzz/run-fuzz $(SECONDS) $(FUZZ)
+	@$(MAKE) -s SAN=fuzz $(FUZZ_PROGRAMS)
+	@tests/fuzz/run-fuzz $(SECONDS) $(FUZZ_PROGRAMS)
 
 demo:
 	@./demo
