@@ -48,7 +48,7 @@ obj = $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard $(1))))
 #   FAMILY_PROTOCOLS  the folders of protocols/ that it links
 #   FAMILY_LIBS       libraries, as the linker names them
 #   FAMILY_DEPENDS    Debian packages that building it needs (read by tests/lib/deps)
-# Its program is libexec/FAMILY, made of its sources and the runtime.
+# Its program is libexec/FAMILY, made of its sources, those of the folders in it, and the runtime.
 FAMILIES := $(patsubst device-runners/%/family.mk,%,$(wildcard device-runners/*/family.mk))
 PROTOCOLS := $(patsubst protocols/%/,%,$(wildcard protocols/*/))
 PROGRAMS := $(B)/gatewayd $(B)/gateway-eventd $(B)/gatewayctl $(FAMILIES:%=$(B)/libexec/%)
@@ -113,7 +113,7 @@ FAMILY_LIBS :=
 include device-runners/$(1)/family.mk
 AR_PROTOCOLS_$(1) := $$(FAMILY_PROTOCOLS:%=$$(B)/protocols/%.a)
 LIBS_$(1) := $$(FAMILY_LIBS)
-$$(B)/device-runners/$(1).a: $$(call obj,device-runners/$(1)/*.c)
+$$(B)/device-runners/$(1).a: $$(call obj,device-runners/$(1)/*.c device-runners/$(1)/*/*.c)
 $$(B)/libexec/$(1): $$(B)/device-runners/$(1)/main.o $$(B)/device-runners/$(1).a $$(AR_RUNTIME) \
     $$(AR_PROTOCOLS_$(1)) $$(AR_IPC) $$(AR_COMMON)
 	$$(LINK) $$< $$(filter %.a,$$^) $$(AR_PROTOCOLS_$(1)) $$(AR_COMMON) $(RUNNER_LIBS) $$(LIBS_$(1)) -lc -lm

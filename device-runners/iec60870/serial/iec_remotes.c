@@ -1,4 +1,4 @@
-#include "device-runners/iec60870/iec_remotes.h"
+#include "device-runners/iec60870/serial/iec_remotes.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
  * supervisor open the tty, sets it up, carries bytes between it and the machine of link.h, keeps
  * its time, and opens the tty again when it is lost. What the stations say goes to the device.
  */
-#ifndef DEVICE_RUNNERS_IEC60870_IEC_LINE_H
-#define DEVICE_RUNNERS_IEC60870_IEC_LINE_H
+#ifndef DEVICE_RUNNERS_IEC60870_SERIAL_IEC_LINE_H
+#define DEVICE_RUNNERS_IEC60870_SERIAL_IEC_LINE_H
 
 #include "device-runners/runtime/endpoint.h"
 #include "device-runners/runtime/limit.h"

@@ -1,4 +1,4 @@
-#include "device-runners/iec60870/iec101_conf.h"
+#include "device-runners/iec60870/serial/iec101_conf.h"
 #include "device-runners/iec60870/iec_points.h"
 
 #include <stdio.h>

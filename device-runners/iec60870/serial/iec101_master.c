@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "device-runners/iec60870/describe.h"
-#include "device-runners/iec60870/iec101_conf.h"
+#include "device-runners/iec60870/serial/iec101_conf.h"
 #include "device-runners/iec60870/iec60870.h"
-#include "device-runners/iec60870/iec_remotes.h"
+#include "device-runners/iec60870/serial/iec_remotes.h"
 
 enum { REMOTE_SEGMENTS = 3 }; /* "gateway" or "system", "remote_device", address */
 

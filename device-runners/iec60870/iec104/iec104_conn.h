@@ -6,8 +6,8 @@
  * One read takes many frames, which are served in place; what they cause to be
  * sent leaves in one write.
  */
-#ifndef DEVICE_RUNNERS_IEC60870_IEC104_CONN_H
-#define DEVICE_RUNNERS_IEC60870_IEC104_CONN_H
+#ifndef DEVICE_RUNNERS_IEC60870_IEC104_IEC104_CONN_H
+#define DEVICE_RUNNERS_IEC60870_IEC104_IEC104_CONN_H
 
 #include "device-runners/runtime/tls.h"
 #include "device-runners/runtime/runner.h"

@@ -2,8 +2,8 @@
  * What the configurations of IEC 104 master and slave share, in runner
  * processes: timers and windows, security, time zone.
  */
-#ifndef DEVICE_RUNNERS_IEC60870_IEC104_CONF_H
-#define DEVICE_RUNNERS_IEC60870_IEC104_CONF_H
+#ifndef DEVICE_RUNNERS_IEC60870_IEC104_IEC104_CONF_H
+#define DEVICE_RUNNERS_IEC60870_IEC104_IEC104_CONF_H
 
 #include "common/schema.h"
 #include "device-runners/iec60870/iec_json.h"

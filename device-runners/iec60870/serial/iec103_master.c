@@ -8,7 +8,7 @@
 
 #include "device-runners/iec60870/describe.h"
 #include "device-runners/iec60870/iec60870.h"
-#include "device-runners/iec60870/iec_remotes.h"
+#include "device-runners/iec60870/serial/iec_remotes.h"
 #include "protocols/iec60870/iec103_session.h"
 
 enum {

@@ -1,4 +1,4 @@
-#include "device-runners/iec60870/iec104_conn.h"
+#include "device-runners/iec60870/iec104/iec104_conn.h"
 
 #include <errno.h>
 #include <stdio.h>

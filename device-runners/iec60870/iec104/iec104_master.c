@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "device-runners/iec60870/describe.h"
-#include "device-runners/iec60870/iec104_conf.h"
-#include "device-runners/iec60870/iec104_conn.h"
+#include "device-runners/iec60870/iec104/iec104_conf.h"
+#include "device-runners/iec60870/iec104/iec104_conn.h"
 #include "device-runners/runtime/tls_set.h"
 #include "device-runners/iec60870/iec_events.h"
 #include "device-runners/runtime/connection.h"

@@ -1,4 +1,4 @@
-#include "device-runners/iec60870/iec104_conf.h"
+#include "device-runners/iec60870/iec104/iec104_conf.h"
 
 #define SYSTEM_AUTHORITIES "/etc/ssl/certs/ca-certificates.crt"
 

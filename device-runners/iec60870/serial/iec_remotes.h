@@ -3,11 +3,11 @@
  * which are enabled, their status events, the cycle of time synchronization. Messages are the
  * device's.
  */
-#ifndef DEVICE_RUNNERS_IEC60870_IEC_REMOTES_H
-#define DEVICE_RUNNERS_IEC60870_IEC_REMOTES_H
+#ifndef DEVICE_RUNNERS_IEC60870_SERIAL_IEC_REMOTES_H
+#define DEVICE_RUNNERS_IEC60870_SERIAL_IEC_REMOTES_H
 
 #include "device-runners/iec60870/iec_events.h"
-#include "device-runners/iec60870/iec_line.h"
+#include "device-runners/iec60870/serial/iec_line.h"
 
 struct iec_remotes;
 

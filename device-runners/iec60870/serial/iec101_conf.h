@@ -1,10 +1,10 @@
 /* The configurations of iec101.yaml: checked, and read into the line and its stations. In create().
  */
-#ifndef DEVICE_RUNNERS_IEC60870_IEC101_CONF_H
-#define DEVICE_RUNNERS_IEC60870_IEC101_CONF_H
+#ifndef DEVICE_RUNNERS_IEC60870_SERIAL_IEC101_CONF_H
+#define DEVICE_RUNNERS_IEC60870_SERIAL_IEC101_CONF_H
 
 #include "device-runners/iec60870/iec_json.h"
-#include "device-runners/iec60870/iec_line.h"
+#include "device-runners/iec60870/serial/iec_line.h"
 
 /* What differs between master and slave. */
 struct iec101_conf_role {

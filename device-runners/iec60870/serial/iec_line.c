@@ -1,4 +1,4 @@
-#include "device-runners/iec60870/iec_line.h"
+#include "device-runners/iec60870/serial/iec_line.h"
 
 #include <errno.h>
 #include <stdio.h>

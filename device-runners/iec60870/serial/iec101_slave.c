@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "device-runners/iec60870/describe.h"
-#include "device-runners/iec60870/iec101_conf.h"
+#include "device-runners/iec60870/serial/iec101_conf.h"
 #include "device-runners/iec60870/iec60870.h"
 #include "device-runners/iec60870/iec_station.h"
 
