@@ -22,7 +22,7 @@ struct options {
 	char token[MAX_TOKEN];
 	bool has_token, no_sync;
 	long long server_id, timeseries, ready_fd;
-	bool sandbox;
+	bool sandbox, best_effort;
 };
 
 static const char usage[] =
@@ -38,7 +38,8 @@ static const char usage[] =
     "  --token-file FILE    the same, read from the first line of FILE\n"
     "  --ready-fd N         write \"PORT\\n\" to descriptor N when ready, and close it\n"
     "  --end-with-parent    end when the process that started it does\n"
-    "  --sandbox            refuse itself every system call that serving does not need\n"
+    "  --sandbox[=best-effort]\n"
+    "                       refuse itself every system call that serving does not need\n"
     "  --log-level LEVEL    error, warning, notice, info (the default) or debug\n"
     "  --log-prefix         log lines begin with <N>, for systemd and supervisors\n"
     "  --help, --version\n";
@@ -112,7 +113,7 @@ static const struct option long_options[] = {
 	{ "token-file", required_argument, NULL, OPT_TOKEN_FILE },
 	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
 	{ "end-with-parent", no_argument, NULL, OPT_END_WITH_PARENT },
-	{ "sandbox", no_argument, NULL, OPT_SANDBOX },
+	{ "sandbox", optional_argument, NULL, OPT_SANDBOX },
 	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
 	{ "log-prefix", no_argument, NULL, OPT_LOG_PREFIX },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -161,7 +162,8 @@ apply(struct options *o, int opt, const char *arg)
 		return prctl(PR_SET_PDEATHSIG, SIGTERM);
 	case OPT_SANDBOX:
 		o->sandbox = true;
-		return 0;
+		o->best_effort = arg && strcmp(arg, "best-effort") == 0;
+		return !arg || o->best_effort ? 0 : -1;
 	case OPT_LOG_LEVEL:
 		return set_level(arg);
 	case OPT_LOG_PREFIX:
@@ -263,7 +265,9 @@ main(int argc, char **argv)
 		goto fail_clear;
 	if (o.sandbox && cage_lock() < 0) {
 		snprintf(err, sizeof(err), "cannot set up the sandbox: %s", strerror(errno));
-		goto fail_clear;
+		if (!o.best_effort)
+			goto fail_clear;
+		log_warning("%s", err);
 	}
 	tell_ready(o.ready_fd, port);
 	int r = server_run(&server);

@@ -86,6 +86,7 @@ struct config_built_in {
 	uint32_t timeseries;	 /* events that it keeps beside the latest ones; 0: none */
 	const char *listen_host; /* where others reach it over TCP too, or NULL */
 	uint16_t listen_port;
+	enum ipc_sandbox sandbox; /* the gateway's */
 };
 
 struct config_log_target {

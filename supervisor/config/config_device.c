@@ -320,6 +320,7 @@ config_check_devices(struct config_check *k, const struct json *root)
 
 	check_limits(k, root, "", &defaults.limits);
 	check_sandbox(k, root, "", &defaults.sandbox);
+	c->built_in.sandbox = defaults.sandbox;
 	if (!devices || devices->type != JSON_ARRAY || devices->count > CONFIG_MAX_DEVICES)
 		return;
 	c->devices = calloc(devices->count + 1, sizeof(*c->devices));

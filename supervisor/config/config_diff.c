@@ -111,6 +111,7 @@ server_equal(const struct config *a, const struct config *b)
 	       text_equal(a->event_server_group, b->event_server_group) &&
 	       text_equal(a->built_in.data, b->built_in.data) &&
 	       a->built_in.timeseries == b->built_in.timeseries &&
+	       a->built_in.sandbox == b->built_in.sandbox &&
 	       text_equal(a->built_in.listen_host, b->built_in.listen_host) &&
 	       a->built_in.listen_port == b->built_in.listen_port;
 }

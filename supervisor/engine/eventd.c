@@ -70,7 +70,9 @@ exec_with(struct eventd *d, int ready)
 	argv[n++] = "--ready-fd";
 	argv[n++] = "3";
 	argv[n++] = "--end-with-parent";
-	argv[n++] = "--sandbox";
+	if (d->conf->sandbox != IPC_SANDBOX_OFF)
+		argv[n++] = d->conf->sandbox == IPC_SANDBOX_BEST_EFFORT ? "--sandbox=best-effort"
+									: "--sandbox";
 	argv[n++] = "--log-prefix";
 	if (d->conf->listen_host) {
 		argv[n++] = "--listen";

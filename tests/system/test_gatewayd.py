@@ -340,6 +340,25 @@ class Folders(Case):
         self.assertFalse(os.path.exists(other))
 
 
+# Runs its arguments as a kernel would that was built without system call filters.
+WITHOUT_FILTERS = """
+import ctypes, errno, os, sys
+lib = ctypes.CDLL("libseccomp.so.2")
+lib.seccomp_init.restype = ctypes.c_void_p
+ctx = ctypes.c_void_p(lib.seccomp_init(0x7fff0000))
+refuse = 0x00050000 | errno.EINVAL
+class Compare(ctypes.Structure):
+    _fields_ = [("arg", ctypes.c_uint), ("op", ctypes.c_int), ("a", ctypes.c_uint64), ("b", ctypes.c_uint64)]
+lib.seccomp_rule_add_array.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int, ctypes.c_uint, ctypes.c_void_p]
+number = lib.seccomp_syscall_resolve_name
+assert lib.seccomp_rule_add_array(ctx, refuse, number(b"seccomp"), 0, None) == 0
+set_seccomp = Compare(0, 4, 22, 0)
+assert lib.seccomp_rule_add_array(ctx, refuse, number(b"prctl"), 1, ctypes.byref(set_seccomp)) == 0
+assert lib.seccomp_load(ctx) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 class BuiltIn(Case):
     """The Event Server that gatewayd starts itself."""
 
@@ -349,6 +368,29 @@ class BuiltIn(Case):
                 if name.read().strip() == "gateway-eventd":
                     return pid
         return None
+
+    def test_its_sandbox_is_the_gateways(self):
+        for level, filtered in (("strict", True), ("best-effort", True), ("off", False)):
+            g = Gateway({"sandbox": level})
+            self.addCleanup(g.close)
+            self.assertEqual(self.is_filtered(g), filtered and "san" not in os.path.basename(BUILD), level)
+
+    @unittest.skipIf("san" in os.path.basename(BUILD), "no filter in a sanitized build")
+    def test_a_kernel_without_filters(self):
+        for level in ("best-effort", "off"):
+            g = Gateway({"sandbox": level, "devices": [probe("p1")]}, wrap=[sys.executable, "-c", WITHOUT_FILTERS])
+            self.addCleanup(g.close)
+            g.enable("p1")
+            g.wait_state("p1", "running")
+            self.assertEqual(len([line for line in g.lines if "cannot set up the sandbox" in line]),
+                             level == "best-effort")
+
+    def is_filtered(self, g):
+        g.wait(lambda: self.eventd(g), "gateway-eventd")
+        g.wait(lambda: g.ctl("info")[0]["link"] == "connected", "the link")
+        with open(f"/proc/{self.eventd(g)}/status", encoding="ascii") as f:
+            status = dict(line.split(":", 1) for line in f)
+        return status["Seccomp"].strip() == "2"
 
     def test_a_killed_gateway_leaves_nothing_and_the_next_one_goes_on(self):
         g = Gateway({"devices": [probe("p1")]})
