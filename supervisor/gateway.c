@@ -120,15 +120,24 @@ set_log_level(const struct gateway *g, const struct config_device *d)
 	log_sink_set_device_level(d->label, own ? (int)d->log_level : -1);
 }
 
+/* Its end starts it again. */
+static void
+look_after_eventd(struct gateway *g)
+{
+	if (engine_hangs(&g->engine, EVENTD_MAX_UNANSWERED))
+		eventd_kill(g->eventd, "accepts connections and does not answer");
+	else if (eventlink_state(engine_link(&g->engine)) != LINK_UP && eventd_is_lost(g->eventd))
+		eventd_kill(g->eventd, "has lost its socket");
+}
+
 static void
 on_log_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct gateway *g = w->data;
 
 	(void)loop, (void)revents;
-	/* The Event Server hangs; its end starts it again. */
-	if (g->eventd && engine_hangs(&g->engine, EVENTD_MAX_UNANSWERED))
-		eventd_kill(g->eventd);
+	if (g->eventd)
+		look_after_eventd(g);
 	log_sink_tick(monotime_now());
 	log_lookup_tick(&g->log_lookup, monotime_now());
 }

@@ -18,7 +18,6 @@
 #include "supervisor/control/control_client.h"
 
 enum {
-	BACKLOG = 64,
 	FLUSH_AT =
 	    24 * 1024, /* a packet this full leaves, so that any row fits beside what it holds */
 	END_ROOM = 8 * CONTROL_MAX_ERROR, /* of a packet, kept for its end */
@@ -246,7 +245,8 @@ on_refill(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)revents;
 	control->budget = CONTROL_BUDGET;
 	control->budget_since = monotime_now();
-	ev_io_start(loop, &control->acceptable);
+	if (control->socket.fd >= 0)
+		ev_io_start(loop, &control->acceptable);
 	for (size_t i = 0; i < control->client_count; i++) {
 		struct control_client *c = control->clients[i];
 		if (!c->kill_pending && !c->closing)
@@ -369,7 +369,7 @@ is_allowed(const struct control *control, int fd, struct ucred *peer)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) < 0)
 		return false;
 	return peer->uid == 0 || peer->uid == geteuid() ||
-	       (control->has_group && is_member(fd, peer->gid, control->group));
+	       (control->socket.has_group && is_member(fd, peer->gid, control->socket.group));
 }
 
 static void
@@ -435,7 +435,7 @@ on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct control *control = w->data;
 	struct ucred peer = { 0 };
-	int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept4(control->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)loop, (void)revents;
 	if (fd < 0) {
@@ -481,108 +481,13 @@ on_rates(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)loop, (void)revents;
 	for (size_t i = 0; i < control->engine->device_count; i++)
 		child_sample(control->engine->devices[i]->child, now);
-}
-
-/* A process holds the lock as long as it lives. With the lock, the socket's process is dead. */
-static int
-take_lock(const char *path)
-{
-	char lock[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 8];
-
-	snprintf(lock, sizeof(lock), "%s.lock", path);
-	int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		fd_close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-/* Whether a process listens there. */
-static bool
-is_alive(const struct sockaddr_un *address)
-{
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool alive =
-	    fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
-			   errno == EAGAIN);
-
-	fd_close(fd);
-	return alive;
-}
-
-/* The members of the group must get through the folder, where it is ours alone to say so: what else
- * is in it is guarded by modes of its own. */
-static void
-share_folder(const struct control *control)
-{
-	char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
-	struct stat st;
-
-	snprintf(folder, sizeof(folder), "%s", control->path);
-	char *slash = strrchr(folder, '/');
-	if (!slash || slash == folder)
-		return;
-	*slash = '\0';
-	if (stat(folder, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 0777) == 0750 &&
-	    chown(folder, (uid_t)-1, control->group) < 0)
-		log_warning("cannot set the group of folder %s: %s", folder, strerror(errno));
-}
-
-static int
-bind_socket(struct control *control, const struct sockaddr_un *address)
-{
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	mode_t before = umask(0177);
-	int result = fd < 0 ? -1 : bind(fd, (const struct sockaddr *)address, sizeof(*address));
-
-	umask(before);
-	control->fd = fd;
-	if (result < 0 ||
-	    (control->has_group && chown(control->path, (uid_t)-1, control->group) < 0) ||
-	    chmod(control->path, 0660) < 0 || listen(fd, BACKLOG) < 0)
-		return -1;
-	return 0;
-}
-
-bool
-control_group_exists(const char *group)
-{
-	return getgrnam(group) != NULL;
-}
-
-/* Returns NULL, or what is wrong. */
-static const char *
-listen_at(struct control *control, const char *path, const char *group)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return "the path is too long for a socket";
-	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
-	if (group) {
-		const struct group *g = getgrnam(group);
-		if (!g)
-			return "there is no such group";
-		control->has_group = true;
-		control->group = g->gr_gid;
-	}
-	if (group)
-		share_folder(control);
-	control->lock = take_lock(path);
-	if (control->lock < 0)
-		return errno == EWOULDBLOCK ? "another gatewayd serves it" : strerror(errno);
-	if (is_alive(&address))
-		return "another process serves it";
-	if (unlink(path) < 0 && errno != ENOENT)
-		return strerror(errno);
-	return bind_socket(control, &address) < 0 ? strerror(errno) : NULL;
+	control_socket_keep(control);
 }
 
 static void
 watch(struct control *control)
 {
-	ev_io_init(&control->acceptable, on_acceptable, control->fd, EV_READ);
+	ev_io_init(&control->acceptable, on_acceptable, control->socket.fd, EV_READ);
 	ev_timer_init(&control->refill, on_refill, 0., 0.);
 	ev_timer_init(&control->rates, on_rates, CONTROL_RATE_MS / 1e3, CONTROL_RATE_MS / 1e3);
 	ev_prepare_init(&control->before_wait, on_before_wait);
@@ -610,15 +515,14 @@ control_open(struct ev_loop *loop, struct engine *engine, const char *path, cons
 	control->loop = loop;
 	control->engine = engine;
 	control->hooks = *hooks;
-	control->fd = control->lock = -1;
+	control->socket = (struct control_socket){ .fd = -1, .lock = -1 };
 	control->started = control->budget_since = monotime_now();
 	control->budget = CONTROL_BUDGET;
-	const char *why = listen_at(control, path, group);
+	const char *why = control_socket_open(control, group);
 	if (why) {
 		snprintf(err, err_size, "control socket %s%s%s: %s", path, group ? ", group " : "",
 		    group ? group : "", why);
-		fd_close(control->fd);
-		fd_close(control->lock);
+		control_socket_close(control);
 		free(control->path);
 		free(control);
 		return NULL;
@@ -639,9 +543,9 @@ control_close(struct control *control)
 	ev_timer_stop(control->loop, &control->rates);
 	ev_prepare_stop(control->loop, &control->before_wait);
 	control->engine->watch = (struct engine_watch){ 0 };
-	unlink(control->path);
-	fd_close(control->fd);
-	fd_close(control->lock);
+	if (control->socket.fd >= 0)
+		unlink(control->path);
+	control_socket_close(control);
 	free(control->path);
 	free(control);
 }

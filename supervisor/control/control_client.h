@@ -30,14 +30,19 @@ struct control_client {
 	struct buffer queue; /* u32 length and bytes of each packet that waits */
 };
 
+struct control_socket {
+	int fd, lock; /* -1: it is gone */
+	ino_t inode;
+	bool has_group;
+	gid_t group;
+};
+
 struct control {
 	struct ev_loop *loop;
 	struct engine *engine;
 	struct control_hooks hooks;
 	char *path;
-	int fd, lock;
-	bool has_group;
-	gid_t group;
+	struct control_socket socket;
 	struct monotime started;
 	ev_io acceptable;
 	ev_timer refill; /* of budget; runs while it is used up */
@@ -59,6 +64,14 @@ void control_flush(struct control_client *c);
 
 /* A command's work: it finishes the answer, at once or later. */
 typedef void control_handler(struct control_client *c, const struct json *request);
+
+/* control_socket.c */
+/* Makes the socket at control->path, of that group (or NULL). Returns NULL, or what is wrong; then
+ * control_socket_close() is still due. */
+const char *control_socket_open(struct control *control, const char *group);
+void control_socket_close(struct control *control);
+/* Makes it again where somebody removed it, or its folder. Now and then. */
+void control_socket_keep(struct control *control);
 
 /* control_view.c */
 control_handler control_on_status, control_on_show, control_on_info;

@@ -210,14 +210,19 @@ eventd_free(struct eventd *d)
 }
 
 void
-eventd_kill(struct eventd *d)
+eventd_kill(struct eventd *d, const char *why)
 {
-	if (!d)
-		return;
 	log_write(LOG_LEVEL_ERROR, NULL, "eventd_hung",
-	    "gateway-eventd %d accepts connections and does not answer: it is killed",
-	    (int)process_pid(d->process));
+	    "gateway-eventd %d %s: it is killed, and started again", (int)process_pid(d->process),
+	    why);
 	process_step(d->process, CHILD_HUNG);
+}
+
+bool
+eventd_is_lost(const struct eventd *d)
+{
+	return process_state(d->process) == CHILD_RUNNING && access(d->socket_path, F_OK) < 0 &&
+	       errno == ENOENT;
 }
 
 void

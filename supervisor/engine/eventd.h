@@ -27,8 +27,10 @@ struct eventd *eventd_start(struct ev_loop *loop, const char *program,
 void eventd_stop(struct eventd *d, eventd_stopped_cb *on_stopped, void *arg);
 /* A process that is left gets SIGTERM, and is reaped when it has ended. NULL is fine. */
 void eventd_free(struct eventd *d);
-/* It hangs: ends it at once, and with that starts it again. NULL is fine. */
-void eventd_kill(struct eventd *d);
+/* Ends it at once, and with that starts it again. why: what it does, for the log. */
+void eventd_kill(struct eventd *d, const char *why);
+/* It runs, and nobody can connect any more: somebody removed its socket. */
+bool eventd_is_lost(const struct eventd *d);
 /* The same configuration, in another place; borrowed. NULL is fine. */
 void eventd_move(struct eventd *d, const struct config_built_in *conf);
 const struct process *eventd_process(const struct eventd *d);

@@ -1,12 +1,15 @@
 """gatewayd as a program: options, exit codes, what --check says of faulty files, the life of the built-in
 Event Server."""
 
+import ctypes
 import glob
 import json
 import os
 import re
 import shutil
 import signal
+import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -17,6 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from gatewayd import BUILD, ROOT, WAIT_S, Gateway, probe, program, wait_until  # noqa: E402
 
+LIBC = ctypes.CDLL(None, use_errno=True)
 MODULES = [
     "modbus.master", "modbus.slave", "iec101.master", "iec101.slave", "iec103.master",
     "iec104.master", "iec104.slave",
@@ -357,6 +361,83 @@ assert lib.seccomp_rule_add_array(ctx, refuse, number(b"prctl"), 1, ctypes.byref
 assert lib.seccomp_load(ctx) == 0
 os.execv(sys.argv[1], sys.argv[1:])
 """
+
+
+PIDFD_GETFD = 438
+
+
+def syscall(number, *args):
+    result = LIBC.syscall(number, *args)
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
+
+
+class VanishingFolders(Case):
+    """A logout, or whoever cleans temporary folders, removes what a process still uses."""
+
+    def test_the_runtime_folder(self):
+        g = Gateway({"devices": [probe("p1")]})
+        self.addCleanup(g.close)
+        g.enable("p1")
+        g.wait_state("p1", "running")
+        pid = g.status("p1")["pid"]
+        for _ in range(2):
+            shutil.rmtree(g.runtime)
+            g.wait(lambda: g.ctl.run("status").returncode == 0, "the control socket again")
+            self.assertEqual(g.status("p1")["pid"], pid)
+        g.wait_log("was gone: it is there again")
+        # The link lives as long as its connection; after that the Event Server has to be there again.
+        before = g.ctl("info")[0]["connects"]
+        os.kill(next(p for p in children(g.pid) if p != pid), signal.SIGKILL)
+        g.wait(lambda: g.ctl("info")[0]["connects"] > before, "the link again")
+        g.wait_state("p1", "running")
+
+    def test_a_lost_link_without_a_socket_to_go_back_to(self):
+        g = Gateway()
+        self.addCleanup(g.close)
+        path = os.path.join(g.runtime, "eventd")
+        before = g.wait(lambda: g.ctl("info")[0]["connects"], "the link")
+        (pid,) = children(g.pid)
+        os.unlink(path)
+        try:
+            self.cut(g.pid, path)
+        except PermissionError:
+            self.skipTest("may not take descriptors of other processes")
+        g.wait_log(f"gateway-eventd {pid} has lost its socket")
+        g.wait(lambda: g.ctl("info")[0]["connects"] > before, "the link again")
+
+    def cut(self, pid, path):
+        """Ends the connections of that process with the socket at path."""
+        process = os.pidfd_open(pid)
+        self.addCleanup(os.close, process)
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            fd = syscall(PIDFD_GETFD, process, int(name), 0)
+            if stat.S_ISSOCK(os.fstat(fd).st_mode):
+                with socket.socket(fileno=fd) as s:
+                    if s.family == socket.AF_UNIX and self.peer(s) == path:
+                        s.shutdown(socket.SHUT_RDWR)
+            else:
+                os.close(fd)
+
+    @staticmethod
+    def peer(s):
+        try:
+            return s.getpeername()
+        except OSError:
+            return None
+
+    def test_a_socket_of_somebody_else_stays(self):
+        g = Gateway()
+        self.addCleanup(g.close)
+        os.unlink(g.socket)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as other:
+            other.bind(g.socket)
+            other.listen()
+            inode = os.stat(g.socket).st_ino
+            g.wait_log("cannot be made again: another process serves it")
+            self.assertEqual(os.stat(g.socket).st_ino, inode)
+        g.wait(lambda: g.ctl.run("status").returncode == 0, "the control socket again")
 
 
 class BuiltIn(Case):
