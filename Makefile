@@ -61,7 +61,7 @@ all: $(PROGRAMS)
 
 $(AR_COMMON): $(call obj,common/*.c)
 $(AR_IPC): $(call obj,ipc/*.c)
-$(AR_RUNTIME): $(call obj,device-runners/runtime/*.c device-runners/runtime/sandbox/*.c) $(B)/device-runners/runtime/filter/tables.o
+$(AR_RUNTIME): $(call obj,device-runners/runtime/*.c device-runners/runtime/report/*.c device-runners/runtime/sandbox/*.c) $(B)/device-runners/runtime/filter/tables.o
 $(AR_SUPERVISOR): $(call obj,supervisor/*.c supervisor/*/*.c)
 $(AR_EVENTD): $(call obj,event-server/*.c)
 # The program has the folder's name: its objects go elsewhere.
@@ -139,7 +139,7 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(TEST_ARCHIVES)
 unit: $(UNIT)
 	@tests/lib/run-unit $(UNIT)
 
-# make vectors VECTORS=DIR: every vector of every file in DIR; without DIR, tests/vectors/forms and ../shared/vectors.
+# make vectors VECTORS=DIR: every vector of every file in DIR; without DIR, ../shared/vectors.
 VEC := $(patsubst tests/vectors/%.c,$(B)/tests/vectors/%,$(wildcard tests/vectors/vec_*.c))
 $(B)/tests/vectors/%: $(B)/tests/vectors/%.o $(call obj,tests/vectors/lib/*.c) $(TEST_ARCHIVES)
 	$(LINK) $< $(filter tests/vectors/lib/%.o $(B)/tests/vectors/lib/%.o,$^) \

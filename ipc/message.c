@@ -52,6 +52,19 @@ ipc_resource_has_port(enum ipc_resource kind)
 	return kind < IPC_RESOURCE_COUNT && resources[kind].has_port;
 }
 
+static const char *const remote_states[IPC_REMOTE_STATE_COUNT] = {
+	[IPC_REMOTE_OFF] = "off",
+	[IPC_REMOTE_UP] = "up",
+	[IPC_REMOTE_DEGRADED] = "degraded",
+	[IPC_REMOTE_DOWN] = "down",
+};
+
+const char *
+ipc_remote_state_name(uint64_t state)
+{
+	return state < IPC_REMOTE_STATE_COUNT ? remote_states[state] : "unknown";
+}
+
 static const char not_utf8[] = "not UTF-8";
 static const char not_array[] = "not an array, or too many elements";
 

@@ -25,6 +25,10 @@ enum {
 	IPC_MAX_QUERY_TYPES = 64,    /* of one query */
 	/* Bytes of the types of all queries of one runner under way, each with the prefix. */
 	IPC_MAX_QUERY_BYTES = 128 * 1024,
+	IPC_MAX_REMOTES = 1024,	     /* remote ends of one device whose health is told */
+	IPC_MAX_HEALTH_RATE = 64,    /* messages of HEALTH in one second */
+	IPC_MAX_DESCRIBES = 4,	     /* unanswered requests for a description */
+	IPC_MAX_DESCRIBED_VERBS = 8, /* of one data */
 };
 
 enum ipc_sender { IPC_SUPERVISOR = 1, IPC_RUNNER = 2 };
@@ -60,6 +64,7 @@ enum { IPC_CONFIG_WARNING, IPC_CONFIG_FAULT, IPC_CONFIG_NOTE };
 	X(STOP, 7, IPC_SUPERVISOR, PHASE_ANY, 0, "[]")                                             \
 	X(SET_LOG_LEVEL, 8, IPC_SUPERVISOR, PHASE_ANY, 0, "[u]")                                   \
 	X(TRACE, 9, IPC_SUPERVISOR, PHASE_ANY, 0, "[b]")                                           \
+	X(DESCRIBE, 10, IPC_SUPERVISOR, PHASE_LATER, 0, "[u]")                                     \
 	X(PLAN, 32, IPC_RUNNER, PHASE_INIT, 0, "*[usu]")                                           \
 	X(CONFIG_ERROR, 33, IPC_RUNNER, PHASE_INIT, 0, "[uss]")                                    \
 	X(READY, 34, IPC_RUNNER, PHASE_LATER, 0, "[]")                                             \
@@ -69,9 +74,11 @@ enum { IPC_CONFIG_WARNING, IPC_CONFIG_FAULT, IPC_CONFIG_NOTE };
 	X(QUERY, 38, IPC_RUNNER, PHASE_LATER, 0, "*N")                                             \
 	X(PONG, 39, IPC_RUNNER, PHASE_ANY, 0, "[]")                                                \
 	X(STATS, 40, IPC_RUNNER, PHASE_LATER, 0, "*[sU]")                                          \
+	X(TRACE_FRAME, 41, IPC_RUNNER, PHASE_LATER, 0, "[uTB]")                                    \
 	X(CLOSED, 42, IPC_RUNNER, PHASE_ANY, 0, "[s]")                                             \
 	X(LINK, 43, IPC_RUNNER, PHASE_LATER, 0, "[s]")                                             \
-	X(TRACE_FRAME, 50, IPC_RUNNER, PHASE_LATER, 0, "[uUsbsssB]")
+	X(HEALTH, 44, IPC_RUNNER, PHASE_LATER, 0, "*[u?[suTss[UUUUUUUUU]]]")                       \
+	X(DESCRIPTION, 45, IPC_RUNNER, PHASE_LATER, 0, "[?u*[sss?N*[sNs?Nss]]]")
 
 enum ipc_type {
 #define X(name, number, ...) IPC_##name = number,
@@ -91,19 +98,6 @@ enum {
 	IPC_INIT_MEMORY,  /* bytes of address space */
 	IPC_INIT_FILES,	  /* open file descriptors */
 	IPC_INIT_CREDIT,
-};
-
-/* Fields of TRACE_FRAME, in order. */
-enum {
-	IPC_FRAME_DIRECTION, /* 0 received, 1 sent */
-	IPC_FRAME_TIME,	     /* nanoseconds since 1970, UTC */
-	IPC_FRAME_PROTOCOL,
-	IPC_FRAME_SERVES, /* the device is the server of the connection */
-	IPC_FRAME_LOCAL,
-	IPC_FRAME_REMOTE,
-	IPC_FRAME_TEXT,
-	IPC_FRAME_BYTES,
-	IPC_FRAME_FIELDS,
 };
 
 /* How the runner is to lock itself in; NAMESPACES is STRICT, and namespaces of its own. */
@@ -126,6 +120,29 @@ enum ipc_resource {
 	IPC_RESOURCE_COUNT,
 };
 
+/* What a remote end is. OFF: it is not asked for anything, or nothing is known of it yet. */
+enum ipc_remote_state {
+	IPC_REMOTE_OFF,
+	IPC_REMOTE_UP,
+	IPC_REMOTE_DEGRADED, /* it answers, but not as it should */
+	IPC_REMOTE_DOWN,
+	IPC_REMOTE_STATE_COUNT,
+};
+
+/* Counters of a remote end, in the order of HEALTH. */
+enum ipc_remote_counter {
+	IPC_REMOTE_REQUESTS,
+	IPC_REMOTE_ERRORS,
+	IPC_REMOTE_TIMEOUTS,
+	IPC_REMOTE_RETRIES,
+	IPC_REMOTE_BYTES_IN,
+	IPC_REMOTE_BYTES_OUT,
+	IPC_REMOTE_RTT_MIN, /* round trips, in microseconds; 0: there was none */
+	IPC_REMOTE_RTT_AVG,
+	IPC_REMOTE_RTT_MAX,
+	IPC_REMOTE_COUNTERS,
+};
+
 enum { IPC_MAX_PLAN = 1024 }; /* a device of ping may have hundreds of hosts */
 
 struct ipc_rule {
@@ -141,6 +158,8 @@ struct ipc_rule {
 const struct ipc_rule *ipc_rule_find(uint16_t type);
 /* "connect", "listen", "tty", "file", "udp", "udp-listen", "icmp"; else "unknown". */
 const char *ipc_resource_name(enum ipc_resource kind);
+/* "off", "up", "degraded", "down"; else "unknown". */
+const char *ipc_remote_state_name(uint64_t state);
 /* True where a port belongs to the target. */
 bool ipc_resource_has_port(enum ipc_resource kind);
 

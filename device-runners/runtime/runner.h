@@ -22,6 +22,7 @@
 #include "common/monotime.h"
 
 struct runner;
+struct describe;
 
 #define RUNNER_MAX_SECONDS 100000000 /* of any time in a configuration: three years */
 enum {
@@ -57,6 +58,9 @@ struct runner_device {
 	/* Says by runner_note() what the device that was created will do, where somebody asks
 	 * (gatewayd --check --verbose). May be NULL. */
 	void (*describe)(struct runner *r, const struct json *conf);
+	/* Describes data number `index` by describe_put(), where somebody asks a running device
+	 * (report/describe.h). false: there is none, nor behind it. May be NULL. */
+	bool (*describe_data)(void *device, struct describe *d, size_t index);
 	/* The door is locked: queries, opens, timers. */
 	void (*start)(void *device);
 	/* One event of this device's prefix, in the Event Server's order. It may come before

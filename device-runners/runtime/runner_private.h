@@ -84,6 +84,8 @@ struct runner {
 	struct buffer payload; /* scratch of runner_payload() */
 	struct json_writer payload_writer;
 
+	struct health *health; /* of its remote ends, or NULL; report/health.c */
+
 	struct counter counters[RUNNER_MAX_COUNTERS];
 	size_t counter_count;
 };
@@ -97,6 +99,11 @@ void runner_on_credit(struct runner *r, uint32_t credit);
 /* Calls cb for each element of a checked array of events. */
 void runner_each_event(const msgpack_object *events, runner_query_cb *cb, void *arg);
 void runner_on_query_result(struct runner *r, uint32_t id, const msgpack_object *body);
+
+/* report/health.c: sends what is news of the remote ends. */
+void runner_health_flush(struct runner *r);
+/* report/describe.c: answers DESCRIBE. */
+void runner_describe(struct runner *r, uint32_t id, uint32_t from);
 
 /* runner.c: a message that could not be sent means that the supervisor is gone. */
 void runner_sent(struct runner *r, int result);

@@ -229,6 +229,8 @@ forget_process(struct child *c)
 	ev_timer_stop(c->host->loop, &c->closed);
 	channel_close(&c->channel);
 	requests_clear(&c->requests);
+	remotes_clear(&c->remotes);
+	child_describe_clear(c);
 	for (size_t i = 0; i < IPC_MAX_ASKED; i++) {
 		struct child_query *q = &c->uplink.queries[i];
 		if (q->child)
@@ -496,6 +498,12 @@ const char *
 child_link(const struct child *c)
 {
 	return c->link;
+}
+
+const struct remotes *
+child_remotes(const struct child *c)
+{
+	return &c->remotes;
 }
 
 const struct stats *

@@ -7,7 +7,6 @@
 #define SUPERVISOR_CHILD_H
 
 #include <ev.h>
-#include <msgpack.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,6 +14,7 @@
 #include "protocols/hat/eventer.h"
 #include "supervisor/child/cgroup.h"
 #include "supervisor/child/process.h"
+#include "supervisor/child/remotes.h"
 #include "supervisor/child/requests.h"
 #include "supervisor/child/stats.h"
 #include "supervisor/config/config.h"
@@ -43,9 +43,9 @@ struct child_ops {
 	void (*on_note)(void *arg, struct child *c, const char *note);
 	/* Its plan is known, and frozen. May be NULL. */
 	void (*on_plan)(void *arg, struct child *c);
-	/* A frame of a traced device: the checked fields of a TRACE_FRAME, borrowed. May be NULL.
-	 */
-	void (*on_trace)(void *arg, struct child *c, const msgpack_object *frame);
+	/* A frame of a traced device; may be NULL. */
+	void (*on_trace)(void *arg, struct child *c, uint32_t direction,
+	    const struct timestamp *when, const void *frame, size_t len);
 };
 
 /* What all children share. */
@@ -107,6 +107,17 @@ void child_took(struct child *c);
 /* Throws away what is pending; the credit comes back. */
 void child_drop_pending(struct child *c);
 
+/* --- its description --- */
+
+/* A page of what the runner says of its data: rows of a checked DESCRIPTION, borrowed; next: where
+ * the following page begins, 0: this was the last one. rows NULL: the process has ended. */
+typedef void child_description_cb(void *arg, const msgpack_object_array *rows, uint32_t next);
+/* Asks a running device for the page that begins at `from`. Answered once, later. Returns 0, or -1
+ * with errno: ENOTCONN where it is not running, EBUSY where too many are asked for. */
+int child_describe(struct child *c, uint32_t from, child_description_cb *cb, void *arg);
+/* The callbacks with this arg do not come any more. */
+void child_forget_description(struct child *c, const void *arg);
+
 /* --- what is known of it --- */
 
 void *child_owner(const struct child *c);
@@ -122,6 +133,8 @@ bool child_is_traced(const struct child *c);
 enum log_level child_log_level(const struct child *c);
 /* Its link to the field as it says, "" unknown. */
 const char *child_link(const struct child *c);
+/* The health of its remote ends. */
+const struct remotes *child_remotes(const struct child *c);
 const struct stats *child_stats(const struct child *c);
 /* Takes a sample of its numbers, for child_event_rate(): events registered in a second. */
 void child_sample(struct child *c, struct monotime now);

@@ -144,9 +144,13 @@ on_stats(struct child *c, uint32_t id, const msgpack_object *body)
 static const char *
 on_trace_frame(struct child *c, uint32_t id, const msgpack_object *body)
 {
+	const msgpack_object *f = body->via.array.ptr;
+	struct timestamp when = ipc_timestamp(&f[1]);
+
 	(void)id;
 	if (c->host->ops->on_trace && c->tracing)
-		c->host->ops->on_trace(c->host->arg, c, body->via.array.ptr);
+		c->host->ops->on_trace(c->host->arg, c, (uint32_t)f[0].via.u64, &when,
+		    f[2].via.bin.ptr, f[2].via.bin.size);
 	return NULL;
 }
 
@@ -170,6 +174,13 @@ on_link(struct child *c, uint32_t id, const msgpack_object *body)
 	return NULL;
 }
 
+static const char *
+on_health(struct child *c, uint32_t id, const msgpack_object *body)
+{
+	(void)id;
+	return remotes_update(&c->remotes, &body->via.array, ev_now(c->host->loop));
+}
+
 static const char *(*const handlers[])(struct child *, uint32_t id, const msgpack_object *body) = {
 	[IPC_PLAN] = on_plan,
 	[IPC_CONFIG_ERROR] = on_config_error,
@@ -182,6 +193,8 @@ static const char *(*const handlers[])(struct child *, uint32_t id, const msgpac
 	[IPC_TRACE_FRAME] = on_trace_frame,
 	[IPC_CLOSED] = on_closed,
 	[IPC_LINK] = on_link,
+	[IPC_HEALTH] = on_health,
+	[IPC_DESCRIPTION] = child_on_description,
 };
 
 void

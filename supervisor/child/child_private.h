@@ -6,6 +6,14 @@
 #include "supervisor/child/child.h"
 #include "supervisor/child/uplink.h"
 
+/* A description that was asked for. */
+struct child_describe {
+	uint32_t id; /* 0: free */
+	uint32_t from;
+	child_description_cb *cb; /* NULL: nobody waits for it any more */
+	void *arg;
+};
+
 struct child {
 	const struct child_host *host;
 	const struct config_device *conf; /* borrowed; child_reconfigure() changes it */
@@ -19,6 +27,9 @@ struct child {
 	struct requests requests;
 	struct uplink uplink;
 	struct stats stats;
+	struct remotes remotes;
+	struct child_describe describes[IPC_MAX_DESCRIBES];
+	uint32_t last_describe;
 	uint32_t faults; /* of its configuration, in this life */
 	char link[40];
 	bool tracing;
@@ -38,6 +49,11 @@ void child_on_message(
     void *arg, const struct ipc_header *h, const msgpack_object *body, int fd, size_t len);
 /* The answer to an OPEN. */
 void child_on_opened(void *arg, uint32_t id, int fd, int error, const char *why);
+
+/* description.c */
+const char *child_on_description(struct child *c, uint32_t id, const msgpack_object *body);
+/* Tells those who wait that there is none. */
+void child_describe_clear(struct child *c);
 
 /* child_events.c */
 void child_on_register(void *arg, const void *body, size_t len);

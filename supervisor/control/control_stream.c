@@ -232,39 +232,24 @@ on_link(void *arg)
 	}
 }
 
-static void
-put_text(struct json_writer *w, const char *key, const msgpack_object *text)
-{
-	/* The pointer of an empty one is NULL. */
-	json_put_strn(w, key, text->via.str.size ? text->via.str.ptr : "", text->via.str.size);
-}
-
 static bool
-put_frame(struct control_client *c, const struct child *child, const msgpack_object *frame)
+put_frame(struct control_client *c, const struct child *child, uint32_t direction,
+    const struct timestamp *when, const void *frame, size_t len)
 {
-	enum { SECOND = 1000000000 };
-	const msgpack_object_bin *bytes = &frame[IPC_FRAME_BYTES].via.bin;
-	uint64_t ns = frame[IPC_FRAME_TIME].via.u64;
-	struct timestamp when = { (int64_t)(ns / SECOND), (uint32_t)(ns % SECOND / 1000) };
 	struct json_writer *w = control_begin_row(c);
 
 	json_put_str(w, "kind", "frame");
-	put_time(w, "time", &when);
-	json_put_int(w, "nanosecond", (int64_t)(ns % SECOND));
+	put_time(w, "time", when);
 	json_put_str(w, "device", child_conf(child)->label);
-	json_put_str(w, "direction", frame[IPC_FRAME_DIRECTION].via.u64 == 0 ? "rx" : "tx");
-	put_text(w, "protocol", &frame[IPC_FRAME_PROTOCOL]);
-	json_put_bool(w, "serves", frame[IPC_FRAME_SERVES].via.boolean);
-	put_text(w, "local", &frame[IPC_FRAME_LOCAL]);
-	put_text(w, "remote", &frame[IPC_FRAME_REMOTE]);
-	put_text(w, "text", &frame[IPC_FRAME_TEXT]);
-	json_put_int(w, "bytes", (int64_t)bytes->size);
-	put_hex(w, "hex", (const uint8_t *)bytes->ptr, bytes->size);
+	json_put_str(w, "direction", direction == 0 ? "rx" : "tx");
+	json_put_int(w, "bytes", (int64_t)len);
+	put_hex(w, "hex", frame, len);
 	return control_end_row(c);
 }
 
 static void
-on_trace(void *arg, struct child *child, const msgpack_object *frame)
+on_trace(void *arg, struct child *child, uint32_t direction, const struct timestamp *when,
+    const void *frame, size_t len)
 {
 	struct control *control = arg;
 
@@ -272,11 +257,11 @@ on_trace(void *arg, struct child *child, const msgpack_object *frame)
 		struct control_client *c = control->clients[i];
 		if (!does(c, CONTROL_TRACE) || !control_wants(c, child))
 			continue;
-		if (put_frame(c, child, frame))
+		if (put_frame(c, child, direction, when, frame, len))
 			continue;
-		/* It may have a packet of its own. */
+		/* It fits into a packet of its own: a frame is not longer than an event. */
 		control_flush(c);
-		put_frame(c, child, frame);
+		put_frame(c, child, direction, when, frame, len);
 	}
 }
 

@@ -51,6 +51,8 @@ DEATHS = {
     'flood-log': ('missed ping', True),
     'flood-stats': ('flood', True),
     'flood-link': ('flood', True),
+    'flood-health': ('flood of health', True),
+    'flood-description': ('nobody asked for', True),
     'flood-query': ('flood|queries', True),
     'query-patterns': ('more than 64 types', True),
     'flood-empty': ('flood', True),
@@ -82,6 +84,7 @@ QUICK = ['open', 'socket', 'exec', 'fork', 'kill-supervisor', 'ptrace', 'supervi
          'raise-limit', 'io-uring', 'map-code', 'send-to', 'send-message', 'stat',
          'SIGKILL', 'SIGSTOP', 'segv', 'abort',
          'exit-0', 'exit-78', 'stack', 'oom', 'close-fd', 'query-patterns', 'flood-stats',
+         'flood-health', 'flood-description',
          'flood-log', 'binary',
          'wrong-phase', 'bad-json', 'lying-count', 'over-credit', 'send-fd', 'fill-pipe']
 

@@ -34,7 +34,9 @@ while True:
 """
 
 PLAN, CONFIG_ERROR, READY, OPEN, CANCEL, REGISTER = 32, 33, 34, 35, 36, 37
-QUERY, PONG, STATS, CLOSED, LINK, TRACE_FRAME = 38, 39, 40, 42, 43, 50
+QUERY, PONG, STATS, TRACE_FRAME, CLOSED, LINK = 38, 39, 40, 41, 42, 43
+HEALTH, DESCRIPTION = 44, 45
+END = ["x", 1, [0, 0], "", "", [0] * 9]
 EVENT = [["gateway", "x"], None, "1"]
 
 
@@ -81,7 +83,7 @@ LIES = {
     # the head
     "short": ("run", [b"\x01\x02\x03"], "shorter than a header"),
     "no-body": ("run", [packet(REGISTER, b"")], "cut short"),
-    "unknown": ("run", [packet(44, [])], "unknown message type"),
+    "unknown": ("run", [packet(46, [])], "unknown message type"),
     "zero": ("run", [packet(0, [])], "unknown message type"),
     "flags": ("run", [packet(PONG, [], 0, 0x8000)], "unknown flags"),
     "supervisors": ("run", [packet(7, [])], "not this side's message"),
@@ -113,9 +115,9 @@ LIES = {
     "float": ("run", [packet(OPEN, [1.0])], "not an unsigned integer of 32 bits"),
     "negative": ("run", [packet(OPEN, [-1])], "not an unsigned integer of 32 bits"),
     "over-32-bits": ("run", [packet(OPEN, [1 << 32])], "not an unsigned integer of 32 bits"),
-    "too-few": ("run", [packet(TRACE_FRAME, [0, 1])], "wrong number of fields"),
+    "too-few": ("run", [packet(TRACE_FRAME, [0, [1, 1]])], "wrong number of fields"),
     "too-many": ("run", [packet(LINK, ["a", "b"])], "wrong number of fields"),
-    "text-for-bytes": ("run", [packet(TRACE_FRAME, [0, 1, "", False, "", "", "", "x"])], "not bytes"),
+    "text-for-bytes": ("run", [packet(TRACE_FRAME, [0, [1, 1], "x"])], "not bytes"),
     "bytes-for-text": ("run", [packet(LINK, [b"x"])], "not a text, or too long"),
     "long-text": ("run", [packet(LINK, ["x" * 513])], "not a text, or too long"),
     "not-utf8": ("run", [packet(LINK, ["\udcff"])], "UTF-8"),
@@ -158,6 +160,14 @@ LIES = {
     "65-queries": ("run", [packet(QUERY, [["x"]], i) for i in range(200)], "too many queries|flood"),
     # what is shown
     "33-counters": ("run", [packet(STATS, [[f"c{i}", 1] for i in range(33)])], "more counters"),
+    "1025th-remote": ("run", [packet(HEALTH, [[1024, END]])], "remote end beyond 1024"),
+    "gone-1025th": ("run", [packet(HEALTH, [[1024, None]])], "remote end beyond 1024"),
+    "unknown-health": ("run", [packet(HEALTH, [[0, ["x", 4, *END[2:]]]])], "state of a remote end"),
+    "8-counters": ("run", [packet(HEALTH, [[0, [*END[:5], [0] * 8]]])], "wrong number of fields"),
+    "health-in-init": ("init", [packet(HEALTH, [])], "not in this phase"),
+    "flood-of-health": ("run", [packet(HEALTH, [[i, END] for i in range(400)])], "flood of health"),
+    "unasked-description": ("run", [packet(DESCRIPTION, [None, []], 1)], "nobody asked for"),
+    "description-of-0": ("run", [packet(DESCRIPTION, [None, []])], "nobody asked for"),
 }
 
 

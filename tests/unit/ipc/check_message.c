@@ -14,8 +14,6 @@
 	"\x92\xa7gateway\xa4"                                                                      \
 	"data"
 #define T56 "\x92\x05\x06"
-/* A frame, up to its bytes. */
-#define FRAME "\x98\x01\xcf\0\0\0\0\0\0\0\1\xa6iec104\xc2\xa0\xa0\xa0"
 #define TM1 "\x92\xff\x00"
 
 struct row {
@@ -58,11 +56,9 @@ static const struct row rows[] = {
 	    "\x94" TYPE T56 "\xc0"
 	    "\x92\xa3hex\xc4\x02\x01\xff"), /* no source, bytes */
 	ROW(QUERY_RESULT, SUP, PHASE_LATER, "\x92\xc3\x91\x94" TYPE T56 "\xc0\xc0"),
-	ROW(CREDIT, SUP, PHASE_LATER, "\x91\xcd\x10\x00"),
-	ROW(PING, SUP, PHASE_ANY, "\x90"),
-	ROW(STOP, SUP, PHASE_ANY, "\x90"),
-	ROW(SET_LOG_LEVEL, SUP, PHASE_ANY, "\x91\x07"),
-	ROW(TRACE, SUP, PHASE_ANY, "\x91\xc3"),
+	ROW(CREDIT, SUP, PHASE_LATER, "\x91\xcd\x10\x00"), ROW(PING, SUP, PHASE_ANY, "\x90"),
+	ROW(STOP, SUP, PHASE_ANY, "\x90"), ROW(SET_LOG_LEVEL, SUP, PHASE_ANY, "\x91\x07"),
+	ROW(TRACE, SUP, PHASE_ANY, "\x91\xc3"), ROW(DESCRIBE, SUP, PHASE_LATER, "\x91\x00"),
 	ROW(PLAN, RUN, PHASE_INIT,
 	    "\x92"
 	    "\x93\x00\xa9"
@@ -72,8 +68,7 @@ static const struct row rows[] = {
 	    "/dev/ttyS0"
 	    "\x00"), /* tty, path, no port */
 	ROW(CONFIG_ERROR, RUN, PHASE_INIT, "\x93\x00\xa4port\xa8too high"),
-	ROW(READY, RUN, PHASE_LATER, "\x90"),
-	ROW(OPEN, RUN, PHASE_LATER, "\x91\x00"),
+	ROW(READY, RUN, PHASE_LATER, "\x90"), ROW(OPEN, RUN, PHASE_LATER, "\x91\x00"),
 	ROW(CANCEL, RUN, PHASE_LATER, "\x90"),
 	ROW(REGISTER, RUN, PHASE_LATER,
 	    "\x93"
@@ -87,13 +82,26 @@ static const struct row rows[] = {
 	    "\x91\x92\xa5"
 	    "polls"
 	    "\xcf\xff\xff\xff\xff\xff\xff\xff\xff"),
-	ROW(TRACE_FRAME, RUN, PHASE_LATER, FRAME "\xc4\x03\x68\x04\x07"),
+	ROW(TRACE_FRAME, RUN, PHASE_LATER, "\x93\x01" T56 "\xc4\x03\x68\x04\x07"),
 	ROW(CLOSED, RUN, PHASE_ANY,
 	    "\x91\xa4"
 	    "done"),
 	ROW(LINK, RUN, PHASE_LATER,
 	    "\x91\xa9"
 	    "connected"),
+	ROW(HEALTH, RUN, PHASE_LATER,
+	    "\x92"
+	    "\x92\x00\x96" /* key 0 */
+	    "\xa8"
+	    "device 1\x03" T56 "\xa4late\xa0" /* down since, what, no last error */
+	    "\x99\x01\x02\x03\x04\x05\x06\x07\x08\x09"
+	    "\x92\xcd\x03\xff\xc0"), /* key 1023 is gone */
+	ROW(DESCRIPTION, RUN, PHASE_LATER,
+	    "\x92\x07" /* goes on at 7 */
+	    "\x92"
+	    "\x95\xa1x\xa7integer\xa0" TYPE "\x91" /* name, value, about, gives, one verb */
+	    "\x96\xa5write\x91\xa1y\xa3$id\x91\xa1z\xa1m\xa1g"
+	    "\x95\xa1p\xa0\xa0\xc0\x90"), /* no type, no verb */
 };
 
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
@@ -291,9 +299,10 @@ START_TEST(counts_that_lie_are_refused)
 	assert_why(
 	    CHECK(LINK, "\x91\xdb\xff\xff\xff\xff"), "not a text, or too long", "4 GiB text");
 	assert_why(CHECK(LINK, "\x91\xda\x02\x00short"), "cut short", "512 bytes, 5 there");
-	assert_why(CHECK(TRACE_FRAME, FRAME "\xc6\xff\xff\xff\xff"), "not bytes", "4 GiB bytes");
-	assert_why(CHECK(TRACE_FRAME, FRAME "\xc6\x00\x00\xff\xff"
-					    "x"),
+	assert_why(
+	    CHECK(TRACE_FRAME, "\x93\x00" T56 "\xc6\xff\xff\xff\xff"), "not bytes", "4 GiB bytes");
+	assert_why(CHECK(TRACE_FRAME, "\x93\x00" T56 "\xc6\x00\x00\xff\xff"
+				      "x"),
 	    "cut short", "64 KiB");
 	assert_why(CHECK(REGISTER, "\x91\x93\x9f"), "cut short", "15 segments, none there");
 	assert_why(CHECK(OPEN, "\x92\x00\x00"), "wrong number of fields", "two for one");
@@ -435,6 +444,16 @@ START_TEST(what_is_accepted_decodes)
 }
 END_TEST
 
+START_TEST(remote_states_have_names)
+{
+	ck_assert_str_eq(ipc_remote_state_name(IPC_REMOTE_OFF), "off");
+	ck_assert_str_eq(ipc_remote_state_name(IPC_REMOTE_UP), "up");
+	ck_assert_str_eq(ipc_remote_state_name(IPC_REMOTE_DEGRADED), "degraded");
+	ck_assert_str_eq(ipc_remote_state_name(IPC_REMOTE_DOWN), "down");
+	ck_assert_str_eq(ipc_remote_state_name(IPC_REMOTE_STATE_COUNT), "unknown");
+}
+END_TEST
+
 START_TEST(resources_have_names)
 {
 	ck_assert_str_eq(ipc_resource_name(IPC_RESOURCE_CONNECT), "connect");
@@ -469,6 +488,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, limits_hold_to_the_byte);
 	tcase_add_test(tc, what_is_accepted_decodes);
 	tcase_add_test(tc, resources_have_names);
+	tcase_add_test(tc, remote_states_have_names);
 }
 
 UNIT_MAIN("ipc message")

@@ -96,6 +96,16 @@ take(struct child *c)
 static bool violated;
 
 static void
+on_page(void *arg, const msgpack_object_array *rows, uint32_t next)
+{
+	(void)arg, (void)next;
+	for (uint32_t i = 0; rows && i < rows->size; i++)
+		if (rows->ptr[i].via.array.size != 5 ||
+		    rows->ptr[i].via.array.ptr[4].via.array.size > IPC_MAX_DESCRIBED_VERBS)
+			abort();
+}
+
+static void
 on_violation(void *arg, const char *why, const void *packet, size_t len)
 {
 	(void)arg, (void)why, (void)packet, (void)len;
@@ -146,6 +156,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		len = len < size - 2 ? len : size - 2;
 		if (len && data[2] != IPC_OPEN)
 			send(fds[1], data + 2, len, 0);
+		child_describe(c, len & 1, on_page, NULL);
 		data += 2 + len;
 		size -= 2 + len;
 		ev_run(loop, EVRUN_NOWAIT);

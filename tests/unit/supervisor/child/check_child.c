@@ -115,6 +115,66 @@ START_TEST(one_that_does_not_read_its_events)
 }
 END_TEST
 
+static size_t pages, rows_told;
+static bool ended;
+
+static void
+on_page(void *arg, const msgpack_object_array *rows, uint32_t next)
+{
+	(void)arg, (void)next;
+	pages += rows != NULL;
+	rows_told += rows ? rows->size : 0;
+	ended |= !rows;
+}
+
+static void
+say(enum ipc_type type, uint32_t id, const char *body, size_t len)
+{
+	uint8_t packet[256] = { (uint8_t)type, 0, 0, 0, (uint8_t)id };
+
+	memcpy(packet + IPC_HEADER, body, len);
+	ck_assert_int_eq(send(runner, packet, IPC_HEADER + len, 0), (ssize_t)(IPC_HEADER + len));
+	ev_run(loop, EVRUN_NOWAIT);
+}
+
+#define ROW "\x95\xa1x\xa0\xa0\xc0\x90"
+#define SAY(type, id, body) say(IPC_##type, id, body, sizeof(body) - 1)
+
+START_TEST(descriptions_are_answers)
+{
+	pages = rows_told = 0;
+	ended = false;
+	ck_assert_int_eq(child_describe(c, 0, on_page, c), -1);
+	c->process->fsm.state = CHILD_RUNNING;
+	c->channel.phase = PHASE_RUN;
+	ck_assert_int_eq(child_describe(c, 0, on_page, c), 0);
+	SAY(DESCRIPTION, 1, "\x92\x02\x92" ROW ROW);
+	ck_assert_uint_eq(rows_told, 2);
+	for (int i = 0; i < IPC_MAX_DESCRIBES; i++)
+		ck_assert_int_eq(child_describe(c, 2, on_page, c), 0);
+	ck_assert_int_eq(child_describe(c, 2, on_page, c), -1);
+	/* Nobody waits for them any more, and the runner cannot know. */
+	child_forget_description(c, c);
+	SAY(DESCRIPTION, 3, "\x92\xc0\x91" ROW);
+	ck_assert_uint_eq(pages, 1);
+	ck_assert_int_eq(child_describe(c, 2, on_page, c), 0);
+	SAY(DESCRIPTION, 6, "\x92\x02\x90");
+	ck_assert_uint_eq(pages, 1);
+	assert_violated("a description that does not go on");
+	child_describe_clear(c);
+	ck_assert(ended);
+}
+END_TEST
+
+START_TEST(descriptions_that_nobody_asked_for)
+{
+	c->process->fsm.state = CHILD_RUNNING;
+	c->channel.phase = PHASE_RUN;
+	SAY(DESCRIPTION, 0, "\x92\xc0\x90");
+	assert_violated("a description that nobody asked for");
+}
+END_TEST
+
 START_TEST(faults_of_a_configuration_without_end)
 {
 	/* A warning, of "x": "y". */
@@ -137,6 +197,8 @@ add_tests(TCase *tc)
 	tcase_add_checked_fixture(tc, begin, end);
 	tcase_add_test(tc, one_that_does_not_read_its_socket);
 	tcase_add_test(tc, one_that_does_not_read_its_events);
+	tcase_add_test(tc, descriptions_are_answers);
+	tcase_add_test(tc, descriptions_that_nobody_asked_for);
 	tcase_add_test(tc, faults_of_a_configuration_without_end);
 }
 
