@@ -39,11 +39,32 @@ on_accept_again(struct ev_loop *loop, ev_timer *w, int revents)
 	watch_listeners(w->data, true);
 }
 
+/* A stranger who holds connections does not keep others out: the oldest connection goes. */
+static void
+make_room_for_stranger(struct server *s)
+{
+	struct peer *oldest = NULL;
+	size_t count = 0;
+
+	for (struct peer *c = s->clients; c; c = c->next) {
+		if (c->who.trusted || c->state == PEER_READY || c->state == PEER_DEAD)
+			continue;
+		oldest = c;
+		count++;
+	}
+	if (count >= SERVER_MAX_STRANGERS)
+		peer_close(oldest, NULL);
+}
+
 static void
 take(struct server *s, int fd)
 {
+	struct access_client who;
 	int one = 1;
 
+	access_look(&s->access, fd, &who);
+	if (!who.trusted)
+		make_room_for_stranger(s);
 	if (s->client_count == SERVER_MAX_CLIENTS) {
 		server_complain(
 		    s, "a connection is refused: %d clients are connected", SERVER_MAX_CLIENTS);
@@ -51,7 +72,7 @@ take(struct server *s, int fd)
 		return;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* fails on a Unix socket */
-	struct peer *c = peer_new(s, fd);
+	struct peer *c = peer_new(s, fd, &who);
 	if (!c)
 		return;
 	c->next = s->clients;
@@ -115,13 +136,17 @@ split_address(char *address, char **host, char **port)
 	return 0;
 }
 
+/* -1: err or errno says why. */
 static int
-bind_first(const struct addrinfo *list)
+bind_first(const struct access *access, const struct addrinfo *list, char *err, size_t err_size)
 {
 	int one = 1, fd = -1;
 
 	for (const struct addrinfo *a = list; a; a = a->ai_next) {
 		fd_close(fd);
+		fd = -1;
+		if (access_check_listen(access, a->ai_addr, err, err_size) < 0)
+			return -1;
 		fd = socket(a->ai_family, a->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 		if (fd < 0)
 			continue;
@@ -162,11 +187,12 @@ server_listen_tcp(struct server *s, const char *address, char *err, size_t err_s
 		snprintf(err, err_size, "%s: %s", address, gai_strerror(r));
 		goto out;
 	}
-	fd = bind_first(list);
-	if (fd < 0) {
+	err[0] = '\0';
+	fd = bind_first(&s->access, list, err, err_size);
+	if (fd < 0 && !err[0])
 		snprintf(err, err_size, "%s: %s", address, strerror(errno));
+	if (fd < 0)
 		goto out;
-	}
 	add_listener(s, fd);
 out:
 	if (list)

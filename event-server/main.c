@@ -13,29 +13,26 @@
 #include "event-server/cage.h"
 #include "event-server/server.h"
 
-enum { EXIT_USAGE = 2, MAX_TOKEN = 1024 };
-
-#define DEFAULT_LISTEN "127.0.0.1:23012"
+enum { EXIT_USAGE = 2 };
 
 struct options {
-	const char *listen, *unix_path, *data;
-	char token[MAX_TOKEN];
-	bool has_token, no_sync;
+	const char *listen, *unix_path, *data, *token_file;
+	struct access access;
+	bool no_sync;
 	long long server_id, timeseries, ready_fd;
 	bool sandbox, best_effort;
 };
 
 static const char usage[] =
     "usage: gateway-eventd [options]\n"
-    "  --listen HOST:PORT   listen on TCP (" DEFAULT_LISTEN " where neither it nor --unix is\n"
-    "                       given); port 0 takes a free one\n"
     "  --unix PATH          listen on a Unix socket\n"
+    "  --listen HOST:PORT   listen on TCP; port 0 takes a free one\n"
+    "  --token-file FILE    clients present the token in the first line of FILE\n"
+    "  --insecure           TCP clients on loopback need no token\n"
     "  --data DIR           keep events in DIR; without it they are kept in memory alone\n"
     "  --no-sync            commits survive the end of the process, not a power cut; faster\n"
     "  --timeseries N       keep the last N events (65536), besides the latest of each type\n"
     "  --server-id N        server id in the ids of events (1)\n"
-    "  --token TOKEN        refuse clients that do not present it\n"
-    "  --token-file FILE    the same, read from the first line of FILE\n"
     "  --ready-fd N         write \"PORT\\n\" to descriptor N when ready, and close it\n"
     "  --end-with-parent    end when the process that started it does\n"
     "  --sandbox[=best-effort]\n"
@@ -54,36 +51,6 @@ parse_number(const char *text, long long min, long long max, long long *v)
 	return errno || end == text || *end || *v < min || *v > max ? -1 : 0;
 }
 
-static int
-set_token(struct options *o, const char *text)
-{
-	size_t len = strcspn(text, "\r\n");
-
-	if (len == 0 || len >= sizeof(o->token))
-		return -1;
-	memcpy(o->token, text, len);
-	o->token[len] = '\0';
-	o->has_token = true;
-	return 0;
-}
-
-static int
-read_token(struct options *o, const char *path)
-{
-	char line[MAX_TOKEN + 2];
-	FILE *f = fopen(path, "re");
-	int r = -1;
-
-	if (!f) {
-		fprintf(stderr, "gateway-eventd: %s: %s\n", path, strerror(errno));
-		return -1;
-	}
-	if (fgets(line, sizeof(line), f))
-		r = set_token(o, line);
-	fclose(f);
-	return r;
-}
-
 enum {
 	OPT_LISTEN = 256,
 	OPT_UNIX,
@@ -91,8 +58,8 @@ enum {
 	OPT_NO_SYNC,
 	OPT_TIMESERIES,
 	OPT_SERVER_ID,
-	OPT_TOKEN,
 	OPT_TOKEN_FILE,
+	OPT_INSECURE,
 	OPT_READY_FD,
 	OPT_END_WITH_PARENT,
 	OPT_SANDBOX,
@@ -109,8 +76,8 @@ static const struct option long_options[] = {
 	{ "no-sync", no_argument, NULL, OPT_NO_SYNC },
 	{ "timeseries", required_argument, NULL, OPT_TIMESERIES },
 	{ "server-id", required_argument, NULL, OPT_SERVER_ID },
-	{ "token", required_argument, NULL, OPT_TOKEN },
 	{ "token-file", required_argument, NULL, OPT_TOKEN_FILE },
+	{ "insecure", no_argument, NULL, OPT_INSECURE },
 	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
 	{ "end-with-parent", no_argument, NULL, OPT_END_WITH_PARENT },
 	{ "sandbox", optional_argument, NULL, OPT_SANDBOX },
@@ -152,10 +119,12 @@ apply(struct options *o, int opt, const char *arg)
 		return parse_number(arg, 0, STORE_MAX_SERIES, &o->timeseries);
 	case OPT_SERVER_ID:
 		return parse_number(arg, 0, INT64_MAX, &o->server_id);
-	case OPT_TOKEN:
-		return set_token(o, arg);
 	case OPT_TOKEN_FILE:
-		return read_token(o, arg);
+		o->token_file = arg;
+		return 0;
+	case OPT_INSECURE:
+		o->access.insecure = true;
+		return 0;
 	case OPT_READY_FD:
 		return parse_number(arg, 0, INT32_MAX, &o->ready_fd);
 	case OPT_END_WITH_PARENT:
@@ -203,8 +172,12 @@ parse_options(struct options *o, int argc, char **argv)
 		fputs(usage, stderr);
 		return EXIT_USAGE;
 	}
-	if (!o->listen && !o->unix_path)
-		o->listen = DEFAULT_LISTEN;
+	if (!o->listen && !o->unix_path) {
+		fputs("gateway-eventd: needs --unix PATH, or --listen HOST:PORT with "
+		      "--token-file FILE\n",
+		    stderr);
+		return EXIT_USAGE;
+	}
 	return -1;
 }
 
@@ -254,10 +227,12 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	raise_files();
 	hide_memory();
+	if (o.token_file && access_read_token(&o.access, o.token_file, err, sizeof(err)) < 0)
+		goto fail;
 	if (o.data && !(db = db_open(o.data, !o.no_sync, err, sizeof(err))))
 		goto fail;
-	if (server_init(&server, db, o.server_id, (size_t)o.timeseries,
-		o.has_token ? o.token : NULL, err, sizeof(err)) < 0)
+	if (server_init(
+		&server, db, o.server_id, (size_t)o.timeseries, &o.access, err, sizeof(err)) < 0)
 		goto fail;
 	if (o.listen && (port = server_listen_tcp(&server, o.listen, err, sizeof(err))) < 0)
 		goto fail_clear;

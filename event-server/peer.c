@@ -14,7 +14,8 @@ watch(struct peer *c)
 
 	if (c->state == PEER_DEAD)
 		return;
-	if (c->state != PEER_LEAVING && c->out.len <= PEER_HIGH_WATER && !c->again)
+	bool listens = c->state == PEER_NEW || c->state == PEER_READY;
+	if (listens && c->out.len <= PEER_HIGH_WATER && !c->again)
 		ev_io_start(loop, &c->readable);
 	else
 		ev_io_stop(loop, &c->readable);
@@ -117,13 +118,33 @@ peer_free(struct peer *c)
 }
 
 static void
-refuse(struct peer *c, struct chatter_conv conv, const char *why)
+answer_refusal(struct peer *c, struct chatter_conv conv, const char *why)
 {
 	struct eventer_init_res res = { .success = false, .error = sbs_str(why) };
 
-	server_complain(c->server, "client %lld refused: %s", (long long)c->id, why);
 	c->state = PEER_LEAVING;
 	eventer_send_init_res(&c->chatter, conv, &res);
+}
+
+static void
+refuse(struct peer *c, struct chatter_conv conv, const char *why)
+{
+	server_complain(c->server, "client %lld refused: %s", (long long)c->id, why);
+	answer_refusal(c, conv, why);
+}
+
+static void arm(struct peer *c, struct monotime now);
+
+/* A wrong token is answered after a while, so that tokens cannot be tried quickly. */
+static void
+refuse_later(struct peer *c, struct chatter_conv conv)
+{
+	struct monotime now = monotime_now();
+
+	c->state = PEER_REFUSED;
+	c->init = conv;
+	c->init_deadline = monotime_add_ms(now, PEER_REFUSAL_MS);
+	arm(c, now);
 }
 
 /* NULL, or why the client is refused. */
@@ -131,11 +152,8 @@ static const char *
 check_init(const struct peer *c, const struct eventer_init_req *req)
 {
 	struct eventer_types_iter it = eventer_types_begin(&req->subscriptions);
-	const char *token = c->server->token;
 	struct eventer_type type;
 
-	if (token && (!req->has_token || !sbs_str_eq(req->token, sbs_str(token))))
-		return "invalid client token";
 	if (req->client_name.len > PEER_MAX_NAME ||
 	    memchr(req->client_name.p, '\0', req->client_name.len))
 		return "unusable client name";
@@ -179,6 +197,10 @@ on_init_req(struct peer *c, const struct chatter_msg *msg)
 
 	if (eventer_init_req_decode(msg->data, &req) != DEC_OK)
 		return false;
+	if (!access_admit(&c->server->access, &c->who, &req, ev_now(c->server->loop))) {
+		refuse_later(c, chatter_msg_conv(msg));
+		return true;
+	}
 	const char *why = check_init(c, &req);
 	if (why) {
 		refuse(c, chatter_msg_conv(msg), why);
@@ -190,6 +212,7 @@ on_init_req(struct peer *c, const struct chatter_msg *msg)
 		return true;
 	}
 	c->state = PEER_READY;
+	chatter_raise_max_frame(&c->chatter, PEER_MAX_FRAME);
 	log_debug("client %lld is %s, with %zu subscriptions", (long long)c->id, c->name,
 	    c->subscription_count);
 	struct sbs_str name = sbs_str(c->name);
@@ -365,7 +388,11 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		on_readable(loop, &c->readable, EV_READ);
 	if (c->state == PEER_DEAD)
 		return;
-	if (c->state != PEER_READY && monotime_cmp(now, c->init_deadline) >= 0) {
+	bool late = c->state != PEER_READY && monotime_cmp(now, c->init_deadline) >= 0;
+	if (late && c->state == PEER_REFUSED) {
+		c->init_deadline = monotime_add_ms(now, PEER_REFUSAL_MS);
+		answer_refusal(c, c->init, "invalid client token");
+	} else if (late) {
 		peer_close(c, "said nothing in time");
 		return;
 	}
@@ -379,7 +406,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 }
 
 struct peer *
-peer_new(struct server *s, int fd)
+peer_new(struct server *s, int fd, const struct access_client *who)
 {
 	struct peer *c = calloc(1, sizeof(*c));
 	struct monotime now = monotime_now();
@@ -391,11 +418,12 @@ peer_new(struct server *s, int fd)
 	c->server = s;
 	c->id = ++s->next_client;
 	c->fd = fd;
+	c->who = *who;
 	c->slot = -1;
 	c->want = PEER_READ_MIN;
 	c->init_deadline = monotime_add_ms(now, PEER_INIT_MS);
 	buffer_init(&c->out, PEER_MAX_OUT);
-	chatter_init(&c->chatter, &c->out, PEER_MAX_FRAME, now);
+	chatter_init(&c->chatter, &c->out, PEER_MAX_INIT_FRAME, now);
 	ev_io_init(&c->readable, on_readable, fd, EV_READ);
 	ev_io_init(&c->writable, on_writable, fd, EV_WRITE);
 	ev_timer_init(&c->timer, on_timer, 0, 0);

@@ -13,6 +13,7 @@
 
 enum {
 	PEER_MAX_FRAME = 16 << 20,	/* of a message to us */
+	PEER_MAX_INIT_FRAME = 2 << 20,	/* of MsgInitReq, before we know who it is */
 	PEER_MAX_OUT = 40 << 20,	/* bytes not yet taken: beyond it a client is cut off */
 	PEER_HIGH_WATER = 1 << 20,	/* bytes not yet taken: beyond it we do not listen to it */
 	PEER_MAX_EVENTS = 1 << 17,	/* of one MsgRegisterReq */
@@ -22,12 +23,14 @@ enum {
 	PEER_READ_MIN = 4096,	     /* bytes a read, growing while there is more */
 	PEER_READ_MAX = 256 << 10,   /* bytes a read, and bytes a turn of the loop, about */
 	PEER_INIT_MS = 10000,	     /* from the connection to MsgInitReq */
+	PEER_REFUSAL_MS = 1000,	     /* from a wrong token to the answer */
 	PEER_IDLE_BUFFER = 64 << 10, /* bytes of empty buffers that are kept */
 };
 
 enum peer_state {
 	PEER_NEW, /* nothing but MsgInitReq will do */
 	PEER_READY,
+	PEER_REFUSED, /* its token was wrong: it waits for the answer and is not read */
 	PEER_LEAVING, /* was refused: closed when it has its answer */
 	PEER_DEAD,    /* closed; freed before the loop sleeps */
 };
@@ -46,7 +49,9 @@ struct peer {
 	bool paused; /* is not listened to until it has taken what it was sent */
 	bool again;  /* has unread messages, for the next turn */
 	bool deaf;   /* takes nothing more; what it sent before it left still counts */
-	struct monotime init_deadline;
+	struct monotime init_deadline; /* PEER_REFUSED: when the answer goes out */
+	struct chatter_conv init;      /* PEER_REFUSED: the conversation to answer in */
+	struct access_client who;
 	char *name; /* owned, as the client gave it */
 	struct subs subscriptions;
 	size_t subscription_count; /* as the client counts them */
@@ -56,7 +61,7 @@ struct peer {
 };
 
 /* Takes fd. NULL when out of memory. */
-struct peer *peer_new(struct server *s, int fd);
+struct peer *peer_new(struct server *s, int fd, const struct access_client *who);
 void peer_free(struct peer *c);
 /* Ends the connection; reason is logged where it is not NULL. */
 void peer_close(struct peer *c, const char *reason);

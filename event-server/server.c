@@ -389,11 +389,11 @@ start_signal(struct server *s, ev_signal *w, int number)
 
 int
 server_init(struct server *s, struct db *db, int64_t server_id, size_t series_max,
-    const char *token, char *err, size_t err_size)
+    const struct access *access, char *err, size_t err_size)
 {
 	*s = (struct server){
 		.loop = ev_default_loop(EVFLAG_AUTO),
-		.token = token,
+		.access = *access,
 		.status = EVENTER_OPERATIONAL,
 		.epoch = 1,
 	};

@@ -9,12 +9,14 @@
 
 #include <ev.h>
 
+#include "event-server/access.h"
 #include "event-server/query.h"
 #include "event-server/store.h"
 #include "protocols/hat/eventer.h"
 
 enum {
 	SERVER_MAX_CLIENTS = 1024,
+	SERVER_MAX_STRANGERS = 64, /* clients that have not shown the token that they need */
 	SERVER_MAX_LISTENERS = 2,
 	SERVER_MAX_SUBSCRIPTIONS = 1 << 17, /* of all clients */
 	SERVER_MAX_BUFFERS =
@@ -40,7 +42,7 @@ struct server {
 	struct ev_loop *loop;
 	struct store store;
 	struct query query;
-	const char *token; /* borrowed; NULL: any client will do */
+	struct access access;
 	enum eventer_status status;
 	struct peer *clients;
 	size_t client_count;
@@ -65,9 +67,9 @@ struct server {
 	unsigned long suppressed;
 };
 
-/* Takes db. 0, or -1 with a message. */
+/* Takes db, copies access. 0, or -1 with a message. */
 int server_init(struct server *s, struct db *db, int64_t server_id, size_t series_max,
-    const char *token, char *err, size_t err_size);
+    const struct access *access, char *err, size_t err_size);
 /* "HOST:PORT" or "[HOST]:PORT"; port 0 takes a free one. Returns the port, or -1 with a message. */
 int server_listen_tcp(struct server *s, const char *address, char *err, size_t err_size);
 /* Replaces a socket that nobody listens on. path is borrowed. 0, or -1 with a message. */

@@ -222,7 +222,8 @@ print_server(const struct config *c)
 		    c->server == CONFIG_SERVER_MONITOR ? "Monitor Server" : "Event Server",
 		    c->server_host, c->server_port);
 	if (c->server == CONFIG_SERVER_BUILT_IN && c->built_in.listen_host)
-		printf(", listens on %s port %u", c->built_in.listen_host, c->built_in.listen_port);
+		printf(", listens on %s port %u%s", c->built_in.listen_host,
+		    c->built_in.listen_port, c->built_in.token_file ? "" : " without a token");
 	if (c->server == CONFIG_SERVER_MONITOR)
 		printf(", component %s of group %s, Event Servers of group %s", c->component_name,
 		    c->gateway_group, c->event_server_group);

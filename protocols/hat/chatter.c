@@ -15,9 +15,18 @@ chatter_init(struct chatter *c, struct buffer *out, size_t max_frame, struct mon
 		.now = now,
 		.heard = now,
 	};
+	buffer_init(&c->in, 0);
+	buffer_init(&c->scratch, 0);
+	chatter_raise_max_frame(c, max_frame);
+}
+
+void
+chatter_raise_max_frame(struct chatter *c, size_t max_frame)
+{
+	c->max_frame = max_frame;
 	/* A whole frame, and as much again of the ones that came with its end. */
-	buffer_init(&c->in, 2 * (max_frame + 1 + CHATTER_MAX_LENGTH_BYTES));
-	buffer_init(&c->scratch, max_frame);
+	c->in.limit = 2 * (max_frame + 1 + CHATTER_MAX_LENGTH_BYTES);
+	c->scratch.limit = max_frame;
 }
 
 void

@@ -62,6 +62,8 @@ struct chatter {
 
 /* out: borrowed, with the owner's limit; its sticky failure means that the peer is too slow. */
 void chatter_init(struct chatter *c, struct buffer *out, size_t max_frame, struct monotime now);
+/* From now on frames may be of that size: larger than chatter_init() said. */
+void chatter_raise_max_frame(struct chatter *c, size_t max_frame);
 /* Frees the input; out stays the owner's. */
 void chatter_clear(struct chatter *c);
 

@@ -87,6 +87,8 @@ struct config_built_in {
 	const char *listen_host; /* where others reach it over TCP too, or NULL */
 	uint16_t listen_port;
 	enum ipc_sandbox sandbox; /* the gateway's */
+	const char *token_file;	  /* what clients over TCP present is in it, or NULL */
+	bool insecure;		  /* clients over TCP on loopback need no token */
 };
 
 struct config_log_target {

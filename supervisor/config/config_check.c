@@ -46,6 +46,8 @@ static const struct schema_field eventer_server_fields[] = {
 static const struct schema_field listen_fields[] = {
 	{ .key = "host", .required = true, .is = TEXT(MAX_HOST) },
 	{ .key = "port", .required = true, .is = PORT },
+	{ .key = "token_file", .is = TEXT(MAX_TEXT) },
+	{ .key = "insecure", .is = { .kind = SCHEMA_BOOL } },
 	{ .key = NULL },
 };
 
@@ -172,7 +174,33 @@ take_built_in(struct config *c, const struct json *built_in)
 		.timeseries = (uint32_t)timeseries,
 		.listen_host = json_str(json_get(listen, "host")),
 		.listen_port = port_of(listen),
+		.token_file = json_str(json_get(listen, "token_file")),
+		.insecure = json_is_true(json_get(listen, "insecure")),
 	};
+}
+
+/* gateway-eventd looks at the address itself; the file is refused before that. */
+static bool
+is_loopback(const char *host)
+{
+	return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
+	       strncmp(host, "127.", 4) == 0;
+}
+
+static void
+check_listen(struct config_check *k, const struct json *listen)
+{
+	static const char path[] = "event_server.built_in.listen";
+	const struct config_built_in *b = &k->c->built_in;
+
+	if (!b->listen_host || b->token_file)
+		return;
+	if (!b->insecure)
+		config_error(
+		    k, listen, path, "needs token_file, or insecure: true on a loopback address");
+	else if (!is_loopback(b->listen_host))
+		config_error(k, listen, path,
+		    "insecure is for loopback addresses: '%.80s' needs token_file", b->listen_host);
 }
 
 static void
@@ -216,6 +244,7 @@ check_event_server(struct config_check *k, const struct json *event_server)
 		servers[i].take(k->c, server);
 		found++;
 	}
+	check_listen(k, json_get(json_get(event_server, "built_in"), "listen"));
 	if (found != 1 && event_server->type == JSON_OBJECT)
 		config_error(k, event_server, "event_server",
 		    "expected exactly one of eventer_server, monitor_component and built_in, found "

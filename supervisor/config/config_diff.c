@@ -113,7 +113,9 @@ server_equal(const struct config *a, const struct config *b)
 	       a->built_in.timeseries == b->built_in.timeseries &&
 	       a->built_in.sandbox == b->built_in.sandbox &&
 	       text_equal(a->built_in.listen_host, b->built_in.listen_host) &&
-	       a->built_in.listen_port == b->built_in.listen_port;
+	       a->built_in.listen_port == b->built_in.listen_port &&
+	       text_equal(a->built_in.token_file, b->built_in.token_file) &&
+	       a->built_in.insecure == b->built_in.insecure;
 }
 
 static bool

@@ -11,7 +11,7 @@
 #include "common/log.h"
 #include "supervisor/log/log_sink.h"
 
-enum { MAX_ARGUMENTS = 16 };
+enum { MAX_ARGUMENTS = 24 };
 
 struct eventd {
 	struct ev_loop *loop;
@@ -78,6 +78,12 @@ exec_with(struct eventd *d, int ready)
 		argv[n++] = "--listen";
 		argv[n++] = address;
 	}
+	if (d->conf->token_file) {
+		argv[n++] = "--token-file";
+		argv[n++] = d->conf->token_file;
+	}
+	if (d->conf->insecure)
+		argv[n++] = "--insecure";
 	argv[n] = NULL;
 	const struct process_exec exec = { .path = d->program, .argv = argv, .fd = ready };
 	return process_exec(d->process, &exec);

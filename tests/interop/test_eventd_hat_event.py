@@ -30,7 +30,8 @@ class TestHatEventClient(unittest.IsolatedAsyncioTestCase):
     def start(self, *args):
         ready, writer = os.pipe()
         process = subprocess.Popen(
-            [str(PROGRAM), '--listen', '127.0.0.1:0', '--ready-fd', str(writer), *args],
+            [str(PROGRAM), '--listen', '127.0.0.1:0', '--ready-fd', str(writer),
+             *args, *([] if '--token-file' in args else ['--insecure'])],
             pass_fds=[writer], stderr=subprocess.DEVNULL)
         os.close(writer)
         with os.fdopen(ready) as f:
@@ -66,7 +67,10 @@ class TestHatEventClient(unittest.IsolatedAsyncioTestCase):
         await asyncio.wait_for(client.wait_closed(), 5)
 
     async def test_token(self):
-        self.start('--token', 'secret')
+        with tempfile.NamedTemporaryFile('w') as f:
+            f.write('secret\n')
+            f.flush()
+            self.start('--token-file', f.name)
         with self.assertRaises(eventer.EventerInitError):
             await self.connect(client_token='wrong')
         client = await self.connect(client_token='secret')

@@ -34,12 +34,14 @@ def setUpModule():
 class Eventd:
     """One gateway-eventd on a free port."""
 
-    def __init__(self, *args, listen='127.0.0.1:0', limits=None):
+    def __init__(self, *args, listen='127.0.0.1:0', limits=None, insecure=True):
         ready, writer = os.pipe()
         self.log = tempfile.TemporaryFile()
         args = [str(PROGRAM), '--sandbox', '--ready-fd', str(writer), *args]
         if listen:
             args += ['--listen', listen]
+        if listen and insecure:
+            args += ['--insecure']
         self.process = subprocess.Popen(args, pass_fds=[writer], stderr=self.log,
                                         preexec_fn=limits)
         os.close(writer)
@@ -113,10 +115,11 @@ class TestProgram(unittest.TestCase):
         self.assertEqual(self.run_with('--help').returncode, 0)
         self.assertRegex(self.run_with('--version').stdout, r'^gateway-eventd \d')
         for args in (['--nonsense'], ['surplus'], ['--timeseries', 'x'], ['--timeseries', '-1'],
-                     ['--server-id', ''], ['--log-level', 'loud'], ['--token', '']):
+                     ['--server-id', ''], ['--log-level', 'loud'], ['--token', 'x'], []):
             self.assertEqual(self.run_with(*args).returncode, 2, args)
         for args in (['--listen', 'nowhere'], ['--listen', '127.0.0.1:99999'],
-                     ['--data', '/proc/no/such/folder'], ['--unix', '/tmp/' + 200 * 'x']):
+                     ['--unix', '/tmp/x', '--data', '/proc/no/such/folder'],
+                     ['--unix', '/tmp/' + 200 * 'x']):
             self.assertEqual(self.run_with(*args).returncode, 1, args)
 
     def test_sigterm_says_its_last_words(self):
@@ -164,19 +167,109 @@ class TestProgram(unittest.TestCase):
             if 'san' not in PROGRAM.parent.name:
                 self.assertEqual(status['Seccomp'].strip(), '2')
 
-    def test_token(self):
-        for option in ('--token', '--token-file'):
-            with tempfile.NamedTemporaryFile('w') as f:
-                f.write('secret\n')
-                f.flush()
-                with Eventd(option, 'secret' if option == '--token' else f.name) as server:
-                    for bad in (None, '', 'secre', 'secret\n'):
-                        with self.assertRaises(eventer.Refused):
-                            server.client(token=bad)
-                    with server.client(token='secret') as client:
-                        self.assertEqual(client.status, 'operational')
-        with Eventd() as server, server.client(token='whatever') as client:
+class TestAccess(unittest.TestCase):
+    """Who may be a client."""
+
+    TOKEN = 'secret-of-32-bytes-secret-of-32-'
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.dir = folder.name
+        os.chmod(self.dir, 0o755)
+        self.token = os.path.join(self.dir, 'token')
+        self.write_token(0o600)
+
+    def write_token(self, mode, text=TOKEN + '\n'):
+        with open(self.token, 'w', encoding='ascii') as f:
+            f.write(text)
+        os.chmod(self.token, mode)
+
+    def start(self, *args, **kwargs):
+        return Eventd('--token-file', self.token, *args, insecure=False, **kwargs)
+
+    def assert_not_started(self, text, *args, **kwargs):
+        with self.assertRaises(RuntimeError) as e:
+            Eventd(*args, insecure=False, **kwargs)
+        self.assertIn(text, str(e.exception))
+
+    def test_tcp_needs_a_token(self):
+        self.assert_not_started('TCP needs --token-file')
+        for everywhere in ('0.0.0.0:0', '[::]:0', ':0'):
+            self.assert_not_started('needs --token-file', listen=everywhere)
+            self.assert_not_started('--insecure is for loopback', '--insecure', listen=everywhere)
+        with Eventd(listen='[::1]:0') as server, server.client(host='::1', token='any') as client:
             self.assertEqual(client.status, 'operational')
+
+    def test_a_wrong_token_is_refused_counted_and_logged_with_its_address(self):
+        with self.start() as server:
+            began = time.monotonic()
+            for bad in (None, '', self.TOKEN[:-1], self.TOKEN + 'x', self.TOKEN + '\n', self.TOKEN + '\0'):
+                with self.assertRaises(eventer.Refused):
+                    server.client(token=bad)
+            self.assertGreater(time.monotonic() - began, 5)  # a second each: no fast guessing
+            with server.client(token=self.TOKEN) as client:
+                self.assertEqual(client.status, 'operational')
+            log = server.logged()
+            self.assertRegex(log, r'refused a client from 127\.0\.0\.1:\d+: no token \(1 refused')
+            self.assertRegex(log, r'refused a client from 127\.0\.0\.1:\d+: wrong token \([2-6] refused')
+
+    def test_many_guesses_are_few_lines_and_keep_nobody_out(self):
+        with self.start() as server:
+            guesses = [eventer.connect('127.0.0.1', server.port, None, WAIT_S) for _ in range(300)]
+            body = eventer.put_str('x') + eventer.put_optional(eventer.put_str, 'guess') + eventer.put_list(
+                eventer.put_type, ()) + eventer.put_optional(eventer.put_int, None) + eventer.put_bool(False)
+            for sock in guesses:
+                try:
+                    eventer.Chatter(sock).send('HatEventer.MsgInitReq', body, last=False)
+                except (OSError, eventer.Closed):
+                    pass
+            with server.client(token=self.TOKEN) as client:
+                client.register(numbers('a', [1]), response=True)
+                self.assertEqual(payloads(client.query_latest(['a'])[0]), [1])
+            for sock in guesses:
+                sock.close()
+            self.assertLess(server.logged().count('refused a client'), 10)
+
+    def test_the_token_file(self):
+        self.write_token(0o602)
+        self.assert_not_started('token file refused: other users can write', '--token-file', self.token)
+        self.write_token(0o600, '\n')
+        self.assert_not_started('expected a token', '--token-file', self.token)
+        self.write_token(0o600, 1025 * 'x')
+        self.assert_not_started('expected a token', '--token-file', self.token)
+        self.write_token(0o644, 'short')
+        with self.start() as server:
+            self.assertIn('the token is short', server.logged())
+            self.assertIn('the token is no secret: other users can read', server.logged())
+
+    @unittest.skipUnless(os.geteuid() == 0, 'only root can be another user')
+    def test_another_user_needs_the_token_on_the_unix_socket(self):
+        path = os.path.join(self.dir, 'socket')
+        code = ("import sys; sys.path.insert(0, sys.argv[1]); import eventer\n"
+                "eventer.EventerClient(path=sys.argv[2], token=sys.argv[3] or None).close()\n")
+
+        def stranger(token):
+            return subprocess.run([sys.executable, '-c', code, str(ROOT / 'tests' / 'lib'), path, token],
+                                  user=65534, group=65534, extra_groups=[], capture_output=True, text=True,
+                                  timeout=WAIT_S)
+
+        with self.start('--unix', path, listen=None) as server:
+            os.chmod(path, 0o666)
+            with eventer.EventerClient(path=path) as client:
+                self.assertEqual(client.status, 'operational')
+            self.assertIn('Refused', stranger('').stderr)
+            self.assertIn('Refused', stranger('guess').stderr)
+            r = stranger(self.TOKEN)
+            self.assertEqual(r.returncode, 0, r.stderr)
+            self.assertRegex(server.logged(), r'refused a client from user id 65534, process \d+: no token')
+
+    def test_a_large_frame_before_the_token(self):
+        with self.start() as server:
+            sock = eventer.connect('127.0.0.1', server.port, None, WAIT_S)
+            sock.sendall(b'\x04' + (3 << 20).to_bytes(4, 'big'))
+            self.assertEqual(sock.recv(1), b'')
+            sock.close()
 
 
 class TestEvents(unittest.TestCase):

@@ -116,17 +116,27 @@ class Programs(Case):
                 p.kill()
 
     def test_gateway_eventd(self):
-        (line,) = commands("gateway-eventd.8")
-        line = line.replace("/var/lib/gateway-eventd", os.path.join(self.dir, "data"))
-        with subprocess.Popen(
-            ["sh", "-c", f"exec {line} --listen 127.0.0.1:0"], env=self.env, stderr=subprocess.PIPE, text=True
-        ) as p:
-            try:
-                self.assertIn("listening on 127.0.0.1:", p.stderr.readline())
-                p.terminate()
-                self.assertEqual(p.wait(WAIT_S), 0)
-            finally:
-                p.kill()
+        lines = commands("gateway-eventd.8")
+        self.assertEqual(len(lines), 3)
+        folder = os.path.join(self.dir, "eventd")
+        os.mkdir(folder)
+        places = (("/run/gateway-eventd", folder), ("/var/lib/gateway-eventd", os.path.join(folder, "data")),
+                  ("/etc/gateway-eventd.token", os.path.join(folder, "token")), ("192.0.2.1:23012", "127.0.0.1:0"))
+        for line, ready in zip(lines, ("listening on /", None, "listening on 127.0.0.1:")):
+            for there, here in places:
+                line = line.replace(there, here)
+            if not ready:
+                subprocess.run(line, shell=True, check=True, env=self.env)
+                continue
+            with subprocess.Popen(
+                ["sh", "-c", f"exec {line}"], env=self.env, stderr=subprocess.PIPE, text=True
+            ) as p:
+                try:
+                    self.assertIn(ready, p.stderr.readline())
+                    p.terminate()
+                    self.assertEqual(p.wait(WAIT_S), 0)
+                finally:
+                    p.kill()
 
     def test_gateway_iec101(self):
         with open(os.path.join(ROOT, "etc/samples/iec101-master.yaml"), encoding="utf-8") as f:

@@ -31,10 +31,11 @@ pwrite(int fd, const void *p, size_t n, off_t at)
 static void
 start(void)
 {
+	const struct access access = { 0 };
 	struct db *db = db_open(folder, true, err, sizeof(err));
 
 	ck_assert_msg(db != NULL, "%s", err);
-	ck_assert_msg(server_init(&server, db, 1, 100, NULL, err, sizeof(err)) == 0, "%s", err);
+	ck_assert_msg(server_init(&server, db, 1, 100, &access, err, sizeof(err)) == 0, "%s", err);
 }
 
 static void
@@ -94,11 +95,12 @@ START_TEST(an_answer_that_is_there_came_in_time)
 	struct chatter_msg pong = {
 		.id = 1, .first = 1, .token = true, .last = true, .type = sbs_str("HatChatter.Pong")
 	};
+	const struct access_client who = { .trusted = true };
 	struct buffer b;
 	int ends[2];
 
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
-	struct peer *c = peer_new(&server, ends[0]);
+	struct peer *c = peer_new(&server, ends[0], &who);
 	ck_assert_ptr_nonnull(c);
 	c->chatter.ping_ms = c->chatter.dead_ms = 1;
 	buffer_init(&b, 1000);

@@ -87,8 +87,14 @@ static const struct {
 	    "built_in, found 2\n" },
 	{ HEAD "event_server: {monitor_component: {host: h, port: 1, gateway_group: g}}\n",
 	    "3:35 event_server.monitor_component.event_server_group: is missing\n" },
-	{ HEAD "event_server: {built_in: {listen: {host: h}}}\n",
+	{ HEAD "event_server: {built_in: {listen: {host: h, token_file: t}}}\n",
 	    "3:35 event_server.built_in.listen.port: is missing\n" },
+	{ HEAD "event_server: {built_in: {listen: {host: '127.0.0.1', port: 1}}}\n",
+	    "3:35 event_server.built_in.listen: needs token_file, or insecure: true on a loopback "
+	    "address\n" },
+	{ HEAD "event_server: {built_in: {listen: {host: h, port: 1, insecure: true}}}\n",
+	    "3:35 event_server.built_in.listen: insecure is for loopback addresses: 'h' needs "
+	    "token_file\n" },
 	{ HEAD "event_server: {built_in: null}\nevent_server_address: tcp+sbs://h:1\n",
 	    "4:23 event_server_address: expected either it or event_server, found both\n" },
 	{ HEAD "event_server_address: ssl+sbs://h:1\n",
@@ -353,16 +359,16 @@ END_TEST
 
 START_TEST(own_keys)
 {
-	struct config *c =
-	    load_good("name: g\nsandbox: off\nlimits: {files: 100}\n"
-		      "control: {group: ops}\n"
-		      "event_server:\n"
-		      "  built_in: {data: /d, timeseries: 0, listen: {host: h, port: 9}}\n"
-		      "devices:\n"
-		      "  - {runner: /r, type: t, name: a, sandbox: best-effort}\n"
-		      "  - {runner: /r, module: hat.gateway.devices.ping, name: a,\n"
-		      "     limits: {memory: 67108864, credit: 65536}}\n"
-		      "  - {runner: /r, module: my.module, type: u, name: a}\n");
+	struct config *c = load_good(
+	    "name: g\nsandbox: off\nlimits: {files: 100}\n"
+	    "control: {group: ops}\n"
+	    "event_server:\n"
+	    "  built_in: {data: /d, timeseries: 0, listen: {host: h, port: 9, token_file: /t}}\n"
+	    "devices:\n"
+	    "  - {runner: /r, type: t, name: a, sandbox: best-effort}\n"
+	    "  - {runner: /r, module: hat.gateway.devices.ping, name: a,\n"
+	    "     limits: {memory: 67108864, credit: 65536}}\n"
+	    "  - {runner: /r, module: my.module, type: u, name: a}\n");
 	const struct config_device *d = c->devices;
 
 	ck_assert_str_eq(c->control_group, "ops");
@@ -370,6 +376,8 @@ START_TEST(own_keys)
 	ck_assert_uint_eq(c->built_in.timeseries, 0);
 	ck_assert_str_eq(c->built_in.listen_host, "h");
 	ck_assert_uint_eq(c->built_in.listen_port, 9);
+	ck_assert_str_eq(c->built_in.token_file, "/t");
+	ck_assert(!c->built_in.insecure);
 	ck_assert_uint_eq(c->device_count, 3);
 	ck_assert_str_eq(d[0].type, "t");
 	ck_assert_str_eq(d[0].runner, "/r");
