@@ -8,7 +8,29 @@ enum { TYPE_TEXT = 256 };
 void
 iec_events_init(struct iec_events *e, struct runner *r)
 {
-	*e = (struct iec_events){ .refused = runner_counter(r, "refused") };
+	*e = (struct iec_events){ .runner = r, .refused = runner_counter(r, "refused") };
+}
+
+const char *
+iec_events_register(struct iec_events *e, const char *const prefix[], size_t prefix_len,
+    struct iec_map *map, const struct asdu_head *head, const struct iec_object *o,
+    int64_t connection)
+{
+	struct iec_event *event = &e->event;
+	const char *type[RUNNER_MAX_SEGMENTS];
+	/* CP24Time2a has no date. */
+	struct timestamp now = { 0 };
+	if (head->type->time == IEC_TIME_CP24)
+		now = timestamp_now();
+	const char *why = iec_event_make(event, map, head, o, connection, now);
+
+	if (why)
+		return why;
+	memcpy(type, prefix, prefix_len * sizeof(*type));
+	memcpy(type + prefix_len, event->type, event->type_len * sizeof(*type));
+	runner_register(e->runner, type, prefix_len + event->type_len,
+	    event->has_timestamp ? &event->timestamp : NULL, event->text, event->len);
+	return NULL;
 }
 
 void

@@ -4,91 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- masters --- */
-
-void
-iec_master_init(struct iec_master *m, struct iec_station *s)
-{
-	*m = (struct iec_master){ .station = s };
-	if (points_reader_init(&m->reader, &s->points) < 0)
-		runner_fail(s->runner, "out of memory");
-}
-
-void
-iec_master_clear(struct iec_master *m)
-{
-	if (!m->station)
-		return;
-	iec_master_disconnect(m);
-	points_reader_clear(&m->reader);
-}
-
-void
-iec_master_connect(struct iec_master *m)
-{
-	struct iec_station *s = m->station;
-	struct iec_master **end = &s->masters;
-
-	while (*end)
-		end = &(*end)->next;
-	*end = m;
-	m->id = ++s->last_id;
-}
-
-void
-iec_master_disconnect(struct iec_master *m)
-{
-	for (struct iec_master **at = &m->station->masters; *at; at = &(*at)->next) {
-		if (*at == m) {
-			*at = m->next;
-			break;
-		}
-	}
-	m->next = NULL;
-	m->id = 0;
-}
-
-static bool
-send_change(void *arg, uint64_t token, const void *asdu, size_t len, bool confirmed)
-{
-	struct iec_master *m = arg;
-
-	return m->station->sink->has_room(m) &&
-	       m->station->sink->send(m, asdu, len, confirmed, token);
-}
-
-static void
-send_changes(struct iec_master *m)
-{
-	points_read(&m->station->points, &m->reader, send_change, m);
-}
-
-void
-iec_master_begin(struct iec_master *m)
-{
-	points_reader_rewind(&m->reader, &m->station->points);
-	send_changes(m);
-}
-
-void
-iec_master_resume(struct iec_master *m)
-{
-	if (m->reader.behind)
-		send_changes(m);
-}
-
-void
-iec_master_delivered(struct iec_master *m, uint64_t token)
-{
-	points_given(&m->station->points, token);
-	iec_master_resume(m);
-}
-
 /* --- answers --- */
 
 struct request {
-	struct iec_master *m;
 	struct iec_station *s;
+	struct iec_master *m;
+	const struct iec_sink *sink; /* below m */
 	const struct asdu_head *head;
 	const struct iec_object *object; /* the first */
 	const uint8_t *bytes;
@@ -105,7 +26,7 @@ reply_from(const struct request *q, uint16_t common, unsigned cause, bool negati
 	    out, q->s->max_asdu, &q->s->map.sizes, q->bytes, q->len, common, cause, negative);
 
 	if (n)
-		q->s->sink->send(q->m, out, n, true, 0);
+		q->sink->send(q->m, out, n, true, 0);
 }
 
 static void
@@ -125,7 +46,7 @@ send_batch(void *arg, const void *asdu, size_t len)
 {
 	struct iec_master *m = arg;
 
-	m->station->sink->send(m, asdu, len, true, 0);
+	m->all->sink->send(m, asdu, len, true, 0);
 }
 
 /* For data of a common address that answer the request. */
@@ -146,16 +67,12 @@ batch_of(const struct request *q, uint16_t common, uint8_t cause)
 static const char *
 register_object(const struct request *q, const struct asdu_head *head, const struct iec_object *o)
 {
-	struct iec_event *e = &q->s->event;
-	const char *why = iec_event_make(e, &q->s->map, head, o, q->m->id, (struct timestamp){ 0 });
+	static const char *const prefix[] = { "gateway" };
+	const char *why =
+	    iec_events_register(&q->s->events, prefix, 1, &q->s->map, head, o, q->m->id);
 
-	if (why)
-		return why;
-	const char *type[5] = { "gateway", e->type[0], e->type[1], e->type[2], e->type[3] };
-	runner_register(q->s->runner, type, 1 + e->type_len,
-	    e->has_timestamp ? &e->timestamp : NULL, e->text, e->len);
-	++*q->s->objects;
-	return NULL;
+	*q->s->objects += !why;
+	return why;
 }
 
 /* --- interrogations --- */
@@ -311,7 +228,7 @@ serve_command(const struct request *q)
 			continue;
 		++*q->s->ignored;
 		limit_warning(&q->s->input_limit, "refused %s to %u/%u from %s: %s",
-		    q->head->type->name, q->head->common, o.address, q->s->sink->name(q->m), why);
+		    q->head->type->name, q->head->common, o.address, q->sink->name(q->m), why);
 		refuse(q, q->head->cause + 1u);
 	} while (asdu_next(q->rest, &o));
 }
@@ -358,20 +275,24 @@ ignore(const struct request *q, const char *why)
 {
 	++*q->s->ignored;
 	limit_warning(&q->s->input_limit, "ASDU of type %u and %zu bytes from %s %s",
-	    q->head->type_id, q->len, q->s->sink->name(q->m), why);
+	    q->head->type_id, q->len, q->sink->name(q->m), why);
 }
 
 void
-iec_master_serve(struct iec_master *m, const void *bytes, size_t len)
+iec_station_serve(struct iec_station *s, struct iec_master *m, const uint8_t *bytes, size_t len)
 {
-	struct iec_station *s = m->station;
 	struct iec_object o;
 	struct asdu a;
 	enum dec rc = asdu_decode(&a, &s->map.sizes, bytes, len);
 	struct asdu_head head = a.head;
-	struct request q = {
-		.m = m, .s = s, .head = &head, .object = &o, .bytes = bytes, .len = len, .rest = &a
-	};
+	struct request q = { .s = s,
+		.m = m,
+		.sink = m->all->sink,
+		.head = &head,
+		.object = &o,
+		.bytes = bytes,
+		.len = len,
+		.rest = &a };
 
 	if (is_refusal(&head)) {
 		ignore(&q, "ignored: it is a refusal");
@@ -411,43 +332,40 @@ static void
 on_data(struct iec_station *s, const struct iec_request *q, const struct runner_event *event)
 {
 	struct point *p = find_point(s, q, event);
-	uint8_t bytes[POINTS_MAX_ASDU];
 	struct asdu_writer w;
 
 	if (!p)
 		return;
 	keep_state(p, q);
 	p->live = true;
-	asdu_begin(&w, &s->map.sizes, &q->head, sizeof(bytes));
+	asdu_begin(&w, &s->map.sizes, &q->head, POINTS_MAX_ASDU);
 	if (!asdu_add(&w, &q->object)) {
 		iec_events_refuse(&s->events, event, "it does not fit an ASDU");
 		return;
 	}
 	const uint8_t *asdu = asdu_end(&w);
 	bool kept = points_keep(&s->points, p, asdu, w.len) != 0;
-	for (struct iec_master *m = s->masters; m; m = m->next) {
+	for (struct iec_master *m = s->masters.first; m; m = m->next) {
 		if (kept)
-			send_changes(m);
+			iec_master_send_changes(m);
 		else
-			s->sink->send(m, asdu, w.len, p->confirmed, 0);
+			m->all->sink->send(m, asdu, w.len, p->confirmed, 0);
 	}
 }
 
 static void
 on_response(struct iec_station *s, struct iec_request *q, const struct runner_event *event)
 {
-	struct iec_master *m = s->masters;
+	struct iec_master *m = iec_masters_find(&s->masters, q->connection);
 	struct asdu_writer w;
 
-	while (m && m->id != q->connection)
-		m = m->next;
 	if (!m) {
 		iec_events_refuse(&s->events, event, "its connection_id names no connection");
 		return;
 	}
 	q->head.originator = m->originator;
 	asdu_begin(&w, &s->map.sizes, &q->head, s->max_asdu);
-	if (!asdu_add(&w, &q->object) || !s->sink->send(m, asdu_end(&w), w.len, true, 0))
+	if (!asdu_add(&w, &q->object) || !m->all->sink->send(m, asdu_end(&w), w.len, true, 0))
 		iec_events_refuse(&s->events, event, "the connection takes no data now");
 }
 
@@ -473,7 +391,7 @@ on_last_state(void *arg, const struct runner_event *event)
 	struct iec_request q;
 
 	if (!event) {
-		s->started(s->arg);
+		s->started(s->device);
 		return;
 	}
 	if (!iec_events_read(&s->events, event, 1, &s->map, &q))
@@ -486,21 +404,34 @@ on_last_state(void *arg, const struct runner_event *event)
 /* --- life --- */
 
 void
-iec_station_start(struct iec_station *s, void (*started)(void *arg), void *arg)
+iec_station_start(struct iec_station *s, void (*started)(void *device))
 {
 	static const struct runner_type states = { { "system", "data", "*" }, 3 };
 
 	s->started = started;
-	s->arg = arg;
 	runner_query(s->runner, &states, 1, on_last_state, s);
 }
 
+void
+iec_station_ready(struct iec_station *s)
+{
+	connections_changed(&s->masters.listed);
+	runner_ready(s->runner);
+}
+
+void
+iec_station_stop(struct iec_station *s)
+{
+	connections_stop(&s->masters.listed);
+}
+
 int
-iec_station_init(
-    struct iec_station *s, struct runner *r, const struct iec_sink *sink, const struct json *conf)
+iec_station_init(struct iec_station *s, struct runner *r, const struct iec_sink *sink, void *device,
+    const struct json *conf)
 {
 	s->runner = r;
-	s->sink = sink;
+	s->device = device;
+	iec_masters_init(&s->masters, r, sink, device, &s->points);
 	s->objects = runner_counter(r, "objects");
 	s->ignored = runner_counter(r, "ignored");
 	iec_events_init(&s->events, r);
@@ -510,5 +441,6 @@ iec_station_init(
 void
 iec_station_clear(struct iec_station *s)
 {
+	iec_station_stop(s);
 	points_clear(&s->points);
 }

@@ -66,8 +66,7 @@ read_serial(struct conf_transport *t, struct runner *r, const struct json *tree,
 
 int
 conf_transport_load(struct conf_transport *t, struct runner *r, const struct json *tree,
-    const char *path, const struct schema_field *tcp, const struct schema_field *serial,
-    const char *host_key, const char *port_key)
+    const char *path, const struct schema_field *tcp, const struct schema_field *serial)
 {
 	static const struct schema_field type_field[] = {
 		{ "type", true, { .kind = SCHEMA_ENUM, .names = conf_transport_names } },
@@ -86,8 +85,8 @@ conf_transport_load(struct conf_transport *t, struct runner *r, const struct jso
 	if (t->serial) {
 		read_serial(t, r, tree, path);
 	} else {
-		t->host = copy(r, json_str(json_get(tree, host_key)));
-		t->port = (uint16_t)conf_integer(tree, port_key, 502);
+		t->host = copy(r, json_str(json_get(tree, "host")));
+		t->port = (uint16_t)conf_integer(tree, "port", 502);
 	}
 	if (t->serial && t->framing == MODBUS_TCP)
 		runner_config_warning(r, path, "modbus_type TCP on a serial line is unusual");

@@ -27,7 +27,7 @@ enum {
 struct conf_transport {
 	bool serial;
 	enum modbus_framing framing;
-	char *host; /* TCP: remote, or local of a slave; serial: NULL. Owned */
+	char *host; /* of a master over TCP, owned; a slave has its acceptor */
 	uint16_t port;
 	struct tty_params tty; /* path owned */
 	int64_t silence_ns; /* between frames: the configured interval, at least 3.5 characters */

@@ -191,8 +191,8 @@ conf_master_load(struct conf_master *c, struct runner *r, const struct json *con
 		read_connection(c, connection);
 	/* Faults of the transport are said along with the others. */
 	if (transport && transport->type == JSON_OBJECT)
-		errors += conf_transport_load(&c->transport, r, transport, "connection.transport",
-		    tcp_fields, serial_fields, "host", "port");
+		errors += conf_transport_load(
+		    &c->transport, r, transport, "connection.transport", tcp_fields, serial_fields);
 	if (errors)
 		return -1;
 	c->remotes = calloc(remotes->count ? remotes->count : 1, sizeof(*c->remotes));

@@ -49,8 +49,7 @@ int64_t conf_integer(const struct json *o, const char *key, int64_t otherwise);
 
 /* Checks the transport's keys by its type and reads it. 0, or the number of errors. */
 int conf_transport_load(struct conf_transport *t, struct runner *r, const struct json *tree,
-    const char *path, const struct schema_field *tcp, const struct schema_field *serial,
-    const char *host_key, const char *port_key);
+    const char *path, const struct schema_field *tcp, const struct schema_field *serial);
 void conf_transport_clear(struct conf_transport *t);
 
 /* Reads and checks one data that passed the schema. */

@@ -76,8 +76,8 @@ conf_slave_load(struct conf_slave *c, struct runner *r, const struct json *conf)
 		return -1;
 	c->transport.framing =
 	    (enum modbus_framing)json_enum(json_get(conf, "modbus_type"), conf_framing_names);
-	int errors = conf_transport_load(&c->transport, r, transport, "transport", tcp_fields,
-	    serial_fields, "local_host", "local_port");
+	int errors = conf_transport_load(
+	    &c->transport, r, transport, "transport", tcp_fields, serial_fields);
 	if (errors == 0) {
 		c->response_timeout_ns = conf_ns(transport, "response_timeout", 0);
 		c->keep_alive_ns = conf_ns(transport, "keep_alive_timeout", 0);

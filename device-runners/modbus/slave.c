@@ -16,9 +16,9 @@
 #include "device-runners/modbus/describe.h"
 #include "device-runners/modbus/peer.h"
 #include "device-runners/runtime/acceptor.h"
+#include "device-runners/runtime/connections.h"
 #include "device-runners/runtime/endpoint.h"
 #include "device-runners/runtime/limit.h"
-#include "device-runners/runtime/paced.h"
 
 enum {
 	MAX_PAYLOAD_NODES = 64, /* of a system event */
@@ -36,14 +36,11 @@ struct slave {
 	struct cache cache;
 	bool *live;	 /* by data: an event came, which is newer than the query */
 	uint32_t *names; /* indices of the data, by name */
-	int resource;
-	uint32_t open_id; /* of the listening socket */
 	bool stopped;
 	struct acceptor acceptor; /* not on a serial line */
 	struct endpoint endpoint; /* the serial line */
 	ev_prepare reap;	  /* frees peers that were lost, at the end of a turn */
-	struct paced listed;	  /* 'connections' events */
-	size_t told;		  /* connections in the last of them */
+	struct connections listed;
 	struct tty_alarm *alarm;
 	struct peer *peers;
 	size_t peer_count;
@@ -57,14 +54,12 @@ struct slave {
 
 /* --- Connections --- */
 
-static void
-register_connections(void *arg)
+static size_t
+list_connections(void *arg, struct json_writer *w)
 {
 	struct slave *s = arg;
-	struct json_writer *w = runner_payload(s->runner);
 	size_t active = 0;
 
-	json_begin_array(w, NULL);
 	for (const struct peer *p = s->peers; p; p = p->next) {
 		if (p->dead || p->id == 0)
 			continue;
@@ -78,10 +73,8 @@ register_connections(void *arg)
 		}
 		json_end_object(w);
 	}
-	json_end_array(w);
-	runner_register_payload(s->runner, (const char *[]){ "gateway", "connections" }, 2, NULL);
-	s->told = active;
 	runner_set_link(s->runner, active ? "connected" : "disconnected");
+	return active;
 }
 
 static void
@@ -120,17 +113,19 @@ on_lost(void *arg, struct peer *p, const char *why)
 	if (!why && s->conf.transport.serial) {
 		ev_timer_stop(s->loop, &p->keep_alive);
 		p->id = 0;
-		paced_changed(&s->listed);
+		connections_changed(&s->listed);
 		return;
 	}
-	if (!s->conf.transport.serial)
+	if (!s->conf.transport.serial) {
 		limit_info(&s->closed, "connection of %s ended: %s", p->remote.host,
 		    why ? why : "keep_alive_timeout");
+		acceptor_left(&s->acceptor);
+	}
 	p->dead = true;
 	peer_close(p);
 	ev_prepare_start(s->loop, &s->reap);
 	if (counted)
-		paced_changed(&s->listed);
+		connections_changed(&s->listed);
 	if (s->conf.transport.serial)
 		endpoint_lost(&s->endpoint, true, why);
 }
@@ -145,7 +140,7 @@ on_alive(void *arg, struct peer *p)
 		ev_timer_again(s->loop, &p->keep_alive);
 	if (p->id == 0) {
 		p->id = ++s->last_id;
-		paced_changed(&s->listed);
+		connections_changed(&s->listed);
 	}
 }
 
@@ -205,17 +200,6 @@ add_peer(struct slave *s)
 	return p;
 }
 
-static size_t
-count_living(void *arg)
-{
-	const struct slave *s = arg;
-	size_t n = 0;
-
-	for (const struct peer *p = s->peers; p; p = p->next)
-		n += !p->dead;
-	return n;
-}
-
 /* A master that vanished without a word must not keep its place for ever. */
 static void
 set_options(int fd)
@@ -249,10 +233,19 @@ admit(void *arg, int fd, const struct peer_address *local, const struct peer_add
 	peer_open(p, s->loop, fd);
 	if (s->conf.keep_alive_ns)
 		ev_timer_again(s->loop, &p->keep_alive);
-	paced_changed(&s->listed);
+	connections_changed(&s->listed);
 }
 
-static const struct acceptor_ops acceptor_ops = { .count = count_living, .admit = admit };
+static void
+on_listening(void *arg)
+{
+	runner_ready(((struct slave *)arg)->runner);
+}
+
+static const struct acceptor_ops acceptor_ops = {
+	.listening = on_listening,
+	.admit = admit,
+};
 
 static void
 on_line(void *arg, enum connection_status status, int fd)
@@ -265,25 +258,12 @@ on_line(void *arg, enum connection_status status, int fd)
 
 static const struct endpoint_ops endpoint_ops = { .status = on_line };
 
-static void
-on_listening(void *arg, int fd, int error, const char *why)
-{
-	struct slave *s = arg;
-
-	(void)error;
-	s->open_id = 0;
-	if (fd < 0)
-		runner_fail(s->runner, "%s", why);
-	acceptor_listen(&s->acceptor, fd);
-	runner_ready(s->runner);
-}
-
 /* A serial line may come and go; the device exists without it. */
 static void
 open_transport(struct slave *s)
 {
 	if (!s->conf.transport.serial) {
-		s->open_id = runner_open(s->runner, s->resource, on_listening, s);
+		acceptor_start(&s->acceptor);
 		return;
 	}
 	endpoint_start(&s->endpoint);
@@ -421,7 +401,7 @@ on_cached(void *arg, const struct runner_event *e)
 		on_data(s, e, false);
 		return;
 	}
-	paced_changed(&s->listed);
+	connections_changed(&s->listed);
 	open_transport(s);
 }
 
@@ -458,19 +438,19 @@ static void
 make_watchers(struct slave *s)
 {
 	ev_prepare_init(&s->reap, on_reap);
-	paced_init(&s->listed, s->loop, register_connections, s);
+	connections_init(&s->listed, s->runner, list_connections, s);
 	s->reap.data = s;
 	if (s->conf.transport.serial && !(s->alarm = tty_alarm_new(s->loop, on_alarm, s)))
 		runner_fail(s->runner, "out of memory");
 }
 
 static void
-plan_transport(struct slave *s)
+plan_transport(struct slave *s, const struct json *transport)
 {
 	const struct conf_transport *t = &s->conf.transport;
 
 	if (!t->serial) {
-		s->resource = runner_plan_listen(s->runner, t->host, t->port);
+		acceptor_configure(&s->acceptor, transport, "transport.", CONF_MAX_CONNECTIONS);
 		return;
 	}
 	const struct endpoint_conf conf = {
@@ -496,8 +476,6 @@ slave_create(struct runner *r, const struct json *conf)
 		slave_free(s);
 		return NULL;
 	}
-	acceptor_configure(
-	    &s->acceptor, json_get(conf, "transport"), "transport.", CONF_MAX_CONNECTIONS);
 	s->live = calloc(s->conf.count + 1, sizeof(*s->live));
 	s->names = calloc(s->conf.count + 1, sizeof(*s->names));
 	if (!s->live || !s->names || cache_init(&s->cache, s->conf.data, s->conf.count) < 0 ||
@@ -506,7 +484,7 @@ slave_create(struct runner *r, const struct json *conf)
 	for (uint32_t i = 0; i < s->conf.count; i++)
 		s->names[i] = i;
 	qsort_r(s->names, s->conf.count, sizeof(*s->names), by_name, s->conf.data);
-	plan_transport(s);
+	plan_transport(s, json_get(conf, "transport"));
 	make_counters(s);
 	make_watchers(s);
 	return s;
@@ -535,15 +513,12 @@ slave_stop(void *device)
 	struct slave *s = device;
 
 	s->stopped = true;
-	runner_cancel(s->runner, s->open_id);
+	connections_stop(&s->listed);
 	endpoint_stop(&s->endpoint);
 	ev_prepare_stop(s->loop, &s->reap);
-	paced_stop(&s->listed);
 	acceptor_stop(&s->acceptor);
 	while (s->peers)
 		free_peer(s, &s->peers);
-	if (s->told > 0)
-		register_connections(s);
 }
 
 const struct runner_device slave_device = {

@@ -32,7 +32,7 @@ take(struct acceptor *a, int fd, const struct sockaddr_storage *from)
 	peer_address_read(&remote, from);
 	if (!host_allowed(a, remote.host))
 		why = "not one of remote_hosts";
-	else if (a->ops->count(a->arg) >= a->max)
+	else if (a->count >= a->max)
 		why = "max_connections is reached";
 	if (why) {
 		limit_warning(&a->refused, "closed a connection from %s: %s", remote.host, why);
@@ -41,6 +41,7 @@ take(struct acceptor *a, int fd, const struct sockaddr_storage *from)
 	}
 	getsockname(fd, (struct sockaddr *)&here, &len);
 	peer_address_read(&local, &here);
+	a->count++;
 	a->ops->admit(a->arg, fd, &local, &remote);
 }
 
@@ -137,8 +138,19 @@ acceptor_init(struct acceptor *a, struct runner *r, const struct acceptor_ops *o
 void
 acceptor_configure(struct acceptor *a, const struct json *conf, const char *prefix, size_t most)
 {
+	int64_t port = 0;
+
 	read_hosts(a, json_get(conf, "remote_hosts"), prefix);
 	read_max(a, json_get(conf, "max_connections"), prefix, most);
+	json_int(json_get(conf, "local_port"), 0, UINT16_MAX, &port);
+	a->resource =
+	    runner_plan_listen(a->runner, json_str(json_get(conf, "local_host")), (uint16_t)port);
+}
+
+void
+acceptor_left(struct acceptor *a)
+{
+	a->count--;
 }
 
 void
@@ -147,6 +159,25 @@ acceptor_listen(struct acceptor *a, int fd)
 	a->fd = fd;
 	ev_io_set(&a->acceptable, fd, EV_READ);
 	ev_io_start(runner_loop(a->runner), &a->acceptable);
+}
+
+static void
+on_opened(void *arg, int fd, int error, const char *why)
+{
+	struct acceptor *a = arg;
+
+	(void)error; /* why has it in words */
+	a->open_id = 0;
+	if (fd < 0)
+		runner_fail(a->runner, "%s", why);
+	acceptor_listen(a, fd);
+	a->ops->listening(a->arg);
+}
+
+void
+acceptor_start(struct acceptor *a)
+{
+	a->open_id = runner_open(a->runner, a->resource, on_opened, a);
 }
 
 void
@@ -159,6 +190,8 @@ acceptor_resume(struct acceptor *a)
 void
 acceptor_stop(struct acceptor *a)
 {
+	runner_cancel(a->runner, a->open_id);
+	a->open_id = 0;
 	ev_io_stop(runner_loop(a->runner), &a->acceptable);
 	ev_timer_stop(runner_loop(a->runner), &a->rest);
 	fd_close(a->fd);

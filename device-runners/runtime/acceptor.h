@@ -19,9 +19,9 @@ enum {
 };
 
 struct acceptor_ops {
-	/* Connections that count towards max_connections. */
-	size_t (*count)(void *arg);
-	/* A master; takes fd. */
+	/* It listens: masters come from now on. */
+	void (*listening)(void *arg);
+	/* A master; takes fd. It counts until acceptor_left(). */
 	void (*admit)(
 	    void *arg, int fd, const struct peer_address *local, const struct peer_address *remote);
 };
@@ -32,8 +32,10 @@ struct acceptor {
 	void *arg;
 	char **hosts; /* owned; NULL: all are allowed */
 	size_t host_count;
-	size_t max;
-	int fd; /* -1: none */
+	size_t max, count; /* connections */
+	int resource;	   /* in the plan */
+	uint32_t open_id;  /* of the request for the socket */
+	int fd;		   /* -1: none */
 	ev_io acceptable;
 	ev_timer rest;
 	struct limit refused;
@@ -55,15 +57,21 @@ extern const struct schema acceptor_host_schema;
 	}
 
 void acceptor_init(struct acceptor *a, struct runner *r, const struct acceptor_ops *ops, void *arg);
-/* Reads both keys of conf (checked by its schema; each may be missing). prefix: of the keys in
- * warnings. most: an upper limit of max_connections. */
+/* Reads remote_hosts and max_connections of conf (checked; each may be missing) and plans to listen
+ * on its local_host and local_port. prefix: of the keys in warnings. most: an upper limit of
+ * max_connections. In create(). */
 void acceptor_configure(
     struct acceptor *a, const struct json *conf, const char *prefix, size_t most);
+/* Opens the planned socket and calls listening(), from the loop; the device fails where it cannot
+ * be opened. */
+void acceptor_start(struct acceptor *a);
 /* Takes a listening socket. */
 void acceptor_listen(struct acceptor *a, int fd);
+/* A connection that was admitted is over. */
+void acceptor_left(struct acceptor *a);
 /* The device is not congested any more. */
 void acceptor_resume(struct acceptor *a);
-/* Closes the socket. */
+/* Closes the socket, or gives up asking for it. */
 void acceptor_stop(struct acceptor *a);
 void acceptor_clear(struct acceptor *a);
 

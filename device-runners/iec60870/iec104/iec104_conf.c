@@ -35,12 +35,12 @@ plan_file(struct runner *r, const struct json *security, const char *key)
 }
 
 static int
-read_security(struct runner *r, const struct json *j, bool server, struct iec104_security *s)
+read_security(struct iec104_conf *c, struct runner *r, const struct json *j, bool server)
 {
-	struct tls_settings *t = &s->tls.settings;
+	struct tls_settings *t = &c->tls.settings;
 	double renew = 0;
 
-	*s = (struct iec104_security){ .tls = { .cert = -1, .key = -1, .ca = -1 } };
+	c->tls = (struct tls_plan){ .cert = -1, .key = -1, .ca = -1 };
 	if (!j || j->type == JSON_NULL)
 		return 0;
 	t->server = server;
@@ -49,30 +49,32 @@ read_security(struct runner *r, const struct json *j, bool server, struct iec104
 	json_bool(json_get(j, "verify_cert"), &t->verify);
 	json_bool(json_get(j, "strict_mode"), &t->strict);
 	if (json_double(json_get(j, "renegotiate_delay"), &renew) && renew > 0)
-		s->renew_ms = iec104_conf_ms(j, "renegotiate_delay");
-	t->renegotiation = s->renew_ms > 0;
+		c->renew_ms = iec104_conf_ms(j, "renegotiate_delay");
+	t->renegotiation = c->renew_ms > 0;
 	/* Revocation matters while a connection stands: twice the delay of new keys, as IEC 62351-3
 	 * pairs the two. */
-	s->tls.reload_ms = t->strict ? 2 * s->renew_ms : 0;
-	s->tls.cert = plan_file(r, j, "cert_path");
-	s->tls.key = plan_file(r, j, "key_path");
-	s->tls.ca = plan_file(r, j, "ca_path");
+	c->tls.reload_ms = t->strict ? 2 * c->renew_ms : 0;
+	c->tls.cert = plan_file(r, j, "cert_path");
+	c->tls.key = plan_file(r, j, "key_path");
+	c->tls.ca = plan_file(r, j, "ca_path");
 	/* As elsewhere on the host, who is not told whom to trust trusts its authorities. */
-	if (s->tls.ca < 0 && t->verify)
-		s->tls.ca = runner_plan_file(r, SYSTEM_AUTHORITIES);
-	return tls_plan_load(&s->tls, r, "security");
+	if (c->tls.ca < 0 && t->verify)
+		c->tls.ca = runner_plan_file(r, SYSTEM_AUTHORITIES);
+	return tls_plan_load(&c->tls, r, "security");
 }
 
 int
-iec104_conf_read(struct runner *r, const struct json *conf, bool server, struct apci_params *params,
-    struct iec_map *map, struct iec104_security *security)
+iec104_conf_read(struct iec104_conf *c, struct runner *r, const struct json *conf, bool slave,
+    struct iec_map *map)
 {
+	struct apci_params *params = &c->params;
 	const char *zone = json_str(json_get(conf, "time_zone"));
 	int64_t k = 1, w = 1;
 
 	json_int(json_get(conf, "send_window_size"), 1, APCI_MAX_WINDOW, &k);
 	json_int(json_get(conf, "receive_window_size"), 1, APCI_MAX_WINDOW, &w);
-	*params = (struct apci_params){ .k = (uint32_t)k,
+	*params = (struct apci_params){ .controlling = !slave,
+		.k = (uint32_t)k,
 		.w = (uint32_t)w,
 		.t1_ms = iec104_conf_ms(conf, "response_timeout"),
 		.t2_ms = iec104_conf_ms(conf, "supervisory_timeout"),
@@ -82,10 +84,22 @@ iec104_conf_read(struct runner *r, const struct json *conf, bool server, struct 
 		    "expected less than response_timeout (t1): the peer may close the connection "
 		    "before the acknowledgement");
 	map->sizes = asdu_sizes_104;
+	map->slave = slave;
 	map->command_times = true;
 	if (iec_zone_init(&map->zone, zone) < 0) {
 		runner_config_error(r, "time_zone", "no such time zone: %s", zone);
 		return -1;
 	}
-	return read_security(r, json_get(conf, "security"), server, security);
+	return read_security(c, r, json_get(conf, "security"), slave);
+}
+
+void
+iec104_conf_open(struct iec104_conf *c, struct iec104_conn *conn, struct runner *r, int fd,
+    const char *host, const struct iec104_handler *handler, void *arg)
+{
+	struct tls *tls = tls_set_session(&c->files, fd, host);
+
+	if (iec104_conn_open(conn, r, fd, &c->params, c->tls.ops, tls, handler, arg) < 0)
+		runner_fail(r, "out of memory");
+	iec104_conn_renew(conn, c->renew_ms);
 }

@@ -10,8 +10,6 @@
 
 #include "device-runners/iec60870/describe.h"
 #include "device-runners/iec60870/iec104/iec104_conf.h"
-#include "device-runners/iec60870/iec104/iec104_conn.h"
-#include "device-runners/runtime/tls_set.h"
 #include "device-runners/iec60870/iec_events.h"
 #include "device-runners/runtime/connection.h"
 #include "device-runners/runtime/limit.h"
@@ -35,10 +33,8 @@ enum master_state {
 struct iec104_master {
 	struct runner *runner;
 	struct ev_loop *loop;
-	struct apci_params params;
+	struct iec104_conf conf;
 	struct iec_map map;
-	struct iec104_security security;
-	struct tls_set files;
 	int addresses[MASTER_MAX_ADDRESSES]; /* in the plan */
 	char *hosts[MASTER_MAX_ADDRESSES];   /* owned */
 	size_t address_count;
@@ -157,20 +153,13 @@ on_enabled(void *arg, bool enabled)
 static void
 register_object(struct iec104_master *m, const struct asdu_head *head, const struct iec_object *o)
 {
-	static struct iec_event e;
-	const char *why = iec_event_make(&e, &m->map, head, o, -1,
-	    head->type->time == IEC_TIME_CP24 ? timestamp_now() : (struct timestamp){ 0 });
+	static const char *const prefix[] = { "gateway" };
+	const char *why = iec_events_register(&m->events, prefix, 1, &m->map, head, o, -1);
 
-	if (why) {
-		++*m->ignored;
+	++*(why ? m->ignored : m->objects);
+	if (why)
 		limit_warning(&m->input_limit, "ignored %s of address %u/%u: %s", head->type->name,
 		    head->common, o->address, why);
-		return;
-	}
-	const char *type[5] = { "gateway", e.type[0], e.type[1], e.type[2], e.type[3] };
-	runner_register(
-	    m->runner, type, 1 + e.type_len, e.has_timestamp ? &e.timestamp : NULL, e.text, e.len);
-	++*m->objects;
 }
 
 static void
@@ -239,11 +228,7 @@ on_connection(void *arg, int fd, int error, const char *why)
 	}
 	ev_timer_stop(m->loop, &m->timer);
 	m->state = MASTER_STARTING;
-	struct tls *tls = tls_set_session(&m->files, fd, m->hosts[m->at]);
-	if (iec104_conn_open(
-		&m->conn, m->runner, fd, &m->params, m->security.tls.ops, tls, &handler, m) < 0)
-		runner_fail(m->runner, "out of memory");
-	iec104_conn_renew(&m->conn, m->security.renew_ms);
+	iec104_conf_open(&m->conf, &m->conn, m->runner, fd, m->hosts[m->at], &handler, m);
 }
 
 static void
@@ -290,7 +275,7 @@ master_start(void *device)
 	struct iec104_master *m = device;
 
 	runner_ready(m->runner);
-	tls_set_start(&m->files, m->runner, &m->security.tls, &ops, m);
+	tls_set_start(&m->conf.files, m->runner, &m->conf.tls, &ops, m);
 }
 
 static void
@@ -300,8 +285,6 @@ master_on_event(void *device, const struct runner_event *event)
 	struct iec_request q;
 	struct asdu_writer w;
 
-	if (event->type_len > 1 && strcmp(event->type[1], "enable") == 0)
-		return;
 	if (!iec_events_read(&m->events, event, 1, &m->map, &q))
 		return;
 	if (m->state != MASTER_CONNECTED) {
@@ -328,7 +311,7 @@ master_stop(void *device)
 
 	ev_timer_stop(m->loop, &m->timer);
 	runner_cancel(m->runner, m->open_id);
-	tls_set_stop(&m->files);
+	tls_set_stop(&m->conf.files);
 	iec104_conn_close(&m->conn);
 	connection_tell(m->runner, CONNECTION_DISCONNECTED);
 }
@@ -341,7 +324,7 @@ master_free(void *device)
 	if (!m)
 		return;
 	iec104_conn_close(&m->conn);
-	tls_set_clear(&m->files);
+	tls_set_clear(&m->conf.files);
 	for (size_t i = 0; i < m->address_count; i++)
 		free(m->hosts[i]);
 	free(m);
@@ -409,9 +392,7 @@ master_create(struct runner *r, const struct json *conf)
 		int64_t ms = iec104_conf_ms(conf, "time_sync_delay");
 		m->sync_ms = ms > MASTER_MIN_SYNC_MS ? ms : MASTER_MIN_SYNC_MS;
 	}
-	int rc = iec104_conf_read(r, conf, false, &m->params, &m->map, &m->security);
-	m->params.controlling = true;
-	if (rc == 0)
+	if (iec104_conf_read(&m->conf, r, conf, false, &m->map) == 0)
 		return m;
 	master_free(m);
 	return NULL;

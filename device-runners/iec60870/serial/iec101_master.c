@@ -15,7 +15,6 @@ enum { REMOTE_SEGMENTS = 3 }; /* "gateway" or "system", "remote_device", address
 struct master {
 	struct iec_remotes remotes; /* first */
 	struct iec_map map;
-	struct iec_event event; /* scratch */
 };
 static_assert(offsetof(struct master, remotes) == 0, "remotes are cast to their master");
 
@@ -23,29 +22,22 @@ static_assert(offsetof(struct master, remotes) == 0, "remotes are cast to their 
 
 static void
 register_object(struct master *m, const struct iec_remote *remote, const struct asdu_head *head,
-    const struct iec_object *o, struct timestamp now)
+    const struct iec_object *o)
 {
-	const char *type[REMOTE_SEGMENTS + 4] = { "gateway", "remote_device", remote->address };
-	struct iec_event *e = &m->event;
-	const char *why = iec_event_make(e, &m->map, head, o, -1, now);
+	const char *const prefix[] = { "gateway", "remote_device", remote->address };
+	const char *why =
+	    iec_events_register(&m->remotes.events, prefix, REMOTE_SEGMENTS, &m->map, head, o, -1);
 
-	if (why) {
+	if (why)
 		limit_warning(iec_line_limit(&m->remotes.line),
 		    "remote device %s: ignored %s of address %u: %s", remote->address,
 		    head->type->name, o->address, why);
-		return;
-	}
-	for (size_t i = 0; i < e->type_len; i++)
-		type[REMOTE_SEGMENTS + i] = e->type[i];
-	runner_register(m->remotes.line.r, type, REMOTE_SEGMENTS + e->type_len,
-	    e->has_timestamp ? &e->timestamp : NULL, e->text, e->len);
 }
 
 static void
 on_asdu(struct iec_remote *remote, const uint8_t *data, size_t len)
 {
 	struct master *m = (struct master *)remote->all;
-	struct timestamp now = timestamp_now();
 	struct iec_object o;
 	struct asdu a;
 	enum dec dec = asdu_decode(&a, &m->map.sizes, data, len);
@@ -61,7 +53,7 @@ on_asdu(struct iec_remote *remote, const uint8_t *data, size_t len)
 	if (a.head.type->class == IEC_CLASS_CLOCK_SYNC)
 		return;
 	while (asdu_next(&a, &o))
-		register_object(m, remote, &a.head, &o, now);
+		register_object(m, remote, &a.head, &o);
 }
 
 /* --- what they are told --- */

@@ -3,49 +3,26 @@
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "device-runners/iec60870/describe.h"
-#include "device-runners/iec60870/serial/iec101_conf.h"
 #include "device-runners/iec60870/iec60870.h"
 #include "device-runners/iec60870/iec_station.h"
-
-struct slave;
-
-/* The master of one device of the line. */
-struct slave_link {
-	struct iec_master master; /* first */
-	struct slave *slave;
-	int index; /* of the line's station */
-};
+#include "device-runners/iec60870/serial/iec101_conf.h"
 
 struct slave {
 	struct iec_line line; /* first */
 	struct iec_station station;
-	struct slave_link *links; /* owned; one a station of the line */
+	struct iec_master *masters; /* owned; one a station of the line, in its order */
 };
 
 static_assert(offsetof(struct slave, line) == 0, "a line is cast to its slave");
-static_assert(offsetof(struct slave_link, master) == 0, "a master is cast to its link");
 
-static void
-register_connections(struct slave *s)
+static int
+index_of(const struct iec_master *m)
 {
-	static const char *const type[] = { "gateway", "connections" };
-	struct json_writer *w = runner_payload(s->station.runner);
-
-	json_begin_array(w, NULL);
-	for (const struct iec_master *m = s->station.masters; m; m = m->next) {
-		json_begin_object(w, NULL);
-		json_put_int(w, "connection_id", m->id);
-		json_put_int(w, "address",
-		    iec_line_address(&s->line, ((const struct slave_link *)m)->index));
-		json_end_object(w);
-	}
-	json_end_array(w);
-	runner_register_payload(s->station.runner, type, 2, NULL);
+	return (int)(m - ((struct slave *)m->all->device)->masters);
 }
 
 /* --- the link below the station --- */
@@ -53,22 +30,16 @@ register_connections(struct slave *s)
 static const char *
 master_name(const struct iec_master *m)
 {
-	const struct slave_link *l = (const struct slave_link *)m;
-	static char name[32];
-
-	snprintf(
-	    name, sizeof(name), "master of device %u", iec_line_address(&l->slave->line, l->index));
-	return name;
+	return iec_line_name(m->all->device, index_of(m));
 }
 
 static bool
 send_asdu(struct iec_master *m, const void *asdu, size_t len, bool confirmed, uint64_t token)
 {
-	struct slave_link *l = (struct slave_link *)m;
-	struct iec_line *line = &l->slave->line;
+	struct iec_line *line = m->all->device;
 	const uint8_t *bytes = asdu;
 
-	if (iec_line_send(line, l->index, confirmed ? 0 : LINK_NO_REPLY, asdu, len, token) == 0)
+	if (iec_line_send(line, index_of(m), confirmed ? 0 : LINK_NO_REPLY, asdu, len, token) == 0)
 		return true;
 	if (!token)
 		limit_warning(iec_line_limit(line),
@@ -80,92 +51,79 @@ send_asdu(struct iec_master *m, const void *asdu, size_t len, bool confirmed, ui
 static bool
 has_room(const struct iec_master *m)
 {
-	const struct slave_link *l = (const struct slave_link *)m;
+	return iec_line_has_room(m->all->device, index_of(m));
+}
 
-	return iec_line_has_room(&l->slave->line, l->index);
+static void
+put_address(const struct iec_master *m, struct json_writer *w)
+{
+	json_put_int(w, "address", iec_line_address(m->all->device, index_of(m)));
 }
 
 static const struct iec_sink sink = {
 	.send = send_asdu,
 	.has_room = has_room,
 	.name = master_name,
+	.put = put_address,
 };
 
 /* --- the line --- */
 
 static void
-on_up(struct slave_link *l)
+on_up(void *device, int station)
 {
-	log_info("%s connected", master_name(&l->master));
-	iec_master_connect(&l->master);
-	register_connections(l->slave);
-	iec_master_begin(&l->master);
+	struct iec_master *m = &((struct slave *)device)->masters[station];
+
+	iec_master_connect(m);
+	iec_master_show(m);
+	iec_master_begin(m);
 }
 
 static void
-on_down(struct slave_link *l, const char *reason)
+on_down(void *device, int station)
 {
-	limit_warning(
-	    iec_line_limit(&l->slave->line), "%s lost: %s", master_name(&l->master), reason);
-	iec_master_disconnect(&l->master);
-	register_connections(l->slave);
+	iec_master_disconnect(&((struct slave *)device)->masters[station]);
 }
 
-/* Sent to everybody: acted on for each master that is there, answered when it polls. */
+/* What is sent to everybody is acted on for each master that is there, answered when it polls. */
 static void
-on_broadcast(struct slave *s, const struct link_action *action)
-{
-	for (struct iec_master *m = s->station.masters; m; m = m->next)
-		iec_master_serve(m, action->data, action->len);
-}
-
-static void
-on_action(void *device, const struct link_action *action)
+on_data(void *device, int station, const uint8_t *data, size_t len)
 {
 	struct slave *s = device;
-	struct slave_link *l = action->station == LINK_ALL ? NULL : &s->links[action->station];
 
-	switch (action->type) {
-	case LINK_UP:
-		on_up(l);
-		break;
-	case LINK_DOWN:
-		on_down(l, action->reason);
-		break;
-	case LINK_DATA:
-		if (l)
-			iec_master_serve(&l->master, action->data, action->len);
-		else
-			on_broadcast(s, action);
-		break;
-	case LINK_DELIVERED:
-		iec_master_delivered(&l->master, action->token);
-		break;
-	case LINK_REFUSED:
-		limit_warning(iec_line_limit(&s->line), "%s refused a message: %s",
-		    master_name(&l->master), action->reason);
-		break;
-	case LINK_TRANSMIT:
-		break;
+	if (station != LINK_ALL) {
+		iec_station_serve(&s->station, &s->masters[station], data, len);
+		return;
 	}
+	for (struct iec_master *m = s->station.masters.first; m; m = m->next)
+		iec_station_serve(&s->station, m, data, len);
+}
+
+static void
+on_delivered(void *device, int station, uint64_t token)
+{
+	iec_master_delivered(&((struct slave *)device)->masters[station], token);
 }
 
 static void
 on_line(void *device, enum connection_status status)
 {
 	struct slave *s = device;
-	bool any = s->station.masters;
 
-	if (status == CONNECTION_CONNECTED)
-		for (int i = 0; i < iec_line_stations(&s->line); i++)
-			iec_line_open_station(&s->line, i);
-	if (status != CONNECTION_DISCONNECTED)
-		return;
-	while (s->station.masters)
-		iec_master_disconnect(s->station.masters);
-	if (any)
-		register_connections(s);
+	if (status == CONNECTION_DISCONNECTED)
+		iec_masters_disconnect(&s->station.masters);
+	for (int i = 0; status == CONNECTION_CONNECTED && i < iec_line_stations(&s->line); i++)
+		iec_line_open_station(&s->line, i);
 }
+
+static const struct iec_line_ops line_ops = {
+	.status = on_line,
+	.up = on_up,
+	.down = on_down,
+	.data = on_data,
+	.delivered = on_delivered,
+	.noun = "master of device",
+};
 
 /* --- life --- */
 
@@ -176,21 +134,27 @@ on_event(void *device, const struct runner_event *event)
 }
 
 static void
-on_states(void *arg)
+on_states(void *device)
 {
-	struct slave *s = arg;
+	struct slave *s = device;
 
-	register_connections(s);
-	runner_ready(s->station.runner);
+	iec_station_ready(&s->station);
 	iec_line_start(&s->line);
 }
 
 static void
 start(void *device)
 {
+	iec_station_start(&((struct slave *)device)->station, on_states);
+}
+
+static void
+stop(void *device)
+{
 	struct slave *s = device;
 
-	iec_station_start(&s->station, on_states, s);
+	iec_station_stop(&s->station);
+	iec_line_stop(&s->line);
 }
 
 static void
@@ -199,8 +163,8 @@ destroy(void *device)
 	struct slave *s = device;
 
 	for (int i = 0; i < iec_line_stations(&s->line); i++)
-		iec_master_clear(&s->links[i].master);
-	free(s->links);
+		iec_master_clear(&s->masters[i]);
+	free(s->masters);
 	iec_station_clear(&s->station);
 	iec_line_clear(&s->line);
 	free(s);
@@ -209,23 +173,20 @@ destroy(void *device)
 static void *
 create(struct runner *r, const struct json *conf)
 {
-	static const struct iec_line_ops ops = { .status = on_line, .action = on_action };
 	const struct iec101_conf_role *role = &iec101_conf_slave;
 
 	if (iec101_conf_check(r, conf, role))
 		return NULL;
 	struct slave *s = calloc(1, sizeof(*s));
-	if (!s || !(s->links = calloc(json_get(conf, role->list)->count + 1, sizeof(*s->links))))
+	if (!s ||
+	    !(s->masters = calloc(json_get(conf, role->list)->count + 1, sizeof(*s->masters))))
 		runner_fail(r, "out of memory");
-	int rc = iec101_conf_load(r, conf, role, &s->station.map, &s->line, &ops, s);
+	int rc = iec101_conf_load(r, conf, role, &s->station.map, &s->line, &line_ops, s);
 	s->station.in = IEC_IN_101;
 	s->station.max_asdu = iec_line_max_asdu(&s->line);
-	rc |= iec_station_init(&s->station, r, &sink, conf);
-	for (int i = 0; i < iec_line_stations(&s->line); i++) {
-		iec_master_init(&s->links[i].master, &s->station);
-		s->links[i].slave = s;
-		s->links[i].index = i;
-	}
+	rc |= iec_station_init(&s->station, r, &sink, s, conf);
+	for (int i = 0; i < iec_line_stations(&s->line); i++)
+		iec_master_init(&s->masters[i], &s->station.masters);
 	if (rc == 0)
 		return s;
 	destroy(s);
@@ -239,6 +200,6 @@ const struct runner_device iec101_slave_device = {
 	.start = start,
 	.on_event = on_event,
 	.on_credit = iec_line_on_credit,
-	.stop = iec_line_on_stop,
+	.stop = stop,
 	.free = destroy,
 };

@@ -53,6 +53,45 @@ transmit(struct iec_line *l, const struct link_action *a)
 }
 
 static void
+on_down(struct iec_line *l, const struct link_action *a)
+{
+	/* What flow control has held back until the link was given up must not go out when it lets
+	 * go: a command would be one of long ago. */
+	line_drop_output(&l->bytes);
+	limit_warning(&l->limit, "%s lost: %s%s", iec_line_name(l, a->station), a->reason,
+	    l->link.conf.controlling ? "; connecting again" : "");
+	l->ops->down(l->device, a->station);
+}
+
+static void
+act(struct iec_line *l, const struct link_action *a)
+{
+	switch (a->type) {
+	case LINK_TRANSMIT:
+		transmit(l, a);
+		break;
+	case LINK_UP:
+		log_info("%s connected", iec_line_name(l, a->station));
+		l->ops->up(l->device, a->station);
+		break;
+	case LINK_DOWN:
+		on_down(l, a);
+		break;
+	case LINK_DATA:
+		l->ops->data(l->device, a->station, a->data, a->len);
+		break;
+	case LINK_DELIVERED:
+		if (l->ops->delivered)
+			l->ops->delivered(l->device, a->station, a->token);
+		break;
+	case LINK_REFUSED:
+		limit_warning(
+		    &l->limit, "%s refused a message: %s", iec_line_name(l, a->station), a->reason);
+		break;
+	}
+}
+
+static void
 count(struct iec_line *l)
 {
 	*l->counters.sent = l->link.counters.sent;
@@ -85,16 +124,8 @@ pump(struct iec_line *l)
 	l->pumping = true;
 	struct monotime now = monotime_now();
 	link_pause(&l->link, runner_congested(l->r));
-	while (!l->lost && link_next(&l->link, now, &a)) {
-		/* What flow control has held back until the link was given up must not go out when
-		 * it lets go: a command would be one of long ago. */
-		if (a.type == LINK_DOWN)
-			line_drop_output(&l->bytes);
-		if (a.type == LINK_TRANSMIT)
-			transmit(l, &a);
-		else
-			l->ops->action(l->device, &a);
-	}
+	while (!l->lost && link_next(&l->link, now, &a))
+		act(l, &a);
 	l->pumping = false;
 	count(l);
 	if (l->lost)
@@ -295,6 +326,15 @@ uint16_t
 iec_line_address(const struct iec_line *l, int station)
 {
 	return link_address(&l->link, station);
+}
+
+const char *
+iec_line_name(const struct iec_line *l, int station)
+{
+	static char name[32];
+
+	snprintf(name, sizeof(name), "%s %u", l->ops->noun, iec_line_address(l, station));
+	return name;
 }
 
 size_t

@@ -47,8 +47,15 @@ struct iec_line_ops {
 	/* The endpoint's status changed. On DISCONNECTED all stations have lost their connection.
 	 */
 	void (*status)(void *device, enum connection_status status);
-	/* An action other than LINK_TRANSMIT. */
-	void (*action)(void *device, const struct link_action *action);
+	/* The link to a station stands; it is lost. Both were logged. */
+	void (*up)(void *device, int station);
+	void (*down)(void *device, int station);
+	/* User data of a station, or LINK_ALL: a broadcast. Valid until this returns. */
+	void (*data)(void *device, int station, const uint8_t *data, size_t len);
+	/* The station has the message of this token. NULL where none has a token. */
+	void (*delivered)(void *device, int station, uint64_t token);
+	/* What a station is, in a log line: its address follows. */
+	const char *noun;
 };
 
 struct iec_line {
@@ -96,6 +103,8 @@ void iec_line_set_stamp(
 /* Stations that were added, and the link address of one. */
 int iec_line_stations(const struct iec_line *l);
 uint16_t iec_line_address(const struct iec_line *l, int station);
+/* Noun and address of one, for a log line. Valid until the next call. */
+const char *iec_line_name(const struct iec_line *l, int station);
 /* Bytes of the longest ASDU that fits a frame. */
 size_t iec_line_max_asdu(const struct iec_line *l);
 /* Whether the queue of a station has room for what can wait elsewhere. */

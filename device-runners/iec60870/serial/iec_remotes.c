@@ -191,54 +191,41 @@ on_line(void *device, enum connection_status status)
 }
 
 static void
-on_up(struct iec_remote *m)
+on_up(void *device, int station)
 {
-	log_info("remote device %s connected", m->address);
+	struct iec_remotes *s = device;
+	struct iec_remote *m = &s->list[station];
+
 	set_status(m, CONNECTION_CONNECTED);
 	if (m->time_sync_ms < 0)
 		return;
-	m->all->ops->sync_time(m);
+	s->ops->sync_time(m);
 	/* A delay of 0 would be a loop without end. */
 	m->time_sync.repeat = m->time_sync_ms > 0 ? (double)m->time_sync_ms * 1e-3 : 1;
-	ev_timer_again(runner_loop(m->all->line.r), &m->time_sync);
+	ev_timer_again(runner_loop(s->line.r), &m->time_sync);
 }
 
 static void
-on_down(struct iec_remote *m, const char *reason)
-{
-	limit_warning(iec_line_limit(&m->all->line), "remote device %s lost: %s; connecting again",
-	    m->address, reason);
-	disconnected(m);
-	set_status(m, CONNECTION_CONNECTING);
-}
-
-static void
-on_action(void *device, const struct link_action *action)
+on_down(void *device, int station)
 {
 	struct iec_remotes *s = device;
-	struct iec_remote *m = &s->list[action->station];
 
-	switch (action->type) {
-	case LINK_UP:
-		on_up(m);
-		break;
-	case LINK_DOWN:
-		on_down(m, action->reason);
-		break;
-	case LINK_DATA:
-		s->ops->data(m, action->data, action->len);
-		break;
-	case LINK_REFUSED:
-		limit_warning(iec_line_limit(&s->line), "remote device %s refused a message: %s",
-		    m->address, action->reason);
-		break;
-	case LINK_DELIVERED:
-	case LINK_TRANSMIT:
-		break;
-	}
+	disconnected(&s->list[station]);
+	set_status(&s->list[station], CONNECTION_CONNECTING);
+}
+
+static void
+on_user_data(void *device, int station, const uint8_t *data, size_t len)
+{
+	struct iec_remotes *s = device;
+
+	s->ops->data(&s->list[station], data, len);
 }
 
 const struct iec_line_ops iec_remotes_line_ops = {
 	.status = on_line,
-	.action = on_action,
+	.up = on_up,
+	.down = on_down,
+	.data = on_user_data,
+	.noun = "remote device",
 };

@@ -9,7 +9,7 @@
 
 #include "common/fdutil.h"
 #include "device-runners/runtime/acceptor.h"
-#include "device-runners/runtime/runner_private.h"
+#include "tests/unit/device-runners/fake_runner.h"
 #include "tests/unit/suite.h"
 
 enum { MOST = 4, MAX_FDS = 64 };
@@ -17,16 +17,9 @@ enum { MOST = 4, MAX_FDS = 64 };
 static struct runner r;
 static struct acceptor a;
 static int far = -1, fds[MAX_FDS];
-static size_t admitted;
+static size_t admitted, listened;
 static uint16_t port;
 static char last_host[64];
-
-static size_t
-count(void *arg)
-{
-	(void)arg;
-	return admitted;
-}
 
 static void
 admit(void *arg, int fd, const struct peer_address *local, const struct peer_address *remote)
@@ -37,27 +30,23 @@ admit(void *arg, int fd, const struct peer_address *local, const struct peer_add
 	fds[admitted++] = fd;
 }
 
-static const struct acceptor_ops ops = { .count = count, .admit = admit };
-
 static void
-ignore_message(
-    void *arg, const struct ipc_header *h, const msgpack_object *body, int fd, size_t len)
+listening(void *arg)
 {
-	(void)arg, (void)h, (void)body, (void)fd, (void)len;
+	(void)arg;
+	listened++;
 }
+
+static const struct acceptor_ops ops = {
+	.listening = listening,
+	.admit = admit,
+};
 
 static void
 setup(void)
 {
-	static const struct channel_handler handler = { .on_message = ignore_message };
-	int pair[2];
-
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
-	far = pair[1];
-	r = (struct runner){ .loop = ev_loop_new(EVFLAG_NOENV), .credit = 1 << 20 };
-	channel_open(&r.channel, r.loop, pair[0], IPC_SUPERVISOR, &handler, &r);
-	runner_events_init(&r);
-	admitted = 0;
+	far = fake_runner_open(&r, NULL);
+	admitted = listened = 0;
 	acceptor_init(&a, &r, &ops, NULL);
 }
 
@@ -67,19 +56,18 @@ teardown(void)
 	acceptor_clear(&a);
 	for (size_t i = 0; i < admitted; i++)
 		fd_close(fds[i]);
-	channel_close(&r.channel);
-	runner_events_clear(&r);
-	ev_loop_destroy(r.loop);
-	close(far);
+	fake_runner_close(&r, far);
 }
 
-/* A listener of that configuration on ::, which hears both families. */
-static void
-listen_with(const char *conf)
+/* A listener with more keys than its address, on ::, which hears both families. */
+static int
+listener(const char *more)
 {
+	char conf[256];
 	struct sockaddr_in6 any = { .sin6_family = AF_INET6 };
 	socklen_t len = sizeof(any);
 	char err[64];
+	snprintf(conf, sizeof(conf), "{\"local_host\": \"::\", \"local_port\": 0%s}", more);
 	struct json_doc *doc = json_parse(conf, strlen(conf), 100, err, sizeof(err));
 	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -90,7 +78,13 @@ listen_with(const char *conf)
 	ck_assert_int_eq(listen(fd, 64), 0);
 	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&any, &len), 0);
 	port = ntohs(any.sin6_port);
-	acceptor_listen(&a, fd);
+	return fd;
+}
+
+static void
+listen_with(const char *more)
+{
+	acceptor_listen(&a, listener(more));
 }
 
 static int
@@ -132,7 +126,7 @@ warned(const char *what)
 
 START_TEST(all_hosts_are_taken_where_none_is_named)
 {
-	listen_with("{\"remote_hosts\": null, \"max_connections\": null}");
+	listen_with(", \"remote_hosts\": null, \"max_connections\": null");
 	int fd = call();
 	turn();
 	ck_assert_uint_eq(admitted, 1);
@@ -145,7 +139,7 @@ END_TEST
 
 START_TEST(who_is_not_named_is_closed)
 {
-	listen_with("{\"remote_hosts\": [\"192.0.2.1\", \"2001:db8::1\"]}");
+	listen_with(", \"remote_hosts\": [\"192.0.2.1\", \"2001:db8::1\"]");
 	int fd = call();
 	turn();
 	ck_assert_uint_eq(admitted, 0);
@@ -156,7 +150,7 @@ END_TEST
 
 START_TEST(who_is_named_is_taken_however_it_is_written)
 {
-	listen_with("{\"remote_hosts\": [\"192.0.2.1\", \"::ffff:127.0.0.1\"]}");
+	listen_with(", \"remote_hosts\": [\"192.0.2.1\", \"::ffff:127.0.0.1\"]");
 	int fd = call();
 	turn();
 	ck_assert_uint_eq(admitted, 1);
@@ -166,7 +160,7 @@ END_TEST
 
 START_TEST(a_name_is_no_address)
 {
-	listen_with("{\"remote_hosts\": [\"localhost\"]}");
+	listen_with(", \"remote_hosts\": [\"localhost\"]");
 	ck_assert(warned("localhost is not an address"));
 	int fd = call();
 	turn();
@@ -179,7 +173,7 @@ START_TEST(more_than_max_connections_are_closed)
 {
 	int calls[3];
 
-	listen_with("{\"max_connections\": 2}");
+	listen_with(", \"max_connections\": 2");
 	for (int i = 0; i < 3; i++)
 		calls[i] = call();
 	turn();
@@ -187,6 +181,11 @@ START_TEST(more_than_max_connections_are_closed)
 	ck_assert(!is_closed(calls[0]));
 	ck_assert(!is_closed(calls[1]));
 	ck_assert(is_closed(calls[2]));
+	acceptor_left(&a);
+	int next = call();
+	turn();
+	ck_assert_uint_eq(admitted, 3);
+	close(next);
 	for (int i = 0; i < 3; i++)
 		close(calls[i]);
 }
@@ -196,7 +195,7 @@ START_TEST(no_more_than_the_device_can_hold)
 {
 	int calls[MOST + 1];
 
-	listen_with("{\"max_connections\": 1000}");
+	listen_with(", \"max_connections\": 1000");
 	ck_assert(warned("at most 4 connections are accepted"));
 	for (int i = 0; i <= MOST; i++)
 		calls[i] = call();
@@ -209,7 +208,7 @@ END_TEST
 
 START_TEST(a_congested_device_takes_nobody_until_it_is_not)
 {
-	listen_with("{}");
+	listen_with("");
 	r.credit = 0;
 	runner_register(&r, (const char *[]){ "gateway", "x" }, 2, NULL, "1", 1);
 	runner_events_flush(&r);
@@ -233,7 +232,7 @@ START_TEST(without_descriptors_who_comes_is_kept_waiting)
 {
 	struct rlimit old, low;
 
-	listen_with("{}");
+	listen_with("");
 	int fd = call();
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
 	low = (struct rlimit){ (rlim_t)fd + 1, old.rlim_max };
@@ -259,12 +258,37 @@ END_TEST
 
 START_TEST(nobody_is_taken_after_the_stop)
 {
-	listen_with("{}");
+	listen_with("");
 	acceptor_stop(&a);
 	acceptor_resume(&a);
 	turn();
 	ck_assert_uint_eq(admitted, 0);
 	acceptor_stop(&a);
+}
+END_TEST
+
+START_TEST(it_says_when_it_listens)
+{
+	int listening_fd = listener("");
+	acceptor_start(&a);
+	ck_assert_uint_eq(listened, 0);
+	fake_runner_answer(&r, listening_fd, "");
+	ck_assert_uint_eq(listened, 1);
+	int fd = call();
+	turn();
+	ck_assert_uint_eq(admitted, 1);
+	close(fd);
+}
+END_TEST
+
+START_TEST(the_stop_gives_up_asking_for_the_socket)
+{
+	fd_close(listener(""));
+	acceptor_start(&a);
+	ck_assert_ptr_nonnull(fake_runner_asked(&r));
+	acceptor_stop(&a);
+	ck_assert_ptr_null(fake_runner_asked(&r));
+	ck_assert_uint_eq(listened, 0);
 }
 END_TEST
 
@@ -281,6 +305,8 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, a_congested_device_takes_nobody_until_it_is_not);
 	tcase_add_test(tc, without_descriptors_who_comes_is_kept_waiting);
 	tcase_add_test(tc, nobody_is_taken_after_the_stop);
+	tcase_add_test(tc, it_says_when_it_listens);
+	tcase_add_test(tc, the_stop_gives_up_asking_for_the_socket);
 }
 
 UNIT_MAIN("acceptor")

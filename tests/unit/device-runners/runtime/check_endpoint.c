@@ -9,7 +9,7 @@
 
 #include "common/fdutil.h"
 #include "device-runners/runtime/endpoint.h"
-#include "device-runners/runtime/runner_private.h"
+#include "tests/unit/device-runners/fake_runner.h"
 #include "tests/unit/suite.h"
 
 enum { SOON_MS = 30, DELAY_MS = 200 };
@@ -32,22 +32,9 @@ on_status(void *arg, enum connection_status status, int fd)
 static const struct endpoint_ops ops = { .status = on_status };
 
 static void
-ignore_message(
-    void *arg, const struct ipc_header *h, const msgpack_object *body, int fd, size_t len)
-{
-	(void)arg, (void)h, (void)body, (void)fd, (void)len;
-}
-
-static void
 setup(void)
 {
-	static const struct channel_handler handler = { .on_message = ignore_message };
-	int fds[2];
-
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds), 0);
-	far = fds[1];
-	r = (struct runner){ .loop = ev_loop_new(EVFLAG_NOENV) };
-	channel_open(&r.channel, r.loop, fds[0], IPC_SUPERVISOR, &handler, &r);
+	far = fake_runner_open(&r, NULL);
 	seen[0] = '\0';
 	got_fd = -1;
 }
@@ -57,11 +44,7 @@ teardown(void)
 {
 	endpoint_stop(&e);
 	fd_close(got_fd);
-	for (size_t i = 0; i < r.plan_count; i++)
-		free(r.plan[i].target);
-	channel_close(&r.channel);
-	ev_loop_destroy(r.loop);
-	close(far);
+	fake_runner_close(&r, far);
 }
 
 static void
@@ -81,27 +64,6 @@ run(int ms)
 	ev_timer_start(r.loop, &limit);
 	ev_run(r.loop, 0);
 	ev_timer_stop(r.loop, &limit);
-}
-
-static struct open_request *
-asked(void)
-{
-	for (size_t i = 0; i < IPC_MAX_ASKED; i++)
-		if (r.opens[i].id)
-			return &r.opens[i];
-	return NULL;
-}
-
-/* The supervisor's answer. */
-static void
-answer(int fd, const char *why)
-{
-	struct open_request *o = asked(), request;
-
-	ck_assert_ptr_nonnull(o);
-	request = *o;
-	o->id = 0;
-	request.cb(request.arg, fd, fd < 0 ? ENOENT : 0, why);
 }
 
 static int
@@ -136,19 +98,19 @@ lose(bool answered)
 START_TEST(the_first_attempt_after_a_loss_is_at_once)
 {
 	start(NULL, 0);
-	answer(any_fd(), "");
+	fake_runner_answer(&r, any_fd(), "");
 	ck_assert_str_eq(seen, "gC");
 	lose(true);
 	ck_assert_str_eq(seen, "gCd");
 	run(SOON_MS);
 	ck_assert_str_eq(seen, "gCdg");
 	/* It did nothing that it is for: the next one waits. */
-	answer(any_fd(), "");
+	fake_runner_answer(&r, any_fd(), "");
 	lose(false);
 	run(SOON_MS);
-	ck_assert_ptr_null(asked());
+	ck_assert_ptr_null(fake_runner_asked(&r));
 	run(DELAY_MS);
-	ck_assert_ptr_nonnull(asked());
+	ck_assert_ptr_nonnull(fake_runner_asked(&r));
 	ck_assert_str_eq(seen, "gCdgCdg");
 }
 END_TEST
@@ -156,12 +118,12 @@ END_TEST
 START_TEST(a_failure_is_tried_again_after_the_delay)
 {
 	start(NULL, 0);
-	answer(-1, "connect to 127.0.0.1 port 502: Connection refused");
+	fake_runner_answer(&r, -1, "connect to 127.0.0.1 port 502: Connection refused");
 	ck_assert_str_eq(seen, "gd");
 	run(SOON_MS);
-	ck_assert_ptr_null(asked());
+	ck_assert_ptr_null(fake_runner_asked(&r));
 	run(DELAY_MS);
-	ck_assert_ptr_nonnull(asked());
+	ck_assert_ptr_nonnull(fake_runner_asked(&r));
 }
 END_TEST
 
@@ -169,7 +131,7 @@ START_TEST(an_attempt_has_a_time_out)
 {
 	start(NULL, SOON_MS);
 	run(2 * SOON_MS);
-	ck_assert_ptr_null(asked());
+	ck_assert_ptr_null(fake_runner_asked(&r));
 	ck_assert_str_eq(seen, "gd");
 }
 END_TEST
@@ -178,11 +140,11 @@ START_TEST(nothing_is_opened_after_the_stop)
 {
 	start(NULL, 0);
 	endpoint_stop(&e);
-	ck_assert_ptr_null(asked());
+	ck_assert_ptr_null(fake_runner_asked(&r));
 	ck_assert_str_eq(seen, "gd");
 	endpoint_stop(&e);
 	run(DELAY_MS + SOON_MS);
-	ck_assert_ptr_null(asked());
+	ck_assert_ptr_null(fake_runner_asked(&r));
 	ck_assert_str_eq(seen, "gd");
 }
 END_TEST
@@ -195,7 +157,7 @@ START_TEST(a_tty_is_set_up)
 
 	ck_assert_int_eq(openpty(&master, &slave, NULL, NULL, NULL), 0);
 	start(&tty, 0);
-	answer(slave, "");
+	fake_runner_answer(&r, slave, "");
 	ck_assert_str_eq(seen, "gC");
 	ck_assert_int_eq(tcgetattr(got_fd, &t), 0);
 	ck_assert_uint_eq(t.c_lflag & (ICANON | ECHO), 0);
@@ -203,7 +165,7 @@ START_TEST(a_tty_is_set_up)
 	run(SOON_MS);
 	/* What is no tty is a failure, and is closed. */
 	int fd = any_fd();
-	answer(fd, "");
+	fake_runner_answer(&r, fd, "");
 	ck_assert_str_eq(seen, "gCdgd");
 	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
 	close(master);

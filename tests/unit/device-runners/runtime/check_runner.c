@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "device-runners/runtime/runner_private.h"
+#include "tests/unit/device-runners/fake_runner.h"
 #include "tests/unit/suite.h"
 
 static struct runner r;
@@ -24,35 +25,18 @@ static const struct runner_device device = { .type = "test", .on_credit = on_cre
 static const char *const type[] = { "gateway", "data", "x" };
 
 static void
-ignore_message(
-    void *arg, const struct ipc_header *h, const msgpack_object *body, int fd, size_t len)
-{
-	(void)arg, (void)h, (void)body, (void)fd, (void)len;
-}
-
-static void
 setup(void)
 {
-	static const struct channel_handler handler = { .on_message = ignore_message };
-	int fds[2];
-
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds), 0);
-	far = fds[1];
-	r = (struct runner){ .loop = ev_loop_new(EVFLAG_NOENV), .type = &device, .started = true };
-	r.credit = 1 << 20;
-	channel_open(&r.channel, r.loop, fds[0], IPC_SUPERVISOR, &handler, &r);
+	far = fake_runner_open(&r, &device);
+	r.started = true;
 	r.channel.phase = PHASE_RUN;
-	runner_events_init(&r);
 	credits = events_heard = ends_heard = 0;
 }
 
 static void
 teardown(void)
 {
-	channel_close(&r.channel);
-	runner_events_clear(&r);
-	ev_loop_destroy(r.loop);
-	close(far);
+	fake_runner_close(&r, far);
 }
 
 struct heard {
