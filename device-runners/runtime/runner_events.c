@@ -151,6 +151,19 @@ append_event(struct runner *r, const struct ipc_event *e)
 	return true;
 }
 
+/* Fills in the type; false for a segment that subscribers take for a pattern. */
+static bool
+put_type(struct ipc_event *e, const char *const type[], size_t type_len)
+{
+	e->count = type_len;
+	for (size_t i = 0; i < type_len && i < IPC_MAX_SEGMENTS; i++) {
+		e->segments[i] = (struct ipc_text){ type[i], strlen(type[i]) };
+		if ((type[i][0] == '?' || type[i][0] == '*') && type[i][1] == '\0')
+			return false;
+	}
+	return true;
+}
+
 void
 runner_register(struct runner *r, const char *const type[], size_t type_len,
     const struct timestamp *source_ts, const char *json, size_t len)
@@ -158,12 +171,14 @@ runner_register(struct runner *r, const char *const type[], size_t type_len,
 	size_t start = r->batch.len;
 	struct ipc_event e;
 
-	e.count = type_len;
+	if (!put_type(&e, type, type_len)) {
+		log_warning("dropped an event of type %s/%s/...: a segment of it is '?' or '*'",
+		    type[0], type_len > 1 ? type[1] : "");
+		return;
+	}
 	e.has_source = source_ts != NULL;
 	e.payload = json ? IPC_PAYLOAD_JSON : IPC_PAYLOAD_NONE;
 	e.data = (struct ipc_text){ json, json ? len : 0 };
-	for (size_t i = 0; i < type_len && i < IPC_MAX_SEGMENTS; i++)
-		e.segments[i] = (struct ipc_text){ type[i], strlen(type[i]) };
 	if (source_ts)
 		e.source = *source_ts;
 	if (type_len == 0 || type_len > IPC_MAX_SEGMENTS || !append_event(r, &e)) {

@@ -105,6 +105,25 @@ uplink_put(struct uplink *u, const struct sbs_str *segments, size_t count,
 	return true;
 }
 
+/* What is wrong with the type of an event that a runner registers, or NULL. Subscribers would take
+ * the segments '?' and '*' for patterns, and programs in C cut a segment at a NUL. */
+static const char *
+check_type(const struct sbs_str *segments, size_t count)
+{
+	if (!sbs_str_eq(segments[0], sbs_str("gateway")))
+		return "an event that is not of source 'gateway'";
+	if (count == 2 && sbs_str_eq(segments[1], sbs_str("running")))
+		return "the event gateway/running, which only the gateway registers";
+	for (size_t i = 1; i < count; i++) {
+		const struct sbs_str *s = &segments[i];
+		if (s->len == 1 && (s->p[0] == '?' || s->p[0] == '*'))
+			return "an event type with a segment '?' or '*'";
+		if (memchr(s->p, '\0', s->len))
+			return "an event type with a NUL";
+	}
+	return NULL;
+}
+
 /* One event of a REGISTER; what is wrong with it, or NULL. */
 static const char *
 take_event(struct uplink *u, struct cursor *in)
@@ -118,8 +137,9 @@ take_event(struct uplink *u, struct cursor *in)
 		return why;
 	for (size_t i = 0; i < e.count; i++)
 		segments[i] = (struct sbs_str){ e.segments[i].p, e.segments[i].len };
-	if (!sbs_str_eq(segments[0], sbs_str("gateway")))
-		return "an event that is not of source 'gateway'";
+	why = check_type(segments, e.count);
+	if (why)
+		return why;
 	if (e.payload == IPC_PAYLOAD_JSON) {
 		payload.kind = EVENTER_PAYLOAD_JSON;
 	} else if (e.payload == IPC_PAYLOAD_BINARY) {
