@@ -139,7 +139,7 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(TEST_ARCHIVES)
 unit: $(UNIT)
 	@tests/lib/run-unit $(UNIT)
 
-# make vectors VECTORS=DIR: every vector of every file in DIR; without DIR, ../shared/vectors.
+# make vectors VECTORS=DIR: every vector of every file in DIR; without DIR, tests/vectors/forms and ../shared/vectors.
 VEC := $(patsubst tests/vectors/%.c,$(B)/tests/vectors/%,$(wildcard tests/vectors/vec_*.c))
 $(B)/tests/vectors/%: $(B)/tests/vectors/%.o $(call obj,tests/vectors/lib/*.c) $(TEST_ARCHIVES)
 	$(LINK) $< $(filter tests/vectors/lib/%.o $(B)/tests/vectors/lib/%.o,$^) \

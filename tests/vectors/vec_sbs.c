@@ -32,6 +32,9 @@ static const struct type t_choice = { CHOICE,
 	{ { "none", &t_none }, { "i", &t_int }, { "s", &t_str }, { "r", &t_rec } } };
 static const struct type t_opt_int = { CHOICE, { { "none", &t_none }, { "value", &t_int } } };
 static const struct type t_opt_str = { CHOICE, { { "none", &t_none }, { "value", &t_str } } };
+static const struct type t_opt_opt = { CHOICE, { { "none", &t_none }, { "value", &t_opt_int } } };
+static const struct type t_pair = { RECORD, { { NULL, &t_str }, { NULL, &t_float } } };
+static const struct type t_map = { ARRAY, { { NULL, &t_pair } } };
 static const struct type t_gen = { RECORD, { { NULL, &t_int }, { NULL, &t_opt_int } } };
 static const struct type t_trees;
 static const struct type t_tree = { RECORD, { { NULL, &t_int }, { NULL, &t_trees } } };
@@ -55,6 +58,8 @@ static const struct {
 	{ "TChoice", &t_choice },
 	{ "TOptInt", &t_opt_int },
 	{ "TOptStr", &t_opt_str },
+	{ "TOptOpt", &t_opt_opt },
+	{ "TMap", &t_map },
 	{ "TTree", &t_tree },
 	{ "TGenInt", &t_gen },
 };
@@ -201,9 +206,13 @@ check_sbs(const struct json *vector)
 	buffer_clear(&again);
 }
 
-/* What is not in this list must be refused, whatever the reference makes of it. */
-static const char *const harmless[] = { "leading zero group (non canonical 0)", "non canonical -1",
-	"none", NULL };
+/* Another spelling of a value: taken, as the reference takes it. All else must be refused, whatever
+ * the reference makes of it. */
+static bool
+is_harmless(const char *why)
+{
+	return strstr(why, "canonical") || strcmp(why, "none") == 0;
+}
 
 static void
 check_malformed(const struct json *vector)
@@ -211,14 +220,15 @@ check_malformed(const struct json *vector)
 	const struct type *t = type_of(vector);
 	struct buffer bytes = vec_from_hex(json_get(vector, "hex")), out, want;
 	struct cursor c = cursor_make(buffer_data(&bytes), bytes.len);
-	bool take = json_enum(json_get(vector, "why"), harmless) >= 0;
+	bool take = is_harmless(json_str(json_get(vector, "why")));
 
 	buffer_init(&out, MAX_BYTES);
 	buffer_init(&want, MAX_BYTES);
-	pass_on(&out, t, &c);
-	if (take)
+	if (t)
+		pass_on(&out, t, &c);
+	if (take && t)
 		put_value(&want, t, json_get(json_get(vector, "py"), "value"));
-	vec_count(cursor_done(&c) == take && (!take || vec_same(&out, &want)), "sbs.json",
+	vec_count(t && cursor_done(&c) == take && (!take || vec_same(&out, &want)), "sbs.json",
 	    json_str(json_get(vector, "why")));
 	buffer_clear(&bytes);
 	buffer_clear(&out);
@@ -234,9 +244,9 @@ main(int argc, char **argv)
 		puts("sbs.json: 0 passed, 1 failed, 0 excepted (not readable)");
 		return 1;
 	}
-	json_foreach (vector, json_get(json_root(doc), "vectors"))
+	json_foreach (vector, vec_list(doc, "vectors"))
 		check_sbs(vector);
-	json_foreach (vector, json_get(json_root(doc), "malformed"))
+	json_foreach (vector, vec_list(doc, "malformed"))
 		check_malformed(vector);
 	printf("sbs.json: %u passed, %u failed, %u excepted\n", vec_tally.passed, vec_tally.failed,
 	    vec_tally.excepted);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MAX_NODES = 200000, MAX_FILE = 16 << 20 };
+enum { MAX_NODES = 4 << 20, MAX_FILE = 64 << 20 };
 
 struct vec_tally vec_tally;
 
@@ -84,7 +84,9 @@ vec_float(const struct json *j)
 const struct json *
 vec_optional(const struct json *j)
 {
-	return strcmp(json_str(json_get(j, "$choice")), "value") == 0 ? json_get(j, "value") : NULL;
+	const char *choice = json_str(json_get(j, "$choice"));
+
+	return choice && strcmp(choice, "value") == 0 ? json_get(j, "value") : NULL;
 }
 
 void
@@ -113,4 +115,13 @@ vec_load(const char *dir, const char *file)
 		fclose(f);
 	free(text);
 	return doc;
+}
+
+const struct json *
+vec_list(const struct json_doc *doc, const char *key)
+{
+	static const struct json empty = { .type = JSON_ARRAY };
+	const struct json *list = json_get(json_root(doc), key);
+
+	return list ? list : &empty;
 }

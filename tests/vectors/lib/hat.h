@@ -6,7 +6,7 @@
 #include "common/json.h"
 #include "protocols/hat/sbs.h"
 
-enum { MAX_BYTES = 1 << 20 };
+enum { MAX_BYTES = 32 << 20 };
 
 extern struct vec_tally {
 	unsigned passed, failed, excepted;
@@ -15,6 +15,8 @@ extern struct vec_tally {
 /* Counts, and names a failure. */
 void vec_count(bool good, const char *file, const char *what);
 struct json_doc *vec_load(const char *dir, const char *file);
+/* The list of that name, or an empty one. */
+const struct json *vec_list(const struct json_doc *doc, const char *key);
 
 void vec_put_hex(struct buffer *b, const char *hex);
 struct buffer vec_from_hex(const struct json *j);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILE_MAX = 4 << 20, NODES_MAX = 1 << 20 };
+enum { FILE_MAX = 64 << 20, NODES_MAX = 4 << 20 };
 
 struct json_doc *
 veclink_load(const char *dir, const char *name)
@@ -22,6 +22,15 @@ veclink_load(const char *dir, const char *name)
 		fclose(f);
 	free(text);
 	return doc;
+}
+
+const struct json *
+veclink_list(const struct json_doc *doc, const char *key)
+{
+	static const struct json empty = { .type = JSON_ARRAY };
+	const struct json *list = json_get(json_root(doc), key);
+
+	return list ? list : &empty;
 }
 
 size_t

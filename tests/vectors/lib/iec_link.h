@@ -7,6 +7,8 @@
 
 /* The parsed file, or NULL where it can not be read (said on stderr). */
 struct json_doc *veclink_load(const char *dir, const char *name);
+/* The list of that name, or an empty one. */
+const struct json *veclink_list(const struct json_doc *doc, const char *key);
 /* Bytes of a hex string, at most max. */
 size_t veclink_unhex(const struct json *hex, uint8_t *out, size_t max);
 /* Whether o has the number, boolean (0, 1) or null (0). */
