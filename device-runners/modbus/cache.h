@@ -6,7 +6,7 @@
 #ifndef DEVICE_RUNNERS_MODBUS_CACHE_H
 #define DEVICE_RUNNERS_MODBUS_CACHE_H
 
-#include "device-runners/modbus/conf.h"
+#include "device-runners/modbus/conf/conf.h"
 
 struct cache_segment {
 	uint32_t start, count; /* registers */

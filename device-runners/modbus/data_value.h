@@ -4,7 +4,7 @@
 #define DEVICE_RUNNERS_MODBUS_DATA_VALUE_H
 
 #include "common/json.h"
-#include "device-runners/modbus/conf.h"
+#include "device-runners/modbus/conf/conf.h"
 
 /* Reads a payload's value: out of modbus_value_size(d->bits). 0, or -1 with EINVAL (not a value of
  * this data) or ERANGE (one that does not fit). value may be NULL. */

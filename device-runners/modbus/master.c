@@ -12,7 +12,7 @@
 
 #include "common/number.h"
 #include "device-runners/modbus/client.h"
-#include "device-runners/modbus/conf.h"
+#include "device-runners/modbus/conf/conf.h"
 #include "device-runners/modbus/data_value.h"
 #include "device-runners/modbus/describe.h"
 #include "device-runners/modbus/sched.h"

@@ -9,7 +9,7 @@
 #define DEVICE_RUNNERS_MODBUS_REMOTE_H
 
 #include "common/json.h"
-#include "device-runners/modbus/conf.h"
+#include "device-runners/modbus/conf/conf.h"
 
 enum {
 	REMOTE_MAX_WRITES = 1024,	   /* waiting for one remote device */

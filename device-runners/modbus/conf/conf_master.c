@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "device-runners/modbus/conf_private.h"
+#include "device-runners/modbus/conf/conf_private.h"
 
 enum { PATH_TEXT = 256 };
 

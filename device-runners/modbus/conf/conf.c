@@ -1,9 +1,9 @@
-#include "device-runners/modbus/conf.h"
+#include "device-runners/modbus/conf/conf.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "device-runners/modbus/conf_private.h"
+#include "device-runners/modbus/conf/conf_private.h"
 
 enum { PATH_TEXT = 256 };
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "device-runners/runtime/acceptor.h"
-#include "device-runners/modbus/conf_private.h"
+#include "device-runners/modbus/conf/conf_private.h"
 
 enum { PATH_TEXT = 256 };
 

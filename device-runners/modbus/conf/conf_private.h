@@ -4,7 +4,7 @@
 
 #include "common/json.h"
 #include "common/schema.h"
-#include "device-runners/modbus/conf.h"
+#include "device-runners/modbus/conf/conf.h"
 #include "device-runners/runtime/runner.h"
 
 #define CONF_SECONDS(minimum)                                                                      \
