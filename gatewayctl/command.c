@@ -206,9 +206,10 @@ const struct command commands[] = {
 	    .request = put_wait },
 	{ .id = CONTROL_TRACE,
 	    .arguments = "NAME...",
-	    .about = "print raw frames of devices",
-	    .help = "rx: from the device. tx: to it. Hexadecimal, with the time at the device's\n"
-		    "process. Ends with Ctrl-C.\n",
+	    .about = "print frames of devices, decoded",
+	    .help =
+		"rx: from the device. tx: to it. What each frame says, its bytes in hexadecimal,\n"
+		"and the time at the device's process. Ends with Ctrl-C.\n",
 	    .options = OPTION_TIMEOUT | OPTION_COUNT,
 	    .min = 1,
 	    .max = MANY,

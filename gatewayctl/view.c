@@ -250,6 +250,10 @@ static const struct column stream_frame_columns[] = {
 	{ .key = "time", .header = "TIME", .cell = CELL_TIME },
 	{ .key = "direction", .header = "WHAT", .cell = CELL_TEXT },
 	{ .key = "device", .header = "DEVICE", .cell = CELL_TEXT },
+	{ .key = "protocol", .cell = CELL_TEXT },
+	{ .key = "local", .cell = CELL_TEXT },
+	{ .key = "remote", .cell = CELL_TEXT },
+	{ .key = "text", .cell = CELL_TEXT },
 	{ .key = "bytes", .cell = CELL_INT },
 	{ .key = "hex", .cell = CELL_TEXT },
 	{ .key = NULL },
@@ -331,6 +335,12 @@ link_detail(struct buffer *b, const struct json *row)
 static void
 frame_detail(struct buffer *b, const struct json *row)
 {
+	const char *text = json_str(json_get(row, "text"));
+
+	if (text && *text) {
+		append_cell(b, "text", CELL_TEXT, row);
+		buffer_append_str(b, "  ");
+	}
 	append_cell(b, "hex", CELL_TEXT, row);
 }
 

@@ -74,11 +74,11 @@ enum { IPC_CONFIG_WARNING, IPC_CONFIG_FAULT, IPC_CONFIG_NOTE };
 	X(QUERY, 38, IPC_RUNNER, PHASE_LATER, 0, "*N")                                             \
 	X(PONG, 39, IPC_RUNNER, PHASE_ANY, 0, "[]")                                                \
 	X(STATS, 40, IPC_RUNNER, PHASE_LATER, 0, "*[sU]")                                          \
-	X(TRACE_FRAME, 41, IPC_RUNNER, PHASE_LATER, 0, "[uTB]")                                    \
 	X(CLOSED, 42, IPC_RUNNER, PHASE_ANY, 0, "[s]")                                             \
 	X(LINK, 43, IPC_RUNNER, PHASE_LATER, 0, "[s]")                                             \
 	X(HEALTH, 44, IPC_RUNNER, PHASE_LATER, 0, "*[u?[suTss[UUUUUUUUU]]]")                       \
-	X(DESCRIPTION, 45, IPC_RUNNER, PHASE_LATER, 0, "[?u*[sss?N*[sNs?Nss]]]")
+	X(DESCRIPTION, 45, IPC_RUNNER, PHASE_LATER, 0, "[?u*[sss?N*[sNs?Nss]]]")                   \
+	X(TRACE_FRAME, 50, IPC_RUNNER, PHASE_LATER, 0, "[uUsbsssB]")
 
 enum ipc_type {
 #define X(name, number, ...) IPC_##name = number,
@@ -98,6 +98,19 @@ enum {
 	IPC_INIT_MEMORY,  /* bytes of address space */
 	IPC_INIT_FILES,	  /* open file descriptors */
 	IPC_INIT_CREDIT,
+};
+
+/* Fields of TRACE_FRAME, in order. */
+enum {
+	IPC_FRAME_DIRECTION, /* 0 received, 1 sent */
+	IPC_FRAME_TIME,	     /* nanoseconds since 1970, UTC */
+	IPC_FRAME_PROTOCOL,
+	IPC_FRAME_SERVES, /* the device is the server of the connection */
+	IPC_FRAME_LOCAL,
+	IPC_FRAME_REMOTE,
+	IPC_FRAME_TEXT,
+	IPC_FRAME_BYTES,
+	IPC_FRAME_FIELDS,
 };
 
 /* How the runner is to lock itself in; NAMESPACES is STRICT, and namespaces of its own. */

@@ -15,6 +15,7 @@
 #include "device-runners/modbus/conf/conf.h"
 #include "device-runners/modbus/data_value.h"
 #include "device-runners/modbus/describe.h"
+#include "device-runners/modbus/frames.h"
 #include "device-runners/modbus/sched.h"
 #include "device-runners/runtime/endpoint.h"
 #include "device-runners/runtime/limit.h"
@@ -46,6 +47,7 @@ struct master {
 	struct tty_alarm *alarm; /* of the requests, on a serial line; else NULL */
 	struct monotime armed;	 /* when one of the two fires; 0 for not set */
 	struct line line;
+	struct frames frames;
 	struct client client;
 	struct sched sched;
 	struct remote *remotes;
@@ -194,6 +196,7 @@ lost(struct master *m, const char *why)
 	const struct remote *asked = client_is_busy(&m->client) && !m->probing ? m->asked : NULL;
 
 	line_close(&m->line);
+	frames_close(&m->frames);
 	client_reset(&m->client);
 	ev_timer_stop(m->loop, &m->pause);
 	m->asked = NULL;
@@ -234,6 +237,7 @@ on_connected(struct master *m, int fd)
 	++*m->connects;
 	client_open(&m->client, monotime_now());
 	line_open(&m->line, fd);
+	frames_open(&m->frames, &m->conf.transport, fd);
 	if (m->conf.pause_ns == 0) {
 		begin_requests(m);
 		return;
@@ -265,7 +269,7 @@ client_sends(void *arg, const uint8_t *frame, size_t len)
 {
 	struct master *m = arg;
 
-	runner_trace(m->runner, RUNNER_TX, frame, len);
+	frames_sent(&m->frames, frame, len);
 	/* A line that is lost says so when it is read; one that takes nothing times out. */
 	if (line_write(&m->line, frame, len) < 0 && errno != EAGAIN)
 		log_debug("write: %s", strerror(errno));
@@ -395,7 +399,7 @@ on_readable(void *arg)
 	}
 	if (n == 0)
 		return;
-	runner_trace(m->runner, RUNNER_RX, p, (size_t)n);
+	frames_received(&m->frames, p, (size_t)n);
 	modbus_stream_commit(&m->client.stream, (size_t)n);
 	struct monotime now = monotime_now();
 	client_received(&m->client, now);
@@ -577,6 +581,7 @@ master_free(void *device)
 	free(m->live);
 	free(m->limited);
 	line_clear(&m->line);
+	frames_close(&m->frames);
 	tty_alarm_free(m->alarm);
 	conf_master_clear(&m->conf);
 	free(m);
@@ -650,6 +655,7 @@ master_create(struct runner *r, const struct json *conf)
 	make_endpoint(m);
 	make_counters(m);
 	make_client(m);
+	frames_init(&m->frames, r, &m->conf.transport, MODBUS_RESPONSE);
 	sched_init(&m->sched, m->remotes, m->conf.count);
 	ev_init(&m->pause, on_pause_over);
 	ev_init(&m->wake, on_wake_timer);
@@ -681,6 +687,7 @@ master_stop(void *device)
 	ev_timer_stop(m->loop, &m->wake);
 	m->state = MASTER_IDLE;
 	line_close(&m->line);
+	frames_close(&m->frames);
 	for (size_t i = 0; i < m->conf.count; i++) {
 		remote_refuse_writes(&m->remotes[i], "NOT_CONNECTED");
 		remote_offline(&m->remotes[i], (struct remote_loss){ 0 }, monotime_now());

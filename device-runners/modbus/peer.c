@@ -21,7 +21,7 @@ fail(struct peer *p, const char *why)
 static void
 transmit(struct peer *p)
 {
-	p->ops->trace(p->arg, true, p->answer, p->answer_len);
+	frames_sent(&p->frames, p->answer, p->answer_len);
 	if (line_write(&p->line, p->answer, p->answer_len) < 0)
 		fail(p, strerror(errno));
 	tty_pace_sent(&p->pace, p->answer_len, monotime_now());
@@ -89,8 +89,8 @@ answer(struct peer *p, const struct modbus_pdu *res)
 	size_t len = modbus_pdu_encode(MODBUS_RESPONSE, res, pdu);
 	struct monotime free_at = tty_pace_free(&p->pace);
 
-	p->answer_len =
-	    modbus_frame_encode(p->stream.framing, p->transaction, p->unit, pdu, len, p->answer);
+	p->answer_len = modbus_frame_encode(
+	    p->stream.framing, p->asked.transaction, p->asked.unit, pdu, len, p->answer);
 	p->echo.alike = !res->exception && repeats_request(res->fc);
 	if (p->alarm && monotime_cmp(free_at, monotime_now()) > 0)
 		tty_alarm_set(p->alarm, free_at);
@@ -130,7 +130,7 @@ static void
 serve_write(struct peer *p)
 {
 	buffer_reset(p->data);
-	uint8_t exception = cache_write(p->cache, p->unit, &p->req, on_touch, p);
+	uint8_t exception = cache_write(p->cache, p->asked.unit, &p->req, on_touch, p);
 	if (!exception && buffer_failed(p->data))
 		exception = MODBUS_DEVICE_FAILURE;
 	if (exception) {
@@ -172,7 +172,7 @@ serve(struct peer *p, enum dec decoded)
 		return;
 	}
 	if (!exception)
-		exception = cache_read(p->cache, p->unit, &p->req, data, &res.len);
+		exception = cache_read(p->cache, p->asked.unit, &p->req, data, &res.len);
 	if (exception)
 		answer_exception(p, p->req.fc, exception);
 	else
@@ -187,8 +187,8 @@ on_frame(struct peer *p, const struct modbus_frame *f)
 			 : modbus_pdu_decode(MODBUS_REQUEST, f->pdu, f->len, &p->req);
 
 	p->foreign = (struct modbus_expect){ 0 };
-	p->transaction = f->transaction;
-	p->unit = f->unit;
+	p->asked.transaction = f->transaction;
+	p->asked.unit = f->unit;
 	if (f->unit == 0 || !cache_has_unit(p->cache, f->unit)) {
 		if (!p->conf->transport.serial)
 			answer_exception(p, p->req.fc, MODBUS_ILLEGAL_DATA_ADDRESS);
@@ -273,7 +273,7 @@ receive(struct peer *p)
 		fail(p, errno ? strerror(errno) : "closed by the master");
 	if (n <= 0)
 		return n < 0;
-	p->ops->trace(p->arg, false, to, (size_t)n);
+	frames_received(&p->frames, to, (size_t)n);
 	tty_pace_received(&p->pace, monotime_now());
 	modbus_stream_commit(&p->stream, (size_t)n);
 	process(p);
@@ -351,6 +351,7 @@ peer_open(struct peer *p, struct ev_loop *loop, int fd)
 	if (p->conf->transport.serial)
 		p->pace.char_ns = tty_char_ns(&p->conf->transport.tty);
 	line_open(&p->line, fd);
+	frames_open(&p->frames, &p->conf->transport, fd);
 }
 
 void
@@ -362,4 +363,5 @@ peer_close(struct peer *p)
 	if (p->alarm)
 		tty_alarm_stop(p->alarm);
 	line_clear(&p->line);
+	frames_close(&p->frames);
 }

@@ -9,6 +9,7 @@
 #include "device-runners/runtime/line.h"
 #include "device-runners/runtime/peer_address.h"
 #include "device-runners/modbus/cache.h"
+#include "device-runners/modbus/frames.h"
 
 enum {
 	/* Beyond the line's silence: adapters hand over what they received up to 16 ms late. */
@@ -41,7 +42,6 @@ struct peer_ops {
 	/* It is lost, or broke the framing: close and free it (not before this returns to the
 	 * loop). */
 	void (*lost)(void *arg, struct peer *p, const char *why);
-	void (*trace)(void *arg, bool sent, const void *p, size_t len);
 };
 
 struct peer {
@@ -53,6 +53,7 @@ struct peer {
 	uint32_t id; /* 0: not counted as a connection (a serial line without requests) */
 	struct peer_address local, remote;
 	struct line line;
+	struct frames frames;
 	struct modbus_stream stream;
 	struct tty_pace pace;
 	struct tty_alarm *alarm; /* when a serial answer may go; borrowed, or NULL */
@@ -61,8 +62,7 @@ struct peer {
 	ev_timer keep_alive;
 	char request_id[PEER_MAX_REQUEST_ID]; /* of the write under way, or "" */
 	bool dead;
-	uint16_t transaction; /* of the request under way */
-	uint8_t unit;
+	struct modbus_expect asked; /* whom the request under way is for */
 	struct modbus_pdu req;
 	struct modbus_expect foreign; /* another slave was asked, and may answer; unit 0: none */
 	size_t answer_len;	      /* of an answer that waits for the line's silence */

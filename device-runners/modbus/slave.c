@@ -166,17 +166,10 @@ on_write(void *arg, struct peer *p, const char *data_json, size_t len)
 	return true;
 }
 
-static void
-on_trace(void *arg, bool sent, const void *p, size_t len)
-{
-	runner_trace(((struct slave *)arg)->runner, sent ? RUNNER_TX : RUNNER_RX, p, len);
-}
-
 static const struct peer_ops peer_ops = {
 	.alive = on_alive,
 	.write = on_write,
 	.lost = on_lost,
-	.trace = on_trace,
 };
 
 static struct peer *
@@ -192,6 +185,7 @@ add_peer(struct slave *s)
 	p->arg = s;
 	p->data = &s->write_data;
 	p->alarm = s->alarm;
+	frames_init(&p->frames, s->runner, &s->conf.transport, MODBUS_REQUEST);
 	struct peer **at = &s->peers;
 	while (*at)
 		at = &(*at)->next;

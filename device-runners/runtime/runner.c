@@ -324,51 +324,6 @@ send_stats(struct runner *r)
 	runner_sent(r, channel_send(&r->channel, -1));
 }
 
-static bool
-trace_fits(struct runner *r, size_t len)
-{
-	struct monotime now = monotime_now();
-
-	if (r->trace.since.ns == 0 || monotime_diff_ms(now, r->trace.since) >= 1000) {
-		r->trace.since = now;
-		r->trace.frames = r->trace.bytes = 0;
-		r->trace.told = false;
-	}
-	r->trace.frames++;
-	r->trace.bytes += len;
-	if (r->trace.frames <= RUNNER_TRACE_FRAMES && r->trace.bytes <= RUNNER_TRACE_BYTES &&
-	    r->channel.queue.len <= RUNNER_TRACE_BEHIND)
-		return true;
-	if (!r->trace.told)
-		limit_warning(&r->trace.limit,
-		    "the trace leaves out frames: it shows at most %d a second",
-		    RUNNER_TRACE_FRAMES);
-	r->trace.told = true;
-	return false;
-}
-
-void
-runner_trace(struct runner *r, enum runner_direction dir, const void *frame, size_t len)
-{
-	struct timestamp now;
-
-	if (!r->tracing)
-		return;
-	if (len > IPC_MAX_EVENT)
-		limit_warning(
-		    &r->trace.limit, "a frame of %zu bytes is longer than a trace shows", len);
-	if (len > IPC_MAX_EVENT || !trace_fits(r, len))
-		return;
-	now = timestamp_now();
-	msgpack_packer *p = channel_begin(&r->channel, IPC_TRACE_FRAME, 0);
-	msgpack_pack_array(p, 3);
-	msgpack_pack_uint32(p, dir);
-	ipc_pack_timestamp(p, &now);
-	msgpack_pack_bin(p, len);
-	msgpack_pack_bin_body(p, frame, len);
-	runner_sent(r, channel_send(&r->channel, -1));
-}
-
 /* Maps the sealed configuration and parses it. */
 static struct json_doc *
 load_config(struct runner *r, int fd)

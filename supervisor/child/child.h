@@ -7,6 +7,7 @@
 #define SUPERVISOR_CHILD_H
 
 #include <ev.h>
+#include <msgpack.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,9 +44,9 @@ struct child_ops {
 	void (*on_note)(void *arg, struct child *c, const char *note);
 	/* Its plan is known, and frozen. May be NULL. */
 	void (*on_plan)(void *arg, struct child *c);
-	/* A frame of a traced device; may be NULL. */
-	void (*on_trace)(void *arg, struct child *c, uint32_t direction,
-	    const struct timestamp *when, const void *frame, size_t len);
+	/* A frame of a traced device: the checked fields of a TRACE_FRAME, borrowed. May be NULL.
+	 */
+	void (*on_trace)(void *arg, struct child *c, const msgpack_object *frame);
 };
 
 /* What all children share. */

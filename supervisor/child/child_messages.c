@@ -144,13 +144,9 @@ on_stats(struct child *c, uint32_t id, const msgpack_object *body)
 static const char *
 on_trace_frame(struct child *c, uint32_t id, const msgpack_object *body)
 {
-	const msgpack_object *f = body->via.array.ptr;
-	struct timestamp when = ipc_timestamp(&f[1]);
-
 	(void)id;
 	if (c->host->ops->on_trace && c->tracing)
-		c->host->ops->on_trace(c->host->arg, c, (uint32_t)f[0].via.u64, &when,
-		    f[2].via.bin.ptr, f[2].via.bin.size);
+		c->host->ops->on_trace(c->host->arg, c, body->via.array.ptr);
 	return NULL;
 }
 

@@ -232,24 +232,39 @@ on_link(void *arg)
 	}
 }
 
-static bool
-put_frame(struct control_client *c, const struct child *child, uint32_t direction,
-    const struct timestamp *when, const void *frame, size_t len)
+static void
+put_text(struct json_writer *w, const char *key, const msgpack_object *text)
 {
+	/* The pointer of an empty one is NULL. */
+	json_put_strn(w, key, text->via.str.size ? text->via.str.ptr : "", text->via.str.size);
+}
+
+static bool
+put_frame(struct control_client *c, const struct child *child, const msgpack_object *frame)
+{
+	enum { SECOND = 1000000000 };
+	const msgpack_object_bin *bytes = &frame[IPC_FRAME_BYTES].via.bin;
+	uint64_t ns = frame[IPC_FRAME_TIME].via.u64;
+	struct timestamp when = { (int64_t)(ns / SECOND), (uint32_t)(ns % SECOND / 1000) };
 	struct json_writer *w = control_begin_row(c);
 
 	json_put_str(w, "kind", "frame");
-	put_time(w, "time", when);
+	put_time(w, "time", &when);
+	json_put_int(w, "nanosecond", (int64_t)(ns % SECOND));
 	json_put_str(w, "device", child_conf(child)->label);
-	json_put_str(w, "direction", direction == 0 ? "rx" : "tx");
-	json_put_int(w, "bytes", (int64_t)len);
-	put_hex(w, "hex", frame, len);
+	json_put_str(w, "direction", frame[IPC_FRAME_DIRECTION].via.u64 == 0 ? "rx" : "tx");
+	put_text(w, "protocol", &frame[IPC_FRAME_PROTOCOL]);
+	json_put_bool(w, "serves", frame[IPC_FRAME_SERVES].via.boolean);
+	put_text(w, "local", &frame[IPC_FRAME_LOCAL]);
+	put_text(w, "remote", &frame[IPC_FRAME_REMOTE]);
+	put_text(w, "text", &frame[IPC_FRAME_TEXT]);
+	json_put_int(w, "bytes", (int64_t)bytes->size);
+	put_hex(w, "hex", (const uint8_t *)bytes->ptr, bytes->size);
 	return control_end_row(c);
 }
 
 static void
-on_trace(void *arg, struct child *child, uint32_t direction, const struct timestamp *when,
-    const void *frame, size_t len)
+on_trace(void *arg, struct child *child, const msgpack_object *frame)
 {
 	struct control *control = arg;
 
@@ -257,11 +272,11 @@ on_trace(void *arg, struct child *child, uint32_t direction, const struct timest
 		struct control_client *c = control->clients[i];
 		if (!does(c, CONTROL_TRACE) || !control_wants(c, child))
 			continue;
-		if (put_frame(c, child, direction, when, frame, len))
+		if (put_frame(c, child, frame))
 			continue;
-		/* It fits into a packet of its own: a frame is not longer than an event. */
+		/* It may have a packet of its own. */
 		control_flush(c);
-		put_frame(c, child, direction, when, frame, len);
+		put_frame(c, child, frame);
 	}
 }
 

@@ -237,13 +237,12 @@ on_config_fault(void *arg, struct child *c, enum schema_severity severity, const
 }
 
 static void
-on_trace(void *arg, struct child *c, uint32_t direction, const struct timestamp *when,
-    const void *frame, size_t len)
+on_trace(void *arg, struct child *c, const msgpack_object *frame)
 {
 	struct engine *e = arg;
 
 	if (e->watch.on_trace)
-		e->watch.on_trace(e->watch.arg, c, direction, when, frame, len);
+		e->watch.on_trace(e->watch.arg, c, frame);
 }
 
 static const struct child_ops child_ops = {

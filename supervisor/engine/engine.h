@@ -40,8 +40,8 @@ struct engine_watch {
 	    void *arg, struct child *c, size_t count, const void *events, size_t len);
 	/* c: the child that sent it, or NULL. */
 	void (*on_notified)(void *arg, struct child *c, const struct eventer_event *e);
-	void (*on_trace)(void *arg, struct child *c, uint32_t direction,
-	    const struct timestamp *when, const void *frame, size_t len);
+	/* The checked fields of a TRACE_FRAME, borrowed. */
+	void (*on_trace)(void *arg, struct child *c, const msgpack_object *frame);
 	void (*on_config_fault)(void *arg, struct child *c, enum schema_severity severity,
 	    const char *path, const char *message);
 };

@@ -28,6 +28,7 @@
 
 #include "common/fdutil.h"
 #include "device-runners/runtime/runner.h"
+#include "device-runners/runtime/report/trace.h"
 
 enum { MAX_OPEN = 16, MAX_PAYLOAD = 60000, FLOOD_LINES = 10000 };
 
@@ -41,7 +42,16 @@ struct probe {
 	bool ready;
 	char link[40];
 	uint64_t *ticks, *echoes;
+	struct trace trace;
 };
+
+static void
+decode(struct textbuf *out, const void *arg, enum trace_direction dir, const uint8_t *frame,
+    size_t len)
+{
+	(void)arg, (void)dir;
+	textbuf_quote(out, frame, len, 100);
+}
 
 static void
 plan_all(struct probe *p, const struct json *list,
@@ -92,6 +102,7 @@ probe_create(struct runner *r, const struct json *conf)
 	}
 	p->r = r;
 	p->values = 1;
+	trace_init(&p->trace, r, "probe", false, decode, NULL);
 	p->ready = true;
 	json_int(json_get(conf, "interval_ms"), 1, 3600000, &p->interval_ms);
 	json_int(json_get(conf, "values"), 1, 10000, &p->values);
@@ -270,10 +281,10 @@ echo(struct probe *p, const struct runner_event *event)
 	for (size_t i = 1; i < event->type_len; i++)
 		type[i] = event->type[i];
 	++*p->echoes;
-	runner_trace(p->r, RUNNER_RX, event->data, event->len);
+	trace_frame(&p->trace, TRACE_RX, event->data, event->len);
 	runner_register(p->r, type, event->type_len, &now,
 	    event->payload == RUNNER_PAYLOAD_JSON ? event->data : NULL, event->len);
-	runner_trace(p->r, RUNNER_TX, event->data, event->len);
+	trace_frame(&p->trace, TRACE_TX, event->data, event->len);
 }
 
 static void

@@ -86,7 +86,7 @@ while True:
         break
     elif packet[0] == 9:
         for n in %s:
-            say(41, b"\\x93\\x00\\x92\\x01\\x02\\xc5" + n.to_bytes(2, "big") + bytes(n))
+            say(50, b"\\x98\\x00\\x01\\xa0\\xc2\\xa0\\xa0\\xa0\\xc5" + n.to_bytes(2, "big") + bytes(n))
 """
 
 

@@ -34,9 +34,8 @@ while True:
 """
 
 PLAN, CONFIG_ERROR, READY, OPEN, CANCEL, REGISTER = 32, 33, 34, 35, 36, 37
-QUERY, PONG, STATS, TRACE_FRAME, CLOSED, LINK = 38, 39, 40, 41, 42, 43
-HEALTH, DESCRIPTION = 44, 45
 END = ["x", 1, [0, 0], "", "", [0] * 9]
+QUERY, PONG, STATS, CLOSED, LINK, HEALTH, DESCRIPTION, TRACE_FRAME = 38, 39, 40, 42, 43, 44, 45, 50
 EVENT = [["gateway", "x"], None, "1"]
 
 
@@ -115,9 +114,9 @@ LIES = {
     "float": ("run", [packet(OPEN, [1.0])], "not an unsigned integer of 32 bits"),
     "negative": ("run", [packet(OPEN, [-1])], "not an unsigned integer of 32 bits"),
     "over-32-bits": ("run", [packet(OPEN, [1 << 32])], "not an unsigned integer of 32 bits"),
-    "too-few": ("run", [packet(TRACE_FRAME, [0, [1, 1]])], "wrong number of fields"),
+    "too-few": ("run", [packet(TRACE_FRAME, [0, 1])], "wrong number of fields"),
     "too-many": ("run", [packet(LINK, ["a", "b"])], "wrong number of fields"),
-    "text-for-bytes": ("run", [packet(TRACE_FRAME, [0, [1, 1], "x"])], "not bytes"),
+    "text-for-bytes": ("run", [packet(TRACE_FRAME, [0, 1, "", False, "", "", "", "x"])], "not bytes"),
     "bytes-for-text": ("run", [packet(LINK, [b"x"])], "not a text, or too long"),
     "long-text": ("run", [packet(LINK, ["x" * 513])], "not a text, or too long"),
     "not-utf8": ("run", [packet(LINK, ["\udcff"])], "UTF-8"),

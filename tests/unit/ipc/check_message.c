@@ -14,6 +14,8 @@
 	"\x92\xa7gateway\xa4"                                                                      \
 	"data"
 #define T56 "\x92\x05\x06"
+/* A frame, up to its bytes. */
+#define FRAME "\x98\x01\xcf\0\0\0\0\0\0\0\1\xa6iec104\xc2\xa0\xa0\xa0"
 #define TM1 "\x92\xff\x00"
 
 struct row {
@@ -82,7 +84,7 @@ static const struct row rows[] = {
 	    "\x91\x92\xa5"
 	    "polls"
 	    "\xcf\xff\xff\xff\xff\xff\xff\xff\xff"),
-	ROW(TRACE_FRAME, RUN, PHASE_LATER, "\x93\x01" T56 "\xc4\x03\x68\x04\x07"),
+	ROW(TRACE_FRAME, RUN, PHASE_LATER, FRAME "\xc4\x03\x68\x04\x07"),
 	ROW(CLOSED, RUN, PHASE_ANY,
 	    "\x91\xa4"
 	    "done"),
@@ -299,10 +301,9 @@ START_TEST(counts_that_lie_are_refused)
 	assert_why(
 	    CHECK(LINK, "\x91\xdb\xff\xff\xff\xff"), "not a text, or too long", "4 GiB text");
 	assert_why(CHECK(LINK, "\x91\xda\x02\x00short"), "cut short", "512 bytes, 5 there");
-	assert_why(
-	    CHECK(TRACE_FRAME, "\x93\x00" T56 "\xc6\xff\xff\xff\xff"), "not bytes", "4 GiB bytes");
-	assert_why(CHECK(TRACE_FRAME, "\x93\x00" T56 "\xc6\x00\x00\xff\xff"
-				      "x"),
+	assert_why(CHECK(TRACE_FRAME, FRAME "\xc6\xff\xff\xff\xff"), "not bytes", "4 GiB bytes");
+	assert_why(CHECK(TRACE_FRAME, FRAME "\xc6\x00\x00\xff\xff"
+					    "x"),
 	    "cut short", "64 KiB");
 	assert_why(CHECK(REGISTER, "\x91\x93\x9f"), "cut short", "15 segments, none there");
 	assert_why(CHECK(OPEN, "\x92\x00\x00"), "wrong number of fields", "two for one");

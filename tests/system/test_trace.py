@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""gatewayctl trace and the log level debug: the frames of each family, each decoded in one line."""
+import json
+import os
+import re
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
+sys.path.insert(0, os.path.dirname(__file__))
+from gatewayd import Gateway  # noqa: E402
+from modbus_peer import Bridge, Registers, Slave, rtu  # noqa: E402
+from test_modbus_master import master_conf, register, tty_conf  # noqa: E402
+from test_modbus_slave import Master, tcp_conf  # noqa: E402
+
+
+class Case(unittest.TestCase):
+    def serve(self, *devices):
+        g = Gateway({'devices': list(devices)})
+        self.addCleanup(g.close)
+        return g
+
+    def enable(self, g, name, *remotes):
+        g.wait_connected()
+        for remote in remotes:
+            g.ctl('send', name, f'remote_device/{remote}/enable', 'true')
+        g.enable(name)
+        g.wait_state(name, 'running')
+
+    def trace(self, g, name, *options):
+        p = g.ctl.start('--json', 'trace', *options, name)
+        self.addCleanup(p.communicate)
+        self.addCleanup(p.kill)
+        first = json.loads(p.stdout.readline())
+        self.assertEqual((first['kind'], first['device']), ('state', name))
+        return p
+
+    def frame(self, p, text, **more):
+        """The next frame whose text fits."""
+        seen = []
+        for line in p.stdout:
+            row = json.loads(line)
+            seen.append(row)
+            if row['kind'] == 'frame' and re.fullmatch(text, row['text']):
+                self.assertEqual({k: row[k] for k in more}, more)
+                return row
+        self.fail(f'no frame {text}: {seen}')
+
+
+class Modbus(Case):
+    def test_master_over_tcp(self):
+        slave = Slave(device=Registers({10: 7, 11: 65535}))
+        self.addCleanup(slave.stop)
+        slave.device.refused.add(99)
+        data = [register('a', 10, interval=0.05), register('b', 11, interval=0.05), register('c', 99, interval=0.05)]
+        g = self.serve({'module': 'hat.gateway.devices.modbus.master',
+                        **master_conf(slave.port, [(1, data)]), 'name': 'plc'})
+        p = self.trace(g, 'plc')
+        self.enable(g, 'plc', 1)
+        remote = f'127.0.0.1:{slave.port}'
+        row = self.frame(p, r'transaction \d+, unit 1, read holding registers 10 to 11', direction='tx',
+                         protocol='modbus-tcp', remote=remote, bytes=12)
+        self.assertRegex(row['local'], r'^127\.0\.0\.1:\d+$')
+        self.assertEqual(row['hex'][4:], '00000006' '0103' '000a' '0002')
+        self.frame(p, r'transaction \d+, unit 1, read holding registers: 7 65535', direction='rx', remote=remote)
+        self.frame(p, r'transaction \d+, unit 1, read holding registers: exception 2, illegal data address')
+        # The same lines for people, and in the log.
+        line = g.ctl.text('trace', '--count', '1', 'plc').splitlines()[-1]
+        self.assertRegex(line, r' (rx|tx) +plc +transaction \d+, unit 1, .*  [0-9a-f]{16,}$')
+        self.assertNotIn('received from', '\n'.join(g.log()))
+        g.ctl('log', 'plc', 'debug')
+        g.wait_log(f'sent to {remote}: transaction ')
+        g.wait_log(f'received from {remote}: transaction ')
+        g.wait_log(', unit 1, read holding registers: 7 65535')
+
+    def test_answers_that_come_in_pieces_are_one_frame_each(self):
+        """And what is no frame is shown as it came."""
+        def on_request(slave, transaction, unit, pdu):
+            answer = rtu(unit, slave.device.answer(unit, pdu))
+            for part in (b'\xff\xfe', answer[:2], answer[2:]):
+                slave.raw(part)
+            return True
+        bridge = Bridge()
+        self.addCleanup(bridge.stop)
+        slave = Slave('RTU', Registers({1: 5}), on_request, fd=os.open(bridge.paths[1], os.O_RDWR | os.O_NOCTTY))
+        self.addCleanup(slave.stop)
+        g = self.serve({'module': 'hat.gateway.devices.modbus.master',
+                        **master_conf(tty_conf(bridge.paths[0]), [(3, [register('a', 1, interval=0.05)])], kind='RTU'), 'name': 'rtu'})
+        p = self.trace(g, 'rtu')
+        self.enable(g, 'rtu', 3)
+        self.frame(p, 'unit 3, read holding registers 1', direction='tx', protocol='modbus-rtu', local='',
+                   remote=bridge.paths[0], bytes=8)
+        self.frame(p, '2 bytes that are no frame', direction='rx', hex='fffe')
+        self.frame(p, 'unit 3, read holding registers: 5', direction='rx', hex=rtu(3, b'\x03\x02\x00\x05').hex())
+
+    def test_slave(self):
+        conf = tcp_conf()
+        g = self.serve({'module': 'hat.gateway.devices.modbus.slave', **conf, 'name': 'sub'})
+        p = self.trace(g, 'sub')
+        self.enable(g, 'sub')
+        master = Master(conf['transport']['local_port'])
+        self.addCleanup(master.sock.close)
+        local = f"127.0.0.1:{conf['transport']['local_port']}"
+        remote = '127.0.0.1:%d' % master.sock.getsockname()[1]
+        master.ask(b'\x03\x00\x00\x00\x01')
+        self.frame(p, 'transaction 1, unit 1, read holding registers 0', direction='rx', local=local, remote=remote)
+        self.frame(p, 'transaction 1, unit 1, read holding registers: .*', direction='tx', local=local, remote=remote)
+
+
+if __name__ == '__main__':
+    unittest.main()
