@@ -3,11 +3,14 @@
 import json
 import os
 import re
+import socket
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
 sys.path.insert(0, os.path.dirname(__file__))
+import iec104  # noqa: E402
+import iec_serial  # noqa: E402
 from gatewayd import Gateway  # noqa: E402
 from modbus_peer import Bridge, Registers, Slave, rtu  # noqa: E402
 from test_modbus_master import master_conf, register, tty_conf  # noqa: E402
@@ -105,6 +108,64 @@ class Modbus(Case):
         master.ask(b'\x03\x00\x00\x00\x01')
         self.frame(p, 'transaction 1, unit 1, read holding registers 0', direction='rx', local=local, remote=remote)
         self.frame(p, 'transaction 1, unit 1, read holding registers: .*', direction='tx', local=local, remote=remote)
+
+
+class Iec104(Case):
+    def test_master(self):
+        station = iec104.Station()
+        self.addCleanup(station.close)
+        g = self.serve(iec104.master_conf(station.port, name='m1'))
+        p = self.trace(g, 'm1')
+        self.enable(g, 'm1')
+        peer = station.accept()
+        self.addCleanup(peer.close)
+        peer.raw(iec104.i(0, 0, iec104.asdu(1, 3, 7, [(100, b'\1'), (101, b'\x80')])))
+        remote = f'127.0.0.1:{station.port}'
+        self.frame(p, 'U STARTDT act', direction='tx', protocol='iec104', remote=remote, bytes=6, hex='680407000000')
+        self.frame(p, 'U STARTDT con', direction='rx', remote=remote)
+        self.frame(p, 'I 0/0, M_SP_NA_1 SPONTANEOUS, ASDU 7, 100 ON, 101 OFF invalid', direction='rx', bytes=20)
+        g.ctl('send', 'm1', 'interrogation/7', '{"is_test": false, "request": 20, "cause": "ACTIVATION"}')
+        self.frame(p, r'I 0/[01], C_IC_NA_1 ACTIVATION, ASDU 7, 0 QOI 20', direction='tx', remote=remote)
+
+    def test_slave(self):
+        port = iec104.free_port()
+        g = self.serve(iec104.slave_conf(port, name='s1'))
+        p = self.trace(g, 's1')
+        self.enable(g, 's1')
+        master = iec104.Peer(socket.create_connection(('127.0.0.1', port)))
+        self.addCleanup(master.close)
+        master.startdt()
+        self.frame(p, 'U STARTDT act', direction='rx', protocol='iec104', local=f'127.0.0.1:{port}')
+        self.frame(p, 'U STARTDT con', direction='tx', local=f'127.0.0.1:{port}')
+
+
+class IecSerial(Case):
+    def remote(self):
+        remote = iec_serial.Remote()
+        self.addCleanup(remote.close)
+        return remote
+
+    def test_101(self):
+        remote = self.remote()
+        g = self.serve({'module': 'hat.gateway.devices.iec101.master',
+                        **iec_serial.master101(remote.path, [iec_serial.remote(1)]), 'name': 'rtu'})
+        p = self.trace(g, 'rtu')
+        self.enable(g, 'rtu', 1)
+        self.frame(p, 'link 1, reset of remote link', direction='tx', protocol='iec101', remote=remote.path, local='')
+        self.frame(p, 'link 1, ACK', direction='rx', protocol='iec101', remote=remote.path)
+        remote.queue.append(bytes.fromhex('01010300' '0500' '640000' '01'))
+        self.frame(p, 'link 1, respond user data, M_SP_NA_1 SPONTANEOUS, ASDU 5, 100 ON', direction='rx')
+
+    def test_103(self):
+        remote = self.remote()
+        g = self.serve({'module': 'hat.gateway.devices.iec103.master',
+                        **iec_serial.master103(remote.path, [iec_serial.remote(1)]), 'name': 'prot'})
+        p = self.trace(g, 'prot')
+        self.enable(g, 'prot', 1)
+        self.frame(p, 'link 1, reset .*', direction='tx', protocol='iec103', remote=remote.path)
+        remote.queue.append(bytes.fromhex('0181010180240200000506' '00'))
+        self.frame(p, r'link 1, respond user data, time-tagged message \(1\), SPONTANEOUS, ASDU 1, FUN 128 INF 36 ON '
+                      r'\(06:05:00\.000\)', direction='rx')
 
 
 if __name__ == '__main__':

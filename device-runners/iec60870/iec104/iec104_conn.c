@@ -7,6 +7,7 @@
 
 #include "common/fdutil.h"
 #include "device-runners/runtime/limit.h"
+#include "protocols/iec60870/text.h"
 
 enum { TLS_READ_BURST = 8 };
 
@@ -169,10 +170,28 @@ fill_window(struct iec104_conn *c, struct monotime now)
 	}
 }
 
+/* Shows the frames that are about to leave; only whole ones are put into the buffer. */
+static void
+trace_out(struct iec104_conn *c)
+{
+	struct apdu apdu;
+	size_t used;
+
+	while (trace_is_wanted(&c->trace) && c->traced < c->out.len) {
+		const uint8_t *p = buffer_data(&c->out) + c->traced;
+		if (apci_decode(&apdu, p, c->out.len - c->traced, &used) != DEC_OK)
+			break;
+		trace_show(&c->trace, TRACE_TX, p, used);
+		c->traced += used;
+	}
+	c->traced = c->out.len;
+}
+
 static void
 write_out(struct iec104_conn *c)
 {
 	while (c->out.len) {
+		trace_out(c);
 		ssize_t n = put_bytes(c);
 		if (n < 0)
 			return;
@@ -183,8 +202,8 @@ write_out(struct iec104_conn *c)
 				ev_io_start(c->loop, &c->watch.writable);
 			return;
 		}
-		runner_trace(c->runner, RUNNER_TX, buffer_data(&c->out), (size_t)n);
 		buffer_consume(&c->out, (size_t)n);
+		c->traced -= (size_t)n;
 		if (c->out.len == 0)
 			fill_window(c, monotime_now());
 	}
@@ -321,7 +340,7 @@ serve_frames(struct iec104_conn *c, const uint8_t *data, size_t len, struct mono
 	enum dec rc;
 
 	while ((rc = apci_decode(&apdu, data + done, len - done, &used)) == DEC_OK) {
-		runner_trace(c->runner, RUNNER_RX, data + done, used);
+		trace_frame(&c->trace, TRACE_RX, data + done, used);
 		done += used;
 		++*c->frames_in;
 		enum apci_event event = apci_receive(&c->apci, &apdu, now, &c->out);
@@ -592,6 +611,13 @@ init_watchers(struct iec104_conn *c)
 	c->watch.renewal.data = c->watch.flusher.data = c;
 }
 
+static void
+show(struct textbuf *out, const void *arg, enum trace_direction dir, const uint8_t *p, size_t len)
+{
+	(void)arg, (void)dir;
+	iec104_frame_text(out, p, len);
+}
+
 int
 iec104_conn_open(struct iec104_conn *c, struct runner *r, int fd, const struct apci_params *params,
     const struct tls_ops *ops, struct tls *tls, const struct iec104_handler *handler, void *arg)
@@ -617,6 +643,8 @@ iec104_conn_open(struct iec104_conn *c, struct runner *r, int fd, const struct a
 	buffer_init(&c->waiting.asdus, IEC104_MAX_QUEUE);
 	buffer_init(&c->waiting.tokens, IEC104_MAX_TOKENS);
 	init_watchers(c);
+	trace_init(&c->trace, r, "iec104", !params->controlling, show, NULL);
+	trace_set_socket(&c->trace, fd);
 	ev_io_start(c->loop, &c->watch.readable);
 	if (c->handshaking) {
 		arm(c, now);

@@ -11,6 +11,7 @@
 
 #include "device-runners/runtime/tls.h"
 #include "device-runners/runtime/runner.h"
+#include "device-runners/runtime/report/trace.h"
 #include "protocols/iec60870/apci.h"
 
 enum {
@@ -69,6 +70,8 @@ struct iec104_conn {
 	struct monotime handshake_until;
 	struct apci apci;
 	struct buffer out; /* bytes for the socket */
+	size_t traced;	   /* of them, those whose frames were shown */
+	struct trace trace;
 	struct iec104_waiting waiting;
 	uint8_t partial[APCI_MAX]; /* the beginning of a frame whose rest has not come */
 	size_t partial_len;

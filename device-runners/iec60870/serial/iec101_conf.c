@@ -201,6 +201,7 @@ iec101_conf_load(struct runner *r, const struct json *conf, const struct iec101_
 	map->sizes.object = (uint8_t)(1 + json_enum(json_get(conf, "io_address_size"), sizes));
 	iec_zone_init(&map->zone, NULL);
 	iec_line_init(line, r, conf, &link, tty_reconnect_ms(conf, role), ops, device);
+	iec_line_set_sizes(line, &map->sizes);
 	json_foreach (item, json_get(conf, role->list)) {
 		struct link_station_conf sc = read_station(item);
 		snprintf(path, sizeof(path), "%s[%d].address", role->list, i++);

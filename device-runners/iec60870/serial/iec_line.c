@@ -26,6 +26,7 @@ close_tty(struct iec_line *l)
 {
 	tty_alarm_stop(l->alarm);
 	line_close(&l->bytes);
+	iec_frames_close(&l->frames);
 	link_line_lost(&l->link, monotime_now());
 }
 
@@ -47,7 +48,7 @@ mark_lost(struct iec_line *l, const char *why)
 static void
 transmit(struct iec_line *l, const struct link_action *a)
 {
-	runner_trace(l->r, RUNNER_TX, a->data, a->len);
+	iec_frames_sent(&l->frames, a->data, a->len);
 	if (line_write(&l->bytes, a->data, a->len) < 0)
 		mark_lost(l, errno == EAGAIN ? "it takes no bytes" : strerror(errno));
 }
@@ -146,7 +147,7 @@ receive(void *arg)
 	if (n < 0)
 		mark_lost(l, errno ? strerror(errno) : "hung up");
 	else
-		runner_trace(l->r, RUNNER_RX, bytes, (size_t)n);
+		iec_frames_received(&l->frames, bytes, (size_t)n);
 	for (size_t at = 0; n > 0 && at < (size_t)n;) {
 		at += link_receive(&l->link, bytes + at, (size_t)n - at, monotime_now());
 		pump(l);
@@ -220,6 +221,7 @@ iec_line_init(struct iec_line *l, struct runner *r, const struct json *conf,
 	link_conf.silent_ns = (int64_t)(silence * 1e9);
 	link_conf.char_ns = tty_char_ns(&l->tty);
 	link_init(&l->link, &link_conf);
+	iec_frames_init(&l->frames, r, link, l->tty.path);
 	line_init(&l->bytes, runner_loop(r), IEC_LINE_MAX_OUT, &line_ops, l);
 	const struct endpoint_conf endpoint = {
 		.resource = runner_plan_tty(r, l->tty.path),
@@ -237,6 +239,12 @@ iec_line_init(struct iec_line *l, struct runner *r, const struct json *conf,
 	l->counters.timeouts = runner_counter(r, "timeouts");
 	l->counters.strays = runner_counter(r, "frames_not_expected");
 	l->counters.garbage = runner_counter(r, "bytes_skipped");
+}
+
+void
+iec_line_set_sizes(struct iec_line *l, const struct asdu_sizes *sizes)
+{
+	iec_frames_set_sizes(&l->frames, sizes);
 }
 
 bool
@@ -279,6 +287,7 @@ iec_line_clear(struct iec_line *l)
 {
 	link_clear(&l->link);
 	line_clear(&l->bytes);
+	iec_frames_close(&l->frames);
 	tty_alarm_free(l->alarm);
 	free((char *)l->tty.path);
 }

@@ -6,6 +6,7 @@
 #ifndef DEVICE_RUNNERS_IEC60870_SERIAL_IEC_LINE_H
 #define DEVICE_RUNNERS_IEC60870_SERIAL_IEC_LINE_H
 
+#include "device-runners/iec60870/serial/iec_frames.h"
 #include "device-runners/runtime/endpoint.h"
 #include "device-runners/runtime/limit.h"
 #include "device-runners/runtime/line.h"
@@ -66,6 +67,7 @@ struct iec_line {
 	struct link link;
 	struct endpoint endpoint;
 	struct line bytes;
+	struct iec_frames frames;
 	struct tty_alarm *alarm;
 	bool pumping, lost;
 	char why[64]; /* it is lost */
@@ -84,6 +86,9 @@ int64_t iec_line_ms(const struct json *conf, const char *key, int64_t otherwise)
 void iec_line_init(struct iec_line *l, struct runner *r, const struct json *conf,
     const struct link_conf *link, int64_t reconnect_ms, const struct iec_line_ops *ops,
     void *device);
+/* It is a line of 101, not of 103, whose ASDUs have these sizes (borrowed): for those who look at
+ * its frames. */
+void iec_line_set_sizes(struct iec_line *l, const struct asdu_sizes *sizes);
 /* Whether a later element of a list of devices has the same address: as in hat-gateway, the last
  * one counts. */
 bool iec_line_superseded(const struct json *item);
