@@ -136,6 +136,11 @@ struct mms_report {
 	struct mms_list results;   /* mms_access_next() */
 };
 
+/* The service of a confirmed response, an element. DEC_UNSUP: another service. */
+enum dec mms_response_decode(struct mms_response *r, const struct ber_element *service);
+/* The service of an unconfirmed PDU, which follows in the reader. */
+enum dec mms_report_decode(struct mms_report *r, struct ber_reader *reader);
+
 /* ServiceError: class and code of clause 7.4.3 of ISO 9506-1; -1: the answer has none. */
 struct mms_error {
 	int error_class, code;
