@@ -6,7 +6,7 @@
 
 #include "common/fdutil.h"
 
-static void try_open(struct endpoint *e);
+static void open_address(struct endpoint *e);
 
 static void
 set_status(struct endpoint *e, enum connection_status status, int fd)
@@ -28,16 +28,43 @@ set_timer(struct endpoint *e, int64_t ns)
 }
 
 static void
+stop_attempt(struct endpoint *e)
+{
+	runner_cancel(e->r, e->opening);
+	e->opening = 0;
+	e->beginning = false;
+	ev_timer_stop(runner_loop(e->r), &e->timer);
+}
+
+/* This address failed: the next one, or a pause. */
+static void
 on_failure(struct endpoint *e, const char *why)
 {
+	stop_attempt(e);
+	if (e->address + 1 < e->conf.addresses) {
+		limit_notice(&e->losses, "%s; trying the next address", why);
+		e->address++;
+		open_address(e);
+		return;
+	}
 	int64_t wait = reconnect_failed(&e->reconnect);
-
 	if (!e->failing)
 		log_warning("%s; next attempt in %.3g s, further failures are not logged", why,
 		    (double)wait * 1e-9);
 	e->failing = true;
 	set_timer(e, wait);
-	set_status(e, CONNECTION_DISCONNECTED, -1);
+	if (!e->conf.stays_connecting)
+		set_status(e, CONNECTION_DISCONNECTED, -1);
+}
+
+static void
+on_usable(struct endpoint *e, int fd)
+{
+	if (e->failing)
+		log_notice("connected");
+	e->failing = false;
+	reconnect_connected(&e->reconnect, monotime_now());
+	set_status(e, CONNECTION_CONNECTED, fd);
 }
 
 static void
@@ -48,7 +75,8 @@ on_opened(void *arg, int fd, int error, const char *why)
 
 	(void)error; /* why has it in words */
 	e->opening = 0;
-	ev_timer_stop(runner_loop(e->r), &e->timer);
+	if (fd < 0 || !e->ops->late)
+		ev_timer_stop(runner_loop(e->r), &e->timer);
 	if (fd >= 0 && e->conf.tty && tty_setup(fd, e->conf.tty) < 0) {
 		snprintf(text, sizeof(text), "set up %s: %s", e->conf.tty->path, strerror(errno));
 		why = text;
@@ -57,13 +85,31 @@ on_opened(void *arg, int fd, int error, const char *why)
 	}
 	if (fd < 0) {
 		on_failure(e, why);
-		return;
+	} else if (e->ops->opened) {
+		e->beginning = true;
+		e->ops->opened(e->arg, e->address, fd);
+	} else {
+		on_usable(e, fd);
 	}
-	if (e->failing)
-		log_notice("connected");
-	e->failing = false;
-	reconnect_connected(&e->reconnect, monotime_now());
-	set_status(e, CONNECTION_CONNECTED, fd);
+}
+
+static void
+open_address(struct endpoint *e)
+{
+	e->opening = runner_open(e->r, e->conf.resource + e->address, on_opened, e);
+	if (!e->opening)
+		on_failure(e, "too many resources are being opened");
+	else if (e->conf.timeout_ns)
+		set_timer(e, e->conf.timeout_ns);
+}
+
+static void
+try_open(struct endpoint *e)
+{
+	e->address = 0;
+	e->status = CONNECTION_CONNECTING;
+	e->ops->status(e->arg, e->status, -1);
+	open_address(e);
 }
 
 static void
@@ -73,26 +119,15 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	char why[64];
 
 	(void)loop, (void)revents;
-	if (!e->opening) {
+	if (e->beginning) {
+		e->ops->late(e->arg);
+	} else if (e->opening) {
+		snprintf(why, sizeof(why), "no connection within %.3g s",
+		    (double)e->conf.timeout_ns * 1e-9);
+		on_failure(e, why);
+	} else {
 		try_open(e);
-		return;
 	}
-	runner_cancel(e->r, e->opening);
-	e->opening = 0;
-	snprintf(
-	    why, sizeof(why), "no connection within %.3g s", (double)e->conf.timeout_ns * 1e-9);
-	on_failure(e, why);
-}
-
-static void
-try_open(struct endpoint *e)
-{
-	set_status(e, CONNECTION_CONNECTING, -1);
-	e->opening = runner_open(e->r, e->conf.resource, on_opened, e);
-	if (!e->opening)
-		on_failure(e, "too many resources are being opened");
-	else if (e->conf.timeout_ns)
-		set_timer(e, e->conf.timeout_ns);
 }
 
 void
@@ -117,9 +152,26 @@ endpoint_start(struct endpoint *e)
 	try_open(e);
 }
 
+enum connection_status
+endpoint_status(const struct endpoint *e)
+{
+	return e->status;
+}
+
+void
+endpoint_usable(struct endpoint *e)
+{
+	stop_attempt(e);
+	on_usable(e, -1);
+}
+
 void
 endpoint_lost(struct endpoint *e, bool answered, const char *why)
 {
+	if (e->beginning) {
+		on_failure(e, why);
+		return;
+	}
 	int64_t wait = reconnect_lost(&e->reconnect, answered, monotime_now());
 	char next[32] = "now";
 
@@ -135,8 +187,6 @@ endpoint_stop(struct endpoint *e)
 {
 	if (!e->r)
 		return;
-	runner_cancel(e->r, e->opening);
-	e->opening = 0;
-	ev_timer_stop(runner_loop(e->r), &e->timer);
+	stop_attempt(e);
 	set_status(e, CONNECTION_DISCONNECTED, -1);
 }

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "device-runners/runtime/connection.h"
+#include "device-runners/runtime/endpoint.h"
 #include "device-runners/runtime/limit.h"
-#include "device-runners/runtime/reconnect.h"
 #include "device-runners/runtime/stream.h"
 #include "device-runners/smpp/conf.h"
 #include "device-runners/smpp/smpp.h"
@@ -29,18 +29,13 @@ enum {
 	UDH_WHOLE_GSM = 160,
 };
 
-enum client_state { CLIENT_IDLE, CLIENT_OPENING, CLIENT_BINDING, CLIENT_BOUND, CLIENT_WAITING };
-
 struct client {
 	struct runner *runner;
 	struct ev_loop *loop;
 	struct conf_client conf;
 	const struct tls_ops *tls_ops;
 	struct tls_context *tls;
-	enum client_state state;
-	uint32_t open_id;
-	struct reconnect reconnect;
-	struct monotime until; /* of an attempt, or of the wait for the next */
+	struct endpoint endpoint;
 	struct stream stream;
 	struct buffer in;
 	size_t traced; /* octets of the stream's output that were traced */
@@ -48,7 +43,7 @@ struct client {
 	struct outbox outbox;
 	uint8_t reference; /* of the last message in parts */
 	ev_timer timer;
-	struct limit link_limit, event_limit, result_limit;
+	struct limit info_limit, event_limit, result_limit;
 	uint64_t *messages, *sent, *failed, *throttled, *received, *receipts, *connects;
 };
 
@@ -122,16 +117,20 @@ flush(struct client *c)
 	c->traced = out->len;
 }
 
+static bool
+is_bound(const struct client *c)
+{
+	return endpoint_status(&c->endpoint) == CONNECTION_CONNECTED;
+}
+
 static void
 arm(struct client *c)
 {
 	struct monotime now = monotime_now();
 	int64_t due[] = { outbox_due(&c->outbox, now), -1 }, least = -1;
 
-	if (c->state == CLIENT_BOUND)
+	if (is_bound(c))
 		due[1] = smpp_session_due(&c->session, now);
-	else if (c->state != CLIENT_IDLE)
-		due[1] = monotime_diff_ms(c->until, now) + 1;
 	for (int i = 0; i < 2; i++)
 		if (due[i] >= 0 && (least < 0 || due[i] < least))
 			least = due[i];
@@ -148,7 +147,7 @@ pump(struct client *c)
 {
 	struct outbox_part_out part;
 
-	while (c->state == CLIENT_BOUND && smpp_session_may_submit(&c->session) &&
+	while (is_bound(c) && smpp_session_may_submit(&c->session) &&
 	       outbox_next(&c->outbox, monotime_now(), &part)) {
 		struct smpp_sm sm = c->conf.message;
 		sm.destination =
@@ -168,72 +167,42 @@ pump(struct client *c)
 
 /* --- connection --- */
 
-static void attempt(struct client *c);
-
-static void
-wait_for(struct client *c, int64_t ns)
-{
-	if (ns == 0) {
-		attempt(c);
-		return;
-	}
-	c->state = CLIENT_WAITING;
-	c->until = monotime_add_ms(monotime_now(), ns / 1000000);
-	arm(c);
-}
-
-static void
-attempt_failed(struct client *c, const char *why)
-{
-	limit_warning(&c->link_limit, "connection to %s failed: %s", c->conf.host, why);
-	runner_cancel(c->runner, c->open_id);
-	c->open_id = 0;
-	stream_close(&c->stream);
-	wait_for(c, reconnect_failed(&c->reconnect));
-}
-
 static void
 on_closed(void *arg, const char *why)
 {
 	struct client *c = arg;
 
-	if (c->state != CLIENT_BOUND) {
-		attempt_failed(c, why);
-		return;
-	}
-	limit_warning(&c->link_limit, "connection to %s lost: %s", c->conf.host, why);
-	connection_tell(c->runner, CONNECTION_DISCONNECTED);
-	outbox_lost(&c->outbox, "CONNECTION_LOST");
-	wait_for(c, reconnect_lost(&c->reconnect, true, monotime_now()));
+	endpoint_lost(&c->endpoint, true, why);
 }
 
 static void
-on_connection(void *arg, int fd, int error, const char *why)
+on_opened(void *arg, int address, int fd)
 {
 	struct client *c = arg;
 	struct tls *tls = NULL;
 
-	c->open_id = 0;
-	if (fd < 0) {
-		attempt_failed(c, why ? why : strerror(error));
-		return;
-	}
+	(void)address;
 	if (c->tls && !(tls = c->tls_ops->open(c->tls, fd, c->conf.host)))
 		runner_fail(c->runner, "out of memory");
-	c->state = CLIENT_BINDING;
+	c->traced = 0;
+	buffer_reset(&c->in);
 	stream_open(&c->stream, fd, c->tls_ops, tls);
 }
 
 static void
-attempt(struct client *c)
+on_status(void *arg, enum connection_status status, int fd)
 {
-	connection_tell(c->runner, CONNECTION_CONNECTING);
-	c->state = CLIENT_OPENING;
-	c->until = monotime_add_ms(monotime_now(), c->conf.connect_ms);
-	c->traced = 0;
-	buffer_reset(&c->in);
-	c->open_id = runner_open(c->runner, c->conf.address, on_connection, c);
-	arm(c);
+	struct client *c = arg;
+
+	(void)fd;
+	connection_tell(c->runner, status);
+	if (status == CONNECTION_CONNECTED) {
+		++*c->connects;
+		limit_info(&c->info_limit, "connected to %s", c->conf.host);
+	} else if (status == CONNECTION_DISCONNECTED) {
+		outbox_lost(&c->outbox, "CONNECTION_LOST");
+		arm(c);
+	}
 }
 
 static void
@@ -246,21 +215,11 @@ on_ready(void *arg)
 }
 
 static void
-on_bound(struct client *c)
-{
-	c->state = CLIENT_BOUND;
-	reconnect_connected(&c->reconnect, monotime_now());
-	++*c->connects;
-	limit_info(&c->link_limit, "connected to %s", c->conf.host);
-	connection_tell(c->runner, CONNECTION_CONNECTED);
-}
-
-static void
 take(struct client *c, const struct smpp_event *e)
 {
 	switch (e->kind) {
 	case SMPP_ACCEPTED:
-		on_bound(c);
+		endpoint_usable(&c->endpoint);
 		break;
 	case SMPP_SUBMITTED:
 		*c->throttled += e->status == SMPP_RTHROTTLED || e->status == SMPP_RMSGQFUL;
@@ -331,25 +290,38 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	struct client *c = w->data;
 
 	(void)loop, (void)revents;
-	/* An answer that is already there counts. */
-	if (c->state == CLIENT_BINDING || c->state == CLIENT_BOUND)
+	if (stream_is_open(&c->stream)) /* an answer that is already there counts */
 		on_readable(c);
 	struct monotime now = monotime_now();
 	outbox_expire(&c->outbox, now);
-	bool over = monotime_cmp(c->until, now) <= 0;
-	if (c->state == CLIENT_BOUND) {
+	if (is_bound(c)) {
 		struct smpp_event e = smpp_session_tick(&c->session, now);
 		take(c, &e);
 		if (stream_is_open(&c->stream))
 			pump(c);
-	} else if (over && c->state == CLIENT_WAITING) {
-		attempt(c);
-	} else if (over && c->state != CLIENT_IDLE) {
-		attempt_failed(c, "no session within connect_timeout");
 	} else {
 		arm(c);
 	}
 }
+
+/* An answer that is already there counts. */
+static void
+on_late(void *arg)
+{
+	struct client *c = arg;
+
+	on_readable(c);
+	if (is_bound(c))
+		return;
+	stream_close(&c->stream);
+	endpoint_lost(&c->endpoint, false, "no session within connect_timeout");
+}
+
+static const struct endpoint_ops endpoint_ops = {
+	.status = on_status,
+	.opened = on_opened,
+	.late = on_late,
+};
 
 /* --- messages --- */
 
@@ -518,7 +490,7 @@ client_start(void *device)
 			runner_fail(c->runner, "ssl: %s", why);
 	}
 	runner_ready(c->runner);
-	attempt(c);
+	endpoint_start(&c->endpoint);
 }
 
 static void
@@ -527,14 +499,15 @@ client_stop(void *device)
 	struct client *c = device;
 
 	ev_timer_stop(c->loop, &c->timer);
-	runner_cancel(c->runner, c->open_id);
-	if (stream_is_open(&c->stream) && c->state == CLIENT_BOUND) {
+	if (stream_is_open(&c->stream) && is_bound(c)) {
 		smpp_session_unbind(&c->session);
 		flush(c);
 	}
 	stream_close(&c->stream);
 	outbox_end(&c->outbox, "STOPPED");
-	connection_tell(c->runner, CONNECTION_DISCONNECTED);
+	if (endpoint_status(&c->endpoint) == CONNECTION_DISCONNECTED)
+		connection_tell(c->runner, CONNECTION_DISCONNECTED);
+	endpoint_stop(&c->endpoint);
 }
 
 static void
@@ -585,8 +558,14 @@ client_create(struct runner *r, const struct json *conf)
 		client_free(c);
 		return NULL;
 	}
-	reconnect_init(&c->reconnect, c->conf.reconnect_ms * INT64_C(1000000),
-	    CLIENT_LIVED_MS * INT64_C(1000000));
+	const struct endpoint_conf endpoint = {
+		.resource = c->conf.address,
+		.delay_ns = c->conf.reconnect_ms * INT64_C(1000000),
+		.lived_ns = CLIENT_LIVED_MS * INT64_C(1000000),
+		.timeout_ns = c->conf.connect_ms * INT64_C(1000000),
+		.stays_connecting = true,
+	};
+	endpoint_init(&c->endpoint, r, &endpoint, &endpoint_ops, c);
 	c->messages = runner_counter(r, "messages");
 	c->sent = runner_counter(r, "sent");
 	c->failed = runner_counter(r, "failed");

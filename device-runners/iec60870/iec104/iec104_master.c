@@ -5,6 +5,7 @@
  */
 #include "device-runners/iec60870/iec60870.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,8 +13,8 @@
 #include "device-runners/iec60870/iec104/iec104_conf.h"
 #include "device-runners/iec60870/iec_events.h"
 #include "device-runners/runtime/connection.h"
+#include "device-runners/runtime/endpoint.h"
 #include "device-runners/runtime/limit.h"
-#include "device-runners/runtime/reconnect.h"
 
 enum {
 	MASTER_MAX_ADDRESSES = 32,
@@ -22,87 +23,22 @@ enum {
 	MASTER_MIN_SYNC_MS = 100,
 };
 
-enum master_state {
-	MASTER_IDLE,
-	MASTER_OPENING,
-	MASTER_STARTING,
-	MASTER_CONNECTED,
-	MASTER_WAITING
-};
-
 struct iec104_master {
 	struct runner *runner;
 	struct ev_loop *loop;
 	struct iec104_conf conf;
 	struct iec_map map;
-	int addresses[MASTER_MAX_ADDRESSES]; /* in the plan */
-	char *hosts[MASTER_MAX_ADDRESSES];   /* owned */
-	size_t address_count;
-	struct reconnect reconnect;
-	int64_t sync_ms; /* 0: never */
-	enum master_state state;
-	size_t at; /* the address that is tried */
-	uint32_t open_id;
+	char *hosts[MASTER_MAX_ADDRESSES]; /* owned */
+	int address_count;
+	const char *host; /* the one that is connected, or tried */
+	struct endpoint endpoint;
 	struct iec104_conn conn;
-	ev_timer timer; /* connect time-out, reconnect delay, time synchronisation */
+	int64_t sync_ms; /* 0: never */
+	ev_timer sync;
 	struct iec_events events;
-	struct limit input_limit, link_limit, info_limit;
+	struct limit input_limit, info_limit;
 	uint64_t *objects, *ignored, *connects;
 };
-
-static void try_address(struct iec104_master *m);
-
-static void
-set_timer(struct iec104_master *m, int64_t ms)
-{
-	ev_timer_stop(m->loop, &m->timer);
-	ev_timer_set(&m->timer, (double)ms / 1000, 0.);
-	ev_timer_start(m->loop, &m->timer);
-}
-
-static void
-attempt(struct iec104_master *m)
-{
-	connection_tell(m->runner, CONNECTION_CONNECTING);
-	m->at = 0;
-	try_address(m);
-}
-
-static void
-wait_and_retry(struct iec104_master *m, int64_t ns)
-{
-	connection_tell(m->runner, CONNECTION_DISCONNECTED);
-	if (ns == 0) {
-		attempt(m);
-		return;
-	}
-	m->state = MASTER_WAITING;
-	set_timer(m, ns / 1000000);
-}
-
-/* This address did not come to a data transfer: the next one, or a pause. */
-static void
-address_failed(struct iec104_master *m, const char *why)
-{
-	limit_warning(&m->link_limit, "connection to %s failed: %s", m->hosts[m->at], why);
-	m->at++;
-	try_address(m);
-}
-
-static void on_connection(void *arg, int fd, int error, const char *why);
-
-static void
-try_address(struct iec104_master *m)
-{
-	ev_timer_stop(m->loop, &m->timer);
-	if (m->at == m->address_count) {
-		wait_and_retry(m, reconnect_failed(&m->reconnect));
-		return;
-	}
-	m->state = MASTER_OPENING;
-	m->open_id = runner_open(m->runner, m->addresses[m->at], on_connection, m);
-	set_timer(m, MASTER_CONNECT_MS);
-}
 
 static void
 send_clock(struct iec104_master *m)
@@ -117,7 +53,13 @@ send_clock(struct iec104_master *m)
 	asdu_begin(&w, &asdu_sizes_104, &head, ASDU_MAX_104);
 	if (asdu_add(&w, &o))
 		iec104_conn_send(&m->conn, asdu_end(&w), w.len, 0);
-	set_timer(m, m->sync_ms);
+}
+
+static void
+on_sync(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop, (void)revents;
+	send_clock(w->data);
 }
 
 /* The time of a synchronization that waited. */
@@ -131,23 +73,6 @@ on_leaving(void *arg, uint8_t *asdu, size_t len)
 		return;
 	iec_time_from_timestamp(&t, &m->map.zone, timestamp_now());
 	iec_time_encode(&t, asdu + len - IEC_TIME_CP56);
-}
-
-static void
-on_enabled(void *arg, bool enabled)
-{
-	struct iec104_master *m = arg;
-
-	if (!enabled)
-		return;
-	ev_timer_stop(m->loop, &m->timer);
-	m->state = MASTER_CONNECTED;
-	reconnect_connected(&m->reconnect, monotime_now());
-	++*m->connects;
-	limit_info(&m->info_limit, "connected to %s", m->hosts[m->at]);
-	connection_tell(m->runner, CONNECTION_CONNECTED);
-	if (m->sync_ms)
-		send_clock(m);
 }
 
 static void
@@ -195,18 +120,24 @@ on_asdu(void *arg, const uint8_t *bytes, size_t len)
 		register_object(m, &a.head, &o);
 }
 
+static void
+on_enabled(void *arg, bool enabled)
+{
+	struct iec104_master *m = arg;
+
+	if (enabled)
+		endpoint_usable(&m->endpoint);
+}
+
 /* The connection is lost, or never came to a data transfer. */
 static void
 on_closed(void *arg, const char *why)
 {
 	struct iec104_master *m = arg;
+	char text[512];
 
-	if (m->state == MASTER_STARTING) {
-		address_failed(m, why);
-		return;
-	}
-	limit_warning(&m->link_limit, "connection to %s lost: %s", m->hosts[m->at], why);
-	wait_and_retry(m, reconnect_lost(&m->reconnect, true, monotime_now()));
+	snprintf(text, sizeof(text), "%s (%s)", why, m->host);
+	endpoint_lost(&m->endpoint, true, text);
 }
 
 static const struct iec104_handler handler = {
@@ -217,47 +148,41 @@ static const struct iec104_handler handler = {
 };
 
 static void
-on_connection(void *arg, int fd, int error, const char *why)
+on_opened(void *arg, int address, int fd)
 {
 	struct iec104_master *m = arg;
 
-	m->open_id = 0;
-	if (fd < 0) {
-		address_failed(m, why ? why : strerror(error));
-		return;
-	}
-	ev_timer_stop(m->loop, &m->timer);
-	m->state = MASTER_STARTING;
-	iec104_conf_open(&m->conf, &m->conn, m->runner, fd, m->hosts[m->at], &handler, m);
+	m->host = m->hosts[address];
+	iec104_conf_open(&m->conf, &m->conn, m->runner, fd, m->host, &handler, m);
 }
 
 static void
-on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+on_status(void *arg, enum connection_status status, int fd)
 {
-	struct iec104_master *m = w->data;
+	struct iec104_master *m = arg;
 
-	(void)loop, (void)revents;
-	switch (m->state) {
-	case MASTER_OPENING:
-		runner_cancel(m->runner, m->open_id);
-		m->open_id = 0;
-		address_failed(m, "not connected within t0");
-		break;
-	case MASTER_WAITING:
-		attempt(m);
-		break;
-	case MASTER_CONNECTED:
-		send_clock(m);
-		break;
-	default:
-		break;
-	}
+	(void)fd;
+	connection_tell(m->runner, status);
+	ev_timer_stop(m->loop, &m->sync);
+	if (status != CONNECTION_CONNECTED)
+		return;
+	++*m->connects;
+	limit_info(&m->info_limit, "connected to %s", m->host);
+	if (!m->sync_ms)
+		return;
+	send_clock(m);
+	m->sync.repeat = (double)m->sync_ms / 1000;
+	ev_timer_again(m->loop, &m->sync);
 }
+
+static const struct endpoint_ops endpoint_ops = { .status = on_status, .opened = on_opened };
 
 static void
 on_files(void *arg)
 {
-	attempt(arg);
+	struct iec104_master *m = arg;
+
+	endpoint_start(&m->endpoint);
 }
 
 static void
@@ -287,7 +212,7 @@ master_on_event(void *device, const struct runner_event *event)
 
 	if (!iec_events_read(&m->events, event, 1, &m->map, &q))
 		return;
-	if (m->state != MASTER_CONNECTED) {
+	if (endpoint_status(&m->endpoint) != CONNECTION_CONNECTED) {
 		iec_events_refuse(&m->events, event, "the device is not connected");
 		return;
 	}
@@ -309,11 +234,11 @@ master_stop(void *device)
 {
 	struct iec104_master *m = device;
 
-	ev_timer_stop(m->loop, &m->timer);
-	runner_cancel(m->runner, m->open_id);
 	tls_set_stop(&m->conf.files);
 	iec104_conn_close(&m->conn);
-	connection_tell(m->runner, CONNECTION_DISCONNECTED);
+	if (endpoint_status(&m->endpoint) == CONNECTION_DISCONNECTED)
+		connection_tell(m->runner, CONNECTION_DISCONNECTED);
+	endpoint_stop(&m->endpoint);
 }
 
 static void
@@ -325,7 +250,7 @@ master_free(void *device)
 		return;
 	iec104_conn_close(&m->conn);
 	tls_set_clear(&m->conf.files);
-	for (size_t i = 0; i < m->address_count; i++)
+	for (int i = 0; i < m->address_count; i++)
 		free(m->hosts[i]);
 	free(m);
 }
@@ -354,18 +279,25 @@ static const struct schema_field master_fields[] = {
 static const struct schema master_schema = { .kind = SCHEMA_OBJECT, .fields = master_fields };
 
 static void
-read_addresses(struct iec104_master *m, const struct json *list)
+make_endpoint(struct iec104_master *m, const struct json *conf)
 {
-	json_foreach (address, list) {
+	struct endpoint_conf e = {
+		.delay_ns = iec104_conf_ms(conf, "reconnect_delay") * INT64_C(1000000),
+		.lived_ns = MASTER_LIVED_MS * INT64_C(1000000),
+		.timeout_ns = MASTER_CONNECT_MS * INT64_C(1000000),
+	};
+
+	json_foreach (address, json_get(conf, "remote_addresses")) {
 		const char *host = json_str(json_get(address, "host"));
 		int64_t port = 0;
 		json_int(json_get(address, "port"), 1, 65535, &port);
-		m->hosts[m->address_count] = strdup(host);
-		if (!m->hosts[m->address_count])
+		int resource = runner_plan_connect(m->runner, host, (uint16_t)port);
+		if (!e.addresses++)
+			e.resource = resource;
+		if (!(m->hosts[m->address_count++] = strdup(host)))
 			runner_fail(m->runner, "out of memory");
-		m->addresses[m->address_count++] =
-		    runner_plan_connect(m->runner, host, (uint16_t)port);
 	}
+	endpoint_init(&m->endpoint, m->runner, &e, &endpoint_ops, m);
 }
 
 static void *
@@ -379,15 +311,13 @@ master_create(struct runner *r, const struct json *conf)
 	m->runner = r;
 	m->loop = runner_loop(r);
 	m->conn.fd = -1;
-	ev_timer_init(&m->timer, on_timer, 0., 0.);
-	m->timer.data = m;
+	ev_init(&m->sync, on_sync);
+	m->sync.data = m;
 	m->objects = runner_counter(r, "objects");
 	m->ignored = runner_counter(r, "ignored");
 	iec_events_init(&m->events, r);
 	m->connects = runner_counter(r, "connections");
-	read_addresses(m, json_get(conf, "remote_addresses"));
-	reconnect_init(&m->reconnect, iec104_conf_ms(conf, "reconnect_delay") * INT64_C(1000000),
-	    MASTER_LIVED_MS * INT64_C(1000000));
+	make_endpoint(m, conf);
 	if (json_get(conf, "time_sync_delay")->type != JSON_NULL) {
 		int64_t ms = iec104_conf_ms(conf, "time_sync_delay");
 		m->sync_ms = ms > MASTER_MIN_SYNC_MS ? ms : MASTER_MIN_SYNC_MS;

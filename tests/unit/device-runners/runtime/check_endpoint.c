@@ -31,6 +31,37 @@ on_status(void *arg, enum connection_status status, int fd)
 
 static const struct endpoint_ops ops = { .status = on_status };
 
+/* Of two steps. */
+static void
+on_status_alone(void *arg, enum connection_status status, int fd)
+{
+	ck_assert_ptr_eq(arg, &e);
+	ck_assert_int_eq(fd, -1);
+	strncat(seen, &"g\0C\0d"[2 * status], 1);
+}
+
+static void
+on_opened(void *arg, int address, int fd)
+{
+	ck_assert_ptr_eq(arg, &e);
+	got_fd = fd;
+	strncat(seen, &"0\0001\0002"[2 * address], 1);
+}
+
+static void
+on_late(void *arg)
+{
+	ck_assert_ptr_eq(arg, &e);
+	strncat(seen, "l", 2);
+}
+
+static const struct endpoint_ops two_steps = { .status = on_status_alone, .opened = on_opened };
+static const struct endpoint_ops two_timed_steps = {
+	.status = on_status_alone,
+	.opened = on_opened,
+	.late = on_late,
+};
+
 static void
 setup(void)
 {
@@ -84,6 +115,24 @@ start(const struct tty_params *tty, int64_t timeout_ms)
 	};
 
 	endpoint_init(&e, &r, &conf, &ops, &e);
+	endpoint_start(&e);
+}
+
+static void
+start_two_steps(
+    const struct endpoint_ops *steps, int addresses, int64_t timeout_ms, bool stays_connecting)
+{
+	struct endpoint_conf conf = {
+		.addresses = addresses,
+		.delay_ns = DELAY_MS * INT64_C(1000000),
+		.lived_ns = 1,
+		.timeout_ns = timeout_ms * INT64_C(1000000),
+		.stays_connecting = stays_connecting,
+	};
+
+	for (int i = 0; i < addresses; i++)
+		runner_plan_connect(&r, "127.0.0.1", 502);
+	endpoint_init(&e, &r, &conf, steps, &e);
 	endpoint_start(&e);
 }
 
@@ -172,6 +221,88 @@ START_TEST(a_tty_is_set_up)
 }
 END_TEST
 
+START_TEST(what_is_open_is_connected_when_it_is_usable)
+{
+	start_two_steps(&two_steps, 1, DELAY_MS, false);
+	fake_runner_answer(&r, any_fd(), "");
+	ck_assert_str_eq(seen, "g0");
+	/* The time-out was for opening it. */
+	run(2 * DELAY_MS);
+	ck_assert_str_eq(seen, "g0");
+	endpoint_usable(&e);
+	ck_assert_str_eq(seen, "g0C");
+	ck_assert_int_eq(endpoint_status(&e), CONNECTION_CONNECTED);
+	lose(true);
+	run(SOON_MS);
+	ck_assert_str_eq(seen, "g0Cdg");
+}
+END_TEST
+
+START_TEST(what_never_became_usable_is_a_failure)
+{
+	start_two_steps(&two_steps, 1, 0, false);
+	fake_runner_answer(&r, any_fd(), "");
+	lose(true);
+	ck_assert_str_eq(seen, "g0d");
+	run(SOON_MS);
+	ck_assert_ptr_null(fake_runner_asked(&r));
+	run(DELAY_MS);
+	ck_assert_ptr_nonnull(fake_runner_asked(&r));
+	ck_assert_str_eq(seen, "g0dg");
+}
+END_TEST
+
+START_TEST(an_attempt_tries_each_address)
+{
+	start_two_steps(&two_steps, 3, 0, false);
+	fake_runner_answer(&r, -1, "refused");
+	fake_runner_answer(&r, -1, "refused");
+	fake_runner_answer(&r, any_fd(), "");
+	ck_assert_str_eq(seen, "g2");
+	lose(true);
+	ck_assert_str_eq(seen, "g2d");
+	run(DELAY_MS + SOON_MS);
+	fake_runner_answer(&r, any_fd(), "");
+	ck_assert_str_eq(seen, "g2dg0");
+}
+END_TEST
+
+START_TEST(the_time_out_may_be_for_both_steps)
+{
+	start_two_steps(&two_timed_steps, 1, SOON_MS, false);
+	fake_runner_answer(&r, any_fd(), "");
+	run(2 * SOON_MS);
+	ck_assert_str_eq(seen, "g0l");
+	endpoint_usable(&e);
+	run(2 * SOON_MS);
+	ck_assert_str_eq(seen, "g0lC");
+}
+END_TEST
+
+START_TEST(failures_may_leave_it_connecting)
+{
+	start_two_steps(&two_steps, 1, 0, true);
+	fake_runner_answer(&r, -1, "refused");
+	ck_assert_str_eq(seen, "g");
+	run(DELAY_MS + SOON_MS);
+	ck_assert_str_eq(seen, "gg");
+	fake_runner_answer(&r, any_fd(), "");
+	endpoint_usable(&e);
+	lose(true);
+	ck_assert_str_eq(seen, "gg0Cd");
+}
+END_TEST
+
+START_TEST(nothing_goes_on_between_the_steps_after_the_stop)
+{
+	start_two_steps(&two_timed_steps, 1, SOON_MS, false);
+	fake_runner_answer(&r, any_fd(), "");
+	endpoint_stop(&e);
+	run(2 * SOON_MS);
+	ck_assert_str_eq(seen, "g0d");
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
@@ -181,6 +312,12 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, an_attempt_has_a_time_out);
 	tcase_add_test(tc, nothing_is_opened_after_the_stop);
 	tcase_add_test(tc, a_tty_is_set_up);
+	tcase_add_test(tc, what_is_open_is_connected_when_it_is_usable);
+	tcase_add_test(tc, what_never_became_usable_is_a_failure);
+	tcase_add_test(tc, an_attempt_tries_each_address);
+	tcase_add_test(tc, the_time_out_may_be_for_both_steps);
+	tcase_add_test(tc, failures_may_leave_it_connecting);
+	tcase_add_test(tc, nothing_goes_on_between_the_steps_after_the_stop);
 }
 
 UNIT_MAIN("endpoint")
