@@ -35,6 +35,14 @@ put_types(struct json_writer *w, const struct options *o, int argc, char **argv)
 }
 
 static bool
+put_health(struct json_writer *w, const struct options *o, int argc, char **argv)
+{
+	if (o->all)
+		json_put_bool(w, "all", true);
+	return put_list(w, "names", argc, argv);
+}
+
+static bool
 looks_like_json(const char *text)
 {
 	return json_valid(text, strlen(text));
@@ -105,7 +113,8 @@ const struct command commands[] = {
 	    .help =
 		"SINCE is the time in the STATE; LAST EXIT is the cause of its last death; LINK\n"
 		"is the device's own connection; EVENTS/S is what it registered in the last few\n"
-		"seconds. --watch prints it again each second.\n",
+		"seconds. REMOTES says how many of its remote ends are up. --watch prints it\n"
+		"again each second.\n",
 	    .options = OPTION_TABLE | OPTION_AGAIN,
 	    .max = MANY,
 	    .view = &view_status,
@@ -120,6 +129,19 @@ const struct command commands[] = {
 	    .max = CONTROL_MAX_SHOWN,
 	    .view = &view_show,
 	    .request = put_names,
+	    .names = NAMES_ALL },
+	{ .id = CONTROL_HEALTH,
+	    .arguments = "[NAME...]",
+	    .about = "print what is wrong, for people and monitoring",
+	    .help =
+		"The link to the Event Server, devices that are enabled and do not run, remote\n"
+		"ends that are degraded or down. --all prints what is well, too.\n"
+		"Exit code: 0 nothing is wrong, 1 something is degraded, 2 something is down,\n"
+		"3 gatewayd is not reachable.\n",
+	    .options = OPTION_TABLE | OPTION_ALL | OPTION_AGAIN,
+	    .max = MANY,
+	    .view = &view_health,
+	    .request = put_health,
 	    .names = NAMES_ALL },
 	{ .id = CONTROL_INFO,
 	    .arguments = "",
@@ -197,11 +219,13 @@ const struct command commands[] = {
 	    .arguments = "NAME [STATE...]",
 	    .about = "wait until a device is in a state (running)",
 	    .help =
-		"States: disabled, starting, running, stopping, backoff, failed. Fails at once\n"
-		"when the device has failed for good, and after 30 s, or --timeout.\n",
+		"States: disabled, starting, running, stopping, backoff, failed; connected (it\n"
+		"runs, and its link is connected), healthy (and all its remote ends are up).\n"
+		"Fails at once when the device has failed for good, and after 30 s, or\n"
+		"--timeout.\n",
 	    .options = OPTION_TIMEOUT,
 	    .min = 1,
-	    .max = 7,
+	    .max = 9,
 	    .view = &view_results,
 	    .request = put_wait },
 	{ .id = CONTROL_TRACE,

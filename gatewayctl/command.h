@@ -16,6 +16,7 @@ enum command_option {
 	OPTION_ORDERED = 16, /* options come before the arguments: those may begin with '-' */
 	OPTION_TABLE = 32,   /* --columns, --sort, --filter */
 	OPTION_AGAIN = 64,   /* --watch */
+	OPTION_ALL = 128,
 };
 
 /* Which arguments name devices, so that '*', '?' and '[' in them stand for others. */
@@ -24,7 +25,7 @@ enum command_names { NAMES_NONE, NAMES_ALL, NAMES_FIRST, NAMES_BUT_LAST };
 struct options {
 	const char *socket; /* or NULL */
 	const char *colour; /* "auto", "always", "never", or NULL */
-	bool help, wait, diff, again, no_pager;
+	bool help, wait, diff, again, all, no_pager;
 	bool has_timeout;
 	double timeout_s;
 	int64_t count; /* 0: no end */

@@ -19,7 +19,8 @@ enum {
 	RELOAD_DEFAULT_S = 60,
 	SOCKET_WAIT_MS = 3000, /* for the socket of a gateway that starts */
 	LOOK_AGAIN_MS = 20,
-	AGAIN_S = 1, /* of --watch */
+	STEADY_MS = 500, /* a device that was started has to live so long to be called running */
+	AGAIN_S = 1,	 /* of --watch */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -193,6 +194,54 @@ wait_for_all(struct session *client, const struct command *c, struct monotime de
 	return code;
 }
 
+/* Whether the device of this row died since it was seen running; says so. */
+static bool
+is_dead(const struct json *row, const char *name)
+{
+	const char *state = json_str(json_get(row, "state"));
+	const char *why = json_str(json_get(row, "last_exit"));
+	int64_t since = 0;
+
+	json_int(json_get(row, "since"), 0, INT64_MAX, &since);
+	if (state && strcmp(state, "running") == 0 && since >= STEADY_MS / 2)
+		return false;
+	fprintf(stderr, "gatewayctl: %s ran, and then died: %s; 'gatewayctl show %s' says more\n",
+	    name, why ? why : "it was stopped", name);
+	return true;
+}
+
+/* Some die of the first thing that they do. */
+static int
+check_steady(struct session *client, int argc, char **argv)
+{
+	struct monotime deadline = monotime_add_ms(monotime_now(), CLIENT_ANSWER_MS);
+	struct control_reply reply = { 0 };
+	bool dead = false;
+
+	nanosleep(&(struct timespec){ .tv_nsec = STEADY_MS * 1000000L }, NULL);
+	for (int i = 0; i < argc; i++) {
+		struct buffer b;
+		struct json_writer w = { .b = &b };
+		buffer_init(&b, CONTROL_MAX_REQUEST);
+		json_begin_object(&w, NULL);
+		json_put_str(&w, "command", control_command_name(CONTROL_STATUS));
+		json_begin_array(&w, "names");
+		json_put_str(&w, NULL, argv[i]);
+		json_end_array(&w);
+		json_end_object(&w);
+		int sent = session_send(client, buffer_data(&b), b.len);
+		buffer_clear(&b);
+		if (sent < 0 || session_receive(client, deadline, &reply) != SESSION_REPLY) {
+			fprintf(stderr, "gatewayctl: %s\n", client->error);
+			return CONTROL_UNREACHABLE;
+		}
+		json_foreach (row, reply.rows)
+			dead |= is_dead(row, argv[i]);
+		json_free(reply.doc);
+	}
+	return dead ? CONTROL_REFUSED : CONTROL_DONE;
+}
+
 /* Whether gatewayd is connected with its Event Server; -1 where it does not say so. */
 static int
 is_connected(struct session *client, struct monotime deadline)
@@ -275,6 +324,8 @@ run_names(
 	int code = (o->again ? ask_again : ask)(client, c, o, argc, argv);
 	if (code == CONTROL_DONE && o->wait)
 		code = wait_for_all(client, c, deadline, argc, argv);
+	if (code == CONTROL_DONE && o->wait && strcmp(c->wait_for, "running") == 0)
+		code = check_steady(client, argc, argv);
 	if (code == CONTROL_REFUSED)
 		names_suggest(client, c->names, argc, argv);
 	return code;

@@ -8,7 +8,15 @@
 enum { MAX_SECONDS = 1000000, COLUMN = 27, MAX_LINE = 79, USAGE_INDENT = 17 };
 
 /* Long options without a letter. */
-enum { LONG_COLUMNS = 256, LONG_SORT, LONG_FILTER, LONG_COLOUR, LONG_NO_PAGER, LONG_WATCH };
+enum {
+	LONG_COLUMNS = 256,
+	LONG_SORT,
+	LONG_FILTER,
+	LONG_COLOUR,
+	LONG_NO_PAGER,
+	LONG_WATCH,
+	LONG_ALL
+};
 
 static const struct option long_options[] = {
 	{ "json", no_argument, NULL, 'j' },
@@ -25,6 +33,7 @@ static const struct option long_options[] = {
 	{ "sort", required_argument, NULL, LONG_SORT },
 	{ "filter", required_argument, NULL, LONG_FILTER },
 	{ "watch", no_argument, NULL, LONG_WATCH },
+	{ "all", no_argument, NULL, LONG_ALL },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -39,6 +48,7 @@ static const struct {
 	{ .option = 'n', .needs = OPTION_COUNT, .shown = "[--count N]" },
 	{ .option = 't', .needs = OPTION_TIMEOUT, .shown = "[--timeout S]" },
 	{ .option = LONG_WATCH, .needs = OPTION_AGAIN, .shown = "[--watch]" },
+	{ .option = LONG_ALL, .needs = OPTION_ALL, .shown = "[--all]" },
 	{ .option = LONG_COLUMNS, .needs = OPTION_TABLE, .shown = "[--columns KEY,...]" },
 	{ .option = LONG_SORT, .needs = OPTION_TABLE, .shown = "[--sort [-]KEY]" },
 	{ .option = LONG_FILTER, .needs = OPTION_TABLE, .shown = "[--filter KEY=PATTERN]" },
@@ -184,6 +194,8 @@ flag_of(struct options *o, int option)
 		return &o->diff;
 	case LONG_WATCH:
 		return &o->again;
+	case LONG_ALL:
+		return &o->all;
 	case LONG_NO_PAGER:
 		return &o->no_pager;
 	default:

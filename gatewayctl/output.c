@@ -283,6 +283,26 @@ bytes_text(struct buffer *b, const struct column *col, const struct json *row)
 		buffer_printf(b, "%" PRId64 " bytes", v);
 }
 
+static void
+share_text(struct buffer *b, const struct column *col, const struct json *row)
+{
+	const struct json *share = json_get(row, col->key);
+	int64_t up, all;
+
+	if (json_int(json_get(share, "up"), 0, INT64_MAX, &up) &&
+	    json_int(json_get(share, "all"), 0, INT64_MAX, &all))
+		buffer_printf(b, "%" PRId64 "/%" PRId64, up, all);
+}
+
+static void
+micros_text(struct buffer *b, const struct column *col, const struct json *row)
+{
+	int64_t us;
+
+	if (json_int(json_get(row, col->key), 0, INT64_MAX, &us))
+		buffer_printf(b, "%" PRId64 ".%02d ms", us / 1000, (int)(us % 1000 / 10));
+}
+
 static const struct {
 	void (*text)(struct buffer *b, const struct column *col, const struct json *row);
 	void (*json)(struct json_writer *w, const struct column *col, const struct json *row);
@@ -298,6 +318,8 @@ static const struct {
 	[CELL_PAYLOAD] = { payload_text, payload_json },
 	[CELL_MEMORY] = { memory_text, json_any },
 	[CELL_BYTES] = { bytes_text, json_any },
+	[CELL_SHARE] = { share_text, json_any },
+	[CELL_MICROS] = { micros_text, json_any },
 };
 
 void

@@ -23,6 +23,8 @@ enum cell {
 	CELL_PAYLOAD,  /* payload_json, or payload_type and payload_hex, or payload_cut */
 	CELL_MEMORY,   /* KiB */
 	CELL_BYTES,    /* bytes, or "unlimited" */
+	CELL_SHARE,    /* {"up": .., "all": ..}: 3/4 */
+	CELL_MICROS,   /* microseconds, as milliseconds */
 };
 
 struct column {

@@ -18,6 +18,10 @@ static const struct {
 	{ .word = "backoff", .colour = "\033[31m" },
 	{ .word = "failed", .colour = "\033[1;31m" },
 	{ .word = "disabled", .colour = "\033[2m" },
+	{ .word = "up", .colour = "\033[32m" },
+	{ .word = "degraded", .colour = "\033[33m" },
+	{ .word = "down", .colour = "\033[31m" },
+	{ .word = "off", .colour = "\033[2m" },
 };
 
 const struct column *
@@ -101,6 +105,17 @@ add_key(struct table *t, struct table_row *r, const struct json *row)
 	buffer_u8(&t->cells, '\0');
 }
 
+static const char *colour_of(const char *text);
+
+/* A device whose remote ends are not all up has the colour of the worst of them. */
+static const char *
+row_colour(const struct json *row)
+{
+	const char *worst = json_str(json_get(json_get(row, "remotes"), "state"));
+
+	return worst && strcmp(worst, "up") != 0 ? colour_of(worst) : NULL;
+}
+
 void
 table_add(struct table *t, const struct column *columns, const struct json *row)
 {
@@ -109,7 +124,7 @@ table_add(struct table *t, const struct column *columns, const struct json *row)
 
 	if (!r)
 		return;
-	*r = (struct table_row){ 0 };
+	*r = (struct table_row){ .colour = row_colour(row) };
 	if (t->sort)
 		add_key(t, r, row);
 	r->at = t->cells.len;
@@ -271,7 +286,7 @@ print_cell(FILE *f, const char *text, bool right, size_t width, bool last, const
 
 static void
 print_line(const struct table *t, const struct layout *l, FILE *f, const struct table_style *style,
-    const char *text)
+    const char *text, const char *colour)
 {
 	size_t last = 0;
 	bool begun = false;
@@ -289,8 +304,8 @@ print_line(const struct table *t, const struct layout *l, FILE *f, const struct 
 		if (begun)
 			fprintf(f, "%*s", (int)l->gap, "");
 		begun = true;
-		print_cell(f, cell, c->right, l->width[i], i == last,
-		    text && style->colour && c->coloured ? colour_of(cell) : NULL);
+		const char *own = text && c->coloured && !colour ? colour_of(cell) : colour;
+		print_cell(f, cell, c->right, l->width[i], i == last, style->colour ? own : NULL);
 	}
 	fputc('\n', f);
 }
@@ -311,7 +326,7 @@ table_print(struct table *t, FILE *f, const struct table_style *style)
 	}
 	measure(t, &l);
 	fit(t, &l, style->width);
-	print_line(t, &l, f, style, NULL);
+	print_line(t, &l, f, style, NULL, NULL);
 	for (size_t n = 0; n < t->rows; n++)
-		print_line(t, &l, f, style, text_at(t, t->row[n].at));
+		print_line(t, &l, f, style, text_at(t, t->row[n].at), t->row[n].colour);
 }

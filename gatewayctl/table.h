@@ -20,7 +20,8 @@ struct table {
 		size_t key; /* text to sort by, likewise */
 		double number;
 		bool is_number;
-	} * row; /* owned */
+		const char *colour; /* of the whole row on a terminal, or NULL */
+	} * row;		    /* owned */
 	size_t rows, room;
 	const struct column *sort; /* or NULL */
 	bool descending;

@@ -17,6 +17,7 @@ static const struct column status_columns[] = {
 	{ .key = "restarts", .header = "RESTARTS", .cell = CELL_INT, .right = true, .drop = 4 },
 	{ .key = "last_exit", .header = "LAST EXIT", .cell = CELL_TEXT, .least = 10, .drop = 2 },
 	{ .key = "link", .header = "LINK", .cell = CELL_TEXT, .least = 12, .coloured = true },
+	{ .key = "remotes", .header = "REMOTES", .cell = CELL_SHARE, .right = true },
 	{ .key = "events_per_s",
 	    .header = "EVENTS/S",
 	    .cell = CELL_RATE,
@@ -33,6 +34,7 @@ static const struct column device_columns[] = {
 	{ .key = "enabled", .header = "enabled", .cell = CELL_FLAG },
 	{ .key = "pid", .header = "pid", .cell = CELL_INT },
 	{ .key = "link", .header = "link", .cell = CELL_TEXT },
+	{ .key = "remotes", .header = "remotes up", .cell = CELL_SHARE },
 	{ .key = "events_per_s", .header = "events/s", .cell = CELL_RATE },
 	{ .key = "restarts", .header = "restarts", .cell = CELL_INT },
 	{ .key = "deaths", .header = "deaths", .cell = CELL_INT },
@@ -109,6 +111,47 @@ static const struct column plan_columns[] = {
 	{ .key = NULL },
 };
 
+#define REMOTE_COUNTERS(HEADER)                                                                    \
+	{ .key = "requests", .header = HEADER("REQUESTS"), .cell = CELL_INT, .right = true },      \
+	    { .key = "errors", .header = HEADER("ERRORS"), .cell = CELL_INT, .right = true },      \
+	    { .key = "timeouts", .header = HEADER("TIMEOUTS"), .cell = CELL_INT, .right = true },  \
+	    { .key = "retries", .header = HEADER("RETRIES"), .cell = CELL_INT, .right = true },    \
+	    { .key = "bytes_in", .header = HEADER("IN"), .cell = CELL_BYTES, .right = true },      \
+	    { .key = "bytes_out", .header = HEADER("OUT"), .cell = CELL_BYTES, .right = true },    \
+	    { .key = "rtt_min_us", .header = HEADER("MIN"), .cell = CELL_MICROS, .right = true },  \
+	    { .key = "rtt_avg_us",                                                                 \
+		    .header = HEADER("AVERAGE"),                                                   \
+		    .cell = CELL_MICROS,                                                           \
+		    .right = true },                                                               \
+	{                                                                                          \
+		.key = "rtt_max_us", .header = HEADER("MAX"), .cell = CELL_MICROS, .right = true   \
+	}
+#define SHOWN(header) header
+#define JSON_ONLY(header) NULL
+
+static const struct column remote_columns[] = {
+	{ .key = "remote", .header = "NAME", .cell = CELL_TEXT },
+	{ .key = "state", .header = "STATE", .cell = CELL_TEXT, .coloured = true },
+	{ .key = "since", .header = "SINCE", .cell = CELL_DURATION },
+	REMOTE_COUNTERS(SHOWN),
+	{ .key = "what", .header = "WHAT", .cell = CELL_TEXT, .least = 20 },
+	{ .key = "last_error", .header = "LAST ERROR", .cell = CELL_TEXT, .least = 12 },
+	{ .key = NULL },
+};
+
+static const struct column health_columns[] = {
+	{ .key = "device", .header = "DEVICE", .cell = CELL_TEXT, .least = 12 },
+	{ .key = "type", .cell = CELL_TEXT },
+	{ .key = "remote", .header = "REMOTE", .cell = CELL_TEXT, .least = 12 },
+	{ .key = "severity", .cell = CELL_TEXT },
+	{ .key = "state", .header = "STATE", .cell = CELL_TEXT, .coloured = true },
+	{ .key = "since", .header = "SINCE", .cell = CELL_DURATION, .drop = 1 },
+	{ .key = "what", .header = "WHAT", .cell = CELL_TEXT, .least = 20 },
+	{ .key = "last_error", .cell = CELL_TEXT },
+	REMOTE_COUNTERS(JSON_ONLY),
+	{ .key = NULL },
+};
+
 static const struct column obituary_columns[] = {
 	{ .key = "time", .header = "TIME", .cell = CELL_TIME },
 	{ .key = "pid", .header = "PID", .cell = CELL_INT },
@@ -126,6 +169,11 @@ static const struct section show_sections[] = {
 	    .title = "sandbox in force",
 	    .kind = SECTION_PAIRS,
 	    .columns = sandbox_columns },
+	{ .key = "remote_ends",
+	    .title = "remote ends, the worst first",
+	    .kind = SECTION_TABLE,
+	    .columns = remote_columns,
+	    .may_be_empty = true },
 	{ .key = "limits", .title = "limits", .kind = SECTION_PAIRS, .columns = limit_columns },
 	{ .key = "queues", .title = "queues", .kind = SECTION_PAIRS, .columns = queue_columns },
 	{ .key = "counters",
@@ -206,6 +254,9 @@ static const struct column reload_columns[] = {
 };
 
 const struct view_format view_status = { .kind = VIEW_TABLE, .columns = status_columns };
+const struct view_format view_health = {
+	.kind = VIEW_TABLE, .columns = health_columns, .empty = "ok: nothing is wrong"
+};
 const struct view_format view_show = { .kind = VIEW_SECTIONS, .sections = show_sections };
 const struct view_format view_info = { .kind = VIEW_SECTIONS, .sections = info_sections };
 const struct view_format view_events = { .kind = VIEW_TABLE, .columns = event_columns };
@@ -489,7 +540,8 @@ sections_text(const struct view *v, const struct json *row)
 {
 	for (const struct section *s = v->format->sections; s->title; s++) {
 		const struct json *j = s->key ? json_get(row, s->key) : row;
-		if (!j || (s->kind == SECTION_MAP && j->count == 0))
+		bool empty = j && j->count == 0 && (s->kind == SECTION_MAP || s->may_be_empty);
+		if (!j || empty)
 			continue;
 		printf("%s%s\n", s == v->format->sections && v->rows == 0 ? "" : "\n", s->title);
 		print_section(v, s, j);
@@ -656,7 +708,9 @@ view_end(struct view *v, bool failed)
 
 	if (v->format->kind == VIEW_TABLE) {
 		rows = v->table.rows;
-		if (v->options->json || rows || !failed)
+		if (!v->options->json && !rows && !failed && v->format->empty)
+			puts(v->format->empty);
+		else if (v->options->json || rows || !failed)
 			table_print(&v->table, stdout, &style);
 		table_clear(&v->table);
 	}

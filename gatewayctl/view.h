@@ -18,12 +18,14 @@ struct section {
 	const char *title;
 	enum section_kind kind;
 	const struct column *columns; /* MAP: NULL */
+	bool may_be_empty;	      /* text: it is left out then */
 };
 
 struct view_format {
 	enum view_kind kind;
 	const struct column *columns;	/* TABLE, RESULTS */
 	const struct section *sections; /* SECTIONS; ends with title NULL */
+	const char *empty;		/* TABLE: said in place of a header without rows */
 };
 
 enum { VIEW_MAX_FILTERS = 8 };
@@ -46,8 +48,8 @@ struct view {
 	size_t device_width; /* STREAM: of the device column so far */
 };
 
-extern const struct view_format view_status, view_show, view_info, view_events, view_results,
-    view_stream, view_reload;
+extern const struct view_format view_status, view_health, view_show, view_info, view_events,
+    view_results, view_stream, view_reload;
 
 /* Borrows options. Returns false, having said so, when they name what is no column. */
 bool view_begin(

@@ -12,7 +12,7 @@
 
 static const char *const levels[] = { "error", "warning", "notice", "info", "debug", NULL };
 static const char *const states[] = { "disabled", "starting", "running", "stopping", "backoff",
-	"failed", NULL };
+	"failed", "connected", "healthy", NULL };
 
 static const struct schema text = { .kind = SCHEMA_STRING, .max = CONTROL_MAX_TEXT };
 static const struct schema state = { .kind = SCHEMA_ENUM, .names = states };
@@ -54,6 +54,18 @@ static const struct schema_field wait_fields[] = {
 	LIST("states", true, 1, MAX, state),
 	{ 0 },
 };
+static const struct schema_field health_fields[] = {
+	COMMAND,
+	LIST("names", false, 0, MAX, text),
+	{ "all", false, { .kind = SCHEMA_BOOL } },
+	{ 0 },
+};
+static const struct schema_field describe_fields[] = {
+	COMMAND,
+	{ "name", true, { .kind = SCHEMA_STRING, .max = CONTROL_MAX_TEXT } },
+	{ "from", false, { .kind = SCHEMA_INT, .min = 0, .max = UINT32_MAX } },
+	{ 0 },
+};
 static const struct schema_field log_fields[] = {
 	COMMAND,
 	LIST("names", false, 0, MAX, text),
@@ -77,6 +89,8 @@ static const struct {
 	[CONTROL_STATUS] = { .name = "status", .fields = FIELDS(any_names) },
 	[CONTROL_SHOW] = { .name = "show", .fields = FIELDS(few_names) },
 	[CONTROL_INFO] = { .name = "info", .fields = FIELDS(nothing) },
+	[CONTROL_HEALTH] = { .name = "health", .fields = FIELDS(health_fields) },
+	[CONTROL_DESCRIBE] = { .name = "describe", .fields = FIELDS(describe_fields) },
 	[CONTROL_WATCH] = { .name = "watch", .fields = FIELDS(any_names) },
 	[CONTROL_EVENTS] = { .name = "events", .fields = FIELDS(types) },
 	[CONTROL_SEND] = { .name = "send", .fields = FIELDS(send_fields) },

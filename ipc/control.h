@@ -37,10 +37,15 @@ enum control_code {
 	CONTROL_UNREACHABLE, /* no gatewayd at the socket */
 };
 
+/* What `health` ends with, as plugins of monitoring do. */
+enum control_health { HEALTH_OK, HEALTH_WARNING, HEALTH_CRITICAL };
+
 enum control_id {
 	CONTROL_STATUS,
 	CONTROL_SHOW,
 	CONTROL_INFO,
+	CONTROL_HEALTH,
+	CONTROL_DESCRIBE,
 	CONTROL_WATCH,
 	CONTROL_EVENTS,
 	CONTROL_SEND,

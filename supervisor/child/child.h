@@ -38,6 +38,8 @@ struct child_ops {
 	    const struct eventer_types *types);
 	void (*forget_query)(void *arg, struct child_query *query);
 	void (*on_state)(void *arg, struct child *c, enum child_state before);
+	/* News of its remote ends. May be NULL. */
+	void (*on_health)(void *arg, struct child *c);
 	void (*on_config_fault)(void *arg, struct child *c, enum schema_severity severity,
 	    const char *path, const char *message);
 	/* A line of what the device will do, before its plan. May be NULL. */

@@ -173,8 +173,12 @@ on_link(struct child *c, uint32_t id, const msgpack_object *body)
 static const char *
 on_health(struct child *c, uint32_t id, const msgpack_object *body)
 {
+	const char *why = remotes_update(&c->remotes, &body->via.array, ev_now(c->host->loop));
+
 	(void)id;
-	return remotes_update(&c->remotes, &body->via.array, ev_now(c->host->loop));
+	if (!why && c->host->ops->on_health)
+		c->host->ops->on_health(c->host->arg, c);
+	return why;
 }
 
 static const char *(*const handlers[])(struct child *, uint32_t id, const msgpack_object *body) = {

@@ -75,6 +75,14 @@ void control_socket_keep(struct control *control);
 
 /* control_view.c */
 control_handler control_on_status, control_on_show, control_on_info;
+/* control_health.c */
+control_handler control_on_health, control_on_describe;
+/* "remotes": how many of a device's remote ends are up; null where there are none. */
+void control_put_remotes(struct json_writer *w, const struct child *c);
+/* "remote_ends", the worst first, and how many were left out. */
+void control_put_remote_ends(struct json_writer *w, const struct child *c);
+/* Drops the description that a client waits for. */
+void control_forget_describe(struct control_client *c);
 /* control_commands.c */
 control_handler control_on_events, control_on_send, control_on_enable, control_on_disable,
     control_on_restart, control_on_log, control_on_reload;

@@ -256,6 +256,8 @@ control_forget_request(struct control_client *c)
 
 	if (c->request && c->command == CONTROL_EVENTS)
 		engine_forget_query(c->control->engine, c);
+	if (c->request && c->command == CONTROL_DESCRIBE)
+		control_forget_describe(c);
 	if (c->request && c->command == CONTROL_RELOAD)
 		hooks->forget_reload(hooks->arg, c);
 }

@@ -158,11 +158,24 @@ put_link(struct control_client *c)
 	control_end_row(c);
 }
 
+/* A word of its state; "connected": its link is; "healthy": so are all its remote ends. */
+static bool
+is_in(const struct child *child, const char *word)
+{
+	bool running = child_state(child) == CHILD_RUNNING;
+
+	if (strcmp(word, "connected") == 0)
+		return running && strcmp(child_link(child), word) == 0;
+	if (strcmp(word, "healthy") == 0)
+		return running && remotes_worst(child_remotes(child)) == IPC_REMOTE_UP;
+	return strcmp(word, child_state_name(child_state(child))) == 0;
+}
+
 static bool
 is_awaited(const struct json *states, const struct child *child)
 {
 	json_foreach (s, states)
-		if (strcmp(s->text, child_state_name(child_state(child))) == 0)
+		if (is_in(child, s->text))
 			return true;
 	return false;
 }
@@ -212,6 +225,18 @@ on_state(void *arg, struct child *child, enum child_state before)
 		else if ((does(c, CONTROL_WATCH) || does(c, CONTROL_TRACE)) &&
 			 control_wants(c, child))
 			put_state(c, child, (int)before);
+	}
+}
+
+static void
+on_health(void *arg, struct child *child)
+{
+	struct control *control = arg;
+
+	for (size_t i = 0; i < control->client_count; i++) {
+		struct control_client *c = control->clients[i];
+		if (does(c, CONTROL_WAIT) && control_wants(c, child))
+			check_wait(c);
 	}
 }
 
@@ -301,6 +326,7 @@ control_stream_update(struct control *control)
 		watched |= does(control->clients[i], CONTROL_WATCH);
 	e->watch = (struct engine_watch){ .arg = control,
 		.on_state = on_state,
+		.on_health = on_health,
 		.on_link = on_link,
 		.on_registered = watched ? on_registered : NULL,
 		.on_notified = watched ? on_notified : NULL,

@@ -57,6 +57,7 @@ put_status(struct json_writer *w, const struct child *c)
 	json_put_int(w, "restarts", process_restarts(p));
 	put_text(w, "last_exit", o ? o->cause : NULL);
 	put_text(w, "link", running ? child_link(c) : NULL);
+	control_put_remotes(w, c);
 	if (running)
 		json_put_double(w, "events_per_s", child_event_rate(c, monotime_now()));
 	else
@@ -253,6 +254,7 @@ show_row(struct control_client *c, struct child *child)
 		put_process(w, p, &v);
 		put_sandbox(w, child, &v);
 	}
+	control_put_remote_ends(w, child);
 	put_queues(w, child);
 	put_counters(w, child_stats(child));
 	put_limits(w, &child_conf(child)->limits);

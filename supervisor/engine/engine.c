@@ -223,6 +223,15 @@ on_state(void *arg, struct child *c, enum child_state before)
 }
 
 static void
+on_health(void *arg, struct child *c)
+{
+	struct engine *e = arg;
+
+	if (e->watch.on_health)
+		e->watch.on_health(e->watch.arg, c);
+}
+
+static void
 on_config_fault(void *arg, struct child *c, enum schema_severity severity, const char *path,
     const char *message)
 {
@@ -251,6 +260,7 @@ static const struct child_ops child_ops = {
 	.on_query = on_query,
 	.forget_query = forget_query,
 	.on_state = on_state,
+	.on_health = on_health,
 	.on_config_fault = on_config_fault,
 	.on_trace = on_trace,
 };

@@ -34,6 +34,7 @@ struct engine_retired;
 struct engine_watch {
 	void *arg;
 	void (*on_state)(void *arg, struct child *c, enum child_state before);
+	void (*on_health)(void *arg, struct child *c);
 	void (*on_link)(void *arg);
 	/* Encoded RegisterEvents on their way to the Event Server. */
 	void (*on_registered)(

@@ -98,12 +98,12 @@ class Status(Case):
         g.wait_state("p1", "running")
         lines = g.ctl.text("status").splitlines()
         self.assertRegex(
-            lines[0], r"^NAME +TYPE +STATE +PID +SINCE +RESTARTS +LAST EXIT +LINK +EVENTS/S$"
+            lines[0], r"^NAME +TYPE +STATE +PID +SINCE +RESTARTS +LAST EXIT +LINK +REMOTES +EVENTS/S$"
         )
         self.assertEqual(len(lines), 4)
         self.assertEqual({len(line) for line in lines}, {len(lines[0])})
-        self.assertRegex(lines[1], r"^p1 +probe +running +\d+ +00:00:0\d +0 +- +connected +\d+\.\d$")
-        self.assertRegex(lines[2], rf"^{long}  probe +disabled +- +00:00:0\d +0 +- +- +-$")
+        self.assertRegex(lines[1], r"^p1 +probe +running +\d+ +00:00:0\d +0 +- +connected +- +\d+\.\d$")
+        self.assertRegex(lines[2], rf"^{long}  probe +disabled +- +00:00:0\d +0 +- +- +- +-$")
         self.assertTrue(lines[3].startswith("zażółć"))
 
     def test_json_is_an_array_of_the_same_words(self):
@@ -111,7 +111,7 @@ class Status(Case):
         (row,) = g.ctl("status")
         self.assertEqual(
             list(row),
-            "name type state pid since restarts last_exit link events_per_s".split(),
+            "name type state pid since restarts last_exit link remotes events_per_s".split(),
         )
         self.assertEqual((row["name"], row["state"], row["pid"]), ("p1", "disabled", None))
 
@@ -152,9 +152,9 @@ class Status(Case):
         g.wait_state("p1", "running")
         g.wait(lambda: g.status("p1")["link"], "the word of its link")
         for width, header in (
-            (200, "NAME TYPE STATE PID SINCE RESTARTS LAST EXIT LINK EVENTS/S"),
-            (80, "NAME TYPE STATE SINCE RESTARTS LAST EXIT LINK EVENTS/S"),
-            (60, "NAME STATE SINCE LAST EXIT LINK"),
+            (200, "NAME TYPE STATE PID SINCE RESTARTS LAST EXIT LINK REMOTES EVENTS/S"),
+            (80, "NAME STATE SINCE RESTARTS LAST EXIT LINK REMOTES EVENTS/S"),
+            (60, "NAME STATE SINCE LINK REMOTES"),
         ):
             lines = self.on_terminal(g, width, "--color", "never", "status")
             self.assertEqual(" ".join(lines[0].split()), header)

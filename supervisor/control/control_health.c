@@ -1,0 +1,313 @@
+/* The control socket's view of what devices talk to: health of remote ends, descriptions of data.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "supervisor/control/control_client.h"
+
+enum { SHOWN_ENDS = 64 /* of a device, in one row of `show`; `health --all` shows each */ };
+
+static const char *const counter_keys[IPC_REMOTE_COUNTERS] = {
+	[IPC_REMOTE_REQUESTS] = "requests",
+	[IPC_REMOTE_ERRORS] = "errors",
+	[IPC_REMOTE_TIMEOUTS] = "timeouts",
+	[IPC_REMOTE_RETRIES] = "retries",
+	[IPC_REMOTE_BYTES_IN] = "bytes_in",
+	[IPC_REMOTE_BYTES_OUT] = "bytes_out",
+	[IPC_REMOTE_RTT_MIN] = "rtt_min_us",
+	[IPC_REMOTE_RTT_AVG] = "rtt_avg_us",
+	[IPC_REMOTE_RTT_MAX] = "rtt_max_us",
+};
+
+static void
+put_text(struct json_writer *w, const char *key, const char *text)
+{
+	json_put_str(w, key, text && *text ? text : NULL);
+}
+
+static int64_t
+milliseconds_since(const struct timestamp *t)
+{
+	struct timestamp now = timestamp_now();
+
+	/* The clock of the machine may have been set since; a runner may lie. */
+	if (t->s > now.s || t->s < 0)
+		return 0;
+	int64_t ms = (now.s - t->s) * 1000 + ((int64_t)now.us - t->us) / 1000;
+	return ms > 0 ? ms : 0;
+}
+
+/* The counters as text: JSON's numbers end before they do. */
+static void
+put_end(struct json_writer *w, const struct remote_end *e)
+{
+	json_put_str(w, "remote", e->name);
+	json_put_str(w, "state", ipc_remote_state_name(e->state));
+	json_put_int(w, "since", milliseconds_since(&e->since));
+	put_text(w, "what", e->what);
+	put_text(w, "last_error", e->last_error);
+	for (size_t i = 0; i < IPC_REMOTE_COUNTERS; i++) {
+		bool none = i >= IPC_REMOTE_RTT_MIN && !e->counters[IPC_REMOTE_RTT_MAX];
+		if (none)
+			json_put_null(w, counter_keys[i]);
+		else
+			json_put_int(w, counter_keys[i], (int64_t)(e->counters[i] & INT64_MAX));
+	}
+}
+
+/* --- in status and show --- */
+
+void
+control_put_remotes(struct json_writer *w, const struct child *c)
+{
+	const struct remotes *r = child_remotes(c);
+	size_t all = remotes_total(r);
+
+	if (child_state(c) != CHILD_RUNNING || all == 0) {
+		json_put_null(w, "remotes");
+		return;
+	}
+	json_begin_object(w, "remotes");
+	json_put_int(w, "up", (int64_t)r->counts[IPC_REMOTE_UP]);
+	json_put_int(w, "all", (int64_t)all);
+	json_put_str(w, "state", ipc_remote_state_name(remotes_worst(r)));
+	json_end_object(w);
+}
+
+void
+control_put_remote_ends(struct json_writer *w, const struct child *c)
+{
+	static const enum ipc_remote_state order[] = { IPC_REMOTE_DOWN, IPC_REMOTE_DEGRADED,
+		IPC_REMOTE_UP, IPC_REMOTE_OFF };
+	const struct remotes *r = child_remotes(c);
+	size_t shown = 0, all = 0;
+
+	for (size_t i = 0; i < IPC_REMOTE_STATE_COUNT; i++)
+		all += r->counts[i];
+	json_begin_array(w, "remote_ends");
+	for (size_t s = 0; s < IPC_REMOTE_STATE_COUNT; s++)
+		for (size_t i = 0; i < r->room && shown < SHOWN_ENDS; i++) {
+			if (!r->ends[i] || r->ends[i]->state != order[s])
+				continue;
+			json_begin_object(w, NULL);
+			put_end(w, r->ends[i]);
+			json_end_object(w);
+			shown++;
+		}
+	json_end_array(w);
+	json_put_int(w, "remote_ends_not_shown", (int64_t)(all - shown));
+}
+
+/* --- health --- */
+
+struct judged {
+	struct control_client *client;
+	bool all;
+	enum control_health worst;
+};
+
+static const char *const severities[] = {
+	[HEALTH_OK] = "ok",
+	[HEALTH_WARNING] = "warning",
+	[HEALTH_CRITICAL] = "critical",
+};
+
+static bool
+judge(struct judged *j, enum control_health how)
+{
+	if (how > j->worst)
+		j->worst = how;
+	return how != HEALTH_OK || j->all;
+}
+
+static void
+begin_row(struct json_writer *w, const char *device, const char *type, enum control_health how)
+{
+	json_put_str(w, "device", device);
+	json_put_str(w, "type", type);
+	json_put_str(w, "severity", severities[how]);
+}
+
+static void
+judge_link(struct judged *j)
+{
+	const struct engine *e = j->client->control->engine;
+	const struct eventlink *l = engine_link(e);
+	const struct eventlink_stats stats = eventlink_stats(l);
+	bool up = eventlink_state(l) == LINK_UP;
+	enum control_health how = up ? HEALTH_OK : HEALTH_CRITICAL;
+
+	if (!judge(j, how))
+		return;
+	struct json_writer *w = control_begin_row(j->client);
+	begin_row(w, NULL, NULL, how);
+	json_put_str(w, "remote", "Event Server");
+	json_put_str(w, "state", eventlink_state_name(eventlink_state(l)));
+	json_put_int(
+	    w, "since", stats.since.ns ? monotime_diff_ms(monotime_now(), stats.since) : 0);
+	put_text(w, "what", up ? NULL : stats.last_error);
+	control_end_row(j->client);
+}
+
+static const enum control_health of_child[CHILD_STATE_COUNT] = {
+	[CHILD_DISABLED] = HEALTH_OK,
+	[CHILD_STARTING] = HEALTH_WARNING,
+	[CHILD_RUNNING] = HEALTH_OK,
+	[CHILD_STOPPING] = HEALTH_WARNING,
+	[CHILD_BACKOFF] = HEALTH_CRITICAL,
+	[CHILD_FAILED] = HEALTH_CRITICAL,
+};
+
+static void
+judge_process(struct judged *j, const struct child *c)
+{
+	const struct process_obituary *o = process_obituary(child_process(c), 0);
+	enum control_health how = of_child[child_state(c)];
+
+	if (!judge(j, how))
+		return;
+	struct json_writer *w = control_begin_row(j->client);
+	begin_row(w, child_conf(c)->name, child_conf(c)->type, how);
+	json_put_str(w, "remote", NULL);
+	json_put_str(w, "state", child_state_name(child_state(c)));
+	json_put_int(w, "since", monotime_diff_ms(monotime_now(), process_since(child_process(c))));
+	put_text(w, "what", how == HEALTH_OK || !o ? NULL : o->cause);
+	put_text(w, "last_error", o ? o->last_line : NULL);
+	control_end_row(j->client);
+}
+
+static const enum control_health of_end[IPC_REMOTE_STATE_COUNT] = {
+	[IPC_REMOTE_OFF] = HEALTH_OK,
+	[IPC_REMOTE_UP] = HEALTH_OK,
+	[IPC_REMOTE_DEGRADED] = HEALTH_WARNING,
+	[IPC_REMOTE_DOWN] = HEALTH_CRITICAL,
+};
+
+static void
+judge_device(struct judged *j, const struct child *c)
+{
+	const struct remotes *r = child_remotes(c);
+
+	judge_process(j, c);
+	for (size_t i = 0; child_state(c) == CHILD_RUNNING && i < r->room; i++) {
+		const struct remote_end *e = r->ends[i];
+		if (!e || !judge(j, of_end[e->state]))
+			continue;
+		struct json_writer *w = control_begin_row(j->client);
+		begin_row(w, child_conf(c)->name, child_conf(c)->type, of_end[e->state]);
+		put_end(w, e);
+		control_end_row(j->client);
+	}
+}
+
+void
+control_on_health(struct control_client *c, const struct json *request)
+{
+	const struct json *names = json_get(request, "names");
+	struct engine *e = c->control->engine;
+	struct judged j = { .client = c, .all = json_is_true(json_get(request, "all")) };
+	bool some = names && names->count;
+
+	if (!some)
+		judge_link(&j);
+	json_foreach (name, some ? names : NULL) {
+		const struct engine_device *d = control_find_device(c, name->text);
+		if (!d)
+			return;
+		judge_device(&j, d->child);
+	}
+	for (size_t i = 0; !some && i < engine_device_count(e); i++)
+		judge_device(&j, engine_device_child(e, i));
+	control_finish(c, (enum control_code)j.worst, NULL);
+}
+
+/* --- descriptions --- */
+
+static void
+put_str(struct json_writer *w, const char *key, const msgpack_object *o)
+{
+	json_put_strn(w, key, o->via.str.size ? o->via.str.ptr : "", o->via.str.size);
+}
+
+static void
+put_type(struct json_writer *w, const char *key, const msgpack_object *o)
+{
+	if (o->type == MSGPACK_OBJECT_NIL) {
+		json_put_null(w, key);
+		return;
+	}
+	json_begin_array(w, key);
+	for (uint32_t i = 0; i < o->via.array.size; i++)
+		put_str(w, NULL, &o->via.array.ptr[i]);
+	json_end_array(w);
+}
+
+static void
+put_data(struct json_writer *w, const msgpack_object *f)
+{
+	const msgpack_object_array *verbs = &f[4].via.array;
+
+	put_str(w, "name", &f[0]);
+	put_str(w, "value", &f[1]);
+	put_str(w, "about", &f[2]);
+	put_type(w, "gives", &f[3]);
+	json_begin_array(w, "verbs");
+	for (uint32_t i = 0; i < verbs->size; i++) {
+		const msgpack_object *v = verbs->ptr[i].via.array.ptr;
+		json_begin_object(w, NULL);
+		put_str(w, "verb", &v[0]);
+		put_type(w, "takes", &v[1]);
+		put_str(w, "request", &v[2]);
+		put_type(w, "result", &v[3]);
+		put_str(w, "match", &v[4]);
+		put_str(w, "good", &v[5]);
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
+static void
+on_page(void *arg, const msgpack_object_array *rows, uint32_t next)
+{
+	struct control_client *c = arg;
+
+	if (!rows) {
+		control_finish(c, CONTROL_REFUSED, "the process of the device has ended");
+		return;
+	}
+	for (uint32_t i = 0; i < rows->size; i++) {
+		put_data(control_begin_row(c), rows->ptr[i].via.array.ptr);
+		control_end_row(c);
+	}
+	struct json_writer *w = control_begin_row(c);
+	json_put_int(w, "next", next);
+	control_end_row(c);
+	control_finish(c, CONTROL_DONE, NULL);
+}
+
+void
+control_on_describe(struct control_client *c, const struct json *request)
+{
+	const char *name = json_str(json_get(request, "name"));
+	const struct engine_device *d = control_find_device(c, name);
+	int64_t from = 0;
+
+	if (!d)
+		return;
+	json_int(json_get(request, "from"), 0, UINT32_MAX, &from);
+	if (child_describe(d->child, (uint32_t)from, on_page, c) == 0)
+		return;
+	control_finish(c, CONTROL_REFUSED,
+	    errno == EBUSY ? "%.200s: too many ask for its description at once"
+			   : "%.200s is not running: only a running device describes its data",
+	    name);
+}
+
+void
+control_forget_describe(struct control_client *c)
+{
+	struct engine *e = c->control->engine;
+
+	for (size_t i = 0; i < engine_device_count(e); i++)
+		child_forget_description(engine_device_child(e, i), c);
+}
