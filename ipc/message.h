@@ -58,7 +58,7 @@ enum { IPC_CONFIG_WARNING, IPC_CONFIG_FAULT, IPC_CONFIG_NOTE };
 	X(INIT, 1, IPC_SUPERVISOR, PHASE_INIT, 1, "[usssubuUuu]")                                  \
 	X(OPENED, 2, IPC_SUPERVISOR, PHASE_LATER, 1, "[us]")                                       \
 	X(EVENTS, 3, IPC_SUPERVISOR, PHASE_LATER, 0, "*[NT?TP]")                                   \
-	X(QUERY_RESULT, 4, IPC_SUPERVISOR, PHASE_LATER, 0, "[b*[NT?TP]]")                          \
+	X(QUERY_RESULT, 4, IPC_SUPERVISOR, PHASE_LATER, 0, "[b*[NT?TP]?s]")                        \
 	X(CREDIT, 5, IPC_SUPERVISOR, PHASE_LATER, 0, "[u]")                                        \
 	X(PING, 6, IPC_SUPERVISOR, PHASE_ANY, 0, "[]")                                             \
 	X(STOP, 7, IPC_SUPERVISOR, PHASE_ANY, 0, "[]")                                             \

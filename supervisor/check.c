@@ -142,24 +142,9 @@ ignore_running(void *arg, struct child *c, bool running)
 	(void)arg, (void)c, (void)running;
 }
 
-static int
-refuse_query(void *arg, struct child *c, struct child_query *q, const struct eventer_types *types)
-{
-	(void)arg, (void)c, (void)q, (void)types;
-	return -1;
-}
-
-static void
-forget_query(void *arg, struct child_query *q)
-{
-	(void)arg, (void)q;
-}
-
 static const struct child_ops ops = {
 	.on_pending = ignore_child,
 	.on_running = ignore_running,
-	.on_query = refuse_query,
-	.forget_query = forget_query,
 	.on_state = on_state,
 	.on_config_fault = on_config_fault,
 	.on_note = on_note,

@@ -148,8 +148,8 @@ void runner_register_payload(
 bool runner_congested(const struct runner *r);
 
 /* The latest events of these types below the device's own prefix ('?' and '*' as in WIRE.md). Each
- * type is an array of segments. The callback comes once an event, then once with NULL at the end.
- */
+ * type is an array of segments. The callback comes once an event, then once with NULL at the end. A
+ * query that fails ends the runner, which says why. */
 struct runner_type {
 	const char *segments[RUNNER_MAX_SEGMENTS];
 	size_t len;

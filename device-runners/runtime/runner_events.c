@@ -318,6 +318,9 @@ runner_on_query_result(struct runner *r, uint32_t id, const msgpack_object *body
 		if (f[0].via.boolean)
 			return;
 		r->queries[i].id = 0;
+		if (f[2].type == MSGPACK_OBJECT_STR)
+			runner_fail(r, "the query of the latest events failed: %.*s",
+			    (int)f[2].via.str.size, f[2].via.str.ptr);
 		q.cb(q.arg, NULL);
 		return;
 	}

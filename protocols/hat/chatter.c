@@ -60,17 +60,25 @@ chatter_fed(struct chatter *c, size_t n, struct monotime now)
 	c->now = now;
 }
 
+/* Everything but the data. */
+static void
+get_head(struct cursor *c, struct chatter_msg *msg)
+{
+	msg->id = sbs_get_int(c);
+	msg->first = sbs_get_int(c);
+	msg->owner = sbs_get_bool(c);
+	msg->token = sbs_get_bool(c);
+	msg->last = sbs_get_bool(c);
+	msg->cut = false;
+	msg->type = sbs_get_str(c);
+}
+
 static bool
 decode_msg(const uint8_t *p, size_t len, struct chatter_msg *msg)
 {
 	struct cursor c = cursor_make(p, len);
 
-	msg->id = sbs_get_int(&c);
-	msg->first = sbs_get_int(&c);
-	msg->owner = sbs_get_bool(&c);
-	msg->token = sbs_get_bool(&c);
-	msg->last = sbs_get_bool(&c);
-	msg->type = sbs_get_str(&c);
+	get_head(&c, msg);
 	msg->data = sbs_get_bytes(&c);
 	return cursor_done(&c);
 }
@@ -99,14 +107,53 @@ chatter_frame_decode(
 	return decode_msg(c.p, (size_t)size, msg) ? DEC_OK : DEC_BAD;
 }
 
+/* The head of a frame that is too long, once it is there; the rest is skipped as it comes. */
+static enum dec
+begin_skip(struct chatter *c, struct chatter_msg *msg, size_t *used)
+{
+	struct cursor in = cursor_make(buffer_data(&c->in), c->in.len);
+	size_t width = cursor_u8(&in);
+	uint64_t size =
+	    width && width <= CHATTER_MAX_LENGTH_BYTES ? cursor_be(&in, width) : (uint64_t)0;
+
+	if (!cursor_ok(&in) || size <= c->max_frame || size > CHATTER_MAX_SKIP)
+		return DEC_BAD;
+	if (cursor_left(&in) < CHATTER_MAX_HEADER)
+		return DEC_MORE;
+	uint64_t here = cursor_left(&in) < size ? cursor_left(&in) : size;
+	*used = 1 + width + (size_t)here;
+	get_head(&in, msg);
+	if (!cursor_ok(&in))
+		return DEC_BAD;
+	msg->cut = true;
+	msg->data = (struct sbs_str){ 0 };
+	c->skip = size - here;
+	return DEC_OK;
+}
+
+/* Drops what has come of a frame that is cut. Returns whether all of it has. */
+static bool
+skip_rest(struct chatter *c)
+{
+	size_t n = c->skip < c->in.len ? (size_t)c->skip : c->in.len;
+
+	buffer_consume(&c->in, n);
+	c->skip -= n;
+	return c->skip == 0;
+}
+
 enum dec
 chatter_next(struct chatter *c, struct chatter_msg *msg)
 {
 	for (;;) {
 		drop_used(c);
+		if (!skip_rest(c))
+			return DEC_MORE;
 		size_t used;
 		enum dec r =
 		    chatter_frame_decode(buffer_data(&c->in), c->in.len, c->max_frame, &used, msg);
+		if (r == DEC_BAD && c->skip_large)
+			r = begin_skip(c, msg, &used);
 		if (r != DEC_OK)
 			return r;
 		c->used = used;

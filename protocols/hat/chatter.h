@@ -24,6 +24,7 @@ enum {
 	/* Longest frame taken where the owner sets no other limit: 100,000 events of a query fit.
 	 */
 	CHATTER_MAX_FRAME = 32 * 1024 * 1024,
+	CHATTER_MAX_SKIP = 1 << 30,   /* longest frame that is skipped */
 	CHATTER_MAX_LENGTH_BYTES = 8, /* of a frame's length field; the protocol would allow 255 */
 	CHATTER_MAX_HEADER = 128, /* what a frame adds to its data, at most, for our own types */
 	CHATTER_PING_MS = 20000,  /* silence before we ping */
@@ -39,6 +40,7 @@ struct chatter_msg {
 	bool last; /* of its conversation */
 	struct sbs_str type;
 	struct sbs_str data;
+	bool cut; /* longer than max_frame: data is empty, the rest of it is skipped */
 };
 
 /* A conversation as one end sees it. */
@@ -52,7 +54,9 @@ struct chatter {
 	struct buffer *out;    /* borrowed: what is to be written */
 	struct buffer scratch; /* data of a message whose length is not known beforehand */
 	size_t max_frame;
-	size_t used; /* bytes of the frame that the last message borrows from */
+	bool skip_large; /* a frame beyond max_frame is a message that is cut, else DEC_BAD */
+	size_t used;	 /* bytes of the frame that the last message borrows from */
+	uint64_t skip;	 /* bytes still to come of a frame that is cut */
 	int64_t next_id;
 	int64_t ping_ms, dead_ms; /* CHATTER_PING_MS and CHATTER_DEAD_MS; ping_ms 0: no pings */
 	struct monotime now;	  /* of the last chatter_fed or chatter_tick */

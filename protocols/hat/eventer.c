@@ -343,12 +343,18 @@ eventer_query_res_decode(struct sbs_str data, struct eventer_events_iter *it)
 										   : DEC_BAD;
 }
 
+bool
+eventer_query_res_more(const struct eventer_events_iter *it)
+{
+	return *it->c.end == 1;
+}
+
 enum dec
 eventer_query_res_end(const struct eventer_events_iter *it, bool *more_follows)
 {
 	if (eventer_events_end(it) != DEC_OK)
 		return DEC_BAD;
-	*more_follows = *it->c.end == 1;
+	*more_follows = eventer_query_res_more(it);
 	return DEC_OK;
 }
 

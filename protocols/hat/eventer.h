@@ -232,6 +232,8 @@ int64_t eventer_send_query_req(struct chatter *c, const struct eventer_query *qu
 
 /* Iterate over it->events, then ask eventer_query_res_end. */
 enum dec eventer_query_res_decode(struct sbs_str data, struct eventer_events_iter *it);
+/* Whether further results exist; of an iterator that eventer_query_res_decode made. */
+bool eventer_query_res_more(const struct eventer_events_iter *it);
 /* DEC_OK when all events were read; *more_follows is set then. */
 enum dec eventer_query_res_end(const struct eventer_events_iter *it, bool *more_follows);
 /* The caller appends count encoded Events of len bytes together, then eventer_put_query_more. */

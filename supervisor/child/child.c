@@ -233,9 +233,9 @@ forget_process(struct child *c)
 	child_describe_clear(c);
 	for (size_t i = 0; i < IPC_MAX_ASKED; i++) {
 		struct child_query *q = &c->uplink.queries[i];
-		if (q->child)
-			c->host->ops->forget_query(c->host->arg, q);
-		q->child = NULL;
+		if (q->child && q->sent)
+			c->host->ops->forget_query(c->host->arg, c, q);
+		uplink_end_query(q);
 	}
 	uplink_drop_events(&c->uplink);
 }

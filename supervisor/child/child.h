@@ -32,11 +32,10 @@ struct child_ops {
 	void (*on_pending)(void *arg, struct child *c);
 	/* The process is no more, or is: register it. */
 	void (*on_running)(void *arg, struct child *c, bool running);
-	/* Ask for the latest events of count encoded types (with prefix); answer with
-	 * child_answer_query(query). Returns 0 or -1. */
-	int (*on_query)(void *arg, struct child *c, struct child_query *query,
-	    const struct eventer_types *types);
-	void (*forget_query)(void *arg, struct child_query *query);
+	/* It has a query that waits: child_peek_query(). NULL: queries are refused. */
+	void (*on_query)(void *arg, struct child *c);
+	/* Nobody waits for the answer to a query that was sent. */
+	void (*forget_query)(void *arg, struct child *c, struct child_query *query);
 	void (*on_state)(void *arg, struct child *c, enum child_state before);
 	/* News of its remote ends. May be NULL. */
 	void (*on_health)(void *arg, struct child *c);
@@ -85,6 +84,9 @@ void child_reconfigure(struct child *c, const struct config_device *conf);
 void child_move(struct child *c, const struct config_device *conf);
 /* At once, where there is a process. */
 void child_kill(struct child *c);
+/* It broke the contract: counted, logged with the packet (NULL where there is none), killed;
+ * nothing that it says after this counts. */
+void child_violate(struct child *c, const char *why, const void *packet, size_t len);
 void child_set_log_level(struct child *c, enum log_level level);
 void child_set_trace(struct child *c, bool on);
 
@@ -94,8 +96,14 @@ bool child_owns_event(const struct child *c, const struct eventer_event *e);
 /* One event that it owns, for the runner; dropped and counted where none takes it. */
 void child_put_event(struct child *c, const struct eventer_event *e);
 void child_flush_events(struct child *c);
-/* The events of a query's answer; what is not the device's own is left out. */
-void child_answer_query(struct child_query *q, struct eventer_events_iter *events);
+/* The query that has waited for longest and its encoded types (with prefix), or NULL. Borrowed
+ * until child_sent_query(), after which an answer is owed: child_answer_query(). */
+struct child_query *child_peek_query(struct child *c, struct eventer_types *types);
+void child_sent_query(struct child_query *q);
+/* The answer: events (NULL: none), of which those that are not the device's own are left out;
+ * error: what is wrong or missing, or NULL. */
+void child_answer_query(
+    struct child_query *q, struct eventer_events_iter *events, const char *error);
 
 /* Puts one event of our own behind the runner's pending ones. */
 void child_register(struct child *c, const struct sbs_str *segments, size_t count,

@@ -51,40 +51,62 @@ child_flush_events(struct child *c)
 
 /* --- queries --- */
 
-/* What waits for the runner, as a page of a query's answer. */
+/* What waits for the runner, as a page of a query's answer. error: of the last page, or NULL. */
 static void
-send_query_page(struct child *c, uint32_t id, bool more)
+send_query_page(struct child *c, uint32_t id, bool more, const char *error)
 {
 	msgpack_packer *p = channel_begin(&c->channel, IPC_QUERY_RESULT, id);
 
-	msgpack_pack_array(p, 2);
+	msgpack_pack_array(p, 3);
 	if (more)
 		msgpack_pack_true(p);
 	else
 		msgpack_pack_false(p);
 	uplink_pack_events(&c->uplink, p, &c->channel.out);
+	if (error)
+		ipc_pack_reason(p, error);
+	else
+		msgpack_pack_nil(p);
 	channel_is_answer(&c->channel);
 	child_sent(c, channel_send(&c->channel, -1));
 }
 
 void
-child_answer_query(struct child_query *q, struct eventer_events_iter *events)
+child_answer_query(struct child_query *q, struct eventer_events_iter *events, const char *error)
 {
 	struct child *c = q->child;
 	struct eventer_event e;
 
-	q->child = NULL;
+	uplink_end_query(q);
 	if (!c || !child_is_alive(c))
 		return;
 	child_flush_events(c);
-	while (eventer_events_next(events, &e)) {
+	while (events && eventer_events_next(events, &e)) {
 		if (!child_owns_event(c, &e))
 			continue;
 		if (uplink_is_full(&c->uplink, &e))
-			send_query_page(c, q->id, true);
+			send_query_page(c, q->id, true, NULL);
 		add_event(c, &e);
 	}
-	send_query_page(c, q->id, false);
+	send_query_page(c, q->id, false, error);
+}
+
+struct child_query *
+child_peek_query(struct child *c, struct eventer_types *types)
+{
+	struct child_query *q = uplink_waiting_query(&c->uplink);
+
+	if (q)
+		*types = (struct eventer_types){ q->count,
+			{ (const char *)buffer_data(&q->types), q->types.len } };
+	return q;
+}
+
+void
+child_sent_query(struct child_query *q)
+{
+	buffer_clear(&q->types);
+	q->sent = true;
 }
 
 static void
@@ -100,49 +122,29 @@ put_query_types(const struct child *c, struct buffer *b, const msgpack_object *b
 	}
 }
 
-/* Bytes that its queries under way have put onto the link that all devices share. */
-static size_t
-query_bytes(const struct child *c)
-{
-	size_t sum = 0;
-
-	for (size_t i = 0; i < IPC_MAX_ASKED; i++)
-		if (c->uplink.queries[i].child)
-			sum += c->uplink.queries[i].size;
-	return sum;
-}
-
 const char *
 child_on_query(struct child *c, uint32_t id, const msgpack_object *body)
 {
-	struct buffer b;
-
 	if (body->via.array.size > IPC_MAX_QUERY_TYPES)
 		return "a query of more than 64 types";
 	struct child_query *q = uplink_begin_query(&c->uplink, c, id);
 	if (!q)
 		return "too many queries at once";
 	if (child_state(c) == CHILD_STOPPING) {
-		q->child = NULL;
+		uplink_end_query(q);
 		return NULL;
 	}
-	buffer_init(&b, IPC_MAX_QUERY_BYTES);
-	put_query_types(c, &b, body);
-	q->size = b.len;
-	if (buffer_failed(&b) || query_bytes(c) > IPC_MAX_QUERY_BYTES) {
-		buffer_clear(&b);
-		q->child = NULL;
+	put_query_types(c, &q->types, body);
+	q->count = body->via.array.size;
+	q->size = q->types.len;
+	if (buffer_failed(&q->types) || uplink_query_bytes(&c->uplink) > IPC_MAX_QUERY_BYTES) {
+		uplink_end_query(q);
 		return "queries of more than 128 KiB at once";
 	}
-	struct eventer_types types = { body->via.array.size,
-		{ (const char *)buffer_data(&b), b.len } };
-	int result = c->host->ops->on_query(c->host->arg, c, q, &types);
-	buffer_clear(&b);
-	if (result < 0) {
-		/* The link is gone, and with it soon the device. */
-		q->child = NULL;
-		send_query_page(c, id, false);
-	}
+	if (c->host->ops->on_query)
+		c->host->ops->on_query(c->host->arg, c);
+	else
+		child_answer_query(q, NULL, "nothing is asked in a check");
 	return NULL;
 }
 

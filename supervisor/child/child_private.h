@@ -36,9 +36,6 @@ struct child {
 };
 
 /* child.c */
-/* It broke the contract: counted, logged with the packet (NULL where there is none), killed;
- * nothing that it says after this counts. */
-void child_violate(struct child *c, const char *why, const void *packet, size_t len);
 /* Whether a message of len bytes that costs no credit is one too many. */
 bool child_is_flood(struct child *c, size_t len);
 /* After channel_send(): a runner that does not read is killed. */

@@ -317,10 +317,43 @@ struct child_query *
 uplink_begin_query(struct uplink *u, struct child *child, uint32_t id)
 {
 	for (size_t i = 0; i < IPC_MAX_ASKED; i++) {
-		if (u->queries[i].child)
+		struct child_query *q = &u->queries[i];
+		if (q->child)
 			continue;
-		u->queries[i] = (struct child_query){ .child = child, .id = id };
-		return &u->queries[i];
+		*q = (struct child_query){ .child = child, .id = id, .order = u->queries_begun++ };
+		buffer_init(&q->types, IPC_MAX_QUERY_BYTES);
+		return q;
 	}
 	return NULL;
+}
+
+struct child_query *
+uplink_waiting_query(struct uplink *u)
+{
+	struct child_query *first = NULL;
+
+	for (size_t i = 0; i < IPC_MAX_ASKED; i++) {
+		struct child_query *q = &u->queries[i];
+		if (q->child && !q->sent && (!first || q->order < first->order))
+			first = q;
+	}
+	return first;
+}
+
+size_t
+uplink_query_bytes(const struct uplink *u)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < IPC_MAX_ASKED; i++)
+		if (u->queries[i].child)
+			sum += u->queries[i].size;
+	return sum;
+}
+
+void
+uplink_end_query(struct child_query *q)
+{
+	buffer_clear(&q->types);
+	q->child = NULL;
 }

@@ -23,7 +23,11 @@ struct child;
 struct child_query {
 	struct child *child; /* NULL: free */
 	uint32_t id;
-	size_t size; /* bytes of its types */
+	uint64_t order;	     /* of its coming */
+	bool sent;	     /* to the Event Server; else it waits */
+	uint32_t count;	     /* types */
+	struct buffer types; /* encoded, of one that waits */
+	size_t size;	     /* bytes of its types */
 };
 
 struct uplink {
@@ -41,6 +45,7 @@ struct uplink {
 	msgpack_packer packer;
 	uint32_t events_count;
 	struct child_query queries[IPC_MAX_ASKED];
+	uint64_t queries_begun;
 };
 
 /* window: bytes of credit. */
@@ -77,5 +82,11 @@ void uplink_drop_events(struct uplink *u);
 
 /* A free query, now this child's, or NULL: too many at once. */
 struct child_query *uplink_begin_query(struct uplink *u, struct child *child, uint32_t id);
+/* The query that has waited for longest, or NULL. */
+struct child_query *uplink_waiting_query(struct uplink *u);
+/* Bytes of the types of all its queries, those that wait and those that were sent. */
+size_t uplink_query_bytes(const struct uplink *u);
+/* It is free again. */
+void uplink_end_query(struct child_query *q);
 
 #endif

@@ -8,8 +8,9 @@
 #include "supervisor/log/log_sink.h"
 
 enum {
-	MAX_PATTERNS = 512 * 1024, /* bytes of encoded types in a query */
-	MAX_PREFIX = 4,		   /* segments before the source */
+	MAX_PATTERNS = 512 * 1024,     /* bytes of encoded types in a query */
+	MAX_ENABLES = 2 * 1024 * 1024, /* bytes of CONTROL_MAX_NAMES encoded events */
+	MAX_SEND = 64 * 1024,	       /* bytes of one */
 };
 
 struct engine_device *
@@ -130,45 +131,84 @@ refuse_unconnected(struct control_client *c)
 	control_finish(c, CONTROL_REFUSED, "the Event Server is not connected: %s", why);
 }
 
-/* Registers one event, now; finishes with the reason where it cannot be. */
-static int
-register_event(struct control_client *c, const struct sbs_str *segments, size_t count,
-    const struct eventer_payload *payload)
+/* Why nothing could be asked. */
+static void
+refuse_errno(struct control_client *c, const char *what)
 {
-	struct engine *e = c->control->engine;
-	struct timestamp now = timestamp_now();
-
-	if (engine_register(e, segments, count, &now, payload) == 0)
-		return 0;
 	if (errno == ENOTCONN)
 		refuse_unconnected(c);
 	else
-		control_finish(c, CONTROL_REFUSED, "cannot send the event: %s", strerror(errno));
-	return -1;
+		control_finish(c, CONTROL_REFUSED, "%s: %s", what, strerror(errno));
 }
 
 static void
+put_enable(struct buffer *b, const struct child *child, const char *value)
+{
+	const struct eventer_payload payload = { .kind = EVENTER_PAYLOAD_JSON,
+		.data = sbs_str(value) };
+	const struct sbs_str suffix[] = { sbs_str("system"), sbs_str("enable") };
+	const struct timestamp now = timestamp_now();
+
+	eventer_put_register_event(b, child_prefix(child), suffix, 2, &now, &payload);
+}
+
+/* The label of a device that was named, if it is still there. */
+static const char *
+label(const struct control_client *c, const char *name)
+{
+	const struct engine_device *d = engine_find(c->control->engine, name);
+
+	return d ? child_conf(d->child)->label : name;
+}
+
+static void
+on_enabled(void *arg, struct eventer_events_iter *events, const char *error)
+{
+	struct control_client *c = arg;
+	bool enable = c->command == CONTROL_ENABLE;
+	const struct json *names = json_get(json_root(c->request), "names");
+
+	(void)events;
+	if (error && enable) {
+		control_finish(c, CONTROL_REFUSED, "not enabled: %s", error);
+		return;
+	}
+	json_foreach (name, names)
+		put_result(c, label(c, name->text),
+		    error    ? "disabled until gatewayd connects again"
+		    : enable ? "enable true registered"
+			     : "enable false registered");
+	if (error)
+		control_finish(c, CONTROL_REFUSED,
+		    "disabled, but that was not kept: %s; after a restart, or the next connection "
+		    "to the Event Server, they are enabled again",
+		    error);
+	else
+		control_finish(c, CONTROL_DONE, NULL);
+}
+
+/* A device that is to be disabled is disabled at once, whatever the Event Server says to it. */
+static void
 set_enable(struct control_client *c, const struct json *request, const char *value)
 {
-	struct eventer_payload payload = { .kind = EVENTER_PAYLOAD_JSON, .data = sbs_str(value) };
-	struct sbs_str segments[MAX_PREFIX + 2];
+	struct engine *e = c->control->engine;
 	const struct json *names = json_get(request, "names");
-	char result[40];
+	struct buffer b;
+	size_t count = 0;
 
 	json_foreach (name, names)
 		if (!control_find_device(c, name->text))
 			return;
-	snprintf(result, sizeof(result), "enable %s registered", value);
+	buffer_init(&b, MAX_ENABLES);
 	json_foreach (name, names) {
-		const struct child *child = engine_find(c->control->engine, name->text)->child;
-		size_t n = prefix_segments(child, segments);
-		segments[n++] = sbs_str("system");
-		segments[n++] = sbs_str("enable");
-		if (register_event(c, segments, n, &payload) < 0)
-			return;
-		put_result(c, child_conf(child)->label, result);
+		struct engine_device *d = engine_find(e, name->text);
+		put_enable(&b, d->child, value);
+		count++;
+		if (c->command == CONTROL_DISABLE)
+			engine_disable(d);
 	}
-	control_finish(c, CONTROL_DONE, NULL);
+	if (engine_register(e, count, &b, on_enabled, c) < 0)
+		refuse_errno(c, "cannot send the event");
 }
 
 void
@@ -196,6 +236,36 @@ type_refused(const struct config *config, const struct sbs_str *s, size_t count)
 	    (config->name_in_types && !sbs_str_eq(s[1], sbs_str(config->name))))
 		return "it belongs to no device of this gateway";
 	return sbs_str_eq(s[prefix], sbs_str("system")) ? NULL : "its source is not 'system'";
+}
+
+static void
+on_sent(void *arg, struct eventer_events_iter *events, const char *error)
+{
+	struct control_client *c = arg;
+	const struct json *request = json_root(c->request);
+	const char *name = json_str(json_get(request, "name"));
+
+	(void)events;
+	if (error) {
+		control_finish(c, CONTROL_REFUSED, "the event is not registered: %s", error);
+		return;
+	}
+	put_result(c, name ? name : json_str(json_get(request, "type")), "event registered");
+	control_finish(c, CONTROL_DONE, NULL);
+}
+
+static void
+send_event(struct control_client *c, const struct sbs_str *segments, size_t count,
+    const struct eventer_payload *payload)
+{
+	const struct eventer_prefix none = { 0 };
+	const struct timestamp now = timestamp_now();
+	struct buffer b;
+
+	buffer_init(&b, MAX_SEND);
+	eventer_put_register_event(&b, &none, segments, count, &now, payload);
+	if (engine_register(c->control->engine, 1, &b, on_sent, c) < 0)
+		refuse_errno(c, "cannot send the event");
 }
 
 void
@@ -230,23 +300,23 @@ control_on_send(struct control_client *c, const struct json *request)
 	if (text)
 		payload = (struct eventer_payload){ .kind = EVENTER_PAYLOAD_JSON,
 			.data = { text->text, text->len } };
-	if (register_event(c, segments, n + more, &payload) < 0)
-		return;
-	put_result(c, name ? name : type, "event registered");
-	control_finish(c, CONTROL_DONE, NULL);
+	send_event(c, segments, n + more, &payload);
 }
 
 /* --- latest events --- */
 
 static void
-on_answer(void *arg, struct eventer_events_iter *events)
+on_answer(void *arg, struct eventer_events_iter *events, const char *error)
 {
 	struct control_client *c = arg;
 	struct eventer_event e;
 
-	while (!c->overrun && eventer_events_next(events, &e))
+	while (!c->overrun && events && eventer_events_next(events, &e))
 		control_put_event(c, NULL, NULL, &e.timestamp, &e);
-	control_finish(c, CONTROL_DONE, NULL);
+	if (error)
+		control_finish(c, CONTROL_REFUSED, "the query failed: %s", error);
+	else
+		control_finish(c, CONTROL_DONE, NULL);
 }
 
 void
@@ -254,8 +324,8 @@ control_forget_request(struct control_client *c)
 {
 	const struct control_hooks *hooks = &c->control->hooks;
 
-	if (c->request && c->command == CONTROL_EVENTS)
-		engine_forget_query(c->control->engine, c);
+	if (c->request)
+		engine_forget(c->control->engine, c);
 	if (c->request && c->command == CONTROL_DESCRIBE)
 		control_forget_describe(c);
 	if (c->request && c->command == CONTROL_RELOAD)
@@ -289,32 +359,19 @@ put_pattern(struct control_client *c, struct buffer *b, const char *text)
 	return n ? NULL : "an empty segment, or too many";
 }
 
-static void
-query(struct control_client *c, const struct eventer_types *types)
-{
-	struct engine *e = c->control->engine;
-
-	if (engine_query(e, types, on_answer, c) == 0)
-		return;
-	if (errno == ENOTCONN)
-		refuse_unconnected(c);
-	else
-		control_finish(c, CONTROL_REFUSED, "too many queries in progress");
-}
-
 void
 control_on_events(struct control_client *c, const struct json *request)
 {
 	const struct config *config = c->control->engine->config;
 	const struct json *patterns = json_get(request, "types");
 	struct sbs_str ours[] = { sbs_str("gateway"), sbs_str(config->name), sbs_str("*") };
-	struct eventer_types types = { .count = patterns ? patterns->count : 0 };
+	size_t count = patterns ? patterns->count : 0;
 	const char *why = NULL, *bad = NULL;
 	struct buffer b;
 
 	buffer_init(&b, MAX_PATTERNS);
-	if (types.count == 0) {
-		types.count = 1;
+	if (count == 0) {
+		count = 1;
 		if (!config->name_in_types)
 			ours[1] = ours[2];
 		eventer_put_type(&b, ours, config->name_in_types ? 3 : 2);
@@ -323,14 +380,12 @@ control_on_events(struct control_client *c, const struct json *request)
 			if (!why && (why = put_pattern(c, &b, pattern->text)))
 				bad = pattern->text;
 	}
-	types.bytes = (struct sbs_str){ (const char *)buffer_data(&b), b.len };
-	if (why)
+	if (why) {
 		control_finish(c, CONTROL_REFUSED, "event type '%.200s': %s", bad, why);
-	else if (buffer_failed(&b))
-		control_finish(c, CONTROL_REFUSED, "too many types");
-	else
-		query(c, &types);
-	buffer_clear(&b);
+		buffer_clear(&b);
+	} else if (engine_query(c->control->engine, count, &b, on_answer, c) < 0) {
+		refuse_errno(c, "cannot query");
+	}
 }
 
 /* --- the rest --- */

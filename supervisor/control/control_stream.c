@@ -244,17 +244,10 @@ static void
 on_link(void *arg)
 {
 	struct control *control = arg;
-	const struct eventlink *l = engine_link(control->engine);
 
-	for (size_t i = 0; i < control->client_count; i++) {
-		struct control_client *c = control->clients[i];
-		if (does(c, CONTROL_WATCH))
-			put_link(c);
-		/* Its answer was lost with the connection. */
-		if (does(c, CONTROL_EVENTS) && eventlink_state(l) != LINK_UP)
-			control_finish(c, CONTROL_REFUSED, "the Event Server is not connected: %s",
-			    eventlink_stats(l).last_error);
-	}
+	for (size_t i = 0; i < control->client_count; i++)
+		if (does(control->clients[i], CONTROL_WATCH))
+			put_link(control->clients[i]);
 }
 
 static void

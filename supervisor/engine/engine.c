@@ -11,65 +11,12 @@
 
 enum {
 	PREFIX_MAX_SEGMENTS = 4,
-	MAX_PUT = 64 * 1024, /* bytes of an event of gatewayctl */
-	/* unsent bytes from which events of gatewayctl are refused: they must not end the link */
-	MAX_PUT_WAITING = CONN_MAX_OUT / 2,
 };
 
 static const struct sbs_str enable_suffix[] = { { "system", 6 }, { "enable", 6 } };
 static const struct sbs_str running_suffix[] = { { "gateway", 7 }, { "running", 7 } };
 
-/* --- the way out --- */
-
-static void
-push_pending(struct engine *e, struct engine_device *d)
-{
-	if (d->in_pending)
-		return;
-	d->in_pending = true;
-	d->next_pending = NULL;
-	if (e->pending_tail)
-		e->pending_tail->next_pending = d;
-	else
-		e->pending_head = d;
-	e->pending_tail = d;
-}
-
-static struct engine_device *
-pop_pending(struct engine *e)
-{
-	struct engine_device *d = e->pending_head;
-
-	if (!d)
-		return NULL;
-	e->pending_head = d->next_pending;
-	if (!e->pending_head)
-		e->pending_tail = NULL;
-	d->in_pending = false;
-	return d;
-}
-
-/* Puts what devices registered onto the link, a message of each in turn, while there is room. */
-static void
-pump(struct engine *e)
-{
-	struct engine_device *d;
-	uint32_t count;
-	const void *events;
-	size_t len;
-
-	while (e->pending_head && eventlink_has_room(&e->link)) {
-		d = pop_pending(e);
-		if (!child_peek(d->child, &count, &events, &len))
-			continue;
-		eventlink_register(&e->link, count, events, len);
-		if (e->watch.on_registered)
-			e->watch.on_registered(e->watch.arg, d->child, count, events, len);
-		child_took(d->child);
-		if (child_has_pending(d->child))
-			push_pending(e, d);
-	}
-}
+/* --- the end --- */
 
 static bool
 all_ended(const struct engine *e)
@@ -90,19 +37,6 @@ notify_link(struct engine *e)
 		e->watch.on_link(e->watch.arg);
 }
 
-/* Drops the pending events of removed devices too: such a device may come back, and it enters the
- * ring only with its first pending event. */
-static void
-drop_all_pending(struct engine *e)
-{
-	while (pop_pending(e))
-		;
-	for (size_t i = 0; i < e->device_count; i++)
-		child_drop_pending(e->devices[i]->child);
-	for (const struct engine_device *d = e->removed; d; d = d->next_removed)
-		child_drop_pending(d->child);
-}
-
 /* All devices have ended: the engine and the link end too. */
 static void
 leave(struct engine *e)
@@ -112,7 +46,7 @@ leave(struct engine *e)
 	ev_timer_stop(e->loop, &e->leave_limit);
 	e->leaving = false;
 	e->active = false;
-	drop_all_pending(e);
+	engine_out_drop(e);
 	eventlink_off(&e->link);
 	engine_close_second(e);
 	notify_link(e);
@@ -125,7 +59,7 @@ leave_if_done(struct engine *e)
 	if (!e->leaving || !all_ended(e))
 		return;
 	if (eventlink_state(&e->link) == LINK_UP) {
-		if (e->pending_head || eventlink_unsent(&e->link))
+		if (!engine_out_is_empty(e) || eventlink_unsent(&e->link))
 			return;
 		eventlink_end(&e->link);
 		ev_timer_stop(e->loop, &e->leave_limit);
@@ -161,7 +95,7 @@ on_before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
 	struct engine *e = w->data;
 
 	(void)loop, (void)revents;
-	pump(e);
+	engine_pump(e);
 	eventlink_flush(&e->link);
 	if (e->removed || e->retired)
 		engine_reap(e);
@@ -178,7 +112,7 @@ on_pending(void *arg, struct child *c)
 	/* The link suffices: a device's last events and its 'running' false outlive the
 	 * engine. */
 	if (eventlink_state(&e->link) == LINK_UP)
-		push_pending(e, child_owner(c));
+		engine_on_pending(e, child_owner(c));
 	else
 		child_drop_pending(c);
 }
@@ -193,24 +127,16 @@ on_running(void *arg, struct child *c, bool running)
 }
 
 static void
-on_answer(void *arg, struct eventer_events_iter *events)
+on_query(void *arg, struct child *c)
 {
-	child_answer_query(arg, events);
-}
-
-static int
-on_query(void *arg, struct child *c, struct child_query *query, const struct eventer_types *types)
-{
-	struct engine *e = arg;
-
-	(void)c;
-	return eventlink_query_latest(&e->link, types, on_answer, query);
+	engine_on_query(arg, child_owner(c));
 }
 
 static void
-forget_query(void *arg, struct child_query *query)
+forget_query(void *arg, struct child *c, struct child_query *query)
 {
-	eventlink_forget(&((struct engine *)arg)->link, query);
+	(void)c;
+	engine_forget_query(arg, query);
 }
 
 static void
@@ -332,6 +258,14 @@ on_enable(struct engine_device *d, const struct eventer_event *event)
 	child_enable(d->child, is_json_true(&event->payload));
 }
 
+void
+engine_disable(struct engine_device *d)
+{
+	/* An answer that is under way says what was before. */
+	d->enable_known = true;
+	child_enable(d->child, false);
+}
+
 static void
 put_event(
     struct engine_device **touched, struct engine_device *d, const struct eventer_event *event)
@@ -379,12 +313,15 @@ on_events(void *arg, struct eventer_events_iter *events)
 /* --- the engine's life --- */
 
 static void
-on_enables(void *arg, struct eventer_events_iter *events)
+on_enables(void *arg, struct eventer_events_iter *events, const char *error)
 {
 	struct engine *e = arg;
 	struct eventer_event event;
 
-	while (e->active && !e->leaving && eventer_events_next(events, &event)) {
+	if (error && e->active)
+		log_error(
+		    "cannot learn from the Event Server which devices are enabled: %s", error);
+	while (events && e->active && !e->leaving && eventer_events_next(events, &event)) {
 		struct engine_device *d = route(e, &event);
 		/* An event notified since the query is newer. */
 		if (d && d->begun && !d->enable_known &&
@@ -422,7 +359,7 @@ put_not_running(struct engine *e, struct child *c, struct buffer *b)
 void
 engine_begin(struct engine *e)
 {
-	struct eventer_types types = { 0 };
+	size_t count = 0;
 	struct buffer b, running;
 
 	buffer_init(&b, ENGINE_MAX_SUBSCRIPTIONS);
@@ -435,17 +372,14 @@ engine_begin(struct engine *e)
 		d->enable_known = false;
 		put_not_running(e, d->child, &running);
 		put_enable_type(&b, child_prefix(d->child));
-		types.count++;
+		count++;
 	}
-	types.bytes = (struct sbs_str){ (const char *)buffer_data(&b), b.len };
-	/* Before the query, and not among the events that wait for their turn. */
-	if (types.count && !buffer_failed(&running))
-		eventlink_register(&e->link, types.count, buffer_data(&running), running.len);
-	if (buffer_failed(&b) || buffer_failed(&running) ||
-	    (types.count && eventlink_query_latest(&e->link, &types, on_enables, e) < 0))
+	if (count == 0)
+		return;
+	/* The query is taken even where the first fails. */
+	int registered = engine_register(e, count, &running, NULL, NULL);
+	if (engine_query_own(e, count, &b, on_enables, e) < 0 || registered < 0)
 		log_error("cannot query the last 'enable' events: %s", strerror(errno));
-	buffer_clear(&b);
-	buffer_clear(&running);
 }
 
 static void
@@ -498,7 +432,7 @@ on_down(void *arg, const char *why)
 	struct engine *e = arg;
 
 	(void)why;
-	drop_all_pending(e);
+	engine_out_drop(e);
 	destroy(e);
 	for (size_t i = 0; i < e->device_count; i++)
 		e->devices[i]->added = false;
@@ -516,7 +450,7 @@ on_status(void *arg, enum eventer_status status)
 static void
 on_room(void *arg)
 {
-	pump(arg);
+	engine_pump(arg);
 }
 
 static const struct eventlink_handler eventlink_handler = { on_up, on_down, on_status, on_events,
@@ -568,6 +502,7 @@ engine_device_new(struct engine *e, const struct config *config, const struct co
 	if (!d)
 		return NULL;
 	d->engine = e;
+	d->party = (struct gate_party){ .owner = d, .is_device = true };
 	d->child = child_new(&e->host, conf, segments, n, log_sink_device_level(conf->label), d);
 	if (!d->child) {
 		free(d);
@@ -582,6 +517,7 @@ engine_device_free(struct engine_device *d)
 	if (!d)
 		return;
 	child_free(d->child);
+	engine_out_forget(d->engine, d);
 	free(d);
 }
 
@@ -626,6 +562,7 @@ engine_init(struct engine *e, struct ev_loop *loop, struct broker *broker,
 		.arg = e };
 	eventlink_init(&e->link, loop, broker, &eventlink_handler, e);
 	engine_init_second(e);
+	engine_out_init(e);
 	if (engine_put_subscriptions(config, &e->subscriptions, &e->target.subscriptions) < 0 ||
 	    asprintf(&e->client_name, "gateway/%s", config->name) < 0 ||
 	    asprintf(&e->second.name, "gateway/%s/added", config->name) < 0 || add_devices(e) < 0) {
@@ -646,6 +583,7 @@ engine_clear(struct engine *e)
 	ev_prepare_stop(e->loop, &e->before_wait);
 	ev_timer_stop(e->loop, &e->leave_limit);
 	e->active = false;
+	engine_out_drop(e);
 	for (size_t i = 0; i < e->device_count; i++)
 		engine_device_free(e->devices[i]);
 	engine_clear_removed(e);
@@ -693,38 +631,6 @@ engine_disconnect(struct engine *e, void (*on_left)(void *arg), void *arg)
 	}
 	ev_timer_set(&e->leave_limit, (longest + ENGINE_LEAVE_SLACK_MS) / 1e3, 0.);
 	ev_timer_start(e->loop, &e->leave_limit);
-}
-
-int
-engine_register(struct engine *e, const struct sbs_str *segments, size_t count,
-    const struct timestamp *source, const struct eventer_payload *payload)
-{
-	const struct eventer_prefix none = { 0 };
-	struct buffer b;
-
-	if (eventlink_state(&e->link) != LINK_UP)
-		return errno = ENOTCONN, -1;
-	if (eventlink_unsent(&e->link) > MAX_PUT_WAITING)
-		return errno = ENOBUFS, -1;
-	buffer_init(&b, MAX_PUT);
-	eventer_put_register_event(&b, &none, segments, count, source, payload);
-	bool failed = buffer_failed(&b);
-	if (!failed)
-		eventlink_register(&e->link, 1, buffer_data(&b), b.len);
-	buffer_clear(&b);
-	return failed ? (errno = EMSGSIZE, -1) : 0;
-}
-
-int
-engine_query(struct engine *e, const struct eventer_types *types, eventlink_query_cb *cb, void *arg)
-{
-	return eventlink_query_latest(&e->link, types, cb, arg);
-}
-
-void
-engine_forget_query(struct engine *e, void *arg)
-{
-	eventlink_forget(&e->link, arg);
 }
 
 struct engine_device *

@@ -14,9 +14,12 @@
 #include "supervisor/engine/device_index.h"
 #include "supervisor/engine/engine_device.h"
 #include "supervisor/engine/eventlink.h"
+#include "supervisor/engine/gate.h"
 
 enum {
 	ENGINE_LEAVE_SLACK_MS = 3000,
+	ENGINE_ANSWER_MS =
+	    5000,	      /* for what an operator registers, until the Event Server answers */
 	ENGINE_END_MS = 1000, /* the Event Server has this long to take what was sent, and close */
 };
 
@@ -29,6 +32,28 @@ struct engine_second {
 };
 
 struct engine_retired;
+struct engine_message;
+
+/* The answer to what the engine was asked to register or to query: eventlink_answer_cb; the loss of
+ * the link, or no answer in time, is an error too. */
+typedef eventlink_answer_cb engine_answer_cb;
+
+/* A query of a device that is under way. */
+struct engine_asked {
+	struct engine *engine;	      /* NULL: free */
+	struct engine_device *device; /* NULL: it is no more */
+	struct child_query *query;    /* NULL: nobody waits for the answer */
+	struct monotime since;
+};
+
+/* What leaves for the Event Server. */
+struct engine_out {
+	struct gate gate;
+	struct engine_asked asked[GATE_MAX_ASKED];
+	struct engine_message
+	    *messages; /* of the engine and of operators: waiting, or unanswered */
+	ev_timer wake;
+};
 
 /* An observer (the control socket); any callback may be NULL. */
 struct engine_watch {
@@ -59,7 +84,7 @@ struct engine {
 	size_t device_count;
 	struct engine_device **sorted; /* by prefix, for routing */
 	struct device_index by_name;   /* made when it is asked, again when devices change */
-	struct engine_device *pending_head, *pending_tail;
+	struct engine_out out;
 	struct engine_device *removed;	/* by reloads, while they end */
 	struct engine_retired *retired; /* configurations that they borrow from */
 	struct engine_second second;
@@ -101,15 +126,20 @@ bool engine_hangs(struct engine *e, uint32_t connections);
 size_t engine_device_count(const struct engine *e);
 /* The child of device i, in the configuration's order. */
 struct child *engine_device_child(const struct engine *e, size_t i);
-/* Registers an event of any type, as gatewayctl may. count segments. */
-int engine_register(struct engine *e, const struct sbs_str *segments, size_t count,
-    const struct timestamp *source, const struct eventer_payload *payload);
-/* The latest events of these encoded types, of any device. When the link goes down no answer comes.
- * Returns 0, or -1 with errno (ENOTCONN, ENOBUFS). */
+/* Registers count encoded events, whose buffer is taken, before those of devices. cb is called once
+ * with the answer, within ENGINE_ANSWER_MS; NULL: none is wanted. Returns 0, or -1 with errno
+ * (ENOTCONN, EMSGSIZE, ENOMEM): no answer comes. */
+int engine_register(
+    struct engine *e, size_t count, struct buffer *events, engine_answer_cb *cb, void *arg);
+/* The latest events of count encoded types, of any device; the buffer is taken. In turn with the
+ * queries of devices. Returns as above. */
 int engine_query(
-    struct engine *e, const struct eventer_types *types, eventlink_query_cb *cb, void *arg);
-/* Drops the answers to queries of this arg. */
-void engine_forget_query(struct engine *e, void *arg);
+    struct engine *e, size_t count, struct buffer *types, engine_answer_cb *cb, void *arg);
+/* At once, whatever the Event Server knows of it: until it says otherwise, or the next connection.
+ */
+void engine_disable(struct engine_device *d);
+/* No answer comes for this arg; queries that wait are withdrawn. */
+void engine_forget(struct engine *e, void *arg);
 /* The device of that name ("plc1", or "type/name"), or NULL with errno: ENOENT, or ENOTUNIQ where
  * several types share the name, ENOMEM. Costs the same however many devices there are. */
 struct engine_device *engine_find(struct engine *e, const char *name);

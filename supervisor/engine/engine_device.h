@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "supervisor/child/child.h"
+#include "supervisor/engine/gate.h"
 
 struct engine;
 
@@ -12,8 +13,7 @@ struct engine;
 struct engine_device {
 	struct engine *engine;
 	struct child *child;
-	struct engine_device *next_pending; /* in the ring of those that have something to send */
-	bool in_pending;
+	struct gate_party party;
 	struct engine_device *next_touched; /* list of the devices with events in this message */
 	bool touched;
 	bool begun;	   /* this engine has registered 'running' false and queried 'enable' */

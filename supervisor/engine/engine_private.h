@@ -21,6 +21,23 @@ void engine_begin(struct engine *e);
 /* Notified events of those devices that are added, or of those that are not. */
 void engine_route_events(struct engine *e, struct eventer_events_iter *events, bool added);
 
+/* engine_out.c */
+void engine_out_init(struct engine *e);
+/* engine_query(), but before what devices send. */
+int engine_query_own(
+    struct engine *e, size_t count, struct buffer *types, engine_answer_cb *cb, void *arg);
+void engine_on_pending(struct engine *e, struct engine_device *d);
+void engine_on_query(struct engine *e, struct engine_device *d);
+void engine_forget_query(struct engine *e, struct child_query *q);
+/* Puts onto the link what the gate lets through now. */
+void engine_pump(struct engine *e);
+/* Nothing waits to be registered. */
+bool engine_out_is_empty(const struct engine *e);
+/* The link is down, or ends: drops what waits; who waits for an answer is told. */
+void engine_out_drop(struct engine *e);
+/* The device is freed. */
+void engine_out_forget(struct engine *e, struct engine_device *d);
+
 /* engine_reload.c */
 void engine_init_second(struct engine *e);
 /* Connects where there are devices that need it. */

@@ -138,7 +138,7 @@ engine_reap(struct engine *e)
 	while (*at) {
 		struct engine_device *d = *at;
 		if (child_state(d->child) != CHILD_DISABLED || child_is_alive(d->child) ||
-		    d->in_pending) {
+		    d->party.in[GATE_EVENTS].waits) {
 			at = &d->next_removed;
 			continue;
 		}

@@ -44,8 +44,8 @@ back_off(struct eventlink *l, const char *why)
 	broker_cancel(l->connecting);
 	l->connecting = NULL;
 	conn_close(&l->conn);
-	l->query_count = 0;
-	l->was_full = false;
+	l->asked_count = 0;
+	l->wants_room = false;
 	if (was == LINK_UP && monotime_diff_ms(monotime_now(), l->since) >= LINK_SETTLED_MS)
 		l->backoff_ms = LINK_BACKOFF_FIRST_MS;
 	snprintf(l->last_error, sizeof(l->last_error), "%s", why);
@@ -143,25 +143,68 @@ on_events(struct eventlink *l, const struct chatter_msg *msg)
 		eventer_send_events_ack(&l->conn.chatter, chatter_msg_conv(msg));
 }
 
+/* Whose answer this is; it is awaited no longer. */
+static bool
+take_asked(struct eventlink *l, const struct chatter_msg *msg, enum eventer_msg answer,
+    struct eventlink_asked *asked)
+{
+	size_t i = 0;
+
+	while (i < l->asked_count && (msg->owner || l->asked[i].conversation != msg->first))
+		i++;
+	if (i == l->asked_count || l->asked[i].answer != answer)
+		return false;
+	*asked = l->asked[i];
+	l->asked_count--;
+	memmove(&l->asked[i], &l->asked[i + 1], (l->asked_count - i) * sizeof(l->asked[0]));
+	return true;
+}
+
+static void
+give_answer(struct eventlink *l, const struct eventlink_asked *q, struct eventer_events_iter *it,
+    const char *error)
+{
+	q->cb(q->arg, it, error);
+	if (l->state == LINK_UP && it && !ended_well(it))
+		back_off(l, "malformed events in an answer");
+}
+
 static void
 on_query_res(struct eventlink *l, const struct chatter_msg *msg)
 {
 	struct eventer_events_iter it;
-	size_t i = 0;
+	struct eventlink_asked q;
 
-	while (i < l->query_count && (msg->owner || l->queries[i].conversation != msg->first))
-		i++;
-	if (i == l->query_count || eventer_query_res_decode(msg->data, &it) != DEC_OK) {
+	if (!take_asked(l, msg, EVENTER_QUERY_RES, &q) ||
+	    (!msg->cut && eventer_query_res_decode(msg->data, &it) != DEC_OK)) {
 		back_off(l, "an unexpected or malformed query answer");
 		return;
 	}
-	struct eventlink_query q = l->queries[i];
-	l->query_count--;
-	memmove(&l->queries[i], &l->queries[i + 1], (l->query_count - i) * sizeof(l->queries[0]));
-	if (q.cb)
-		q.cb(q.arg, &it);
-	if (l->state == LINK_UP && !ended_well(&it))
-		back_off(l, "malformed events in an answer");
+	if (msg->cut)
+		give_answer(l, &q, NULL, "the answer is longer than 32 MiB");
+	else if (!eventer_query_res_more(&it))
+		give_answer(l, &q, &it, NULL);
+	else if (it.left)
+		give_answer(l, &q, &it, "the answer is not complete: the server cut it");
+	else
+		give_answer(l, &q, NULL, "the server refused it: it costs too much");
+}
+
+static void
+on_register_res(struct eventlink *l, const struct chatter_msg *msg)
+{
+	struct eventer_register_res res = { .success = true };
+	struct eventlink_asked q;
+
+	if (!take_asked(l, msg, EVENTER_REGISTER_RES, &q) ||
+	    (!msg->cut && eventer_register_res_decode(msg->data, &res) != DEC_OK)) {
+		back_off(l, "an unexpected or malformed register answer");
+		return;
+	}
+	if (res.success)
+		give_answer(l, &q, msg->cut ? NULL : &res.events, NULL);
+	else
+		give_answer(l, &q, NULL, "the Event Server refused it");
 }
 
 static void
@@ -173,12 +216,17 @@ on_message(void *arg, const struct chatter_msg *msg)
 		[EVENTER_STATUS_NOTIFY] = on_status,
 		[EVENTER_EVENTS_NOTIFY] = on_events,
 		[EVENTER_QUERY_RES] = on_query_res,
+		[EVENTER_REGISTER_RES] = on_register_res,
 	};
 	struct eventlink *l = arg;
 	int type = eventer_msg_parse(msg->type);
 
 	if (type < 0 || !handlers[type]) {
 		back_off(l, "an unexpected message type");
+		return;
+	}
+	if (msg->cut && type != EVENTER_QUERY_RES && type != EVENTER_REGISTER_RES) {
+		back_off(l, "a message of more than 32 MiB");
 		return;
 	}
 	handlers[type](l, msg);
@@ -198,8 +246,8 @@ on_drained(void *arg)
 {
 	struct eventlink *l = arg;
 
-	if (l->was_full && l->state == LINK_UP) {
-		l->was_full = false;
+	if (l->wants_room && l->state == LINK_UP) {
+		l->wants_room = false;
 		l->handler->on_room(l->arg);
 	}
 }
@@ -280,10 +328,10 @@ eventlink_retarget(struct eventlink *l, const struct eventlink_target *target)
 static void
 set_off(struct eventlink *l)
 {
-	free(l->queries);
-	l->queries = NULL;
-	l->query_count = 0;
-	l->was_full = false;
+	free(l->asked);
+	l->asked = NULL;
+	l->asked_count = 0;
+	l->wants_room = false;
 	l->last_error[0] = '\0';
 	set_state(l, LINK_OFF);
 }
@@ -317,54 +365,66 @@ eventlink_flush(struct eventlink *l)
 	conn_flush(&l->conn);
 }
 
-bool
-eventlink_has_room(struct eventlink *l)
+void
+eventlink_want_room(struct eventlink *l)
 {
-	if (l->state != LINK_UP)
-		return false;
-	if (conn_unsent(&l->conn) < LINK_LOW)
-		return true;
-	l->was_full = true;
-	return false;
+	l->wants_room = true;
 }
 
-void
-eventlink_register(struct eventlink *l, size_t count, const void *events, size_t len)
+/* Whether a message with so many bytes of data may be put, whose answer is awaited or not. What
+ * does not fit must not be tried: the output's failure would end the link. */
+static int
+may_put(struct eventlink *l, size_t len, bool awaited)
 {
 	if (l->state != LINK_UP)
-		return;
-	eventer_put_register_req(&l->conn.chatter, count, (struct sbs_str){ events, len }, false);
+		return errno = ENOTCONN, -1;
+	if (awaited && !l->asked)
+		l->asked = calloc(LINK_MAX_ASKED, sizeof(*l->asked));
+	if ((awaited && (!l->asked || l->asked_count == LINK_MAX_ASKED)) ||
+	    conn_unsent(&l->conn) + len + CHATTER_MAX_HEADER > CONN_MAX_OUT)
+		return errno = ENOBUFS, -1;
+	return 0;
+}
+
+static void
+await(struct eventlink *l, int64_t conversation, enum eventer_msg answer, eventlink_answer_cb *cb,
+    void *arg)
+{
+	l->asked[l->asked_count++] = (struct eventlink_asked){ conversation, answer, cb, arg };
+}
+
+int
+eventlink_register(struct eventlink *l, size_t count, const void *events, size_t len,
+    eventlink_answer_cb *cb, void *arg)
+{
+	if (may_put(l, len, cb != NULL) < 0)
+		return -1;
+	int64_t conversation = eventer_put_register_req(
+	    &l->conn.chatter, count, (struct sbs_str){ events, len }, cb != NULL);
+	if (conversation < 0)
+		return errno = ENOBUFS, -1;
+	if (cb)
+		await(l, conversation, EVENTER_REGISTER_RES, cb, arg);
 	l->events_out += count;
 	l->messages_out++;
+	return 0;
 }
 
 int
 eventlink_query_latest(
-    struct eventlink *l, const struct eventer_types *types, eventlink_query_cb *cb, void *arg)
+    struct eventlink *l, const struct eventer_types *types, eventlink_answer_cb *cb, void *arg)
 {
 	struct eventer_query query = {
 		.kind = EVENTER_QUERY_LATEST, .has_types = true, .types = *types
 	};
 
-	if (l->state != LINK_UP)
-		return errno = ENOTCONN, -1;
-	if (!l->queries)
-		l->queries = calloc(LINK_MAX_QUERIES, sizeof(*l->queries));
-	if (!l->queries || l->query_count == LINK_MAX_QUERIES)
-		return errno = ENOBUFS, -1;
+	if (may_put(l, types->bytes.len, true) < 0)
+		return -1;
 	int64_t conversation = eventer_send_query_req(&l->conn.chatter, &query);
 	if (conversation < 0)
 		return errno = ENOBUFS, -1;
-	l->queries[l->query_count++] = (struct eventlink_query){ conversation, cb, arg };
+	await(l, conversation, EVENTER_QUERY_RES, cb, arg);
 	return 0;
-}
-
-void
-eventlink_forget(struct eventlink *l, void *arg)
-{
-	for (size_t i = 0; i < l->query_count; i++)
-		if (l->queries[i].arg == arg)
-			l->queries[i].cb = NULL;
 }
 
 enum eventlink_state

@@ -17,10 +17,9 @@ enum {
 	LINK_CONNECT_MS = 10000, /* from the start of a connect to the answer of init */
 	LINK_BACKOFF_FIRST_MS = 100,
 	LINK_BACKOFF_MAX_MS = 10000,
-	LINK_SETTLED_MS = 1000, /* after this long the backoff is reset */
-	LINK_LOW = 64 * 1024, /* registered events are put behind this many unsent bytes at most */
+	LINK_SETTLED_MS = 1000,	     /* after this long the backoff is reset */
 	LINK_KERNEL_LOW = 32 * 1024, /* unsent bytes in the kernel: those cannot be shared out */
-	LINK_MAX_QUERIES = 8192,
+	LINK_MAX_ASKED = 1024,	     /* answers that are awaited */
 };
 
 enum eventlink_state { LINK_OFF, LINK_WAITING, LINK_CONNECTING, LINK_UP };
@@ -40,21 +39,23 @@ struct eventlink_target {
 struct eventlink_handler {
 	/* Registered and subscribed. */
 	void (*on_up)(void *arg);
-	/* The connection is over. Pending queries are dropped: their callbacks do not come. */
+	/* The connection is over. Callbacks of awaited answers do not come. */
 	void (*on_down)(void *arg, const char *why);
 	void (*on_status)(void *arg, enum eventer_status status);
 	/* Notified events, to be iterated over; borrowed. */
 	void (*on_events)(void *arg, struct eventer_events_iter *events);
-	/* There is room below LINK_LOW again. */
+	/* All is written, after eventlink_want_room(). */
 	void (*on_room)(void *arg);
 };
 
-/* The events of a query's answer. */
-typedef void eventlink_query_cb(void *arg, struct eventer_events_iter *events);
+/* What the Event Server answered. events: of a query, or what it registered; NULL where it refused.
+ * error: what is wrong with the answer, or missing in it, for people; NULL: nothing. */
+typedef void eventlink_answer_cb(void *arg, struct eventer_events_iter *events, const char *error);
 
-struct eventlink_query {
-	int64_t conversation; /* 0: free */
-	eventlink_query_cb *cb;
+struct eventlink_asked {
+	int64_t conversation;
+	enum eventer_msg answer; /* EVENTER_REGISTER_RES or EVENTER_QUERY_RES */
+	eventlink_answer_cb *cb;
 	void *arg;
 };
 
@@ -73,11 +74,11 @@ struct eventlink {
 	int64_t backoff_ms;
 	uint32_t unanswered; /* connections in a row on which the server sent nothing */
 	int64_t init_conversation;
-	bool was_full;
+	bool wants_room;
 	char last_error[160];
 	uint64_t connects, events_out, messages_out, events_in;
-	struct eventlink_query *queries; /* LINK_MAX_QUERIES at most, owned */
-	size_t query_count;
+	struct eventlink_asked *asked; /* LINK_MAX_ASKED at most, owned */
+	size_t asked_count;
 };
 
 void eventlink_init(struct eventlink *l, struct ev_loop *loop, struct broker *broker,
@@ -96,15 +97,16 @@ bool eventlink_is_ending(const struct eventlink *l);
 /* Writes what was put, now. */
 void eventlink_flush(struct eventlink *l);
 
-/* Room for another register message. */
-bool eventlink_has_room(struct eventlink *l);
-/* Puts count encoded RegisterEvents of len bytes into one message. Copied. */
-void eventlink_register(struct eventlink *l, size_t count, const void *events, size_t len);
-/* Asks for the latest events of these types. Returns 0, or -1 with errno (ENOBUFS, ENOTCONN). */
+/* on_room is to come when all is written. */
+void eventlink_want_room(struct eventlink *l);
+/* Puts count encoded RegisterEvents of len bytes into one message. Copied. cb: called with the
+ * answer, where one is wanted; or NULL. Returns 0, or -1 with errno: ENOTCONN, ENOBUFS (nothing was
+ * put, and the link is as it was). */
+int eventlink_register(struct eventlink *l, size_t count, const void *events, size_t len,
+    eventlink_answer_cb *cb, void *arg);
+/* Asks for the latest events of these types. Returns as above. */
 int eventlink_query_latest(
-    struct eventlink *l, const struct eventer_types *types, eventlink_query_cb *cb, void *arg);
-/* Drops the answers to queries of this arg. */
-void eventlink_forget(struct eventlink *l, void *arg);
+    struct eventlink *l, const struct eventer_types *types, eventlink_answer_cb *cb, void *arg);
 
 enum eventlink_state eventlink_state(const struct eventlink *l);
 /* The last status that the server sent. */

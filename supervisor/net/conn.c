@@ -173,6 +173,7 @@ conn_open(struct conn *c, int fd)
 	c->fd = fd;
 	buffer_init(&c->out, CONN_MAX_OUT);
 	chatter_init(&c->chatter, &c->out, CHATTER_MAX_FRAME, monotime_now());
+	c->chatter.skip_large = true;
 	ev_io_set(&c->readable, fd, EV_READ);
 	ev_io_set(&c->writable, fd, EV_WRITE);
 	ev_io_start(c->loop, &c->readable);

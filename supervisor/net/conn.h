@@ -19,7 +19,8 @@ enum {
 };
 
 struct conn_handler {
-	/* A message that is no ping; borrowed. The connection may be closed in here, not freed. */
+	/* A message that is no ping; borrowed; cut where it is longer than CHATTER_MAX_FRAME. The
+	 * connection may be closed in here, not freed. */
 	void (*on_message)(void *arg, const struct chatter_msg *msg);
 	/* The connection is over and already closed; why for people. */
 	void (*on_closed)(void *arg, const char *why);

@@ -116,7 +116,7 @@ class Client:
         size = int.from_bytes(stream.read(head[0]), "big")
         r = Reader(stream.read(size))
         r.int()
-        first, _, _, _ = r.int(), r.bool(), r.bool(), r.bool()
+        first, _, _, self.last = r.int(), r.bool(), r.bool(), r.bool()
         return first, r.str(), Reader(r.bytes())
 
     def serve(self):
@@ -146,7 +146,10 @@ class Client:
         now = time.time()
         for _ in range(r.int()):
             type_, source, payload = r.type(), r.optional(r.timestamp), r.optional(r.payload)
-            self.server.store(type_, payload, source, now)
+            if not self.server.refuse:
+                self.server.store(type_, payload, source, now)
+        if not self.last and not self.server.deaf:
+            self.send("HatEventer.MsgRegisterRes", b"\x81" if self.server.refuse else b"\x80\x80", first)
 
     def on_query(self, first, r):
         if self.server.mute:
@@ -172,6 +175,8 @@ class EventServer:
         self.latest = {}
         self.events = []  # (type, payload, source timestamp) in order
         self.connects = 0
+        self.refuse = False  # registers are refused
+        self.deaf = False  # registers are not answered
         self.mute, self.muted = False, []  # queries wait for unmute()
         self.clients = []
         self.instance = 0

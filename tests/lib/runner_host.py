@@ -177,7 +177,7 @@ class Runner:
         elif kind == QUERY:
             found = [[t.split('/'), [0, 0], None, json.dumps(p)] for t, p in self.latest.items()
                      if any(_matches(t.split('/'), q) for q in body)]
-            self._send(QUERY_RESULT, number, [False, found])
+            self._send(QUERY_RESULT, number, [False, found, None])
         elif kind == STATS:
             self.counters.update({k: v for k, v in body})
         elif kind == LINK:

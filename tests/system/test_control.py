@@ -485,7 +485,7 @@ class Events(Case):
         self.server.cut()
         self.server.muted.clear()
         self.assertEqual(p.wait(WAIT_S), 1)
-        self.assertIn("not connected", p.stderr.read())
+        self.assertIn("the link to the Event Server was lost", p.stderr.read())
 
     def test_answer_to_one_who_is_gone(self):
         g = self.serve([])
@@ -566,6 +566,43 @@ class Do(Case):
         self.assertEqual(g.status("p2")["state"], "running")
         self.refused(1, "no device", g.ctl, "enable", "p1", "nobody")
         self.assertEqual(g.status("p1")["state"], "disabled")
+
+    def test_refused_by_the_event_server(self):
+        g = self.serve([probe("p1"), probe("p2")])
+        g.enable("p1")
+        g.wait_state("p1", "running")
+        self.server.refuse = True
+        self.refused(1, "not enabled: the Event Server refused it", g.ctl, "enable", "p2")
+        self.refused(1, "the event is not registered: the Event Server refused it", g.ctl, "send", "p1", "x", "1")
+        self.refused(1, "disabled, but that was not kept: the Event Server refused it", g.ctl, "disable", "p1")
+        g.wait_state("p1", "disabled")
+        self.assertEqual(g.status("p2")["state"], "disabled")
+        self.server.refuse = False
+        self.server.cut()
+        g.wait_state("p1", "running")
+
+    def test_not_answered_by_the_event_server(self):
+        g = self.serve([probe("p1")])
+        g.enable("p1")
+        g.wait_state("p1", "running")
+        self.server.deaf = True
+        waits = g.ctl.start("disable", "p1")
+        self.addCleanup(self.end, waits)
+        g.wait_state("p1", "disabled")
+        self.assertIsNone(waits.poll())
+        self.assertEqual(waits.wait(WAIT_S), 1)
+        self.assertIn("the Event Server did not answer in time", waits.stderr.read())
+
+    def test_link_lost_before_the_answer(self):
+        g = self.serve([probe("p1")])
+        g.wait_connected()
+        self.server.deaf = True
+        waits = g.ctl.start("enable", "p1")
+        self.addCleanup(self.end, waits)
+        g.wait(lambda: self.server.find("gateway/probe/p1/system/enable"), "it is registered")
+        self.server.cut()
+        self.assertEqual(waits.wait(WAIT_S), 1)
+        self.assertIn("the link to the Event Server was lost", waits.stderr.read())
 
     def test_wait_for_a_gateway_that_starts(self):
         with EventServer() as away:

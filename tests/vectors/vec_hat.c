@@ -567,8 +567,8 @@ ping_agrees(const struct chatter_msg *m, const struct json *vector, const struct
 {
 	struct chatter_conv conv = { m->first, m->owner };
 	bool is_ping = sbs_str_eq(m->type, sbs_str("HatChatter.Ping"));
-	struct chatter_msg said,
-	    answer = { 1, m->first, !m->owner, true, true, sbs_str("HatChatter.Pong"), { 0 } };
+	struct chatter_msg said, answer = { 1, m->first, !m->owner, true, true,
+		sbs_str("HatChatter.Pong"), { 0 }, false };
 	struct buffer out, want;
 	struct chatter c;
 	size_t room;

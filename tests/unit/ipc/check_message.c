@@ -57,7 +57,9 @@ static const struct row rows[] = {
 	    "1" /* type, timestamp, source timestamp, JSON */
 	    "\x94" TYPE T56 "\xc0"
 	    "\x92\xa3hex\xc4\x02\x01\xff"), /* no source, bytes */
-	ROW(QUERY_RESULT, SUP, PHASE_LATER, "\x92\xc3\x91\x94" TYPE T56 "\xc0\xc0"),
+	ROW(QUERY_RESULT, SUP, PHASE_LATER,
+	    "\x93\xc3\x91\x94" TYPE T56 "\xc0\xc0\xa3"
+	    "cut"),
 	ROW(CREDIT, SUP, PHASE_LATER, "\x91\xcd\x10\x00"), ROW(PING, SUP, PHASE_ANY, "\x90"),
 	ROW(STOP, SUP, PHASE_ANY, "\x90"), ROW(SET_LOG_LEVEL, SUP, PHASE_ANY, "\x91\x07"),
 	ROW(TRACE, SUP, PHASE_ANY, "\x91\xc3"), ROW(DESCRIBE, SUP, PHASE_LATER, "\x91\x00"),

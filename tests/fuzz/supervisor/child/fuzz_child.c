@@ -36,17 +36,26 @@ on_running(void *arg, struct child *c, bool running)
 	child_register(c, suffix, 2, &t, running ? "true" : "false");
 }
 
-static int
-on_query(void *arg, struct child *c, struct child_query *query, const struct eventer_types *types)
+/* One is refused, one waits, one is sent and never answered. */
+static void
+on_query(void *arg, struct child *c)
 {
-	(void)arg, (void)c, (void)query;
-	return types->count % 2 ? -1 : 0;
+	struct eventer_types types;
+	struct child_query *q = child_peek_query(c, &types);
+
+	(void)arg;
+	if (!q)
+		abort();
+	if (types.count % 3 == 0)
+		child_answer_query(q, NULL, "refused");
+	else if (types.count % 3 == 1)
+		child_sent_query(q);
 }
 
 static void
-forget_query(void *arg, struct child_query *query)
+forget_query(void *arg, struct child *c, struct child_query *query)
 {
-	(void)arg, (void)query;
+	(void)arg, (void)c, (void)query;
 }
 
 static void

@@ -254,16 +254,16 @@ START_TEST(a_query_gets_its_pages_and_an_end)
 	runner_query(&r, types, 2, on_event, NULL);
 	ck_assert_int_eq(hear(IPC_QUERY).count, 2);
 	uint32_t id = r.last_id;
-	ANSWER(id + 1, "\x92\xc2\x91" EVENT_A);
+	ANSWER(id + 1, "\x93\xc2\x91" EVENT_A "\xc0");
 	ck_assert_int_eq(events_heard, 0);
-	ANSWER(id, "\x92\xc3\x92" EVENT_A EVENT_NUL);
+	ANSWER(id, "\x93\xc3\x92" EVENT_A EVENT_NUL "\xc0");
 	ck_assert_int_eq(events_heard, 1);
 	ck_assert_str_eq(last_heard, "a/b 7 1 17");
 	ck_assert_int_eq(ends_heard, 0);
-	ANSWER(id, "\x92\xc2\x91" EVENT_BIN);
+	ANSWER(id, "\x93\xc2\x91" EVENT_BIN "\xc0");
 	ck_assert_str_eq(last_heard, "c/ -1 2 z");
 	ck_assert_int_eq(ends_heard, 1);
-	ANSWER(id, "\x92\xc2\x91" EVENT_A);
+	ANSWER(id, "\x93\xc2\x91" EVENT_A "\xc0");
 	ck_assert_int_eq(events_heard, 2);
 	ck_assert_int_eq(ends_heard, 1);
 }

@@ -138,6 +138,40 @@ START_TEST(bad_frames)
 }
 END_TEST
 
+/* 2000 bytes where 1000 are the limit, then a message that is not too long, in pieces of n. */
+START_TEST(a_frame_that_is_too_long_is_cut)
+{
+	const struct chatter_msg large = { .id = 3,
+		.first = 7,
+		.last = true,
+		.type = { "HatEventer.MsgQueryRes", 22 },
+		.data = { (const char[2000]){ 0 }, 2000 } };
+	static const size_t pieces[] = { 1, 7, 500, 1000 };
+	struct chatter_msg m;
+	int cut = 0, whole = 0;
+
+	chatter_frame_encode(&out, &large);
+	buffer_append(&out, ack_frame, sizeof(ack_frame));
+	c.skip_large = true;
+	for (size_t at = 0; at < out.len;) {
+		size_t n = pieces[_i] < out.len - at ? pieces[_i] : out.len - at;
+		feed(buffer_data(&out) + at, n, start);
+		at += n;
+		while (chatter_next(&c, &m) == DEC_OK) {
+			cut += m.cut;
+			whole += !m.cut;
+			ck_assert_int_eq(m.first, m.cut ? 7 : 9);
+			ck_assert_uint_eq(m.data.len, 0);
+		}
+	}
+	ck_assert_int_eq(cut, 1);
+	ck_assert_int_eq(whole, 1);
+	c.skip_large = false;
+	feed(buffer_data(&out), 1000, start);
+	ck_assert_int_eq(chatter_next(&c, &m), DEC_BAD);
+}
+END_TEST
+
 START_TEST(messages_come_byte_by_byte_and_many_at_once)
 {
 	struct chatter_msg m;
@@ -284,6 +318,7 @@ add_tests(TCase *tc)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, frame_both_ways);
 	tcase_add_test(tc, bad_frames);
+	tcase_add_loop_test(tc, a_frame_that_is_too_long_is_cut, 0, 4);
 	tcase_add_test(tc, messages_come_byte_by_byte_and_many_at_once);
 	tcase_add_test(tc, room_is_bounded);
 	tcase_add_test(tc, ping_is_answered_at_once);

@@ -181,7 +181,12 @@ START_TEST(queries_at_once_are_bounded)
 	for (uint32_t i = 0; i < IPC_MAX_ASKED; i++)
 		ck_assert_uint_eq(uplink_begin_query(&u, c, i)->id, i);
 	ck_assert_ptr_null(uplink_begin_query(&u, c, 99));
-	u.queries[3].child = NULL;
+	ck_assert_ptr_eq(uplink_waiting_query(&u), &u.queries[0]);
+	u.queries[0].sent = true;
+	ck_assert_ptr_eq(uplink_waiting_query(&u), &u.queries[1]);
+	u.queries[1].size = u.queries[63].size = 100;
+	ck_assert_uint_eq(uplink_query_bytes(&u), 200);
+	uplink_end_query(&u.queries[3]);
 	ck_assert_ptr_eq(uplink_begin_query(&u, c, 99), &u.queries[3]);
 }
 END_TEST

@@ -9,6 +9,7 @@
 
 #include "common/fdutil.h"
 #include "supervisor/engine/eventlink.h"
+#include "supervisor/engine/gate.h"
 #include "tests/unit/suite.h"
 
 static struct ev_loop *loop;
@@ -19,7 +20,8 @@ static ev_io accepting;
 static char folder[] = "/tmp/check-eventlink-XXXXXX", path[64];
 static int ups, downs, accepts, events, answers, rooms, registered, acks;
 static enum eventer_status status;
-static bool refuse, mute, take_nothing;
+static bool refuse, mute, take_nothing, more, fail;
+static char last_error[200];
 
 /* --- the server --- */
 
@@ -38,11 +40,15 @@ server_message(void *arg, const struct chatter_msg *msg)
 	if (type == EVENTER_REGISTER_REQ) {
 		ck_assert_int_eq(eventer_register_req_decode(msg->data, &it), DEC_OK);
 		registered += (int)it.left;
+		if (!msg->last && fail)
+			eventer_send_register_failure(&server.chatter, chatter_msg_conv(msg));
+		else if (!msg->last)
+			eventer_begin_register_res(&server.chatter, chatter_msg_conv(msg), 0, 0);
 	}
 	acks += type == EVENTER_EVENTS_ACK;
 	if (type == EVENTER_QUERY_REQ && !mute) {
 		eventer_begin_query_res(&server.chatter, chatter_msg_conv(msg), 0, 0);
-		eventer_put_query_more(&server.chatter, false);
+		eventer_put_query_more(&server.chatter, more);
 	}
 }
 
@@ -113,11 +119,12 @@ on_room(void *arg)
 }
 
 static void
-on_answer(void *arg, struct eventer_events_iter *it)
+on_answer(void *arg, struct eventer_events_iter *it, const char *error)
 {
-	(void)it;
 	ck_assert_ptr_eq(arg, &link_);
+	ck_assert(it || error);
 	answers++;
+	snprintf(last_error, sizeof(last_error), "%s", error ? error : "");
 }
 
 static const struct eventlink_handler handler = { on_up, on_down, on_status, on_events, on_room };
@@ -279,32 +286,99 @@ START_TEST(malformed_events_end_it)
 }
 END_TEST
 
-START_TEST(queries_are_answered_or_forgotten)
+START_TEST(queries_are_answered_or_dropped)
 {
 	const struct eventer_types none = { 0 };
-	int other;
 
 	connect_up();
 	ck_assert_int_eq(eventlink_query_latest(&link_, &none, on_answer, &link_), 0);
-	ck_assert_int_eq(eventlink_query_latest(&link_, &none, on_answer, &other), 0);
-	eventlink_forget(&link_, &other);
 	ck_assert_int_eq(eventlink_query_latest(&link_, &none, on_answer, &link_), 0);
 	ck_assert(wait_for(&answers, 2, 5000));
 	mute = true;
 	ck_assert_int_eq(eventlink_query_latest(&link_, &none, on_answer, &link_), 0);
 	conn_close(&server);
 	ck_assert(wait_for(&downs, 1, 5000));
-	ck_assert_uint_eq(link_.query_count, 0);
+	ck_assert_uint_eq(link_.asked_count, 0);
 	ck_assert_int_eq(answers, 2);
+}
+END_TEST
+
+static const struct eventer_types none = { 0 };
+
+static void
+expect_answer(const char *error)
+{
+	ck_assert(wait_for(&answers, answers + 1, 5000));
+	ck_assert_str_eq(last_error, error);
+}
+
+START_TEST(an_empty_answer_of_which_more_follows_is_a_refusal)
+{
+	connect_up();
+	more = true;
+	ck_assert_int_eq(eventlink_query_latest(&link_, &none, on_answer, &link_), 0);
+	expect_answer("the server refused it: it costs too much");
+	ck_assert_int_eq(downs, 0);
+}
+END_TEST
+
+/* It costs the query an error, not the link; what follows it is understood. */
+START_TEST(an_answer_that_is_too_long_is_skipped)
+{
+	size_t size = CHATTER_MAX_FRAME + 100000, left = size;
+	static const char zeros[1 << 20];
+
+	connect_up();
+	mute = true;
+	ck_assert_int_eq(eventlink_query_latest(&link_, &none, on_answer, &link_), 0);
+	int64_t conversation = link_.asked[0].conversation;
+	server.out.limit = 2 * size;
+	chatter_begin(&server.chatter, &(struct chatter_conv){ conversation, false },
+	    "HatEventer.MsgQueryRes", true, size);
+	for (; left; left -= left < sizeof(zeros) ? left : sizeof(zeros))
+		buffer_append(&server.out, zeros, left < sizeof(zeros) ? left : sizeof(zeros));
+	eventer_send_status_notify(&server.chatter, EVENTER_OPERATIONAL);
+	conn_flush(&server);
+	expect_answer("the answer is longer than 32 MiB");
+	int never = 0;
+	while (status != EVENTER_OPERATIONAL && downs == 0)
+		wait_for(&never, 1, 10);
+	ck_assert_int_eq(downs, 0);
+	ck_assert_uint_lt(link_.conn.chatter.in.size, 8 << 20);
+}
+END_TEST
+
+START_TEST(registers_are_answered)
+{
+	connect_up();
+	ck_assert_int_eq(eventlink_register(&link_, 0, "", 0, on_answer, &link_), 0);
+	expect_answer("");
+	fail = true;
+	ck_assert_int_eq(eventlink_register(&link_, 0, "", 0, on_answer, &link_), 0);
+	expect_answer("the Event Server refused it");
+	ck_assert_int_eq(eventlink_register(&link_, 0, "", 0, NULL, NULL), 0);
+	ck_assert_uint_eq(link_.asked_count, 0);
+}
+END_TEST
+
+/* What does not fit is refused, and the link stays. */
+START_TEST(more_than_fits_is_not_tried)
+{
+	char *large = calloc(1, CONN_MAX_OUT);
+
+	connect_up();
+	ck_assert_int_eq(eventlink_register(&link_, 1, large, CONN_MAX_OUT, NULL, NULL), -1);
+	ck_assert_int_eq(errno, ENOBUFS);
+	ck_assert_uint_eq(link_.conn.out.len, 0);
+	ck_assert(!buffer_failed(&link_.conn.out));
+	free(large);
 }
 END_TEST
 
 START_TEST(queries_are_bounded)
 {
-	const struct eventer_types none = { 0 };
-
 	connect_up();
-	for (int i = 0; i < LINK_MAX_QUERIES; i++)
+	for (int i = 0; i < LINK_MAX_ASKED; i++)
 		ck_assert_int_eq(eventlink_query_latest(&link_, &none, on_answer, &link_), 0);
 	ck_assert_int_eq(eventlink_query_latest(&link_, &none, on_answer, &link_), -1);
 	ck_assert_int_eq(errno, ENOBUFS);
@@ -320,9 +394,8 @@ START_TEST(an_answer_to_no_query_ends_it)
 }
 END_TEST
 
-/* While the server takes nothing there is room for a bounded amount; then it says so when there is
- * again. */
-START_TEST(room_ends_and_comes_back)
+/* Who waits for room while the server takes nothing is told when there is again, once. */
+START_TEST(room_comes_back)
 {
 	static const char event[400] = { 0 };
 	struct eventer_prefix prefix = { 0 };
@@ -336,12 +409,13 @@ START_TEST(room_ends_and_comes_back)
 	eventer_put_register_event(&b, &prefix, type, 1, NULL, &payload);
 	connect_up();
 	ev_io_stop(loop, &server.readable);
-	for (; eventlink_has_room(&link_); put++) {
-		eventlink_register(&link_, 1, buffer_data(&b), b.len);
+	for (; eventlink_unsent(&link_) < GATE_ROOM; put++) {
+		ck_assert_int_eq(
+		    eventlink_register(&link_, 1, buffer_data(&b), b.len, NULL, NULL), 0);
 		eventlink_flush(&link_);
 		ck_assert_int_lt(put, 100000);
 	}
-	ck_assert_uint_le(link_.conn.out.len, LINK_LOW + 1000);
+	eventlink_want_room(&link_);
 	ck_assert_int_eq(rooms, 0);
 	ev_io_start(loop, &server.readable);
 	ck_assert(wait_for(&registered, put, 5000));
@@ -361,10 +435,14 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, a_short_link_does_not_reset_the_backoff);
 	tcase_add_test(tc, events_status_and_acknowledgement);
 	tcase_add_test(tc, malformed_events_end_it);
-	tcase_add_test(tc, queries_are_answered_or_forgotten);
+	tcase_add_test(tc, queries_are_answered_or_dropped);
+	tcase_add_test(tc, an_empty_answer_of_which_more_follows_is_a_refusal);
+	tcase_add_test(tc, an_answer_that_is_too_long_is_skipped);
+	tcase_add_test(tc, registers_are_answered);
+	tcase_add_test(tc, more_than_fits_is_not_tried);
 	tcase_add_test(tc, queries_are_bounded);
 	tcase_add_test(tc, an_answer_to_no_query_ends_it);
-	tcase_add_test(tc, room_ends_and_comes_back);
+	tcase_add_test(tc, room_comes_back);
 }
 
 UNIT_MAIN("eventlink")
