@@ -436,6 +436,13 @@ keep_alive(struct mms_client *c)
 	mms_client_ask_alive(c);
 }
 
+/* The time-out of our own status is that of the association. */
+static bool
+expires(const struct mms_call_slot *call)
+{
+	return call->state == CALL_WAITING && !call->internal;
+}
+
 static void
 expire(struct mms_client *c, struct mms_call_slot *call)
 {
@@ -468,7 +475,7 @@ mms_client_tick(struct mms_client *c, struct monotime now)
 		return;
 	}
 	for (size_t i = 0; i < c->window; i++)
-		if (c->calls[i].state == CALL_WAITING && monotime_cmp(now, c->calls[i].until) >= 0)
+		if (expires(&c->calls[i]) && monotime_cmp(now, c->calls[i].until) >= 0)
 			expire(c, &c->calls[i]);
 	if (c->params.status_delay_ms > 0)
 		keep_alive(c);
@@ -490,7 +497,7 @@ mms_client_due(const struct mms_client *c, struct monotime now)
 	if (c->state != MMS_READY)
 		first = c->until;
 	for (size_t i = 0; i < c->window && c->state == MMS_READY; i++)
-		if (c->calls[i].state == CALL_WAITING)
+		if (expires(&c->calls[i]))
 			first = earlier(first, c->calls[i].until);
 	if (c->state == MMS_READY && c->params.status_delay_ms > 0)
 		first = earlier(

@@ -355,7 +355,7 @@ check_members(const struct mms_list *list, unsigned depth)
 	struct mms_type type;
 	struct mms_str name;
 
-	if (depth > MMS_MAX_NESTING)
+	if (ber_more(&r) && depth > MMS_MAX_NESTING)
 		return false;
 	while (ber_more(&r)) {
 		read_component(&r, &name, &type);
