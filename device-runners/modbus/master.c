@@ -50,7 +50,7 @@ struct master {
 	struct frames frames;
 	struct client client;
 	struct sched sched;
-	struct remote *remotes;
+	struct remote **remotes; /* owned, in the order of the configuration */
 	bool *live;	      /* by remote: an enable event came, which is newer than the query */
 	bool *limited;	      /* by remote: it was said that it writes other values than asked */
 	struct remote *asked; /* whose request is under way */
@@ -72,6 +72,12 @@ register_text(struct master *m, const char *const type[], size_t len, const char
 	runner_register(m->runner, type, len, NULL, json, (size_t)n);
 }
 
+static size_t
+index_of(const struct master *m, const struct remote *r)
+{
+	return (size_t)(remote_conf(r) - m->conf.remotes);
+}
+
 /* --- Events that remote devices give rise to --- */
 
 struct unit_text {
@@ -83,7 +89,7 @@ unit_text(const struct remote *r)
 {
 	struct unit_text t;
 
-	*number_put_uint(t.text, r->conf->unit) = '\0';
+	*number_put_uint(t.text, remote_conf(r)->unit) = '\0';
 	return t;
 }
 
@@ -93,7 +99,7 @@ on_remote_status(void *arg, const struct remote *r)
 	struct unit_text unit = unit_text(r);
 	const char *const type[] = { "gateway", "remote_device", unit.text, "status" };
 
-	register_text(arg, type, 4, remote_status_name(r->status));
+	register_text(arg, type, 4, remote_status_name(remote_status(r)));
 }
 
 /* Of names of ours, for which RESULT_TEXT has room. */
@@ -183,7 +189,7 @@ expire_writes(struct master *m)
 	struct monotime now = monotime_now(), next = { INT64_MAX };
 
 	for (size_t i = 0; i < m->conf.count; i++) {
-		struct monotime at = remote_expire(&m->remotes[i], now);
+		struct monotime at = remote_expire(m->remotes[i], now);
 		next = monotime_cmp(at, next) < 0 ? at : next;
 	}
 	arm(m, next);
@@ -203,7 +209,7 @@ lost(struct master *m, const char *why)
 	m->probing = false;
 	m->state = MASTER_CONNECTING;
 	for (size_t i = 0; i < m->conf.count; i++) {
-		struct remote *r = &m->remotes[i];
+		struct remote *r = m->remotes[i];
 		struct remote_loss loss = { .poll = r == asked && !m->asked_write,
 			.write = r == asked && m->asked_write,
 			.stale = answered };
@@ -220,7 +226,7 @@ begin_requests(struct master *m)
 
 	m->state = MASTER_CONNECTED;
 	for (size_t i = 0; i < m->conf.count; i++)
-		remote_online(&m->remotes[i], now);
+		remote_online(m->remotes[i], now);
 	pump(m);
 }
 
@@ -277,17 +283,17 @@ client_sends(void *arg, const uint8_t *frame, size_t len)
 
 /* A device may hold another value than it was asked to: a limit of its own. */
 static void
-note_written(struct master *m, const struct remote *r, const struct modbus_pdu *res)
+note_written(struct master *m, struct remote *r, const struct modbus_pdu *res)
 {
-	const struct modbus_pdu *req = r->writes ? &r->writes->pdu : NULL;
-	bool *limited = &m->limited[r - m->remotes];
+	const struct modbus_pdu *req = remote_write(r);
+	bool *limited = &m->limited[index_of(m, r)];
 
 	if (*limited || !req || res->exception || res == &taken || modbus_response_fits(req, res))
 		return;
 	*limited = true;
 	log_notice("device %u answers the write of %u to address %u with %u; further such answers "
 		   "are not logged",
-	    r->conf->unit, req->value, req->address, res->value);
+	    remote_conf(r)->unit, req->value, req->address, res->value);
 }
 
 static void
@@ -308,8 +314,8 @@ client_done(void *arg, enum client_result result, const struct modbus_pdu *res)
 	if (result == CLIENT_SENT)
 		res = &taken;
 	if (res && res->exception)
-		log_debug("device %u answers function %u with exception %u", r->conf->unit, res->fc,
-		    res->exception);
+		log_debug("device %u answers function %u with exception %u", remote_conf(r)->unit,
+		    res->fc, res->exception);
 	if (m->probing || result == CLIENT_AGAIN) {
 		m->probing = false;
 		return;
@@ -346,12 +352,12 @@ static void
 ask(struct master *m, const struct sched_pick *p, struct monotime now)
 {
 	uint8_t pdu[MODBUS_MAX_PDU];
-	bool broadcast = p->remote->conf->broadcast;
+	const struct conf_remote *conf = remote_conf(p->remote);
 	struct modbus_pdu probe;
 	const struct modbus_pdu *req =
 	    p->write ? remote_write(p->remote) : remote_poll(p->remote, now);
 
-	if (!broadcast && client_needs_probe(&m->client, req, &probe)) {
+	if (!conf->broadcast && client_needs_probe(&m->client, req, &probe)) {
 		m->probing = true;
 		req = &probe;
 	}
@@ -359,7 +365,7 @@ ask(struct master *m, const struct sched_pick *p, struct monotime now)
 	m->asked = p->remote;
 	m->asked_write = p->write;
 	++*m->requests;
-	client_send(&m->client, p->remote->conf->unit, req, pdu, len, broadcast, now);
+	client_send(&m->client, conf->unit, req, pdu, len, conf->broadcast, now);
 }
 
 /* Sends what is to be sent and sets the timer for what is next. */
@@ -448,15 +454,15 @@ find_remote(struct master *m, const char *text)
 	if (*text < '0' || *text > '9' || *end)
 		return NULL;
 	for (size_t i = 0; i < m->conf.count; i++)
-		if (m->remotes[i].conf->unit == unit)
-			return &m->remotes[i];
+		if (remote_conf(m->remotes[i])->unit == unit)
+			return m->remotes[i];
 	return NULL;
 }
 
 static void
 on_enable(struct master *m, struct remote *r, const struct runner_event *e)
 {
-	m->live[r - m->remotes] = true;
+	m->live[index_of(m, r)] = true;
 	remote_enable(r, runner_event_is_true(e), monotime_now());
 }
 
@@ -556,7 +562,7 @@ on_enabled_result(void *arg, const struct runner_event *e)
 		return;
 	}
 	struct remote *r = e->type_len == 4 ? find_remote(m, e->type[2]) : NULL;
-	if (r && !m->live[r - m->remotes])
+	if (r && !m->live[index_of(m, r)])
 		remote_enable(r, runner_event_is_true(e), monotime_now());
 }
 
@@ -576,7 +582,7 @@ master_free(void *device)
 	if (!m)
 		return;
 	for (size_t i = 0; m->remotes && i < m->conf.count; i++)
-		remote_clear(&m->remotes[i]);
+		remote_free(m->remotes[i]);
 	free(m->remotes);
 	free(m->live);
 	free(m->limited);
@@ -650,7 +656,7 @@ master_create(struct runner *r, const struct json *conf)
 	if (!m->remotes || !m->live || !m->limited)
 		runner_fail(r, "out of memory");
 	for (size_t i = 0; i < m->conf.count; i++)
-		if (remote_init(&m->remotes[i], &m->conf, &m->conf.remotes[i], &remote_ops, m) < 0)
+		if (!(m->remotes[i] = remote_new(&m->conf, &m->conf.remotes[i], &remote_ops, m)))
 			runner_fail(r, "out of memory");
 	make_endpoint(m);
 	make_counters(m);
@@ -689,8 +695,8 @@ master_stop(void *device)
 	line_close(&m->line);
 	frames_close(&m->frames);
 	for (size_t i = 0; i < m->conf.count; i++) {
-		remote_refuse_writes(&m->remotes[i], "NOT_CONNECTED");
-		remote_offline(&m->remotes[i], (struct remote_loss){ 0 }, monotime_now());
+		remote_refuse_writes(m->remotes[i], "NOT_CONNECTED");
+		remote_offline(m->remotes[i], (struct remote_loss){ 0 }, monotime_now());
 	}
 	endpoint_stop(&m->endpoint);
 }

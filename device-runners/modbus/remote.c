@@ -169,13 +169,16 @@ make_plan(struct remote *r, struct plan_range *plan)
 	return 0;
 }
 
-int
-remote_init(struct remote *r, const struct conf_master *master, const struct conf_remote *conf,
+struct remote *
+remote_new(const struct conf_master *master, const struct conf_remote *conf,
     const struct remote_ops *ops, void *arg)
 {
 	size_t n = conf->count ? conf->count : 1, bytes = 1;
 	struct plan_range *plan = calloc(n, sizeof(*plan));
+	struct remote *r = calloc(1, sizeof(*r));
 
+	if (!r || !plan)
+		goto fail;
 	for (size_t i = 0; i < conf->count; i++)
 		bytes += modbus_value_size(conf->data[i].bits);
 	*r = (struct remote){ .master = master, .conf = conf, .ops = ops, .arg = arg };
@@ -186,23 +189,24 @@ remote_init(struct remote *r, const struct conf_master *master, const struct con
 	r->order = calloc(n, sizeof(*r->order));
 	r->ranges = calloc(n, sizeof(*r->ranges));
 	r->origins = calloc(n, sizeof(*r->origins));
-	if (!plan || !r->points || !r->state || !r->values || !r->order || !r->ranges ||
-	    !r->origins)
+	if (!r->points || !r->state || !r->values || !r->order || !r->ranges || !r->origins)
 		goto fail;
 	make_points(r);
 	if (make_plan(r, plan) < 0)
 		goto fail;
 	free(plan);
-	return 0;
+	return r;
 fail:
 	free(plan);
-	remote_clear(r);
-	return -1;
+	remote_free(r);
+	return NULL;
 }
 
 void
-remote_clear(struct remote *r)
+remote_free(struct remote *r)
 {
+	if (!r)
+		return;
 	remote_drop_writes(r);
 	drop_ranges(r);
 	free(r->points);
@@ -211,7 +215,31 @@ remote_clear(struct remote *r)
 	free(r->order);
 	free(r->ranges);
 	free(r->origins);
-	*r = (struct remote){ 0 };
+	free(r);
+}
+
+const struct conf_remote *
+remote_conf(const struct remote *r)
+{
+	return r->conf;
+}
+
+enum remote_status
+remote_status(const struct remote *r)
+{
+	return r->status;
+}
+
+bool
+remote_wants(const struct remote *r, bool suspect, bool write)
+{
+	return r->suspect == suspect && r->online && (!write || r->writes);
+}
+
+bool
+remote_is_healthy(const struct remote *r)
+{
+	return r->online && r->enabled && !r->suspect;
 }
 
 static void

@@ -15,7 +15,7 @@ remote_write_at(const struct remote *r)
 const struct modbus_pdu *
 remote_write(struct remote *r)
 {
-	return &r->writes->pdu;
+	return r->writes ? &r->writes->pdu : NULL;
 }
 
 static void

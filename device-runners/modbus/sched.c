@@ -1,7 +1,7 @@
 #include "device-runners/modbus/sched.h"
 
 void
-sched_init(struct sched *s, struct remote *remotes, size_t count)
+sched_init(struct sched *s, struct remote *const *remotes, size_t count)
 {
 	*s = (struct sched){ .remotes = remotes, .count = count };
 }
@@ -11,13 +11,12 @@ static struct monotime
 held(const struct client *c, const struct remote *r, const struct modbus_pdu *req,
     struct monotime at)
 {
-	uint8_t pdu[MODBUS_MAX_PDU];
+	uint8_t pdu[MODBUS_MAX_PDU], unit = remote_conf(r)->unit;
 
-	if (!client_owes(c, r->conf->unit) || at.ns == INT64_MAX)
+	if (!client_owes(c, unit) || at.ns == INT64_MAX)
 		return at;
 	size_t len = modbus_pdu_encode(MODBUS_REQUEST, req, pdu);
-	struct monotime hold =
-	    client_hold(c, r->conf->unit, req->fc, client_identity(r->conf->unit, pdu, len));
+	struct monotime hold = client_hold(c, unit, req->fc, client_identity(unit, pdu, len));
 	return monotime_cmp(hold, at) > 0 ? hold : at;
 }
 
@@ -26,7 +25,7 @@ poll_at(const struct client *c, struct remote *r, struct monotime now)
 {
 	struct monotime at = remote_poll_at(r);
 
-	if (!client_owes(c, r->conf->unit) || at.ns == INT64_MAX)
+	if (!client_owes(c, remote_conf(r)->unit) || at.ns == INT64_MAX)
 		return at;
 	struct modbus_pdu req = remote_peek(r, now);
 	return held(c, r, &req, at);
@@ -54,9 +53,9 @@ search(struct sched *s, struct search *q, size_t *turn)
 	size_t at = *turn;
 
 	for (size_t i = 0; i < s->count; i++) {
-		struct remote *r = &s->remotes[at];
+		struct remote *r = s->remotes[at];
 		at = at + 1 < s->count ? at + 1 : 0;
-		if (r->suspect != q->suspect || !r->online || (q->write && !r->writes))
+		if (!remote_wants(r, q->suspect, q->write))
 			continue;
 		struct monotime ready =
 		    q->write ? write_at(q->client, r) : poll_at(q->client, r, q->now);
@@ -76,7 +75,7 @@ count_healthy(const struct sched *s)
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->count; i++)
-		n += s->remotes[i].online && s->remotes[i].enabled && !s->remotes[i].suspect;
+		n += remote_is_healthy(s->remotes[i]);
 	return n;
 }
 

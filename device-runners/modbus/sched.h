@@ -17,7 +17,7 @@ enum {
 };
 
 struct sched {
-	struct remote *remotes; /* borrowed */
+	struct remote *const *remotes; /* borrowed */
 	size_t count;
 	size_t turn_write, turn_poll, turn_suspect; /* who comes first, each in its round */
 	unsigned writes;			    /* sent since the last poll */
@@ -30,7 +30,7 @@ struct sched_pick {
 	struct monotime wake; /* where nobody: when to ask again; INT64_MAX ns for never */
 };
 
-void sched_init(struct sched *s, struct remote *remotes, size_t count);
+void sched_init(struct sched *s, struct remote *const *remotes, size_t count);
 /* polls: whether reading is allowed now (it is not while the way to the Event Server is full). */
 struct sched_pick sched_next(
     struct sched *s, const struct client *c, bool polls, struct monotime now);

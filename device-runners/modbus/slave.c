@@ -22,7 +22,6 @@
 
 enum {
 	MAX_PAYLOAD_NODES = 64, /* of a system event */
-	MAX_WRITE = 48 * 1024,	/* bytes of JSON that one write's data may take */
 	REOPEN_MS = 1000,	/* a serial port that is gone is tried again */
 	KEEP_IDLE_S = 60,	/* TCP keep-alive of masters: gone after 60 + 3 * 10 s */
 	KEEP_INTERVAL_S = 10,
@@ -31,7 +30,6 @@ enum {
 
 struct slave {
 	struct runner *runner;
-	struct ev_loop *loop;
 	struct conf_slave conf;
 	struct cache cache;
 	bool *live;	 /* by data: an event came, which is newer than the query */
@@ -39,15 +37,10 @@ struct slave {
 	bool stopped;
 	struct acceptor acceptor; /* not on a serial line */
 	struct endpoint endpoint; /* the serial line */
-	ev_prepare reap;	  /* frees peers that were lost, at the end of a turn */
 	struct connections listed;
-	struct tty_alarm *alarm;
-	struct peer *peers;
-	size_t peer_count;
-	uint32_t last_id;
+	struct peers peers;
 	uint64_t last_write;
 	uint64_t boot; /* tells the writes of one start from another's */
-	struct buffer write_data;
 	struct limit closed, invalid;
 	uint64_t *requests, *writes, *connections;
 };
@@ -58,106 +51,52 @@ static size_t
 list_connections(void *arg, struct json_writer *w)
 {
 	struct slave *s = arg;
-	size_t active = 0;
+	size_t count = peers_list(&s->peers, w);
 
-	for (const struct peer *p = s->peers; p; p = p->next) {
-		if (p->dead || p->id == 0)
-			continue;
-		active++;
-		json_begin_object(w, NULL);
-		json_put_str(w, "type", s->conf.transport.serial ? "SERIAL" : "TCP");
-		json_put_int(w, "connection_id", p->id);
-		if (!s->conf.transport.serial) {
-			peer_address_put(w, "local", &p->local);
-			peer_address_put(w, "remote", &p->remote);
-		}
-		json_end_object(w);
-	}
-	runner_set_link(s->runner, active ? "connected" : "disconnected");
-	return active;
+	runner_set_link(s->runner, count ? "connected" : "disconnected");
+	return count;
 }
 
 static void
-free_peer(struct slave *s, struct peer **at)
+on_changed(void *arg)
 {
-	struct peer *p = *at;
-
-	*at = p->next;
-	s->peer_count--;
-	peer_close(p);
-	free(p);
+	connections_changed(&((struct slave *)arg)->listed);
 }
 
 static void
-on_reap(struct ev_loop *loop, ev_prepare *w, int events)
-{
-	struct slave *s = w->data;
-
-	(void)events;
-	ev_prepare_stop(loop, w);
-	for (struct peer **at = &s->peers; *at;) {
-		if ((*at)->dead)
-			free_peer(s, at);
-		else
-			at = &(*at)->next;
-	}
-}
-
-static void
-on_lost(void *arg, struct peer *p, const char *why)
+on_lost(void *arg, const struct peer_address *remote, const char *why)
 {
 	struct slave *s = arg;
-	bool counted = p->id != 0;
 
-	/* A serial line outlives the master that fell silent on it. */
-	if (!why && s->conf.transport.serial) {
-		ev_timer_stop(s->loop, &p->keep_alive);
-		p->id = 0;
-		connections_changed(&s->listed);
+	if (s->conf.transport.serial) {
+		endpoint_lost(&s->endpoint, true, why);
 		return;
 	}
-	if (!s->conf.transport.serial) {
-		limit_info(&s->closed, "connection of %s ended: %s", p->remote.host,
-		    why ? why : "keep_alive_timeout");
-		acceptor_left(&s->acceptor);
-	}
-	p->dead = true;
-	peer_close(p);
-	ev_prepare_start(s->loop, &s->reap);
-	if (counted)
-		connections_changed(&s->listed);
-	if (s->conf.transport.serial)
-		endpoint_lost(&s->endpoint, true, why);
+	limit_info(&s->closed, "connection of %s ended: %s", remote->host, why);
+	acceptor_left(&s->acceptor);
 }
 
 static void
-on_alive(void *arg, struct peer *p)
+on_request(void *arg)
 {
-	struct slave *s = arg;
-
-	++*s->requests;
-	if (s->conf.keep_alive_ns)
-		ev_timer_again(s->loop, &p->keep_alive);
-	if (p->id == 0) {
-		p->id = ++s->last_id;
-		connections_changed(&s->listed);
-	}
+	++*((struct slave *)arg)->requests;
 }
 
 static bool
-on_write(void *arg, struct peer *p, const char *data_json, size_t len)
+on_write(void *arg, uint32_t connection_id, char request_id[PEER_MAX_REQUEST_ID],
+    const char *data_json, size_t len)
 {
 	struct slave *s = arg;
 	struct json_writer *w = runner_payload(s->runner);
 
 	if (runner_congested(s->runner))
 		return false;
-	snprintf(p->request_id, sizeof(p->request_id), "%016llx_%llu", (unsigned long long)s->boot,
+	snprintf(request_id, PEER_MAX_REQUEST_ID, "%016llx_%llu", (unsigned long long)s->boot,
 	    (unsigned long long)++s->last_write);
 	++*s->writes;
 	json_begin_object(w, NULL);
-	json_put_str(w, "request_id", p->request_id);
-	json_put_int(w, "connection_id", p->id);
+	json_put_str(w, "request_id", request_id);
+	json_put_int(w, "connection_id", connection_id);
 	json_begin_array(w, "data");
 	json_put_raw(w, NULL, data_json, len);
 	json_end_array(w);
@@ -167,32 +106,11 @@ on_write(void *arg, struct peer *p, const char *data_json, size_t len)
 }
 
 static const struct peer_ops peer_ops = {
-	.alive = on_alive,
+	.request = on_request,
 	.write = on_write,
+	.changed = on_changed,
 	.lost = on_lost,
 };
-
-static struct peer *
-add_peer(struct slave *s)
-{
-	struct peer *p = calloc(1, sizeof(*p));
-
-	if (!p)
-		runner_fail(s->runner, "out of memory");
-	p->conf = &s->conf;
-	p->cache = &s->cache;
-	p->ops = &peer_ops;
-	p->arg = s;
-	p->data = &s->write_data;
-	p->alarm = s->alarm;
-	frames_init(&p->frames, s->runner, &s->conf.transport, MODBUS_REQUEST);
-	struct peer **at = &s->peers;
-	while (*at)
-		at = &(*at)->next;
-	*at = p;
-	s->peer_count++;
-	return p;
-}
 
 /* A master that vanished without a word must not keep its place for ever. */
 static void
@@ -217,17 +135,9 @@ static void
 admit(void *arg, int fd, const struct peer_address *local, const struct peer_address *remote)
 {
 	struct slave *s = arg;
-	struct peer *p = add_peer(s);
-
-	p->local = *local;
-	p->remote = *remote;
 	set_options(fd);
-	p->id = ++s->last_id;
 	++*s->connections;
-	peer_open(p, s->loop, fd);
-	if (s->conf.keep_alive_ns)
-		ev_timer_again(s->loop, &p->keep_alive);
-	connections_changed(&s->listed);
+	peers_add(&s->peers, fd, local, remote);
 }
 
 static void
@@ -247,7 +157,7 @@ on_line(void *arg, enum connection_status status, int fd)
 	struct slave *s = arg;
 
 	if (status == CONNECTION_CONNECTED)
-		peer_open(add_peer(s), s->loop, fd);
+		peers_add(&s->peers, fd, NULL, NULL);
 }
 
 static const struct endpoint_ops endpoint_ops = { .status = on_line };
@@ -262,15 +172,6 @@ open_transport(struct slave *s)
 	}
 	endpoint_start(&s->endpoint);
 	runner_ready(s->runner);
-}
-
-static void
-on_alarm(void *arg)
-{
-	struct slave *s = arg;
-
-	for (struct peer *p = s->peers; p; p = p->next)
-		peer_on_alarm(p);
 }
 
 /* --- Events --- */
@@ -360,12 +261,8 @@ on_written(struct slave *s, const struct runner_event *e)
 	if (!id || !json_bool(json_get(root, "success"), &success))
 		log_warning(
 		    "write response refused: expected {request_id: string, success: boolean}");
-	for (struct peer *p = id ? s->peers : NULL; p; p = p->next) {
-		if (p->dead || p->request_id[0] == '\0' || strcmp(p->request_id, id) != 0)
-			continue;
-		peer_on_written(p, success);
-		break;
-	}
+	if (id)
+		peers_written(&s->peers, id, success);
 	json_free(doc);
 }
 
@@ -408,14 +305,11 @@ slave_free(void *device)
 
 	if (!s)
 		return;
-	while (s->peers)
-		free_peer(s, &s->peers);
+	peers_clear(&s->peers);
 	acceptor_clear(&s->acceptor);
 	cache_clear(&s->cache);
 	free(s->live);
 	free(s->names);
-	tty_alarm_free(s->alarm);
-	buffer_clear(&s->write_data);
 	conf_slave_clear(&s->conf);
 	free(s);
 }
@@ -426,16 +320,6 @@ make_counters(struct slave *s)
 	s->requests = runner_counter(s->runner, "requests");
 	s->writes = runner_counter(s->runner, "writes");
 	s->connections = runner_counter(s->runner, "connections");
-}
-
-static void
-make_watchers(struct slave *s)
-{
-	ev_prepare_init(&s->reap, on_reap);
-	connections_init(&s->listed, s->runner, list_connections, s);
-	s->reap.data = s;
-	if (s->conf.transport.serial && !(s->alarm = tty_alarm_new(s->loop, on_alarm, s)))
-		runner_fail(s->runner, "out of memory");
 }
 
 static void
@@ -463,8 +347,6 @@ slave_create(struct runner *r, const struct json *conf)
 	if (!s)
 		runner_fail(r, "out of memory");
 	s->runner = r;
-	s->loop = runner_loop(r);
-	buffer_init(&s->write_data, MAX_WRITE);
 	acceptor_init(&s->acceptor, r, &acceptor_ops, s);
 	if (conf_slave_load(&s->conf, r, conf) < 0) {
 		slave_free(s);
@@ -480,7 +362,8 @@ slave_create(struct runner *r, const struct json *conf)
 	qsort_r(s->names, s->conf.count, sizeof(*s->names), by_name, s->conf.data);
 	plan_transport(s, json_get(conf, "transport"));
 	make_counters(s);
-	make_watchers(s);
+	connections_init(&s->listed, r, list_connections, s);
+	peers_init(&s->peers, r, &s->conf, &s->cache, &peer_ops, s);
 	return s;
 }
 
@@ -509,10 +392,8 @@ slave_stop(void *device)
 	s->stopped = true;
 	connections_stop(&s->listed);
 	endpoint_stop(&s->endpoint);
-	ev_prepare_stop(s->loop, &s->reap);
 	acceptor_stop(&s->acceptor);
-	while (s->peers)
-		free_peer(s, &s->peers);
+	peers_close(&s->peers);
 }
 
 const struct runner_device slave_device = {

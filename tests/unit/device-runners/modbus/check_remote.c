@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "device-runners/modbus/remote.h"
+#include "device-runners/modbus/remote_private.h"
 #include "device-runners/modbus/sched.h"
 #include "tests/unit/suite.h"
 
@@ -12,7 +12,7 @@ static int line_count, line_read_at;
 static struct conf_master master;
 static struct conf_data data[UNITS][4];
 static struct conf_remote confs[UNITS];
-static struct remote remotes[UNITS];
+static struct remote *remotes[UNITS];
 static struct monotime now;
 static unsigned failed_step; /* that the next result names */
 
@@ -20,15 +20,15 @@ static void
 say(const struct remote *r, const char *what, const char *a, const char *b, const char *c)
 {
 	ck_assert_int_lt(line_count, MAX_LOG);
-	snprintf(lines[line_count++], sizeof(lines[0]), "%u %s %s%s%s%s%s", r->conf->unit, what, a,
-	    b ? " " : "", b ? b : "", c ? " " : "", c ? c : "");
+	snprintf(lines[line_count++], sizeof(lines[0]), "%u %s %s%s%s%s%s", remote_conf(r)->unit,
+	    what, a, b ? " " : "", b ? b : "", c ? " " : "", c ? c : "");
 }
 
 static void
 on_status(void *arg, const struct remote *r)
 {
 	(void)arg;
-	say(r, "status", remote_status_name(r->status), NULL, NULL);
+	say(r, "status", remote_status_name(remote_status(r)), NULL, NULL);
 }
 
 static void
@@ -97,8 +97,8 @@ expect_silence(void)
 	ck_assert_msg(line_read_at == line_count, "unexpected '%s'", lines[line_read_at]);
 }
 
-/* Four registers a unit: 10, 11, 12 once a second, 20 never read. */
-static void
+/* Four registers a unit: 10, 11, 12 once a second, 20 never read. Returns the first unit. */
+static struct remote *
 start(void)
 {
 	static char *const names[] = { "a", "b", "c", "w" };
@@ -117,15 +117,27 @@ start(void)
 			.timeout_poll_delay_ns = 3000 * INT64_C(1000000),
 			.data = data[u],
 			.count = 4 };
-		ck_assert_int_eq(remote_init(&remotes[u], &master, &confs[u], &ops, NULL), 0);
+		remotes[u] = remote_new(&master, &confs[u], &ops, NULL);
+		ck_assert_ptr_nonnull(remotes[u]);
 	}
+	return remotes[0];
+}
+
+/* With what the configuration says now. */
+static struct remote *
+make_again(int unit)
+{
+	remote_free(remotes[unit]);
+	remotes[unit] = remote_new(&master, &confs[unit], &ops, NULL);
+	ck_assert_ptr_nonnull(remotes[unit]);
+	return remotes[unit];
 }
 
 static void
 end(void)
 {
 	for (int u = 0; u < UNITS; u++)
-		remote_clear(&remotes[u]);
+		remote_free(remotes[u]);
 }
 
 /* A device whose register n holds base + n, and where `hole` is refused. */
@@ -156,9 +168,8 @@ go_online(struct remote *r)
 
 START_TEST(values_and_changes)
 {
-	struct remote *r = &remotes[0];
+	struct remote *r = start();
 
-	start();
 	go_online(r);
 	ck_assert_int_le(remote_poll_at(r).ns, now.ns);
 	serve(r, 100, 0);
@@ -188,9 +199,8 @@ END_TEST
 
 START_TEST(missed_periods_are_not_made_up)
 {
-	struct remote *r = &remotes[0];
+	struct remote *r = start();
 
-	start();
 	go_online(r);
 	serve(r, 0, 0);
 	struct monotime begin = now;
@@ -203,9 +213,8 @@ END_TEST
 
 START_TEST(timeout_then_poll_delay)
 {
-	struct remote *r = &remotes[0];
+	struct remote *r = start();
 
-	start();
 	master.retry_immediate = 1;
 	master.retry_delayed = 1;
 	go_online(r);
@@ -234,9 +243,8 @@ END_TEST
 
 START_TEST(enable_and_disable)
 {
-	struct remote *r = &remotes[0];
+	struct remote *r = start();
 
-	start();
 	remote_online(r, now);
 	expect("1 status DISABLED");
 	ck_assert_int_eq(remote_poll_at(r).ns, INT64_MAX);
@@ -260,9 +268,8 @@ END_TEST
 
 START_TEST(a_refused_register_costs_only_itself)
 {
-	struct remote *r = &remotes[0];
+	struct remote *r = start();
 
-	start();
 	go_online(r);
 	for (int i = 0; i < 5; i++)
 		serve(r, 0, 11);
@@ -286,9 +293,8 @@ END_TEST
 
 START_TEST(a_refused_whole_waits_longer)
 {
-	struct remote *r = &remotes[0];
+	struct remote *r = start();
 
-	start();
 	go_online(r);
 	for (int i = 0; i < 5; i++)
 		serve(r, 0, 11);
@@ -309,10 +315,9 @@ END_TEST
 
 START_TEST(writes_keep_their_order)
 {
-	struct remote *r = &remotes[0];
+	struct remote *r = start();
 	static const struct modbus_pdu ok = { .fc = 6 }, bad = { .fc = 6, .exception = 1 };
 
-	start();
 	remote_online(r, now);
 	expect("1 status DISABLED");
 	ck_assert(!add_write(r, "nothing", "x", "1"));
@@ -354,9 +359,8 @@ START_TEST(writes_and_lost_connections)
 	static const struct modbus_pdu ok = { .fc = 6 };
 	static const struct remote_loss fresh = { .write = true },
 					stale = { .write = true, .stale = true };
-	struct remote *r = &remotes[0];
+	struct remote *r = start();
 
-	start();
 	remote_online(r, now);
 	expect("1 status DISABLED");
 	add_write(r, "w", "1", "1");
@@ -382,9 +386,8 @@ END_TEST
 START_TEST(half_done_writes_name_their_step)
 {
 	static const struct modbus_pdu ok = { .fc = 22 }, bad = { .fc = 6, .exception = 2 };
-	struct remote *r = &remotes[0];
+	struct remote *r = start();
 
-	start();
 	data[0][3].offset = 8;
 	data[0][3].bits = 24;
 	remote_online(r, now);
@@ -406,9 +409,8 @@ START_TEST(busy_is_asked_again)
 {
 	static const struct modbus_pdu busy = { .fc = 6, .exception = 6 },
 				       working = { .fc = 3, .exception = 5 };
-	struct remote *r = &remotes[0];
+	struct remote *r = start();
 
-	start();
 	master.retry_immediate = 1;
 	master.retry_delayed = 1;
 	go_online(r);
@@ -435,10 +437,9 @@ END_TEST
 START_TEST(other_refusals_are_tried_once_in_two)
 {
 	static const struct modbus_pdu failed = { .fc = 3, .exception = 4 };
-	struct remote *r = &remotes[0];
+	struct remote *r = start();
 	int asked = 0;
 
-	start();
 	go_online(r);
 	while (remote_poll_at(r).ns <= now.ns) {
 		ck_assert_int_lt(asked++, 10);
@@ -478,20 +479,18 @@ serve_but(struct remote *r, uint32_t silent, int rounds, int counts[3])
 START_TEST(a_silent_register_costs_only_itself)
 {
 	for (int one_each = 0; one_each < 2; one_each++) {
-		struct remote *r = &remotes[0];
 		int counts[3] = { 0 };
 
 		start();
-		remote_clear(r);
 		/* The last is apart from the others: without it, nobody knew that the device lives.
 		 */
 		data[0][2].start = one_each ? 12 : 22;
 		confs[0].limits.one_each = one_each;
-		ck_assert_int_eq(remote_init(r, &master, &confs[0], &ops, NULL), 0);
+		struct remote *r = make_again(0);
 		go_online(r);
 		serve_but(r, 10, 60, counts);
 		ck_assert(!was_said("1 status DISCONNECTED"));
-		ck_assert_int_eq(r->status, REMOTE_CONNECTED);
+		ck_assert_int_eq(remote_status(r), REMOTE_CONNECTED);
 		ck_assert(!r->state[0].valid && r->state[1].valid && r->state[2].valid);
 		ck_assert_int_gt(counts[1], 3 * counts[0]);
 		for (int i = 0; i < line_count; i++)
@@ -503,12 +502,9 @@ END_TEST
 
 START_TEST(a_silent_device_is_down_all_the_same)
 {
-	struct remote *r = &remotes[0];
-
 	start();
 	confs[0].limits.one_each = true;
-	remote_clear(r);
-	ck_assert_int_eq(remote_init(r, &master, &confs[0], &ops, NULL), 0);
+	struct remote *r = make_again(0);
 	go_online(r);
 	serve(r, 0, 0);
 	expect("1 status CONNECTED");
@@ -529,14 +525,12 @@ END_TEST
  * answered are not asked again before their time. */
 START_TEST(progress_survives_a_connection)
 {
-	struct remote *r = &remotes[0];
+	start();
 	unsigned seen = 0;
 
-	start();
 	master.connect_delay_ns = 10 * MS;
 	confs[0].limits.one_each = true;
-	remote_clear(r);
-	ck_assert_int_eq(remote_init(r, &master, &confs[0], &ops, NULL), 0);
+	struct remote *r = make_again(0);
 	remote_enable(r, true, now);
 	for (int i = 0; i < 3; i++) {
 		remote_online(r, now);
@@ -567,9 +561,8 @@ END_TEST
 
 START_TEST(writes_are_bounded)
 {
-	struct remote *r = &remotes[0];
+	struct remote *r = start();
 
-	start();
 	remote_online(r, now);
 	expect("1 status DISABLED");
 	for (int i = 0; i < REMOTE_MAX_WRITES; i++)
@@ -597,17 +590,16 @@ START_TEST(the_silent_do_not_starve_the_others)
 	for (int u = 0; u < UNITS; u++) {
 		for (int i = 0; i < 3; i++)
 			data[u][i].interval_us = 0;
-		remote_clear(&remotes[u]);
 		confs[u].timeout_poll_delay_ns = 0;
-		remote_init(&remotes[u], &master, &confs[u], &ops, NULL);
-		remote_enable(&remotes[u], true, now);
-		remote_online(&remotes[u], now);
+		make_again(u);
+		remote_enable(remotes[u], true, now);
+		remote_online(remotes[u], now);
 	}
 	for (int i = 0; i < 1000; i++) {
 		line_count = 0;
 		struct sched_pick p = sched_next(&s, &client, true, now);
 		ck_assert_ptr_nonnull(p.remote);
-		int u = (int)(p.remote - remotes);
+		int u = remote_conf(p.remote)->unit - 1;
 		remote_poll(p.remote, now);
 		bool silent = u >= 2;
 		now = monotime_add_ms(now, silent ? 100 : 1);
@@ -637,17 +629,17 @@ START_TEST(writes_overtake_polls)
 	client_init(&client, &conf, NULL, NULL);
 	sched_init(&s, remotes, UNITS);
 	for (int u = 0; u < UNITS; u++) {
-		remote_enable(&remotes[u], true, now);
-		remote_online(&remotes[u], now);
+		remote_enable(remotes[u], true, now);
+		remote_online(remotes[u], now);
 	}
-	add_write(&remotes[3], "w", "id", "1");
+	add_write(remotes[3], "w", "id", "1");
 	struct sched_pick p = sched_next(&s, &client, true, now);
-	ck_assert(p.write && p.remote == &remotes[3]);
+	ck_assert(p.write && p.remote == remotes[3]);
 	remote_on_write(p.remote, &(struct modbus_pdu){ .fc = 6 }, now);
 	p = sched_next(&s, &client, false, now);
 	ck_assert_ptr_null(p.remote);
 	p = sched_next(&s, &client, true, now);
-	ck_assert(!p.write && p.remote == &remotes[0]);
+	ck_assert(!p.write && p.remote == remotes[0]);
 	end();
 }
 END_TEST
@@ -663,13 +655,12 @@ START_TEST(a_flood_of_writes_leaves_room_for_polls)
 	client_init(&client, &conf, NULL, NULL);
 	sched_init(&s, remotes, 1);
 	data[0][0].interval_us = 0;
-	remote_clear(&remotes[0]);
-	remote_init(&remotes[0], &master, &confs[0], &ops, NULL);
-	remote_enable(&remotes[0], true, now);
-	remote_online(&remotes[0], now);
-	serve(&remotes[0], 0, 0);
+	make_again(0);
+	remote_enable(remotes[0], true, now);
+	remote_online(remotes[0], now);
+	serve(remotes[0], 0, 0);
 	for (int i = 0; i < 500; i++)
-		add_write(&remotes[0], "w", "id", "1");
+		add_write(remotes[0], "w", "id", "1");
 	for (int i = 0; i < 170; i++) {
 		line_count = 0;
 		struct sched_pick p = sched_next(&s, &client, true, now);
@@ -684,7 +675,7 @@ START_TEST(a_flood_of_writes_leaves_room_for_polls)
 	ck_assert_int_eq(polls, 10);
 	ck_assert_int_eq(writes, 160);
 	/* Where there is nothing to read, nothing is held back. */
-	remote_enable(&remotes[0], false, now);
+	remote_enable(remotes[0], false, now);
 	for (int i = 0; i < 40; i++) {
 		line_count = 0;
 		struct sched_pick p = sched_next(&s, &client, true, now);
