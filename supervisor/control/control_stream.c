@@ -16,15 +16,6 @@ does(const struct control_client *c, enum control_id command)
 }
 
 static void
-put_time(struct json_writer *w, const char *key, const struct timestamp *t)
-{
-	json_begin_array(w, key);
-	json_put_int(w, NULL, t->s);
-	json_put_int(w, NULL, t->us);
-	json_end_array(w);
-}
-
-static void
 put_hex(struct json_writer *w, const char *key, const uint8_t *p, size_t len)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -61,7 +52,7 @@ put_event(struct control_client *c, const char *direction, const struct child *c
 	struct json_writer *w = control_begin_row(c);
 
 	json_put_str(w, "kind", "event");
-	put_time(w, "time", time);
+	control_put_time(w, "time", time);
 	if (direction)
 		json_put_str(w, "direction", direction);
 	if (child)
@@ -71,7 +62,7 @@ put_event(struct control_client *c, const char *direction, const struct child *c
 		json_put_strn(w, NULL, e->type.segments[i].p, e->type.segments[i].len);
 	json_end_array(w);
 	if (e->source.set)
-		put_time(w, "source_time", &e->source.t);
+		control_put_time(w, "source_time", &e->source.t);
 	if (payload)
 		put_payload(w, &e->payload);
 	else
@@ -133,7 +124,7 @@ put_state(struct control_client *c, const struct child *child, int before)
 	struct json_writer *w = control_begin_row(c);
 
 	json_put_str(w, "kind", "state");
-	put_time(w, "time", &now);
+	control_put_time(w, "time", &now);
 	json_put_str(w, "device", child_conf(child)->label);
 	json_put_str(w, "state", child_state_name(child_state(child)));
 	json_put_str(w, "before", before < 0 ? NULL : child_state_name((enum child_state)before));
@@ -151,7 +142,7 @@ put_link(struct control_client *c)
 	struct json_writer *w = control_begin_row(c);
 
 	json_put_str(w, "kind", "link");
-	put_time(w, "time", &now);
+	control_put_time(w, "time", &now);
 	json_put_str(w, "state", eventlink_state_name(eventlink_state(l)));
 	json_put_str(w, "server_status",
 	    eventlink_state(l) == LINK_UP ? eventer_status_name(eventlink_status(l)) : NULL);
@@ -267,7 +258,7 @@ put_frame(struct control_client *c, const struct child *child, const msgpack_obj
 	struct json_writer *w = control_begin_row(c);
 
 	json_put_str(w, "kind", "frame");
-	put_time(w, "time", &when);
+	control_put_time(w, "time", &when);
 	json_put_int(w, "nanosecond", (int64_t)(ns % SECOND));
 	json_put_str(w, "device", child_conf(child)->label);
 	json_put_str(w, "direction", frame[IPC_FRAME_DIRECTION].via.u64 == 0 ? "rx" : "tx");

@@ -26,8 +26,8 @@ put_limit(struct json_writer *w, const char *key, int64_t v)
 		put_optional(w, key, v);
 }
 
-static void
-put_time(struct json_writer *w, const char *key, const struct timestamp *t)
+void
+control_put_time(struct json_writer *w, const char *key, const struct timestamp *t)
 {
 	json_begin_array(w, key);
 	json_put_int(w, NULL, t->s);
@@ -231,7 +231,7 @@ put_obituaries(struct json_writer *w, const struct process *p)
 	json_begin_array(w, "obituaries");
 	for (size_t i = 0; (o = process_obituary(p, i)); i++) {
 		json_begin_object(w, NULL);
-		put_time(w, "time", &o->when);
+		control_put_time(w, "time", &o->when);
 		json_put_int(w, "pid", o->pid);
 		json_put_int(w, "uptime", o->uptime_ms);
 		json_put_str(w, "cause", o->cause);
