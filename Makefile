@@ -51,7 +51,7 @@ obj = $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard $(1))))
 # Its program is libexec/FAMILY, made of its sources, those of the folders in it, and the runtime.
 FAMILIES := $(patsubst device-runners/%/family.mk,%,$(wildcard device-runners/*/family.mk))
 PROTOCOLS := $(patsubst protocols/%/,%,$(wildcard protocols/*/))
-PROGRAMS := $(B)/gatewayd $(B)/gateway-eventd $(B)/gatewayctl $(FAMILIES:%=$(B)/libexec/%)
+PROGRAMS := $(B)/gatewayd $(B)/gateway-eventd $(B)/gatewayctl $(B)/libexec/gateway-resolve $(FAMILIES:%=$(B)/libexec/%)
 
 .PHONY: all check check-san unit vectors replay system interop fault fuzz bench lint install deb clean demo soak \
     test-tools demo-tools
@@ -97,6 +97,8 @@ $(B)/gatewayd: $(B)/supervisor/main.o $(AR_SUPERVISOR) $(AR_HAT) $(AR_IPC) $(AR_
 	$(LINK) $^ -lev -lyaml -l$(MSGPACK) -lcares -lsystemd -lm
 $(B)/gateway-eventd: $(B)/event-server/main.o $(AR_EVENTD) $(AR_HAT) $(AR_COMMON)
 	$(LINK) $^ -lev -llmdb -lseccomp -lm
+$(B)/libexec/gateway-resolve: $(B)/resolve/main.o $(AR_COMMON)
+	$(LINK) $^
 $(B)/gatewayctl: $(B)/ctl/main.o $(AR_CTL) $(AR_IPC) $(AR_COMMON)
 	$(LINK) $^ -l$(MSGPACK) -lm
 

@@ -443,7 +443,7 @@ open_parts(struct gateway *g)
 		.current = current_config, .apply = apply_config, .may_begin = may_reload
 	};
 
-	g->broker = broker_new(g->loop);
+	g->broker = broker_new(g->loop, g->paths->resolver);
 	g->reload = reload_new(
 	    g->loop, g->config_path, g->paths->libexec, g->paths->zone, &reload_handler, g);
 	if (!g->broker || !g->reload || init_engine(g) < 0) {

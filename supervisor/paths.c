@@ -26,6 +26,7 @@ find_programs(struct paths *p, const char *libexec)
 	if (access(p->libexec, X_OK) != 0)
 		snprintf(p->libexec, sizeof(p->libexec), "%.*s/../libexec/gatewayd",
 		    (int)sizeof(p->libexec) - 32, self);
+	snprintf(p->resolver, sizeof(p->resolver), "%s/gateway-resolve", p->libexec);
 	if (libexec)
 		snprintf(p->libexec, sizeof(p->libexec), "%s", libexec);
 	snprintf(p->eventd_program, sizeof(p->eventd_program), "%.*s/gateway-eventd",

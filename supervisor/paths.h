@@ -5,7 +5,7 @@
 enum { PATHS_SIZE = 4096 };
 
 struct paths {
-	char libexec[PATHS_SIZE], eventd_program[PATHS_SIZE];
+	char libexec[PATHS_SIZE], eventd_program[PATHS_SIZE], resolver[PATHS_SIZE + 32];
 	char runtime[PATHS_SIZE], state[PATHS_SIZE], eventd_socket[PATHS_SIZE + 16];
 	char control_socket[PATHS_SIZE + 16];
 	char zone[256]; /* TZ for the runners */

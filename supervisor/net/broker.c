@@ -1,10 +1,9 @@
 #include "supervisor/net/broker.h"
 
-#include <ares.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,23 +19,14 @@
 #include "common/fdutil.h"
 #include "common/log.h"
 #include "supervisor/net/icmp_socket.h"
+#include "supervisor/net/lookup.h"
 
-enum { MAX_RESOLVER_SOCKETS = 16, LISTEN_BACKLOG = 128 };
-
-static const char resolver_conf[] = "/etc/resolv.conf";
-
-struct resolver_socket {
-	ev_io io;
-	ares_socket_t fd; /* ARES_SOCKET_BAD: free */
-};
+enum { LISTEN_BACKLOG = 128 };
 
 struct broker {
 	struct ev_loop *loop;
 	int limit_ms;
-	ares_channel ares;
-	struct stat resolver_conf; /* as it was when ares read it */
-	struct resolver_socket sockets[MAX_RESOLVER_SOCKETS];
-	ev_timer ares_timer;
+	struct lookups *lookups;
 	struct broker_request *requests;
 };
 
@@ -46,15 +36,14 @@ struct broker_request {
 	enum ipc_resource kind;
 	char *target;
 	uint16_t port;
-	broker_cb *cb; /* NULL once cancelled while the resolver still holds the request */
+	broker_cb *cb;
 	void *arg;
-	bool resolving;
-	ev_timer timer; /* answers from the loop, and ends what takes too long */
-	ev_io io;	/* a connect under way */
+	struct lookup_wait *lookup; /* under way, or NULL */
+	ev_timer timer;		    /* answers from the loop, and ends what takes too long */
+	ev_io io;		    /* a connect under way */
 	int fd, error;
-	struct sockaddr_storage addresses[BROKER_MAX_ADDRESSES];
-	socklen_t lengths[BROKER_MAX_ADDRESSES];
-	size_t address_count, address_next;
+	struct lookup_addresses addresses;
+	size_t tried; /* of them, from the first on */
 	char why[256];
 };
 
@@ -76,21 +65,21 @@ request_free(struct broker_request *q)
 	ev_io_stop(q->broker->loop, &q->io);
 	request_unlink(q);
 	fd_close(q->fd);
-	/* The resolver's callback still points here: it frees the rest. */
-	if (q->resolving) {
-		q->cb = NULL;
-		q->fd = -1;
-		return;
-	}
+	lookup_cancel(q->lookup);
 	free(q->target);
 	free(q);
 }
 
+/* Of several addresses the one that is under way has had its time. */
 void
 broker_cancel(struct broker_request *q)
 {
-	if (q)
-		request_free(q);
+	if (!q)
+		return;
+	if (ev_is_active(&q->io) && q->addresses.count > 1)
+		lookup_try_first(q->broker->lookups, q->target,
+		    (q->addresses.first + q->tried) % q->addresses.count);
+	request_free(q);
 }
 
 static void
@@ -115,7 +104,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	struct broker_request *q = w->data;
 
 	(void)revents;
-	if (ev_is_active(&q->io) && q->address_next < q->address_count) {
+	if (ev_is_active(&q->io) && q->tried < q->addresses.count) {
 		ev_io_stop(loop, &q->io);
 		fd_close(q->fd);
 		q->fd = -1;
@@ -128,7 +117,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		q->fd = -1;
 		q->error = ETIMEDOUT;
 		snprintf(q->why, sizeof(q->why), "%.100s: no answer for %d s%s", q->target,
-		    q->broker->limit_ms / 1000, q->resolving ? ", still looking up the name" : "");
+		    q->broker->limit_ms / 1000, q->lookup ? ", still looking up the name" : "");
 	}
 	answer(q);
 }
@@ -193,6 +182,9 @@ on_connected(struct ev_loop *loop, ev_io *w, int revents)
 		connect_next(q, error);
 		return;
 	}
+	if (q->addresses.count > 1)
+		lookup_try_first(q->broker->lookups, q->target,
+		    (q->addresses.first + q->tried - 1) % q->addresses.count);
 	answer_soon(q);
 }
 
@@ -230,12 +222,15 @@ socket_to_connect(enum ipc_resource kind, int family)
 static void
 connect_next(struct broker_request *q, int last_error)
 {
-	if (q->address_next == q->address_count) {
+	struct lookup_addresses *all = &q->addresses;
+
+	if (q->tried == all->count) {
 		fail(q, last_error, "connect to");
 		return;
 	}
-	const struct sockaddr *a = (const struct sockaddr *)&q->addresses[q->address_next];
-	socklen_t len = q->lengths[q->address_next++];
+	size_t i = (all->first + q->tried++) % all->count;
+	const struct sockaddr *a = (const struct sockaddr *)&all->address[i];
+	socklen_t len = all->length[i];
 	q->fd = socket_to_connect(q->kind, a->sa_family);
 	if (q->fd >= 0 && connect(q->fd, a, len) == 0) {
 		answer_soon(q);
@@ -252,8 +247,8 @@ connect_next(struct broker_request *q, int last_error)
 	ev_io_start(q->broker->loop, &q->io);
 	/* Each address has its share of the time, so that a silent address leaves time for the next
 	 * one, also when the caller waits for less time than the broker. */
-	double ms = (double)q->broker->limit_ms / (double)q->address_count;
-	if (q->address_next < q->address_count && ms > BROKER_ADDRESS_MS)
+	double ms = (double)q->broker->limit_ms / (double)q->addresses.count;
+	if (q->tried < q->addresses.count && ms > BROKER_ADDRESS_MS)
 		ms = BROKER_ADDRESS_MS;
 	ev_timer_stop(q->broker->loop, &q->timer);
 	ev_timer_set(&q->timer, ms / 1e3, 0.);
@@ -263,7 +258,7 @@ connect_next(struct broker_request *q, int last_error)
 static void
 listen_first(struct broker_request *q)
 {
-	const struct sockaddr *a = (const struct sockaddr *)&q->addresses[0];
+	const struct sockaddr *a = (const struct sockaddr *)&q->addresses.address[0];
 
 	/* Accepted sockets inherit the options. */
 	q->fd = stream_socket(a->sa_family);
@@ -272,7 +267,7 @@ listen_first(struct broker_request *q)
 		return;
 	}
 	set_option(q->fd, SOL_SOCKET, SO_REUSEADDR, 1);
-	if (bind(q->fd, a, q->lengths[0]) < 0 || listen(q->fd, LISTEN_BACKLOG) < 0) {
+	if (bind(q->fd, a, q->addresses.length[0]) < 0 || listen(q->fd, LISTEN_BACKLOG) < 0) {
 		fail(q, errno, "listen on");
 		return;
 	}
@@ -284,7 +279,7 @@ listen_first(struct broker_request *q)
 static void
 bind_first(struct broker_request *q)
 {
-	const struct sockaddr *a = (const struct sockaddr *)&q->addresses[0];
+	const struct sockaddr *a = (const struct sockaddr *)&q->addresses.address[0];
 
 	q->fd = datagram_socket(a->sa_family);
 	if (q->fd < 0) {
@@ -295,7 +290,7 @@ bind_first(struct broker_request *q)
 	set_option(q->fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
 	if (a->sa_family == AF_INET6)
 		set_option(q->fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-	if (bind(q->fd, a, q->lengths[0]) < 0) {
+	if (bind(q->fd, a, q->addresses.length[0]) < 0) {
 		fail(q, errno, "listen on");
 		return;
 	}
@@ -313,96 +308,36 @@ use_addresses(struct broker_request *q)
 		connect_next(q, EHOSTUNREACH);
 }
 
+/* The port is at the same place in both families. */
 static void
-add_address(struct broker_request *q, const struct sockaddr *a, socklen_t len)
+set_port(struct sockaddr_storage *a, uint16_t port)
 {
-	if (q->address_count == BROKER_MAX_ADDRESSES || len > sizeof(q->addresses[0]))
-		return;
-	memcpy(&q->addresses[q->address_count], a, len);
-	q->lengths[q->address_count++] = len;
+	if (a->ss_family == AF_INET || a->ss_family == AF_INET6)
+		((struct sockaddr_in *)a)->sin_port = htons(port);
 }
 
 static void
-on_resolved(void *arg, int status, int timeouts, struct ares_addrinfo *result)
+on_found(void *arg, const struct lookup_addresses *found, const char *why)
 {
 	struct broker_request *q = arg;
 
-	(void)timeouts;
-	q->resolving = false;
-	if (!q->cb) {
-		ares_freeaddrinfo(result);
-		free(q->target);
-		free(q);
-		return;
-	}
-	for (struct ares_addrinfo_node *n = result ? result->nodes : NULL; n; n = n->ai_next)
-		add_address(q, n->ai_addr, (socklen_t)n->ai_addrlen);
-	ares_freeaddrinfo(result);
-	if (status != ARES_SUCCESS || q->address_count == 0) {
+	q->lookup = NULL;
+	if (!found) {
 		q->error = EHOSTUNREACH;
-		snprintf(q->why, sizeof(q->why), "look up %.100s: %s", q->target,
-		    status != ARES_SUCCESS ? ares_strerror(status) : "no address");
+		snprintf(q->why, sizeof(q->why), "%s", why);
 		answer_soon(q);
 		return;
 	}
+	q->addresses = *found;
+	for (size_t i = 0; i < found->count; i++)
+		set_port(&q->addresses.address[i], q->port);
 	use_addresses(q);
-}
-
-/* Literal addresses and localhost need no resolver (RFC 6761 clause 6.3). Without /etc/hosts the
- * resolver would ask the name server for localhost. */
-static bool
-find_known(struct broker_request *q)
-{
-	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(q->port) };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(q->port) };
-	bool local = strcasecmp(q->target, "localhost") == 0;
-
-	if (inet_pton(AF_INET, local ? "127.0.0.1" : q->target, &v4.sin_addr) == 1)
-		add_address(q, (struct sockaddr *)&v4, sizeof(v4));
-	if (inet_pton(AF_INET6, local ? "::1" : q->target, &v6.sin6_addr) == 1)
-		add_address(q, (struct sockaddr *)&v6, sizeof(v6));
-	return q->address_count > 0;
-}
-
-static void schedule_ares(struct broker *b);
-static int open_resolver(struct broker *b);
-
-/* c-ares reads its name servers once, but the network may be configured later, or change. Pending
- * lookups end, and their callers ask again. */
-static void
-follow_resolver_conf(struct broker *b)
-{
-	const struct stat *before = &b->resolver_conf;
-	struct stat now = { 0 };
-
-	stat(resolver_conf, &now);
-	if (now.st_dev == before->st_dev && now.st_ino == before->st_ino &&
-	    now.st_size == before->st_size && now.st_mtim.tv_sec == before->st_mtim.tv_sec &&
-	    now.st_mtim.tv_nsec == before->st_mtim.tv_nsec)
-		return;
-	ares_channel old = b->ares;
-	if (open_resolver(b) == 0)
-		ares_destroy(old);
-	else
-		b->ares = old;
 }
 
 static void
 resolve(struct broker_request *q)
 {
-	struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-	char service[8];
-
-	if (find_known(q)) {
-		use_addresses(q);
-		return;
-	}
-	snprintf(service, sizeof(service), "%u", q->port);
-	hints.ai_flags = ARES_AI_NUMERICSERV;
-	follow_resolver_conf(q->broker);
-	q->resolving = true;
-	ares_getaddrinfo(q->broker->ares, q->target, service, &hints, on_resolved, q);
-	schedule_ares(q->broker);
+	q->lookup = lookup_ask(q->broker->lookups, q->target, on_found, q);
 }
 
 /* Root ignores TIOCEXCL, and flock is advisory: the two together keep out other processes. */
@@ -498,82 +433,15 @@ broker_connect_unix(struct broker *b, const char *path, broker_cb *cb, void *arg
 		return q;
 	}
 	memcpy(a.sun_path, path, strlen(path) + 1);
-	add_address(q, (struct sockaddr *)&a, sizeof(a));
+	memcpy(&q->addresses.address[0], &a, sizeof(a));
+	q->addresses.length[0] = sizeof(a);
+	q->addresses.count = 1;
 	connect_next(q, ECONNREFUSED);
 	return q;
 }
 
-/* c-ares' sockets and time-outs on our loop. */
-static void
-on_ares_io(struct ev_loop *loop, ev_io *w, int revents)
-{
-	struct broker *b = w->data;
-
-	(void)loop;
-	ares_process_fd(b->ares, revents & EV_READ ? w->fd : ARES_SOCKET_BAD,
-	    revents & EV_WRITE ? w->fd : ARES_SOCKET_BAD);
-	schedule_ares(b);
-}
-
-static void
-on_ares_timer(struct ev_loop *loop, ev_timer *w, int revents)
-{
-	struct broker *b = w->data;
-
-	(void)loop, (void)revents;
-	ares_process_fd(b->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	schedule_ares(b);
-}
-
-static void
-schedule_ares(struct broker *b)
-{
-	struct timeval max = { 1, 0 }, tv;
-	struct timeval *t = ares_timeout(b->ares, NULL, &tv);
-
-	ev_timer_stop(b->loop, &b->ares_timer);
-	if (!t)
-		return;
-	t = ares_timeout(b->ares, &max, &tv);
-	ev_timer_set(&b->ares_timer, (double)t->tv_sec + (double)t->tv_usec / 1e6, 0.);
-	ev_timer_start(b->loop, &b->ares_timer);
-}
-
-static void
-on_ares_socket(void *arg, ares_socket_t fd, int readable, int writable)
-{
-	struct broker *b = arg;
-	struct resolver_socket *s = NULL;
-
-	for (size_t i = 0; i < MAX_RESOLVER_SOCKETS && !(s && s->fd == fd); i++)
-		if (b->sockets[i].fd == fd || (!s && b->sockets[i].fd == ARES_SOCKET_BAD))
-			s = &b->sockets[i];
-	/* Without a free slot the answer is not read, and the lookup times out. */
-	if (!s)
-		return;
-	ev_io_stop(b->loop, &s->io);
-	s->fd = readable || writable ? fd : ARES_SOCKET_BAD;
-	if (s->fd == ARES_SOCKET_BAD)
-		return;
-	ev_io_set(&s->io, fd, (readable ? EV_READ : 0) | (writable ? EV_WRITE : 0));
-	ev_io_start(b->loop, &s->io);
-}
-
-static int
-open_resolver(struct broker *b)
-{
-	struct ares_options options = { .sock_state_cb = on_ares_socket, .sock_state_cb_data = b };
-	struct stat conf = { 0 };
-
-	stat(resolver_conf, &conf);
-	if (ares_init_options(&b->ares, &options, ARES_OPT_SOCK_STATE_CB) != ARES_SUCCESS)
-		return -1;
-	b->resolver_conf = conf;
-	return 0;
-}
-
 struct broker *
-broker_new(struct ev_loop *loop)
+broker_new(struct ev_loop *loop, const char *resolver)
 {
 	struct broker *b = calloc(1, sizeof(*b));
 
@@ -581,19 +449,11 @@ broker_new(struct ev_loop *loop)
 		return NULL;
 	b->loop = loop;
 	b->limit_ms = BROKER_CONNECT_MS;
-	for (size_t i = 0; i < MAX_RESOLVER_SOCKETS; i++) {
-		b->sockets[i].fd = ARES_SOCKET_BAD;
-		ev_io_init(&b->sockets[i].io, on_ares_io, -1, EV_READ);
-		b->sockets[i].io.data = b;
-	}
-	ev_timer_init(&b->ares_timer, on_ares_timer, 0., 0.);
-	b->ares_timer.data = b;
-	if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS || open_resolver(b) < 0) {
-		log_error("cannot start the resolver");
-		free(b);
-		return NULL;
-	}
-	return b;
+	b->lookups = lookups_new(loop, resolver);
+	if (b->lookups)
+		return b;
+	free(b);
+	return NULL;
 }
 
 void
@@ -609,10 +469,6 @@ broker_free(struct broker *b)
 		return;
 	while (b->requests)
 		request_free(b->requests);
-	ares_destroy(b->ares);
-	ares_library_cleanup();
-	ev_timer_stop(b->loop, &b->ares_timer);
-	for (size_t i = 0; i < MAX_RESOLVER_SOCKETS; i++)
-		ev_io_stop(b->loop, &b->sockets[i].io);
+	lookups_free(b->lookups);
 	free(b);
 }

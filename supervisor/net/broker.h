@@ -1,6 +1,6 @@
 /*
  * Opens what runners may use but not open: connections, listening sockets, datagram
- * sockets, ttys, files. Asynchronous, names by c-ares; nothing here blocks the
+ * sockets, ttys, files. Asynchronous, names by lookup.h; nothing here blocks the
  * supervisor's loop.
  * The Event Server's link connects through it as well.
  */
@@ -20,14 +20,14 @@ enum {
 	    30000,		   /* TCP_USER_TIMEOUT: unacknowledged data ends a connection */
 	BROKER_KEEPALIVE_S = 15,   /* idle time before keep-alive probes, three of 5 s */
 	BROKER_CONNECT_MS = 30000, /* a request that nobody cancels ends here */
-	BROKER_MAX_ADDRESSES = 8,  /* tried of a name, in the resolver's order */
 	/* A silent address gives way to the next one of its name: the link waits for 10 s, and a
 	 * device may be configured to wait for 3 s. A SYN is repeated once in that time. */
 	BROKER_ADDRESS_MS = 2000,
 	BROKER_UDP_BUFFER = 1024 * 1024, /* SO_RCVBUF of a bound socket: a storm of traps */
 };
 
-struct broker *broker_new(struct ev_loop *loop);
+/* resolver: gateway-resolve, or NULL; borrowed. */
+struct broker *broker_new(struct ev_loop *loop, const char *resolver);
 /* How long requests that follow may take, in place of BROKER_CONNECT_MS. */
 void broker_set_limit(struct broker *b, int ms);
 /* Cancels what is under way. */

@@ -135,7 +135,7 @@ setup(void)
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 
 	loop = ev_loop_new(EVFLAG_AUTO);
-	broker = broker_new(loop);
+	broker = broker_new(loop, NULL);
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/s", folder);
 	memcpy(a.sun_path, path, sizeof(path));

@@ -48,7 +48,7 @@ setup(void)
 	socklen_t len = sizeof(a);
 
 	loop = ev_loop_new(EVFLAG_AUTO);
-	broker = broker_new(loop);
+	broker = broker_new(loop, NULL);
 	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	ck_assert_int_eq(bind(listener, (struct sockaddr *)&a, len), 0);
 	ck_assert_int_eq(listen(listener, 4), 0);

@@ -36,7 +36,7 @@ static void
 setup(void)
 {
 	loop = ev_loop_new(EVFLAG_AUTO);
-	broker = broker_new(loop);
+	broker = broker_new(loop, NULL);
 	ck_assert_ptr_nonnull(broker);
 	answers = 0;
 	got_fd = -1;
