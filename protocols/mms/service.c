@@ -506,12 +506,10 @@ mms_response_decode(struct mms_response *a, const struct ber_element *e)
 	return ber_ok(&r) ? DEC_OK : DEC_BAD;
 }
 
-/* InformationReport, the only unconfirmed service that is known: [0]. */
 enum dec
-mms_report_decode(struct mms_report *a, struct ber_reader *r)
+mms_access_decode(struct mms_report *a, struct ber_reader *r)
 {
 	*a = (struct mms_report){ 0 };
-	ber_enter(r, BER_CONTEXT_C(0));
 	a->is_list = ber_is(r, BER_CONTEXT_C(1));
 	if (a->is_list) {
 		ber_enter(r, BER_CONTEXT_C(1));
@@ -520,9 +518,19 @@ mms_report_decode(struct mms_report *a, struct ber_reader *r)
 	} else {
 		read_list(r, BER_CONTEXT_C(0), &a->variables, check_variable);
 	}
-	read_list(r, BER_CONTEXT_C(0), &a->results, check_access);
-	ber_leave(r);
+	if (ber_more(r))
+		read_list(r, BER_CONTEXT_C(0), &a->results, check_access);
 	return ber_ok(r) ? DEC_OK : DEC_BAD;
+}
+
+/* InformationReport, the only unconfirmed service that is known: [0]. */
+enum dec
+mms_report_decode(struct mms_report *a, struct ber_reader *r)
+{
+	ber_enter(r, BER_CONTEXT_C(0));
+	enum dec rc = mms_access_decode(a, r);
+	ber_leave(r);
+	return rc == DEC_OK && ber_ok(r) && a->results.p ? DEC_OK : DEC_BAD;
 }
 
 /* --- Errors --- */
