@@ -53,7 +53,7 @@ FAMILIES := $(patsubst device-runners/%/family.mk,%,$(wildcard device-runners/*/
 PROTOCOLS := $(patsubst protocols/%/,%,$(wildcard protocols/*/))
 PROGRAMS := $(B)/gatewayd $(B)/gateway-eventd $(B)/gatewayctl $(B)/libexec/gateway-resolve $(FAMILIES:%=$(B)/libexec/%)
 
-.PHONY: all check check-san unit vectors replay system interop fault fuzz bench lint install deb clean demo soak \
+.PHONY: all check check-san unit vectors replay system interop same fault fuzz bench lint install deb clean demo soak \
     test-tools demo-tools
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -175,6 +175,10 @@ check-san:
 # Peers from PyPI, in a venv of its own; skipped, saying so, where PyPI is out of reach.
 interop: all test-tools
 	@BUILD=$(B) tests/interop/run
+
+# Random configurations and events to hat-gateway's devices and to ours: make same SECONDS=3600 SEED=1 SAME=yaml.
+same: all test-tools
+	@BUILD=$(B) $(if $(filter command line environment,$(origin SECONDS)),SECONDS=$(SECONDS)) tests/same/run
 
 # What a runner does or suffers reaches nobody else. FAULT=quick: the bounded version.
 fault: all test-tools

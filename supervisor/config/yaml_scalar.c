@@ -196,6 +196,8 @@ decimal_float(struct number *n, bool is_signed, bool json)
 		return false;
 	if (*p != '.' && !is_digit(*p))
 		return false;
+	if (*p == '0' && n->end - p > 1 && is_digit(p[1]) && !memchr(p, '.', (size_t)(n->end - p)))
+		return false; /* 08 */
 	p = copy_digits(n, p, true);
 	if (p < n->end && *p == '.') {
 		buffer_u8(n->out, '.');
@@ -206,19 +208,23 @@ decimal_float(struct number *n, bool is_signed, bool json)
 	return exponent(n, p, json);
 }
 
-/* What has no fraction is as good as an integer, as in JSON Schema: 9600.0 becomes 9600. */
-static void
+/* What has no fraction is as good as an integer, as in JSON Schema: 9600.0 becomes 9600. Returns
+ * NULL, or what is wrong with the number. */
+static const char *
 drop_fraction(struct buffer *out)
 {
 	buffer_u8(out, 0);
 	if (buffer_failed(out))
-		return;
+		return NULL;
 	double v = strtod((const char *)buffer_data(out), NULL);
 	buffer_truncate(out, out->len - 1);
+	if (isinf(v))
+		return "a number that no 64-bit floating point number can hold";
 	if (v != rint(v) || fabs(v) > 0x1p53 || (v == 0 && signbit(v)))
-		return;
+		return NULL;
 	buffer_reset(out);
 	buffer_printf(out, "%.0f", v);
+	return NULL;
 }
 
 static bool
@@ -289,13 +295,53 @@ resolve_number(const char *text, size_t len, bool json, struct buffer *out, stru
 	buffer_reset(out);
 	n = start;
 	if (decimal_float(&n, is_signed, json)) {
-		drop_fraction(out);
+		s->error = drop_fraction(out);
 		s->is_float = true;
 		return true;
 	}
 	buffer_reset(out);
 	n = start;
 	return is_digit(n.p[0]) && sexagesimal(&n, &s->is_float, &s->error);
+}
+
+/* Digits from p on, at most max; the end of them, or NULL where there are fewer than min. */
+static const char *
+skip_digits(const char *p, const char *end, int min, int max)
+{
+	int n = 0;
+
+	for (; p < end && n < max && is_digit(*p); p++)
+		n++;
+	return n < min ? NULL : p;
+}
+
+static const char *
+skip_char(const char *p, const char *end, char c)
+{
+	return p && p < end && *p == c ? p + 1 : NULL;
+}
+
+/* 2001-12-14, 2001-12-14t21:59:43.10-05:00: what stands behind the date is not looked at. */
+static bool
+is_timestamp(const char *text, size_t len)
+{
+	const char *end = text + len, *p = skip_char(skip_digits(text, end, 4, 4), end, '-');
+
+	p = p ? skip_char(skip_digits(p, end, 1, 2), end, '-') : NULL;
+	p = p ? skip_digits(p, end, 1, 2) : NULL;
+	return p && (p == end || *p == 't' || *p == 'T' || *p == ' ' || *p == '\t');
+}
+
+/* What YAML 1.1 reads as something that JSON has not. */
+static void
+judge_text(struct yaml_scalar *s)
+{
+	if (s->len == 1 && s->text[0] == '=')
+		s->error = "'=' alone is no text in YAML: write it in quotes";
+	else if (s->len == 2 && memcmp(s->text, "<<", 2) == 0)
+		s->error = "'<<' alone is no text in YAML: write it in quotes";
+	else if (s->len >= 8 && is_digit(s->text[0]) && is_timestamp(s->text, s->len))
+		s->warning = "YAML reads a date here; it is taken as text: write it in quotes";
 }
 
 struct yaml_scalar
@@ -305,8 +351,10 @@ yaml_scalar_resolve(const char *text, size_t len, bool json, struct buffer *scra
 
 	if (resolve_word(text, len, &s))
 		return s;
-	if (!is_digit(text[0]) && text[0] != '-' && text[0] != '+' && text[0] != '.')
+	if (!is_digit(text[0]) && text[0] != '-' && text[0] != '+' && text[0] != '.') {
+		judge_text(&s);
 		return s;
+	}
 	if (is_plain_integer(text, len)) {
 		s.type = JSON_NUMBER;
 		return s;
@@ -315,6 +363,7 @@ yaml_scalar_resolve(const char *text, size_t len, bool json, struct buffer *scra
 	if (!resolve_number(text, len, json, scratch, &s)) {
 		s.error = NULL;
 		s.is_float = false;
+		judge_text(&s);
 		return s;
 	}
 	s.type = JSON_NUMBER;

@@ -18,7 +18,8 @@ struct yaml_scalar {
 	bool is_float;	  /* a number that YAML calls a float */
 	const char *text; /* of a number, in JSON's form; borrowed from the input or from scratch */
 	size_t len;
-	const char *error; /* else NULL: a number that JSON cannot say, for people */
+	const char *error;   /* else NULL: what JSON cannot say, for people */
+	const char *warning; /* else NULL: text here, and something else in YAML, for people */
 };
 
 /* Resolves len bytes of text. json: 1e3 and -1E5 are numbers too, as JSON has it (YAML 1.1 wants a

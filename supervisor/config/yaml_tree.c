@@ -11,6 +11,8 @@
 #include "supervisor/config/yaml_scalar.h"
 
 #define CORE_TAG "tag:yaml.org,2002:"
+/* In the tree a '<<' that merges, which one in quotes does not: no text of UTF-8 is so. */
+#define MERGE_KEY "<\xff"
 
 enum {
 	FEW_KEYS = 16, /* compared pairwise for duplicates; more are sorted */
@@ -68,8 +70,8 @@ current_path(const struct tree *t, char *path, size_t size)
 			used += (size_t)snprintf(
 			    path + used, size - used, "[%zu]", l->node->count - inner);
 		else if (key)
-			used += (size_t)snprintf(
-			    path + used, size - used, "%s%s", used ? "." : "", key);
+			used += (size_t)snprintf(path + used, size - used, "%s%s", used ? "." : "",
+			    strcmp(key, MERGE_KEY) == 0 ? "<<" : key);
 	}
 }
 
@@ -117,6 +119,13 @@ static int
 fault_at(struct tree *t, const yaml_event_t *e, const char *message)
 {
 	return fault(
+	    t, (uint32_t)e->start_mark.line + 1, (uint32_t)e->start_mark.column + 1, "%s", message);
+}
+
+static void
+warn_at(struct tree *t, const yaml_event_t *e, const char *message)
+{
+	warn(
 	    t, (uint32_t)e->start_mark.line + 1, (uint32_t)e->start_mark.column + 1, "%s", message);
 }
 
@@ -215,6 +224,15 @@ add_node(struct tree *t, const yaml_event_t *e, enum json_type type, const char 
 	return j;
 }
 
+static struct anchor *
+find_anchor(struct tree *t, const char *name)
+{
+	for (size_t i = t->anchor_count; i > 0; i--)
+		if (strcmp(t->anchors[i - 1].name, name) == 0)
+			return &t->anchors[i - 1];
+	return NULL;
+}
+
 /* Takes the name of a new anchor, whose node comes next. Returns its index, -1 where there is none,
  * -2 on a fault. */
 static int
@@ -226,6 +244,10 @@ add_anchor(struct tree *t, const yaml_event_t *e, const yaml_char_t *name)
 		fault_at(t, e, "too many anchors");
 		return -2;
 	}
+	if (find_anchor(t, (const char *)name))
+		warn(t, (uint32_t)e->start_mark.line + 1, (uint32_t)e->start_mark.column + 1,
+		    "the anchor '%.60s' is here again: an alias means the last one before it",
+		    (const char *)name);
 	if (!t->anchors)
 		t->anchors = calloc(YAML_MAX_ANCHORS, sizeof(*t->anchors));
 	char *copy = t->anchors ? strdup((const char *)name) : NULL;
@@ -270,8 +292,14 @@ resolve_scalar(struct tree *t, const yaml_event_t *e, struct yaml_scalar *s)
 	const char *text = (const char *)e->data.scalar.value;
 	const char *tag = (const char *)e->data.scalar.tag;
 	size_t len = e->data.scalar.length;
-	bool is_string = tag ? strcmp(tag, "!") == 0 || strcmp(tag, CORE_TAG "str") == 0
-			     : e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+	bool plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+
+	/* As PyYAML has it, '!' alone makes a scalar of any style plain. */
+	if (tag && strcmp(tag, "!") == 0) {
+		tag = NULL;
+		plain = true;
+	}
+	bool is_string = tag ? strcmp(tag, CORE_TAG "str") == 0 : !plain;
 
 	*s = (struct yaml_scalar){ .type = JSON_STRING, .text = text, .len = len };
 	if (is_string)
@@ -281,6 +309,8 @@ resolve_scalar(struct tree *t, const yaml_event_t *e, struct yaml_scalar *s)
 		return fault_at(t, e, s->error);
 	if (buffer_failed(&t->scratch))
 		return fault_at(t, e, "out of memory");
+	if (s->warning)
+		warn_at(t, e, s->warning);
 	return tag ? apply_tag(t, e, tag, s) : 0;
 }
 
@@ -288,7 +318,23 @@ static bool
 is_merge_key(const yaml_event_t *key)
 {
 	return key->data.scalar.length == 2 && memcmp(key->data.scalar.value, "<<", 2) == 0 &&
-	       key->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+	       key->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && !key->data.scalar.tag;
+}
+
+/* A key is text here; YAML may read something else. */
+static int
+judge_key(struct tree *t, const yaml_event_t *e)
+{
+	struct yaml_scalar s;
+
+	if (is_merge_key(e))
+		return 0;
+	if (resolve_scalar(t, e, &s) < 0)
+		return -1;
+	if (s.type != JSON_STRING)
+		warn_at(t, e,
+		    "YAML reads no text in this key; it is taken as text: write it in quotes");
+	return 0;
 }
 
 /* The event is a key; the level keeps it until its value is there. */
@@ -299,9 +345,14 @@ take_key(struct tree *t, struct level *l, yaml_event_t *e)
 		return fault_at(t, e, "an anchor on a key is not supported");
 	if (strlen((const char *)e->data.scalar.value) != e->data.scalar.length)
 		return fault_at(t, e, "a NUL in a key");
+	if (judge_key(t, e) < 0)
+		return -1;
 	l->key = *e;
 	l->has_key = true;
-	l->merges |= is_merge_key(e);
+	if (is_merge_key(e)) {
+		memcpy(l->key.data.scalar.value, MERGE_KEY, 2);
+		l->merges = true;
+	}
 	*e = (yaml_event_t){ .type = YAML_NO_EVENT };
 	return 0;
 }
@@ -372,15 +423,6 @@ on_open(struct tree *t, yaml_event_t *e, enum json_type type)
 	return 0;
 }
 
-static struct anchor *
-find_anchor(struct tree *t, const char *name)
-{
-	for (size_t i = t->anchor_count; i > 0; i--)
-		if (strcmp(t->anchors[i - 1].name, name) == 0)
-			return &t->anchors[i - 1];
-	return NULL;
-}
-
 /* A node that shares all below it with another one. */
 static struct json *
 add_shared(struct tree *t, struct json *parent, const struct json *src, const char *key)
@@ -430,18 +472,50 @@ on_alias(struct tree *t, yaml_event_t *e)
 	return 0;
 }
 
-static int
-merge_object(struct tree *t, struct json *into, const struct json *from)
+/* The member of that name; *own: it stands in the object itself, one of the first `count`. */
+static const struct json *
+find_member(const struct json *o, const char *key, size_t count, bool *own)
 {
+	size_t i = 0;
+
+	json_foreach (m, o) {
+		*own = i++ < count;
+		if (strcmp(m->key, key) == 0)
+			return m;
+	}
+	return NULL;
+}
+
+/* Shared, as by two aliases of one anchor. */
+static bool
+is_same(const struct json *a, const struct json *b)
+{
+	return a->type == b->type && a->text == b->text && a->child == b->child &&
+	       a->boolean == b->boolean;
+}
+
+/* own: how many members stand in the object itself. Which of two merged ones counts differs among
+ * the versions of PyYAML. */
+static int
+merge_object(struct tree *t, struct json *into, const struct json *from, size_t own)
+{
+	bool is_own;
+
 	if (from->type != JSON_OBJECT)
 		return fault(t, from->line, from->column,
 		    "'<<' expects an object or an array of objects, found %s",
 		    json_type_name(from->type));
 	if (into->count + from->count > YAML_MAX_MERGED_KEYS)
 		return fault(t, from->line, from->column, "too many keys to merge");
-	json_foreach (m, from)
-		if (!json_get(into, m->key) && !add_shared(t, into, m, m->key))
+	json_foreach (m, from) {
+		const struct json *there = find_member(into, m->key, own, &is_own);
+		if (!there && !add_shared(t, into, m, m->key))
 			return fault(t, m->line, m->column, "out of memory");
+		if (there && !is_own && !is_same(there, m))
+			warn(t, from->line, from->column,
+			    "'%.100s' is merged twice: that in line %u counts, not that in line %u",
+			    m->key, there->line, m->line);
+	}
 	return 0;
 }
 
@@ -469,20 +543,21 @@ merge(struct tree *t, struct json *o)
 	for (struct json *m = all, *next; m; m = next) {
 		next = m->next;
 		m->next = NULL;
-		if (strcmp(m->key, "<<") == 0) {
+		if (strcmp(m->key, MERGE_KEY) == 0) {
 			m->next = merges;
 			merges = m;
 			continue;
 		}
 		append(o, m);
 	}
+	size_t own = o->count;
 	for (const struct json *m = merges; m && r == 0; m = m->next) {
 		if (m->type != JSON_ARRAY) {
-			r = merge_object(t, o, m);
+			r = merge_object(t, o, m, own);
 			continue;
 		}
 		for (const struct json *item = m->child; item && r == 0; item = item->next)
-			r = merge_object(t, o, item);
+			r = merge_object(t, o, item, own);
 	}
 	return r;
 }

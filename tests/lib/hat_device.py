@@ -26,15 +26,16 @@ class EventerClient(aio.Resource):
 
     async def register(self, events, with_response=False):
         for e in events:
-            self._events.append(Event("/".join(e.type[3:]), e.payload.data, time.monotonic()))
+            t = e.source_timestamp
+            self._events.append(Event("/".join(e.type[3:]), e.payload.data, time.monotonic(), t and (t.s, t.us)))
 
     async def query(self, params):
         return event.QueryResult([make_event(t, p) for t, p in self._latest.items()], False)
 
 
-def make_event(suffix, payload):
-    return event.Event(event.EventId(1, 1, 1), (*PREFIX, *suffix.split("/")), event.now(), None,
-                       event.EventPayloadJson(payload))
+def make_event(suffix, payload, stamp=None):
+    return event.Event(event.EventId(1, 1, 1), (*PREFIX, *suffix.split("/")), event.now(),
+                       stamp and event.Timestamp(*stamp), event.EventPayloadJson(payload))
 
 
 class Reference:
@@ -52,8 +53,8 @@ class Reference:
     def _run(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
 
-    def send(self, suffix, payload):
-        self._run(aio.call(self._device.process_event, make_event(suffix, payload)))
+    def send(self, suffix, payload, stamp=None):
+        self._run(aio.call(self._device.process_event, make_event(suffix, payload, stamp)))
 
     def wait(self, what, timeout=5):
         deadline = time.monotonic() + timeout

@@ -22,7 +22,8 @@ CONNECT, LISTEN, TTY, FILE, UDP, UDP_LISTEN, ICMP = range(7)
 
 SO_RXQ_OVFL = 40  # of Linux; the module socket does not know it
 
-Event = collections.namedtuple('Event', ['type', 'payload', 'time'])
+# stamp: source timestamp, (seconds, microseconds) or None
+Event = collections.namedtuple('Event', ['type', 'payload', 'time', 'stamp'], defaults=[None])
 
 
 def pack(v):
@@ -140,7 +141,7 @@ class Runner:
         try:
             self._sock.sendmsg([packet], extra)
         except OSError as e:
-            if e.errno not in (errno.EPIPE, errno.ECONNRESET):
+            if e.errno not in (errno.EPIPE, errno.ECONNRESET, errno.EBADF):
                 raise
 
     def _run(self):
@@ -171,9 +172,9 @@ class Runner:
             threading.Thread(target=self._open, args=(number, body[0]), daemon=True).start()
         elif kind == REGISTER:
             now = time.monotonic()
-            for segments, _, payload in body:
-                self.events.append(Event('/'.join(segments),
-                                         json.loads(payload) if payload else None, now))
+            for segments, stamp, payload in body:
+                self.events.append(Event('/'.join(segments), json.loads(payload) if payload else None, now,
+                                         stamp and tuple(stamp)))
         elif kind == QUERY:
             found = [[t.split('/'), [0, 0], None, json.dumps(p)] for t, p in self.latest.items()
                      if any(_matches(t.split('/'), q) for q in body)]
@@ -222,12 +223,12 @@ class Runner:
             return s.detach()
         return os.open(target, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
 
-    def send(self, suffix, payload):
-        """An event from the Event Server, payload as JSON."""
-        self.send_raw(suffix, json.dumps(payload))
+    def send(self, suffix, payload, stamp=None):
+        """An event from the Event Server, payload as JSON; stamp: as of Event."""
+        self.send_raw(suffix, json.dumps(payload), stamp)
 
-    def send_raw(self, suffix, text):
-        self._send(EVENTS, 0, [[suffix.split('/'), [0, 0], None, text]])
+    def send_raw(self, suffix, text, stamp=None):
+        self._send(EVENTS, 0, [[suffix.split('/'), [0, 0], stamp and list(stamp), text]])
 
     def send_events(self, events, times=1):
         """In one message, so many times: [segments, time, source time or None, payload as JSON] of each."""

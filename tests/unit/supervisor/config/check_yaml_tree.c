@@ -83,7 +83,6 @@ static const struct {
 	{ "-7.", "-7", true },
 	{ "-0.0", "-0.0", true },
 	{ "1.0e+300", "1.0e+300", true },
-	{ "1.0e+999", "1.0e+999", true },
 	{ "1.E-3", "1.0E-3", true },
 	{ "1.0e+", "\"1.0e+\"", false },
 	{ ".5e+3", "500", true },
@@ -95,8 +94,6 @@ static const struct {
 	{ "_1", "\"_1\"", false },
 	{ "1a", "\"1a\"", false },
 	{ "2001-01-01", "\"2001-01-01\"", false },
-	{ "=", "\"=\"", false },
-	{ "<<", "\"<<\"", false },
 	{ "plain", "\"plain\"", false },
 };
 
@@ -218,7 +215,7 @@ static const struct {
 } trees[] = {
 	{ "a: 1\nb:\n  - x\n  - {c: null}\n", "{\"a\":1,\"b\":[\"x\",{\"c\":null}]}" },
 	{ "- 'yes'\n- \"1\"\n- |\n  1\n- >-\n  2\n- !!str 3\n- ! 4\n",
-	    "[\"yes\",\"1\",\"1\\u000a\",\"2\",\"3\",\"4\"]" },
+	    "[\"yes\",\"1\",\"1\\u000a\",\"2\",\"3\",4]" },
 	{ "[!!int 017, !!float 1.5, !!bool yes, !!null ~, !!seq [], !!map {}]",
 	    "[15,1.5,true,null,[],{}]" },
 	{ "%YAML 1.1\n---\na: b\n...\n", "{\"a\":\"b\"}" },
@@ -228,19 +225,36 @@ static const struct {
 	{ "{\"a\": 1e3, \"b\": \"\\u017e\\/\", \"c\":[true,false,null,-0.5]}",
 	    "{\"a\":1000,\"b\":\"\xc5\xbe/\",\"c\":[true,false,null,-0.5]}" },
 	{ "a: 1e3\n", "{\"a\":\"1e3\"}" },
-	{ "yes: 1\n2: 3\n? x\n", "{\"yes\":1,\"2\":3,\"x\":null}" },
+	{ "yes: 1\n'2': 3\n? x\n",
+	    "1:1 : warning: YAML reads no text in this key; it is taken as text: write it in "
+	    "quotes\n"
+	    "{\"yes\":1,\"2\":3,\"x\":null}" },
 	{ "a: &x [1, {b: 2}]\nc: *x\nd: [*x, *x]\n",
 	    "{\"a\":[1,{\"b\":2}],\"c\":[1,{\"b\":2}],\"d\":[[1,{\"b\":2}],[1,{\"b\":2}]]}" },
-	{ "a: &x 5\nb: &x 6\nc: *x\n", "{\"a\":5,\"b\":6,\"c\":6}" },
+	{ "a: &x 5\nb: &x 6\nc: *x\n",
+	    "2:4 b: warning: the anchor 'x' is here again: an alias means the last one before it\n"
+	    "{\"a\":5,\"b\":6,\"c\":6}" },
 	{ "a: &x {p: 1, q: 2}\nb: {<<: *x, q: 3}\nc: {q: 3, <<: *x}\n",
 	    "{\"a\":{\"p\":1,\"q\":2},\"b\":{\"q\":3,\"p\":1},\"c\":{\"q\":3,\"p\":1}}" },
 	{ "a: &x {p: 1}\nb: &y {p: 2, q: 2}\nc: {<<: [*x, *y]}\n",
+	    "3:14 c: warning: 'p' is merged twice: that in line 1 counts, not that in line 2\n"
 	    "{\"a\":{\"p\":1},\"b\":{\"p\":2,\"q\":2},\"c\":{\"p\":1,\"q\":2}}" },
 	{ "a: &x {p: 1, q: 1}\nb: &y {p: 2}\nc: {<<: *x, <<: *y}\n",
+	    "3:9 c: warning: 'p' is merged twice: that in line 2 counts, not that in line 1\n"
 	    "{\"a\":{\"p\":1,\"q\":1},\"b\":{\"p\":2},\"c\":{\"p\":2,\"q\":1}}" },
 	{ "a: &x {p: 1}\nb: &y {<<: *x, q: 2}\nc: {<<: *y}\n",
 	    "{\"a\":{\"p\":1},\"b\":{\"q\":2,\"p\":1},\"c\":{\"q\":2,\"p\":1}}" },
 	{ "a: {'<<': 1}\n", "{\"a\":{\"<<\":1}}" },
+	{ "{<<: {a: 1}, '<<': {b: 2}}\n", "{\"<<\":{\"b\":2},\"a\":1}" },
+	{ "a: &x {p: 1}\nb: {<<: [*x, *x]}\n", "{\"a\":{\"p\":1},\"b\":{\"p\":1}}" },
+	{ "{a: 08, b: 1e3}", "{\"a\":\"08\",\"b\":1000}" },
+	{ "a: 2001-1-2\n",
+	    "1:4 a: warning: YAML reads a date here; it is taken as text: write it in quotes\n"
+	    "{\"a\":\"2001-1-2\"}" },
+	{ "a: '2001-01-02'\nb: 2001-01\n", "{\"a\":\"2001-01-02\",\"b\":\"2001-01\"}" },
+	{ "a: <<\nb: =\n", "1:4 a: '<<' alone is no text in YAML: write it in quotes\n"
+			   "2:4 b: '=' alone is no text in YAML: write it in quotes\n" },
+	{ "a: 1.0e+999\n", "1:4 a: a number that no 64-bit floating point number can hold\n" },
 	{ "5", "5" },
 
 	{ "a: 1\nb: 2\na: 3\na: 4\n",
@@ -308,6 +322,19 @@ check_bound(const char *before, const char *middle, size_t n, const char *after,
 	buffer_clear(&b);
 }
 
+static void
+check_anchors(unsigned n, const char *result)
+{
+	struct buffer text;
+
+	buffer_init(&text, 1 << 20);
+	for (unsigned i = 0; i < n; i++)
+		buffer_printf(&text, "- &a%u 1\n", i);
+	buffer_u8(&text, 0);
+	check_bound((const char *)buffer_data(&text), "", 0, "", result);
+	buffer_clear(&text);
+}
+
 START_TEST(nothing_is_unbounded)
 {
 	static const char many[] = ": more than 100000 values (aliases counted in full)\n";
@@ -334,8 +361,8 @@ START_TEST(nothing_is_unbounded)
 	check_bound("- &a 1\n", "- *a\n", YAML_MAX_ALIASES, "", "[1,1");
 	check_bound(
 	    "- &a 1\n", "- *a\n", YAML_MAX_ALIASES + 1, "", "10002:3 [10001]: too many aliases");
-	check_bound("", "- &a 1\n", YAML_MAX_ANCHORS, "", "[1,1");
-	check_bound("", "- &a 1\n", YAML_MAX_ANCHORS + 1, "", "1001:3 [1000]: too many anchors");
+	check_anchors(YAML_MAX_ANCHORS, "[1,1");
+	check_anchors(YAML_MAX_ANCHORS + 1, "1001:3 [1000]: too many anchors");
 	check_bound("a: &a [[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]\nb: [[[[[[[[[[[[[[[*a]]]]]]]]]]]]]]]\n",
 	    "", 0, "", "{\"a\":[[[[");
 	check_bound(
