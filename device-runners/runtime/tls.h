@@ -40,7 +40,8 @@ enum tls_want { TLS_DONE, TLS_WANTS_READ, TLS_WANTS_WRITE, TLS_CLOSED, TLS_FAILE
 struct tls_ops {
 	/* Before the sandbox closes. */
 	void (*prepare)(void);
-	/* NULL with why when a file is not what it should be. */
+	/* NULL with why when a file is not what it should be. Else why is what to warn of, or "".
+	 */
 	struct tls_context *(*context_new)(
 	    const struct tls_files *files, const struct tls_settings *settings, char why[TLS_WHY]);
 	/* Sessions that were opened with it keep it alive. */
@@ -58,8 +59,9 @@ struct tls_ops {
 	bool (*renew)(struct tls *t);
 	/* Once after new keys are in use. */
 	bool (*renewed)(struct tls *t);
-	/* Whether the peer's certificate holds by the authorities and revocation lists of c. */
-	bool (*still_valid)(struct tls *t, const struct tls_context *c);
+	/* Whether the peer's certificate holds by the authorities and revocation lists of c, which
+	 * the handshakes of the session then go by as well. */
+	bool (*still_valid)(struct tls *t, struct tls_context *c);
 	/* The host that the peer's certificate should name by watch_host, and does not; else NULL.
 	 */
 	const char *(*misnamed)(struct tls *t);

@@ -54,6 +54,9 @@ finish(struct tls_set *f, struct tls_context *context, const char *why)
 		log_warning("TLS: %s; the files that were read before stay in use", why);
 		return;
 	}
+	if (why[0] && strcmp(why, f->warned) != 0)
+		log_warning("TLS: %s", why);
+	snprintf(f->warned, sizeof(f->warned), "%s", why);
 	bool first = !f->context;
 	f->plan->ops->context_free(f->context);
 	f->context = context;

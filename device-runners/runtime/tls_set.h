@@ -25,12 +25,13 @@ struct tls_set_ops {
 	/* Connections can be made: once, at once where there is no TLS. */
 	void (*ready)(void *arg);
 	/* The files were read again: connections that do not hold by them are to be broken. */
-	void (*renewed)(void *arg, const struct tls_context *context);
+	void (*renewed)(void *arg, struct tls_context *context);
 };
 
 struct tls_set {
 	struct runner *runner;
 	const struct tls_plan *plan;
+	char warned[TLS_WHY];	     /* what the files that are in use were warned of */
 	struct tls_context *context; /* owned; NULL: not read yet, or no TLS */
 	const struct tls_set_ops *ops;
 	void *arg;

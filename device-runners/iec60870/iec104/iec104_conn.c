@@ -583,7 +583,7 @@ iec104_conn_renew(struct iec104_conn *c, int64_t ms)
 }
 
 void
-iec104_conn_check(struct iec104_conn *c, const struct tls_context *context)
+iec104_conn_check(struct iec104_conn *c, struct tls_context *context)
 {
 	if (is_open(c) && c->tls && !c->handshaking && !c->tls_ops->still_valid(c->tls, context))
 		iec104_conn_break(c, c->tls_ops->why(c->tls));

@@ -88,7 +88,7 @@ int iec104_conn_open(struct iec104_conn *c, struct runner *r, int fd,
 /* Renews the keys of a TLS connection every ms (0: never). */
 void iec104_conn_renew(struct iec104_conn *c, int64_t ms);
 /* Breaks a TLS connection whose peer's certificate does not hold by newly read files. */
-void iec104_conn_check(struct iec104_conn *c, const struct tls_context *context);
+void iec104_conn_check(struct iec104_conn *c, struct tls_context *context);
 /* Closes at once; no callback comes. Fine when closed already. */
 void iec104_conn_close(struct iec104_conn *c);
 /* Closes with a reason, and calls on_closed() from the loop. */

@@ -186,7 +186,7 @@ on_files(void *arg)
 }
 
 static void
-on_renewed(void *arg, const struct tls_context *context)
+on_renewed(void *arg, struct tls_context *context)
 {
 	struct iec104_master *m = arg;
 

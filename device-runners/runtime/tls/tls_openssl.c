@@ -96,16 +96,42 @@ use_key(SSL_CTX *ssl, const struct tls_files *f)
 	return ok && SSL_CTX_check_private_key(ssl) == 1;
 }
 
-/* Certificates of authorities, and their revocation lists. */
+/* Whether the list is of now; a list without an end has none. */
 static bool
-use_authorities(SSL_CTX *ssl, const struct tls_files *f, bool server)
+is_current(const X509_CRL *crl)
+{
+	const ASN1_TIME *until = X509_CRL_get0_nextUpdate(crl);
+
+	return X509_cmp_current_time(X509_CRL_get0_lastUpdate(crl)) < 0 &&
+	       (!until || X509_cmp_current_time(until) > 0);
+}
+
+/* An empty list is added as well: it says that nothing is revoked. */
+static bool
+use_list(X509_STORE *store, X509_CRL *crl, char why[TLS_WHY])
+{
+	char name[128];
+
+	if (X509_STORE_add_crl(store, crl) != 1)
+		return false;
+	if (is_current(crl))
+		return true;
+	X509_NAME_oneline(X509_CRL_get_issuer(crl), name, sizeof(name));
+	snprintf(why, TLS_WHY, "ca_path: the revocation list of %s is not valid today", name);
+	return true;
+}
+
+/* Certificates of authorities, and their revocation lists. why: what to warn of. */
+static bool
+use_authorities(SSL_CTX *ssl, const struct tls_files *f, bool server, char why[TLS_WHY])
 {
 	X509_STORE *store = SSL_CTX_get_cert_store(ssl);
 	BIO *b = memory(f->ca, f->ca_len);
 	STACK_OF(X509_INFO) *list = b ? PEM_X509_INFO_read_bio(b, NULL, NULL, NULL) : NULL;
 	int certs = 0;
+	bool ok = true;
 
-	for (int i = 0; list && i < sk_X509_INFO_num(list); i++) {
+	for (int i = 0; ok && list && i < sk_X509_INFO_num(list); i++) {
 		X509_INFO *info = sk_X509_INFO_value(list, i);
 		if (info->x509 && X509_STORE_add_cert(store, info->x509) == 1) {
 			certs++;
@@ -113,11 +139,36 @@ use_authorities(SSL_CTX *ssl, const struct tls_files *f, bool server)
 				SSL_CTX_add_client_CA(ssl, info->x509);
 		}
 		if (info->crl)
-			X509_STORE_add_crl(store, info->crl);
+			ok = use_list(store, info->crl, why);
 	}
 	sk_X509_INFO_pop_free(list, X509_INFO_free);
 	BIO_free(b);
-	return certs > 0;
+	return ok && certs > 0;
+}
+
+/*
+ * Lists of revoked certificates are looked at for the whole chain, always (RFC 5280 6.3). Where
+ * strict mode does not ask for more, an authority without a list is no fault, and a list out of
+ * its time is used as it is: it still knows what was revoked.
+ */
+static int
+forgive(int ok, X509_STORE_CTX *ctx)
+{
+	switch (X509_STORE_CTX_get_error(ctx)) {
+	case X509_V_ERR_UNABLE_TO_GET_CRL:
+	case X509_V_ERR_CRL_HAS_EXPIRED:
+	case X509_V_ERR_CRL_NOT_YET_VALID:
+		X509_STORE_CTX_set_error(ctx, X509_V_OK);
+		return 1;
+	default:
+		return ok;
+	}
+}
+
+static SSL_verify_cb
+verify_cb(const struct tls_settings *s)
+{
+	return s->strict ? NULL : forgive;
 }
 
 static void
@@ -130,18 +181,22 @@ set_rules(SSL_CTX *ssl, const struct tls_settings *s)
 	SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION);
 	SSL_CTX_set_security_level(ssl, SECURITY_LEVEL);
 	SSL_CTX_set_cipher_list(ssl, ciphers);
-	SSL_CTX_set_verify(ssl, verify, NULL);
+	SSL_CTX_set_verify(ssl, verify, verify_cb(s));
 	SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				  SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_options(ssl, SSL_OP_NO_COMPRESSION);
+	/* A session that is taken up again would not look at the certificate again. */
+	SSL_CTX_set_options(ssl, SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
+				     SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION);
+	SSL_CTX_set_num_tickets(ssl, 0);
+	SSL_CTX_set_dh_auto(ssl, 1);
 	/* IEC 62351-3 renews keys by renegotiation, which either side may begin. */
 	if (s->renegotiation)
 		SSL_CTX_set_options(ssl, SSL_OP_ALLOW_CLIENT_RENEGOTIATION);
 	/* A client that renegotiates may offer its session, which OpenSSL refuses without this. */
 	SSL_CTX_set_session_id_context(ssl, (const unsigned char *)"iec104", strlen("iec104"));
 	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
-	if (s->strict)
-		X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ssl), X509_V_FLAG_CRL_CHECK);
+	X509_VERIFY_PARAM_set_flags(
+	    SSL_CTX_get0_param(ssl), X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
 }
 
 static void
@@ -158,6 +213,7 @@ context_new(const struct tls_files *files, const struct tls_settings *settings, 
 {
 	struct tls_context *c = calloc(1, sizeof(*c));
 
+	why[0] = '\0';
 	if (c)
 		c->users = 1;
 	if (!c ||
@@ -176,8 +232,10 @@ context_new(const struct tls_files *files, const struct tls_settings *settings, 
 		    files->key ? "key_path" : "cert_path", first_reason());
 		goto fail;
 	}
-	if (files->ca && !use_authorities(c->ssl, files, settings->server)) {
-		snprintf(why, TLS_WHY, "ca_path: no certificate in it: %s", first_reason());
+	if (files->ca && !use_authorities(c->ssl, files, settings->server, why)) {
+		snprintf(why, TLS_WHY,
+		    "ca_path: no certificate in it, or a revocation list that cannot be used: %s",
+		    first_reason());
 		goto fail;
 	}
 	ERR_clear_error();
@@ -365,24 +423,47 @@ renewed(struct tls *t)
 	return yes;
 }
 
+/* From now on handshakes of the session are checked by c, and show the certificate of c. */
+static void
+adopt(struct tls *t, struct tls_context *c)
+{
+	if (t->context == c || SSL_in_init(t->ssl) || !SSL_set_SSL_CTX(t->ssl, c->ssl))
+		return;
+	c->users++;
+	context_free(t->context);
+	t->context = c;
+}
+
 static bool
-still_valid(struct tls *t, const struct tls_context *c)
+verify_again(struct tls *t, const struct tls_context *c, X509 *x, X509_STORE_CTX *ctx)
+{
+	if (X509_STORE_CTX_init(
+		ctx, SSL_CTX_get_cert_store(c->ssl), x, SSL_get_peer_cert_chain(t->ssl)) != 1)
+		return false;
+	X509_STORE_CTX_set_default(ctx, SSL_is_server(t->ssl) ? "ssl_client" : "ssl_server");
+	X509_VERIFY_PARAM_set1(X509_STORE_CTX_get0_param(ctx), SSL_get0_param(t->ssl));
+	if (verify_cb(&c->settings))
+		X509_STORE_CTX_set_verify_cb(ctx, verify_cb(&c->settings));
+	return X509_verify_cert(ctx) == 1;
+}
+
+static bool
+still_valid(struct tls *t, struct tls_context *c)
 {
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
 	X509 *x = SSL_get0_peer_certificate(t->ssl);
-	X509_STORE *store = SSL_CTX_get_cert_store(c->ssl);
 	bool ok = true;
 
-	if (c->settings.verify && x && ctx &&
-	    X509_STORE_CTX_init(ctx, store, x, SSL_get_peer_cert_chain(t->ssl)) == 1) {
-		X509_VERIFY_PARAM_set1(X509_STORE_CTX_get0_param(ctx), SSL_CTX_get0_param(c->ssl));
-		ok = X509_verify_cert(ctx) == 1;
+	if (c->settings.verify && x && ctx) {
+		ok = verify_again(t, c, x, ctx);
 		if (!ok)
 			snprintf(t->why, sizeof(t->why), "the peer's certificate: %s",
 			    X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
 	}
 	X509_STORE_CTX_free(ctx);
 	ERR_clear_error();
+	if (ok)
+		adopt(t, c);
 	return ok;
 }
 
