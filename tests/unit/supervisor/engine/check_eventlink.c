@@ -11,13 +11,13 @@
 #include "supervisor/engine/eventlink.h"
 #include "supervisor/engine/gate.h"
 #include "tests/unit/suite.h"
+#include "tests/unit/supervisor/engine/listening.h"
 
 static struct ev_loop *loop;
 static struct broker *broker;
 static struct eventlink link_;
 static struct conn server; /* the latest connection to the server */
-static ev_io accepting;
-static char folder[] = "/tmp/check-eventlink-XXXXXX", path[64];
+static struct listening listening;
 static int ups, downs, accepts, events, answers, rooms, registered, acks;
 static enum eventer_status status;
 static bool refuse, mute, take_nothing, more, fail;
@@ -132,18 +132,9 @@ static const struct eventlink_handler handler = { on_up, on_down, on_status, on_
 static void
 setup(void)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-
 	loop = ev_loop_new(EVFLAG_AUTO);
 	broker = broker_new(loop, NULL);
-	ck_assert_ptr_nonnull(mkdtemp(folder));
-	snprintf(path, sizeof(path), "%s/s", folder);
-	memcpy(a.sun_path, path, sizeof(path));
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	ck_assert_int_eq(listen(fd, 5), 0);
-	ev_io_init(&accepting, on_acceptable, fd, EV_READ);
-	ev_io_start(loop, &accepting);
+	listening_open(&listening, loop, on_acceptable);
 	conn_init(&server, loop, &server_handler, NULL);
 	eventlink_init(&link_, loop, broker, &handler, NULL);
 }
@@ -153,12 +144,9 @@ teardown(void)
 {
 	eventlink_off(&link_);
 	conn_close(&server);
-	ev_io_stop(loop, &accepting);
-	fd_close(accepting.fd);
+	listening_close(&listening, loop);
 	broker_free(broker);
 	ev_loop_destroy(loop);
-	unlink(path);
-	rmdir(folder);
 }
 
 static void
@@ -196,7 +184,7 @@ connect_to_it(void)
 
 	buffer_init(&subscriptions, 100);
 	eventer_put_type(&subscriptions, type, 1);
-	eventlink_on(&link_, &(struct eventlink_target){ .unix_path = path,
+	eventlink_on(&link_, &(struct eventlink_target){ .unix_path = listening.path,
 				 .client_name = "gateway/x",
 				 .subscriptions = { 1, { (char *)buffer_data(&subscriptions),
 							   subscriptions.len } } });
