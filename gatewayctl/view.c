@@ -115,6 +115,10 @@ static const struct column plan_columns[] = {
 	{ .key = "requests", .header = HEADER("REQUESTS"), .cell = CELL_INT, .right = true },      \
 	    { .key = "errors", .header = HEADER("ERRORS"), .cell = CELL_INT, .right = true },      \
 	    { .key = "timeouts", .header = HEADER("TIMEOUTS"), .cell = CELL_INT, .right = true },  \
+	    { .key = "loss_percent",                                                               \
+		    .header = HEADER("LOSS %"),                                                    \
+		    .cell = CELL_RATE,                                                             \
+		    .right = true },                                                               \
 	    { .key = "retries", .header = HEADER("RETRIES"), .cell = CELL_INT, .right = true },    \
 	    { .key = "bytes_in", .header = HEADER("IN"), .cell = CELL_BYTES, .right = true },      \
 	    { .key = "bytes_out", .header = HEADER("OUT"), .cell = CELL_BYTES, .right = true },    \

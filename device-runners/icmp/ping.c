@@ -14,6 +14,7 @@
 #include "device-runners/icmp/ping.h"
 #include "device-runners/icmp/ping_conf.h"
 #include "device-runners/runtime/limit.h"
+#include "device-runners/runtime/report/health.h"
 
 enum {
 	PING_OPENS = 32, /* sockets asked for at once */
@@ -31,6 +32,7 @@ struct host {
 	struct ping *ping;
 	struct probe probe;
 	const struct ping_host *conf;
+	struct health_end *health;
 	int resource, fd;
 	uint32_t open_id; /* 0: not asked for */
 	bool wants_open;
@@ -148,6 +150,7 @@ static void
 fail_try(struct host *h, const char *why)
 {
 	limit_info(&h->ping->limit, "%s (%s): %s", h->conf->name, h->conf->address, why);
+	health_note_error(h->health, "%s", why);
 	probe_failed(&h->probe, monotime_now());
 }
 
@@ -174,6 +177,9 @@ send_request(struct host *h)
 	icmp_request_encode(
 	    out, h->family, (uint16_t)(h - p->hosts), probe_send(&h->probe, data, monotime_now()));
 	++*p->requests;
+	health_sent(h->health, sizeof(out));
+	if (h->probe.tries > 1)
+		health_retried(h->health);
 	runner_trace(p->runner, RUNNER_TX, out, sizeof(out));
 	ssize_t n = send(h->fd, out, sizeof(out), MSG_NOSIGNAL);
 	/* What an earlier request met is told to this one. */
@@ -221,6 +227,7 @@ receive_one(struct host *h)
 		++*p->strangers;
 		return true;
 	}
+	health_answered(h->health, h->probe.times.last_ns, (size_t)n);
 	int64_t us = h->probe.times.last_ns / 1000;
 	++*p->replies;
 	p->sum_ns += h->probe.times.last_ns;
@@ -345,9 +352,16 @@ tick(struct host *h, struct monotime now)
 	/* A reply that is there came in time. */
 	if (h->probe.state == PROBE_WAITING)
 		receive(h);
-	if (h->probe.state == PROBE_WAITING && monotime_cmp(h->probe.deadline, now) <= 0)
+	if (h->probe.state == PROBE_WAITING && monotime_cmp(h->probe.deadline, now) <= 0) {
 		++*p->lost;
-	do_task(h, probe_tick(&h->probe, now));
+		health_lost(h->health);
+	}
+	enum probe_task task = probe_tick(&h->probe, now);
+	/* A series ended without a reply. */
+	if (task == PROBE_CLOSE && h->probe.state == PROBE_IDLE)
+		health_down(
+		    h->health, "no reply to %u requests", (unsigned)h->conf->probe.retries + 1);
+	do_task(h, task);
 	settle(h);
 }
 
@@ -476,6 +490,7 @@ ping_create(struct runner *r, const struct json *conf)
 		struct host *h = &p->hosts[i];
 		*h = (struct host){ .ping = p, .conf = &p->conf.hosts[i], .fd = -1 };
 		h->resource = runner_plan_icmp(r, h->conf->address);
+		h->health = health_add(r, "%s (%s)", h->conf->name, h->conf->address);
 		ev_init(&h->io, on_readable);
 		h->io.data = h;
 	}

@@ -1,5 +1,7 @@
 #include "device-runners/iec60870/iec_master.h"
 
+#include <string.h>
+
 /* --- all of them --- */
 
 static size_t
@@ -28,6 +30,13 @@ iec_masters_init(struct iec_masters *s, struct runner *r, const struct iec_sink 
 {
 	*s = (struct iec_masters){ .sink = sink, .device = device, .points = points };
 	connections_init(&s->listed, r, list_masters, s);
+	s->health = health_masters_new(r);
+}
+
+void
+iec_masters_start(struct iec_masters *s)
+{
+	health_masters_start(s->health);
 }
 
 struct iec_master *
@@ -50,6 +59,8 @@ take_out(struct iec_master *m)
 			break;
 		}
 	}
+	health_masters_leave(m->all->health, m->health);
+	m->health = NULL;
 	m->next = NULL;
 	m->id = 0;
 	m->shown = false;
@@ -102,6 +113,9 @@ void
 iec_master_show(struct iec_master *m)
 {
 	m->shown = true;
+	const char *name = m->all->sink->name(m);
+	bool whole = strncmp(name, "master", 6) == 0;
+	m->health = health_masters_join(m->all->health, "%s%s", whole ? "" : "master ", name);
 	connections_changed(&m->all->listed);
 }
 

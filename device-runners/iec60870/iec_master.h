@@ -8,6 +8,7 @@
 
 #include "device-runners/iec60870/iec_points.h"
 #include "device-runners/runtime/connections.h"
+#include "device-runners/runtime/report/health.h"
 
 struct iec_masters;
 
@@ -19,6 +20,7 @@ struct iec_master {
 	bool shown;	    /* in 'connections' events */
 	uint8_t originator; /* of its last command, for the responses */
 	struct points_reader reader;
+	struct health_end *health; /* while it is shown */
 };
 
 /* What is below a station. */
@@ -45,11 +47,14 @@ struct iec_masters {
 	struct iec_master *first; /* connected, by connection_id */
 	int64_t last_id;
 	struct connections listed;
+	struct health_masters *health;
 };
 
 /* Borrows sink, device and points. */
 void iec_masters_init(struct iec_masters *s, struct runner *r, const struct iec_sink *sink,
     void *device, struct points *points);
+/* They may come from now on. */
+void iec_masters_start(struct iec_masters *s);
 /* The connected master of a connection_id; NULL: none. */
 struct iec_master *iec_masters_find(const struct iec_masters *s, int64_t id);
 /* All are gone: one 'connections' event. */

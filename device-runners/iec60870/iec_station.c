@@ -415,6 +415,7 @@ iec_station_start(struct iec_station *s, void (*started)(void *device))
 void
 iec_station_ready(struct iec_station *s)
 {
+	iec_masters_start(&s->masters);
 	connections_changed(&s->masters.listed);
 	runner_ready(s->runner);
 }

@@ -16,6 +16,7 @@
 #include "device-runners/modbus/data_value.h"
 #include "device-runners/modbus/describe.h"
 #include "device-runners/modbus/frames.h"
+#include "device-runners/modbus/outcome.h"
 #include "device-runners/modbus/sched.h"
 #include "device-runners/runtime/endpoint.h"
 #include "device-runners/runtime/limit.h"
@@ -55,7 +56,9 @@ struct master {
 	bool *limited;	      /* by remote: it was said that it writes other values than asked */
 	struct remote *asked; /* whose request is under way */
 	bool asked_write;
-	bool probing; /* for an echo, on behalf of it */
+	struct monotime asked_at;    /* when its frame was sent */
+	struct health_end **healths; /* by remote; owned */
+	bool probing;		     /* for an echo, on behalf of it */
 	struct limit noise, bad_writes;
 	uint64_t *requests, *timeouts, *late, *bad, *connects, *writes;
 };
@@ -180,6 +183,37 @@ static const struct remote_ops remote_ops = {
 	.status = on_remote_status, .read = on_remote_read, .written = on_remote_written
 };
 
+/* --- Health --- */
+
+static struct health_end *
+health_of(const struct master *m, const struct remote *r)
+{
+	return m->healths[index_of(m, r)];
+}
+
+/* No connection: nobody answers. */
+static void
+on_failed(void *arg, const char *why)
+{
+	struct master *m = arg;
+
+	for (size_t i = 0; i < m->conf.count; i++)
+		if (remote_is_enabled(m->remotes[i]))
+			health_down(m->healths[i], "not connected: %s", why);
+}
+
+static void
+note_result(
+    struct master *m, struct remote *r, enum client_result result, const struct modbus_pdu *res)
+{
+	if (!remote_is_enabled(r))
+		return;
+	if (result == CLIENT_TIMEOUT)
+		outcome_timed_out(health_of(m, r), m->conf.request_timeout_ns);
+	else if (result == CLIENT_ANSWER)
+		outcome_answered(health_of(m, r), res, monotime_now().ns - m->asked_at.ns);
+}
+
 /* --- The connection --- */
 
 /* Answers writes that found no connection in time. */
@@ -263,7 +297,7 @@ on_status(void *arg, enum connection_status status, int fd)
 		on_connected(m, fd);
 }
 
-static const struct endpoint_ops endpoint_ops = { .status = on_status };
+static const struct endpoint_ops endpoint_ops = { .status = on_status, .failed = on_failed };
 
 /* --- Requests --- */
 
@@ -276,6 +310,8 @@ client_sends(void *arg, const uint8_t *frame, size_t len)
 	struct master *m = arg;
 
 	frames_sent(&m->frames, frame, len);
+	m->asked_at = monotime_now();
+	health_sent(health_of(m, m->asked), len);
 	/* A line that is lost says so when it is read; one that takes nothing times out. */
 	if (line_write(&m->line, frame, len) < 0 && errno != EAGAIN)
 		log_debug("write: %s", strerror(errno));
@@ -311,6 +347,7 @@ client_done(void *arg, enum client_result result, const struct modbus_pdu *res)
 	*m->timeouts += result == CLIENT_TIMEOUT;
 	*m->late = client_late_answers(&m->client);
 	*m->bad = client_bad_bytes(&m->client);
+	note_result(m, r, result, res);
 	if (result == CLIENT_SENT)
 		res = &taken;
 	if (res && res->exception)
@@ -354,6 +391,8 @@ ask(struct master *m, const struct sched_pick *p, struct monotime now)
 	uint8_t pdu[MODBUS_MAX_PDU];
 	const struct conf_remote *conf = remote_conf(p->remote);
 	struct modbus_pdu probe;
+	if (!p->write && remote_is_retried(p->remote))
+		health_retried(health_of(m, p->remote));
 	const struct modbus_pdu *req =
 	    p->write ? remote_write(p->remote) : remote_poll(p->remote, now);
 
@@ -406,6 +445,8 @@ on_readable(void *arg)
 	if (n == 0)
 		return;
 	frames_received(&m->frames, p, (size_t)n);
+	if (m->asked)
+		health_received(health_of(m, m->asked), (size_t)n);
 	modbus_stream_commit(&m->client.stream, (size_t)n);
 	struct monotime now = monotime_now();
 	client_received(&m->client, now);
@@ -460,10 +501,20 @@ find_remote(struct master *m, const char *text)
 }
 
 static void
+enable(struct master *m, struct remote *r, const struct runner_event *e)
+{
+	bool on = runner_event_is_true(e);
+
+	if (on != remote_is_enabled(r))
+		health_off(health_of(m, r), on ? "nothing is known yet" : "disabled");
+	remote_enable(r, on, monotime_now());
+}
+
+static void
 on_enable(struct master *m, struct remote *r, const struct runner_event *e)
 {
 	m->live[index_of(m, r)] = true;
-	remote_enable(r, runner_event_is_true(e), monotime_now());
+	enable(m, r, e);
 }
 
 /* What is wrong with a write, or NULL. */
@@ -563,7 +614,7 @@ on_enabled_result(void *arg, const struct runner_event *e)
 	}
 	struct remote *r = e->type_len == 4 ? find_remote(m, e->type[2]) : NULL;
 	if (r && !m->live[index_of(m, r)])
-		remote_enable(r, runner_event_is_true(e), monotime_now());
+		enable(m, r, e);
 }
 
 static void
@@ -586,6 +637,7 @@ master_free(void *device)
 	free(m->remotes);
 	free(m->live);
 	free(m->limited);
+	free(m->healths);
 	line_clear(&m->line);
 	frames_close(&m->frames);
 	tty_alarm_free(m->alarm);
@@ -653,8 +705,13 @@ master_create(struct runner *r, const struct json *conf)
 	m->remotes = calloc(m->conf.count + 1, sizeof(*m->remotes));
 	m->live = calloc(m->conf.count + 1, sizeof(*m->live));
 	m->limited = calloc(m->conf.count + 1, sizeof(*m->limited));
-	if (!m->remotes || !m->live || !m->limited)
+	m->healths = calloc(m->conf.count + 1, sizeof(*m->healths));
+	if (!m->remotes || !m->live || !m->limited || !m->healths)
 		runner_fail(r, "out of memory");
+	for (size_t i = 0; i < m->conf.count; i++) {
+		m->healths[i] = health_add(r, "device %u", m->conf.remotes[i].unit);
+		health_off(m->healths[i], "disabled");
+	}
 	for (size_t i = 0; i < m->conf.count; i++)
 		if (!(m->remotes[i] = remote_new(&m->conf, &m->conf.remotes[i], &remote_ops, m)))
 			runner_fail(r, "out of memory");

@@ -8,6 +8,7 @@
 #include "device-runners/modbus/data_value.h"
 #include "device-runners/modbus/frames.h"
 #include "device-runners/runtime/line.h"
+#include "device-runners/runtime/report/health.h"
 
 /* Whether a serial line repeats what we send (RS-485 adapters). */
 enum peer_echo_state { PEER_ECHO_UNKNOWN, PEER_ECHO_NONE, PEER_ECHO_HEARD };
@@ -23,6 +24,7 @@ struct peer {
 	struct peers *all;
 	struct peer *next;
 	uint32_t id; /* 0: not counted as a connection (a serial line without requests) */
+	struct health_end *health; /* while it is counted */
 	struct peer_address local, remote;
 	struct line line;
 	struct frames frames;
@@ -69,6 +71,8 @@ lose(struct peer *p, const char *why)
 	if (p->dead)
 		return;
 	p->dead = true;
+	health_masters_leave(all->health, p->health);
+	p->health = NULL;
 	close_peer(p);
 	ev_prepare_start(runner_loop(all->runner), &all->reap);
 	if (p->id)
@@ -241,8 +245,11 @@ on_request(struct peer *p)
 		ev_timer_again(p->line.loop, &p->keep_alive);
 	if (p->id == 0) {
 		p->id = ++all->last_id;
+		p->health =
+		    health_masters_join(all->health, "master on %s", all->conf->transport.tty.path);
 		all->ops->changed(all->arg);
 	}
+	health_sent(p->health, 0);
 }
 
 static void
@@ -408,6 +415,8 @@ on_keep_alive(struct ev_loop *loop, ev_timer *w, int events)
 	}
 	ev_timer_stop(loop, w);
 	p->id = 0;
+	health_masters_leave(p->all->health, p->health);
+	p->health = NULL;
 	p->all->ops->changed(p->all->arg);
 }
 
@@ -472,6 +481,7 @@ peers_init(struct peers *s, struct runner *r, const struct conf_slave *conf,
 {
 	*s = (struct peers){ .runner = r, .conf = conf, .cache = cache, .ops = ops, .arg = arg };
 	buffer_init(&s->data, PEER_MAX_WRITE);
+	s->health = health_masters_new(r);
 	ev_prepare_init(&s->reap, on_reap);
 	s->reap.data = s;
 	if (conf->transport.serial && !(s->alarm = tty_alarm_new(runner_loop(r), on_alarm, s)))
@@ -501,6 +511,8 @@ peers_add(
 		p->local = *local;
 		p->remote = *remote;
 		p->id = ++s->last_id;
+		p->health = health_masters_join(
+		    s->health, "master %s:%u", remote->host, (unsigned)remote->port);
 	}
 	while (*at)
 		at = &(*at)->next;

@@ -36,6 +36,7 @@ struct peer_ops {
 	void (*lost)(void *arg, const struct peer_address *remote, const char *why);
 };
 
+struct health_masters;
 struct peer;
 
 /* All masters of a slave. */
@@ -47,6 +48,7 @@ struct peers {
 	void *arg;
 	struct peer *first;
 	uint32_t last_id;
+	struct health_masters *health;
 	struct tty_alarm *alarm; /* when a serial answer may go; NULL over TCP */
 	struct buffer data;	 /* where the data of a write gather */
 	ev_prepare reap;	 /* frees those that were lost, at the end of a turn */

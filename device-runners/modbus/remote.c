@@ -242,6 +242,18 @@ remote_is_healthy(const struct remote *r)
 	return r->online && r->enabled && !r->suspect;
 }
 
+bool
+remote_is_enabled(const struct remote *r)
+{
+	return r->enabled;
+}
+
+bool
+remote_is_retried(const struct remote *r)
+{
+	return r->poll.active;
+}
+
 static void
 begin(struct remote *r, bool reconnected, struct monotime now)
 {

@@ -70,6 +70,9 @@ enum remote_status remote_status(const struct remote *r);
  * stands; and whether it is enabled and answers. */
 bool remote_wants(const struct remote *r, bool suspect, bool write);
 bool remote_is_healthy(const struct remote *r);
+bool remote_is_enabled(const struct remote *r);
+/* What remote_poll() says next was asked before. */
+bool remote_is_retried(const struct remote *r);
 
 /* What was under way for the remote when its connection was lost. */
 struct remote_loss {

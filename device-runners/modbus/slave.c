@@ -16,6 +16,7 @@
 #include "device-runners/modbus/describe.h"
 #include "device-runners/modbus/peer.h"
 #include "device-runners/runtime/acceptor.h"
+#include "device-runners/runtime/report/health.h"
 #include "device-runners/runtime/connections.h"
 #include "device-runners/runtime/endpoint.h"
 #include "device-runners/runtime/limit.h"
@@ -166,6 +167,7 @@ static const struct endpoint_ops endpoint_ops = { .status = on_line };
 static void
 open_transport(struct slave *s)
 {
+	health_masters_start(s->peers.health);
 	if (!s->conf.transport.serial) {
 		acceptor_start(&s->acceptor);
 		return;

@@ -53,6 +53,8 @@ on_failure(struct endpoint *e, const char *why)
 		    (double)wait * 1e-9);
 	e->failing = true;
 	set_timer(e, wait);
+	if (e->ops->failed)
+		e->ops->failed(e->arg, why);
 	if (!e->conf.stays_connecting)
 		set_status(e, CONNECTION_DISCONNECTED, -1);
 }

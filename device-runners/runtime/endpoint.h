@@ -29,6 +29,8 @@ struct endpoint_ops {
 	 * takes, where there is one step; else -1. Never called from within endpoint_start() for
 	 * CONNECTED. */
 	void (*status)(void *arg, enum connection_status status, int fd);
+	/* An attempt to open it failed; status() follows where it is new. May be NULL. */
+	void (*failed)(void *arg, const char *why);
 	/* The first of two steps: an address (0 is the first) is open. Takes fd; endpoint_usable()
 	 * or endpoint_lost() follows. NULL: there is one step. */
 	void (*opened)(void *arg, int address, int fd);

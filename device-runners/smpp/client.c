@@ -9,6 +9,7 @@
 #include "device-runners/runtime/connection.h"
 #include "device-runners/runtime/endpoint.h"
 #include "device-runners/runtime/limit.h"
+#include "device-runners/runtime/report/health.h"
 #include "device-runners/runtime/stream.h"
 #include "device-runners/smpp/conf.h"
 #include "device-runners/smpp/smpp.h"
@@ -36,6 +37,7 @@ struct client {
 	const struct tls_ops *tls_ops;
 	struct tls_context *tls;
 	struct endpoint endpoint;
+	struct health_end *health;
 	struct stream stream;
 	struct buffer in;
 	size_t traced; /* octets of the stream's output that were traced */
@@ -159,6 +161,7 @@ pump(struct client *c)
 			sm.payload = part.octets;
 		else
 			sm.text = part.octets;
+		health_sent(c->health, part.octets.len);
 		smpp_session_submit(&c->session, &sm, part.tag);
 	}
 	flush(c);
@@ -172,7 +175,16 @@ on_closed(void *arg, const char *why)
 {
 	struct client *c = arg;
 
+	health_down(c->health, "%s", why);
 	endpoint_lost(&c->endpoint, true, why);
+}
+
+static void
+on_failed(void *arg, const char *why)
+{
+	struct client *c = arg;
+
+	health_down(c->health, "%s", why);
 }
 
 static void
@@ -198,6 +210,7 @@ on_status(void *arg, enum connection_status status, int fd)
 	connection_tell(c->runner, status);
 	if (status == CONNECTION_CONNECTED) {
 		++*c->connects;
+		health_up(c->health);
 		limit_info(&c->info_limit, "connected to %s", c->conf.host);
 	} else if (status == CONNECTION_DISCONNECTED) {
 		outbox_lost(&c->outbox, "CONNECTION_LOST");
@@ -214,6 +227,20 @@ on_ready(void *arg)
 	flush(c);
 }
 
+/* What a single message meets says little of the server; that it is too busy does. */
+static void
+note_answer(struct client *c, uint32_t status)
+{
+	char text[16];
+
+	if (status == SMPP_RTHROTTLED || status == SMPP_RMSGQFUL)
+		health_error(c->health, "%s", smpp_status_name(status, text));
+	else if (status != SMPP_ROK)
+		health_note_error(c->health, "%s", smpp_status_name(status, text));
+	else
+		health_answered(c->health, 0, 0);
+}
+
 static void
 take(struct client *c, const struct smpp_event *e)
 {
@@ -222,6 +249,7 @@ take(struct client *c, const struct smpp_event *e)
 		endpoint_usable(&c->endpoint);
 		break;
 	case SMPP_SUBMITTED:
+		note_answer(c, e->status);
 		*c->throttled += e->status == SMPP_RTHROTTLED || e->status == SMPP_RMSGQFUL;
 		outbox_answer(&c->outbox, e->tag, e->status, e->id, monotime_now());
 		break;
@@ -272,6 +300,7 @@ on_readable(void *arg)
 		if (n == 0)
 			break;
 		buffer_commit(&c->in, n);
+		health_received(c->health, n);
 		serve(c);
 	}
 	if (stream_is_open(&c->stream))
@@ -319,6 +348,7 @@ on_late(void *arg)
 
 static const struct endpoint_ops endpoint_ops = {
 	.status = on_status,
+	.failed = on_failed,
 	.opened = on_opened,
 	.late = on_late,
 };
@@ -565,6 +595,7 @@ client_create(struct runner *r, const struct json *conf)
 		.timeout_ns = c->conf.connect_ms * INT64_C(1000000),
 		.stays_connecting = true,
 	};
+	c->health = health_add(r, "SMSC %s", c->conf.host);
 	endpoint_init(&c->endpoint, r, &endpoint, &endpoint_ops, c);
 	c->messages = runner_counter(r, "messages");
 	c->sent = runner_counter(r, "sent");

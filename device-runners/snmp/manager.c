@@ -10,6 +10,7 @@
 
 #include "common/fdutil.h"
 #include "device-runners/runtime/limit.h"
+#include "device-runners/runtime/report/health.h"
 #include "device-runners/snmp/asked.h"
 #include "device-runners/snmp/snmp_conf_manager.h"
 #include "device-runners/snmp/describe.h"
@@ -40,6 +41,8 @@ struct manager {
 	ev_timer wake; /* the agent's */
 	ev_timer life; /* the next attempt, or the next cycle */
 	struct limit link_limit, event_limit;
+	struct health_end *health;
+	struct monotime sent_at;
 	uint64_t *requests, *timeouts, *strangers, *bad, *wrong_digests, *not_in_time, *reports,
 	    *refused, *connects;
 };
@@ -199,6 +202,7 @@ lose(struct manager *m, const char *why)
 	bool was_connected = m->status && strcmp(m->status, "CONNECTED") == 0;
 
 	limit_warning(&m->link_limit, "agent %s: %s", m->conf.host, why);
+	health_down(m->health, "%s", why);
 	close_socket(m);
 	wait_and_connect(m, was_connected ? 0 : m->conf.connect_delay_ns);
 }
@@ -209,6 +213,8 @@ agent_sends(void *arg, const uint8_t *data, size_t len)
 	struct manager *m = arg;
 
 	runner_trace(m->runner, RUNNER_TX, data, len);
+	m->sent_at = monotime_now();
+	health_sent(m->health, len);
 	/* An agent that is not there (ECONNREFUSED) may be soon: the time-out decides. */
 	if (send(m->fd, data, len, MSG_NOSIGNAL) < 0)
 		log_debug("send: %s", strerror(errno));
@@ -249,6 +255,7 @@ on_polled(struct manager *m, const struct agent_answer *answer)
 		return;
 	}
 	set_status(m, "CONNECTED", "connected");
+	health_answered(m->health, monotime_now().ns - m->sent_at.ns, 0);
 	if (!poll_answered(&m->conf.poll, answer, m->conf.agent.version, on_news, m)) {
 		m->cycle_due = true;
 		return;
@@ -349,6 +356,7 @@ receive_one(struct manager *m)
 		return errno != EAGAIN && errno != EBADF;
 	}
 	runner_trace(m->runner, RUNNER_RX, data, (size_t)n);
+	health_received(m->health, (size_t)n);
 	agent_receive(&m->agent, data, (size_t)n, monotime_now());
 	return true;
 }
@@ -558,6 +566,7 @@ manager_create(struct runner *r, const struct json *conf)
 	asked_init(&m->asked);
 	make_counters(m);
 	agent_init(&m->agent, &m->conf.agent, &agent_ops, m, snmp_conf_chance());
+	m->health = health_add(r, "agent %s:%u", m->conf.host, (unsigned)m->conf.port);
 	m->resource = runner_plan_udp(r, m->conf.host, m->conf.port);
 	ev_init(&m->io, on_readable);
 	ev_init(&m->wake, on_wake);

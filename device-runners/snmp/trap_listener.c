@@ -10,6 +10,7 @@
 #include "common/fdutil.h"
 #include "device-runners/runtime/limit.h"
 #include "device-runners/runtime/peer_address.h"
+#include "device-runners/runtime/report/health.h"
 #include "device-runners/snmp/describe.h"
 #include "device-runners/snmp/snmp.h"
 #include "device-runners/snmp/trap_conf.h"
@@ -27,6 +28,7 @@ struct trap_listener {
 	struct ev_loop *loop;
 	struct trap_conf conf;
 	struct listener listener;
+	struct health_end **healths; /* by device: up once something was heard; owned */
 	int resource, fd;
 	uint32_t open_id;
 	ev_io io;
@@ -80,6 +82,7 @@ takes(const struct trap_device *d, const struct listener_heard *h)
 static void
 register_for(struct trap_listener *t, const struct trap_device *d, const struct listener_heard *h)
 {
+	health_answered(t->healths[d - t->conf.devices], 0, 0);
 	for (size_t i = 0; i < h->count; i++)
 		if (snmp_conf_oids_has(&d->oids, h->bindings[i].name.data, h->bindings[i].name.len))
 			register_binding(t, d, &h->bindings[i]);
@@ -270,6 +273,7 @@ trap_listener_free(void *device)
 	if (!t)
 		return;
 	listener_clear(&t->listener);
+	free(t->healths);
 	trap_conf_clear(&t->conf);
 	free(t);
 }
@@ -312,6 +316,13 @@ trap_listener_create(struct runner *r, const struct json *conf)
 		(uint32_t)snmp_conf_chance()) < 0)
 		runner_fail(r, "out of memory");
 	make_counters(t);
+	t->healths = calloc(t->conf.device_count + 1, sizeof(*t->healths));
+	if (!t->healths)
+		runner_fail(r, "out of memory");
+	for (size_t i = 0; i < t->conf.device_count; i++) {
+		t->healths[i] = health_add(r, "%s", t->conf.devices[i].name);
+		health_off(t->healths[i], "nothing was heard of it yet");
+	}
 	t->resource = runner_plan_udp_listen(r, t->conf.host, t->conf.port);
 	ev_init(&t->io, on_readable);
 	t->io.data = t;

@@ -46,6 +46,12 @@ put_end(struct json_writer *w, const struct remote_end *e)
 	json_put_int(w, "since", milliseconds_since(&e->since));
 	put_text(w, "what", e->what);
 	put_text(w, "last_error", e->last_error);
+	if (e->counters[IPC_REMOTE_REQUESTS])
+		json_put_double(w, "loss_percent",
+		    (double)e->counters[IPC_REMOTE_TIMEOUTS] * 100 /
+			(double)e->counters[IPC_REMOTE_REQUESTS]);
+	else
+		json_put_null(w, "loss_percent");
 	for (size_t i = 0; i < IPC_REMOTE_COUNTERS; i++) {
 		bool none = i >= IPC_REMOTE_RTT_MIN && !e->counters[IPC_REMOTE_RTT_MAX];
 		if (none)
@@ -210,7 +216,7 @@ control_on_health(struct control_client *c, const struct json *request)
 
 	if (!some)
 		judge_link(&j);
-	json_foreach (name, some ? names : NULL) {
+	for (const struct json *name = some ? names->child : NULL; name; name = name->next) {
 		const struct engine_device *d = control_find_device(c, name->text);
 		if (!d)
 			return;

@@ -131,7 +131,7 @@ class Session(Case):
         s.expect(ENQUIRE)
         self.assertIsNone(s.take())
         self.r.wait_event(STATUS, "DISCONNECTED")
-        self.assertIn("no answer to enquire_link", "".join(self.r.log))
+        self.r.wait(lambda: "no answer to enquire_link" in "".join(self.r.log))
 
     def test_requests_of_the_peer(self):
         s = self.bound()

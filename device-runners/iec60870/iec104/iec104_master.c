@@ -15,6 +15,7 @@
 #include "device-runners/runtime/connection.h"
 #include "device-runners/runtime/endpoint.h"
 #include "device-runners/runtime/limit.h"
+#include "device-runners/runtime/report/health.h"
 
 enum {
 	MASTER_MAX_ADDRESSES = 32,
@@ -32,6 +33,7 @@ struct iec104_master {
 	int address_count;
 	const char *host; /* the one that is connected, or tried */
 	struct endpoint endpoint;
+	struct health_end *health;
 	struct iec104_conn conn;
 	int64_t sync_ms; /* 0: never */
 	ev_timer sync;
@@ -94,6 +96,7 @@ on_asdu(void *arg, const uint8_t *bytes, size_t len)
 	struct asdu a;
 	struct iec_object o;
 
+	health_received(m->health, len);
 	switch (asdu_decode(&a, &asdu_sizes_104, bytes, len)) {
 	case DEC_OK:
 		break;
@@ -137,7 +140,16 @@ on_closed(void *arg, const char *why)
 	char text[512];
 
 	snprintf(text, sizeof(text), "%s (%s)", why, m->host);
+	health_down(m->health, "%s", text);
 	endpoint_lost(&m->endpoint, true, text);
+}
+
+static void
+on_failed(void *arg, const char *why)
+{
+	struct iec104_master *m = arg;
+
+	health_down(m->health, "%s", why);
 }
 
 static const struct iec104_handler handler = {
@@ -167,6 +179,7 @@ on_status(void *arg, enum connection_status status, int fd)
 	if (status != CONNECTION_CONNECTED)
 		return;
 	++*m->connects;
+	health_up(m->health);
 	limit_info(&m->info_limit, "connected to %s", m->host);
 	if (!m->sync_ms)
 		return;
@@ -175,7 +188,9 @@ on_status(void *arg, enum connection_status status, int fd)
 	ev_timer_again(m->loop, &m->sync);
 }
 
-static const struct endpoint_ops endpoint_ops = { .status = on_status, .opened = on_opened };
+static const struct endpoint_ops endpoint_ops = {
+	.status = on_status, .failed = on_failed, .opened = on_opened
+};
 
 static void
 on_files(void *arg)
@@ -217,6 +232,7 @@ master_on_event(void *device, const struct runner_event *event)
 		return;
 	}
 	asdu_begin(&w, &asdu_sizes_104, &q.head, ASDU_MAX_104);
+	health_sent(m->health, w.len);
 	if (!asdu_add(&w, &q.object) || !iec104_conn_send(&m->conn, asdu_end(&w), w.len, 0))
 		iec_events_refuse(&m->events, event, "the send queue is full");
 }
@@ -297,6 +313,7 @@ make_endpoint(struct iec104_master *m, const struct json *conf)
 		if (!(m->hosts[m->address_count++] = strdup(host)))
 			runner_fail(m->runner, "out of memory");
 	}
+	m->health = health_add(m->runner, "station %s", m->hosts[0]);
 	endpoint_init(&m->endpoint, m->runner, &e, &endpoint_ops, m);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "device-runners/runtime/report/health.h"
 #include "protocols/iec60870/asdu.h"
 
 enum { READ_SIZE = 1024 };
@@ -45,9 +46,25 @@ mark_lost(struct iec_line *l, const char *why)
 	l->lost = true;
 }
 
+static struct health_end *
+health_of(const struct iec_line *l, int station)
+{
+	return station >= 0 && station < LINK_MAX_STATIONS ? l->health[station] : NULL;
+}
+
+void
+iec_line_set_health(struct iec_line *l, int station, struct health_end *health)
+{
+	l->health[station] = health;
+}
+
 static void
 transmit(struct iec_line *l, const struct link_action *a)
 {
+	struct health_end *health = health_of(l, a->station);
+
+	if (health)
+		health_sent(health, a->len);
 	iec_frames_sent(&l->frames, a->data, a->len);
 	if (line_write(&l->bytes, a->data, a->len) < 0)
 		mark_lost(l, errno == EAGAIN ? "it takes no bytes" : strerror(errno));
@@ -59,6 +76,8 @@ on_down(struct iec_line *l, const struct link_action *a)
 	/* What flow control has held back until the link was given up must not go out when it lets
 	 * go: a command would be one of long ago. */
 	line_drop_output(&l->bytes);
+	if (health_of(l, a->station))
+		health_down(health_of(l, a->station), "%s", a->reason);
 	limit_warning(&l->limit, "%s lost: %s%s", iec_line_name(l, a->station), a->reason,
 	    l->link.conf.controlling ? "; connecting again" : "");
 	l->ops->down(l->device, a->station);
@@ -73,12 +92,16 @@ act(struct iec_line *l, const struct link_action *a)
 		break;
 	case LINK_UP:
 		log_info("%s connected", iec_line_name(l, a->station));
+		if (health_of(l, a->station))
+			health_up(health_of(l, a->station));
 		l->ops->up(l->device, a->station);
 		break;
 	case LINK_DOWN:
 		on_down(l, a);
 		break;
 	case LINK_DATA:
+		if (health_of(l, a->station))
+			health_received(health_of(l, a->station), a->len);
 		l->ops->data(l->device, a->station, a->data, a->len);
 		break;
 	case LINK_DELIVERED:

@@ -44,6 +44,8 @@ enum {
 		}                                                                                  \
 	}
 
+struct health_end;
+
 struct iec_line_ops {
 	/* The endpoint's status changed. On DISCONNECTED all stations have lost their connection.
 	 */
@@ -69,6 +71,7 @@ struct iec_line {
 	struct line bytes;
 	struct iec_frames frames;
 	struct tty_alarm *alarm;
+	struct health_end *health[LINK_MAX_STATIONS]; /* of a master's stations, or NULL */
 	bool pumping, lost;
 	char why[64]; /* it is lost */
 	struct limit limit;
@@ -125,6 +128,8 @@ int iec_line_send(
 void iec_line_on_credit(void *device);
 void iec_line_on_stop(void *device);
 
+/* The health of a station, which the line keeps from now on. */
+void iec_line_set_health(struct iec_line *l, int station, struct health_end *health);
 /* Of log lines about what a device on the line provoked. */
 struct limit *iec_line_limit(struct iec_line *l);
 

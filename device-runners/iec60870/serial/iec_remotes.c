@@ -4,7 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ADDRESS_AT = 2, NAME_AT = 3 };
+#include "device-runners/runtime/report/health.h"
+
+enum {
+	ADDRESS_AT = 2,
+	NAME_AT = 3,
+	EXPECT_MS = 5000, /* a station that has not answered by then is down */
+};
 
 static void
 set_status(struct iec_remote *m, enum connection_status status)
@@ -65,6 +71,9 @@ iec_remotes_init(struct iec_remotes *s, const struct json *list, struct iec_zone
 		snprintf(m->address, sizeof(m->address), "%u", (unsigned)address & 0xFFFF);
 		ev_init(&m->time_sync, on_time_sync);
 		m->time_sync.data = m;
+		m->health = health_add(s->line.r, "device %s", m->address);
+		health_off(m->health, "disabled");
+		iec_line_set_health(&s->line, m->station, m->health);
 	}
 }
 
@@ -85,6 +94,7 @@ static void
 connect_remote(struct iec_remote *m)
 {
 	set_status(m, CONNECTION_CONNECTING);
+	health_expect(m->health, EXPECT_MS);
 	iec_line_open_station(&m->all->line, m->station);
 }
 
@@ -104,6 +114,7 @@ set_enabled(struct iec_remote *m, bool enabled)
 	if (m->enabled == enabled)
 		return;
 	m->enabled = enabled;
+	health_off(m->health, enabled ? "nothing is known yet" : "disabled");
 	if (enabled && iec_line_is_open(&m->all->line)) {
 		connect_remote(m);
 	} else if (!enabled) {
@@ -182,8 +193,11 @@ on_line(void *device, enum connection_status status)
 	static const char *const type[] = { "gateway", "status" };
 	struct iec_remotes *s = device;
 
-	for (int i = 0; status == CONNECTION_DISCONNECTED && i < s->count; i++)
+	for (int i = 0; status == CONNECTION_DISCONNECTED && i < s->count; i++) {
+		if (s->list[i].enabled)
+			health_down(s->list[i].health, "the line is not open");
 		disconnected(&s->list[i]);
+	}
 	connection_register_status(s->line.r, type, 2, status);
 	for (int i = 0; status == CONNECTION_CONNECTED && i < s->count; i++)
 		if (s->list[i].enabled)

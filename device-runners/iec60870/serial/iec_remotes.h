@@ -15,6 +15,7 @@ struct iec_remote {
 	struct iec_remotes *all;
 	int station; /* of the line */
 	char address[8];
+	struct health_end *health;
 	bool enabled;
 	bool live; /* an enable event came, which is newer than the query */
 	enum connection_status status;

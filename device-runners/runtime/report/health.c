@@ -22,6 +22,7 @@ struct health_end {
 	uint8_t news;
 	uint8_t silences; /* time-outs in a row */
 	struct timestamp since;
+	struct monotime due; /* while it is off: it is down from then on; 0: never */
 	struct monotime bad; /* when something went wrong last; 0: never */
 	char name[HEALTH_MAX_NAME], what[HEALTH_MAX_WHAT], last_error[HEALTH_MAX_WHAT];
 	uint64_t counters[IPC_REMOTE_COUNTERS];
@@ -101,11 +102,15 @@ send_all(struct runner *r, uint8_t least)
 		key = send_some(r, key, least);
 }
 
+static void look_for_silent(struct health *s);
+
 void
 runner_health_flush(struct runner *r)
 {
-	if (r->health)
-		send_all(r, NEWS_COUNTERS);
+	if (!r->health)
+		return;
+	look_for_silent(r->health);
+	send_all(r, NEWS_COUNTERS);
 }
 
 static void
@@ -218,6 +223,7 @@ set_state(struct health_end *h, enum ipc_remote_state state, const char *what)
 		return;
 	h->state = state;
 	h->since = timestamp_now();
+	h->due = (struct monotime){ 0 };
 	h->silences = 0;
 	enum log_level level = levels[state];
 	/* That it answers at all is news where it did not before. */
@@ -276,7 +282,27 @@ void
 health_off(struct health_end *h, const char *fmt, ...)
 {
 	FORMAT(text, fmt);
+	h->due = (struct monotime){ 0 };
 	set_state(h, IPC_REMOTE_OFF, text);
+}
+
+void
+health_expect(struct health_end *h, int64_t ms)
+{
+	if (h->state == IPC_REMOTE_OFF && !h->due.ns)
+		h->due = monotime_add_ms(monotime_now(), ms);
+}
+
+static void
+look_for_silent(struct health *s)
+{
+	struct monotime now = monotime_now();
+
+	for (size_t i = 0; i < s->count; i++) {
+		struct health_end *h = s->ends[i];
+		if (h && h->due.ns && monotime_cmp(now, h->due) >= 0)
+			health_down(h, "no answer yet");
+	}
 }
 
 bool
@@ -357,10 +383,16 @@ health_error(struct health_end *h, const char *fmt, ...)
 }
 
 void
+health_lost(struct health_end *h)
+{
+	count(h, IPC_REMOTE_TIMEOUTS, 1);
+}
+
+void
 health_timeout(struct health_end *h, const char *fmt, ...)
 {
 	FORMAT(text, fmt);
-	count(h, IPC_REMOTE_TIMEOUTS, 1);
+	health_lost(h);
 	h->silences += h->silences < HEALTH_DOWN_TIMEOUTS;
 	bool down = h->state == IPC_REMOTE_DOWN || h->silences == HEALTH_DOWN_TIMEOUTS;
 	uint8_t silences = h->silences;

@@ -30,7 +30,7 @@ enum {
 	HEALTH_MAX_NAME = 64,
 	HEALTH_MAX_WHAT = 120,
 	HEALTH_DOWN_TIMEOUTS = 3, /* in a row */
-	HEALTH_SETTLE_MS = 30000,
+	HEALTH_SETTLE_MS = 75000, /* longer than what is refused is left alone, mostly a minute */
 	HEALTH_PACE_MS = 1000,
 	HEALTH_MASTER_MS = 10000, /* a slave without a master for so long says so */
 };
@@ -53,6 +53,10 @@ void health_degraded(struct health_end *h, const char *fmt, ...)
 void health_down(struct health_end *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void health_off(struct health_end *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Something is asked of it from now on. It is down where nothing was heard of it within about that
+ * time. */
+void health_expect(struct health_end *h, int64_t ms);
+
 /* What happened. */
 void health_sent(struct health_end *h, size_t bytes);
 /* The request that was sent before went out again. */
@@ -64,6 +68,8 @@ void health_received(struct health_end *h, size_t bytes);
 void health_error(struct health_end *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void health_timeout(struct health_end *h, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* A request was not answered, which is counted; the state stays. */
+void health_lost(struct health_end *h);
 /* An error that is counted and shown as the last one; the state stays. */
 void health_note_error(struct health_end *h, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -177,6 +177,22 @@ START_TEST(thousands_of_them)
 }
 END_TEST
 
+START_TEST(one_that_never_answers)
+{
+	struct health_end *h = health_add(&r, "x"), *off = health_add(&r, "y");
+
+	health_expect(h, 0);
+	health_expect(off, 0);
+	health_off(off, "disabled");
+	runner_health_flush(&r);
+	ck_assert_str_eq(logged, "4 x is down: no answer yet\n");
+	health_up(h);
+	health_expect(h, 0);
+	runner_health_flush(&r);
+	ck_assert(health_is_up(h));
+}
+END_TEST
+
 START_TEST(before_the_plan_nothing_is_told)
 {
 	r.channel.phase = PHASE_INIT;
@@ -225,6 +241,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, a_silent_one_is_degraded_then_down);
 	tcase_add_test(tc, errors_last_a_while);
 	tcase_add_test(tc, thousands_of_them);
+	tcase_add_test(tc, one_that_never_answers);
 	tcase_add_test(tc, before_the_plan_nothing_is_told);
 	tcase_add_test(tc, a_slave_without_masters_says_so);
 }
