@@ -15,6 +15,9 @@
 #include "device-runners/icmp/ping_conf.h"
 #include "device-runners/runtime/limit.h"
 #include "device-runners/runtime/report/health.h"
+#include "device-runners/runtime/peer_address.h"
+#include "device-runners/runtime/report/trace.h"
+#include "protocols/icmp/icmp_text.h"
 
 enum {
 	PING_OPENS = 32, /* sockets asked for at once */
@@ -37,7 +40,8 @@ struct host {
 	uint32_t open_id; /* 0: not asked for */
 	bool wants_open;
 	enum icmp_family family;
-	bool told; /* AVAILABLE was registered */
+	uint16_t id; /* of its requests; a datagram socket has its own */
+	bool told;   /* AVAILABLE was registered */
 	ev_io io;
 };
 
@@ -51,6 +55,7 @@ struct ping {
 	bool opened;	  /* a socket was given ever */
 	const char *link; /* as it was told */
 	struct ping_conf conf;
+	struct trace trace; /* of the host at hand */
 	struct heap heap;
 	struct limit limit;
 	ev_timer timer;
@@ -168,19 +173,41 @@ random_data(struct ping *p, uint8_t data[ICMP_DATA])
 }
 
 static void
+decode(struct textbuf *out, const void *arg, enum trace_direction dir, const uint8_t *p, size_t len)
+{
+	(void)dir;
+	icmp_text(out, *(const enum icmp_family *)arg, p, len);
+}
+
+static void
+show(struct host *h, enum trace_direction dir, const uint8_t *data, size_t len)
+{
+	struct trace *t = &h->ping->trace;
+
+	if (!trace_is_wanted(t))
+		return;
+	const uint8_t *message = icmp_message(h->family, data, &len);
+	t->protocol = h->family == ICMP_V4 ? "icmp" : "icmpv6";
+	t->arg = &h->family;
+	trace_set_socket(t, h->fd);
+	trace_set_name(t, h->conf->address);
+	if (message)
+		trace_frame(t, dir, message, len);
+}
+
+static void
 send_request(struct host *h)
 {
 	uint8_t data[ICMP_DATA], out[ICMP_ECHO];
 	struct ping *p = h->ping;
 
 	random_data(p, data);
-	icmp_request_encode(
-	    out, h->family, (uint16_t)(h - p->hosts), probe_send(&h->probe, data, monotime_now()));
+	icmp_request_encode(out, h->family, h->id, probe_send(&h->probe, data, monotime_now()));
 	++*p->requests;
 	health_sent(h->health, sizeof(out));
 	if (h->probe.tries > 1)
 		health_retried(h->health);
-	runner_trace(p->runner, RUNNER_TX, out, sizeof(out));
+	show(h, TRACE_TX, out, sizeof(out));
 	ssize_t n = send(h->fd, out, sizeof(out), MSG_NOSIGNAL);
 	/* What an earlier request met is told to this one. */
 	if (n < 0 && (errno == ECONNREFUSED || errno == EHOSTUNREACH))
@@ -220,7 +247,7 @@ receive_one(struct host *h)
 
 	if (n < 0)
 		return errno != EAGAIN && errno != EBADF;
-	runner_trace(p->runner, RUNNER_RX, data, (size_t)n);
+	show(h, TRACE_RX, data, (size_t)n);
 	struct monotime now = monotime_now();
 	if (icmp_reply_decode(&reply, h->family, data, (size_t)n) != DEC_OK ||
 	    !probe_received(&h->probe, &reply, now)) {
@@ -259,6 +286,20 @@ on_readable(struct ev_loop *loop, ev_io *w, int events)
 	arm(h->ping);
 }
 
+/* The identifier that a datagram socket puts into its requests is its port. */
+static uint16_t
+identifier(const struct host *h, int fd, const struct sockaddr_storage *ss)
+{
+	struct peer_address own;
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	peer_address_read(&own, ss);
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_DGRAM)
+		return own.port;
+	return (uint16_t)(h - h->ping->hosts);
+}
+
 static void
 use_socket(struct host *h, int fd)
 {
@@ -270,6 +311,7 @@ use_socket(struct host *h, int fd)
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
 		runner_fail(h->ping->runner, "getsockname: %s", strerror(errno));
 	h->family = ss.ss_family == AF_INET6 ? ICMP_V6 : ICMP_V4;
+	h->id = identifier(h, fd, &ss);
 	ev_io_set(&h->io, fd, EV_READ);
 	ev_io_start(h->ping->loop, &h->io);
 }
@@ -481,6 +523,7 @@ ping_create(struct runner *r, const struct json *conf)
 		ping_free(p);
 		return NULL;
 	}
+	trace_init(&p->trace, r, "icmp", false, decode, NULL);
 	p->count = p->conf.count;
 	p->hosts = calloc(p->count + 1, sizeof(*p->hosts));
 	p->held = calloc(p->count + 1, sizeof(struct host *));

@@ -33,7 +33,7 @@ void
 frames_open(struct frames *f, const struct conf_transport *transport, int fd)
 {
 	if (transport->serial)
-		trace_set_tty(&f->trace, transport->tty.path);
+		trace_set_name(&f->trace, transport->tty.path);
 	else
 		trace_set_socket(&f->trace, fd);
 }

@@ -164,10 +164,6 @@ void runner_set_link(struct runner *r, const char *state);
  * stay valid. Never NULL. */
 uint64_t *runner_counter(struct runner *r, const char *name);
 
-/* Raw frames for `gatewayctl trace`; costs one comparison while nobody listens. */
-enum runner_direction { RUNNER_RX, RUNNER_TX };
-void runner_trace(struct runner *r, enum runner_direction dir, const void *frame, size_t len);
-
 /* The device cannot go on: the process ends with 1 after its events have left, the supervisor
  * restarts it by its policy. */
 _Noreturn void runner_fail(struct runner *r, const char *fmt, ...)

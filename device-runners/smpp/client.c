@@ -10,10 +10,12 @@
 #include "device-runners/runtime/endpoint.h"
 #include "device-runners/runtime/limit.h"
 #include "device-runners/runtime/report/health.h"
+#include "device-runners/runtime/report/trace.h"
 #include "device-runners/runtime/stream.h"
 #include "device-runners/smpp/conf.h"
 #include "device-runners/smpp/smpp.h"
 #include "protocols/smpp/outbox.h"
+#include "protocols/smpp/pdu_text.h"
 
 enum {
 	CLIENT_READ = 20 * 1024, /* octets a read: more than a record of TLS has */
@@ -41,6 +43,7 @@ struct client {
 	struct stream stream;
 	struct buffer in;
 	size_t traced; /* octets of the stream's output that were traced */
+	struct trace trace;
 	struct smpp_session session;
 	struct outbox outbox;
 	uint8_t reference; /* of the last message in parts */
@@ -102,6 +105,13 @@ forget(void *arg, uint64_t tag)
 
 /* --- what is said --- */
 
+static void
+show(struct textbuf *out, const void *arg, enum trace_direction dir, const uint8_t *p, size_t len)
+{
+	(void)arg, (void)dir;
+	smpp_pdu_text(out, p, len);
+}
+
 /* Traces the PDUs that were appended to the output, and writes it. */
 static void
 flush(struct client *c)
@@ -112,7 +122,7 @@ flush(struct client *c)
 
 	while (c->traced < out->len && smpp_frame(buffer_data(out) + c->traced,
 					   out->len - c->traced, &size, &sequence) == DEC_OK) {
-		runner_trace(c->runner, RUNNER_TX, buffer_data(out) + c->traced, size);
+		trace_frame(&c->trace, TRACE_TX, buffer_data(out) + c->traced, size);
 		c->traced += size;
 	}
 	stream_flush(&c->stream);
@@ -198,6 +208,7 @@ on_opened(void *arg, int address, int fd)
 		runner_fail(c->runner, "out of memory");
 	c->traced = 0;
 	buffer_reset(&c->in);
+	trace_set_socket(&c->trace, fd);
 	stream_open(&c->stream, fd, c->tls_ops, tls);
 }
 
@@ -275,7 +286,7 @@ serve(struct client *c)
 
 	while (stream_is_open(&c->stream) &&
 	       (rc = smpp_frame(buffer_data(&c->in), c->in.len, &size, &sequence)) == DEC_OK) {
-		runner_trace(c->runner, RUNNER_RX, buffer_data(&c->in), size);
+		trace_frame(&c->trace, TRACE_RX, buffer_data(&c->in), size);
 		struct smpp_event e =
 		    smpp_session_input(&c->session, buffer_data(&c->in), size, monotime_now());
 		take(c, &e);
@@ -580,6 +591,7 @@ client_create(struct runner *r, const struct json *conf)
 	c->runner = r;
 	c->loop = runner_loop(r);
 	stream_init(&c->stream, r, CLIENT_MAX_OUT, &stream_ops, c);
+	trace_init(&c->trace, r, "smpp", false, show, NULL);
 	buffer_init(&c->in, SMPP_MAX_PDU + CLIENT_READ);
 	outbox_init(&c->outbox, on_result, forget, c);
 	ev_timer_init(&c->timer, on_timer, 0., 0.);

@@ -4,6 +4,7 @@
 
 #include "device-runners/runtime/note.h"
 #include "device-runners/runtime/runner.h"
+#include "protocols/snmp/text.h"
 
 /* "SHA256 and AES", "SHA256 alone", "none" */
 static void
@@ -83,4 +84,12 @@ describe_trap_listener(struct runner *r, const struct json *conf)
 	runner_note(r, "registers gateway/data/NAME/OID (%s)",
 	    note_list(names, sizeof(names), json_get(conf, "remote_devices"), "name"));
 	runner_note(r, "takes nothing");
+}
+
+void
+describe_frame(struct textbuf *out, const void *arg, enum trace_direction dir, const uint8_t *frame,
+    size_t len)
+{
+	(void)arg, (void)dir;
+	snmp_message_text(out, frame, len);
 }

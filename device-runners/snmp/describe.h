@@ -1,12 +1,17 @@
-/* What `gatewayd --check --verbose` says of each device. In the SNMP runner. */
+/* What `gatewayd --check --verbose` says of each device, and `gatewayctl trace` of each frame. In
+ * the SNMP runner. */
 #ifndef DEVICE_RUNNERS_SNMP_DESCRIBE_H
 #define DEVICE_RUNNERS_SNMP_DESCRIBE_H
 
 #include "common/json.h"
+#include "device-runners/runtime/report/trace.h"
 
 struct runner;
 
 void describe_manager(struct runner *r, const struct json *conf);
 void describe_trap_listener(struct runner *r, const struct json *conf);
+/* A trace_decode(); arg is not used. */
+void describe_frame(struct textbuf *out, const void *arg, enum trace_direction dir,
+    const uint8_t *frame, size_t len);
 
 #endif

@@ -11,6 +11,7 @@
 #include "common/fdutil.h"
 #include "device-runners/runtime/limit.h"
 #include "device-runners/runtime/report/health.h"
+#include "device-runners/runtime/report/trace.h"
 #include "device-runners/snmp/asked.h"
 #include "device-runners/snmp/snmp_conf_manager.h"
 #include "device-runners/snmp/describe.h"
@@ -30,6 +31,7 @@ struct manager {
 	struct ev_loop *loop;
 	struct snmp_conf_manager conf;
 	struct agent agent;
+	struct trace trace;
 	struct asked_queue asked;
 	enum manager_state state;
 	const char *status; /* of the last event; NULL: none yet */
@@ -212,9 +214,9 @@ agent_sends(void *arg, const uint8_t *data, size_t len)
 {
 	struct manager *m = arg;
 
-	runner_trace(m->runner, RUNNER_TX, data, len);
 	m->sent_at = monotime_now();
 	health_sent(m->health, len);
+	trace_frame(&m->trace, TRACE_TX, data, len);
 	/* An agent that is not there (ECONNREFUSED) may be soon: the time-out decides. */
 	if (send(m->fd, data, len, MSG_NOSIGNAL) < 0)
 		log_debug("send: %s", strerror(errno));
@@ -355,8 +357,8 @@ receive_one(struct manager *m)
 			log_debug("receive: %s", strerror(errno));
 		return errno != EAGAIN && errno != EBADF;
 	}
-	runner_trace(m->runner, RUNNER_RX, data, (size_t)n);
 	health_received(m->health, (size_t)n);
+	trace_frame(&m->trace, TRACE_RX, data, (size_t)n);
 	agent_receive(&m->agent, data, (size_t)n, monotime_now());
 	return true;
 }
@@ -400,6 +402,7 @@ on_opened(void *arg, int fd, int error, const char *why)
 	m->state = MANAGER_OPEN;
 	ev_io_set(&m->io, fd, EV_READ);
 	ev_io_start(m->loop, &m->io);
+	trace_set_socket(&m->trace, fd);
 	agent_open(&m->agent, monotime_now());
 	pump(m);
 }
@@ -563,6 +566,7 @@ manager_create(struct runner *r, const struct json *conf)
 		manager_free(m);
 		return NULL;
 	}
+	trace_init(&m->trace, r, "snmp", false, describe_frame, NULL);
 	asked_init(&m->asked);
 	make_counters(m);
 	agent_init(&m->agent, &m->conf.agent, &agent_ops, m, snmp_conf_chance());

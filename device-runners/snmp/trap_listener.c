@@ -11,6 +11,7 @@
 #include "device-runners/runtime/limit.h"
 #include "device-runners/runtime/peer_address.h"
 #include "device-runners/runtime/report/health.h"
+#include "device-runners/runtime/report/trace.h"
 #include "device-runners/snmp/describe.h"
 #include "device-runners/snmp/snmp.h"
 #include "device-runners/snmp/trap_conf.h"
@@ -29,6 +30,7 @@ struct trap_listener {
 	struct trap_conf conf;
 	struct listener listener;
 	struct health_end **healths; /* by device: up once something was heard; owned */
+	struct trace trace;
 	int resource, fd;
 	uint32_t open_id;
 	ev_io io;
@@ -108,7 +110,7 @@ reply(void *arg, const uint8_t *data, size_t len)
 {
 	struct trap_listener *t = arg;
 
-	runner_trace(t->runner, RUNNER_TX, data, len);
+	trace_frame(&t->trace, TRACE_TX, data, len);
 	if (sendto(t->fd, data, len, MSG_NOSIGNAL, (const struct sockaddr *)&t->from, t->from_len) <
 	    0)
 		++*t->unanswered;
@@ -187,7 +189,9 @@ receive_one(struct trap_listener *t, struct monotime now)
 		return errno != EAGAIN;
 	t->from_len = m.msg_namelen;
 	count_lost(t, &m);
-	runner_trace(t->runner, RUNNER_RX, data, (size_t)n);
+	if (trace_is_wanted(&t->trace))
+		trace_set_remote(&t->trace, &t->from);
+	trace_frame(&t->trace, TRACE_RX, data, (size_t)n);
 	const char *why = listener_receive(&t->listener, data, (size_t)n, now);
 	if (why)
 		log_dropped(t, why);
@@ -233,6 +237,7 @@ on_opened(void *arg, int fd, int error, const char *why)
 	t->fd = fd;
 	ev_io_set(&t->io, fd, EV_READ);
 	ev_io_start(t->loop, &t->io);
+	trace_set_socket(&t->trace, fd);
 	runner_ready(t->runner);
 	runner_set_link(t->runner, "listening");
 }
@@ -312,6 +317,7 @@ trap_listener_create(struct runner *r, const struct json *conf)
 		trap_listener_free(t);
 		return NULL;
 	}
+	trace_init(&t->trace, r, "snmp", true, describe_frame, NULL);
 	if (listener_init(&t->listener, &t->conf.listener, &listener_ops, t, monotime_now(),
 		(uint32_t)snmp_conf_chance()) < 0)
 		runner_fail(r, "out of memory");

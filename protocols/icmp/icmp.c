@@ -55,6 +55,18 @@ pass_ip_header(struct cursor *c, bool *raw)
 	return ip && ip[IP_PROTOCOL_AT] == IP_PROTOCOL_ICMP;
 }
 
+const uint8_t *
+icmp_message(enum icmp_family family, const uint8_t *data, size_t *len)
+{
+	struct cursor c = cursor_make(data, *len);
+	bool raw;
+
+	if (family == ICMP_V4 && !pass_ip_header(&c, &raw))
+		return NULL;
+	*len = cursor_left(&c);
+	return c.p;
+}
+
 enum dec
 icmp_reply_decode(struct icmp_echo *echo, enum icmp_family family, const uint8_t *data, size_t len)
 {

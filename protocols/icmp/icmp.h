@@ -26,6 +26,9 @@ struct icmp_echo {
 /* Writes ICMP_ECHO octets. The checksum is that of IPv4; of IPv6 it is the kernel's. */
 void icmp_request_encode(
     uint8_t out[ICMP_ECHO], enum icmp_family family, uint16_t id, const struct icmp_echo *echo);
+/* The message that was received, without the IPv4 header that may be before it; NULL where that is
+ * not one of ICMP. *len: its octets. */
+const uint8_t *icmp_message(enum icmp_family family, const uint8_t *data, size_t *len);
 /* DEC_OK: an echo reply of that family with data of ours; DEC_UNSUP: another message; DEC_BAD:
  * none. An IPv4 header before it is passed over, and the checksum then looked at, since the kernel
  * did not. */

@@ -268,6 +268,47 @@ smpp_decode(struct smpp_pdu *pdu, const void *data, size_t size)
 	return DEC_OK;
 }
 
+/* A cursor on the body of a PDU whose command is one of these; a failed one otherwise. */
+static struct cursor
+body_of(const void *data, size_t size, const uint32_t of[], size_t count)
+{
+	struct cursor c = cursor_make(data, size);
+	bool found = false;
+
+	cursor_bytes(&c, 4);
+	uint32_t command = cursor_u32be(&c);
+	cursor_bytes(&c, 8);
+	for (size_t i = 0; i < count; i++)
+		found |= of[i] == command;
+	if (!found)
+		cursor_fail(&c);
+	return c;
+}
+
+bool
+smpp_decode_sm(struct smpp_sm *sm, const void *data, size_t size)
+{
+	static const uint32_t of[] = { SMPP_SUBMIT_SM, SMPP_DELIVER_SM };
+	struct cursor c = body_of(data, size, of, 2);
+
+	*sm = (struct smpp_sm){ 0 };
+	read_fields(&c, sm_fields, SM_FIELDS, sm);
+	read_tlvs(&c, &sm->payload);
+	return cursor_ok(&c);
+}
+
+bool
+smpp_decode_bind(struct smpp_bind *bind, const void *data, size_t size)
+{
+	static const uint32_t of[] = { SMPP_BIND_RECEIVER, SMPP_BIND_TRANSMITTER,
+		SMPP_BIND_TRANSCEIVER };
+	struct cursor c = body_of(data, size, of, 3);
+
+	*bind = (struct smpp_bind){ 0 };
+	read_fields(&c, bind_fields, BIND_FIELDS, bind);
+	return cursor_ok(&c);
+}
+
 static size_t
 begin(struct buffer *b, uint32_t command, uint32_t status, uint32_t sequence)
 {

@@ -87,6 +87,11 @@ enum dec smpp_frame(const void *data, size_t len, size_t *size, uint32_t *sequen
  * set. Unknown TLVs are skipped, 3.3. */
 enum dec smpp_decode(struct smpp_pdu *pdu, const void *data, size_t size);
 
+/* The body of a whole submit_sm or deliver_sm, and of a request to bind. False where the PDU is
+ * another one, or is malformed. */
+bool smpp_decode_sm(struct smpp_sm *sm, const void *data, size_t size);
+bool smpp_decode_bind(struct smpp_bind *bind, const void *data, size_t size);
+
 /* These append a whole PDU; strings longer than their field fail the buffer. */
 void smpp_encode_bind(
     struct buffer *b, uint32_t command, uint32_t sequence, const struct smpp_bind *bind);

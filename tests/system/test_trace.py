@@ -5,21 +5,28 @@ import os
 import re
 import socket
 import sys
+import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
 sys.path.insert(0, os.path.dirname(__file__))
 import iec104  # noqa: E402
 import iec_serial  # noqa: E402
+import snmp  # noqa: E402
 from gatewayd import Gateway  # noqa: E402
 from modbus_peer import Bridge, Registers, Slave, rtu  # noqa: E402
 from test_modbus_master import master_conf, register, tty_conf  # noqa: E402
+from patience import WAIT_S  # noqa: E402
+from smsc import DELIVER, Smsc  # noqa: E402
 from test_modbus_slave import Master, tcp_conf  # noqa: E402
+from test_smpp import client_conf  # noqa: E402
+from test_snmp_gateway import NAMESPACE, namespaces  # noqa: E402
+from test_snmp_manager import A, conf as manager_conf  # noqa: E402
 
 
 class Case(unittest.TestCase):
-    def serve(self, *devices):
-        g = Gateway({'devices': list(devices)})
+    def serve(self, *devices, **more):
+        g = Gateway({'devices': list(devices)}, **more)
         self.addCleanup(g.close)
         return g
 
@@ -41,13 +48,18 @@ class Case(unittest.TestCase):
     def frame(self, p, text, **more):
         """The next frame whose text fits."""
         seen = []
-        for line in p.stdout:
-            row = json.loads(line)
-            seen.append(row)
-            if row['kind'] == 'frame' and re.fullmatch(text, row['text']):
-                self.assertEqual({k: row[k] for k in more}, more)
-                return row
-        self.fail(f'no frame {text}: {seen}')
+        too_long = threading.Timer(WAIT_S, p.kill)
+        too_long.start()
+        try:
+            for line in p.stdout:
+                row = json.loads(line)
+                seen.append(row)
+                if row['kind'] == 'frame' and re.fullmatch(text, row['text']):
+                    self.assertEqual({k: row[k] for k in more}, more)
+                    return row
+        finally:
+            too_long.cancel()
+        self.fail(f'no frame {text}: {seen[-20:]}')
 
 
 class Modbus(Case):
@@ -166,6 +178,66 @@ class IecSerial(Case):
         remote.queue.append(bytes.fromhex('0181010180240200000506' '00'))
         self.frame(p, r'link 1, respond user data, time-tagged message \(1\), SPONTANEOUS, ASDU 1, FUN 128 INF 36 ON '
                       r'\(06:05:00\.000\)', direction='rx')
+
+
+class Snmp(Case):
+    def test_manager(self):
+        agent = snmp.Agent({A: (snmp.INTEGER, b'\1')})
+        self.addCleanup(agent.stop)
+        g = self.serve({**manager_conf(agent.port), 'module': 'hat.gateway.devices.snmp.manager', 'name': 'ups'})
+        p = self.trace(g, 'ups')
+        self.enable(g, 'ups')
+        remote = f'127.0.0.1:{agent.port}'
+        self.frame(p, rf'v2c get-request -?\d+: {re.escape(A)}.*', direction='tx', protocol='snmp', remote=remote)
+        row = self.frame(p, rf'v2c response -?\d+: {re.escape(A)} 1.*', direction='rx', remote=remote)
+        self.assertNotIn('public', row['text'])
+
+    def test_trap_listener(self):
+        with snmp.bound() as s:
+            port = s.getsockname()[1]
+        g = self.serve({'name': 'traps', 'module': 'hat.gateway.devices.snmp.trap_listener', 'local_host': '127.0.0.1',
+                        'local_port': port, 'users': [], 'remote_devices': []})
+        p = self.trace(g, 'traps')
+        self.enable(g, 'traps')
+        with snmp.bound() as s:
+            s.sendto(snmp.trap_v2c([(A, snmp.INTEGER, b'\5')], kind=snmp.INFORM), ('127.0.0.1', port))
+            addresses = {'local': f'127.0.0.1:{port}', 'remote': '127.0.0.1:%d' % s.getsockname()[1]}
+            self.frame(p, rf'v2c inform-request \d+: .*{re.escape(A)} 5', direction='rx', **addresses)
+            self.frame(p, r'v2c response \d+: .*', direction='tx', **addresses)
+
+
+class Smpp(Case):
+    def test_client(self):
+        smsc = Smsc()
+        self.addCleanup(smsc.close)
+        g = self.serve({**client_conf(smsc.port), 'module': 'hat.gateway.devices.smpp.client'})
+        p = self.trace(g, 'sms')
+        self.enable(g, 'sms')
+        session = smsc.bound()
+        remote = f'127.0.0.1:{smsc.port}'
+        self.frame(p, r'bind_transceiver 1, system "sys"', direction='tx', protocol='smpp', remote=remote)
+        self.frame(p, r'bind_transceiver_resp 1 ROK.*', direction='rx', remote=remote)
+        g.ctl('send', 'sms', 'message', json.dumps({'address': '3859', 'message': 'on'}))
+        m = session.take_message()
+        row = self.frame(p, r'submit_sm \d+ from "" to "3859", class 0x00, coding 8, 4 bytes', direction='tx')
+        self.assertEqual(int(row['hex'][24:32], 16), m.sequence)
+        session.say(DELIVER, body=b'\0nonsense')
+        self.frame(p, r'deliver_sm \d+, malformed', direction='rx')
+
+
+@unittest.skipUnless(namespaces(), 'no network namespaces')
+class Ping(Case):
+    def test_both_families(self):
+        hosts = [{'name': n, 'host': h, 'ping_delay': 0.1, 'ping_timeout': 1, 'retry_count': 0, 'retry_delay': 0}
+                 for n, h in (('four', '127.0.0.1'), ('six', '::1'))]
+        g = self.serve({'name': 'net', 'module': 'hat.gateway.devices.ping', 'remote_devices': hosts}, wrap=NAMESPACE)
+        p = self.trace(g, 'net')
+        self.enable(g, 'net')
+        for protocol, host in ('icmp', '127.0.0.1'), ('icmpv6', '::1'):
+            text = r'echo %s, identifier (\d+), sequence (\d+), 16 bytes'
+            asked = self.frame(p, text % 'request', protocol=protocol, remote=host, direction='tx', bytes=24)
+            answer = self.frame(p, (text % 'reply'), protocol=protocol, remote=host, direction='rx', bytes=24)
+            self.assertEqual(asked['hex'][8:], answer['hex'][8:])  # identifier, sequence and data
 
 
 if __name__ == '__main__':

@@ -21,7 +21,7 @@ iec_frames_init(
 {
 	*f = (struct iec_frames){ .params = { link->address_size, link->mode == LINK_BALANCED } };
 	trace_init(&f->trace, r, "iec103", !link->controlling, decode, f);
-	trace_set_tty(&f->trace, tty);
+	trace_set_name(&f->trace, tty);
 }
 
 void

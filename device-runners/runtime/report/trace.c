@@ -44,9 +44,9 @@ trace_set_remote(struct trace *t, const struct sockaddr_storage *remote)
 }
 
 void
-trace_set_tty(struct trace *t, const char *path)
+trace_set_name(struct trace *t, const char *name)
 {
-	snprintf(t->remote, sizeof(t->remote), "%s", path);
+	snprintf(t->remote, sizeof(t->remote), "%s", name);
 }
 
 bool
@@ -115,22 +115,9 @@ trace_show(struct trace *t, enum trace_direction dir, const void *frame, size_t 
 	if (len > IPC_MAX_EVENT || !fits(r, len))
 		return;
 	struct textbuf out = textbuf_make(line, sizeof(line));
-	if (t->decode)
-		t->decode(&out, t->arg, dir, frame, len);
+	t->decode(&out, t->arg, dir, frame, len);
 	const char *text = textbuf_end(&out);
-	if (t->decode)
-		log_debug("%s%s%s: %s", verbs[dir], t->remote[0] ? ways[dir] : "", t->remote, text);
+	log_debug("%s%s%s: %s", verbs[dir], t->remote[0] ? ways[dir] : "", t->remote, text);
 	if (r->tracing)
 		send_frame(t, dir, text, frame, len);
-}
-
-void
-runner_trace(struct runner *r, enum runner_direction dir, const void *frame, size_t len)
-{
-	struct trace t;
-
-	if (!r->tracing)
-		return;
-	trace_init(&t, r, "", false, NULL, NULL);
-	trace_show(&t, dir == RUNNER_RX ? TRACE_RX : TRACE_TX, frame, len);
 }

@@ -39,8 +39,8 @@ void trace_init(struct trace *t, struct runner *r, const char *protocol, bool se
 void trace_set_socket(struct trace *t, int fd);
 /* of who is at the other side of a socket that is not connected, */
 void trace_set_remote(struct trace *t, const struct sockaddr_storage *remote);
-/* or the path of a serial port; is cut. */
-void trace_set_tty(struct trace *t, const char *path);
+/* or its name: the path of a serial port, a host. Is cut. */
+void trace_set_name(struct trace *t, const char *name);
 
 /* Whether somebody wants to see frames. */
 bool trace_is_wanted(const struct trace *t);
