@@ -1,6 +1,7 @@
 #include "device-runners/iec60870/iec_station.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -401,6 +402,22 @@ on_last_state(void *arg, const struct runner_event *event)
 		keep_state(p, &q);
 }
 
+static bool
+point_type(void *arg, size_t i, struct latest_type *t)
+{
+	const struct iec_station *s = arg;
+
+	if (i >= s->points.count)
+		return false;
+	const struct point *p = &s->points.list[i];
+	snprintf(t->text[0], sizeof(t->text[0]), "%u", p->common);
+	snprintf(t->text[1], sizeof(t->text[1]), "%u", p->address);
+	t->type = (struct runner_type){ { "system", "data", iec_kind_name((enum iec_kind)p->kind),
+					    t->text[0], t->text[1] },
+		5 };
+	return true;
+}
+
 /* --- life --- */
 
 void
@@ -409,7 +426,8 @@ iec_station_start(struct iec_station *s, void (*started)(void *device))
 	static const struct runner_type states = { { "system", "data", "*" }, 3 };
 
 	s->started = started;
-	runner_query(s->runner, &states, 1, on_last_state, s);
+	s->latest = (struct latest){ .type = point_type, .cb = on_last_state, .arg = s };
+	latest_ask(&s->latest, s->runner, &states);
 }
 
 void

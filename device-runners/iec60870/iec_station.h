@@ -9,6 +9,7 @@
 #include "device-runners/iec60870/iec_events.h"
 #include "device-runners/iec60870/iec_master.h"
 #include "device-runners/iec60870/iec_points.h"
+#include "device-runners/runtime/latest.h"
 
 struct iec_station {
 	struct runner *runner;
@@ -20,6 +21,7 @@ struct iec_station {
 	struct iec_events events;
 	struct limit input_limit;
 	uint64_t *objects, *ignored;
+	struct latest latest; /* the start's query */
 	void (*started)(void *device);
 	void *device;
 };

@@ -19,6 +19,7 @@
 #include "device-runners/runtime/report/health.h"
 #include "device-runners/runtime/connections.h"
 #include "device-runners/runtime/endpoint.h"
+#include "device-runners/runtime/latest.h"
 #include "device-runners/runtime/limit.h"
 
 enum {
@@ -33,8 +34,9 @@ struct slave {
 	struct runner *runner;
 	struct conf_slave conf;
 	struct cache cache;
-	bool *live;	 /* by data: an event came, which is newer than the query */
-	uint32_t *names; /* indices of the data, by name */
+	struct latest latest; /* the start's query */
+	bool *live;	      /* by data: an event came, which is newer than the query */
+	uint32_t *names;      /* indices of the data, by name */
 	bool stopped;
 	struct acceptor acceptor; /* not on a serial line */
 	struct endpoint endpoint; /* the serial line */
@@ -369,13 +371,25 @@ slave_create(struct runner *r, const struct json *conf)
 	return s;
 }
 
+static bool
+data_type(void *arg, size_t i, struct latest_type *t)
+{
+	const struct slave *s = arg;
+
+	if (i >= s->conf.count)
+		return false;
+	t->type = (struct runner_type){ { "system", "data", s->conf.data[i].name }, 3 };
+	return true;
+}
+
 static void
 slave_start(void *device)
 {
 	static const struct runner_type values = { { "system", "data", "*" }, 3 };
 	struct slave *s = device;
 
-	runner_query(s->runner, &values, 1, on_cached, s);
+	s->latest = (struct latest){ .type = data_type, .cb = on_cached, .arg = s };
+	latest_ask(&s->latest, s->runner, &values);
 }
 
 static void

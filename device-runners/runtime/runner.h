@@ -157,6 +157,10 @@ struct runner_type {
 typedef void runner_query_cb(void *arg, const struct runner_event *event);
 void runner_query(struct runner *r, const struct runner_type types[], size_t count,
     runner_query_cb *cb, void *arg);
+/* The same; a query that fails calls failed instead of cb with NULL. */
+typedef void runner_query_failed(void *arg, const char *why);
+void runner_query_or(struct runner *r, const struct runner_type types[], size_t count,
+    runner_query_cb *cb, runner_query_failed *failed, void *arg);
 
 /* What `gatewayctl status` shows under LINK: a short word as in status events, "connected". */
 void runner_set_link(struct runner *r, const char *state);

@@ -284,6 +284,13 @@ void
 runner_query(struct runner *r, const struct runner_type types[], size_t count, runner_query_cb *cb,
     void *arg)
 {
+	runner_query_or(r, types, count, cb, NULL, arg);
+}
+
+void
+runner_query_or(struct runner *r, const struct runner_type types[], size_t count,
+    runner_query_cb *cb, runner_query_failed *failed, void *arg)
+{
 	size_t slot = 0;
 
 	if (count > IPC_MAX_QUERY_TYPES)
@@ -292,7 +299,7 @@ runner_query(struct runner *r, const struct runner_type types[], size_t count, r
 		slot++;
 	if (slot == IPC_MAX_ASKED)
 		runner_fail(r, "more than %d queries at once", IPC_MAX_ASKED);
-	r->queries[slot] = (struct query_request){ ++r->last_id, cb, arg };
+	r->queries[slot] = (struct query_request){ ++r->last_id, cb, failed, arg };
 	msgpack_packer *p = channel_begin(&r->channel, IPC_QUERY, r->last_id);
 	msgpack_pack_array(p, count);
 	for (size_t i = 0; i < count; i++) {
@@ -303,6 +310,21 @@ runner_query(struct runner *r, const struct runner_type types[], size_t count, r
 	if (channel_length(&r->channel) > IPC_MAX_MESSAGE)
 		runner_fail(r, "a query of more than %d bytes", IPC_MAX_MESSAGE);
 	runner_sent(r, channel_send(&r->channel, -1));
+}
+
+static void
+end_query(struct runner *r, const struct query_request *q, const msgpack_object *error)
+{
+	char why[IPC_MAX_TEXT + 1];
+
+	if (error->type != MSGPACK_OBJECT_STR) {
+		q->cb(q->arg, NULL);
+		return;
+	}
+	ipc_copy_text(why, sizeof(why), &error->via.str);
+	if (!q->failed)
+		runner_fail(r, "the query of the latest events failed: %s", why);
+	q->failed(q->arg, why);
 }
 
 void
@@ -318,10 +340,7 @@ runner_on_query_result(struct runner *r, uint32_t id, const msgpack_object *body
 		if (f[0].via.boolean)
 			return;
 		r->queries[i].id = 0;
-		if (f[2].type == MSGPACK_OBJECT_STR)
-			runner_fail(r, "the query of the latest events failed: %.*s",
-			    (int)f[2].via.str.size, f[2].via.str.ptr);
-		q.cb(q.arg, NULL);
+		end_query(r, &q, &f[2]);
 		return;
 	}
 }

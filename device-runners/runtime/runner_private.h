@@ -40,6 +40,7 @@ struct open_request {
 struct query_request {
 	uint32_t id; /* 0: free */
 	runner_query_cb *cb;
+	runner_query_failed *failed; /* NULL: the runner ends */
 	void *arg;
 };
 
