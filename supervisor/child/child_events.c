@@ -89,6 +89,7 @@ child_answer_query(struct child_query *q, struct eventer_events_iter *events, co
 		add_event(c, &e);
 	}
 	send_query_page(c, q->id, false, error);
+	process_step(c->process, uplink_query_bytes(&c->uplink) ? CHILD_ASKED : CHILD_ANSWERED);
 }
 
 struct child_query *
@@ -141,6 +142,7 @@ child_on_query(struct child *c, uint32_t id, const msgpack_object *body)
 		uplink_end_query(q);
 		return "queries of more than 128 KiB at once";
 	}
+	process_step(c->process, CHILD_ASKED);
 	if (c->host->ops->on_query)
 		c->host->ops->on_query(c->host->arg, c);
 	else

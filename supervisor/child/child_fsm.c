@@ -217,6 +217,25 @@ on_spawn_error(struct child_fsm *f, struct monotime now, uint32_t random)
 	return on_died(f, now, random);
 }
 
+/* The time that the Event Server takes is not the runner's. */
+static unsigned
+on_asked(struct child_fsm *f, struct monotime now, uint32_t random)
+{
+	(void)random;
+	if (f->deadline.ns && f->limits.start_ms < CHILD_ASKED_MS)
+		f->deadline = monotime_add_ms(now, CHILD_ASKED_MS);
+	return 0;
+}
+
+static unsigned
+on_answered(struct child_fsm *f, struct monotime now, uint32_t random)
+{
+	(void)random;
+	if (f->deadline.ns)
+		f->deadline = after_ms(now, f->limits.start_ms);
+	return 0;
+}
+
 static unsigned
 on_deadline_starting(struct child_fsm *f, struct monotime now, uint32_t random)
 {
@@ -283,6 +302,8 @@ static step *const table[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
 		[CHILD_VIOLATION] = on_violation,
 		[CHILD_HUNG] = on_hung,
 		[CHILD_RESTART] = on_restart_live,
+		[CHILD_ASKED] = on_asked,
+		[CHILD_ANSWERED] = on_answered,
 		[CHILD_DEADLINE] = on_deadline_starting,
 	},
 	[CHILD_RUNNING] = {

@@ -19,7 +19,8 @@ enum {
 	CHILD_SETTLED_MS = 30000, /* running this long forgets earlier failures */
 	CHILD_LATE_MS =
 	    100, /* a deadline that is noticed later was missed by us: we were held up */
-	CHILD_EXCUSE_MS = 1000, /* then this much more, once, to read what came in time */
+	CHILD_ASKED_MS = 120000, /* for the start, while the Event Server owes it an answer */
+	CHILD_EXCUSE_MS = 1000,	 /* then this much more, once, to read what came in time */
 };
 
 enum child_state {
@@ -43,6 +44,8 @@ enum child_event {
 	CHILD_VIOLATION,   /* it must go: contract broken, not reading */
 	CHILD_HUNG,	   /* it must go: it does not answer */
 	CHILD_RESTART,	   /* an operator, or a changed configuration */
+	CHILD_ASKED,	   /* it waits for the Event Server's answer to a query */
+	CHILD_ANSWERED,	   /* it does not any more */
 	CHILD_DEADLINE,	   /* fsm.deadline has come */
 	CHILD_EVENT_COUNT,
 };

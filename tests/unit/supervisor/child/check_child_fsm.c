@@ -46,6 +46,8 @@ struct expectation {
 /* Every (state, event): where it leads and what is done. */
 static const struct expectation table[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
 	[CHILD_DISABLED] = {
+		[CHILD_ASKED] = { STAYS(CHILD_DISABLED) },
+		[CHILD_ANSWERED] = { STAYS(CHILD_DISABLED) },
 		[CHILD_ENABLE] = { CHILD_STARTING, CHILD_DO_SPAWN },
 		[CHILD_DISABLE] = { STAYS(CHILD_DISABLED) },
 		[CHILD_READY] = { STAYS(CHILD_DISABLED) },
@@ -59,6 +61,8 @@ static const struct expectation table[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
 		[CHILD_DEADLINE] = { STAYS(CHILD_DISABLED) },
 	},
 	[CHILD_STARTING] = {
+		[CHILD_ASKED] = { STAYS(CHILD_STARTING) },
+		[CHILD_ANSWERED] = { STAYS(CHILD_STARTING) },
 		[CHILD_ENABLE] = { STAYS(CHILD_STARTING) },
 		[CHILD_DISABLE] = { CHILD_STOPPING, CHILD_DO_STOP },
 		[CHILD_READY] = { CHILD_RUNNING, CHILD_DO_PING | CHILD_DO_RUNNING_TRUE },
@@ -72,6 +76,8 @@ static const struct expectation table[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
 		[CHILD_DEADLINE] = { CHILD_STARTING, CHILD_DO_KILL },
 	},
 	[CHILD_RUNNING] = {
+		[CHILD_ASKED] = { STAYS(CHILD_RUNNING) },
+		[CHILD_ANSWERED] = { STAYS(CHILD_RUNNING) },
 		[CHILD_ENABLE] = { STAYS(CHILD_RUNNING) },
 		[CHILD_DISABLE] = { CHILD_STOPPING, CHILD_DO_STOP },
 		[CHILD_READY] = { STAYS(CHILD_RUNNING) },
@@ -85,6 +91,8 @@ static const struct expectation table[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
 		[CHILD_DEADLINE] = { CHILD_RUNNING, CHILD_DO_PING },
 	},
 	[CHILD_STOPPING] = {
+		[CHILD_ASKED] = { STAYS(CHILD_STOPPING) },
+		[CHILD_ANSWERED] = { STAYS(CHILD_STOPPING) },
 		[CHILD_ENABLE] = { STAYS(CHILD_STOPPING) },
 		[CHILD_DISABLE] = { STAYS(CHILD_STOPPING) },
 		[CHILD_READY] = { STAYS(CHILD_STOPPING) },
@@ -98,6 +106,8 @@ static const struct expectation table[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
 		[CHILD_DEADLINE] = { CHILD_STOPPING, CHILD_DO_KILL },
 	},
 	[CHILD_BACKOFF] = {
+		[CHILD_ASKED] = { STAYS(CHILD_BACKOFF) },
+		[CHILD_ANSWERED] = { STAYS(CHILD_BACKOFF) },
 		[CHILD_ENABLE] = { STAYS(CHILD_BACKOFF) },
 		[CHILD_DISABLE] = { STAYS(CHILD_DISABLED) },
 		[CHILD_READY] = { STAYS(CHILD_BACKOFF) },
@@ -111,6 +121,8 @@ static const struct expectation table[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
 		[CHILD_DEADLINE] = { CHILD_STARTING, CHILD_DO_SPAWN },
 	},
 	[CHILD_FAILED] = {
+		[CHILD_ASKED] = { STAYS(CHILD_FAILED) },
+		[CHILD_ANSWERED] = { STAYS(CHILD_FAILED) },
 		[CHILD_ENABLE] = { STAYS(CHILD_FAILED) },
 		[CHILD_DISABLE] = { STAYS(CHILD_DISABLED) },
 		[CHILD_READY] = { STAYS(CHILD_FAILED) },
@@ -255,6 +267,23 @@ START_TEST(never_ready_is_killed_and_named)
 	ck_assert_uint_eq(child_fsm_step(&f, CHILD_READY, at(11001), 0), 0);
 	ck_assert_uint_eq(child_fsm_step(&f, CHILD_DIED, at(11002), 0), CHILD_DO_SPAWN);
 	ck_assert_int_eq(f.kill, CHILD_KILL_NONE);
+}
+END_TEST
+
+/* Its deadline begins again with the answer; one that it waits for in vain has an end as well. */
+START_TEST(the_event_servers_time_is_not_the_runners)
+{
+	struct child_fsm f = machine(CHILD_STARTING);
+
+	child_fsm_step(&f, CHILD_ASKED, at(5000), 0);
+	ck_assert_int_eq(monotime_cmp(f.deadline, at(5000 + CHILD_ASKED_MS)), 0);
+	child_fsm_step(&f, CHILD_ANSWERED, at(60000), 0);
+	ck_assert_int_eq(monotime_cmp(f.deadline, at(60000 + f.limits.start_ms)), 0);
+	child_fsm_step(&f, CHILD_READY, at(61000), 0);
+	struct monotime ping = f.deadline;
+	child_fsm_step(&f, CHILD_ASKED, at(61001), 0);
+	child_fsm_step(&f, CHILD_ANSWERED, at(61002), 0);
+	ck_assert_int_eq(monotime_cmp(f.deadline, ping), 0);
 }
 END_TEST
 
@@ -404,6 +433,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, backoff_doubles_with_jitter_to_its_limit);
 	tcase_add_test(tc, running_long_enough_forgets_failures);
 	tcase_add_test(tc, never_ready_is_killed_and_named);
+	tcase_add_test(tc, the_event_servers_time_is_not_the_runners);
 	tcase_add_test(tc, a_hang_is_found_within_two_ping_deadlines);
 	tcase_add_test(tc, pings_come_often_where_their_deadline_is_far);
 	tcase_add_test(tc, who_comes_late_to_a_deadline_reads_first);
