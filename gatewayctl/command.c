@@ -233,8 +233,9 @@ const struct command commands[] = {
 	    .about = "print frames of devices, decoded",
 	    .help =
 		"rx: from the device. tx: to it. What each frame says, its bytes in hexadecimal,\n"
-		"and the time at the device's process. Ends with Ctrl-C.\n",
-	    .options = OPTION_TIMEOUT | OPTION_COUNT,
+		"and the time at the device's process. Ends with Ctrl-C.\n"
+		"--pcapng writes them to FILE ('-': standard output) for Wireshark instead.\n",
+	    .options = OPTION_TIMEOUT | OPTION_COUNT | OPTION_PCAPNG,
 	    .min = 1,
 	    .max = MANY,
 	    .view = &view_stream,

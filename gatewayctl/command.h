@@ -17,6 +17,7 @@ enum command_option {
 	OPTION_TABLE = 32,   /* --columns, --sort, --filter */
 	OPTION_AGAIN = 64,   /* --watch */
 	OPTION_ALL = 128,
+	OPTION_PCAPNG = 256,
 };
 
 /* Which arguments name devices, so that '*', '?' and '[' in them stand for others. */
@@ -28,7 +29,8 @@ struct options {
 	bool help, wait, diff, again, all, no_pager;
 	bool has_timeout;
 	double timeout_s;
-	int64_t count; /* 0: no end */
+	int64_t count;	    /* 0: no end */
+	const char *pcapng; /* the file for frames, or NULL */
 	struct view_options view;
 };
 

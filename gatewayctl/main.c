@@ -11,6 +11,7 @@
 #include "common/fdutil.h"
 #include "gatewayctl/names.h"
 #include "gatewayctl/options.h"
+#include "gatewayctl/pcapng.h"
 #include "gatewayctl/session.h"
 #include "gatewayctl/terminal.h"
 
@@ -111,7 +112,8 @@ receive(struct session *client, const struct command *c, const struct options *o
 		}
 		bool full = add_rows(v, &reply, o, &count);
 		/* Nobody sees it any more: the terminal is gone, or the disk is full. */
-		bool unheard = is_stream(c) && fflush(stdout) != 0;
+		bool unheard = is_stream(c) && (o->view.capture ? pcapng_flush(o->view.capture)
+								: fflush(stdout)) != 0;
 		if (reply.error)
 			fprintf(stderr, "gatewayctl: %s\n", reply.error);
 		json_free(reply.doc);
@@ -352,6 +354,26 @@ run(const struct command *c, const struct options *o, int argc, char **argv)
 	return code;
 }
 
+/* The same, with frames that go to a file. */
+static int
+capture(const struct command *c, const struct options *o, int argc, char **argv)
+{
+	struct options with = *o;
+	struct pcapng file;
+
+	if (pcapng_open(&file, o->pcapng) < 0) {
+		fprintf(stderr, "gatewayctl: %s: %s\n", o->pcapng, strerror(errno));
+		return CONTROL_REFUSED;
+	}
+	with.view.capture = &file;
+	int code = run(c, &with, argc, argv);
+	if (pcapng_close(&file) < 0) {
+		fprintf(stderr, "gatewayctl: %s: %s\n", o->pcapng, strerror(errno));
+		return CONTROL_REFUSED;
+	}
+	return code;
+}
+
 /* Where one of these was closed, the socket must not become it: what we print would go to gatewayd.
  */
 static void
@@ -451,5 +473,5 @@ main(int argc, char **argv)
 		return CONTROL_USAGE;
 	}
 	look_at_terminal(&o);
-	return run(c, &o, argc, argv + optind);
+	return (o.pcapng ? capture : run)(c, &o, argc, argv + optind);
 }

@@ -11,6 +11,7 @@ enum { MAX_SECONDS = 1000000, COLUMN = 27, MAX_LINE = 79, USAGE_INDENT = 17 };
 enum {
 	LONG_COLUMNS = 256,
 	LONG_SORT,
+	LONG_PCAPNG,
 	LONG_FILTER,
 	LONG_COLOUR,
 	LONG_NO_PAGER,
@@ -33,6 +34,7 @@ static const struct option long_options[] = {
 	{ "sort", required_argument, NULL, LONG_SORT },
 	{ "filter", required_argument, NULL, LONG_FILTER },
 	{ "watch", no_argument, NULL, LONG_WATCH },
+	{ "pcapng", required_argument, NULL, LONG_PCAPNG },
 	{ "all", no_argument, NULL, LONG_ALL },
 	{ NULL, 0, NULL, 0 },
 };
@@ -48,6 +50,7 @@ static const struct {
 	{ .option = 'n', .needs = OPTION_COUNT, .shown = "[--count N]" },
 	{ .option = 't', .needs = OPTION_TIMEOUT, .shown = "[--timeout S]" },
 	{ .option = LONG_WATCH, .needs = OPTION_AGAIN, .shown = "[--watch]" },
+	{ .option = LONG_PCAPNG, .needs = OPTION_PCAPNG, .shown = "[--pcapng FILE]" },
 	{ .option = LONG_ALL, .needs = OPTION_ALL, .shown = "[--all]" },
 	{ .option = LONG_COLUMNS, .needs = OPTION_TABLE, .shown = "[--columns KEY,...]" },
 	{ .option = LONG_SORT, .needs = OPTION_TABLE, .shown = "[--sort [-]KEY]" },
@@ -163,6 +166,9 @@ take_value(struct options *o, int option, const char *value)
 		return parse_count(value, &o->count) ? NULL : number;
 	case LONG_COLUMNS:
 		o->view.columns = value;
+		return NULL;
+	case LONG_PCAPNG:
+		o->pcapng = value;
 		return NULL;
 	case LONG_SORT:
 		o->view.sort = value;

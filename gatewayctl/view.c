@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "gatewayctl/pcapng.h"
+
 enum { MAX_LINE = 1024 * 1024, FIRST_DEVICE_WIDTH = 8, MAX_DEVICE_WIDTH = 40 };
 
 /* --- columns --- */
@@ -686,7 +688,9 @@ view_add(struct view *v, const struct json *row)
 	const struct view_format *f = v->format;
 	bool counts = true, json = v->options->json;
 
-	if (f->kind == VIEW_STREAM)
+	if (v->options->capture)
+		counts = pcapng_add(v->options->capture, row);
+	else if (f->kind == VIEW_STREAM)
 		counts = add_stream(v, row);
 	else if (f->kind == VIEW_TABLE)
 		add_to_table(v, row);

@@ -38,6 +38,7 @@ struct view_options {
 	const char *sort;    /* TABLE: a key, '-' before it for descending, or NULL */
 	const char *filter[VIEW_MAX_FILTERS]; /* TABLE: KEY=GLOB, all of which must fit */
 	size_t filters;
+	struct pcapng *capture; /* STREAM: where frames go instead, or NULL; borrowed */
 };
 
 struct view {

@@ -76,7 +76,7 @@ drain(struct frames *f, enum dec (*step)(struct modbus_stream *s, struct modbus_
 		if (dec == DEC_BAD || (dec == DEC_MORE && s->len == 0))
 			noise = had;
 		if (noise)
-			trace_frame(&f->trace, TRACE_RX, before, noise);
+			trace_noise(&f->trace, before, noise);
 		if (dec == DEC_OK)
 			show(f, &frame);
 	} while (dec == DEC_OK);

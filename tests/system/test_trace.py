@@ -105,7 +105,7 @@ class Modbus(Case):
         self.enable(g, 'rtu', 3)
         self.frame(p, 'unit 3, read holding registers 1', direction='tx', protocol='modbus-rtu', local='',
                    remote=bridge.paths[0], bytes=8)
-        self.frame(p, '2 bytes that are no frame', direction='rx', hex='fffe')
+        self.frame(p, '2 bytes that are no frame', direction='rx', protocol='data', hex='fffe')
         self.frame(p, 'unit 3, read holding registers: 5', direction='rx', hex=rtu(3, b'\x03\x02\x00\x05').hex())
 
     def test_slave(self):

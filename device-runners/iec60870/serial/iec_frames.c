@@ -53,7 +53,7 @@ drain(struct iec_frames *f)
 		dec = ft12_rx_next(rx, &frame);
 		size_t noise = (size_t)(rx->garbage - garbage), taken = had - rx->len;
 		if (noise)
-			trace_frame(&f->trace, TRACE_RX, before, noise);
+			trace_noise(&f->trace, before, noise);
 		if (taken > noise)
 			trace_frame(&f->trace, TRACE_RX, before + noise, taken - noise);
 	} while (dec == DEC_OK || dec == DEC_UNSUP);
@@ -63,7 +63,7 @@ static void
 give_up_rest(struct iec_frames *f)
 {
 	if (f->rx->len)
-		trace_frame(&f->trace, TRACE_RX, f->rx->buf + f->rx->head, f->rx->len);
+		trace_noise(&f->trace, f->rx->buf + f->rx->head, f->rx->len);
 	ft12_rx_init(f->rx, f->params);
 }
 

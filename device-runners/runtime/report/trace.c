@@ -121,3 +121,21 @@ trace_show(struct trace *t, enum trace_direction dir, const void *frame, size_t 
 	if (r->tracing)
 		send_frame(t, dir, text, frame, len);
 }
+
+static void
+no_frame(
+    struct textbuf *out, const void *arg, enum trace_direction dir, const uint8_t *p, size_t len)
+{
+	(void)arg, (void)dir, (void)p;
+	textbuf_add(out, "%zu bytes that are no frame", len);
+}
+
+void
+trace_noise(struct trace *t, const void *bytes, size_t len)
+{
+	struct trace noise = *t;
+
+	noise.protocol = "data";
+	noise.decode = no_frame;
+	trace_frame(&noise, TRACE_RX, bytes, len);
+}

@@ -46,6 +46,8 @@ void trace_set_name(struct trace *t, const char *name);
 bool trace_is_wanted(const struct trace *t);
 /* One frame that was received, or is sent. */
 void trace_show(struct trace *t, enum trace_direction dir, const void *frame, size_t len);
+/* Bytes that were received and are no frame of the protocol. */
+void trace_noise(struct trace *t, const void *bytes, size_t len);
 static inline void
 trace_frame(struct trace *t, enum trace_direction dir, const void *frame, size_t len)
 {
