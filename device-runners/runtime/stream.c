@@ -158,17 +158,30 @@ shake_hands(struct stream *s)
 	}
 }
 
+/* Without TLS there is nothing to wait for but the loop. Whatever event is first tells it: a peer
+ * that speaks at once makes the connection readable with the same turn that it can be written. */
+static void
+begin_without_tls(struct stream *s)
+{
+	s->handshaking = false;
+	ev_io_stop(s->loop, &s->out_io);
+	s->ops->ready(s->arg);
+}
+
 static void
 on_readable(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct stream *s = w->data;
 
 	(void)loop, (void)revents;
-	if (s->handshaking) {
+	if (s->handshaking && s->tls) {
 		shake_hands(s);
 		return;
 	}
-	s->ops->readable(s->arg);
+	if (s->handshaking)
+		begin_without_tls(s);
+	if (stream_is_open(s))
+		s->ops->readable(s->arg);
 	if (s->write_waits)
 		stream_flush(s);
 }
@@ -183,11 +196,8 @@ on_writable(struct ev_loop *loop, ev_io *w, int revents)
 		shake_hands(s);
 		return;
 	}
-	if (s->handshaking) {
-		s->handshaking = false;
-		ev_io_stop(s->loop, &s->out_io);
-		s->ops->ready(s->arg);
-	}
+	if (s->handshaking)
+		begin_without_tls(s);
 	stream_flush(s);
 }
 

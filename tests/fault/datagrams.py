@@ -170,4 +170,96 @@ def agent_that_floods(quick):
         agent.stop()
 
 
-CASES = [storm_of_traps, storm_of_strangers, agent_that_floods]
+def said(s, name):
+    return [v for _, d, _, v in s.server.words if d == name]
+
+
+def polled(port, **more):
+    return {'name': 'agent', 'module': 'hat.gateway.devices.snmp.manager', 'version': 'V2C', 'community': 'public',
+            'remote_host': '127.0.0.1', 'remote_port': port, 'connect_delay': 0.1, 'request_timeout': 0.1,
+            'request_retry_count': 1, 'request_retry_delay': 0.05, 'polling_delay': 0.02, 'polling_oids': [OBJECT],
+            'string_hex_oids': [], **more}
+
+
+def agent_that_dies(quick):
+    """Again and again, and comes back at the same port: the device is the same process all the time."""
+    values = {OBJECT: (snmp.INTEGER, b'\1')}
+    agent = snmp.Agent(values)
+    port, rounds = agent.port, 2 if quick else 10
+    try:
+        with site(polled(port)) as s:
+            t = now()
+            for i in range(rounds):
+                wait(lambda a=agent: len(a.messages) > 3, 'polls')
+                agent.stop()
+                wait(lambda i=i: said(s, 'agent').count('DISCONNECTED') > i, 'it is lost')
+                agent = snmp.Agent(values, port=port)
+            wait(lambda: said(s, 'agent').count('CONNECTED') > rounds, 'it is back')
+            p99 = neighbours(s, t, now())
+            if counters(s, 'agent')[1]:
+                raise AssertionError('it was restarted')
+            return f'{rounds} deaths, neighbours p99 {p99:.1f} ms'
+    finally:
+        agent.stop()
+
+
+def answers_from_another_address(quick):
+    """Somebody on the machine answers each request first, with the right number, and floods: a connected socket
+    hears nobody but the agent."""
+    with snmp.bound() as stranger:
+        def answer(agent, m, address):
+            forged = snmp.v12(snmp.V2C, snmp.pdu(snmp.RESPONSE, m.request_id, [
+                snmp.binding(OBJECT, snmp.tlv(snmp.INTEGER, b'\x63'))]))
+            for _ in range(200):
+                stranger.sendto(forged, address)
+            return agent.usual(m)
+        agent = snmp.Agent({OBJECT: (snmp.INTEGER, b'\1')}, answer=answer)
+        try:
+            with site(polled(agent.port, request_timeout=5)) as s:
+                t = now()
+                wait(lambda: len(agent.messages) > (30 if quick else 200), 'polls go on')
+                p99 = neighbours(s, t, now())
+                values = {v['data']['value'] for v in said(s, 'agent') + said(s, OBJECT) if isinstance(v, dict)}
+                read = {v['data']['value'] for _, d, _, v in s.server.words
+                        if d == 'agent' and isinstance(v, dict) and v.get('data')}
+                if (values | read) - {1} or 'DISCONNECTED' in said(s, 'agent'):
+                    raise AssertionError(f'{values | read} {said(s, "agent")}')
+                return f'{len(agent.messages)} requests, 200 forged answers each; neighbours p99 {p99:.1f} ms'
+        finally:
+            agent.stop()
+
+
+def echo_reply(identifier, sequence, data):
+    head = bytes(4) + identifier.to_bytes(2, 'big') + sequence.to_bytes(2, 'big') + data
+    total = sum(int.from_bytes((head + b'\0')[i:i + 2], 'big') for i in range(0, len(head), 2))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return head[:2] + (~total & 0xffff).to_bytes(2, 'big') + head[4:]
+
+
+def forged_echo_replies(quick):
+    """A flood of replies that answer no request: none is taken for an answer."""
+    try:
+        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    except PermissionError:
+        return 'skipped: no raw sockets'
+    host = {'name': 'here', 'host': '127.0.0.1', 'ping_delay': 0.1, 'ping_timeout': 1, 'retry_count': 1,
+            'retry_delay': 0.05}
+    with raw, site({'name': 'net', 'module': 'hat.gateway.devices.ping', 'remote_devices': [host]}) as s:
+        wait(lambda: 'AVAILABLE' in said(s, 'net'), 'the host')
+        t, count = now(), 0
+        end = t + (1 if quick else 5)
+        while now() < end:
+            for i in range(100):
+                raw.sendto(echo_reply(count % 65536, i, os.urandom(16)), ('127.0.0.1', 0))
+                count += 1
+        p99 = neighbours(s, t, now())
+        wait(lambda: counters(s, 'net')[0].get('replies', 0) > 5, 'counters')
+        c, restarts = counters(s, 'net')
+        if restarts or c['replies'] > c['requests'] or 'NOT_AVAILABLE' in said(s, 'net')[3:]:
+            raise AssertionError(f'{said(s, "net")} {c}')
+        return f'{count} replies; neighbours p99 {p99:.1f} ms'
+
+
+CASES = [storm_of_traps, storm_of_strangers, agent_that_floods, agent_that_dies, answers_from_another_address,
+         forged_echo_replies]

@@ -16,7 +16,7 @@ from gatewayd import BUILD, ROOT, Gateway, program  # noqa: E402
 from manual import commands, displays  # noqa: E402
 from runner_host import Runner  # noqa: E402
 from smsc import (  # noqa: E402
-    BIND_TRANSMITTER, DATA, DELIVER, ENQUIRE, NACK, RESPONSE, SUBMIT, UNBIND, Smsc, pdu, tlv)
+    BIND, BIND_TRANSMITTER, DATA, DELIVER, ENQUIRE, NACK, RESPONSE, SUBMIT, UNBIND, Smsc, pdu, tlv)
 
 RUNNER = os.path.join(BUILD, "libexec/smpp")
 STATUS, RESULT, MESSAGE = "gateway/status", "gateway/message", "system/message"
@@ -376,6 +376,17 @@ class Hostile(Case):
         self.ask("still")
         s.accept(s.take_message())
         self.assertTrue(self.result()["success"])
+
+    def test_a_peer_that_speaks_first(self):
+        """Before it was asked, and before the client was told that the connection can be written."""
+        s = self.serve()
+        for _ in range(50):
+            session = s.session()
+            session.raw(pdu(NACK, 3, 0) + b"\0\0")
+            session.expect(BIND)
+            session.close()
+        s.bound()
+        self.r.wait_event(STATUS, "CONNECTED")
 
     def test_a_peer_that_asks_and_never_reads(self):
         s = self.bound()
