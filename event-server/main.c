@@ -19,7 +19,7 @@ struct options {
 	const char *listen, *unix_path, *data, *token_file;
 	struct access access;
 	bool no_sync;
-	long long server_id, timeseries, ready_fd;
+	long long server_id, timeseries, ready_fd, device_types, device_bytes;
 	bool sandbox, best_effort;
 };
 
@@ -32,6 +32,8 @@ static const char usage[] =
     "  --data DIR           keep events in DIR; without it they are kept in memory alone\n"
     "  --no-sync            commits survive the end of the process, not a power cut; faster\n"
     "  --timeseries N       keep the last N events (65536), besides the latest of each type\n"
+    "  --device-types N     event types that are kept of a device (262144)\n"
+    "  --device-bytes N     bytes of their latest events (67108864)\n"
     "  --server-id N        server id in the ids of events (1)\n"
     "  --ready-fd N         write \"PORT\\n\" to descriptor N when ready, and close it\n"
     "  --end-with-parent    end when the process that started it does\n"
@@ -57,6 +59,8 @@ enum {
 	OPT_DATA,
 	OPT_NO_SYNC,
 	OPT_TIMESERIES,
+	OPT_DEVICE_TYPES,
+	OPT_DEVICE_BYTES,
 	OPT_SERVER_ID,
 	OPT_TOKEN_FILE,
 	OPT_INSECURE,
@@ -75,6 +79,8 @@ static const struct option long_options[] = {
 	{ "data", required_argument, NULL, OPT_DATA },
 	{ "no-sync", no_argument, NULL, OPT_NO_SYNC },
 	{ "timeseries", required_argument, NULL, OPT_TIMESERIES },
+	{ "device-types", required_argument, NULL, OPT_DEVICE_TYPES },
+	{ "device-bytes", required_argument, NULL, OPT_DEVICE_BYTES },
 	{ "server-id", required_argument, NULL, OPT_SERVER_ID },
 	{ "token-file", required_argument, NULL, OPT_TOKEN_FILE },
 	{ "insecure", no_argument, NULL, OPT_INSECURE },
@@ -117,6 +123,10 @@ apply(struct options *o, int opt, const char *arg)
 		return 0;
 	case OPT_TIMESERIES:
 		return parse_number(arg, 0, STORE_MAX_SERIES, &o->timeseries);
+	case OPT_DEVICE_TYPES:
+		return parse_number(arg, 1, STORE_MAX_TYPES, &o->device_types);
+	case OPT_DEVICE_BYTES:
+		return parse_number(arg, 1, STORE_MAX_BYTES, &o->device_bytes);
 	case OPT_SERVER_ID:
 		return parse_number(arg, 0, INT64_MAX, &o->server_id);
 	case OPT_TOKEN_FILE:
@@ -217,7 +227,11 @@ int
 main(int argc, char **argv)
 {
 	static struct server server;
-	struct options o = { .server_id = 1, .timeseries = STORE_DEFAULT_SERIES, .ready_fd = -1 };
+	struct options o = { .server_id = 1,
+		.timeseries = STORE_DEFAULT_SERIES,
+		.ready_fd = -1,
+		.device_types = QUOTA_DEFAULT_TYPES,
+		.device_bytes = QUOTA_DEFAULT_BYTES };
 	char err[512];
 	struct db *db = NULL;
 	int port = 0, code = parse_options(&o, argc, argv);
@@ -234,6 +248,7 @@ main(int argc, char **argv)
 	if (server_init(
 		&server, db, o.server_id, (size_t)o.timeseries, &o.access, err, sizeof(err)) < 0)
 		goto fail;
+	store_set_quotas(&server.store, (size_t)o.device_types, (size_t)o.device_bytes);
 	if (o.listen && (port = server_listen_tcp(&server, o.listen, err, sizeof(err))) < 0)
 		goto fail_clear;
 	if (o.unix_path && server_listen_unix(&server, o.unix_path, err, sizeof(err)) < 0)

@@ -232,7 +232,7 @@ resume(struct query *q, const struct eventer_query *p)
 static size_t
 events_before(const struct store *s, const struct eventer_id *id)
 {
-	size_t from = 0, to = s->series_count;
+	size_t from = 0, to = s->series.count;
 
 	while (from < to) {
 		size_t middle = from + (to - from) / 2;
@@ -259,16 +259,16 @@ static int
 collect_by_id(struct query *q, struct store *s, const struct eventer_query *p)
 {
 	bool down = p->order == EVENTER_DESCENDING;
-	size_t i = 0, n = s->series_count, max = most_results(p);
+	size_t i = 0, n = s->series.count, max = most_results(p);
 
 	if (p->has_last_id) {
 		i = events_before(s, &p->last_id);
 		n = i;
-		if (!down && i < s->series_count &&
+		if (!down && i < s->series.count &&
 		    eventer_id_cmp(&store_series(s, i)->id, &p->last_id) == 0)
 			i++;
 		if (!down)
-			n = s->series_count;
+			n = s->series.count;
 	}
 	while (q->count <= max && (down ? n > 0 : i < n)) {
 		const struct record *r = store_series(s, down ? --n : i++);
@@ -283,7 +283,7 @@ collect_timeseries(struct query *q, struct store *s, const struct eventer_query 
 {
 	if (p->order_by != EVENTER_BY_SOURCE_TIMESTAMP)
 		return collect_by_id(q, s, p);
-	for (size_t i = 0; i < s->series_count; i++) {
+	for (size_t i = 0; i < s->series.count; i++) {
 		const struct record *r = store_series(s, i);
 		if (wanted(s, p, r) && add(q, r) < 0)
 			return -1;
@@ -301,7 +301,7 @@ collect_timeseries(struct query *q, struct store *s, const struct eventer_query 
 static int
 collect_server(struct query *q, struct store *s, const struct eventer_query *p)
 {
-	const struct record *oldest = s->series_count ? store_series(s, 0) : NULL;
+	const struct record *oldest = s->series.count ? store_series(s, 0) : NULL;
 
 	if (p->server_id != s->state.server)
 		return 0;
@@ -312,7 +312,7 @@ collect_server(struct query *q, struct store *s, const struct eventer_query *p)
 	}
 	if (q->count)
 		qsort(q->results, q->count, sizeof(*q->results), compare_id);
-	for (size_t i = 0; i < s->series_count; i++)
+	for (size_t i = 0; i < s->series.count; i++)
 		if (add(q, store_series(s, i)) < 0)
 			return -1;
 	struct eventer_query ascending = {

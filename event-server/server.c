@@ -176,6 +176,22 @@ request_add(struct server *s)
 	return &s->requests[s->request_count++];
 }
 
+/* Said once of a device: in the log, and by an event that stays. */
+static void
+tell_full(struct server *s, const struct eventer_event *e)
+{
+	struct quota *device = quotas_get(&s->store.quotas, &e->type);
+	char name[256];
+
+	if (!device || device->told)
+		return;
+	device->told = true;
+	quota_name(device, name, sizeof(name));
+	log_warning("%s has %zu event types and %zu bytes of events: no more is kept of it "
+		    "(--device-types, --device-bytes); what it has is replaced",
+	    name, device->types, device->bytes);
+}
+
 /* NULL, or why the event cannot be registered. */
 static const char *
 stage(struct server *s, const struct eventer_event *e)
@@ -187,6 +203,10 @@ stage(struct server *s, const struct eventer_event *e)
 		return NULL;
 	if (errno == EMSGSIZE)
 		return "an event is too large";
+	if (errno == EDQUOT) {
+		tell_full(s, e);
+		return "its device keeps too much";
+	}
 	return errno == ENOSPC ? "the store is full" : "out of memory";
 }
 
@@ -201,27 +221,34 @@ begin_session(struct server *s)
 		    (long long)before.s, (unsigned)before.us, (long long)now.s, (unsigned)now.us);
 }
 
-/* Stages all events of a request or none. A malformed request leaves nothing behind. */
+/* Stages all events of a request whose client waits for the answer, or none; of others what can be
+ * registered: an event that has no room costs no other. A malformed request leaves nothing behind.
+ */
 void
 server_register(struct server *s, struct peer *client, struct chatter_conv conv,
     struct eventer_events_iter *events)
 {
 	size_t first = s->store.staged_count;
 	const char *why = events->left > PEER_MAX_EVENTS ? "too many events" : NULL;
+	bool whole = client || why;
+	size_t refused = 0;
 	struct eventer_event e;
 
 	if (events->left && !why)
 		begin_session(s);
-	while (eventer_events_next(events, &e))
-		if (!why)
-			why = stage(s, &e);
+	while (eventer_events_next(events, &e)) {
+		const char *fault = whole && why ? why : stage(s, &e);
+		why = why ? why : fault;
+		refused += fault != NULL;
+	}
 	if (eventer_events_end(events) != DEC_OK) {
 		store_unstage(&s->store, first);
 		return;
 	}
 	if (why) {
-		store_unstage(&s->store, first);
-		server_complain(s, "refused a register request: %s", why);
+		if (whole)
+			store_unstage(&s->store, first);
+		server_complain(s, "refused %zu events of a register request: %s", refused, why);
 	}
 	if (!client)
 		return;

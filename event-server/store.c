@@ -93,46 +93,6 @@ grow_types(struct store *s)
 	return 0;
 }
 
-/* Returns the type, new where it was not seen before and there are fewer than max; NULL with errno.
- */
-static struct store_type *
-type_get(struct store *s, struct sbs_str raw, size_t max)
-{
-	uint64_t hash = hash_bytes(s, raw);
-	struct store_type *t = *find_place(s, raw, hash);
-
-	if (t)
-		return t;
-	if (s->type_count >= max) {
-		errno = ENOSPC;
-		return NULL;
-	}
-	if (grow_types(s) < 0 || !(t = malloc(sizeof(*t) + raw.len)))
-		return NULL;
-	char *copy = (char *)(t + 1);
-	memcpy(copy, raw.p, raw.len);
-	*t = (struct store_type){
-		.number = s->next_number++,
-		.hash = hash,
-		.raw = { copy, raw.len },
-	};
-	*find_place(s, raw, hash) = t;
-	s->types[s->type_count++] = t;
-	return t;
-}
-
-/* Forgets the type where nothing is left of it. What is staged goes from its end, so that it is the
- * newest one then: no other was put behind it in the table. */
-static void
-type_drop(struct store *s, struct store_type *t)
-{
-	if (t->records || s->types[s->type_count - 1] != t)
-		return;
-	*find_place(s, t->raw, t->hash) = NULL;
-	s->type_count--;
-	free(t);
-}
-
 /* One type has one key: an encoding that is not the shortest is encoded again. */
 static struct sbs_str
 canonical(struct store *s, const struct eventer_type *type)
@@ -148,12 +108,86 @@ canonical(struct store *s, const struct eventer_type *type)
 	return (struct sbs_str){ (const char *)buffer_data(&s->scratch), s->scratch.len };
 }
 
+/* Returns the type, new where it was not seen before and there are fewer than max; NULL with errno.
+ */
+static struct store_type *
+type_get(struct store *s, const struct eventer_type *type, size_t max)
+{
+	struct sbs_str raw = canonical(s, type);
+	uint64_t hash = hash_bytes(s, raw);
+	struct store_type *t = *find_place(s, raw, hash);
+
+	if (t)
+		return t;
+	struct quota *device = quotas_get(&s->quotas, type);
+	if (!device && errno)
+		return NULL;
+	if (s->type_count >= max) {
+		errno = ENOSPC;
+		return NULL;
+	}
+	if (grow_types(s) < 0 || !(t = malloc(sizeof(*t) + raw.len)))
+		return NULL;
+	char *copy = (char *)(t + 1);
+	memcpy(copy, raw.p, raw.len);
+	*t = (struct store_type){
+		.device = device,
+		.number = s->next_number++,
+		.hash = hash,
+		.raw = { copy, raw.len },
+	};
+	*find_place(s, raw, hash) = t;
+	s->types[s->type_count++] = t;
+	if (device)
+		device->types++;
+	return t;
+}
+
+/* Forgets the type where nothing is left of it. What is staged goes from its end, so that it is the
+ * newest one then: no other was put behind it in the table. */
+static void
+type_drop(struct store *s, struct store_type *t)
+{
+	if (t->records || s->types[s->type_count - 1] != t)
+		return;
+	*find_place(s, t->raw, t->hash) = NULL;
+	s->type_count--;
+	if (t->device)
+		t->device->types--;
+	free(t);
+}
+
 struct store_type *
 store_find_type(struct store *s, const struct eventer_type *type)
 {
 	struct sbs_str raw = canonical(s, type);
 
 	return *find_place(s, raw, hash_bytes(s, raw));
+}
+
+/* A device pays for its events while they are staged, and while they are the latest of a type. */
+static void
+charge(struct record *r)
+{
+	if (r->type->device)
+		r->type->device->bytes += record_size(r->len);
+}
+
+static void
+credit(struct record *r)
+{
+	if (r->type->device)
+		r->type->device->bytes -= record_size(r->len);
+}
+
+static void
+drop_latest(struct store *s, struct store_type *t)
+{
+	if (!t->latest)
+		return;
+	credit(t->latest);
+	record_unref(s, t->latest);
+	t->latest = NULL;
 }
 
 /* Loading. */
@@ -174,7 +208,7 @@ load_record(struct load *l, struct sbs_str value, struct eventer_event *e)
 		l->skipped++;
 		return NULL;
 	}
-	struct store_type *t = type_get(s, e->type.raw, STORE_MAX_TYPES);
+	struct store_type *t = type_get(s, &e->type, STORE_MAX_TYPES);
 	if (!t) {
 		l->no_memory = true;
 		return NULL;
@@ -200,8 +234,9 @@ load_latest(void *arg, uint64_t number, struct sbs_str value)
 
 	if (r) {
 		r->type->number = number;
-		record_unref(l->s, r->type->latest); /* two of one type: tampered with */
+		drop_latest(l->s, r->type); /* two of one type: tampered with */
 		r->type->latest = r;
+		charge(r);
 	}
 	if (number >= l->s->next_number)
 		l->s->next_number = number + 1;
@@ -211,31 +246,31 @@ load_latest(void *arg, uint64_t number, struct sbs_str value)
 static void
 series_drop_oldest(struct store *s)
 {
-	record_unref(s, s->series[s->series_first]);
-	s->series_first = (s->series_first + 1) % s->series_size;
-	s->series_count--;
-	s->series_seq++;
+	record_unref(s, s->series.ring[s->series.first]);
+	s->series.first = (s->series.first + 1) % s->series.size;
+	s->series.count--;
+	s->series.seq++;
 }
 
 /* Room for n more. */
 static int
 series_reserve(struct store *s, size_t n)
 {
-	size_t size = s->series_size ? s->series_size : FIRST_TABLE;
+	size_t size = s->series.size ? s->series.size : FIRST_TABLE;
 
-	if (s->series_count + n <= s->series_size)
+	if (s->series.count + n <= s->series.size)
 		return 0;
-	while (size < s->series_count + n)
+	while (size < s->series.count + n)
 		size *= 2;
 	struct record **ring = malloc(size * sizeof(struct record *));
 	if (!ring)
 		return -1;
-	for (size_t i = 0; i < s->series_count; i++)
-		ring[i] = s->series[(s->series_first + i) % s->series_size];
-	free(s->series);
-	s->series = ring;
-	s->series_size = size;
-	s->series_first = 0;
+	for (size_t i = 0; i < s->series.count; i++)
+		ring[i] = s->series.ring[(s->series.first + i) % s->series.size];
+	free(s->series.ring);
+	s->series.ring = ring;
+	s->series.size = size;
+	s->series.first = 0;
 	return 0;
 }
 
@@ -243,8 +278,8 @@ series_reserve(struct store *s, size_t n)
 static void
 series_push(struct store *s, struct record *r)
 {
-	s->series[(s->series_first + s->series_count) % s->series_size] = r;
-	s->series_count++;
+	s->series.ring[(s->series.first + s->series.count) % s->series.size] = r;
+	s->series.count++;
 }
 
 static bool
@@ -254,13 +289,13 @@ load_series(void *arg, uint64_t seq, struct sbs_str value)
 	struct store *s = l->s;
 	struct eventer_event e;
 
-	if (s->series_count == 0)
-		s->series_seq = s->db_seq = seq;
+	if (s->series.count == 0)
+		s->series.seq = s->db_seq = seq;
 	/* A gap can only come from a file that was tampered with: what is before it goes. */
-	while (s->series_count && s->series_seq + s->series_count != seq)
+	while (s->series.count && s->series.seq + s->series.count != seq)
 		series_drop_oldest(s);
-	if (s->series_count == 0)
-		s->series_seq = seq;
+	if (s->series.count == 0)
+		s->series.seq = seq;
 	if (series_reserve(s, 1) < 0)
 		l->no_memory = true;
 	struct record *r = l->no_memory ? NULL : load_record(l, value, &e);
@@ -301,7 +336,7 @@ store_init(struct store *s, struct db *db, int64_t server_id, size_t series_max,
 		.table = calloc(FIRST_TABLE, sizeof(struct store_type *)),
 		.table_size = FIRST_TABLE,
 		.next_number = 1,
-		.series_max = series_max,
+		.series.max = series_max,
 	};
 	buffer_init(&s->scratch, 2 * STORE_MAX_EVENT);
 	if (!s->table || getrandom(s->seed, sizeof(s->seed), 0) != sizeof(s->seed)) {
@@ -309,6 +344,7 @@ store_init(struct store *s, struct db *db, int64_t server_id, size_t series_max,
 		store_clear(s);
 		return -1;
 	}
+	quotas_init(&s->quotas, QUOTA_DEFAULT_TYPES, QUOTA_DEFAULT_BYTES, s->seed);
 	if (db && load(s, server_id, err, err_size) < 0) {
 		store_clear(s);
 		return -1;
@@ -319,10 +355,17 @@ store_init(struct store *s, struct db *db, int64_t server_id, size_t series_max,
 }
 
 void
+store_set_quotas(struct store *s, size_t max_types, size_t max_bytes)
+{
+	s->quotas.max_types = max_types;
+	s->quotas.max_bytes = max_bytes;
+}
+
+void
 store_clear(struct store *s)
 {
 	store_release(s);
-	while (s->series_count)
+	while (s->series.count)
 		series_drop_oldest(s);
 	for (size_t i = 0; i < s->type_count; i++) {
 		record_unref(s, s->types[i]->latest);
@@ -330,9 +373,10 @@ store_clear(struct store *s)
 	}
 	free(s->types);
 	free(s->table);
-	free(s->series);
+	free(s->series.ring);
 	free(s->staged);
 	buffer_clear(&s->scratch);
+	quotas_clear(&s->quotas);
 	db_close(s->db);
 	*s = (struct store){ 0 };
 }
@@ -374,25 +418,49 @@ stage_record(struct store *s, struct record *r)
 	}
 	s->staged[s->staged_count++] = r;
 	s->staged_bytes += record_size(r->len);
+	charge(r);
 	return 0;
 }
 
-/* Whether the type is one that says what the gateway itself needs to know of a device:
- * gateway/<gateway>/<type>/<device>/system/... or gateway/.../gateway/running. */
+/* system/... or gateway/running, from place i of the type on. */
+static bool
+is_state(const struct eventer_type *t, size_t i)
+{
+	return t->count >= i + 2 && (sbs_str_eq(t->segments[i], sbs_str("system")) ||
+					(sbs_str_eq(t->segments[i], sbs_str("gateway")) &&
+					    sbs_str_eq(t->segments[i + 1], sbs_str("running"))));
+}
+
+/* Whether the type is one that says what the gateway itself needs to know of a device, below
+ * gateway/<type>/<device> or gateway/<gateway>/<type>/<device>. No device registers such types. */
 static bool
 is_own(const struct eventer_type *t)
 {
-	return t->count >= 6 && sbs_str_eq(t->segments[0], sbs_str("gateway")) &&
-	       (sbs_str_eq(t->segments[4], sbs_str("system")) ||
-		   (sbs_str_eq(t->segments[4], sbs_str("gateway")) &&
-		       sbs_str_eq(t->segments[5], sbs_str("running"))));
+	return t->count >= 5 && sbs_str_eq(t->segments[0], sbs_str("gateway")) &&
+	       (is_state(t, 3) || is_state(t, 4));
+}
+
+/* Whether it leaves its device within its bounds. A replaced event makes room for its successor. */
+static int
+check_quota(
+    struct store *s, const struct store_type *t, const struct eventer_event *event, size_t size)
+{
+	const struct quota *device = t ? t->device : quotas_get(&s->quotas, &event->type);
+
+	if (!t && !device && errno)
+		return -1;
+	if (is_own(&event->type) || (t && t->latest && event->rest.len <= t->latest->rest) ||
+	    quota_has_room(&s->quotas, device, t ? 0 : 1, size))
+		return 0;
+	errno = EDQUOT;
+	return -1;
 }
 
 /* A replaced event makes room for its successor. New types leave room for known ones. */
 static bool
-has_room(struct store *s, const struct eventer_event *event, size_t size)
+has_room(const struct store *s, const struct store_type *t, const struct eventer_event *event,
+    size_t size)
 {
-	const struct store_type *t = store_find_type(s, &event->type);
 	size_t max = STORE_NEW_BYTES;
 
 	if (t && t->latest && event->rest.len <= t->latest->rest)
@@ -413,12 +481,17 @@ store_stage(struct store *s, const struct eventer_event *event)
 		errno = EMSGSIZE;
 		return -1;
 	}
-	if (!has_room(s, event, record_size(event->raw.len))) {
+	struct store_type *t = store_find_type(s, &event->type);
+	size_t size = record_size(event->raw.len);
+	if (!has_room(s, t, event, size)) {
 		errno = ENOSPC;
 		return -1;
 	}
-	struct store_type *t = type_get(s, canonical(s, &event->type),
-	    is_own(&event->type) ? STORE_MAX_TYPES : STORE_MAX_TYPES - STORE_OWN_TYPES);
+	if (check_quota(s, t, event, size) < 0)
+		return -1;
+	if (!t)
+		t = type_get(s, &event->type,
+		    is_own(&event->type) ? STORE_MAX_TYPES : STORE_MAX_TYPES - STORE_OWN_TYPES);
 	if (!t)
 		return -1;
 	buffer_reset(&s->scratch);
@@ -446,6 +519,9 @@ store_unstage(struct store *s, size_t count)
 		struct record *r = s->staged[--s->staged_count];
 		struct store_type *t = r->type;
 		s->staged_bytes -= record_size(r->len);
+		/* What was committed pays as the latest of its type. */
+		if (!s->staged_kept)
+			credit(r);
 		record_unref(s, r);
 		type_drop(s, t);
 	}
@@ -455,14 +531,15 @@ void
 store_release(struct store *s)
 {
 	store_unstage(s, 0);
+	s->staged_kept = false;
 }
 
 /* Room in the series for what is staged. */
 static void
 series_make_room(struct store *s)
 {
-	while (s->series_count &&
-	       (s->series_count + s->staged_count > s->series_max || s->bytes > STORE_SERIES_BYTES))
+	while (s->series.count &&
+	       (s->series.count + s->staged_count > s->series.max || s->bytes > STORE_SERIES_BYTES))
 		series_drop_oldest(s);
 }
 
@@ -470,10 +547,10 @@ series_make_room(struct store *s)
 static int
 write_staged(struct store *s, size_t skip)
 {
-	uint64_t seq = s->series_seq + s->series_count;
+	uint64_t seq = s->series.seq + s->series.count;
 
 	db_begin(s->db);
-	db_drop_series(s->db, s->db_seq, s->series_seq);
+	db_drop_series(s->db, s->db_seq, s->series.seq);
 	for (size_t i = 0; i < s->staged_count; i++) {
 		const struct record *r = s->staged[i];
 		db_put_latest(s->db, r->type->number, record_bytes(r));
@@ -490,16 +567,17 @@ store_commit(struct store *s)
 	if (s->staged_count == 0)
 		return 0;
 	series_make_room(s);
-	size_t skip = s->staged_count > s->series_max ? s->staged_count - s->series_max : 0;
+	size_t skip = s->staged_count > s->series.max ? s->staged_count - s->series.max : 0;
 	if (series_reserve(s, s->staged_count - skip) < 0 || (s->db && write_staged(s, skip) < 0)) {
 		s->state = s->kept;
 		return -1;
 	}
-	s->db_seq = s->series_seq;
+	s->db_seq = s->series.seq;
 	s->kept = s->state;
+	s->staged_kept = true;
 	for (size_t i = 0; i < s->staged_count; i++) {
 		struct record *r = s->staged[i];
-		record_unref(s, r->type->latest);
+		drop_latest(s, r->type);
 		r->type->latest = r;
 		r->refs++;
 		if (i >= skip) {
@@ -513,5 +591,5 @@ store_commit(struct store *s)
 const struct record *
 store_series(const struct store *s, size_t i)
 {
-	return s->series[(s->series_first + i) % s->series_size];
+	return s->series.ring[(s->series.first + i) % s->series.size];
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "event-server/db.h"
+#include "event-server/quota.h"
 #include "protocols/hat/eventer.h"
 
 enum {
@@ -37,6 +38,7 @@ struct store_type {
 	size_t records;	       /* of it, anywhere */
 	struct record *latest; /* NULL: staged only */
 	struct sbs_str raw;    /* the encoded EventType, owned */
+	struct quota *device;  /* whose it is, or NULL */
 	/* Room for the owner: which subscribers it concerns, valid while the epoch is the owner's.
 	 */
 	uint64_t watch_epoch, watch_mask[STORE_WATCHERS / 64];
@@ -55,6 +57,13 @@ struct record {
 	char bytes[]; /* the encoded Event */
 };
 
+/* The last events, in order. */
+struct series {
+	struct record **ring; /* of size places */
+	size_t size, first, count, max;
+	uint64_t seq; /* of the oldest in memory */
+};
+
 struct store {
 	struct db *db;		   /* owned; NULL: in memory only */
 	struct db_state state;	   /* last id and timestamp, staged events included */
@@ -66,30 +75,35 @@ struct store {
 	struct store_type **table; /* by hash, open addressing; table_size is a power of 2 */
 	size_t table_size;
 	uint64_t seed[2];
-	struct record **series; /* ring of series_size places */
-	size_t series_size, series_first, series_count, series_max;
-	uint64_t series_seq; /* of the oldest in memory */
-	uint64_t db_seq;     /* of the oldest in the db */
+	struct quotas quotas; /* a device's bytes are of latest and of staged events */
+	struct series series;
+	uint64_t db_seq; /* of the oldest in the db */
 	struct record **staged;
 	size_t staged_count, staged_size;
 	size_t bytes; /* of all records */
 	size_t staged_bytes;
-	uint64_t query; /* number of the last query */
+	bool staged_kept; /* they were committed */
+	uint64_t query;	  /* number of the last query */
 	struct buffer scratch;
 };
 
 /* Takes db (NULL: in memory only). 0, or -1 with a message. */
 int store_init(struct store *s, struct db *db, int64_t server_id, size_t series_max, char *err,
     size_t err_size);
+/* Other bounds of a device than QUOTA_DEFAULT_TYPES and QUOTA_DEFAULT_BYTES. What is kept beyond
+ * them stays. */
+void store_set_quotas(struct store *s, size_t max_types, size_t max_bytes);
 void store_clear(struct store *s);
 
 /* Starts a session: its events share a timestamp. The order of events is that of their ids. A clock
  * that is less than STORE_BACK_US behind the last timestamp does not take time back; one that is
  * further behind does. Returns whether it did; *before is the last timestamp until then. */
 bool store_begin_session(struct store *s, struct timestamp now, struct timestamp *before);
-/* Stages a copy of a RegisterEvent. -1 with errno: ENOSPC (a limit above), EMSGSIZE (too large, or
- * too many segments), ENOMEM. An event that is no larger than the latest of its type, which it
- * replaces, meets no limit on all events: whoever stages commits before much is staged. */
+/* Stages a copy of a RegisterEvent. -1 with errno: ENOSPC (a limit above), EDQUOT (a device's),
+ * EMSGSIZE (too large, or too many segments), ENOMEM. Events of system, and that say whether
+ * a device runs, have no bound of the device. An event that is no larger than the latest of its
+ * type, which it replaces, meets no limit on all events: whoever stages commits before much is
+ * staged. */
 int store_stage(struct store *s, const struct eventer_event *event);
 /* Takes back staged events from that count on. */
 void store_unstage(struct store *s, size_t count);
@@ -100,7 +114,7 @@ void store_release(struct store *s);
 
 /* The type of these segments, or NULL. */
 struct store_type *store_find_type(struct store *s, const struct eventer_type *type);
-/* The i-th oldest event of the series, i < series_count. */
+/* The i-th oldest event of the series, i < s->series.count. */
 const struct record *store_series(const struct store *s, size_t i);
 
 static inline struct sbs_str

@@ -640,6 +640,22 @@ class TestDurability(unittest.TestCase):
             with self.assertRaisesRegex(RuntimeError, 'in use'):
                 Eventd('--data', d)
 
+    def test_a_device_that_invents_types(self):
+        """It keeps what its quota is, and goes on with that; the others notice nothing."""
+        inventor, other = 'gateway/g/t/inventor/gateway', 'gateway/g/t/other/gateway'
+        with Eventd('--device-types', '100') as d, eventer.EventerClient(port=d.port) as client:
+            for first in range(0, 1000, 50):
+                client.register([RegisterEvent(f'{inventor}/{n}', None, Json(n)) for n in range(first, first + 50)])
+            self.assertIsNone(client.register([RegisterEvent(f'{inventor}/x', None, Json(1))], response=True))
+            # Those of them that are known, though others in the message are not.
+            client.register([RegisterEvent(f'{inventor}/{n}', None, Json(-1)) for n in (0, 500, 99)])
+            for kind in (f'{other}/1', f'{inventor}/running', 'gateway/g/t/inventor/system/enable'):
+                self.assertTrue(client.register([RegisterEvent(kind, None, Json(True))], response=True), kind)
+            kept = {e.type[-1]: e.payload.data for e in client.query_latest([f'{inventor}/*']).events}
+            del kept['running']
+            self.assertEqual(kept, {str(n): -1 if n in (0, 99) else n for n in range(100)})
+            self.assertEqual(d.logged().count('gateway/g/t/inventor has 100 event types'), 1)
+
     def test_a_full_disk_fails_the_request_and_nothing_else(self):
         def small_files():
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -62,7 +62,7 @@ put(const char *kind)
 static size_t
 kept(void)
 {
-	return server.store.series_count;
+	return server.store.series.count;
 }
 
 START_TEST(a_disk_that_failed_once_ends_the_process)

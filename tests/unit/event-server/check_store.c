@@ -144,7 +144,7 @@ START_TEST(unstaged_events_are_gone)
 	store_unstage(&s, 1);
 	ck_assert_int_eq(store_commit(&s), 0);
 	store_release(&s);
-	ck_assert_uint_eq(s.series_count, 1);
+	ck_assert_uint_eq(s.series.count, 1);
 	store_release(&s);
 	ck_assert_str_eq(ask(&all_latest), "1");
 }
@@ -233,6 +233,79 @@ START_TEST(a_full_store_replaces)
 }
 END_TEST
 
+START_TEST(a_device_has_a_quota)
+{
+	static const char *const forms[] = { "gateway/g/t/d/gateway/%s", "gateway/t/d/gateway/%s" };
+	static const char *const others[] = { "gateway/g/t/e/gateway/1", "gateway/t/e/gateway/1" };
+	static const char *const running[] = { "gateway/g/t/d/gateway/running",
+		"gateway/t/d/gateway/running" };
+	char type[64];
+
+	reopen(5);
+	store_set_quotas(&s, 3, 10000);
+	for (int round = 0; round < 2; round++) {
+		begin(1 + round, 0);
+		for (int i = 0; i < 3; i++) {
+			snprintf(
+			    type, sizeof(type), forms[_i], (const char *[]){ "a", "b", "c" }[i]);
+			ck_assert_int_eq(stage(type, 0), 0);
+			ck_assert_int_eq(stage(type, 0), 0);
+		}
+		snprintf(type, sizeof(type), forms[_i], "d");
+		ck_assert_int_eq(stage(type, 0), -1);
+		ck_assert_int_eq(errno, EDQUOT);
+		ck_assert_int_eq(stage(others[_i], 0), 0);
+		ck_assert_int_eq(stage("short/type", 0), 0);
+		ck_assert_int_eq(stage(running[_i], 0), 0);
+		ck_assert_int_eq(store_commit(&s), 0);
+		store_release(&s);
+		/* As it counts the types that are of the gateway's own. */
+		store_set_quotas(&s, 4, 10000);
+	}
+	reopen(5);
+	store_set_quotas(&s, 4, 10000);
+	begin(5, 0);
+	ck_assert_int_eq(stage(type, 0), -1);
+	store_unstage(&s, 0);
+	store_set_quotas(&s, 5, 10000);
+	ck_assert_int_eq(stage(type, 0), 0);
+}
+END_TEST
+
+/* What is replaced pays no more, whether it was committed or staged. */
+START_TEST(a_devices_bytes_are_those_of_its_latest_events)
+{
+	static const char *const type = "gateway/g/t/d/gateway/a";
+	size_t one = 0;
+
+	for (int i = 0; i < 100; i++) {
+		put(type, 0);
+		struct quota *d = s.types[0]->device;
+		one = i == 0 ? d->bytes : one;
+		/* An id may take more bytes than the one before. */
+		ck_assert_uint_le(d->bytes - one, 8);
+		one = d->bytes;
+		begin(5000 + i, 0);
+		ck_assert_int_eq(stage(type, 0), 0);
+		ck_assert_int_eq(stage(type, 0), 0);
+		ck_assert_uint_le(d->bytes - 3 * one, 16);
+		if (i % 2)
+			store_unstage(&s, 0);
+		else
+			ck_assert_int_eq(store_commit(&s), 0);
+		store_release(&s);
+		ck_assert_uint_le(d->bytes - one, 8);
+	}
+	store_set_quotas(&s, 100, one);
+	begin(9000, 0);
+	ck_assert_int_eq(stage("gateway/g/t/d/gateway/b", 0), -1);
+	ck_assert_int_eq(errno, EDQUOT);
+	ck_assert_int_eq(stage(type, 0), 0);
+	/* With a source time it is larger. */
+	ck_assert_int_eq(stage(type, 1), -1);
+}
+END_TEST
+
 /* The key and the text of the paper's example. */
 START_TEST(hash_is_siphash)
 {
@@ -258,7 +331,7 @@ START_TEST(series_keeps_the_last)
 		stage("c", 0);
 	ck_assert_int_eq(store_commit(&s), 0);
 	store_release(&s);
-	ck_assert_uint_eq(s.series_count, 5);
+	ck_assert_uint_eq(s.series.count, 5);
 	ck_assert_int_eq(store_series(&s, 0)->id.instance, 8);
 	ck_assert_int_eq(store_series(&s, 4)->id.instance, 12);
 }
@@ -557,6 +630,8 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, time_follows_the_clock);
 	tcase_add_test(tc, a_store_from_the_future);
 	tcase_add_test(tc, a_full_store_replaces);
+	tcase_add_loop_test(tc, a_device_has_a_quota, 0, 2);
+	tcase_add_test(tc, a_devices_bytes_are_those_of_its_latest_events);
 	tcase_add_test(tc, hash_is_siphash);
 	tcase_add_test(tc, series_keeps_the_last);
 	tcase_add_test(tc, latest_queries);
