@@ -270,3 +270,11 @@ stream_pause(struct stream *s, bool pause)
 	else
 		ev_io_start(s->loop, &s->in);
 }
+
+void
+stream_check(struct stream *s, struct tls_context *context)
+{
+	if (stream_is_open(s) && s->tls && !s->handshaking &&
+	    !s->tls_ops->still_valid(s->tls, context))
+		stream_break(s, s->tls_ops->why(s->tls));
+}

@@ -54,6 +54,8 @@ void stream_flush(struct stream *s);
 size_t stream_read(struct stream *s, void *p, size_t size);
 /* Ends the connection; closed() follows with why. */
 void stream_break(struct stream *s, const char *why);
+/* Breaks a TLS connection whose peer's certificate does not hold by newly read files. */
+void stream_check(struct stream *s, struct tls_context *context);
 /* Stops and starts reading. */
 void stream_pause(struct stream *s, bool pause);
 

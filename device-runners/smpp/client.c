@@ -36,8 +36,7 @@ struct client {
 	struct runner *runner;
 	struct ev_loop *loop;
 	struct conf_client conf;
-	const struct tls_ops *tls_ops;
-	struct tls_context *tls;
+	struct tls_set files; /* of TLS */
 	struct endpoint endpoint;
 	struct health_end *health;
 	struct stream stream;
@@ -201,15 +200,12 @@ static void
 on_opened(void *arg, int address, int fd)
 {
 	struct client *c = arg;
-	struct tls *tls = NULL;
 
 	(void)address;
-	if (c->tls && !(tls = c->tls_ops->open(c->tls, fd, c->conf.host)))
-		runner_fail(c->runner, "out of memory");
 	c->traced = 0;
 	buffer_reset(&c->in);
 	trace_set_socket(&c->trace, fd);
-	stream_open(&c->stream, fd, c->tls_ops, tls);
+	stream_open(&c->stream, fd, c->conf.tls.ops, tls_set_session(&c->files, fd, c->conf.host));
 }
 
 static void
@@ -519,19 +515,29 @@ client_on_event(void *device, const struct runner_event *event)
 /* --- life --- */
 
 static void
+on_files(void *arg)
+{
+	struct client *c = arg;
+
+	endpoint_start(&c->endpoint);
+}
+
+static void
+on_renewed(void *arg, struct tls_context *context)
+{
+	struct client *c = arg;
+
+	stream_check(&c->stream, context);
+}
+
+static void
 client_start(void *device)
 {
+	static const struct tls_set_ops ops = { .ready = on_files, .renewed = on_renewed };
 	struct client *c = device;
-	const struct tls_settings settings = { .server = false };
-	char why[TLS_WHY];
 
-	if (c->conf.tls) {
-		c->tls = c->tls_ops->context_new(&(struct tls_files){ 0 }, &settings, why);
-		if (!c->tls)
-			runner_fail(c->runner, "ssl: %s", why);
-	}
 	runner_ready(c->runner);
-	endpoint_start(&c->endpoint);
+	tls_set_start(&c->files, c->runner, &c->conf.tls, &ops, c);
 }
 
 static void
@@ -540,6 +546,7 @@ client_stop(void *device)
 	struct client *c = device;
 
 	ev_timer_stop(c->loop, &c->timer);
+	tls_set_stop(&c->files);
 	if (stream_is_open(&c->stream) && is_bound(c)) {
 		smpp_session_unbind(&c->session);
 		flush(c);
@@ -561,24 +568,9 @@ client_free(void *device)
 	stream_close(&c->stream);
 	outbox_clear(&c->outbox);
 	buffer_clear(&c->in);
-	if (c->tls)
-		c->tls_ops->context_free(c->tls);
+	tls_set_clear(&c->files);
 	conf_client_clear(&c->conf);
 	free(c);
-}
-
-static int
-load_tls(struct client *c)
-{
-	char why[TLS_WHY];
-
-	c->tls_ops = tls_load(why);
-	if (!c->tls_ops) {
-		runner_config_error(c->runner, "ssl", "%s", why);
-		return -1;
-	}
-	c->tls_ops->prepare();
-	return 0;
 }
 
 static void *
@@ -596,7 +588,7 @@ client_create(struct runner *r, const struct json *conf)
 	outbox_init(&c->outbox, on_result, forget, c);
 	ev_timer_init(&c->timer, on_timer, 0., 0.);
 	c->timer.data = c;
-	if (conf_client_load(&c->conf, r, conf) < 0 || (c->conf.tls && load_tls(c) < 0)) {
+	if (conf_client_load(&c->conf, r, conf) < 0) {
 		client_free(c);
 		return NULL;
 	}

@@ -1,5 +1,6 @@
 #include "device-runners/smpp/conf.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,8 @@ static const struct schema_field fields[] = {
 	{ "name", true, { .kind = SCHEMA_STRING } },
 	{ "remote_address", true, { .kind = SCHEMA_OBJECT, .fields = address_fields } },
 	{ "ssl", true, { .kind = SCHEMA_BOOL } },
+	{ "ssl_verify", false, { .kind = SCHEMA_BOOL } },
+	{ "ssl_ca", false, { .kind = SCHEMA_STRING, .nullable = true, .max = PATH_MAX - 1 } },
 	{ "system_id", true, TEXT(SMPP_MAX_SYSTEM_ID) },
 	{ "password", true, TEXT(SMPP_MAX_PASSWORD) },
 	{ "enquire_link_delay", true,
@@ -189,7 +192,33 @@ load_message(struct conf_client *c, const struct json *conf)
 	c->message.dest_npi = octet(conf, "destination_npi");
 	c->message.registered_delivery = json_is_true(json_get(conf, "registered_delivery"));
 	json_bool(json_get(conf, "short_message"), &c->short_message);
-	json_bool(json_get(conf, "ssl"), &c->tls);
+}
+
+static int
+load_tls(struct conf_client *c, struct runner *r, const struct json *conf)
+{
+	const char *ca = json_str(json_get(conf, "ssl_ca"));
+	bool wanted = json_is_true(json_get(conf, "ssl"));
+	bool verify = json_is_true(json_get(conf, "ssl_verify"));
+
+	c->tls = (struct tls_plan){ .cert = -1,
+		.key = -1,
+		.ca = -1,
+		.settings = { .verify = verify, .verify_host = verify } };
+	if (verify && (!wanted || !ca)) {
+		runner_config_error(r, "ssl_verify", "expected %s beside it",
+		    wanted ? "ssl_ca, the file of the authorities," : "ssl: true");
+		return -1;
+	}
+	if (!wanted)
+		return 0;
+	if (verify)
+		c->tls.ca = runner_plan_file(r, ca);
+	else
+		runner_config_warning(r, "ssl",
+		    "the certificate of the message centre is not verified, as in hat-gateway; "
+		    "ssl_verify and ssl_ca verify it");
+	return tls_plan_load(&c->tls, r, "ssl");
 }
 
 int
@@ -210,10 +239,7 @@ conf_client_load(struct conf_client *c, struct runner *r, const struct json *con
 	if (!c->host)
 		runner_fail(r, "out of memory");
 	c->address = runner_plan_connect(r, c->host, (uint16_t)port);
-	if (c->tls)
-		runner_config_warning(r, "ssl",
-		    "the certificate of the message centre is not verified, as in hat-gateway");
-	return 0;
+	return load_tls(c, r, conf);
 }
 
 void
@@ -231,7 +257,9 @@ conf_client_describe(struct runner *r, const struct json *conf)
 	char text[64];
 
 	runner_note(r, "SMPP client %s%s; connects again after %s s", note_value(conf, "system_id"),
-	    json_is_true(json_get(conf, "ssl")) ? " with TLS" : "",
+	    json_is_true(json_get(conf, "ssl_verify")) ? " with TLS, verified"
+	    : json_is_true(json_get(conf, "ssl"))      ? " with TLS"
+						       : "",
 	    note_value(conf, "reconnect_delay"));
 	runner_note(r, "sends enquire_link %s, waits %s s for its answer",
 	    note_period(text, sizeof(text), conf, "enquire_link_delay"),

@@ -3,6 +3,7 @@
 #define DEVICE_RUNNERS_SMPP_CONF_H
 
 #include "device-runners/runtime/runner.h"
+#include "device-runners/runtime/tls_set.h"
 #include "protocols/smpp/session.h"
 #include "protocols/smpp/text.h"
 
@@ -10,9 +11,9 @@
 enum conf_long { LONG_REFUSE, LONG_PAYLOAD, LONG_UDH };
 
 struct conf_client {
-	char *host;  /* owned */
-	int address; /* in the plan */
-	bool tls;
+	char *host;	     /* owned */
+	int address;	     /* in the plan */
+	struct tls_plan tls; /* ops NULL: without */
 	char system_id[SMPP_MAX_SYSTEM_ID + 1], password[SMPP_MAX_PASSWORD + 1];
 	char system_type[SMPP_MAX_SYSTEM_TYPE + 1], service_type[SMPP_MAX_SERVICE_TYPE + 1];
 	char source[SMPP_MAX_ADDRESS + 1];

@@ -184,6 +184,33 @@ class Session(Case):
             self.assertTrue(self.result()["success"])
 
 
+    def test_tls_is_verified(self):
+        """Only a certificate of the authority that names the host will do."""
+        with tempfile.TemporaryDirectory() as folder:
+            ours, other = pki.Authority(folder, "ours"), pki.Authority(folder, "other")
+            for authority, host, good in ((ours, "IP:127.0.0.1", True), (other, "IP:127.0.0.1", False),
+                                          (ours, "DNS:elsewhere", False)):
+                with self.subTest(host=host, good=good):
+                    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                    context.load_cert_chain(*authority.issue("smsc", host))
+                    self.serve(context, ssl=True, ssl_verify=True, ssl_ca=ours.cert)
+                    if good:
+                        self.smsc.bound()
+                        self.r.wait_event(STATUS, "CONNECTED")
+                    else:
+                        with self.assertRaises(ssl.SSLError):
+                            self.smsc.session().take()
+                        self.assertNotIn((STATUS, "CONNECTED"), [(e.type, e.payload) for e in self.r.events])
+                    self.r.stop()
+
+    def test_what_tls_is_verified_by_must_be_named(self):
+        for more in ({"ssl": True}, {"ssl": False, "ssl_ca": "/x"}):
+            r = Runner(RUNNER, "smpp_client", client_conf(1, ssl_verify=True, **more), check_only=True)
+            r.wait(lambda: r.config_errors)
+            self.assertIn("beside it", str(r.config_errors))
+            r.stop()
+
+
 class Messages(Case):
     def test_payload(self):
         s = self.bound(short_message=False, message_encoding="utf-8", data_coding="LATIN_1", priority="BULK")
