@@ -62,7 +62,7 @@ all: $(PROGRAMS)
 $(AR_COMMON): $(call obj,common/*.c)
 $(AR_IPC): $(call obj,ipc/*.c)
 $(AR_RUNTIME): $(call obj,device-runners/runtime/*.c device-runners/runtime/report/*.c device-runners/runtime/sandbox/*.c) $(B)/device-runners/runtime/filter/tables.o
-$(AR_SUPERVISOR): $(call obj,supervisor/*.c supervisor/*/*.c)
+$(AR_SUPERVISOR): $(call obj,supervisor/*.c supervisor/*/*.c) $(B)/supervisor/child/lock_filter.o
 $(AR_EVENTD): $(call obj,event-server/*.c)
 # The program has the folder's name: its objects go elsewhere.
 $(AR_CTL): $(patsubst gatewayctl/%.c,$(B)/ctl/%.o,$(filter-out %/main.c,$(wildcard gatewayctl/*.c)))
@@ -83,12 +83,17 @@ $(B)/%.o: %.c
 $(B)/ctl/%.o: gatewayctl/%.c
 	$(COMPILE)
 
-# The runners' system call filters are computed once, here, by libseccomp.
+# The system call filters, of the runners and of the supervisor's lock, are computed once, here, by libseccomp.
 $(B)/device-runners/runtime/filter/mkfilter: $(B)/device-runners/runtime/filter/mkfilter.o
 	@echo "  link $@"; $(CC) $(ALL_LDFLAGS) -o $@ $^ -lseccomp
 $(B)/device-runners/runtime/filter/tables.c: $(B)/device-runners/runtime/filter/mkfilter
 	@$< >$@
 $(B)/device-runners/runtime/filter/tables.o: $(B)/device-runners/runtime/filter/tables.c
+	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(B)/supervisor/child/lock_filter.c: $(B)/device-runners/runtime/filter/mkfilter
+	@mkdir -p $(@D); $< lock >$@
+$(B)/supervisor/child/lock_filter.o: $(B)/supervisor/child/lock_filter.c supervisor/child/lock_filter.h
 	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 LINK = @mkdir -p $(@D); echo "  link $@"; $(CC) $(ALL_LDFLAGS) -o $@

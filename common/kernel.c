@@ -2,9 +2,14 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "common/fdutil.h"
 
 /* Numbers of this age are the same on every architecture. */
 #ifndef SYS_close_range
@@ -12,10 +17,14 @@
 #endif
 #ifndef SYS_landlock_create_ruleset
 #define SYS_landlock_create_ruleset 444
+#define SYS_landlock_add_rule 445
 #define SYS_landlock_restrict_self 446
 #endif
 
-enum { LANDLOCK_VERSION = 1 }; /* LANDLOCK_CREATE_RULESET_VERSION */
+enum {
+	LANDLOCK_VERSION = 1,	   /* LANDLOCK_CREATE_RULESET_VERSION */
+	LANDLOCK_PATH_BENEATH = 1, /* LANDLOCK_RULE_PATH_BENEATH */
+};
 
 /* The descriptor of the folder itself is closed last: by closedir(). */
 static int
@@ -55,8 +64,77 @@ kernel_landlock_create(const void *attributes, size_t size)
 	return (int)syscall(SYS_landlock_create_ruleset, attributes, size, 0U);
 }
 
+static int
+allow_rights(int ruleset, int fd, uint64_t rights)
+{
+	const struct {
+		uint64_t rights;
+		int32_t fd;
+	} __attribute__((packed)) rule = { rights, fd };
+
+	return (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_PATH_BENEATH, &rule, 0U);
+}
+
 int
 kernel_landlock_restrict(int ruleset)
 {
 	return (int)syscall(SYS_landlock_restrict_self, ruleset, 0U);
+}
+
+/* As the newest kernels lay it out; an older one takes its own, shorter size. */
+struct ruleset {
+	uint64_t fs, net, scoped;
+};
+
+/* What each ABI version added. Rights of the file system are consecutive bits. */
+static const struct {
+	int fs_rights;
+	uint64_t net, scoped;
+	size_t size;
+} abis[] = {
+	[1] = { .fs_rights = 13, .size = 8 },
+	[2] = { .fs_rights = 14, .size = 8 }, /* refer */
+	/* truncate: Debian 12 has 2, or 4 with a backported kernel */
+	[3] = { .fs_rights = 15, .size = 8 },
+	[4] = { .fs_rights = 15, .net = 0x3, .size = 16 }, /* TCP bind, connect */
+	[5] = { .fs_rights = 16, .net = 0x3, .size = 16 }, /* ioctl of devices */
+	/* abstract Unix sockets, signals */
+	[6] = { .fs_rights = 16, .net = 0x3, .scoped = 0x3, .size = 24 },
+};
+
+enum { NEWEST = sizeof(abis) / sizeof(abis[0]) - 1 };
+
+/* Rights of ABI 1. */
+enum { EXECUTE = 1 << 0, READ_FILE = 1 << 2, READ_DIR = 1 << 3 };
+
+int
+kernel_landlock_open(void)
+{
+	int abi = kernel_landlock_abi();
+
+	if (abi < 0)
+		return -1;
+	if (abi < 1)
+		return errno = EOPNOTSUPP, -1;
+	if (abi > NEWEST)
+		abi = NEWEST;
+	const struct ruleset r = { (UINT64_C(1) << abis[abi].fs_rights) - 1, abis[abi].net,
+		abis[abi].scoped };
+	return kernel_landlock_create(&r, abis[abi].size);
+}
+
+int
+kernel_landlock_allow_read(int rules, const char *path)
+{
+	int fd = open(path, O_PATH | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+	int result = fstat(fd, &st);
+	if (result == 0)
+		result = allow_rights(
+		    rules, fd, EXECUTE | READ_FILE | (S_ISDIR(st.st_mode) ? READ_DIR : 0));
+	fd_close(fd);
+	return result;
 }

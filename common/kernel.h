@@ -16,6 +16,13 @@ int kernel_landlock_abi(void);
 /* A descriptor of a rule set (close-on-exec), or -1 with errno. attributes: struct
  * landlock_ruleset_attr of the ABI in use. */
 int kernel_landlock_create(const void *attributes, size_t size);
+/* A rule set that denies all that this kernel's Landlock can deny: no path can be opened, made or
+ * removed, no TCP port bound or connected to, no signal sent to a process outside. A descriptor,
+ * close-on-exec, or -1 with errno. */
+int kernel_landlock_open(void);
+/* The file, or all below the folder, can be read and executed. A path that does not exist is no
+ * failure. 0, or -1 with errno. */
+int kernel_landlock_allow_read(int ruleset, const char *path);
 /* 0, or -1 with errno. Needs no_new_privs. */
 int kernel_landlock_restrict(int ruleset);
 

@@ -63,6 +63,7 @@ static const struct column process_columns[] = {
 
 static const struct column sandbox_columns[] = {
 	{ .key = "configured", .header = "configured", .cell = CELL_TEXT },
+	{ .key = "missing", .header = "missing", .cell = CELL_TEXT },
 	{ .key = "seccomp", .header = "seccomp", .cell = CELL_TEXT },
 	{ .key = "seccomp_filters", .header = "seccomp filters", .cell = CELL_INT },
 	{ .key = "no_new_privs", .header = "no new privileges", .cell = CELL_FLAG },

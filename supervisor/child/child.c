@@ -124,6 +124,17 @@ static const enum lock_level lock_levels[] = {
 	[IPC_SANDBOX_NAMESPACES] = LOCK_NAMESPACES,
 };
 
+static void
+list_reads(const struct config_device *conf, const char *reads[CONFIG_MAX_READS + 1])
+{
+	size_t count = 0;
+
+	if (conf->runner_reads)
+		json_foreach (one, conf->runner_reads)
+			reads[count++] = one->text;
+	reads[count] = NULL;
+}
+
 static int
 spawn(void *arg)
 {
@@ -144,13 +155,24 @@ spawn(void *arg)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) < 0)
 		return -1;
 	const char *const argv[] = { path, NULL };
+	const char *reads[CONFIG_MAX_READS + 1];
+	list_reads(c->conf, reads);
 	const struct process_exec exec = { .path = path,
 		.argv = argv,
 		.fd = sockets[1],
 		.memory = c->conf->limits.memory,
-		.lock = lock_levels[c->conf->sandbox] };
+		.lock = { .level = lock_levels[c->conf->sandbox],
+		    .own = !c->conf->runner,
+		    .memory = c->conf->limits.memory,
+		    .files = c->conf->limits.files + IPC_MAX_PLAN, /* one of each resource */
+		    .reads = reads } };
 	int result = process_exec(c->process, &exec);
 	fd_close(sockets[1]);
+	if (result < 0 && errno == EACCES && geteuid() == 0)
+		log_write(LOG_LEVEL_ERROR, c->conf->label, "not_executable",
+		    "%s is not executable by user 65534 (nobody), as which a runner runs where "
+		    "gatewayd is root",
+		    path);
 	if (result < 0)
 		fd_close(sockets[0]);
 	else

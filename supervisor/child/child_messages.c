@@ -89,11 +89,14 @@ verify_lock(struct child *c)
 {
 	enum ipc_sandbox level = c->conf->sandbox;
 
-	if (c->verified || level == IPC_SANDBOX_OFF || level == IPC_SANDBOX_BEST_EFFORT)
+	if (c->verified || level == IPC_SANDBOX_OFF)
 		return NULL;
 	const char *missing = sandbox_view_missing(process_pid(c->process));
-	c->verified = !missing;
-	return missing;
+	c->verified = !missing || level == IPC_SANDBOX_BEST_EFFORT;
+	if (missing && c->verified)
+		log_write(LOG_LEVEL_WARNING, c->conf->label, "sandbox", "runner %d is %s",
+		    (int)process_pid(c->process), missing);
+	return c->verified ? NULL : missing;
 }
 
 static const char *

@@ -1,168 +1,194 @@
 #include "supervisor/child/lock.h"
 
 #include <errno.h>
-#include <linux/audit.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <sched.h>
 #include <signal.h>
-#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#if defined(__x86_64__)
-#define LOCK_ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define LOCK_ARCH AUDIT_ARCH_AARCH64
-#else
-#error "the filter does not know this machine"
+#include "common/fdutil.h"
+#include "common/ids.h"
+#include "common/kernel.h"
+#include "supervisor/child/lock_filter.h"
+
+enum { MAX_FILTER = 512 };
+
+/* What every program needs to begin, an interpreter of the system's too. */
+static const char *const system_reads[] = {
+	"/usr",
+	"/lib",
+	"/lib32",
+	"/lib64",
+	"/bin",
+	"/etc/ld.so.cache",
+	"/etc/localtime",
+	"/dev/null",
+	"/dev/urandom",
+#ifdef __SANITIZE_ADDRESS__
+	"/proc", /* AddressSanitizer reads its own mappings */
 #endif
-
-/* The calls of another numbering (x32) begin here. */
-enum { OTHER_NUMBERING = 0x40000000, NO_CALL = -1, NO_PID = -1 };
-
-#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
-/* The low half of an argument: pids and flags have no more. */
-#define LOAD_ARG(n)                                                                                \
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args) + 8 * (n))
-#define RETURN(what) BPF_STMT(BPF_RET | BPF_K, what)
-#define DENY_ALWAYS RETURN(SECCOMP_RET_ERRNO | EPERM)
-#define ALLOW RETURN(SECCOMP_RET_ALLOW)
-/* Skips `else_` instructions where the call is another. */
-#define IF_CALL(nr, else_) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)(nr), 0, else_)
-#define DENY(name) IF_CALL(__NR_##name, 1), DENY_ALWAYS
-/* Its first argument is a pid: only its own. */
-#define OWN_PID(name)                                                                              \
-	IF_CALL(__NR_##name, 4), LOAD_ARG(0),                                                      \
-	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)NO_PID, 0, 1), ALLOW, DENY_ALWAYS
-
-/* unshare first: its number is taken out for LOCK_NAMESPACES. */
-enum { UNSHARE_AT = 6, LEAST = UNSHARE_AT };
-
-static const struct sock_filter template[] = {
-	LOAD(arch),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, LOCK_ARCH, 1, 0),
-	RETURN(SECCOMP_RET_KILL_PROCESS),
-	LOAD(nr),
-	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, OTHER_NUMBERING, 0, 1),
-	RETURN(SECCOMP_RET_KILL_PROCESS),
-	[UNSHARE_AT] = IF_CALL(__NR_unshare, 1),
-	DENY_ALWAYS,
-	/* connections that the plan does not have */
-	DENY(socket),
-	DENY(connect),
-	DENY(bind),
-	/* other processes */
-	DENY(ptrace),
-	DENY(process_vm_readv),
-	DENY(process_vm_writev),
-	DENY(process_madvise),
-	DENY(process_mrelease),
-	DENY(pidfd_open),
-	DENY(pidfd_getfd),
-	DENY(pidfd_send_signal),
-	DENY(kcmp),
-	DENY(tkill),
-	DENY(perf_event_open),
-	DENY(userfaultfd),
-	DENY(bpf),
-	/* file systems and namespaces */
-	DENY(mount),
-	DENY(umount2),
-	DENY(pivot_root),
-	DENY(chroot),
-	DENY(setns),
-	DENY(open_tree),
-	DENY(move_mount),
-	DENY(fsopen),
-	DENY(fsconfig),
-	DENY(fsmount),
-	DENY(fspick),
-	DENY(mount_setattr),
-	DENY(open_by_handle_at),
-	DENY(quotactl),
-	/* keys, io_uring, the machine */
-	DENY(keyctl),
-	DENY(add_key),
-	DENY(request_key),
-	DENY(io_uring_setup),
-	DENY(io_uring_enter),
-	DENY(io_uring_register),
-	DENY(init_module),
-	DENY(finit_module),
-	DENY(delete_module),
-	DENY(kexec_load),
-	DENY(reboot),
-	DENY(swapon),
-	DENY(swapoff),
-	DENY(settimeofday),
-	DENY(clock_settime),
-	DENY(adjtimex),
-	DENY(clock_adjtime),
-	DENY(sethostname),
-	DENY(setdomainname),
-	DENY(acct),
-	DENY(syslog),
-#ifdef __x86_64__
-	DENY(fork),
-	DENY(vfork),
-	DENY(iopl),
-	DENY(ioperm),
-	DENY(kexec_file_load),
-#endif
-	/* Its flags are in memory, where a filter does not see them: libc takes clone(2) then. */
-	IF_CALL(__NR_clone3, 1),
-	RETURN(SECCOMP_RET_ERRNO | ENOSYS),
-	/* Threads, no processes. */
-	IF_CALL(__NR_clone, 4),
-	LOAD_ARG(0),
-	BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 0, 1),
-	ALLOW,
-	DENY_ALWAYS,
-	OWN_PID(kill),
-	OWN_PID(tgkill),
-	OWN_PID(rt_sigqueueinfo),
-	OWN_PID(rt_tgsigqueueinfo),
-	ALLOW,
+	NULL,
 };
 
-enum { LENGTH = sizeof(template) / sizeof(template[0]) };
+/* AddressSanitizer reserves terabytes of addresses. */
+#ifdef __SANITIZE_ADDRESS__
+static const bool sanitized = true;
+#else
+static const bool sanitized = false;
+#endif
+
+/* --- before the fork --- */
+
+/* Whether every folder above the file lets others pass. */
+static bool
+others_can_reach(const char *program)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (!realpath(program, path))
+		return true; /* execve() says what it is */
+	for (char *slash = strrchr(path, '/'); slash && slash != path; slash = strrchr(path, '/')) {
+		*slash = '\0';
+		if (stat(path, &st) < 0 || !(st.st_mode & S_IXOTH))
+			return false;
+	}
+	return true;
+}
 
 static int
-filter_calls(enum lock_level level, pid_t self)
+allow_all(int rules, const char *const *paths)
 {
-	struct sock_filter filter[LENGTH];
-	const struct sock_fprog program = { LENGTH, filter };
-
-	memcpy(filter, template, sizeof(filter));
-	if (level == LOCK_NAMESPACES)
-		filter[UNSHARE_AT].k = (unsigned)NO_CALL;
-	for (size_t i = 0; i < LENGTH; i++)
-		if (BPF_CLASS(filter[i].code) == BPF_JMP && i > LEAST &&
-		    filter[i].k == (unsigned)NO_PID)
-			filter[i].k = (unsigned)self;
-	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0 &&
-	    level != LOCK_BEST_EFFORT)
-		return -1;
+	for (; paths && *paths; paths++)
+		if (kernel_landlock_allow_read(rules, *paths) < 0)
+			return -1;
 	return 0;
 }
 
-int
-lock_self(enum lock_level level, pid_t parent)
+/* A program of ours finds what it loads beside it. */
+static int
+allow_program(int rules, const char *program, bool folder)
 {
-	const struct rlimit none = { 0, 0 };
+	char path[PATH_MAX];
+	const char *slash = strrchr(program, '/');
 
-	if (level == LOCK_OFF)
+	if (!folder || !slash || slash == program || slash - program >= PATH_MAX)
+		return kernel_landlock_allow_read(rules, program);
+	memcpy(path, program, (size_t)(slash - program));
+	path[slash - program] = '\0';
+	return kernel_landlock_allow_read(rules, path);
+}
+
+static int
+prepare_rules(struct lock *l, const char *program)
+{
+	l->rules = kernel_landlock_open();
+	if (l->rules < 0)
+		return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -1;
+	if (allow_program(l->rules, program, l->own) < 0 || allow_all(l->rules, system_reads) < 0)
+		return -1;
+	return allow_all(l->rules, l->reads);
+}
+
+int
+lock_prepare(struct lock *l, const char *program)
+{
+	l->rules = l->program = -1;
+	l->parent = getpid();
+	if (l->level == LOCK_OFF)
 		return 0;
+	bool hidden = geteuid() == 0 && !others_can_reach(program);
+	l->keeps_ids = hidden && l->own;
+	if (hidden && !l->own && (l->program = open(program, O_PATH | O_CLOEXEC)) < 0)
+		return -1;
+	int result = prepare_rules(l, program);
+	return l->level == LOCK_BEST_EFFORT ? 0 : result;
+}
+
+void
+lock_clear(struct lock *l)
+{
+	fd_close(l->rules);
+	fd_close(l->program);
+	l->rules = l->program = -1;
+}
+
+/* --- in the child --- */
+
+static int
+limit(int resource, uint64_t value)
+{
+	const struct rlimit r = { value, value };
+
+	return setrlimit(resource, &r);
+}
+
+static int
+limit_all(const struct lock *l)
+{
+	if (limit(RLIMIT_CORE, 0) < 0 || limit(RLIMIT_MSGQUEUE, 0) < 0 ||
+	    limit(RLIMIT_FSIZE, 0) < 0 || limit(RLIMIT_MEMLOCK, 0) < 0)
+		return -1;
+	if (l->memory && !sanitized && limit(RLIMIT_AS, l->memory) < 0)
+		return -1;
+	return l->files ? limit(RLIMIT_NOFILE, l->files) : 0;
+}
+
+static int
+filter_calls(enum lock_level level)
+{
+	bool spaces = level == LOCK_NAMESPACES;
+	const struct sock_filter *source = spaces ? lock_filter_namespaces : lock_filter;
+	size_t count = spaces ? lock_filter_namespaces_count : lock_filter_count;
+	struct sock_filter filter[MAX_FILTER];
+	const struct sock_fprog program = { (unsigned short)count, filter };
+
+	if (count > MAX_FILTER)
+		return errno = E2BIG, -1;
+	memcpy(filter, source, count * sizeof(filter[0]));
+	for (size_t i = 0; i < count; i++)
+		if (BPF_CLASS(filter[i].code) == BPF_JMP && filter[i].k == lock_filter_own_pid)
+			filter[i].k = (unsigned)getpid();
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0);
+}
+
+int
+lock_self(const struct lock *l)
+{
+	bool strict = l->level != LOCK_BEST_EFFORT;
+
+	if (l->level == LOCK_OFF)
+		return 0;
+	if (limit_all(l) < 0 || (!l->keeps_ids && ids_drop() < 0))
+		return -1;
+	/* A change of ids undoes it. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return -1;
 	/* It may have ended before that. */
-	if (getppid() != parent)
+	if (getppid() != l->parent)
 		return errno = ESRCH, -1;
-	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -1;
-	return filter_calls(level, getpid());
+	if (l->rules >= 0 && kernel_landlock_restrict(l->rules) < 0 && strict)
+		return -1;
+	return filter_calls(l->level) < 0 && strict ? -1 : 0;
+}
+
+/* A script's interpreter opens it by its descriptor, which for that stays open. */
+void
+lock_exec(const struct lock *l, const char *path, const char *const argv[])
+{
+	char *envp[] = { NULL };
+
+	if (l->program < 0)
+		execve(path, (char **)argv, envp);
+	else if (fcntl(l->program, F_SETFD, 0) == 0)
+		execveat(l->program, "", (char **)argv, envp, AT_EMPTY_PATH);
 }

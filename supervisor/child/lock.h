@@ -1,23 +1,49 @@
 /*
  * The outer lock of a process: put on between fork and exec, whoever's program
- * it is (gateway-sandbox(7)). Everything here is async-signal-safe, as it runs
- * in a child that shares the supervisor's memory.
+ * it is (gateway-sandbox(7)). The supervisor prepares it; lock_self() is
+ * async-signal-safe, as it runs in a child that shares the supervisor's memory.
  */
 #ifndef SUPERVISOR_LOCK_H
 #define SUPERVISOR_LOCK_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 enum lock_level {
 	LOCK_OFF,
 	LOCK_STRICT,
 	LOCK_NAMESPACES,  /* the program may move itself into namespaces */
-	LOCK_BEST_EFFORT, /* without a filter where the kernel has none */
+	LOCK_BEST_EFFORT, /* without what the kernel does not have */
 };
 
-/* No new privileges, no core, SIGKILL at the end of parent, and a filter of system calls: none that
- * makes a socket or a process, looks into or signals others, mounts, or reaches keys or io_uring.
- * What is denied fails with EPERM. Returns 0, or -1 with errno. */
-int lock_self(enum lock_level level, pid_t parent);
+struct lock {
+	enum lock_level level;
+	bool own; /* a program of ours, which may stay root until its own lock is on, where nobody
+		   * could not reach it */
+	uint64_t memory; /* bytes of address space; 0: no limit */
+	uint32_t files;	 /* open descriptors; 0: no limit */
+	/* What it may read and execute besides the program and the system's libraries; ends with
+	 * NULL. Borrowed; NULL: nothing. */
+	const char *const *reads;
+	/* Of lock_prepare(). */
+	int rules; /* of Landlock; -1: none */
+	bool keeps_ids;
+	int program; /* for execveat(2), where nobody cannot reach the path; -1: by the path */
+	pid_t parent;
+};
+
+/* In the supervisor, before the fork. Returns 0, or -1 with errno. lock_clear() follows in either
+ * case. */
+int lock_prepare(struct lock *l, const char *program);
+void lock_clear(struct lock *l);
+
+/* In the child. No root, no capabilities, no new privileges, no core, limits, SIGKILL at the end of
+ * the parent, no file but to read and execute what lock_prepare() allowed, and a filter of system
+ * calls: none that makes a socket or a process, looks into or signals others, mounts, or reaches
+ * keys or io_uring. What is denied fails with EPERM or EACCES. Returns 0, or -1 with errno. */
+int lock_self(const struct lock *l);
+/* In the child, after that: becomes the program. Returns with errno where that fails. */
+void lock_exec(const struct lock *l, const char *path, const char *const argv[]);
 
 #endif

@@ -271,8 +271,8 @@ on_exited(struct ev_loop *loop, ev_io *w, int revents)
 /* What the child does until its program runs; it shares our memory, and we stand still. */
 struct start {
 	const struct process_exec *exec;
+	const struct lock *lock;
 	int output;
-	pid_t parent;
 	/* Why it did not come to its program; 0 where it did. Volatile: for the compiler nothing
 	 * comes back from the child. */
 	volatile int error;
@@ -312,11 +312,9 @@ set_descriptors(const struct start *s)
 static void
 become_program(struct start *s)
 {
-	char *envp[] = { NULL };
-
 	reset_signals();
-	if (setsid() >= 0 && set_descriptors(s) >= 0 && lock_self(s->exec->lock, s->parent) == 0)
-		execve(s->exec->path, (char **)s->exec->argv, envp);
+	if (setsid() >= 0 && set_descriptors(s) >= 0 && lock_self(s->lock) == 0)
+		lock_exec(s->lock, s->exec->path, s->exec->argv);
 	s->error = errno;
 	_exit(EX_OSERR);
 }
@@ -337,8 +335,14 @@ start_child(struct start *s)
 static int
 exec_process(struct process *p, const struct process_exec *exec, int output)
 {
-	struct start s = { .exec = exec, .output = output, .parent = getpid() };
+	struct lock lock = exec->lock;
+	struct start s = { .exec = exec, .lock = &lock, .output = output };
 	sigset_t all, before;
+
+	if (lock_prepare(&lock, exec->path) < 0) {
+		lock_clear(&lock);
+		return -1;
+	}
 
 	/* A handler of ours must not run in the child. */
 	sigfillset(&all);
@@ -346,6 +350,7 @@ exec_process(struct process *p, const struct process_exec *exec, int output)
 	pid_t pid = start_child(&s);
 	int error = pid < 0 ? errno : s.error;
 	sigprocmask(SIG_SETMASK, &before, NULL);
+	lock_clear(&lock);
 	/* It has ended: vfork(2) waited for that. */
 	if (pid > 0 && error)
 		waitpid(pid, NULL, 0);

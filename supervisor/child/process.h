@@ -73,7 +73,7 @@ struct process_exec {
 	const char *const *argv; /* with the name, NULL at the end */
 	int fd;			 /* becomes PROCESS_FD; -1: none. The caller's */
 	uint64_t memory;	 /* bytes that its control group may have; 0: it gets no group */
-	enum lock_level lock;
+	struct lock lock;	 /* what lock_prepare() takes */
 };
 
 /* NULL when out of memory. */

@@ -131,6 +131,30 @@ sandbox_view_read(pid_t pid, struct sandbox_view *v)
 	return 0;
 }
 
+static bool
+has_capabilities(const char *text)
+{
+	static const char *const sets[] = { "CapInh", "CapPrm", "CapEff", "CapAmb" };
+	char set[24];
+
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+		field_text(text, sets[i], set, sizeof(set));
+		if (strspn(set, "0") != strlen(set))
+			return true;
+	}
+	return false;
+}
+
+/* Real, effective, saved or of the file system. */
+static bool
+is_root(const char *text)
+{
+	for (int i = 0; i < 4; i++)
+		if (field_number(text, "Uid", i) == 0)
+			return true;
+	return false;
+}
+
 const char *
 sandbox_view_missing(pid_t pid)
 {
@@ -144,6 +168,10 @@ sandbox_view_missing(pid_t pid)
 		return "not locked: no filter of system calls";
 	if (field_number(text, "NoNewPrivs", 0) != 1)
 		return "not locked: it may gain privileges";
+	if (is_root(text))
+		return "not locked: it is root";
+	if (has_capabilities(text))
+		return "not locked: it has capabilities";
 	return NULL;
 }
 

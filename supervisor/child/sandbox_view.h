@@ -32,7 +32,7 @@ extern const char *const sandbox_view_namespaces[SANDBOX_VIEW_NAMESPACES];
 
 /* Returns 0, or -1 when there is no such process. */
 int sandbox_view_read(pid_t pid, struct sandbox_view *v);
-/* What of the outer lock (lock.h) is not in force, or NULL. */
+/* What of the outer lock (lock.h) is not in force, or NULL. Of Landlock the kernel says nothing. */
 const char *sandbox_view_missing(pid_t pid);
 /* "none", "strict", "filter", or NULL. */
 const char *sandbox_view_seccomp_name(int64_t mode);

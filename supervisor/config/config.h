@@ -19,6 +19,7 @@
 
 enum {
 	CONFIG_MAX_FILE = 32 * 1024 * 1024, /* bytes of a file: ten times 50,000 data points */
+	CONFIG_MAX_READS = 16,		    /* paths that a runner may read */
 	CONFIG_MAX_NODES = 2 * 1000 * 1000, /* values in it: 96 bytes of memory each */
 	CONFIG_MAX_DEVICES = 4096,
 	CONFIG_MAX_NAME = 255,	 /* bytes of a gateway's, device's or type's name */
@@ -72,7 +73,8 @@ struct config_device {
 	const char *module; /* "hat.gateway.devices.modbus.master", or NULL when runner is set */
 	const char *family; /* runner executable below libexec, "modbus"; NULL when runner is set */
 	const char *runner; /* absolute path of a third party's runner, or NULL */
-	const struct json *conf; /* the device's own tree */
+	const struct json *runner_reads; /* array of absolute paths that it may read, or NULL */
+	const struct json *conf;	 /* the device's own tree */
 	enum ipc_sandbox sandbox;
 	struct config_limits limits;
 	enum log_level log_level; /* of its logger, by its module's name */
@@ -166,7 +168,7 @@ const struct json *config_device_find(const struct config_device *d, const char 
  * asks. */
 bool config_device_equal(const struct config_device *a, const struct config_device *b);
 /* Appends the device's own tree as JSON, as its runner gets it: without the keys that are the
- * supervisor's ("runner", "limits", "sandbox"). Check the buffer for failure. */
+ * supervisor's ("runner", "runner_reads", "limits", "sandbox"). Check the buffer for failure. */
 void config_device_json(const struct config_device *d, struct buffer *b);
 
 /* What a reload does, one row a device. */

@@ -154,6 +154,28 @@ check_module(
 		    nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
+static const struct schema reads_schema = {
+	.kind = SCHEMA_ARRAY,
+	.max = CONFIG_MAX_READS,
+	.items = &(const struct schema){ .kind = SCHEMA_STRING, .max = 4096 },
+};
+
+static void
+check_reads(struct config_check *k, const struct json *o, const char *base, struct config_device *d)
+{
+	const struct json *reads = json_get(o, "runner_reads");
+	char path[64];
+
+	join(path, sizeof(path), base, "runner_reads");
+	if (!reads || schema_check(reads, &reads_schema, path, config_fault, k) > 0)
+		return;
+	d->runner_reads = reads;
+	json_foreach (one, reads)
+		if (one->text[0] != '/')
+			config_error(
+			    k, one, path, "expected absolute paths, found '%.100s'", one->text);
+}
+
 /* A third party's runner; its type is named by "type", or by a module that is known. */
 static void
 check_runner(
@@ -170,6 +192,7 @@ check_runner(
 	if (d->runner && d->runner[0] != '/')
 		config_error(
 		    k, runner, path, "expected an absolute path, found '%.100s'", d->runner);
+	check_reads(k, o, base, d);
 	join(path, sizeof(path), base, "type");
 	if (type && type->type != JSON_STRING)
 		config_error(

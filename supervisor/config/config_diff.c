@@ -84,13 +84,19 @@ limits_equal(const struct config_limits *a, const struct config_limits *b)
 	       a->ping_ms == b->ping_ms && a->stop_ms == b->stop_ms && a->credit == b->credit;
 }
 
+static bool
+reads_equal(const struct json *a, const struct json *b)
+{
+	return a == b || (a && b && tree_equal(a, b));
+}
+
 bool
 config_device_equal(const struct config_device *a, const struct config_device *b)
 {
 	return text_equal(a->name, b->name) && text_equal(a->type, b->type) &&
 	       text_equal(a->family, b->family) && text_equal(a->runner, b->runner) &&
-	       text_equal(a->fault, b->fault) && a->sandbox == b->sandbox &&
-	       limits_equal(&a->limits, &b->limits) &&
+	       reads_equal(a->runner_reads, b->runner_reads) && text_equal(a->fault, b->fault) &&
+	       a->sandbox == b->sandbox && limits_equal(&a->limits, &b->limits) &&
 	       members_equal(a->conf, b->conf, config_is_supervisors_key);
 }
 

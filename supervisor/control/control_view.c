@@ -143,6 +143,7 @@ put_sandbox(struct json_writer *w, const struct child *c, const struct sandbox_v
 {
 	json_begin_object(w, "sandbox");
 	json_put_str(w, "configured", config_sandbox_name(child_conf(c)->sandbox));
+	json_put_str(w, "missing", sandbox_view_missing(process_pid(child_process(c))));
 	json_put_str(w, "seccomp", sandbox_view_seccomp_name(v->seccomp));
 	put_optional(w, "seccomp_filters", v->seccomp_filters);
 	if (v->no_new_privs < 0)

@@ -38,6 +38,12 @@ attempt("fork", fork)
 attempt("signal", lambda: os.kill(os.getppid(), 0))
 attempt("trace", lambda: call("ptrace", 16, 0x7fffffff, 0, 0))
 attempt("namespace", lambda: call("unshare", 0))
+attempt("shadow", lambda: open("/etc/shadow"))
+attempt("passwd", lambda: open("/etc/passwd"))
+attempt("memory", lambda: open(f"/proc/{os.getppid()}/mem"))
+attempt("folder", lambda: os.listdir("/tmp"))
+attempt("file", lambda: open("/tmp/burglar-was-here", "w"))
+attempt("library", lambda: open("/usr/lib/os-release"))
 attempt("thread", lambda: threading.Thread(target=lambda: None).start())
 s = socket.socket(fileno=3)
 s.setblocking(True)
@@ -82,7 +88,7 @@ class Foreign(unittest.TestCase):
             self.assertFalse(os.path.exists(f"/proc/{pid}"))
 
     def test_it_is_locked_before_it_begins(self):
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder:  # which nobody cannot enter
             path = os.path.join(folder, "runner")
             with open(path, "w", encoding="utf-8") as f:
                 f.write(BURGLAR)
@@ -93,6 +99,9 @@ class Foreign(unittest.TestCase):
                 g.enable("locked", "free")
                 for what in ("socket", "fork", "signal", "trace", "namespace"):
                     g.wait_log(f"locked: {what}: EPERM")
+                for what in ("shadow", "passwd", "memory", "folder", "file"):
+                    g.wait_log(f"locked: {what}: EACCES")
+                g.wait_log("locked: library: done")
                 for what in ("socket", "fork", "signal", "namespace"):
                     g.wait_log(f"free: {what}: done")
                 g.wait_log("free: trace: ESRCH")
@@ -101,12 +110,43 @@ class Foreign(unittest.TestCase):
                     g.wait_state(name, "running")
                 box = g.ctl("show", "locked")[0]["sandbox"]
                 self.assertEqual((box["seccomp"], box["no_new_privs"], box["core"]), ("filter", True, 0))
-                self.assertEqual(g.ctl("show", "free")[0]["sandbox"]["seccomp"], "none")
+                self.assertEqual((box["missing"], set(box["capabilities"])), (None, {"0"}))
+                self.assertNotEqual(box["uid"], 0)
+                free = g.ctl("show", "free")[0]["sandbox"]
+                self.assertEqual((free["seccomp"], free["missing"]), ("none", "not locked: no filter of system calls"))
                 # It ends with the supervisor, however that ends.
                 pid = g.status("locked")["pid"]
                 g.stop(signal.SIGKILL)
                 wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "its end")
                 g.start()
+
+    def test_what_it_may_read_is_configured(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            os.mkdir(os.path.join(folder, "lib"), 0o755)
+            path, module = os.path.join(folder, "runner"), os.path.join(folder, "lib", "acme.py")
+            with open(module, "w", encoding="utf-8") as f:
+                f.write("print('the module of acme', flush=True)\n")
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(f"#!/usr/bin/python3 -I\nimport sys\nsys.path.append('{folder}/lib')\nimport acme\n")
+            os.chmod(path, 0o755)
+            device = {"type": "acme", "runner": path, "limits": LIMITS}
+            with Gateway({"devices": [{"name": "with", "runner_reads": [folder + "/lib"], **device},
+                                      {"name": "without", **device}]}) as g:
+                g.enable("with", "without")
+                g.wait_log("with: the module of acme")
+                g.wait_log("No module named 'acme'")
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root becomes another user")
+    def test_root_does_not_run_what_nobody_can_execute(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "runner")
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(BURGLAR)
+            os.chmod(path, 0o700)
+            with Gateway({"devices": [{"name": "p", "type": "burglar", "runner": path}]}) as g:
+                g.enable("p")
+                g.wait_log("is not executable by user 65534")
 
     def test_its_faults_have_lines(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -230,7 +232,7 @@ set_attribute(enum scmp_filter_attr attribute, uint32_t value)
 }
 
 static void
-print_filter(unsigned which)
+print_filter(const char *head)
 {
 	static struct sock_filter code[MAX_FILTER];
 	int fd = memfd_create("filter", MFD_CLOEXEC);
@@ -242,7 +244,7 @@ print_filter(unsigned which)
 	if (n <= 0 || n == sizeof(code) || n % (ssize_t)sizeof(code[0]))
 		die("export", -EFBIG);
 	size_t count = (size_t)n / sizeof(code[0]);
-	printf("static const struct sock_filter filter_%u[] = {\n", which);
+	printf("%s[] = {\n", head);
 	for (size_t i = 0; i < count; i++)
 		printf("\t{ 0x%02x, %u, %u, 0x%08x },\n", code[i].code, code[i].jt, code[i].jf,
 		    code[i].k);
@@ -253,6 +255,8 @@ print_filter(unsigned which)
 static void
 write_filter(unsigned which)
 {
+	char head[64];
+
 	/* What the kernel of the machine that builds can do does not matter: it is not asked. */
 	seccomp_api_set(3);
 	ctx = seccomp_init(SCMP_ACT_TRAP);
@@ -269,7 +273,8 @@ write_filter(unsigned which)
 		allow_addresses();
 	else
 		allow_sending();
-	print_filter(which);
+	snprintf(head, sizeof(head), "static const struct sock_filter filter_%u", which);
+	print_filter(head);
 	seccomp_release(ctx);
 }
 
@@ -298,14 +303,139 @@ write_names(void)
 	       " sizeof(filter_call_names) / sizeof(filter_call_names[0]);\n");
 }
 
+/* The supervisor's lock, which every runner has, whoever wrote it: not what a program needs, but
+ * what none may do. */
+static const char *const denied[] = {
+	/* connections that the plan does not have */
+	"socket",
+	"connect",
+	"bind",
+	/* other processes */
+	"fork",
+	"vfork",
+	"ptrace",
+	"process_vm_readv",
+	"process_vm_writev",
+	"process_madvise",
+	"process_mrelease",
+	"pidfd_open",
+	"pidfd_getfd",
+	"pidfd_send_signal",
+	"kcmp",
+	"tkill",
+	"perf_event_open",
+	"userfaultfd",
+	"bpf",
+	/* file systems and namespaces */
+	"mount",
+	"umount",
+	"umount2",
+	"pivot_root",
+	"chroot",
+	"setns",
+	"open_tree",
+	"move_mount",
+	"fsopen",
+	"fsconfig",
+	"fsmount",
+	"fspick",
+	"mount_setattr",
+	"open_by_handle_at",
+	"quotactl",
+	"quotactl_fd",
+	/* keys, io_uring, the machine */
+	"keyctl",
+	"add_key",
+	"request_key",
+	"io_uring_setup",
+	"io_uring_enter",
+	"io_uring_register",
+	"init_module",
+	"finit_module",
+	"delete_module",
+	"kexec_load",
+	"kexec_file_load",
+	"reboot",
+	"swapon",
+	"swapoff",
+	"settimeofday",
+	"stime",
+	"clock_settime",
+	"clock_settime64",
+	"adjtimex",
+	"clock_adjtime",
+	"clock_adjtime64",
+	"sethostname",
+	"setdomainname",
+	"acct",
+	"syslog",
+	"iopl",
+	"ioperm",
+};
+
+/* Their first argument is a pid: only the own one. */
+static const char *const to_itself[] = { "kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo" };
+
+#ifdef __s390__
+enum { CLONE_FLAGS = 1 };
+#else
+enum { CLONE_FLAGS = 0 };
+#endif
+
+static void
+write_lock(const char *name, bool may_unshare)
+{
+	char head[64];
+
+	seccomp_api_set(3);
+	ctx = seccomp_init(SCMP_ACT_ALLOW);
+	if (!ctx)
+		die("init", -ENOMEM);
+	set_attribute(SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	set_attribute(SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++)
+		add(SCMP_ACT_ERRNO(EPERM), denied[i], 0, NULL);
+	for (size_t i = 0; i < sizeof(to_itself) / sizeof(to_itself[0]); i++)
+		add(SCMP_ACT_ERRNO(EPERM), to_itself[i], 1,
+		    &(struct scmp_arg_cmp){ 0, SCMP_CMP_NE, FILTER_OWN_PID, 0 });
+	if (!may_unshare)
+		add(SCMP_ACT_ERRNO(EPERM), "unshare", 0, NULL);
+	/* Threads, no processes. clone3() has its flags in memory, where a filter does not see
+	 * them: libc takes clone() then. */
+	add(SCMP_ACT_ERRNO(EPERM), "clone", 1,
+	    &(struct scmp_arg_cmp){ CLONE_FLAGS, SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0 });
+	add(SCMP_ACT_ERRNO(ENOSYS), "clone3", 0, NULL);
+	snprintf(head, sizeof(head), "const struct sock_filter %s", name);
+	print_filter(head);
+	printf("const size_t %s_count = sizeof(%s) / sizeof(%s[0]);\n", name, name, name);
+	seccomp_release(ctx);
+}
+
+static void
+write_locks(void)
+{
+	printf("#include \"supervisor/child/lock_filter.h\"\n\n"
+	       "const unsigned lock_filter_own_pid = 0x%xu;\n",
+	    FILTER_OWN_PID);
+	write_lock("lock_filter", false);
+	write_lock("lock_filter_namespaces", true);
+}
+
+/* Without an argument the filters of the runtime, with one those of the supervisor's lock. */
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct scmp_version *v = seccomp_version();
 
+	(void)argv;
 	printf("/* Made by mkfilter with libseccomp %u.%u.%u. */\n#include <stddef.h>\n"
-	       "#include <linux/filter.h>\n#include \"device-runners/runtime/filter/filter.h\"\n\n",
+	       "#include <linux/filter.h>\n",
 	    v->major, v->minor, v->micro);
+	if (argc > 1) {
+		write_locks();
+		return 0;
+	}
+	printf("#include \"device-runners/runtime/filter/filter.h\"\n\n");
 	write_filters();
 	write_names();
 	return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/ids.h"
 #include "common/kernel.h"
 #include "common/log.h"
 #include "device-runners/runtime/sandbox/sandbox_private.h"
@@ -63,7 +64,7 @@ static int
 drop_ids(const struct sandbox *s)
 {
 	(void)s;
-	return sandbox_ids_drop();
+	return ids_drop();
 }
 
 /* In the new user namespace "nobody" has all capabilities: they are dropped again. */
@@ -75,7 +76,7 @@ leave_namespaces(const struct sandbox *s)
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
 		    CLONE_NEWCGROUP) < 0)
 		return -1;
-	return sandbox_ids_drop();
+	return ids_drop();
 }
 
 static int
@@ -104,7 +105,13 @@ static int
 lock_landlock(const struct sandbox *s)
 {
 	(void)s;
-	return sandbox_landlock_lock();
+	int rules = kernel_landlock_open();
+	if (rules < 0)
+		return -1;
+	int result = kernel_landlock_restrict(rules), saved = errno;
+	close(rules);
+	errno = saved;
+	return result;
 }
 
 static int

@@ -1,16 +1,27 @@
-/* A runner is the user nobody, without capabilities. */
+#include "common/ids.h"
+
 #include <errno.h>
-#include <grp.h>
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "device-runners/runtime/sandbox/sandbox_private.h"
+enum { MAX_CAPABILITY = 63 };
 
-/* "nobody" and "nogroup", by number: looking a name up takes files and libraries. */
-enum { NOBODY = 65534, MAX_CAPABILITY = 63 };
+/* The C library's functions would change every thread of a parent that shares our memory. On 32-bit
+ * machines the plain names are those of 16-bit ids. */
+#ifdef SYS_setresuid32
+#define CALL_SETGROUPS SYS_setgroups32
+#define CALL_GETGROUPS SYS_getgroups32
+#define CALL_SETRESGID SYS_setresgid32
+#define CALL_SETRESUID SYS_setresuid32
+#else
+#define CALL_SETGROUPS SYS_setgroups
+#define CALL_GETGROUPS SYS_getgroups
+#define CALL_SETRESGID SYS_setresgid
+#define CALL_SETRESUID SYS_setresuid
+#endif
 
 static int
 drop_bounding_set(void)
@@ -24,20 +35,22 @@ drop_bounding_set(void)
 static int
 become_nobody(void)
 {
+	const long id = IDS_NOBODY;
+
 	/* A user namespace that forbids setgroups() has no groups to leave, or the kernel would say
 	 * so. */
-	if (setgroups(0, NULL) < 0 && getgroups(0, NULL) != 0)
+	if (syscall(CALL_SETGROUPS, 0, NULL) < 0 && syscall(CALL_GETGROUPS, 0, NULL) != 0)
 		return -1;
-	if (setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)
+	if (syscall(CALL_SETRESGID, id, id, id) < 0 || syscall(CALL_SETRESUID, id, id, id) < 0)
 		return -1;
 	/* There must be no way back. */
-	if (setuid(0) == 0 || setgid(0) == 0)
+	if (syscall(CALL_SETRESUID, 0L, 0L, 0L) == 0 || syscall(CALL_SETRESGID, 0L, 0L, 0L) == 0)
 		return errno = EPERM, -1;
 	return 0;
 }
 
 int
-sandbox_ids_drop(void)
+ids_drop(void)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	const struct __user_cap_data_struct none[2] = { 0 };
