@@ -173,11 +173,13 @@ const struct command commands[] = {
 	{ .id = CONTROL_SEND,
 	    .arguments = "[NAME] TYPE [JSON]",
 	    .about = "register a system event",
-	    .help = "With NAME, TYPE is what follows 'system' in the device's event types:\n"
-		    "  gatewayctl send plc1 remote_device/1/write/setpoint \\\n"
-		    "      '{\"request_id\": \"1\", \"value\": 5}'\n"
-		    "Without NAME, TYPE is a whole type: gateway/TYPE/NAME/system/...\n",
-	    .options = OPTION_ORDERED,
+	    .help =
+		"With NAME, TYPE is what follows 'system' in the device's event types:\n"
+		"  gatewayctl send plc1 remote_device/1/write/setpoint \\\n"
+		"      '{\"request_id\": \"1\", \"value\": 5}'\n"
+		"Without NAME, TYPE is a whole type: gateway/TYPE/NAME/system/...\n"
+		"With NAME, what the running device would ignore is refused, without --force.\n",
+	    .options = OPTION_ORDERED | OPTION_FORCE,
 	    .min = 1,
 	    .max = 3,
 	    .view = &view_results,
@@ -215,6 +217,62 @@ const struct command commands[] = {
 	    .request = put_names,
 	    .wait_for = "running",
 	    .names = NAMES_ALL },
+	{ .id = CONTROL_DESCRIBE,
+	    .arguments = "NAME",
+	    .about = "print what data a device has, and what it takes",
+	    .help = "The device has to be running. A ? in a name stands for any one part of it.\n",
+	    .options = OPTION_TABLE,
+	    .min = 1,
+	    .max = 1,
+	    .view = &view_describe,
+	    .run = verbs_describe,
+	    .names = NAMES_ALL },
+	{ .id = CONTROL_EVENTS,
+	    .name = "read",
+	    .arguments = "NAME [DATA...]",
+	    .about = "print the latest values of data",
+	    .help = "The values are as the Event Server has them. DATA is a name as 'describe'\n"
+		    "prints it; parts at its front may be left out.\n",
+	    .options = OPTION_TABLE,
+	    .min = 1,
+	    .max = MANY,
+	    .view = &view_read,
+	    .run = verbs_read },
+	{ .id = CONTROL_SEND,
+	    .name = "write",
+	    .arguments = "NAME DATA VALUE",
+	    .about = "write a value, and wait for the result",
+	    .help =
+		"Exit code: 0 written, 1 refused, failed or not answered in 30 s, or --timeout.\n",
+	    .options = OPTION_TIMEOUT | OPTION_ORDERED,
+	    .min = 3,
+	    .max = 3,
+	    .view = &view_results,
+	    .run = verbs_write },
+	{ .id = CONTROL_SEND,
+	    .name = "command",
+	    .arguments = "NAME DATA VALUE",
+	    .about = "command, and wait for the confirmation",
+	    .help =
+		"--select selects first, and executes when that is confirmed. VALUE: a number or\n"
+		"a word, such as on.\n",
+	    .options = OPTION_TIMEOUT | OPTION_ORDERED | OPTION_SELECT,
+	    .min = 3,
+	    .max = 3,
+	    .view = &view_results,
+	    .run = verbs_command },
+	{ .id = CONTROL_SEND,
+	    .name = "interrogate",
+	    .arguments = "NAME DATA [QUALIFIER]",
+	    .about = "interrogate, and wait for confirmation",
+	    .help =
+		"DATA: interrogation/ADDRESS, or the common address alone, or\n"
+		"counter_interrogation/ADDRESS. QUALIFIER: 20 (of counters 5) if it is missing.\n",
+	    .options = OPTION_TIMEOUT,
+	    .min = 2,
+	    .max = 3,
+	    .view = &view_results,
+	    .run = verbs_interrogate },
 	{ .id = CONTROL_WAIT,
 	    .arguments = "NAME [STATE...]",
 	    .about = "wait until a device is in a state (running)",
@@ -266,11 +324,17 @@ const struct command commands[] = {
 	{ .arguments = NULL },
 };
 
+const char *
+command_name(const struct command *c)
+{
+	return c->name ? c->name : control_command_name(c->id);
+}
+
 const struct command *
 command_find(const char *name)
 {
 	for (const struct command *c = commands; c->arguments; c++)
-		if (strcmp(control_command_name(c->id), name) == 0)
+		if (strcmp(command_name(c), name) == 0)
 			return c;
 	return NULL;
 }
@@ -281,7 +345,7 @@ nearest_command(const char *typed)
 	struct nearest n = nearest_begin(typed);
 
 	for (const struct command *c = commands; c->arguments; c++)
-		nearest_offer(&n, control_command_name(c->id));
+		nearest_offer(&n, command_name(c));
 	return n.best;
 }
 
@@ -295,7 +359,7 @@ command_match(const char *name, char *text, size_t size)
 		return found;
 	used = (size_t)snprintf(text, size, "'%s' may be", name);
 	for (const struct command *c = commands; c->arguments; c++) {
-		const char *whole = control_command_name(c->id);
+		const char *whole = command_name(c);
 		if (!*name || strncmp(whole, name, strlen(name)) != 0)
 			continue;
 		found = c;

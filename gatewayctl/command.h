@@ -18,6 +18,8 @@ enum command_option {
 	OPTION_AGAIN = 64,   /* --watch */
 	OPTION_ALL = 128,
 	OPTION_PCAPNG = 256,
+	OPTION_SELECT = 512,
+	OPTION_FORCE = 1024,
 };
 
 /* Which arguments name devices, so that '*', '?' and '[' in them stand for others. */
@@ -26,7 +28,7 @@ enum command_names { NAMES_NONE, NAMES_ALL, NAMES_FIRST, NAMES_BUT_LAST };
 struct options {
 	const char *socket; /* or NULL */
 	const char *colour; /* "auto", "always", "never", or NULL */
-	bool help, wait, diff, again, all, no_pager;
+	bool help, wait, diff, again, all, select, force, no_pager;
 	bool has_timeout;
 	double timeout_s;
 	int64_t count;	    /* 0: no end */
@@ -34,8 +36,19 @@ struct options {
 	struct view_options view;
 };
 
+struct command;
+struct session;
+/* Does the whole of a command; returns its exit code. */
+typedef int command_run(
+    struct session *s, const struct command *c, const struct options *o, int argc, char **argv);
+
+/* verbs.c, verbs_read.c: built on the description that a device gives of its data. */
+command_run verbs_describe, verbs_read, verbs_write, verbs_command, verbs_interrogate;
+
 struct command {
 	enum control_id id;
+	const char *name;      /* of one that is no request of the control socket; else NULL */
+	command_run *run;      /* in place of request, or NULL */
 	const char *arguments; /* for people */
 	const char *about;     /* one line */
 	const char *help;      /* the rest */
@@ -50,6 +63,7 @@ struct command {
 
 /* Ends with arguments NULL. */
 extern const struct command commands[];
+const char *command_name(const struct command *c);
 const struct command *command_find(const char *name);
 /* By its name or the beginning of just one name; NULL with why in text. */
 const struct command *command_match(const char *name, char *text, size_t size);

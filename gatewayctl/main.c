@@ -14,6 +14,7 @@
 #include "gatewayctl/pcapng.h"
 #include "gatewayctl/session.h"
 #include "gatewayctl/terminal.h"
+#include "gatewayctl/verbs.h"
 
 enum {
 	WAIT_DEFAULT_S = 30,
@@ -313,6 +314,18 @@ ask_again(
 	return code;
 }
 
+/* What a command does itself, and what is checked before the rest is asked for. */
+static int
+do_command(
+    struct session *client, const struct command *c, const struct options *o, int argc, char **argv)
+{
+	if (c->run)
+		return c->run(client, c, o, argc, argv);
+	if (c->id == CONTROL_SEND && !o->force && !verbs_accepts(client, o, argc, argv))
+		return CONTROL_REFUSED;
+	return (o->again ? ask_again : ask)(client, c, o, argc, argv);
+}
+
 static int
 run_names(
     struct session *client, const struct command *c, const struct options *o, int argc, char **argv)
@@ -323,7 +336,7 @@ run_names(
 
 	if (o->wait && c->id != CONTROL_RESTART)
 		wait_for_link(client, o, deadline);
-	int code = (o->again ? ask_again : ask)(client, c, o, argc, argv);
+	int code = do_command(client, c, o, argc, argv);
 	if (code == CONTROL_DONE && o->wait)
 		code = wait_for_all(client, c, deadline, argc, argv);
 	if (code == CONTROL_DONE && o->wait && strcmp(c->wait_for, "running") == 0)
@@ -425,8 +438,7 @@ check_count(const struct command *c, int argc)
 
 	if (argc >= c->min && (argc <= c->max || many))
 		return true;
-	fprintf(stderr, "gatewayctl: %s takes %s argument%s, found %d\n",
-	    control_command_name(c->id),
+	fprintf(stderr, "gatewayctl: %s takes %s argument%s, found %d\n", command_name(c),
 	    argc < c->min ? (c->min == 1 ? "at least one" : "more")
 	    : c->max	  ? "fewer"
 			  : "no",

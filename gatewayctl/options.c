@@ -16,7 +16,9 @@ enum {
 	LONG_COLOUR,
 	LONG_NO_PAGER,
 	LONG_WATCH,
-	LONG_ALL
+	LONG_ALL,
+	LONG_SELECT,
+	LONG_FORCE
 };
 
 static const struct option long_options[] = {
@@ -36,6 +38,8 @@ static const struct option long_options[] = {
 	{ "watch", no_argument, NULL, LONG_WATCH },
 	{ "pcapng", required_argument, NULL, LONG_PCAPNG },
 	{ "all", no_argument, NULL, LONG_ALL },
+	{ "select", no_argument, NULL, LONG_SELECT },
+	{ "force", no_argument, NULL, LONG_FORCE },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -52,6 +56,8 @@ static const struct {
 	{ .option = LONG_WATCH, .needs = OPTION_AGAIN, .shown = "[--watch]" },
 	{ .option = LONG_PCAPNG, .needs = OPTION_PCAPNG, .shown = "[--pcapng FILE]" },
 	{ .option = LONG_ALL, .needs = OPTION_ALL, .shown = "[--all]" },
+	{ .option = LONG_SELECT, .needs = OPTION_SELECT, .shown = "[--select]" },
+	{ .option = LONG_FORCE, .needs = OPTION_FORCE, .shown = "[--force]" },
 	{ .option = LONG_COLUMNS, .needs = OPTION_TABLE, .shown = "[--columns KEY,...]" },
 	{ .option = LONG_SORT, .needs = OPTION_TABLE, .shown = "[--sort [-]KEY]" },
 	{ .option = LONG_FILTER, .needs = OPTION_TABLE, .shown = "[--filter KEY=PATTERN]" },
@@ -65,7 +71,7 @@ options_summary(FILE *f)
 	fprintf(
 	    f, "usage: gatewayctl [--json] [--socket PATH] COMMAND [OPTION...] [ARGUMENT...]\n\n");
 	for (const struct command *c = commands; c->arguments; c++) {
-		const char *name = control_command_name(c->id);
+		const char *name = command_name(c);
 		int n = fprintf(f, "  %s %s", name, c->arguments);
 		fprintf(f, "%*s%s\n", n < COLUMN ? COLUMN - n : 1, "", c->about);
 	}
@@ -101,7 +107,7 @@ put_word(FILE *f, const char *word, int *column)
 void
 options_usage(FILE *f, const struct command *c)
 {
-	int column = fprintf(f, "usage: gatewayctl %s", control_command_name(c->id));
+	int column = fprintf(f, "usage: gatewayctl %s", command_name(c));
 
 	for (int i = 0; i < COMMAND_OPTIONS; i++)
 		if (c->options & command_options[i].needs)
@@ -202,6 +208,10 @@ flag_of(struct options *o, int option)
 		return &o->again;
 	case LONG_ALL:
 		return &o->all;
+	case LONG_SELECT:
+		return &o->select;
+	case LONG_FORCE:
+		return &o->force;
 	case LONG_NO_PAGER:
 		return &o->no_pager;
 	default:
@@ -219,7 +229,7 @@ take_option(struct options *o, const struct command *c, int option)
 	if (need && (!c || !(c->options & need))) {
 		fprintf(stderr, "gatewayctl: --%s is %s%s\n", option_name(option),
 		    c ? "no option of " : "an option of some commands, and goes behind them",
-		    c ? control_command_name(c->id) : "");
+		    c ? command_name(c) : "");
 		return false;
 	}
 	bool *flag = flag_of(o, option);
@@ -245,7 +255,7 @@ options_parse(struct options *o, const struct command *c, int argc, char **argv)
 		}
 		if (!take_option(o, c, option)) {
 			fprintf(stderr, "'gatewayctl help%s%s' says what there is\n", c ? " " : "",
-			    c ? control_command_name(c->id) : "");
+			    c ? command_name(c) : "");
 			return false;
 		}
 	}

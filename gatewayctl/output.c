@@ -303,6 +303,39 @@ micros_text(struct buffer *b, const struct column *col, const struct json *row)
 		buffer_printf(b, "%" PRId64 ".%02d ms", us / 1000, (int)(us % 1000 / 10));
 }
 
+static void
+json_text(struct buffer *b, const struct column *col, const struct json *row)
+{
+	const struct json *j = json_get(row, col->key);
+	struct buffer any;
+	struct json_writer w = { .b = &any };
+
+	if (!j || j->type == JSON_NULL || j->type == JSON_STRING || j->type == JSON_NUMBER) {
+		text_text(b, col, row);
+		return;
+	}
+	buffer_init(&any, MAX_CELL);
+	json_put_tree(&w, NULL, j);
+	put_clean(b, (const char *)buffer_data(&any), any.len);
+	buffer_clear(&any);
+}
+
+static void
+verbs_text(struct buffer *b, const struct column *col, const struct json *row)
+{
+	const struct json *list = json_get(row, col->key);
+
+	if (!list || list->type != JSON_ARRAY)
+		return;
+	json_foreach (item, list) {
+		const struct json *verb = json_get(item, "verb");
+		if (item != list->child)
+			buffer_u8(b, ',');
+		if (json_str(verb))
+			put_clean(b, verb->text, verb->len);
+	}
+}
+
 static const struct {
 	void (*text)(struct buffer *b, const struct column *col, const struct json *row);
 	void (*json)(struct json_writer *w, const struct column *col, const struct json *row);
@@ -320,6 +353,8 @@ static const struct {
 	[CELL_BYTES] = { bytes_text, json_any },
 	[CELL_SHARE] = { share_text, json_any },
 	[CELL_MICROS] = { micros_text, json_any },
+	[CELL_JSON] = { json_text, json_any },
+	[CELL_VERBS] = { verbs_text, json_any },
 };
 
 void

@@ -25,6 +25,8 @@ enum cell {
 	CELL_BYTES,    /* bytes, or "unlimited" */
 	CELL_SHARE,    /* {"up": .., "all": ..}: 3/4 */
 	CELL_MICROS,   /* microseconds, as milliseconds */
+	CELL_JSON,     /* any value, as JSON where it is not a text or a number */
+	CELL_VERBS,    /* objects with a "verb" */
 };
 
 struct column {

@@ -159,6 +159,24 @@ static const struct column health_columns[] = {
 	{ .key = NULL },
 };
 
+static const struct column description_columns[] = {
+	{ .key = "name", .header = "DATA", .cell = CELL_TEXT, .least = 20 },
+	{ .key = "value", .header = "VALUE", .cell = CELL_TEXT, .least = 12 },
+	{ .key = "verbs", .header = "VERBS", .cell = CELL_VERBS },
+	{ .key = "about", .header = "ABOUT", .cell = CELL_TEXT, .least = 12, .drop = 1 },
+	{ .key = "gives", .cell = CELL_LIST },
+	{ .key = NULL },
+};
+
+static const struct column read_columns[] = {
+	{ .key = "name", .header = "DATA", .cell = CELL_TEXT, .least = 20 },
+	{ .key = "value", .header = "VALUE", .cell = CELL_JSON, .least = 12 },
+	{ .key = "time", .header = "TIME", .cell = CELL_TIME, .drop = 2 },
+	{ .key = "detail", .header = "DETAIL", .cell = CELL_TEXT, .least = 12, .drop = 1 },
+	{ .key = "payload", .cell = CELL_JSON },
+	{ .key = NULL },
+};
+
 static const struct column obituary_columns[] = {
 	{ .key = "time", .header = "TIME", .cell = CELL_TIME },
 	{ .key = "pid", .header = "PID", .cell = CELL_INT },
@@ -264,6 +282,8 @@ const struct view_format view_status = { .kind = VIEW_TABLE, .columns = status_c
 const struct view_format view_health = {
 	.kind = VIEW_TABLE, .columns = health_columns, .empty = "ok: nothing is wrong"
 };
+const struct view_format view_describe = { .kind = VIEW_TABLE, .columns = description_columns };
+const struct view_format view_read = { .kind = VIEW_TABLE, .columns = read_columns };
 const struct view_format view_show = { .kind = VIEW_SECTIONS, .sections = show_sections };
 const struct view_format view_info = { .kind = VIEW_SECTIONS, .sections = info_sections };
 const struct view_format view_events = { .kind = VIEW_TABLE, .columns = event_columns };

@@ -14,6 +14,7 @@
 #include "device-runners/icmp/ping.h"
 #include "device-runners/icmp/ping_conf.h"
 #include "device-runners/runtime/limit.h"
+#include "device-runners/runtime/report/describe.h"
 #include "device-runners/runtime/report/health.h"
 #include "device-runners/runtime/peer_address.h"
 #include "device-runners/runtime/report/trace.h"
@@ -543,10 +544,26 @@ ping_create(struct runner *r, const struct json *conf)
 	return p;
 }
 
+static bool
+ping_describe_data(void *device, struct describe *d, size_t i)
+{
+	const struct ping *p = device;
+
+	if (i >= p->count)
+		return false;
+	const char *const gives[] = { "gateway", "status", p->hosts[i].conf->name, NULL };
+	describe_put(d, &(struct describe_data){ .name = p->hosts[i].conf->name,
+			    .value = "AVAILABLE|NOT_AVAILABLE",
+			    .about = p->hosts[i].conf->address,
+			    .gives = gives });
+	return true;
+}
+
 const struct runner_device ping_device = {
 	.type = "ping",
 	.create = ping_create,
 	.describe = ping_conf_describe,
+	.describe_data = ping_describe_data,
 	.start = ping_start,
 	.on_event = ping_on_event,
 	.on_credit = ping_on_credit,

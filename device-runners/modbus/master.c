@@ -758,10 +758,17 @@ master_stop(void *device)
 	endpoint_stop(&m->endpoint);
 }
 
+static bool
+master_describe_data(void *device, struct describe *d, size_t i)
+{
+	return describe_master_data(&((struct master *)device)->conf, d, i);
+}
+
 const struct runner_device master_device = {
 	.type = "modbus_master",
 	.create = master_create,
 	.describe = describe_master,
+	.describe_data = master_describe_data,
 	.start = master_start,
 	.on_event = master_on_event,
 	.on_credit = master_on_credit,

@@ -412,10 +412,17 @@ slave_stop(void *device)
 	peers_close(&s->peers);
 }
 
+static bool
+slave_describe_data(void *device, struct describe *d, size_t i)
+{
+	return describe_slave_data(&((struct slave *)device)->conf, d, i);
+}
+
 const struct runner_device slave_device = {
 	.type = "modbus_slave",
 	.create = slave_create,
 	.describe = describe_slave,
+	.describe_data = slave_describe_data,
 	.start = slave_start,
 	.on_event = slave_on_event,
 	.on_credit = slave_on_credit,

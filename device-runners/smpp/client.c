@@ -9,6 +9,7 @@
 #include "device-runners/runtime/connection.h"
 #include "device-runners/runtime/endpoint.h"
 #include "device-runners/runtime/limit.h"
+#include "device-runners/runtime/report/describe.h"
 #include "device-runners/runtime/report/health.h"
 #include "device-runners/runtime/report/trace.h"
 #include "device-runners/runtime/stream.h"
@@ -611,10 +612,31 @@ client_create(struct runner *r, const struct json *conf)
 	return c;
 }
 
+static bool
+client_describe_data(void *device, struct describe *d, size_t i)
+{
+	static const char *const gives[] = { "gateway", "message", NULL };
+	static const char *const takes[] = { "system", "message", NULL };
+	static const struct describe_verb send = {
+		.verb = "send", .takes = takes, .request = "{\"address\":\"\",\"message\":$value}"
+	};
+
+	(void)device;
+	if (i == 0)
+		describe_put(d, &(struct describe_data){ .name = "message",
+				    .value = "text",
+				    .about = "short messages, and how each went",
+				    .gives = gives,
+				    .verbs = &send,
+				    .verb_count = 1 });
+	return i == 0;
+}
+
 const struct runner_device smpp_client_device = {
 	.type = "smpp_client",
 	.create = client_create,
 	.describe = conf_client_describe,
+	.describe_data = client_describe_data,
 	.start = client_start,
 	.on_event = client_on_event,
 	.stop = client_stop,

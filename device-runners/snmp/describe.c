@@ -1,5 +1,7 @@
 #include "device-runners/snmp/describe.h"
 
+#include "device-runners/runtime/report/describe.h"
+
 #include <string.h>
 
 #include "device-runners/runtime/note.h"
@@ -92,4 +94,33 @@ describe_frame(struct textbuf *out, const void *arg, enum trace_direction dir, c
 {
 	(void)arg, (void)dir;
 	snmp_message_text(out, frame, len);
+}
+
+void
+describe_object(struct describe *d, const char *oid)
+{
+	const char *const read[] = { "gateway", "read", oid, NULL };
+	const char *const asks[] = { "system", "read", oid, NULL };
+	const char *const takes[] = { "system", "write", oid, NULL };
+	const char *const result[] = { "gateway", "write", oid, NULL };
+	const struct describe_verb verbs[] = {
+		{ .verb = "read",
+		    .takes = asks,
+		    .request = "{\"session_id\":$id}",
+		    .result = read,
+		    .match = "{\"session_id\":$id}" },
+		{ .verb = "write",
+		    .takes = takes,
+		    .request = "{\"session_id\":$id,\"data\":$value}",
+		    .result = result,
+		    .match = "{\"session_id\":$id}",
+		    .good = "{\"success\":true}" },
+	};
+
+	describe_put(d, &(struct describe_data){ .name = oid,
+			    .value = "json",
+			    .about = "as {\"type\": \"INTEGER\", \"value\": 7}",
+			    .gives = read,
+			    .verbs = verbs,
+			    .verb_count = 2 });
 }

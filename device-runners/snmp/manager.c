@@ -579,10 +579,22 @@ manager_create(struct runner *r, const struct json *conf)
 	return m;
 }
 
+/* What is polled, then any object. */
+static bool
+manager_describe_data(void *device, struct describe *d, size_t i)
+{
+	const struct poll *p = &((struct manager *)device)->conf.poll;
+
+	if (i <= p->count)
+		describe_object(d, i < p->count ? p->items[i].text : "?");
+	return i <= p->count;
+}
+
 const struct runner_device snmp_manager_device = {
 	.type = "snmp_manager",
 	.create = manager_create,
 	.describe = describe_manager,
+	.describe_data = manager_describe_data,
 	.start = manager_start,
 	.on_event = manager_on_event,
 	.on_credit = manager_on_credit,

@@ -3,6 +3,7 @@
  * one bound socket, makes events of the objects that it is configured for, answers informs.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,6 +11,7 @@
 #include "common/fdutil.h"
 #include "device-runners/runtime/limit.h"
 #include "device-runners/runtime/peer_address.h"
+#include "device-runners/runtime/report/describe.h"
 #include "device-runners/runtime/report/health.h"
 #include "device-runners/runtime/report/trace.h"
 #include "device-runners/snmp/describe.h"
@@ -335,10 +337,27 @@ trap_listener_create(struct runner *r, const struct json *conf)
 	return t;
 }
 
+static bool
+trap_listener_describe_data(void *device, struct describe *d, size_t i)
+{
+	const struct trap_listener *t = device;
+	char name[300];
+
+	if (i >= t->conf.device_count)
+		return false;
+	const char *const gives[] = { "gateway", "data", t->conf.devices[i].name, "?", NULL };
+	snprintf(name, sizeof(name), "%s/?", t->conf.devices[i].name);
+	describe_put(d,
+	    &(struct describe_data){
+		.name = name, .value = "json", .about = "objects that it sent", .gives = gives });
+	return true;
+}
+
 const struct runner_device snmp_trap_listener_device = {
 	.type = "snmp_trap_listener",
 	.create = trap_listener_create,
 	.describe = describe_trap_listener,
+	.describe_data = trap_listener_describe_data,
 	.start = trap_listener_start,
 	.on_event = trap_listener_on_event,
 	.on_credit = trap_listener_on_credit,

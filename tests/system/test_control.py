@@ -882,7 +882,7 @@ class Documents(Case):
         env = self.path_with_ctl(g)
         commands = set(re.findall(r"(?m)^  ([a-z]+) ", g.ctl.text("--help")))
         self.assertEqual(self.complete(env, ""), commands)
-        self.assertEqual(self.complete(env, "re"), {"restart", "reload"})
+        self.assertEqual(self.complete(env, "re"), {"read", "restart", "reload"})
         self.assertEqual(self.complete(env, "show", "pl"), {"plc1", "plc2"})
         self.assertEqual(self.complete(env, "--json", "status", "plc1", "r"), {"rtu3"})
         self.assertEqual(self.complete(env, "enable", "--w"), {"--wait"})

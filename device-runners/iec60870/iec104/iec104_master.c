@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "device-runners/iec60870/describe.h"
+#include "device-runners/iec60870/describe_data.h"
 #include "device-runners/iec60870/iec104/iec104_conf.h"
 #include "device-runners/iec60870/iec_events.h"
 #include "device-runners/runtime/connection.h"
@@ -345,10 +346,18 @@ master_create(struct runner *r, const struct json *conf)
 	return NULL;
 }
 
+static bool
+master_describe_data(void *device, struct describe *d, size_t i)
+{
+	(void)device;
+	return describe_iec_master_data(NULL, d, i);
+}
+
 const struct runner_device iec104_master_device = {
 	.type = "iec104_master",
 	.create = master_create,
 	.describe = describe_104_master,
+	.describe_data = master_describe_data,
 	.start = master_start,
 	.on_event = master_on_event,
 	.on_credit = master_on_credit,

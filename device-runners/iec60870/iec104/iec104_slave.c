@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "device-runners/iec60870/describe.h"
+#include "device-runners/iec60870/describe_data.h"
 #include "device-runners/iec60870/iec104/iec104_conf.h"
 #include "device-runners/iec60870/iec60870.h"
 #include "device-runners/iec60870/iec_station.h"
@@ -312,10 +313,17 @@ slave_create(struct runner *r, const struct json *conf)
 	return NULL;
 }
 
+static bool
+slave_describe_data(void *device, struct describe *d, size_t i)
+{
+	return describe_iec_slave_data(&((struct slave *)device)->station.points, d, i);
+}
+
 const struct runner_device iec104_slave_device = {
 	.type = "iec104_slave",
 	.create = slave_create,
 	.describe = describe_104_slave,
+	.describe_data = slave_describe_data,
 	.start = slave_start,
 	.on_event = slave_on_event,
 	.on_credit = slave_on_credit,

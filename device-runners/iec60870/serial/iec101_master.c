@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "device-runners/iec60870/describe.h"
+#include "device-runners/iec60870/describe_data.h"
 #include "device-runners/iec60870/serial/iec101_conf.h"
 #include "device-runners/iec60870/iec60870.h"
 #include "device-runners/iec60870/serial/iec_remotes.h"
@@ -136,10 +137,21 @@ create(struct runner *r, const struct json *conf)
 	return m;
 }
 
+static bool
+describe_data(void *device, struct describe *d, size_t i)
+{
+	const struct iec_remotes *s = device;
+	size_t rows = describe_iec_master_count(""), remote = i / rows;
+
+	return remote < (size_t)s->count &&
+	       describe_iec_master_data(s->list[remote].address, d, i % rows);
+}
+
 const struct runner_device iec101_master_device = {
 	.type = "iec101_master",
 	.create = create,
 	.describe = describe_101_master,
+	.describe_data = describe_data,
 	.start = iec_remotes_start,
 	.on_event = on_event,
 	.on_credit = iec_line_on_credit,

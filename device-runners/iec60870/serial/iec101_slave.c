@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "device-runners/iec60870/describe.h"
+#include "device-runners/iec60870/describe_data.h"
 #include "device-runners/iec60870/iec60870.h"
 #include "device-runners/iec60870/iec_station.h"
 #include "device-runners/iec60870/serial/iec101_conf.h"
@@ -193,10 +194,17 @@ create(struct runner *r, const struct json *conf)
 	return NULL;
 }
 
+static bool
+describe_data(void *device, struct describe *d, size_t i)
+{
+	return describe_iec_slave_data(&((struct slave *)device)->station.points, d, i);
+}
+
 const struct runner_device iec101_slave_device = {
 	.type = "iec101_slave",
 	.create = create,
 	.describe = describe_101_slave,
+	.describe_data = describe_data,
 	.start = start,
 	.on_event = on_event,
 	.on_credit = iec_line_on_credit,

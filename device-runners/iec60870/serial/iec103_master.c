@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "device-runners/iec60870/describe.h"
+#include "device-runners/iec60870/describe_data.h"
 #include "device-runners/iec60870/iec60870.h"
 #include "device-runners/iec60870/serial/iec_remotes.h"
 #include "protocols/iec60870/iec103_session.h"
@@ -517,10 +518,20 @@ create(struct runner *r, const struct json *conf)
 	return m;
 }
 
+static bool
+describe_data(void *device, struct describe *d, size_t i)
+{
+	const struct iec_remotes *s = device;
+	size_t rows = describe_103_count(), remote = i / rows;
+
+	return remote < (size_t)s->count && describe_103_data(s->list[remote].address, d, i % rows);
+}
+
 const struct runner_device iec103_master_device = {
 	.type = "iec103_master",
 	.create = create,
 	.describe = describe_103_master,
+	.describe_data = describe_data,
 	.start = iec_remotes_start,
 	.on_event = on_event,
 	.on_credit = iec_line_on_credit,

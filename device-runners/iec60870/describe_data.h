@@ -1,0 +1,23 @@
+/* The data of the IEC 60870-5 devices as gatewayctl sees them: for runner_device.describe_data,
+ * which see. In the iec60870 runner. */
+#ifndef DEVICE_RUNNERS_IEC60870_DESCRIBE_DATA_H
+#define DEVICE_RUNNERS_IEC60870_DESCRIBE_DATA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "device-runners/iec60870/iec_points.h"
+
+struct describe;
+
+/* A master of 104, whose data have no remote device; or one remote device of a master of 101, of
+ * this address. */
+bool describe_iec_master_data(const char *remote, struct describe *d, size_t i);
+/* Rows that the two have, and rows of a remote device of 103. */
+size_t describe_iec_master_count(const char *remote);
+bool describe_103_data(const char *remote, struct describe *d, size_t i);
+size_t describe_103_count(void);
+/* A slave of 101 or 104. */
+bool describe_iec_slave_data(const struct points *points, struct describe *d, size_t i);
+
+#endif
