@@ -249,6 +249,8 @@ static const struct column info_columns[] = {
 	{ .key = "enabled", .header = "devices enabled", .cell = CELL_INT },
 	{ .key = "running", .header = "devices running", .cell = CELL_INT },
 	{ .key = "clients", .header = "control clients", .cell = CELL_INT },
+	{ .key = "longest_turn_us", .header = "longest turn, us", .cell = CELL_INT },
+	{ .key = "longest_turn_minute_us", .header = "in the last minute", .cell = CELL_INT },
 	{ .key = NULL },
 };
 

@@ -1,8 +1,9 @@
 /*
  * The latest events of all that a device is configured with, however many: the
- * start of a slave. They are asked for by one pattern. Where the Event Server
- * refuses that, or its answer is cut or too long, each is asked for by its type, 64
- * at a time, which a server finds without looking at the others.
+ * start of a slave. A few are asked for by one pattern. Many are asked for by their
+ * types, 64 at a time, so that no answer is long; also where the Event Server
+ * refuses the pattern, cuts its answer, or makes it too long. A server that takes
+ * long for 64 types looks at all that it has: it is asked by the pattern then.
  */
 #ifndef DEVICE_RUNNERS_LATEST_H
 #define DEVICE_RUNNERS_LATEST_H
@@ -23,9 +24,14 @@ struct latest {
 	runner_query_cb *cb;
 	void *arg;
 	size_t next; /* place to ask for */
+	bool pattern_failed;
+	struct monotime since; /* the first part was asked for */
+	const struct runner_type *pattern;
 };
 
-/* l's callbacks are set, and it lives until cb is called with NULL. pattern matches all types. */
+/* l's callbacks are set; it and pattern, which matches all types, live until cb is called with
+ * NULL.
+ */
 void latest_ask(struct latest *l, struct runner *r, const struct runner_type *pattern);
 
 #endif

@@ -369,6 +369,8 @@ control_on_info(struct control_client *c, const struct json *request)
 	json_put_int(w, "enabled", enabled);
 	json_put_int(w, "running", running);
 	json_put_int(w, "clients", (int64_t)control->client_count);
+	json_put_int(w, "longest_turn_us", turns_longest_us(&e->turns));
+	json_put_int(w, "longest_turn_minute_us", turns_last_minute_us(&e->turns, monotime_now()));
 	control_end_row(c);
 	control_finish(c, CONTROL_DONE, NULL);
 }

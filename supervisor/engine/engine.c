@@ -574,6 +574,7 @@ engine_init(struct engine *e, struct ev_loop *loop, struct broker *broker,
 	ev_prepare_init(&e->before_wait, on_before_wait);
 	e->before_wait.data = e;
 	ev_prepare_start(loop, &e->before_wait);
+	turns_start(&e->turns, loop);
 	return 0;
 }
 
@@ -581,6 +582,7 @@ void
 engine_clear(struct engine *e)
 {
 	ev_prepare_stop(e->loop, &e->before_wait);
+	turns_stop(&e->turns, e->loop);
 	ev_timer_stop(e->loop, &e->leave_limit);
 	e->active = false;
 	engine_out_drop(e);

@@ -15,6 +15,7 @@
 #include "supervisor/engine/engine_device.h"
 #include "supervisor/engine/eventlink.h"
 #include "supervisor/engine/gate.h"
+#include "supervisor/engine/turns.h"
 
 enum {
 	ENGINE_LEAVE_SLACK_MS = 3000,
@@ -89,6 +90,7 @@ struct engine {
 	struct engine_retired *retired; /* configurations that they borrow from */
 	struct engine_second second;
 	ev_prepare before_wait;
+	struct turns turns;
 	bool active;  /* the engine exists: link up, and operational where required */
 	bool leaving; /* engine_disconnect() is under way */
 	ev_timer leave_limit;
