@@ -120,7 +120,7 @@ put_stderr(enum log_target form, enum log_level level, const char *device, const
 }
 
 bool
-log_tell_lost(enum log_target form)
+log_report_lost(enum log_target form)
 {
 	char text[80];
 
@@ -135,7 +135,7 @@ log_tell_lost(enum log_target form)
 void
 log_write_stderr(enum log_target form, enum log_level level, const char *device, const char *text)
 {
-	if (!log_tell_lost(form) || !put_stderr(form, level, device, text))
+	if (!log_report_lost(form) || !put_stderr(form, level, device, text))
 		lost++;
 }
 

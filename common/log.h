@@ -52,7 +52,7 @@ void log_vwrite(
 void log_write_stderr(
     enum log_target form, enum log_level level, const char *device, const char *text);
 /* or here, for lines that are the last for a while. Returns whether none is left to tell. */
-bool log_tell_lost(enum log_target form);
+bool log_report_lost(enum log_target form);
 #define LOG_LOST "%u lines were left out, as nobody took them"
 
 #define log_error(...) log_write(LOG_LEVEL_ERROR, NULL, NULL, __VA_ARGS__)

@@ -38,12 +38,12 @@ path_text(const struct path *p, char *text, size_t size)
 	return used;
 }
 
-static void complain(struct check *c, enum schema_severity severity, const struct json *j,
+static void report_fault(struct check *c, enum schema_severity severity, const struct json *j,
     const struct path *p, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
 static void
-complain(struct check *c, enum schema_severity severity, const struct json *j, const struct path *p,
-    const char *fmt, ...)
+report_fault(struct check *c, enum schema_severity severity, const struct json *j,
+    const struct path *p, const char *fmt, ...)
 {
 	char message[256], path[PATH_MAX_TEXT];
 	va_list ap;
@@ -65,8 +65,8 @@ check_type(struct check *c, const struct json *j, const struct schema *s, const 
     enum json_type type)
 {
 	if (j->type != type)
-		complain(c, SCHEMA_ERROR, j, path, "expected %s%s, found %s", json_type_name(type),
-		    s->nullable ? " or null" : "", json_type_name(j->type));
+		report_fault(c, SCHEMA_ERROR, j, path, "expected %s%s, found %s",
+		    json_type_name(type), s->nullable ? " or null" : "", json_type_name(j->type));
 }
 
 /* NaN where j is no such number. */
@@ -101,7 +101,7 @@ reduce(struct check *c, const struct json *j, const struct schema *s, const stru
 {
 	struct json *node = (struct json *)j;
 
-	complain(c, SCHEMA_WARNING, j, path, "%.40s is taken as %s, the most that there is",
+	report_fault(c, SCHEMA_WARNING, j, path, "%.40s is taken as %s, the most that there is",
 	    j->text, s->at_most);
 	node->text = s->at_most;
 	node->len = strlen(s->at_most);
@@ -121,11 +121,11 @@ check_number(struct check *c, const struct json *j, const struct schema *s, cons
 	const char *or_null = s->nullable ? " or null" : "";
 	const char *found = j->type == JSON_NUMBER ? j->text : json_type_name(j->type);
 	if (s->kind == SCHEMA_INT)
-		complain(c, SCHEMA_ERROR, j, path,
+		report_fault(c, SCHEMA_ERROR, j, path,
 		    "expected an integer from %.0f to %.0f%s, found %.40s", s->min, s->max, or_null,
 		    found);
 	else
-		complain(c, SCHEMA_ERROR, j, path,
+		report_fault(c, SCHEMA_ERROR, j, path,
 		    "expected a number from %.10g to %.10g%s, found %.40s", s->min, s->max, or_null,
 		    found);
 }
@@ -153,7 +153,7 @@ check_enum(struct check *c, const struct json *j, const struct schema *s, const 
 		snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", s->names[i]);
 		nearest_offer(&n, s->names[i]);
 	}
-	complain(c, SCHEMA_ERROR, j, path, "expected one of %s%s, found %.40s%s", list,
+	report_fault(c, SCHEMA_ERROR, j, path, "expected one of %s%s, found %.40s%s", list,
 	    s->nullable ? " or null" : "",
 	    j->type == JSON_STRING || j->type == JSON_NUMBER ? j->text : json_type_name(j->type),
 	    suggestion(hint, sizeof(hint), &n));
@@ -166,10 +166,10 @@ check_string(struct check *c, const struct json *j, const struct schema *s, cons
 	if (j->type != JSON_STRING)
 		return;
 	if (!json_str(j))
-		complain(c, SCHEMA_ERROR, j, path, "a NUL in a string");
+		report_fault(c, SCHEMA_ERROR, j, path, "a NUL in a string");
 	else if (s->max > 0 && (double)j->len > s->max)
-		complain(c, SCHEMA_ERROR, j, path, "expected at most %.0f bytes, found %zu", s->max,
-		    j->len);
+		report_fault(c, SCHEMA_ERROR, j, path, "expected at most %.0f bytes, found %zu",
+		    s->max, j->len);
 }
 
 /* What is suggested is not there yet. */
@@ -187,7 +187,7 @@ check_known(struct check *c, const struct json *o, const struct schema *s, const
 	for (const struct schema_field *f = s->fields; f && f->key; f++)
 		if (!json_get(o, f->key))
 			nearest_offer(&n, f->key);
-	complain(c, SCHEMA_WARNING, member, &sub, SCHEMA_UNKNOWN_KEY ", ignored%s",
+	report_fault(c, SCHEMA_WARNING, member, &sub, SCHEMA_UNKNOWN_KEY ", ignored%s",
 	    suggestion(hint, sizeof(hint), &n));
 }
 
@@ -203,7 +203,7 @@ check_object(struct check *c, const struct json *j, const struct schema *s, cons
 		if (member)
 			check_node(c, member, &f->is, &sub);
 		else if (f->required)
-			complain(c, SCHEMA_ERROR, j, &sub, "is missing");
+			report_fault(c, SCHEMA_ERROR, j, &sub, "is missing");
 	}
 	if (s->open)
 		return;
@@ -220,10 +220,10 @@ check_array(struct check *c, const struct json *j, const struct schema *s, const
 	if (j->type != JSON_ARRAY)
 		return;
 	if ((double)j->count < s->min)
-		complain(c, SCHEMA_ERROR, j, path, "expected at least %.0f elements, found %zu",
+		report_fault(c, SCHEMA_ERROR, j, path, "expected at least %.0f elements, found %zu",
 		    s->min, j->count);
 	if (s->max > 0 && (double)j->count > s->max)
-		complain(c, SCHEMA_ERROR, j, path, "expected at most %.0f elements, found %zu",
+		report_fault(c, SCHEMA_ERROR, j, path, "expected at most %.0f elements, found %zu",
 		    s->max, j->count);
 	json_foreach (item, j) {
 		if (s->items)

@@ -47,7 +47,7 @@ int db_commit(struct db *db);
 /* What the last failure was. */
 const char *db_error(const struct db *db);
 /* Whether it was the last one there can be: nothing is written any more until the folder is opened
- * anew, with what was committed before. */
+ * again, with what was committed before. */
 bool db_is_broken(const struct db *db);
 
 #endif

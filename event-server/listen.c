@@ -66,8 +66,8 @@ take(struct server *s, int fd)
 	if (!who.trusted)
 		make_room_for_stranger(s);
 	if (s->client_count == SERVER_MAX_CLIENTS) {
-		server_complain(
-		    s, "a connection is refused: %d clients are connected", SERVER_MAX_CLIENTS);
+		server_warn(
+		    s, "refused a connection: %d clients are connected", SERVER_MAX_CLIENTS);
 		fd_close(fd);
 		return;
 	}
@@ -93,8 +93,7 @@ on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			server_complain(
-			    s, "no connection can be taken for now: %s", strerror(errno));
+			server_warn(s, "cannot accept connections: %s", strerror(errno));
 			watch_listeners(s, false);
 			ev_timer_set(&s->accept, ACCEPT_PAUSE_S, 0);
 			ev_timer_start(loop, &s->accept);

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "event-server/cage.h"
+#include "event-server/sandbox.h"
 #include "event-server/server.h"
 
 enum { EXIT_USAGE = 2 };
@@ -38,7 +38,7 @@ static const char usage[] =
     "  --ready-fd N         write \"PORT\\n\" to descriptor N when ready, and close it\n"
     "  --end-with-parent    end when the process that started it does\n"
     "  --sandbox[=best-effort]\n"
-    "                       refuse itself every system call that serving does not need\n"
+    "                       block system calls that serving does not need\n"
     "  --log-level LEVEL    error, warning, notice, info (the default) or debug\n"
     "  --log-prefix         log lines begin with <N>, for systemd and supervisors\n"
     "  --help, --version\n";
@@ -253,7 +253,7 @@ main(int argc, char **argv)
 		goto fail_clear;
 	if (o.unix_path && server_listen_unix(&server, o.unix_path, err, sizeof(err)) < 0)
 		goto fail_clear;
-	if (o.sandbox && cage_lock() < 0) {
+	if (o.sandbox && sandbox_enter() < 0) {
 		snprintf(err, sizeof(err), "cannot set up the sandbox: %s", strerror(errno));
 		if (!o.best_effort)
 			goto fail_clear;

@@ -38,7 +38,7 @@ peer_flush(struct peer *c)
 	if (c->state == PEER_DEAD)
 		return;
 	if (buffer_failed(&c->out)) {
-		peer_close(c, "does not take what it is sent");
+		peer_close(c, "does not read what is sent to it");
 		return;
 	}
 	while (c->out.len) {
@@ -78,7 +78,7 @@ peer_close(struct peer *c, const char *reason)
 	if (c->state == PEER_DEAD)
 		return;
 	if (reason)
-		server_complain(s, "client %lld (%s) %s: closing its connection", (long long)c->id,
+		server_warn(s, "client %lld (%s) %s: closing its connection", (long long)c->id,
 		    c->name ? c->name : "unnamed", reason);
 	ev_io_stop(s->loop, &c->readable);
 	ev_io_stop(s->loop, &c->writable);
@@ -129,7 +129,7 @@ answer_refusal(struct peer *c, struct chatter_conv conv, const char *why)
 static void
 refuse(struct peer *c, struct chatter_conv conv, const char *why)
 {
-	server_complain(c->server, "client %lld refused: %s", (long long)c->id, why);
+	server_warn(c->server, "client %lld refused: %s", (long long)c->id, why);
 	answer_refusal(c, conv, why);
 }
 
@@ -156,7 +156,7 @@ check_init(const struct peer *c, const struct eventer_init_req *req)
 
 	if (req->client_name.len > PEER_MAX_NAME ||
 	    memchr(req->client_name.p, '\0', req->client_name.len))
-		return "unusable client name";
+		return "invalid client name";
 	if (req->subscriptions.count > PEER_MAX_SUBSCRIPTIONS ||
 	    req->subscriptions.count + c->server->subscriptions > SERVER_MAX_SUBSCRIPTIONS ||
 	    req->subscriptions.bytes.len > PEER_MAX_SUBSCRIPTION_BYTES)
@@ -255,7 +255,7 @@ on_query_req(struct peer *c, const struct chatter_msg *msg)
 	}
 	/* The protocol has no error for a query: the answer is empty and says that more follows. */
 	if (r < 0)
-		server_complain(c->server,
+		server_warn(c->server,
 		    "client %lld (%s) sent a query with too many patterns: answered with no events",
 		    (long long)c->id, c->name);
 	eventer_begin_query_res(&c->chatter, chatter_msg_conv(msg), q->count, q->bytes);
@@ -290,7 +290,7 @@ handle(struct peer *c, const struct chatter_msg *msg)
 	int type = eventer_msg_parse(msg->type);
 
 	if (type < 0 || !handlers[type].on || handlers[type].state != c->state)
-		peer_close(c, "sent a message that has no place here");
+		peer_close(c, "sent an unexpected message");
 	else if (!handlers[type].on(c, msg))
 		peer_close(c, "sent a malformed message");
 }
@@ -335,7 +335,7 @@ on_readable(struct ev_loop *loop, ev_io *w, int revents)
 	do {
 		uint8_t *room = chatter_room(&c->chatter, c->want, &size);
 		if (!room) {
-			peer_close(c, "sent more than fits");
+			peer_close(c, "sent more data than allowed");
 			return;
 		}
 		n = recv(c->fd, room, size, 0);
@@ -393,7 +393,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		c->init_deadline = monotime_add_ms(now, PEER_REFUSAL_MS);
 		answer_refusal(c, c->init, "invalid client token");
 	} else if (late) {
-		peer_close(c, "said nothing in time");
+		peer_close(c, "sent no init request in time");
 		return;
 	}
 	if (!chatter_tick(&c->chatter, now)) {

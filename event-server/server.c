@@ -11,13 +11,13 @@
 #include "event-server/peer.h"
 
 void
-server_complain(struct server *s, const char *fmt, ...)
+server_warn(struct server *s, const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
 	double now = ev_now(s->loop);
 
-	if (now - s->complained < 1) {
+	if (now - s->warned < 1) {
 		s->suppressed++;
 		return;
 	}
@@ -28,7 +28,7 @@ server_complain(struct server *s, const char *fmt, ...)
 		log_warning("%s (%lu more warnings suppressed)", text, s->suppressed);
 	else
 		log_warning("%s", text);
-	s->complained = now;
+	s->warned = now;
 	s->suppressed = 0;
 }
 
@@ -143,11 +143,11 @@ server_commit(struct server *s)
 	bool committed = reserve_picked(s) == 0 && store_commit(&s->store) == 0;
 
 	if (!committed)
-		server_complain(s, "cannot keep %zu events, dropped: %s", s->store.staged_count,
+		server_warn(s, "cannot store %zu events: %s", s->store.staged_count,
 		    s->store.db ? db_error(s->store.db) : "out of memory");
 	if (!committed && s->store.db && db_is_broken(s->store.db) && !s->broken) {
-		log_error(
-		    "cannot write to the store any more: exiting, a restart loads what is kept");
+		log_error("cannot write to the store any more: exiting; a restart loads the stored "
+			  "events");
 		s->broken = true;
 		ev_break(s->loop, EVBREAK_ALL);
 	}
@@ -248,7 +248,7 @@ server_register(struct server *s, struct peer *client, struct chatter_conv conv,
 	if (why) {
 		if (whole)
 			store_unstage(&s->store, first);
-		server_complain(s, "refused %zu events of a register request: %s", refused, why);
+		server_warn(s, "refused %zu events of a register request: %s", refused, why);
 	}
 	if (!client)
 		return;
@@ -300,7 +300,7 @@ close_largest(struct server *s)
 		}
 	}
 	if (total > SERVER_MAX_BUFFERS && largest)
-		peer_close(largest, "holds most of the buffers");
+		peer_close(largest, "used the largest share of the buffers");
 }
 
 static void

@@ -2,7 +2,7 @@
  * gateway-eventd's loop: listeners, clients, and one commit per turn. What
  * clients register in a turn of the loop is staged; before the loop sleeps it
  * is committed together, then notified, then answered. Nobody is waited for:
- * a client that does not take what it is sent is cut off.
+ * a client that does not read what is sent to it is cut off.
  */
 #ifndef EVENT_SERVER_SERVER_H
 #define EVENT_SERVER_SERVER_H
@@ -62,8 +62,8 @@ struct server {
 	ev_timer accept; /* after running out of descriptors */
 	ev_timer stop;
 	ev_signal term, interrupt;
-	bool broken;	   /* the db is */
-	double complained; /* when a client's fault was logged last */
+	bool broken;   /* the db is */
+	double warned; /* when a client's fault was logged last */
 	unsigned long suppressed;
 };
 
@@ -93,6 +93,6 @@ bool server_watches(struct server *s, int slot, struct store_type *type);
 /* Runs the client again in the next turn. */
 void server_again(struct server *s);
 /* A client's fault, at most one line a second. */
-void server_complain(struct server *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void server_warn(struct server *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -323,7 +323,7 @@ load(struct store *s, int64_t server_id, char *err, size_t err_size)
 		return -1;
 	}
 	if (l.skipped)
-		log_error("left out %zu damaged events of the store", l.skipped);
+		log_error("skipped %zu damaged events of the store", l.skipped);
 	return 0;
 }
 

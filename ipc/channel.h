@@ -36,7 +36,7 @@ struct channel_handler {
 	/* A checked REGISTER; body is borrowed, to be read with ipc/event.h. May be NULL on the
 	 * side that is sent none. */
 	void (*on_register)(void *arg, const void *body, size_t len);
-	/* The peer broke the contract: nothing more is read. packet is borrowed. */
+	/* The peer violated the protocol: nothing more is read. packet is borrowed. */
 	void (*on_violation)(void *arg, const char *why, const void *packet, size_t len);
 	/* The peer closed, and everything it sent before was handled. */
 	void (*on_close)(void *arg);

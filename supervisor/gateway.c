@@ -71,7 +71,7 @@ gateway_stop(struct gateway *g, int exit_code)
 	engine_disconnect(&g->engine, on_stopped, g);
 }
 
-/* Not while everything ends, or begins anew. */
+/* Not while everything ends, or starts again. */
 static bool
 may_reload(void *arg)
 {

@@ -63,9 +63,9 @@ device_detail(const struct config_diff *d, const struct config_diff_row *row)
 {
 	static const char *const details[] = { "stops", "restarts", "starts when it is enabled",
 		"goes on" };
-	bool anew = d->server && row->change == CONFIG_CHANGED;
+	bool again = d->server && row->change == CONFIG_CHANGED;
 
-	return anew ? "restarts" : details[row->change];
+	return again ? "restarts" : details[row->change];
 }
 
 static const char *

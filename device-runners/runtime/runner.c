@@ -520,7 +520,7 @@ on_message(void *arg, const struct ipc_header *h, const msgpack_object *body, in
 		ev_timer_again(r->loop, &r->silence);
 		send_stats(r);
 		runner_health_flush(r);
-		log_tell_lost(LOG_TARGET_PREFIX);
+		log_report_lost(LOG_TARGET_PREFIX);
 		runner_sent(r, channel_send_empty(&r->channel, IPC_PONG, h->id));
 		break;
 	case IPC_STOP:
@@ -544,7 +544,7 @@ static void
 on_violation(void *arg, const char *why, const void *packet, size_t len)
 {
 	(void)arg, (void)packet;
-	log_error("the supervisor broke the contract: %s (%zu bytes)", why, len);
+	log_error("the supervisor violated the protocol: %s (%zu bytes)", why, len);
 	exit(EX_PROTOCOL);
 }
 

@@ -151,7 +151,7 @@ remember(struct link_station *st, const struct ft12_frame *f)
 		memcpy(st->secondary.last + 1, f->data, f->len);
 }
 
-/* Balanced: a reset on a connection that stands comes from a peer that began anew. Its repetition
+/* Balanced: a reset on a connection that stands comes from a peer that restarted. Its repetition
  * does not, nor the one with which the peer follows our own. */
 static bool
 peer_restarted(const struct link *l, const struct link_station *st, struct monotime now)

@@ -242,7 +242,7 @@ on_closed_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		process_finish(c->process);
 		return;
 	}
-	child_violate(c, "closed its socket, or sent nothing in a packet, and went on", NULL, 0);
+	child_violate(c, "closed its socket or sent an empty packet, and did not exit", NULL, 0);
 }
 
 static void
@@ -296,7 +296,7 @@ child_violate(struct child *c, const char *why, const void *packet, size_t len)
 	c->stats.violations++;
 	process_set_violation(c->process, why);
 	log_write(LOG_LEVEL_ERROR, c->conf->label, "protocol_violation",
-	    "runner %d broke the contract: %s%s; it is killed", (int)process_pid(c->process), why,
+	    "runner %d violated the protocol: %s%s; killing it", (int)process_pid(c->process), why,
 	    bytes);
 	ev_io_stop(c->host->loop, &c->channel.readable);
 	c->gone = true;

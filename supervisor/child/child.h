@@ -84,7 +84,7 @@ void child_reconfigure(struct child *c, const struct config_device *conf);
 void child_move(struct child *c, const struct config_device *conf);
 /* At once, where there is a process. */
 void child_kill(struct child *c);
-/* It broke the contract: counted, logged with the packet (NULL where there is none), killed;
+/* It violated the protocol: counted, logged with the packet (NULL where there is none), killed;
  * nothing that it says after this counts. */
 void child_violate(struct child *c, const char *why, const void *packet, size_t len);
 void child_set_log_level(struct child *c, enum log_level level);

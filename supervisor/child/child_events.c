@@ -146,7 +146,7 @@ child_on_query(struct child *c, uint32_t id, const msgpack_object *body)
 	if (c->host->ops->on_query)
 		c->host->ops->on_query(c->host->arg, c);
 	else
-		child_answer_query(q, NULL, "nothing is asked in a check");
+		child_answer_query(q, NULL, "no queries during a check");
 	return NULL;
 }
 
@@ -194,7 +194,7 @@ child_register(struct child *c, const struct sbs_str *segments, size_t count,
 	}
 	c->stats.dropped++;
 	log_write(LOG_LEVEL_ERROR, c->conf->label, "event_dropped",
-	    "dropped an event of the gateway's: %zu bytes wait for the Event Server",
+	    "dropped an event of the gateway: %zu bytes wait for the Event Server",
 	    c->uplink.pending.len);
 }
 

@@ -66,7 +66,7 @@ on_ready(struct child *c, uint32_t id, const msgpack_object *body)
 		return "ready twice";
 	/* Nobody would ever end it: a check is over when its runner is. */
 	if (c->host->check_only)
-		return "ready, where a check is to end with its plan";
+		return "ready during a check, which ends with the plan";
 	process_step(c->process, CHILD_READY);
 	return NULL;
 }
@@ -135,7 +135,7 @@ on_stats(struct child *c, uint32_t id, const msgpack_object *body)
 
 	(void)id;
 	if (body->via.array.size > STATS_MAX_COUNTERS)
-		return "more counters than are kept";
+		return "too many counters";
 	for (uint32_t i = 0; i < body->via.array.size; i++) {
 		const msgpack_object *f = body->via.array.ptr[i].via.array.ptr;
 		ipc_copy_text(name, sizeof(name), &f[0].via.str);
@@ -205,7 +205,7 @@ child_on_message(
     void *arg, const struct ipc_header *h, const msgpack_object *body, int fd, size_t len)
 {
 	struct child *c = arg;
-	const char *why = "a message that nobody hears";
+	const char *why = "an unexpected message";
 
 	fd_close(fd);
 	if (child_is_flood(c, len))

@@ -39,7 +39,7 @@ check(const struct child_describe *d, const msgpack_object *next, const msgpack_
 {
 	/* So that whoever asks for page after page comes to an end. */
 	if (next->type != MSGPACK_OBJECT_NIL && next->via.u64 <= d->from)
-		return "a description that does not go on";
+		return "a description without progress";
 	for (uint32_t i = 0; i < rows->size; i++)
 		if (rows->ptr[i].via.array.ptr[4].via.array.size > IPC_MAX_DESCRIBED_VERBS)
 			return "a description with too many verbs";
@@ -57,7 +57,7 @@ child_on_description(struct child *c, uint32_t id, const msgpack_object *body)
 		if (id && c->describes[i].id == id)
 			d = &c->describes[i];
 	if (!d)
-		return "a description that nobody asked for";
+		return "an unsolicited description";
 	const struct child_describe asked = *d;
 	const char *why = check(d, next, rows);
 	if (why)

@@ -56,11 +56,11 @@ kernel_features_check(const struct kernel_features *k, const struct config *conf
 		    k->seccomp ? "yes" : "no", k->landlock_abi);
 	if (k->landlock_abi == 0)
 		log_write(LOG_LEVEL_WARNING, NULL, "kernel",
-		    "this kernel has no Landlock: runners are held by seccomp alone");
+		    "this kernel has no Landlock: only seccomp confines the runners");
 	else if (k->landlock_abi < KERNEL_LANDLOCK_NEWEST)
 		log_write(LOG_LEVEL_INFO, NULL, "kernel",
-		    "Landlock of ABI %d covers no %s: seccomp alone does", k->landlock_abi,
-		    k->landlock_abi < 4 ? "TCP ports and no signals" : "signals");
+		    "Landlock ABI %d does not cover %s: only seccomp does", k->landlock_abi,
+		    k->landlock_abi < 4 ? "TCP ports and signals" : "signals");
 	if (!k->pidfd) {
 		log_write(
 		    LOG_LEVEL_ERROR, NULL, "kernel", "this kernel has no pidfd_open (Linux 5.3)");

@@ -60,7 +60,7 @@ report_suppressed(struct output *o)
 {
 	if (o->suppressed)
 		log_write(LOG_LEVEL_WARNING, o->device, "log_suppressed",
-		    "%s%u lines of output were left out", o->subject, o->suppressed);
+		    "%sdropped %u lines of output", o->subject, o->suppressed);
 	o->suppressed = 0;
 }
 

@@ -12,10 +12,10 @@ static const char *
 check(const msgpack_object *f)
 {
 	if (f[0].via.u64 >= IPC_MAX_REMOTES)
-		return "a remote end beyond 1024";
+		return "more than 1024 remote ends";
 	if (f[1].type == MSGPACK_OBJECT_ARRAY &&
 	    f[1].via.array.ptr[1].via.u64 >= IPC_REMOTE_STATE_COUNT)
-		return "a state of a remote end that there is not";
+		return "an unknown state of a remote end";
 	return NULL;
 }
 

@@ -17,7 +17,7 @@ add_row(struct requests *r, const msgpack_object *f)
 	const msgpack_object_str *target = &f[1].via.str;
 
 	if (f[0].via.u64 >= IPC_RESOURCE_COUNT || f[2].via.u64 > UINT16_MAX || has_nul(target))
-		return "a resource that there is not";
+		return "an unknown kind of resource";
 	char *copy = target->size ? strndup(target->ptr, target->size) : strdup("");
 	if (!copy)
 		return "out of memory";
@@ -35,7 +35,7 @@ requests_set_plan(struct requests *r, const msgpack_object_array *list)
 	const char *why = NULL;
 
 	if (list->size > IPC_MAX_PLAN)
-		return "a plan of too many resources";
+		return "too many resources in its plan";
 	r->plan = calloc(list->size + 1, sizeof(r->plan[0]));
 	if (!r->plan)
 		return "out of memory";
@@ -62,14 +62,14 @@ requests_open(struct requests *r, uint32_t id, uint64_t index, bool ending)
 	struct request_open *o = NULL;
 
 	if (index >= r->plan_count || !r->broker)
-		return "opens what is not in its plan, or anything in a check";
+		return "an open that is not in its plan, or during a check";
 	if (++r->opened > REQUESTS_MAX_OPENS)
 		return "a flood of opens";
 	if (ending)
 		return NULL;
 	for (size_t i = 0; i < IPC_MAX_ASKED; i++) {
 		if (r->opens[i].requests && r->opens[i].id == id)
-			return "opens twice under one id";
+			return "an open with an id in use";
 		if (!r->opens[i].requests && !o)
 			o = &r->opens[i];
 	}

@@ -171,7 +171,7 @@ uplink_take(struct uplink *u, const void *body, size_t len, uint32_t *count)
 	if (!why && u->credit < 0)
 		why = "registered more than its credit";
 	if (!why && buffer_failed(&u->pending))
-		why = "events that outgrow their credit";
+		why = "events larger than its credit";
 	if (why || *count == 0)
 		undo_chunk(u, before);
 	else

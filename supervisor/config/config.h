@@ -181,7 +181,7 @@ struct config_diff_row {
 };
 
 struct config_diff {
-	bool server;	      /* one of the next two: the link starts anew */
+	bool server;	      /* one of the next two: the link starts again */
 	bool name, elsewhere; /* the gateway's name; its Event Server or Monitor Server */
 	bool log;	      /* where lines go, or the gateway's level */
 	size_t levels;	      /* devices in both whose loggers have another level */

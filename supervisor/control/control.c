@@ -83,7 +83,7 @@ client_free(struct control_client *c)
 
 /* It ends at the next turn of the loop: callers may still use it until then. */
 static void
-doom(struct control_client *c)
+kill_later(struct control_client *c)
 {
 	if (c->kill_pending)
 		return;
@@ -114,7 +114,7 @@ enqueue(struct control_client *c, const void *packet, size_t len, bool end)
 		}
 		log_write(LOG_LEVEL_WARNING, NULL, "control",
 		    "control: client %d reads too slowly: disconnected", (int)c->pid);
-		doom(c);
+		kill_later(c);
 		return;
 	}
 	size_t before = c->queue.len;
@@ -122,7 +122,7 @@ enqueue(struct control_client *c, const void *packet, size_t len, bool end)
 	buffer_append(&c->queue, packet, len);
 	control->waiting += c->queue.len - before;
 	if (buffer_failed(&c->queue)) {
-		doom(c);
+		kill_later(c);
 		return;
 	}
 	ev_io_start(control->loop, &c->writable);
@@ -143,7 +143,7 @@ transmit(struct control_client *c, bool end)
 		if (n < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOBUFS))
 			enqueue(c, packet, len, end);
 		else if (n < 0)
-			doom(c);
+			kill_later(c);
 	}
 	buffer_reset(&c->packet);
 }
@@ -193,7 +193,7 @@ close_later(struct control_client *c)
 	c->closing = true;
 	ev_io_stop(c->control->loop, &c->readable);
 	if (c->queue.len == 0)
-		doom(c);
+		kill_later(c);
 	else
 		set_deadline(c, CONTROL_IDLE_MS);
 }

@@ -274,7 +274,7 @@ tell_left_out(struct monotime now, bool all)
 }
 
 static void
-tell_lost(void)
+report_lost(void)
 {
 	uint64_t lost = syslog_out_lost(&sink.syslog);
 	char text[128];
@@ -290,10 +290,10 @@ void
 log_sink_tick(struct monotime now)
 {
 	tell_left_out(now, false);
-	log_tell_lost(stderr_form());
+	log_report_lost(stderr_form());
 	if (sink.syslog_open) {
 		syslog_out_flush(&sink.syslog, now);
-		tell_lost();
+		report_lost();
 	}
 }
 

@@ -445,5 +445,5 @@ def have_peer():
         )
         return PEER.exists()
     except (subprocess.SubprocessError, OSError) as e:
-        print(f"bench: hat-gateway is not to be had from PyPI, its column is left out ({type(e).__name__})")
+        print(f"bench: hat-gateway is not available from PyPI, its column is left out ({type(e).__name__})")
         return False

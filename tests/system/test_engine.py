@@ -308,7 +308,7 @@ class Order(Case):
         self.assertGreater(self.g.status("p1")["restarts"], 0)
 
     def test_what_a_killed_runner_registered_is_not_lost(self):
-        """Values have no gap: what it registered before its death came through, then it counts anew."""
+        """Values have no gap: what it registered before its death came through, then it starts counting again."""
         self.serve(1, interval_ms=1)
         self.wait_connects(1)
         self.enable("p0")

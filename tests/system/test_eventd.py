@@ -798,7 +798,7 @@ class TestBadClients(unittest.TestCase):
             self.assertLess(worst, 5)
             eventually(lambda: quick.query_latest(['event/1/eventer/slow'])
                        .events[0].payload == Json('DISCONNECTED'))
-        self.assertIn('does not take what it is sent', self.server.logged())
+        self.assertIn('does not read what is sent to it', self.server.logged())
 
     def test_a_client_that_asks_and_does_not_read(self):
         with self.server.client(timeout=30) as client:
@@ -848,7 +848,7 @@ class TestBadClients(unittest.TestCase):
 
         with Eventd(limits=few) as server:
             socks = [eventer.connect(port=server.port) for _ in range(40)]
-            eventually(lambda: 'no connection can be taken' in server.logged())
+            eventually(lambda: 'cannot accept connections' in server.logged())
             for s in socks:
                 s.close()
             with server.client() as client:

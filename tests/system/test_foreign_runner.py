@@ -163,7 +163,7 @@ class Foreign(unittest.TestCase):
             g.write_config({"devices": [meter(address="10.0.0.7", heedless=True)]})
             g.ctl("reload")
             self.assertEqual(list(g.status()), ["meter7"])
-            g.wait_log("broke the contract: ready, where a check is to end with its plan")
+            g.wait_log("violated the protocol: ready during a check, which ends with the plan")
             g.enable("meter7")
             g.wait_state("meter7", "running")
 

@@ -145,11 +145,11 @@ LIES = {
     "over-credit": ("run", [registering([["gateway"], None, f'"{"x" * 50000}"'])], "more than its credit"),
     # resources
     "1025-resources": ("init", [packet(PLAN, [[0, "a", 1]] * 1025)], "too many resources"),
-    "unknown-resource": ("init", [packet(PLAN, [[7, "a", 1]])], "resource that there is not"),
-    "port-70000": ("init", [packet(PLAN, [[0, "a", 70000]])], "resource that there is not"),
-    "nul-in-path": ("init", [packet(PLAN, [[3, "/etc\x00/passwd", 0]])], "resource that there is not"),
+    "unknown-resource": ("init", [packet(PLAN, [[7, "a", 1]])], "unknown kind of resource"),
+    "port-70000": ("init", [packet(PLAN, [[0, "a", 70000]])], "unknown kind of resource"),
+    "nul-in-path": ("init", [packet(PLAN, [[3, "/etc\x00/passwd", 0]])], "unknown kind of resource"),
     "unplanned": ("run", [packet(OPEN, [1], 5)], "not in its plan"),
-    "opens-twice": ("run", [packet(OPEN, [0], 5)] * 5, "twice under one id|flood of opens"),
+    "opens-twice": ("run", [packet(OPEN, [0], 5)] * 5, "an id in use|flood of opens"),
     "flood-of-lookups": ("name", [packet(OPEN, [0], 5), packet(CANCEL, [], 5)] * 3, "flood of opens"),
     # queries
     "query-no-type": ("run", [packet(QUERY, [[]])], "empty event type"),
@@ -162,15 +162,15 @@ LIES = {
     ),
     "65-queries": ("run", [packet(QUERY, [["x"]], i) for i in range(200)], "too many queries|flood"),
     # what is shown
-    "33-counters": ("run", [packet(STATS, [[f"c{i}", 1] for i in range(33)])], "more counters"),
-    "1025th-remote": ("run", [packet(HEALTH, [[1024, END]])], "remote end beyond 1024"),
-    "gone-1025th": ("run", [packet(HEALTH, [[1024, None]])], "remote end beyond 1024"),
+    "33-counters": ("run", [packet(STATS, [[f"c{i}", 1] for i in range(33)])], "too many counters"),
+    "1025th-remote": ("run", [packet(HEALTH, [[1024, END]])], "more than 1024 remote ends"),
+    "gone-1025th": ("run", [packet(HEALTH, [[1024, None]])], "more than 1024 remote ends"),
     "unknown-health": ("run", [packet(HEALTH, [[0, ["x", 4, *END[2:]]]])], "state of a remote end"),
     "8-counters": ("run", [packet(HEALTH, [[0, [*END[:5], [0] * 8]]])], "wrong number of fields"),
     "health-in-init": ("init", [packet(HEALTH, [])], "not in this phase"),
     "flood-of-health": ("run", [packet(HEALTH, [[i, END] for i in range(400)])], "flood of health"),
-    "unasked-description": ("run", [packet(DESCRIPTION, [None, []], 1)], "nobody asked for"),
-    "description-of-0": ("run", [packet(DESCRIPTION, [None, []])], "nobody asked for"),
+    "unasked-description": ("run", [packet(DESCRIPTION, [None, []], 1)], "unsolicited"),
+    "description-of-0": ("run", [packet(DESCRIPTION, [None, []])], "unsolicited"),
 }
 
 

@@ -139,7 +139,7 @@ class Link(Case):
         self.serve(1, {"event_server": {"eventer_server": {"host": "localhost", "port": port}}}, server=server)
         self.wait_connects(1, 3 * WAIT_S)
 
-    @unittest.skipUnless(MOUNTS, "a mount namespace is not to be had")
+    @unittest.skipUnless(MOUNTS, "a mount namespace is not available")
     def test_a_name_server_that_is_named_later(self):
         """As where the gateway starts before the network is configured, or the network changes."""
         names = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

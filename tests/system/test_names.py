@@ -79,7 +79,7 @@ def children(pid, name):
     return found
 
 
-@unittest.skipUnless(MOUNTS, "a mount namespace is not to be had")
+@unittest.skipUnless(MOUNTS, "a mount namespace is not available")
 class Names(unittest.TestCase):
     def setUp(self):
         self.dir = tempfile.mkdtemp(prefix="gatewayd-test-")

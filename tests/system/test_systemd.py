@@ -164,7 +164,7 @@ class Service(unittest.TestCase):
         self.assertEqual(self.device()["pid"], changed)
 
     def test_each_runner_has_a_control_group(self):
-        """After a reload that starts everything anew too."""
+        """After a reload that starts everything again too."""
         def own_group():
             d = self.device()
             if not d or d["state"] != "running":

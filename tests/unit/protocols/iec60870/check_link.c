@@ -544,7 +544,7 @@ START_TEST(peer_that_restarts)
 		{ "the answer was lost: again", 200, "10c001c116", "tx e5" },
 		{ "status", 300, "", STATUS },
 		{ "answered", 0, "108b018c16", "" },
-		{ "it began anew: so do we", 800, "10c001c116", "down 0 tx e5 " RESET },
+		{ "it restarted: so do we", 800, "10c001c116", "down 0 tx e5 " RESET },
 		{ "answered", 0, "1080018116", "up 0" },
 		{ "it follows with a reset of its own", 100, "10c001c116", "tx e5" },
 		{ NULL, 0, NULL, NULL },

@@ -174,7 +174,7 @@ START_TEST(a_group_that_is_left_gets_its_limits_again)
 	ck_assert_str_eq(text, "67108864");
 	unlink(path);
 	snprintf(path, sizeof(path), "%.400s/runner-7", g.path);
-	/* An empty one is made anew. */
+	/* An empty one is made again. */
 	cgroup_add(&g, "plc1", 7, 67108864);
 	ck_assert_int_eq(rmdir(path), 0);
 	rmdir(g.path);

@@ -160,7 +160,7 @@ START_TEST(descriptions_are_answers)
 	ck_assert_int_eq(child_describe(c, 2, on_page, c), 0);
 	SAY(DESCRIPTION, 6, "\x92\x02\x90");
 	ck_assert_uint_eq(pages, 1);
-	assert_violated("a description that does not go on");
+	assert_violated("a description without progress");
 	child_describe_clear(c);
 	ck_assert(ended);
 }
@@ -171,7 +171,7 @@ START_TEST(descriptions_that_nobody_asked_for)
 	c->process->fsm.state = CHILD_RUNNING;
 	c->channel.phase = PHASE_RUN;
 	SAY(DESCRIPTION, 0, "\x92\xc0\x90");
-	assert_violated("a description that nobody asked for");
+	assert_violated("an unsolicited description");
 }
 END_TEST
 

@@ -334,7 +334,7 @@ START_TEST(who_comes_late_to_a_deadline_reads_first)
 		late = monotime_add_ms(f.deadline, CHILD_LATE_MS);
 		ck_assert_uint_eq(child_fsm_step(&f, CHILD_DEADLINE, late, 0), CHILD_DO_KILL);
 	}
-	/* Each ping anew. */
+	/* Each ping again. */
 	struct child_fsm f = machine(CHILD_RUNNING);
 	for (int64_t t = 10000; t < 100000; t += 10000) {
 		ck_assert_uint_eq(child_fsm_step(&f, CHILD_DEADLINE, at(t), 0), CHILD_DO_PING);

@@ -109,7 +109,7 @@ START_TEST(lines_beyond_a_seconds_share_are_counted)
 	ck_assert_uint_eq(lines, OUTPUT_MAX_LINES);
 	output_close(&o);
 	ck_assert_uint_eq(lines, OUTPUT_MAX_LINES + 1);
-	ck_assert_str_eq(last, "30 lines of output were left out");
+	ck_assert_str_eq(last, "dropped 30 lines of output");
 }
 END_TEST
 

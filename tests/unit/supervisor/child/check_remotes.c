@@ -111,11 +111,11 @@ START_TEST(lies_are_refused)
 {
 	put_end(0, "a", IPC_REMOTE_UP);
 	put_end(IPC_MAX_REMOTES, "b", IPC_REMOTE_UP);
-	ck_assert_str_eq(update(2, 1), "a remote end beyond 1024");
+	ck_assert_str_eq(update(2, 1), "more than 1024 remote ends");
 	put_gone(IPC_MAX_REMOTES);
-	ck_assert_str_eq(update(1, 1), "a remote end beyond 1024");
+	ck_assert_str_eq(update(1, 1), "more than 1024 remote ends");
 	put_end(0, "a", IPC_REMOTE_STATE_COUNT);
-	ck_assert_str_eq(update(1, 1), "a state of a remote end that there is not");
+	ck_assert_str_eq(update(1, 1), "an unknown state of a remote end");
 	ck_assert_uint_eq(remotes_total(&r), 0);
 }
 END_TEST

@@ -1,4 +1,4 @@
-#include "event-server/cage.h"
+#include "event-server/sandbox.h"
 
 #include <errno.h>
 #include <seccomp.h>
@@ -54,6 +54,7 @@ static const int allowed[] = {
 	SCMP_SYS(clock_nanosleep),
 	SCMP_SYS(nanosleep),
 	SCMP_SYS(getpid),
+	SCMP_SYS(geteuid),
 	SCMP_SYS(gettid),
 	SCMP_SYS(getrandom),
 	SCMP_SYS(rt_sigaction),
@@ -73,7 +74,7 @@ static const int sanitized = 0;
 #endif
 
 int
-cage_lock(void)
+sandbox_enter(void)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -1;
