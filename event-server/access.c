@@ -80,7 +80,7 @@ access_check_listen(
 }
 
 static void
-look_at_user(int fd, struct access_client *c)
+look_at_user(const struct access *a, int fd, struct access_client *c)
 {
 	struct ucred user;
 	socklen_t len = sizeof(user);
@@ -89,7 +89,7 @@ look_at_user(int fd, struct access_client *c)
 		snprintf(c->from, sizeof(c->from), "an unknown user");
 		return;
 	}
-	c->trusted = user.uid == 0 || user.uid == geteuid();
+	c->trusted = user.uid == 0 || user.uid == a->own;
 	snprintf(
 	    c->from, sizeof(c->from), "user id %u, process %d", (unsigned)user.uid, (int)user.pid);
 }
@@ -120,7 +120,7 @@ access_look(const struct access *a, int fd, struct access_client *c)
 		return;
 	}
 	if (peer.ss_family == AF_UNIX) {
-		look_at_user(fd, c);
+		look_at_user(a, fd, c);
 		return;
 	}
 	c->trusted = a->insecure && is_loopback((struct sockaddr *)&peer);

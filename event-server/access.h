@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include "protocols/hat/eventer.h"
 
@@ -21,6 +22,7 @@ enum {
 struct access {
 	char token[ACCESS_MAX_TOKEN + 1]; /* "": there is none */
 	bool insecure;
+	uid_t own;	       /* the server's user, as the sandbox later denies to ask for it */
 	unsigned long refused; /* clients since the start */
 	/* the log: at most one line a second */
 	double said;

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "common/fdutil.h"
 #include "common/json.h"
@@ -424,6 +425,7 @@ server_init(struct server *s, struct db *db, int64_t server_id, size_t series_ma
 		.status = EVENTER_OPERATIONAL,
 		.epoch = 1,
 	};
+	s->access.own = geteuid();
 	if (!s->loop) {
 		snprintf(err, err_size, "no event loop");
 		db_close(db);

@@ -264,6 +264,24 @@ class TestAccess(unittest.TestCase):
             self.assertEqual(r.returncode, 0, r.stderr)
             self.assertRegex(server.logged(), r'refused a client from user id 65534, process \d+: no token')
 
+    @unittest.skipUnless(os.geteuid() == 0, 'only root can be another user')
+    def test_a_server_that_is_not_root_knows_its_own_user(self):
+        os.chown(self.dir, 65534, 65534)
+        path = os.path.join(self.dir, 'socket')
+        ready, writer = os.pipe()
+        with subprocess.Popen([PROGRAM, '--sandbox', '--unix', path, '--ready-fd', str(writer)], pass_fds=[writer],
+                              user=65534, group=65534, extra_groups=[], stderr=subprocess.DEVNULL) as server:
+            os.close(writer)
+            with os.fdopen(ready) as f:
+                self.assertEqual(f.read(), '0\n')
+            try:
+                code = ("import sys; sys.path.insert(0, sys.argv[1]); import eventer\n"
+                        "eventer.EventerClient(path=sys.argv[2]).close()\n")
+                subprocess.run([sys.executable, '-c', code, str(ROOT / 'tests' / 'lib'), path], check=True,
+                               user=65534, group=65534, extra_groups=[], timeout=WAIT_S)
+            finally:
+                server.terminate()
+
     def test_a_large_frame_before_the_token(self):
         with self.start() as server:
             sock = eventer.connect('127.0.0.1', server.port, None, WAIT_S)
