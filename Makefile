@@ -234,6 +234,10 @@ install: all
 	    install -D -m 644 "$$m" "$(DESTDIR)$(PREFIX)/share/man/man$$s/$${m##*/}"; done; done
 	install -D -m 644 etc/gatewayctl.bash-completion \
 	    "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/gatewayctl"
+	install -D -m 644 etc/gatewayctl.zsh-completion \
+	    "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_gatewayctl"
+	install -D -m 644 etc/gatewayctl.fish \
+	    "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/gatewayctl.fish"
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gatewayd/samples" etc/samples/*.yaml
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gatewayd/sysctl.d" etc/sysctl.d/*.conf
 	install -d "$(DESTDIR)/etc/gatewayd"

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/fdutil.h"
+#include "gatewayctl/complete.h"
 #include "gatewayctl/names.h"
 #include "gatewayctl/options.h"
 #include "gatewayctl/pcapng.h"
@@ -468,6 +469,10 @@ main(int argc, char **argv)
 	}
 	argc -= optind;
 	argv += optind;
+	if (strcmp(argv[0], "complete") == 0) {
+		complete_print(argc - 1, argv + 1);
+		return CONTROL_DONE;
+	}
 	if (strcmp(argv[0], "help") == 0)
 		return help(argc, argv);
 	const struct command *c = find_command(argv[0]);

@@ -219,6 +219,17 @@ flag_of(struct options *o, int option)
 	}
 }
 
+void
+options_each(const struct command *c, void (*each)(void *arg, const char *name), void *arg)
+{
+	for (const struct option *o = long_options; o->name; o++) {
+		unsigned need = needed(o->val);
+		bool first = o->val != 'h'; /* --json and its like come before the command */
+		if (need ? c && c->options & need : !c || !first)
+			each(arg, o->name);
+	}
+}
+
 static bool
 take_option(struct options *o, const struct command *c, int option)
 {

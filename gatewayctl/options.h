@@ -9,6 +9,8 @@
 bool options_parse(struct options *o, const struct command *c, int argc, char **argv);
 /* All commands and options. */
 void options_summary(FILE *f);
+/* Each long option, without its dashes, that a command takes (NULL: none is known yet). */
+void options_each(const struct command *c, void (*each)(void *arg, const char *name), void *arg);
 /* One command. */
 void options_usage(FILE *f, const struct command *c);
 

@@ -864,16 +864,22 @@ class Documents(Case):
             set(re.findall(r"(?m)^\.It (?:Xo\n\.)?Cm (\w+)", source("gatewayctl.1"))), set(re.findall(r"(?m)^  ([a-z]+) ", text))
         )
 
-    def complete(self, env, *words):
-        source = os.path.join(ROOT, "etc", "gatewayctl.bash-completion")
-        script = (
-            f'source "{source}"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _gatewayctl;'
-            ' printf "%s\\n" "${COMPREPLY[@]}"'
-        )
-        r = subprocess.run(
-            ["bash", "-c", script, "bash", "gatewayctl", *words],
-            env=env, capture_output=True, text=True, timeout=WAIT_S,
-        )
+    def complete(self, env, *words, shell="bash"):
+        source = os.path.join(ROOT, "etc", "gatewayctl." + ("fish" if shell == "fish" else f"{shell}-completion"))
+        scripts = {
+            "bash": f'source "{source}"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _gatewayctl;'
+            ' printf "%s\\n" "${COMPREPLY[@]}"',
+            # compadd belongs to the line editor: here it prints.
+            "zsh": 'compadd() { while [[ $1 == -* ]] { [[ $1 == -S ]] && shift; shift }; print -l -- "$@" };'
+            f' words=("$@"); CURRENT=$#; source "{source}"',
+            "fish": f'source "{source}"; complete -C (string join " " -- $argv)',
+        }
+        argv = {
+            "bash": ["bash", "-c", scripts["bash"], "bash", "gatewayctl", *words],
+            "zsh": ["zsh", "-f", "-c", scripts["zsh"], "zsh", "gatewayctl", *words],
+            "fish": ["fish", "--no-config", "-c", scripts["fish"], "gatewayctl", *words],
+        }[shell]
+        r = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=WAIT_S)
         self.assertEqual(r.stderr, "")
         return set(r.stdout.split())
 
@@ -888,6 +894,16 @@ class Documents(Case):
         self.assertEqual(self.complete(env, "enable", "--w"), {"--wait"})
         self.assertEqual(self.complete(env, "log", "plc1", "de"), {"debug"})
         self.assertEqual(self.complete(env, "wait", "plc1", "ru"), {"running"})
+        self.assertEqual(self.complete(env, "wait", "plc1", "he"), {"healthy"})
+        self.assertEqual(self.complete(env, "status", "--sort", "st"), {"state"})
+        self.assertEqual(self.complete(env, "status", "--filter", "st"), {"state="})
+        self.assertEqual(self.complete(env, "help", "inf"), {"info"})
+        self.assertIn("--json", self.complete(env, "--"))
+        self.assertNotIn("--wait", self.complete(env, "status", "--"))
+        for shell in "zsh", "fish":
+            if shutil.which(shell):
+                self.assertEqual(self.complete(env, "show", "pl", shell=shell), {"plc1", "plc2"})
+                self.assertEqual(self.complete(env, "re", shell=shell), {"read", "restart", "reload"})
         other = {**env, "RUNTIME_DIRECTORY": "/nonexistent"}
         self.assertEqual(self.complete(other, "show", ""), set())
         self.assertEqual(

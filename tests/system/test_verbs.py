@@ -90,6 +90,17 @@ class Modbus(Case):
             self.assertIn("expected an integer of -32768..65535, found", self.refused("write", "plc", "setpoint", value))
         self.assertIn("no data 'input' to write", self.refused("write", "plc", "input", "1"))
 
+    def test_completion(self):
+        def complete(*words):
+            return set(self.ctl.text("complete", "--socket", self.g.socket, *words).split())
+
+        self.assertEqual(complete("write", "plc", "1/s"), {"1/setpoint", "1/signed"})
+        self.assertEqual(complete("read", "plc", "1/i"), {"1/input"})
+        self.assertEqual(complete("send", "plc", "remote_device/2/"),
+                         {"remote_device/2/enable", "remote_device/2/write/temperature"})
+        self.assertEqual(complete("events", "plc/gateway/remote_device/2/"),
+                         {"plc/gateway/remote_device/2/status", "plc/gateway/remote_device/2/read/temperature"})
+
     def test_failures_and_time_outs_are_told(self):
         def answer(s, transaction, unit, pdu):
             return pdu[0] == 6 and (s.reply(transaction, unit, bytes([0x86, 3])) or True)
@@ -169,6 +180,13 @@ class Others(Case):
         self.assertIn("sub single/1/100: is_negative_confirm true", self.refused("command", "sub", "single/1/100", "off"))
         self.assertIn("expected one of OFF|ON, found maybe", self.refused("command", "sub", "single/1/100", "maybe"))
         self.assertIn("no data 'binary_counter/1/1' to command", self.refused("command", "sub", "binary_counter/1/1", "1"))
+
+    def test_iec104_completion(self):
+        self.station()
+        for words, offered in ((("command", "sub", "si"), {"single/"}), (("command", "sub", "single/1/1", ""), {"OFF", "ON"}),
+                               (("interrogate", "sub", ""), {"interrogation/"})):
+            r = self.ctl.text("complete", "--socket", self.g.socket, *words)
+            self.assertEqual(set(r.split()), offered)
 
     def test_iec104_interrogation(self):
         self.station()

@@ -1,0 +1,9 @@
+/* What a shell offers for a command line of gatewayctl that is being typed. */
+#ifndef GATEWAYCTL_COMPLETE_H
+#define GATEWAYCTL_COMPLETE_H
+
+/* Prints the candidates for the last of the words, a line each. argv: the words behind gatewayctl.
+ * Names come from the running gateway; without one there are none. */
+void complete_print(int argc, char **argv);
+
+#endif
