@@ -31,7 +31,8 @@ queue_append(struct link_queue *q, struct link_msg *m)
 }
 
 int
-queue_put(struct link_queue *q, const void *data, size_t len, uint64_t token, unsigned flags)
+queue_put(struct link_queue *q, const void *data, size_t len, uint64_t token, unsigned flags,
+    struct monotime now)
 {
 	if (q->count >= LINK_QUEUE_MESSAGES ||
 	    q->bytes + sizeof(struct link_msg) + len > LINK_QUEUE_BYTES) {
@@ -42,6 +43,7 @@ queue_put(struct link_queue *q, const void *data, size_t len, uint64_t token, un
 	if (!m)
 		return -1;
 	m->token = token;
+	m->queued = now;
 	m->len = (uint16_t)len;
 	m->flags = (uint8_t)flags;
 	memcpy(m->data, data, len);
@@ -259,7 +261,8 @@ link_max_data(const struct link *l)
 }
 
 int
-link_send(struct link *l, int station, unsigned flags, const void *data, size_t len, uint64_t token)
+link_send(struct link *l, int station, unsigned flags, const void *data, size_t len, uint64_t token,
+    struct monotime now)
 {
 	struct link_station *st = link_station_of(l, station);
 
@@ -268,12 +271,12 @@ link_send(struct link *l, int station, unsigned flags, const void *data, size_t 
 		return -1;
 	}
 	if (station == LINK_ALL && l->conf.mode == LINK_MASTER)
-		return queue_put(&l->broadcasts, data, len, token, flags);
+		return queue_put(&l->broadcasts, data, len, token, flags, now);
 	if (!st || st->state != LINK_CONNECTED) {
 		errno = ENOTCONN;
 		return -1;
 	}
-	return queue_put(&st->queue, data, len, token, flags);
+	return queue_put(&st->queue, data, len, token, flags, now);
 }
 
 bool

@@ -30,6 +30,7 @@ enum {
 	LINK_BUSY_MS = 1000, /* between status requests to a station that said DFC or NACK */
 	LINK_BUSY_MAX_MS =
 	    10000, /* of a busy station; then what is in control direction is refused */
+	LINK_MAX_AGE_MS = 10000,     /* of a message in control direction that waits for the line */
 	LINK_IDLE_STATUS_MS = 10000, /* between status requests to a station that is not polled */
 	LINK_ALL = -1,		     /* the broadcast address */
 };
@@ -101,6 +102,7 @@ struct link_action {
 struct link_msg {
 	struct link_msg *next;
 	uint64_t token;
+	struct monotime queued; /* 0 ns: it does not age */
 	uint16_t len;
 	uint8_t flags;
 	uint8_t data[];
@@ -227,9 +229,10 @@ void link_line_lost(struct link *l, struct monotime now);
 
 /* Queues user data (copied, 1 .. link_max_data() bytes), with the flags above. Returns 0, or
  * -1 with ENOTCONN, EMSGSIZE, ENOBUFS (limit), ENOMEM. LINK_ALL (master): to every station, nobody
- * answers. */
-int link_send(
-    struct link *l, int station, unsigned flags, const void *data, size_t len, uint64_t token);
+ * answers. now: of a controlling station's message, which is refused where it has waited for
+ * LINK_MAX_AGE_MS and has not left; 0 ns: it waits for ever. */
+int link_send(struct link *l, int station, unsigned flags, const void *data, size_t len,
+    uint64_t token, struct monotime now);
 /* Whether less than half of a station's queue is used. */
 bool link_has_room(const struct link *l, int station);
 /* Stations that were added, and the address of one: that of the controlled side where the

@@ -15,7 +15,8 @@ struct link_station *link_station_of(struct link *l, int index);
 
 void queue_init(struct link_queue *q);
 void queue_clear(struct link_queue *q);
-int queue_put(struct link_queue *q, const void *data, size_t len, uint64_t token, unsigned flags);
+int queue_put(struct link_queue *q, const void *data, size_t len, uint64_t token, unsigned flags,
+    struct monotime now);
 void queue_push_front(struct link_queue *q, struct link_msg *m);
 struct link_msg *queue_take(struct link_queue *q);
 

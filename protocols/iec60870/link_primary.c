@@ -287,17 +287,41 @@ message_done(struct link *l, int index, enum link_action_type type, const char *
 	free(m);
 }
 
-/* Refuses one message that is in control direction and waits for a station that stays busy; false
- * where there is none. */
+/* What leaves with the time of now does not age. */
+static bool
+is_old(const struct link_msg *m, struct monotime now)
+{
+	return m && m->queued.ns && !(m->flags & LINK_STAMPED) &&
+	       monotime_diff_ms(now, m->queued) > LINK_MAX_AGE_MS;
+}
+
+/* Why the first message for the station is not to be sent any more, or NULL. */
+static const char *
+why_refused(const struct link_station *st, struct monotime now)
+{
+	if (st->state != LINK_CONNECTED || !st->queue.head)
+		return NULL;
+	if (st->busy && monotime_diff_ms(now, st->busy_since) >= LINK_BUSY_MAX_MS)
+		return "the station's link stays busy";
+	return is_old(st->queue.head, now) ? "it waited too long for the line" : NULL;
+}
+
+/* Refuses one message that is in control direction and has waited too long; false where there is
+ * none. */
 static bool
 refuse_old(struct link *l, struct monotime now)
 {
-	for (int i = 0; l->conf.controlling && i < l->count; i++) {
-		const struct link_station *st = &l->stations[i];
-		if (st->state != LINK_CONNECTED || !st->busy || !st->queue.head ||
-		    monotime_diff_ms(now, st->busy_since) < LINK_BUSY_MAX_MS)
+	if (!l->conf.controlling)
+		return false;
+	if (is_old(l->broadcasts.head, now)) {
+		free(queue_take(&l->broadcasts));
+		return true;
+	}
+	for (int i = 0; i < l->count; i++) {
+		const char *why = why_refused(&l->stations[i], now);
+		if (!why)
 			continue;
-		message_done(l, i, LINK_REFUSED, "the station's link stays busy");
+		message_done(l, i, LINK_REFUSED, why);
 		return true;
 	}
 	return false;

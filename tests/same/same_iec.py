@@ -138,7 +138,7 @@ def master104(rng, side):
 
 def master101(rng, side):
     far = iec_serial.Remote(7)
-    conf = iec_serial.master101(far.path, [iec_serial.remote(7, time_sync_delay=None, poll_class1_delay=0.005)])
+    conf = iec_serial.master101(far.path, [iec_serial.remote(7, time_sync_delay=None, poll_class1_delay=0.005, response_timeout=5)])
     d = side("iec60870", "iec101_master", hat_master101.info, conf, {"system/remote_device/7/enable": True})
     try:
         d.wait_event("gateway/remote_device/7/status", "CONNECTED")
@@ -417,7 +417,7 @@ def master103(rng, side):
     # The time of a message is one of day: both runs must have the same half day around them.
     now = int(time.time()) // 600 * 600
     d = side("iec60870", "iec103_master", hat_master103.info,
-             iec_serial.master103(far.path, [iec_serial.remote(5, time_sync_delay=None, poll_class1_delay=0.005)]),
+             iec_serial.master103(far.path, [iec_serial.remote(5, time_sync_delay=None, poll_class1_delay=0.005, response_timeout=5)]),
              {"system/remote_device/5/enable": True})
     address, wire = "system/remote_device/5/", []
     try:

@@ -96,6 +96,8 @@ def master(rng, side):
         d.stop()
         slave.stop()
     found = by_type(d.events)
+    if split:  # what else stands in a block that is refused
+        reads = [(n, {t: p for t, p in last.items() if p.get("cause") == "CHANGE"}) for n, last in reads]
     # What is seen between the parts of a write is a matter of time: what was read last in each step.
     steps["read"] = reads
     steps.update({t: v for t, v in found.items() if "/read/" not in t})

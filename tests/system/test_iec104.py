@@ -110,6 +110,63 @@ class Master(unittest.TestCase):
             self.assertEqual([a.element[0] for a in got], list(range(20, 30)))
             peer.close()
 
+    @staticmethod
+    def interrogation(number):
+        return {'is_test': False, 'cause': 'ACTIVATION', 'request': number}
+
+    def test_commands_do_not_age_behind_the_window(self):
+        with Station() as station, Gate(master_conf(station.port, send_window_size=1)) as gate:
+            peer = station.accept()
+            gate.wait('status', 'CONNECTED')
+            for number in (20, 21, 22):
+                gate.system('interrogation/1', self.interrogation(number))
+            peer.expect(100, 6)
+            peer.expect_silence(5.2)
+            peer.acknowledge()
+            gate.wait_log('did not send a message of type 100: it waited for 5')
+            peer.expect_silence()
+            gate.system('interrogation/1', self.interrogation(23))
+            self.assertEqual(peer.asdu().element, bytes([23]))
+            peer.close()
+
+    def test_commands_do_not_age_while_the_event_server_stalls(self):
+        with Station() as station:
+            r = runner_host.Runner(os.path.join(BUILD, 'libexec', 'iec60870'), 'iec104_master',
+                                   master_conf(station.port, send_window_size=1), credit=2000)
+            self.addCleanup(r.stop)
+            peer = station.accept()
+            r.wait_event('gateway/status', 'CONNECTED')
+            for number in (20, 21):
+                r.send('system/interrogation/1', self.interrogation(number))
+            peer.expect(100, 6)
+            for n in range(100):  # it waits for credit then, and reads no more
+                peer.raw(i(peer.vs, 0, asdu(1, 3, 1, [(n + 1, b'\1')])))
+                peer.vs += 1
+                if n == 0:
+                    r.wait_event('gateway/data/single/1/1')
+            peer.expect_s(100)  # what it took; its clock stands
+            peer.acknowledge()
+            time.sleep(5.2)
+            r._send(runner_host.CREDIT, 0, [1 << 30])
+            r.wait_event('gateway/data/single/1/100')
+            r.wait(lambda: any('it waited for 5' in line for line in r.log))
+            r.send('system/interrogation/1', self.interrogation(22))
+            self.assertEqual(peer.asdu().element, bytes([22]))
+            peer.close()
+
+    def test_what_is_not_acknowledged_is_taken_back(self):
+        """A connection that is given up is reset: the system has nothing left to send to the station."""
+        with Station() as station, Gate(master_conf(station.port, response_timeout=0.3)) as gate:
+            peer = station.accept()
+            gate.wait('status', 'CONNECTED')
+            gate.system('interrogation/1', self.interrogation(20))
+            peer.expect(100, 6)
+            gate.wait('status', 'DISCONNECTED')
+            with self.assertRaises(ConnectionResetError):
+                while peer.sock.recv(1000):
+                    pass
+            peer.close()
+
     def test_supervisory_timeout(self):
         with Station() as station, Gate(master_conf(station.port, supervisory_timeout=0.2)) as gate:
             peer = station.accept()

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/fdutil.h"
@@ -33,6 +34,16 @@ stop_watchers(struct iec104_conn *c)
 	ev_prepare_stop(c->loop, &c->watch.flusher);
 }
 
+/* What the kernel could not send yet must not reach the station later: it would be a command of
+ * long ago. */
+static void
+discard_unsent(int fd)
+{
+	static const struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
 /* The socket and what hangs on it; the connection stays to tell its handler. */
 static void
 release(struct iec104_conn *c)
@@ -43,6 +54,8 @@ release(struct iec104_conn *c)
 	if (c->tls)
 		c->tls_ops->close(c->tls);
 	c->tls = NULL;
+	if (c->apci.params.controlling && c->apci.sent != c->apci.acked)
+		discard_unsent(c->fd);
 	fd_close(c->fd);
 	c->fd = -1;
 	apci_clear(&c->apci);
@@ -154,18 +167,29 @@ may_send(const struct iec104_conn *c)
 	return apci_window(&c->apci) && c->out.len < IEC104_MAX_OUT_ASDUS;
 }
 
+/* In front of each ASDU that waits. */
+struct waiting_head {
+	int64_t since_ns;
+	uint8_t len;
+};
+
 /* Moves queued ASDUs into the window. */
 static void
 fill_window(struct iec104_conn *c, struct monotime now)
 {
+	struct waiting_head head;
+
 	while (c->waiting.count && may_send(c)) {
 		uint8_t *p = buffer_data(&c->waiting.asdus);
-		size_t len = *p;
-		if (c->handler->on_leaving)
-			c->handler->on_leaving(c->arg, p + 1, len);
-		apci_send(&c->apci, p + 1, len, now, &c->out);
-		++*c->frames_out;
-		buffer_consume(&c->waiting.asdus, 1 + len);
+		memcpy(&head, p, sizeof(head));
+		p += sizeof(head);
+		int64_t waited_ms = (now.ns - head.since_ns) / 1000000;
+		if (!c->handler->on_leaving ||
+		    c->handler->on_leaving(c->arg, p, head.len, waited_ms)) {
+			apci_send(&c->apci, p, head.len, now, &c->out);
+			++*c->frames_out;
+		}
+		buffer_consume(&c->waiting.asdus, sizeof(head) + head.len);
 		c->waiting.count--;
 	}
 }
@@ -272,15 +296,16 @@ iec104_conn_send(struct iec104_conn *c, const void *asdu, size_t len, uint64_t t
 		++*c->frames_out;
 		return remember_token(c, c->apci.sent, token);
 	}
-	uint8_t *room = buffer_reserve(&c->waiting.asdus, 1 + len);
+	struct waiting_head head = { monotime_now().ns, (uint8_t)len };
+	uint8_t *room = buffer_reserve(&c->waiting.asdus, sizeof(head) + len);
 	if (!room) {
 		/* What is in it stands, and may still be sent. */
 		c->waiting.asdus.failed = false;
 		return false;
 	}
-	*room = (uint8_t)len;
-	memcpy(room + 1, asdu, len);
-	buffer_commit(&c->waiting.asdus, 1 + len);
+	memcpy(room, &head, sizeof(head));
+	memcpy(room + sizeof(head), asdu, len);
+	buffer_commit(&c->waiting.asdus, sizeof(head) + len);
 	c->waiting.count++;
 	return remember_token(c, c->apci.sent + c->waiting.count, token);
 }
@@ -288,7 +313,7 @@ iec104_conn_send(struct iec104_conn *c, const void *asdu, size_t len, uint64_t t
 size_t
 iec104_conn_room(const struct iec104_conn *c)
 {
-	size_t used = c->waiting.asdus.len + 1;
+	size_t used = c->waiting.asdus.len + sizeof(struct waiting_head);
 
 	return used < IEC104_MAX_QUEUE ? IEC104_MAX_QUEUE - used : 0;
 }

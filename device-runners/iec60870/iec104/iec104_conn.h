@@ -32,9 +32,9 @@ struct iec104_handler {
 	/* Data transfer began (true) or ended; true again: the peer has taken back STOPDT before it
 	 * was confirmed, and the transfer goes on. */
 	void (*on_enabled)(void *arg, bool enabled);
-	/* An ASDU that waited for the window leaves now: its bytes may be changed, not its length.
-	 * May be NULL. */
-	void (*on_leaving)(void *arg, uint8_t *asdu, size_t len);
+	/* An ASDU that waited for the window, for so long, leaves now: its bytes may be changed,
+	 * not its length. False: it does not (it must have no token). May be NULL. */
+	bool (*on_leaving)(void *arg, uint8_t *asdu, size_t len, int64_t waited_ms);
 	/* The ASDU of this token is acknowledged. May be NULL where none has a token. */
 	void (*on_delivered)(void *arg, uint64_t token);
 	/* It is over, and closed; why is one line. Comes once, never from within a call of ours. */
@@ -43,7 +43,7 @@ struct iec104_handler {
 
 /* ASDUs that the window has no room for. */
 struct iec104_waiting {
-	struct buffer asdus; /* length (1 octet) and bytes of each */
+	struct buffer asdus; /* of each when it came, its length (1 octet) and bytes */
 	uint64_t count;
 	struct buffer tokens; /* of these, and of what was sent and is not acknowledged */
 };

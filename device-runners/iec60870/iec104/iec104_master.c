@@ -23,6 +23,7 @@ enum {
 	MASTER_CONNECT_MS = 30000, /* t0 */
 	MASTER_LIVED_MS = 10000, /* a connection that stood so long earns an immediate reconnect */
 	MASTER_MIN_SYNC_MS = 100,
+	MASTER_MAX_AGE_MS = 5000, /* of a message that waits for the window */
 };
 
 struct iec104_master {
@@ -65,17 +66,27 @@ on_sync(struct ev_loop *loop, ev_timer *w, int revents)
 	send_clock(w->data);
 }
 
-/* The time of a synchronization that waited. */
-static void
-on_leaving(void *arg, uint8_t *asdu, size_t len)
+/* What waited for the window: a synchronization gets the time of now; all else is in control
+ * direction and does not age. */
+static bool
+on_leaving(void *arg, uint8_t *asdu, size_t len, int64_t waited_ms)
 {
 	struct iec104_master *m = arg;
 	struct iec_time t;
 
-	if (asdu[0] != IEC_C_CS_NA_1)
-		return;
-	iec_time_from_timestamp(&t, &m->map.zone, timestamp_now());
-	iec_time_encode(&t, asdu + len - IEC_TIME_CP56);
+	if (asdu[0] == IEC_C_CS_NA_1) {
+		iec_time_from_timestamp(&t, &m->map.zone, timestamp_now());
+		iec_time_encode(&t, asdu + len - IEC_TIME_CP56);
+		return true;
+	}
+	if (waited_ms <= MASTER_MAX_AGE_MS)
+		return true;
+	++*m->events.refused;
+	limit_warning(&m->events.limit,
+	    "did not send a message of type %u: it waited for %lld ms until the station "
+	    "acknowledged earlier ones",
+	    asdu[0], (long long)waited_ms);
+	return false;
 }
 
 static void

@@ -401,7 +401,7 @@ int
 iec_line_send(
     struct iec_line *l, int station, unsigned flags, const void *data, size_t len, uint64_t token)
 {
-	int rc = link_send(&l->link, station, flags, data, len, token);
+	int rc = link_send(&l->link, station, flags, data, len, token, monotime_now());
 
 	if (rc == 0)
 		pump(l);

@@ -36,8 +36,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		link_receive(&l, data + at, n, now);
 		for (; link_next(&l, now, &a) && turns < 1000; turns++)
 			if (a.type == LINK_UP)
-				link_send(
-				    &l, a.station, data[at] & 3, data, size < 200 ? size : 200, at);
+				link_send(&l, a.station, data[at] & 3, data,
+				    size < 200 ? size : 200, at, now);
 		if (turns == 1000)
 			abort();
 		now = monotime_add_ms(now, data[at] % 64);

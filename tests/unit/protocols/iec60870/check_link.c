@@ -159,10 +159,10 @@ START_TEST(master_sends_data)
 	};
 
 	setup(LINK_MASTER, 1);
-	ck_assert_int_eq(link_send(&master, 0, 0, "x", 1, 0), -1);
+	ck_assert_int_eq(link_send(&master, 0, 0, "x", 1, 0, now), -1);
 	ck_assert_int_eq(errno, ENOTCONN);
 	run(&master, connect);
-	ck_assert_int_eq(link_send(&master, 0, 0, "\xaa\xbb", 2, 7), 0);
+	ck_assert_int_eq(link_send(&master, 0, 0, "\xaa\xbb", 2, 7, now), 0);
 	run(&master, rows);
 }
 END_TEST
@@ -187,10 +187,10 @@ START_TEST(master_refusals_and_broadcast)
 
 	setup(LINK_MASTER, 1);
 	run(&master, connect);
-	ck_assert_int_eq(link_send(&master, 0, 0, big, sizeof(big), 0), -1);
+	ck_assert_int_eq(link_send(&master, 0, 0, big, sizeof(big), 0, now), -1);
 	ck_assert_int_eq(errno, EMSGSIZE);
-	ck_assert_int_eq(link_send(&master, LINK_ALL, 0, "\xaa\xbb", 2, 0), 0);
-	ck_assert_int_eq(link_send(&master, 0, 0, "\x01", 1, 8), 0);
+	ck_assert_int_eq(link_send(&master, LINK_ALL, 0, "\xaa\xbb", 2, 0, now), 0);
+	ck_assert_int_eq(link_send(&master, 0, 0, "\x01", 1, 8, now), 0);
 	run(&master, rows);
 }
 END_TEST
@@ -290,8 +290,8 @@ START_TEST(slave_answers)
 
 	setup_slave();
 	run(&slave, before);
-	ck_assert_int_eq(link_send(&slave, 0, 0, "\x11", 1, 1), 0);
-	ck_assert_int_eq(link_send(&slave, 0, 0, "\x22", 1, 2), 0);
+	ck_assert_int_eq(link_send(&slave, 0, 0, "\x11", 1, 1, now), 0);
+	ck_assert_int_eq(link_send(&slave, 0, 0, "\x22", 1, 2, now), 0);
 	run(&slave, after);
 }
 END_TEST
@@ -307,7 +307,7 @@ START_TEST(slave_keeps_silence)
 	setup_slave();
 	slave.conf.silent_ns = 5 * MS;
 	run(&slave, connect);
-	ck_assert_int_eq(link_send(&slave, 0, 0, "\x33", 1, 3), 0);
+	ck_assert_int_eq(link_send(&slave, 0, 0, "\x33", 1, 3, now), 0);
 	static const struct row first[] = {
 		{ "not before silent_interval", 0, "107a017b16", "" },
 		{ "not yet", 4, "", "" },
@@ -373,7 +373,7 @@ START_TEST(whose_single_character)
 
 	setup(LINK_MASTER, 2);
 	run(&master, connect);
-	ck_assert_int_eq(link_send(&master, 0, 0, "\x01", 1, 5), 0);
+	ck_assert_int_eq(link_send(&master, 0, 0, "\x01", 1, 5, now), 0);
 	run(&master, own_answer);
 	ck_assert_uint_eq(master.stations[0].queue.count, 1);
 }
@@ -465,8 +465,8 @@ START_TEST(commands_for_a_busy_station)
 	setup(LINK_MASTER, 1);
 	master.conf.controlling = true;
 	run(&master, connect);
-	ck_assert_int_eq(link_send(&master, 0, 0, "\x01", 1, 5), 0);
-	ck_assert_int_eq(link_send(&master, 0, 0, "\x02", 1, 6), 0);
+	ck_assert_int_eq(link_send(&master, 0, 0, "\x01", 1, 5, now), 0);
+	ck_assert_int_eq(link_send(&master, 0, 0, "\x02", 1, 6, now), 0);
 	char out[4000] = "";
 	for (int s = 0; s < 11; s++) {
 		struct link_action a;
@@ -487,6 +487,39 @@ START_TEST(commands_for_a_busy_station)
 }
 END_TEST
 
+START_TEST(commands_that_waited_for_the_line)
+{
+	static const struct row connect[] = {
+		{ "reset", 0, "", RESET },
+		{ "up, first poll", 0, "e5", "up 0 " POLL1_FCB },
+		{ "no data", 0, "1009010a16", "" },
+		{ NULL, 0, NULL, NULL },
+	};
+	static const struct row young[] = {
+		{ "10 s later it leaves", LINK_MAX_AGE_MS, "", "tx 680303685301015516" },
+		{ "confirmed", 0, "e5", "delivered 5 " POLL1_FCB },
+		{ "no data", 0, "1009010a16", "" },
+		{ NULL, 0, NULL, NULL },
+	};
+	static const struct row old[] = {
+		{ "a millisecond more and it does not; what is stamped when it leaves does",
+		    LINK_MAX_AGE_MS + 1, "", "refused 6 refused 7 tx 680303685301045816" },
+		{ NULL, 0, NULL, NULL },
+	};
+
+	setup(LINK_MASTER, 1);
+	master.conf.controlling = true;
+	run(&master, connect);
+	ck_assert_int_eq(link_send(&master, 0, 0, "\x01", 1, 5, now), 0);
+	run(&master, young);
+	ck_assert_int_eq(link_send(&master, 0, 0, "\x02", 1, 6, now), 0);
+	ck_assert_int_eq(link_send(&master, 0, 0, "\x03", 1, 7, now), 0);
+	ck_assert_int_eq(link_send(&master, 0, LINK_STAMPED, "\x04", 1, 8, now), 0);
+	ck_assert_int_eq(link_send(&master, LINK_ALL, 0, "\x05", 1, 9, now), 0);
+	run(&master, old);
+}
+END_TEST
+
 START_TEST(data_without_a_reply)
 {
 	static const struct row connect[] = {
@@ -503,8 +536,8 @@ START_TEST(data_without_a_reply)
 
 	setup(LINK_BALANCED, 1);
 	run(&master, connect);
-	ck_assert_int_eq(link_send(&master, 0, LINK_NO_REPLY, "\xaa\xbb", 2, 7), 0);
-	ck_assert_int_eq(link_send(&master, 0, 0, "\xcc", 1, 8), 0);
+	ck_assert_int_eq(link_send(&master, 0, LINK_NO_REPLY, "\xaa\xbb", 2, 7, now), 0);
+	ck_assert_int_eq(link_send(&master, 0, 0, "\xcc", 1, 8, now), 0);
 	run(&master, rows);
 }
 END_TEST
@@ -580,8 +613,8 @@ START_TEST(messages_are_stamped_when_they_leave)
 	setup(LINK_BALANCED, 1);
 	link_set_stamp(&master, count_up, &stamps);
 	run(&master, connect);
-	ck_assert_int_eq(link_send(&master, 0, 0, "\xaa\xbb", 2, 1), 0);
-	ck_assert_int_eq(link_send(&master, 0, LINK_STAMPED, "\xaa\0", 2, 2), 0);
+	ck_assert_int_eq(link_send(&master, 0, 0, "\xaa\xbb", 2, 1, now), 0);
+	ck_assert_int_eq(link_send(&master, 0, LINK_STAMPED, "\xaa\0", 2, 2, now), 0);
 	run(&master, rows);
 }
 END_TEST
@@ -664,7 +697,7 @@ app_send(struct app *app, int st)
 	for (size_t i = 4; i < n; i++)
 		data[i] = (uint8_t)random();
 	memcpy(data, &app->out[st], 4);
-	if (!link_send(app->link, st, 0, data, n, app->out[st]))
+	if (!link_send(app->link, st, 0, data, n, app->out[st], now))
 		app->out[st]++;
 }
 
@@ -814,7 +847,7 @@ START_TEST(queue_is_bounded)
 	link_receive(&slave, "\x10\x40\x01\x41\x16", 5, now);
 	while (link_next(&slave, now, &a))
 		;
-	while (!link_send(&slave, 0, 0, data, sizeof(data), n))
+	while (!link_send(&slave, 0, 0, data, sizeof(data), n, now))
 		n++;
 	ck_assert_int_eq(errno, ENOBUFS);
 	ck_assert_uint_gt(n, 10000);
@@ -838,6 +871,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, balanced_station);
 	tcase_add_test(tc, data_before_a_reset);
 	tcase_add_test(tc, commands_for_a_busy_station);
+	tcase_add_test(tc, commands_that_waited_for_the_line);
 	tcase_add_test(tc, data_without_a_reply);
 	tcase_add_test(tc, two_addresses);
 	tcase_add_test(tc, peer_that_restarts);
