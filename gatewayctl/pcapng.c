@@ -88,6 +88,7 @@ static const struct protocol protocols[] = {
 	{ .word = "iec103", .link = LINK_RTAC },
 	{ .word = "snmp", .link = LINK_EXPORTED, .dissector = "snmp", .ports = PORT_UDP },
 	{ .word = "smpp", .link = LINK_EXPORTED, .dissector = "smpp", .ports = PORT_TCP },
+	{ .word = "mms", .link = LINK_EXPORTED, .dissector = "tpkt", .ports = PORT_TCP },
 	{ .word = "icmp", .link = LINK_EXPORTED, .dissector = "icmp" },
 	{ .word = "icmpv6",
 	    .link = LINK_EXPORTED,

@@ -15,7 +15,7 @@ static const struct device_type types[] = {
 	{ .module = MODULE("iec103.master"), .type = "iec103_master", .family = "iec60870" },
 	{ .module = MODULE("iec104.master"), .type = "iec104_master", .family = "iec60870" },
 	{ .module = MODULE("iec104.slave"), .type = "iec104_slave", .family = "iec60870" },
-	{ .module = MODULE("iec61850.client"), .type = "iec61850_client", .family = NULL },
+	{ .module = MODULE("iec61850.client"), .type = "iec61850_client", .family = "iec61850" },
 	{ .module = MODULE("ping"), .type = "ping", .family = "icmp" },
 	{ .module = MODULE("smpp.client"), .type = "smpp_client", .family = "smpp" },
 	{ .module = MODULE("snmp.manager"), .type = "snmp_manager", .family = "snmp" },

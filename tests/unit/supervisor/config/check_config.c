@@ -136,10 +136,6 @@ static const struct {
 	{ "name: g\ndevices:\n  - module: pymodbus\n    name: a/b\n",
 	    "4:11 devices[0].name: " BAD_NAME "\n"
 	    "3:13 devices[0].module: expected one of " MODULES ", found 'pymodbus'\n" },
-	{ "name: g\ndevices:\n  - module: hat.gateway.devices.iec61850.client\n    name: a\n",
-	    "3:13 devices[0].module: no runner is built for 'hat.gateway.devices.iec61850.client' "
-	    "(iec61850_client); a runner of your own can be named by runner and type. Those built "
-	    "are: " MODULES "\n" },
 	{ "name: g\ndevices:\n  - {module: " MASTER ", name: a}\n"
 	  "  - {module: hat.gateway.devices.modbus.slave, name: a}\n"
 	  "  - {module: " MASTER ", name: a}\n  - {module: " MASTER ", name: a}\n",

@@ -1,0 +1,304 @@
+#include "device-runners/iec61850/conf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/schema.h"
+#include "protocols/iec61850/report.h"
+
+enum {
+	MAX_LIST = 100000,
+	MAX_REPORT_ID = 129, /* characters; IEC 61850-8-1, table 47 */
+	OUTSTANDING = 5,
+	MAX_ARC = 0x7fffffff,
+};
+
+#define STRING                                                                                     \
+	{                                                                                          \
+		.kind = SCHEMA_STRING                                                              \
+	}
+#define SECONDS(least)                                                                             \
+	{                                                                                          \
+		.kind = SCHEMA_NUMBER, .min = least, SCHEMA_UP_TO(RUNNER_MAX_SECONDS)              \
+	}
+#define BOOL                                                                                       \
+	{                                                                                          \
+		.kind = SCHEMA_BOOL                                                                \
+	}
+#define WORD                                                                                       \
+	{                                                                                          \
+		.kind = SCHEMA_INT, .max = UINT32_MAX                                              \
+	}
+#define OBJECT(table)                                                                              \
+	{                                                                                          \
+		.kind = SCHEMA_OBJECT, .fields = table                                             \
+	}
+#define LIST(schema)                                                                               \
+	{                                                                                          \
+		.kind = SCHEMA_ARRAY, .max = MAX_LIST, .items = &schema                            \
+	}
+#define ANY                                                                                        \
+	{                                                                                          \
+		.kind = SCHEMA_ANY                                                                 \
+	}
+
+static const char *const rcb_types[] = { "BUFFERED", "UNBUFFERED", NULL };
+static const char *const models[] = { "DIRECT_WITH_NORMAL_SECURITY", "SBO_WITH_NORMAL_SECURITY",
+	"DIRECT_WITH_ENHANCED_SECURITY", "SBO_WITH_ENHANCED_SECURITY", NULL };
+/* Triggers are the first of the reasons. */
+static const char *const triggers[] = { "DATA_CHANGE", "QUALITY_CHANGE", "DATA_UPDATE", "INTEGRITY",
+	"GENERAL_INTERROGATION", NULL };
+
+static const struct schema any = ANY, arc = { .kind = SCHEMA_INT, .max = MAX_ARC },
+			   trigger = { .kind = SCHEMA_ENUM, .names = triggers },
+			   option = { .kind = SCHEMA_ENUM, .names = iec61850_option_names };
+
+static const struct schema_field connection_fields[] = {
+	{ "host", true, STRING },
+	{ "port", true, { .kind = SCHEMA_INT, .min = 1, .max = 65535 } },
+	{ "connect_timeout", true, SECONDS(0.001) },
+	{ "reconnect_delay", true, SECONDS(0) },
+	{ "response_timeout", true, SECONDS(0.001) },
+	{ "status_delay", true, SECONDS(0.001) },
+	{ "status_timeout", true, SECONDS(0.001) },
+	{ "local_tsel", false, ANY },
+	{ "remote_tsel", false, ANY },
+	{ "local_ssel", false, ANY },
+	{ "remote_ssel", false, ANY },
+	{ "local_psel", false, ANY },
+	{ "remote_psel", false, ANY },
+	{ "local_ap_title", false, LIST(arc) },
+	{ "remote_ap_title", false, LIST(arc) },
+	{ "local_ae_qualifier", false, { .kind = SCHEMA_INT, .max = MAX_ARC } },
+	{ "remote_ae_qualifier", false, { .kind = SCHEMA_INT, .max = MAX_ARC } },
+	{ "local_detail_calling", false,
+	    { .kind = SCHEMA_INT, .min = MMS_MIN_PDU, .max = MMS_MAX_PDU } },
+	{ .key = NULL },
+};
+static const struct schema_field type_fields[] = {
+	{ "logical_device", true, STRING },
+	{ "logical_node", true, STRING },
+	{ "fc", true, STRING },
+	{ "name", true, STRING },
+	{ "type", true, ANY },
+	{ .key = NULL },
+};
+static const struct schema_field value_fields[] = {
+	{ "logical_device", true, STRING },
+	{ "logical_node", true, STRING },
+	{ "fc", true, STRING },
+	{ "names", true, LIST(any) },
+	{ .key = NULL },
+};
+static const struct schema type_schema = OBJECT(type_fields), value_schema = OBJECT(value_fields);
+static const struct schema_field dataset_fields[] = {
+	{ "ref", true, ANY },
+	{ "values", true, LIST(value_schema) },
+	{ "dynamic", true, BOOL },
+	{ "replace", false, BOOL },
+	{ .key = NULL },
+};
+static const struct schema_field rcb_ref_fields[] = {
+	{ "logical_device", true, STRING },
+	{ "logical_node", true, STRING },
+	{ "type", true, { .kind = SCHEMA_ENUM, .names = rcb_types } },
+	{ "name", true, STRING },
+	{ .key = NULL },
+};
+static const struct schema_field rcb_fields[] = {
+	{ "ref", true, OBJECT(rcb_ref_fields) },
+	{ "report_id", true, { .kind = SCHEMA_STRING, .max = MAX_REPORT_ID } },
+	{ "dataset", true, ANY },
+	{ "trigger_options", false, LIST(trigger) },
+	{ "optional_fields", false, LIST(option) },
+	{ "conf_revision", false, WORD },
+	{ "buffer_time", false, WORD },
+	{ "integrity_period", false, WORD },
+	{ "purge_buffer", false, BOOL },
+	{ "reservation_time", false, { .kind = SCHEMA_INT, .min = -1, .max = INT16_MAX } },
+	{ .key = NULL },
+};
+static const struct schema_field data_fields[] = {
+	{ "name", true, STRING },
+	{ "rcb", true, OBJECT(rcb_ref_fields) },
+	{ "value", true, OBJECT(value_fields) },
+	{ "quality", false, OBJECT(value_fields) },
+	{ "timestamp", false, OBJECT(value_fields) },
+	{ "selected", false, OBJECT(value_fields) },
+	{ .key = NULL },
+};
+static const struct schema_field command_ref_fields[] = {
+	{ "logical_device", true, STRING },
+	{ "logical_node", true, STRING },
+	{ "name", true, STRING },
+	{ .key = NULL },
+};
+static const struct schema_field command_fields[] = {
+	{ "name", true, STRING },
+	{ "model", true, { .kind = SCHEMA_ENUM, .names = models } },
+	{ "ref", true, OBJECT(command_ref_fields) },
+	{ "with_operate_time", true, BOOL },
+	{ .key = NULL },
+};
+static const struct schema_field change_fields[] = {
+	{ "name", true, STRING },
+	{ "ref", true, OBJECT(value_fields) },
+	{ .key = NULL },
+};
+static const struct schema dataset_schema = OBJECT(dataset_fields), rcb_schema = OBJECT(rcb_fields),
+			   data_schema = OBJECT(data_fields),
+			   command_schema = OBJECT(command_fields),
+			   change_schema = OBJECT(change_fields);
+static const struct schema_field fields[] = {
+	{ "name", true, STRING },
+	{ "connection", true, OBJECT(connection_fields) },
+	{ "value_types", true, LIST(type_schema) },
+	{ "datasets", true, LIST(dataset_schema) },
+	{ "rcbs", true, LIST(rcb_schema) },
+	{ "data", true, LIST(data_schema) },
+	{ "commands", true, LIST(command_schema) },
+	{ "changes", true, LIST(change_schema) },
+	{ .key = NULL },
+};
+/* What every device has besides ("module", ...) is the supervisor's to check. */
+static const struct schema schema = { .kind = SCHEMA_OBJECT, .open = true, .fields = fields };
+
+/* --- The connection --- */
+
+static int64_t
+milliseconds(const struct json *conf, const char *key)
+{
+	double s = 0;
+
+	json_double(json_get(conf, key), &s);
+	return s > 0 && s * 1000 < 1 ? 1 : (int64_t)(s * 1000);
+}
+
+static int
+hex_digit(char c)
+{
+	return c >= '0' && c <= '9'			? c - '0'
+	       : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+							: -1;
+}
+
+static bool
+hex_selector(struct iso_selector *s, const char *text)
+{
+	size_t n = strlen(text);
+
+	if (n % 2 || n / 2 > ISO_MAX_SELECTOR)
+		return false;
+	for (size_t i = 0; i < n / 2; i++) {
+		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+		if (high < 0 || low < 0)
+			return false;
+		s->octets[i] = (uint8_t)(high << 4 | low);
+	}
+	s->len = (uint8_t)(n / 2);
+	return true;
+}
+
+/* An integer, in so many octets, or a text of hexadecimal digits. */
+static int
+load_selector(struct iso_selector *s, struct runner *r, const struct json *conf, const char *key,
+    unsigned octets)
+{
+	const struct json *j = json_get(conf, key);
+	const char *text = json_str(j);
+	char path[64];
+	int64_t v;
+
+	if (!j || (text && hex_selector(s, text)))
+		return 0;
+	if (json_int(j, 0, (INT64_C(1) << (8 * octets)) - 1, &v)) {
+		for (unsigned i = 0; i < octets; i++)
+			s->octets[i] = (uint8_t)(v >> 8 * (octets - 1 - i));
+		s->len = (uint8_t)octets;
+		return 0;
+	}
+	snprintf(path, sizeof(path), "connection.%s", key);
+	runner_config_error(r, path,
+	    "expected an integer of %u octets, or hexadecimal digits of at most 16 octets", octets);
+	return 1;
+}
+
+static int
+load_title(struct ber_oid *oid, struct runner *r, const struct json *conf, const char *key)
+{
+	const struct json *arcs = json_get(conf, key);
+	char text[BER_OID_TEXT], path[64];
+	size_t used = 0;
+
+	if (!arcs)
+		return 0;
+	json_foreach (a, arcs)
+		if (used < sizeof(text))
+			used += (size_t)snprintf(
+			    text + used, sizeof(text) - used, "%s%s", used ? "." : "", a->text);
+	if (used > 0 && used < sizeof(text) && ber_oid_parse(oid, text))
+		return 0;
+	snprintf(path, sizeof(path), "connection.%s", key);
+	runner_config_error(r, path, "expected the arcs of an object identifier");
+	return 1;
+}
+
+static int
+load_address(struct iso_address *a, struct runner *r, const struct json *conf, bool local)
+{
+	const char *keys[2][5] = { { "remote_tsel", "remote_ssel", "remote_psel", "remote_ap_title",
+				       "remote_ae_qualifier" },
+		{ "local_tsel", "local_ssel", "local_psel", "local_ap_title",
+		    "local_ae_qualifier" } };
+	const char **k = keys[local];
+
+	a->has_ae_qualifier = json_int(json_get(conf, k[4]), 0, MAX_ARC, &a->ae_qualifier);
+	return load_selector(&a->tsel, r, conf, k[0], 2) +
+	       load_selector(&a->ssel, r, conf, k[1], 2) +
+	       load_selector(&a->psel, r, conf, k[2], 4) + load_title(&a->ap_title, r, conf, k[3]);
+}
+
+static int
+load_connection(struct conf *c, struct runner *r, const struct json *conf)
+{
+	struct mms_params *p = &c->params;
+	int64_t detail = MMS_MAX_PDU, port = 0;
+
+	json_int(json_get(conf, "local_detail_calling"), MMS_MIN_PDU, MMS_MAX_PDU, &detail);
+	p->local_detail = (int32_t)detail;
+	p->outstanding = OUTSTANDING;
+	c->connect_ms = milliseconds(conf, "connect_timeout");
+	c->reconnect_ms = milliseconds(conf, "reconnect_delay");
+	p->associate_timeout_ms = c->connect_ms;
+	p->response_timeout_ms = milliseconds(conf, "response_timeout");
+	p->status_delay_ms = milliseconds(conf, "status_delay");
+	p->status_timeout_ms = milliseconds(conf, "status_timeout");
+	json_int(json_get(conf, "port"), 1, 65535, &port);
+	c->port = (uint16_t)port;
+	c->host = reference_text(r, "%s", json_str(json_get(conf, "host")) ?: "");
+	c->address = runner_plan_connect(r, c->host, c->port);
+	return load_address(&p->local, r, conf, true) + load_address(&p->remote, r, conf, false);
+}
+
+int
+conf_load(struct conf *c, struct runner *r, const struct json *conf)
+{
+	*c = (struct conf){ .types = types_new() };
+	if (!c->types)
+		runner_fail(r, "out of memory");
+	if (runner_check_config(r, conf, &schema, "") > 0)
+		return -1;
+	int errors = load_connection(c, r, json_get(conf, "connection")) +
+		     types_load(c->types, r, json_get(conf, "value_types"));
+	errors += conf_load_model(c, r, conf);
+	return errors ? -1 : 0;
+}
+
+void
+conf_clear(struct conf *c)
+{
+	conf_clear_model(c);
+	types_free(c->types);
+	free(c->host);
+	*c = (struct conf){ 0 };
+}

@@ -1,0 +1,1 @@
+FAMILY_PROTOCOLS := iec61850 mms iso ber
