@@ -415,6 +415,39 @@ output_terminal_width(FILE *f)
 	return size.ws_col;
 }
 
+/* The bytes of text that fit. */
+static size_t
+fitting(const char *text, size_t width)
+{
+	size_t len = 0, space = 0, used = 0, columns;
+
+	while (text[len]) {
+		size_t bytes = output_character(text + len, &columns);
+		if (used + columns > width)
+			return space > len / 2 ? space : len;
+		used += columns;
+		len += bytes;
+		if (text[len - 1] == ' ')
+			space = len;
+	}
+	return len;
+}
+
+void
+output_folded(FILE *f, const char *text, size_t indent)
+{
+	size_t width = output_terminal_width(f);
+	bool folds = width > 2 * indent;
+
+	for (size_t before = 0;; before = indent) {
+		size_t len = folds ? fitting(text, width - before) : strlen(text);
+		fprintf(f, "%*s%.*s\n", (int)before, "", (int)len, text);
+		text += len;
+		if (!*text)
+			return;
+	}
+}
+
 const struct column *
 output_shown(const struct column *col)
 {

@@ -59,6 +59,9 @@ void output_pairs(
 size_t output_character(const char *text, size_t *columns);
 /* The columns that the text takes on a terminal. It wants setlocale(LC_CTYPE, "C.UTF-8"). */
 size_t output_width(const char *text);
+/* Prints a line. On a terminal that is narrower it is broken, at a space where there is one late in
+ * the line; what follows is indented. */
+void output_folded(FILE *f, const char *text, size_t indent);
 /* Of the terminal at f, or 0 where it is none. */
 size_t output_terminal_width(FILE *f);
 

@@ -6,7 +6,7 @@
 
 #include "gatewayctl/pcapng.h"
 
-enum { MAX_LINE = 1024 * 1024, FIRST_DEVICE_WIDTH = 8, MAX_DEVICE_WIDTH = 40 };
+enum { MAX_LINE = 1024 * 1024, FIRST_DEVICE_WIDTH = 8, MAX_DEVICE_WIDTH = 40, STREAM_INDENT = 14 };
 
 /* --- columns --- */
 
@@ -474,7 +474,9 @@ stream_text(struct view *v, const struct json *row, size_t kind)
 		v->device_width = width;
 	pad(&b, start, v->device_width);
 	stream_kinds[kind].detail(&b, row);
-	printf("%.*s\n", (int)b.len, (const char *)buffer_data(&b));
+	buffer_u8(&b, '\0');
+	if (!buffer_failed(&b))
+		output_folded(stdout, (const char *)buffer_data(&b), STREAM_INDENT);
 	buffer_clear(&b);
 }
 

@@ -1,3 +1,6 @@
+#include <pty.h>
+#include <termios.h>
+#include <unistd.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,6 +116,44 @@ START_TEST(pairs_are_aligned)
 }
 END_TEST
 
+/* What a line of that text is on a terminal so wide; newlines shown as |. */
+static const char *
+folded(const char *text, unsigned short width)
+{
+	static char shown[512];
+	struct winsize size = { 24, width, 0, 0 };
+	struct termios raw;
+	int leader, follower;
+
+	ck_assert_int_eq(openpty(&leader, &follower, NULL, NULL, &size), 0);
+	ck_assert_int_eq(tcgetattr(follower, &raw), 0);
+	cfmakeraw(&raw);
+	tcsetattr(follower, TCSANOW, &raw);
+	FILE *f = fdopen(follower, "w");
+	output_folded(f, text, 4);
+	fflush(f);
+	ssize_t n = read(leader, shown, sizeof(shown) - 1);
+	ck_assert_int_gt(n, 0);
+	shown[n] = '\0';
+	fclose(f);
+	close(leader);
+	for (char *p = shown; (p = strchr(p, '\n'));)
+		*p = '|';
+	return shown;
+}
+
+START_TEST(lines_are_folded)
+{
+	ck_assert_str_eq(folded("0123456789", 10), "0123456789|");
+	ck_assert_str_eq(folded("0123456789ab", 10), "0123456789|    ab|");
+	ck_assert_str_eq(folded("01234567 89ab", 10), "01234567 |    89ab|");
+	ck_assert_str_eq(folded("0 23456789abcdefghij", 10), "0 23456789|    abcdef|    ghij|");
+	ck_assert_str_eq(folded("", 10), "|");
+	/* Narrower than can be: as it is. */
+	ck_assert_str_eq(folded("0123456789ab", 8), "0123456789ab|");
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
@@ -120,6 +161,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, payloads);
 	tcase_add_test(tc, what_deceives_is_escaped_in_json);
 	tcase_add_test(tc, pairs_are_aligned);
+	tcase_add_test(tc, lines_are_folded);
 }
 
 UNIT_MAIN("output")
