@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/trust.h"
 #include "ipc/control.h"
 
 /* Beside the executable when it runs from its build folder, else below the prefix it is in. */
@@ -33,6 +34,28 @@ find_programs(struct paths *p, const char *libexec)
 	    (int)sizeof(p->eventd_program) - 32, self);
 }
 
+/* One that a stranger can write to, or made before us, is not used. */
+static int
+check_folder(const char *path, bool make)
+{
+	char why[512];
+	struct stat st;
+
+	if (make && mkdir(path, 0750) < 0 && errno != EEXIST) {
+		log_error("folder %s: %s", path, strerror(errno));
+		return -1;
+	}
+	if (trust_path(path, 0, why, sizeof(why)) == TRUST_WRITABLE) {
+		log_error("folder %s refused: %s", path, why);
+		return -1;
+	}
+	if (make && (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))) {
+		log_error("%s: expected a folder", path);
+		return -1;
+	}
+	return 0;
+}
+
 /* Folders for sockets, and for what is kept. */
 int
 paths_make_folders(struct paths *p)
@@ -53,14 +76,9 @@ paths_make_folders(struct paths *p)
 		    geteuid() == 0 ? "/var/lib/gatewayd" : p->runtime);
 	snprintf(p->eventd_socket, sizeof(p->eventd_socket), "%s/eventd", p->runtime);
 	snprintf(p->control_socket, sizeof(p->control_socket), "%s/control", p->runtime);
-	const char *const needed[] = { p->runtime, p->state };
-	for (size_t i = 0; i < 2; i++) {
-		if (mkdir(needed[i], 0750) < 0 && errno != EEXIST) {
-			log_error("folder %s: %s", needed[i], strerror(errno));
-			return -1;
-		}
-	}
-	return 0;
+	if (check_folder(p->libexec, false) < 0 || check_folder(p->runtime, true) < 0)
+		return -1;
+	return check_folder(p->state, true);
 }
 
 /* A TZ for the runners that makes glibc read zone data once: it never looks at an unchanged TZ

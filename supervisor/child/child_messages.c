@@ -99,13 +99,42 @@ verify_lock(struct child *c)
 	return c->verified ? NULL : missing;
 }
 
+/* Whether a text of the tree is that one; trees are no deeper than the reader allows. */
+static bool
+names(const struct json *j, const char *text)
+{
+	if (j->type == JSON_STRING)
+		return strcmp(j->text, text) == 0;
+	if (j->type == JSON_OBJECT || j->type == JSON_ARRAY)
+		json_foreach (m, j)
+			if (names(m, text))
+				return true;
+	return false;
+}
+
+/* A file is one that the device's own configuration names, or the system's authorities. */
+static const char *
+check_file(const struct child *c, uint64_t index)
+{
+	static const char authorities[] = "/etc/ssl/certs/ca-certificates.crt";
+	const struct plan_row *row =
+	    index < c->requests.plan_count ? &c->requests.plan[index] : NULL;
+
+	if (!row || row->kind != IPC_RESOURCE_FILE || strcmp(row->target, authorities) == 0 ||
+	    names(c->conf->conf, row->target))
+		return NULL;
+	return "a file that its configuration does not name";
+}
+
 static const char *
 on_open(struct child *c, uint32_t id, const msgpack_object *body)
 {
-	const char *unlocked = verify_lock(c);
+	const char *why = verify_lock(c);
 
-	if (unlocked)
-		return unlocked;
+	if (!why)
+		why = check_file(c, body->via.array.ptr[0].via.u64);
+	if (why)
+		return why;
 	return requests_open(
 	    &c->requests, id, body->via.array.ptr[0].via.u64, child_state(c) == CHILD_STOPPING);
 }

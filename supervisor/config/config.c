@@ -1,3 +1,4 @@
+#include "common/trust.h"
 #include "supervisor/config/config.h"
 
 #include <errno.h>
@@ -181,7 +182,7 @@ static char *
 read_file(struct config_check *k, size_t *len)
 {
 	struct stat st;
-	char *text = NULL;
+	char *text = NULL, why[512];
 	/* Non-blocking, so that a FIFO in place of the file does not stop the loop on reload. */
 	int fd = open(k->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
@@ -191,6 +192,10 @@ read_file(struct config_check *k, size_t *len)
 	}
 	if (!S_ISREG(st.st_mode)) {
 		config_error(k, NULL, "", "expected a regular file");
+		goto fail;
+	}
+	if (trust_path(k->file, 0, why, sizeof(why)) == TRUST_WRITABLE) {
+		config_error(k, NULL, "", "refused: %s", why);
 		goto fail;
 	}
 	if (st.st_size > CONFIG_MAX_FILE) {

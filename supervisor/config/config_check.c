@@ -1,3 +1,4 @@
+#include "common/trust.h"
 #include "supervisor/config/config_private.h"
 
 #include <stdlib.h>
@@ -192,7 +193,15 @@ check_listen(struct config_check *k, const struct json *listen)
 {
 	static const char path[] = "event_server.built_in.listen";
 	const struct config_built_in *b = &k->c->built_in;
+	char why[512];
 
+	if (b->token_file) {
+		enum trust t = trust_path(b->token_file, TRUST_SECRET, why, sizeof(why));
+		if (t == TRUST_WRITABLE)
+			config_error(k, listen, path, "token_file refused: %.300s", why);
+		if (t == TRUST_READABLE)
+			config_warning(k, listen, path, "token_file: %.300s", why);
+	}
 	if (!b->listen_host || b->token_file)
 		return;
 	if (!b->insecure)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/trust.h"
 #include "supervisor/config/config_private.h"
 #include "supervisor/config/device_type.h"
 
@@ -184,7 +185,7 @@ check_runner(
 	const struct json *runner = json_get(o, "runner"), *type = json_get(o, "type");
 	const char *module = json_str(json_get(o, "module"));
 	const struct device_type *known = module ? device_type_find(module) : NULL;
-	char path[64];
+	char path[64], why[512];
 
 	d->module = known ? known->module : module;
 	d->runner = json_str(runner);
@@ -192,6 +193,8 @@ check_runner(
 	if (d->runner && d->runner[0] != '/')
 		config_error(
 		    k, runner, path, "expected an absolute path, found '%.100s'", d->runner);
+	if (d->runner && trust_path(d->runner, 0, why, sizeof(why)) == TRUST_WRITABLE)
+		config_error(k, runner, path, "refused: %.300s", why);
 	check_reads(k, o, base, d);
 	join(path, sizeof(path), base, "type");
 	if (type && type->type != JSON_STRING)

@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -12,12 +14,15 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/un.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "common/fdutil.h"
 #include "common/log.h"
+#include "common/trust.h"
 #include "supervisor/net/icmp_socket.h"
 #include "supervisor/net/lookup.h"
 
@@ -357,16 +362,49 @@ open_tty(struct broker_request *q)
 		answer_soon(q);
 }
 
+/* What looks like a file there is the kernel, or another process. */
+static bool
+is_of_the_kernel(int fd)
+{
+	static const unsigned kinds[] = { PROC_SUPER_MAGIC, SYSFS_MAGIC, DEBUGFS_MAGIC,
+		TRACEFS_MAGIC, SECURITYFS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
+		BPF_FS_MAGIC, PSTOREFS_MAGIC, EFIVARFS_MAGIC };
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return true;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if ((unsigned)fs.f_type == kinds[i])
+			return true;
+	return false;
+}
+
+/* Without the links of /proc that lead to what another process has open. */
+static int
+open_to_read(const char *path)
+{
+	const struct open_how how = { .flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
+		.resolve = RESOLVE_NO_MAGICLINKS };
+	int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+
+	if (fd < 0 && errno == ENOSYS)
+		fd = open(path, (int)how.flags);
+	return fd;
+}
+
 static void
 open_file(struct broker_request *q)
 {
+	char why[512];
 	struct stat st;
 
-	q->fd = open(q->target, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	q->fd = open_to_read(q->target);
 	if (q->fd < 0 || fstat(q->fd, &st) < 0)
 		fail(q, errno, "open");
-	else if (!S_ISREG(st.st_mode))
+	else if (!S_ISREG(st.st_mode) || is_of_the_kernel(q->fd))
 		fail(q, EINVAL, "not a regular file:");
+	else if (trust_path(q->target, 0, why, sizeof(why)) == TRUST_WRITABLE)
+		fail(q, EPERM, "other users can change");
 	else
 		answer_soon(q);
 }

@@ -21,6 +21,9 @@ def say(number, body=b"\\x90", id=0, flags=0):
     s.send(number.to_bytes(2, "little") + flags.to_bytes(2, "little") + id.to_bytes(4, "little") + body)
 if conf["when"] == "name":
     say(32, b"\\x91\\x93\\x00\\xa9x.invalid\\x09")
+elif conf["when"] == "file":
+    say(32, b"\\x91\\x93\\x03\\xab/etc/shadow\\x00")
+    say(34)
 elif conf["when"] != "init":
     say(32, b"\\x91\\x93\\x00\\xa9127.0.0.1\\x09")
 if conf["when"] in ("run", "name"):
@@ -148,6 +151,7 @@ LIES = {
     "unknown-resource": ("init", [packet(PLAN, [[7, "a", 1]])], "unknown kind of resource"),
     "port-70000": ("init", [packet(PLAN, [[0, "a", 70000]])], "unknown kind of resource"),
     "nul-in-path": ("init", [packet(PLAN, [[3, "/etc\x00/passwd", 0]])], "unknown kind of resource"),
+    "unnamed-file": ("file", [packet(OPEN, [0], 5)], "a file that its configuration does not name"),
     "unplanned": ("run", [packet(OPEN, [1], 5)], "not in its plan"),
     "opens-twice": ("run", [packet(OPEN, [0], 5)] * 5, "an id in use|flood of opens"),
     "flood-of-lookups": ("name", [packet(OPEN, [0], 5), packet(CANCEL, [], 5)] * 3, "flood of opens"),
