@@ -130,6 +130,19 @@ const struct command commands[] = {
 	    .view = &view_show,
 	    .request = put_names,
 	    .names = NAMES_ALL },
+	{ .id = CONTROL_TOP,
+	    .arguments = "[NAME...]",
+	    .about = "print devices by what they cost, live",
+	    .help =
+		"CPU of each device's process, its events, and the errors and time-outs of its\n"
+		"remote ends. Keys: c, e, x, n sort by CPU, events, errors or name; / filters\n"
+		"by a part of the name, Escape ends that; arrows, j and k choose a device,\n"
+		"Enter shows it; q ends. Where there is no terminal: once, after a second.\n",
+	    .options = OPTION_TABLE,
+	    .max = MANY,
+	    .view = &view_top,
+	    .request = put_names,
+	    .names = NAMES_ALL },
 	{ .id = CONTROL_HEALTH,
 	    .arguments = "[NAME...]",
 	    .about = "print what is wrong, for people and monitoring",

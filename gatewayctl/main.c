@@ -15,6 +15,7 @@
 #include "gatewayctl/pcapng.h"
 #include "gatewayctl/session.h"
 #include "gatewayctl/terminal.h"
+#include "gatewayctl/top.h"
 #include "gatewayctl/verbs.h"
 
 enum {
@@ -320,6 +321,8 @@ static int
 do_command(
     struct session *client, const struct command *c, const struct options *o, int argc, char **argv)
 {
+	if (c->id == CONTROL_TOP)
+		return top_run(client, o, argc, argv, &interrupted);
 	if (c->run)
 		return c->run(client, c, o, argc, argv);
 	if (c->id == CONTROL_SEND && !o->force && !verbs_accepts(client, o, argc, argv))
@@ -353,7 +356,7 @@ run(const struct command *c, const struct options *o, int argc, char **argv)
 	struct session client = { .fd = -1 };
 	struct names names;
 
-	if (is_stream(c) || o->wait || o->again || c->id == CONTROL_WAIT)
+	if (is_stream(c) || o->wait || o->again || c->id == CONTROL_WAIT || c->id == CONTROL_TOP)
 		catch_interrupts();
 	else if (!o->no_pager && !o->view.json)
 		terminal_start_pager();

@@ -33,6 +33,14 @@ pager_command(void)
 	return access("/usr/bin/less", X_OK) == 0 || access("/bin/less", X_OK) == 0 ? "less" : "";
 }
 
+bool
+terminal_has_pager(void)
+{
+	const char *command = pager_command();
+
+	return *command && strcmp(command, "cat") != 0;
+}
+
 void
 terminal_start_pager(void)
 {
@@ -41,8 +49,7 @@ terminal_start_pager(void)
 	posix_spawn_file_actions_t actions;
 	int ends[2];
 
-	if (!isatty(STDOUT_FILENO) || !*command || strcmp(command, "cat") == 0 ||
-	    pipe2(ends, O_CLOEXEC) < 0)
+	if (!isatty(STDOUT_FILENO) || !terminal_has_pager() || pipe2(ends, O_CLOEXEC) < 0)
 		return;
 	/* Quits when it all fits on the screen, leaves colours and the screen as they are. */
 	setenv("LESS", "FRSX", 0);

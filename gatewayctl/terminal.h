@@ -9,6 +9,8 @@ bool terminal_wants_colour(const char *when);
 /* Sends standard output through $GATEWAYCTL_PAGER, $PAGER or less, where it is a terminal. A pager
  * that cannot be started is no fault. */
 void terminal_start_pager(void);
+/* Whether there is one. */
+bool terminal_has_pager(void);
 /* Waits until the pager has shown it. */
 void terminal_end_pager(void);
 /* Empties the screen, for what is printed again and again. */

@@ -28,6 +28,24 @@ static const struct column status_columns[] = {
 	{ .key = NULL },
 };
 
+static const struct column top_columns[] = {
+	{ .key = "name", .header = "NAME", .cell = CELL_TEXT, .least = 12 },
+	{ .key = "type", .header = "TYPE", .cell = CELL_TEXT, .drop = 5 },
+	{ .key = "state", .header = "STATE", .cell = CELL_TEXT, .coloured = true },
+	{ .key = "cpu", .header = "CPU %", .cell = CELL_RATE, .right = true },
+	{ .key = "events_per_s", .header = "EVENTS/S", .cell = CELL_RATE, .right = true },
+	{ .key = "errors", .header = "ERRORS", .cell = CELL_INT, .right = true },
+	{ .key = "errors_per_s",
+	    .header = "ERRORS/S",
+	    .cell = CELL_RATE,
+	    .right = true,
+	    .drop = 4 },
+	{ .key = "remotes", .header = "REMOTES", .cell = CELL_SHARE, .right = true, .drop = 2 },
+	{ .key = "link", .header = "LINK", .cell = CELL_TEXT, .least = 10, .drop = 1 },
+	{ .key = "pid", .header = "PID", .cell = CELL_INT, .right = true, .drop = 6 },
+	{ .key = NULL },
+};
+
 static const struct column device_columns[] = {
 	{ .key = "name", .header = "name", .cell = CELL_TEXT },
 	{ .key = "type", .header = "type", .cell = CELL_TEXT },
@@ -280,6 +298,7 @@ static const struct column reload_columns[] = {
 	{ .key = NULL },
 };
 
+const struct view_format view_top = { .kind = VIEW_TABLE, .columns = top_columns };
 const struct view_format view_status = { .kind = VIEW_TABLE, .columns = status_columns };
 const struct view_format view_health = {
 	.kind = VIEW_TABLE, .columns = health_columns, .empty = "ok: nothing is wrong"

@@ -49,8 +49,8 @@ struct view {
 	size_t device_width; /* STREAM: of the device column so far */
 };
 
-extern const struct view_format view_status, view_health, view_describe, view_read, view_show,
-    view_info, view_events, view_results, view_stream, view_reload;
+extern const struct view_format view_top, view_status, view_health, view_describe, view_read,
+    view_show, view_info, view_events, view_results, view_stream, view_reload;
 
 /* Borrows options. Returns false, having said so, when they name what is no column. */
 bool view_begin(

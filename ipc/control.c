@@ -87,6 +87,7 @@ static const struct {
 		.kind = SCHEMA_OBJECT, .fields = (table)                                           \
 	}
 	[CONTROL_STATUS] = { .name = "status", .fields = FIELDS(any_names) },
+	[CONTROL_TOP] = { .name = "top", .fields = FIELDS(any_names) },
 	[CONTROL_SHOW] = { .name = "show", .fields = FIELDS(few_names) },
 	[CONTROL_INFO] = { .name = "info", .fields = FIELDS(nothing) },
 	[CONTROL_HEALTH] = { .name = "health", .fields = FIELDS(health_fields) },

@@ -26,6 +26,7 @@ enum {
 
 static control_handler *const handlers[CONTROL_COMMAND_COUNT] = {
 	[CONTROL_STATUS] = control_on_status,
+	[CONTROL_TOP] = control_on_top,
 	[CONTROL_SHOW] = control_on_show,
 	[CONTROL_INFO] = control_on_info,
 	[CONTROL_HEALTH] = control_on_health,

@@ -76,7 +76,7 @@ void control_socket_keep(struct control *control);
 /* control_view.c */
 /* As [seconds, microseconds]. */
 void control_put_time(struct json_writer *w, const char *key, const struct timestamp *t);
-control_handler control_on_status, control_on_show, control_on_info;
+control_handler control_on_top, control_on_status, control_on_show, control_on_info;
 /* control_health.c */
 control_handler control_on_health, control_on_describe;
 /* "remotes": how many of a device's remote ends are up; null where there are none. */

@@ -71,6 +71,49 @@ status_row(struct control_client *c, struct child *child)
 	control_end_row(c);
 }
 
+/* CPU time of a process so far in microseconds; -1: it is gone. One system call. */
+static int64_t
+cpu_us(pid_t pid)
+{
+	clockid_t clock;
+	struct timespec ts;
+
+	if (pid <= 0 || clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &ts) < 0)
+		return -1;
+	return ts.tv_sec * INT64_C(1000000) + ts.tv_nsec / 1000;
+}
+
+/* Of all remote ends, time-outs included. */
+static uint64_t
+errors_of(const struct remotes *r)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < r->room; i++)
+		if (r->ends[i])
+			sum += r->ends[i]->counters[IPC_REMOTE_ERRORS] +
+			       r->ends[i]->counters[IPC_REMOTE_TIMEOUTS];
+	return sum;
+}
+
+static void
+top_row(struct control_client *c, struct child *child)
+{
+	struct json_writer *w = control_begin_row(c);
+
+	put_status(w, child);
+	put_optional(w, "cpu_us", cpu_us(process_pid(child_process(child))));
+	json_put_int(w, "errors", (int64_t)errors_of(child_remotes(child)));
+	control_end_row(c);
+}
+
+void
+control_on_top(struct control_client *c, const struct json *request)
+{
+	if (control_each_device(c, request, top_row) == 0)
+		control_finish(c, CONTROL_DONE, NULL);
+}
+
 void
 control_on_status(struct control_client *c, const struct json *request)
 {
