@@ -110,6 +110,8 @@ static const struct column counter_columns[] = {
 	{ .key = "registered", .header = "events registered", .cell = CELL_INT },
 	{ .key = "delivered", .header = "events delivered", .cell = CELL_INT },
 	{ .key = "dropped", .header = "events dropped", .cell = CELL_INT },
+	{ .key = "types", .header = "event types", .cell = CELL_INT },
+	{ .key = "dropped_types", .header = "dropped for types", .cell = CELL_INT },
 	{ .key = "violations", .header = "violations", .cell = CELL_INT },
 	{ .key = NULL },
 };
@@ -120,6 +122,7 @@ static const struct column limit_columns[] = {
 	{ .key = "start_ms", .header = "start, ms", .cell = CELL_INT },
 	{ .key = "ping_ms", .header = "ping, ms", .cell = CELL_INT },
 	{ .key = "stop_ms", .header = "stop, ms", .cell = CELL_INT },
+	{ .key = "types", .header = "event types", .cell = CELL_INT },
 	{ .key = NULL },
 };
 

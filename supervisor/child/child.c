@@ -380,6 +380,7 @@ child_new(const struct child_host *host, const struct config_device *conf,
 	ev_timer_init(&c->closed, on_closed_timer, 0., CHILD_CLOSED_MS / 1e3);
 	c->closed.data = c;
 	uplink_init(&c->uplink, &c->prefix, conf->limits.credit);
+	uplink_set_types(&c->uplink, conf->limits.types);
 	c->process = new_process(c, level);
 	if (!c->process || set_prefix(c, segments, count) < 0) {
 		child_free(c);
@@ -426,6 +427,7 @@ child_reconfigure(struct child *c, const struct config_device *conf)
 
 	child_move(c, conf);
 	uplink_set_window(&c->uplink, conf->limits.credit);
+	uplink_set_types(&c->uplink, conf->limits.types);
 	process_set_limits(c->process, &limits);
 	process_step(c->process, CHILD_RESTART);
 }
@@ -544,6 +546,12 @@ double
 child_event_rate(const struct child *c, struct monotime now)
 {
 	return stats_rate(&c->stats, process_spawned(c->process), now);
+}
+
+struct child_types
+child_types(const struct child *c)
+{
+	return (struct child_types){ c->uplink.types.count, c->uplink.types.refused };
 }
 
 struct child_queues

@@ -151,6 +151,12 @@ const struct stats *child_stats(const struct child *c);
 void child_sample(struct child *c, struct monotime now);
 double child_event_rate(const struct child *c, struct monotime now);
 struct child_queues child_queues(const struct child *c);
+/* The event types that it has registered, and how many events of others were dropped. */
+struct child_types {
+	size_t count;
+	uint64_t refused;
+};
+struct child_types child_types(const struct child *c);
 /* The rows of its plan, *count of them. */
 const struct plan_row *child_plan(const struct child *c, size_t *count);
 

@@ -160,12 +160,30 @@ count_pending(struct child *c, uint32_t count, bool was_empty)
 		c->host->ops->on_pending(c->host->arg, c);
 }
 
+static void return_credit(struct child *c);
+
+/* Once for the device. */
+static void
+note_refused(struct child *c, uint64_t refused)
+{
+	if (refused == 0)
+		return;
+	if (c->uplink.types.refused == refused)
+		log_write(LOG_LEVEL_WARNING, c->conf->label, "types",
+		    "it has registered %zu event types (limits.types): events of others are "
+		    "dropped",
+		    c->uplink.types.count);
+	c->stats.dropped += refused;
+	return_credit(c);
+}
+
 void
 child_on_register(void *arg, const void *body, size_t len)
 {
 	struct child *c = arg;
 	struct cursor in = cursor_make(body, len);
 	bool was_empty = !child_has_pending(c);
+	uint64_t refused = c->uplink.types.refused;
 	uint32_t count = 0;
 	const char *why = NULL;
 
@@ -174,6 +192,7 @@ child_on_register(void *arg, const void *body, size_t len)
 		why = "a flood of messages";
 	else
 		why = uplink_take(&c->uplink, body, len, &count);
+	note_refused(c, c->uplink.types.refused - refused);
 	if (why) {
 		child_violate(c, why, body, len);
 	} else if (count) {

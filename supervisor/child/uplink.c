@@ -29,7 +29,7 @@ pending_limit(uint32_t window)
 void
 uplink_init(struct uplink *u, const struct eventer_prefix *prefix, uint32_t window)
 {
-	*u = (struct uplink){ .prefix = prefix, .window = window };
+	*u = (struct uplink){ .prefix = prefix, .window = window, .max_types = SIZE_MAX };
 	buffer_init(&u->pending, pending_limit(window));
 	buffer_init(&u->events, IPC_MAX_MESSAGE);
 	msgpack_packer_init(&u->packer, &u->events, events_write);
@@ -40,6 +40,7 @@ uplink_clear(struct uplink *u)
 {
 	buffer_clear(&u->pending);
 	buffer_clear(&u->events);
+	hash_set_clear(&u->types);
 }
 
 void
@@ -49,6 +50,12 @@ uplink_set_window(struct uplink *u, uint32_t window)
 	/* Never below what it holds. */
 	if (pending_limit(window) > u->pending.limit)
 		u->pending.limit = pending_limit(window);
+}
+
+void
+uplink_set_types(struct uplink *u, size_t max)
+{
+	u->max_types = max;
 }
 
 uint32_t
@@ -124,9 +131,19 @@ check_type(const struct sbs_str *segments, size_t count)
 	return NULL;
 }
 
+static bool
+admit_type(struct uplink *u, const struct sbs_str *segments, size_t count)
+{
+	uint64_t hash = hash_begin();
+
+	for (size_t i = 0; i < count; i++)
+		hash = hash_add(hash, segments[i].p, segments[i].len);
+	return hash_set_admit(&u->types, hash, u->max_types);
+}
+
 /* One event of a REGISTER; what is wrong with it, or NULL. */
 static const char *
-take_event(struct uplink *u, struct cursor *in)
+take_event(struct uplink *u, struct cursor *in, uint32_t *kept)
 {
 	struct ipc_event e;
 	struct sbs_str segments[IPC_MAX_SEGMENTS];
@@ -140,6 +157,9 @@ take_event(struct uplink *u, struct cursor *in)
 	why = check_type(segments, e.count);
 	if (why)
 		return why;
+	if (!admit_type(u, segments, e.count))
+		return NULL;
+	++*kept;
 	if (e.payload == IPC_PAYLOAD_JSON) {
 		payload.kind = EVENTER_PAYLOAD_JSON;
 	} else if (e.payload == IPC_PAYLOAD_BINARY) {
@@ -161,10 +181,12 @@ uplink_take(struct uplink *u, const void *body, size_t len, uint32_t *count)
 
 	*count = ipc_events_begin(&in);
 	/* The same sum as the runner's: the count is not part of it. */
-	uint64_t cost = cursor_left(&in) + (uint64_t)*count * IPC_EVENT_COST;
+	uint32_t sent = *count;
+	uint64_t cost = cursor_left(&in) + (uint64_t)sent * IPC_EVENT_COST;
 	size_t before = u->pending.len, start = begin_chunk(u);
-	for (uint32_t i = 0; i < *count && !why; i++)
-		why = take_event(u, &in);
+	*count = 0;
+	for (uint32_t i = 0; i < sent && !why; i++)
+		why = take_event(u, &in, count);
 	if (!why && !cursor_done(&in))
 		why = "bytes after the message";
 	u->credit -= (int64_t)cost;
@@ -176,6 +198,8 @@ uplink_take(struct uplink *u, const void *body, size_t len, uint32_t *count)
 		undo_chunk(u, before);
 	else
 		end_chunk(u, start, *count, cost);
+	if (!why && *count == 0)
+		u->to_return += cost;
 	return why;
 }
 

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "common/buffer.h"
+#include "common/hash_set.h"
 #include "ipc/message.h"
 #include "protocols/hat/eventer.h"
 
@@ -37,6 +38,8 @@ struct uplink {
 	 * it, whoever holds them. */
 	struct buffer pending;
 	uint32_t window;
+	struct hash_set types; /* that the device has registered, in all its lives */
+	size_t max_types;
 	int64_t credit;	      /* what the runner may still register */
 	uint64_t outstanding; /* what pending events hold, of this life or an earlier one */
 	uint64_t to_return;   /* free again, and the runner does not know yet */
@@ -60,7 +63,10 @@ uint32_t uplink_begin(struct uplink *u);
  * false when there is no room for it. */
 bool uplink_put(struct uplink *u, const struct sbs_str *segments, size_t count,
     const struct timestamp *source, const char *json);
-/* The events of a REGISTER. Returns what is wrong with it, or NULL and how many they are. */
+/* Beyond so many types the events of others are dropped; at first there is no bound. */
+void uplink_set_types(struct uplink *u, size_t max);
+/* The events of a REGISTER. Returns what is wrong with it, or NULL and how many of them are kept;
+ * those of types beyond the bound are not, and their credit is free again. */
 const char *uplink_take(struct uplink *u, const void *body, size_t len, uint32_t *count);
 /* The oldest chunk, borrowed until uplink_took(). Returns false when nothing is pending. */
 bool uplink_peek(const struct uplink *u, uint32_t *count, const void **events, size_t *len);

@@ -41,6 +41,9 @@ enum {
 	CONFIG_STOP_MS_DEFAULT = 5000,
 	CONFIG_MS_MIN = 100,
 	CONFIG_MS_MAX = 600000,
+	CONFIG_TYPES_DEFAULT = 256 * 1024, /* a quarter of what gateway-eventd keeps */
+	CONFIG_TYPES_MIN = 1,
+	CONFIG_TYPES_MAX = 16 * 1024 * 1024,
 	CONFIG_CREDIT_DEFAULT = 256 * 1024, /* a few thousand events */
 	CONFIG_CREDIT_MIN = 64 * 1024,	    /* one message must fit */
 	CONFIG_CREDIT_MAX = 64 * 1024 * 1024,
@@ -63,6 +66,7 @@ struct config_limits {
 	uint32_t files;			     /* open file descriptors */
 	uint32_t start_ms, ping_ms, stop_ms; /* deadlines: ready, pong, end after stop */
 	uint32_t credit;		     /* bytes of events under way to the Event Server */
+	uint32_t types;			     /* event types that the device may register */
 };
 
 struct config_device {

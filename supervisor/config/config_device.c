@@ -21,6 +21,7 @@ static const struct schema_field limits_fields[] = {
 	{ .key = "ping_ms", .is = RANGE(CONFIG_MS_MIN, CONFIG_MS_MAX) },
 	{ .key = "stop_ms", .is = RANGE(CONFIG_MS_MIN, CONFIG_MS_MAX) },
 	{ .key = "credit", .is = RANGE(CONFIG_CREDIT_MIN, CONFIG_CREDIT_MAX) },
+	{ .key = "types", .is = RANGE(CONFIG_TYPES_MIN, CONFIG_TYPES_MAX) },
 	{ .key = NULL },
 };
 
@@ -50,6 +51,7 @@ static const struct config_limits default_limits = {
 	.ping_ms = CONFIG_PING_MS_DEFAULT,
 	.stop_ms = CONFIG_STOP_MS_DEFAULT,
 	.credit = CONFIG_CREDIT_DEFAULT,
+	.types = CONFIG_TYPES_DEFAULT,
 };
 
 static void
@@ -88,6 +90,7 @@ check_limits(
 	take_u32(j, "ping_ms", &limits->ping_ms);
 	take_u32(j, "stop_ms", &limits->stop_ms);
 	take_u32(j, "credit", &limits->credit);
+	take_u32(j, "types", &limits->types);
 }
 
 static const char *const sandbox_names[] = {

@@ -81,7 +81,8 @@ static bool
 limits_equal(const struct config_limits *a, const struct config_limits *b)
 {
 	return a->memory == b->memory && a->files == b->files && a->start_ms == b->start_ms &&
-	       a->ping_ms == b->ping_ms && a->stop_ms == b->stop_ms && a->credit == b->credit;
+	       a->ping_ms == b->ping_ms && a->stop_ms == b->stop_ms && a->credit == b->credit &&
+	       a->types == b->types;
 }
 
 static bool

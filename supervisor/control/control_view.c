@@ -220,12 +220,14 @@ put_queues(struct json_writer *w, const struct child *c)
 }
 
 static void
-put_counters(struct json_writer *w, const struct stats *s)
+put_counters(struct json_writer *w, const struct stats *s, struct child_types types)
 {
 	json_begin_object(w, "counters");
 	json_put_int(w, "registered", (int64_t)s->registered);
 	json_put_int(w, "delivered", (int64_t)s->delivered);
 	json_put_int(w, "dropped", (int64_t)s->dropped);
+	json_put_int(w, "types", (int64_t)types.count);
+	json_put_int(w, "dropped_types", (int64_t)types.refused);
 	json_put_int(w, "violations", (int64_t)s->violations);
 	json_end_object(w);
 	/* The runner's own names. */
@@ -244,6 +246,7 @@ put_limits(struct json_writer *w, const struct config_limits *l)
 	json_put_int(w, "start_ms", l->start_ms);
 	json_put_int(w, "ping_ms", l->ping_ms);
 	json_put_int(w, "stop_ms", l->stop_ms);
+	json_put_int(w, "types", l->types);
 	json_end_object(w);
 }
 
@@ -300,7 +303,7 @@ show_row(struct control_client *c, struct child *child)
 	}
 	control_put_remote_ends(w, child);
 	put_queues(w, child);
-	put_counters(w, child_stats(child));
+	put_counters(w, child_stats(child), child_types(child));
 	put_limits(w, &child_conf(child)->limits);
 	put_plan(w, child);
 	put_obituaries(w, p);

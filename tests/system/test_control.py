@@ -567,6 +567,20 @@ class Do(Case):
         self.refused(1, "no device", g.ctl, "enable", "p1", "nobody")
         self.assertEqual(g.status("p1")["state"], "disabled")
 
+    def test_a_device_that_invents_types(self):
+        g = self.serve([probe("p1", interval_ms=20, values=5, limits={"types": 3})])
+        g.enable("p1")
+        g.wait_state("p1", "running")
+        def counters():
+            return g.ctl("show", "p1")[0]["counters"]
+        g.wait(lambda: counters()["dropped_types"] > 20, "events are dropped")
+        self.assertEqual(counters()["types"], 3)
+        before = len(self.server.find("gateway/probe/p1/gateway/value/0"))
+        g.wait(lambda: len(self.server.find("gateway/probe/p1/gateway/value/0")) > before, "known types go on")
+        kinds = {t[4:] for t, _, _ in self.server.events if t[:4] == ("gateway", "probe", "p1", "gateway")}
+        self.assertEqual(len(kinds - {("running",)}), 3)
+        self.assertEqual("\n".join(g.log()).count("it has registered 3 event types (limits.types)"), 1)
+
     def test_refused_by_the_event_server(self):
         g = self.serve([probe("p1"), probe("p2")])
         g.enable("p1")

@@ -148,7 +148,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct ev_loop *loop;
 	const struct config_device conf = { .name = "d",
 		.type = "t",
-		.limits = { 1 << 28, 64, 10000, 2000, 5000, CONFIG_CREDIT_MIN } };
+		.limits = { 1 << 28, 64, 10000, 2000, 5000, CONFIG_CREDIT_MIN, CONFIG_TYPES_MAX } };
 	char answer[256];
 	int fds[2];
 

@@ -10,7 +10,10 @@
 static const struct config_device conf = { .name = "d",
 	.type = "t",
 	.label = "d",
-	.limits = { .credit = CONFIG_CREDIT_MIN, .ping_ms = 1000, .stop_ms = 1000 } };
+	.limits = { .credit = CONFIG_CREDIT_MIN,
+	    .types = CONFIG_TYPES_MAX,
+	    .ping_ms = 1000,
+	    .stop_ms = 1000 } };
 static const struct channel_handler channel_handler = { .on_message = child_on_message,
 	.on_register = child_on_register };
 static struct ev_loop *loop;

@@ -64,7 +64,7 @@ take(size_t size, const char *source)
 	buffer_clear(&b);
 	if (why)
 		return 0;
-	ck_assert_uint_eq(count, 1);
+	ck_assert_uint_eq(count, u.outstanding == before ? 0 : 1);
 	return u.outstanding - before;
 }
 
@@ -174,6 +174,33 @@ START_TEST(pending_events_of_our_own_are_bounded)
 }
 END_TEST
 
+/* Their credit is free again at once. */
+START_TEST(events_of_too_many_types_are_dropped)
+{
+	uint32_t count;
+	const void *events;
+	size_t len;
+
+	uplink_set_types(&u, 1);
+	take(10, "gateway");
+	int64_t before = u.credit;
+	uplink_set_types(&u, 0);
+	take(10, "gateway");
+	ck_assert_uint_eq(u.types.refused, 0);
+	hash_set_clear(&u.types);
+	uint64_t outstanding = u.outstanding;
+	take(10, "gateway");
+	ck_assert_uint_eq(u.types.refused, 1);
+	ck_assert_uint_eq(u.outstanding, outstanding);
+	ck_assert_int_eq(u.credit + (int64_t)u.to_return, 2 * before - WINDOW);
+	for (int i = 0; i < 2; i++) {
+		ck_assert(uplink_peek(&u, &count, &events, &len));
+		ck_assert_uint_eq(uplink_took(&u), 1);
+	}
+	ck_assert(!uplink_peek(&u, &count, &events, &len));
+}
+END_TEST
+
 START_TEST(queries_at_once_are_bounded)
 {
 	struct child *c = (struct child *)&u;
@@ -201,6 +228,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, the_window_is_the_devices);
 	tcase_add_test(tc, a_smaller_window_stays_smaller);
 	tcase_add_test(tc, pending_events_of_our_own_are_bounded);
+	tcase_add_test(tc, events_of_too_many_types_are_dropped);
 	tcase_add_test(tc, queries_at_once_are_bounded);
 }
 

@@ -202,8 +202,10 @@ setup(void)
 			.type = types[i],
 			.label = names[i],
 			.family = "no-such-program",
-			.limits = {
-			    .credit = CONFIG_CREDIT_MIN, .ping_ms = 1000, .stop_ms = 1000 } };
+			.limits = { .credit = CONFIG_CREDIT_MIN,
+			    .types = CONFIG_TYPES_MAX,
+			    .ping_ms = 1000,
+			    .stop_ms = 1000 } };
 	config = (struct config){ .name = "g", .devices = devices, .device_count = 3 };
 	line_count = lefts = 0;
 	preset = NULL;
