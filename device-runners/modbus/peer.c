@@ -77,7 +77,7 @@ lose(struct peer *p, const char *why)
 	ev_prepare_start(runner_loop(all->runner), &all->reap);
 	if (p->id)
 		all->ops->changed(all->arg);
-	all->ops->lost(all->arg, &p->remote, why);
+	all->ops->lost(all->arg, p->id, &p->remote, why);
 }
 
 static void
@@ -240,7 +240,7 @@ on_request(struct peer *p)
 {
 	struct peers *all = p->all;
 
-	all->ops->request(all->arg);
+	all->ops->request(all->arg, p->id);
 	if (all->conf->keep_alive_ns)
 		ev_timer_again(p->line.loop, &p->keep_alive);
 	if (p->id == 0) {
@@ -498,7 +498,7 @@ peers_clear(struct peers *s)
 	buffer_clear(&s->data);
 }
 
-void
+uint32_t
 peers_add(
     struct peers *s, int fd, const struct peer_address *local, const struct peer_address *remote)
 {
@@ -520,6 +520,17 @@ peers_add(
 	open_peer(p, fd);
 	if (p->id)
 		s->ops->changed(s->arg);
+	return p->id;
+}
+
+void
+peers_drop(struct peers *s, uint32_t connection_id, const char *why)
+{
+	for (struct peer *p = s->first; p; p = p->next)
+		if (!p->dead && p->id == connection_id) {
+			lose(p, why);
+			return;
+		}
 }
 
 size_t

@@ -25,7 +25,7 @@ enum {
 
 struct peer_ops {
 	/* A request for a configured unit came. */
-	void (*request)(void *arg);
+	void (*request)(void *arg, uint32_t connection_id);
 	/* A write touches data: registers it, and names it in request_id. False: nobody takes it
 	 * now. */
 	bool (*write)(void *arg, uint32_t connection_id, char request_id[PEER_MAX_REQUEST_ID],
@@ -33,7 +33,8 @@ struct peer_ops {
 	/* peers_list() lists something else now. */
 	void (*changed)(void *arg);
 	/* A connection broke, broke the framing, or fell silent, and was closed. remote: of TCP. */
-	void (*lost)(void *arg, const struct peer_address *remote, const char *why);
+	void (*lost)(
+	    void *arg, uint32_t connection_id, const struct peer_address *remote, const char *why);
 };
 
 struct health_masters;
@@ -58,14 +59,17 @@ struct peers {
 void peers_init(struct peers *s, struct runner *r, const struct conf_slave *conf,
     const struct cache *cache, const struct peer_ops *ops, void *arg);
 void peers_clear(struct peers *s);
-/* A connection over TCP, or the serial line (no addresses). Takes fd. Exits when out of memory. */
-void peers_add(
+/* A connection over TCP, or the serial line (no addresses). Takes fd. Returns its id, of TCP. Exits
+ * when out of memory. */
+uint32_t peers_add(
     struct peers *s, int fd, const struct peer_address *local, const struct peer_address *remote);
 /* Writes an object for each connection; returns how many. A serial line is one while its master is
  * not silent. */
 size_t peers_list(const struct peers *s, struct json_writer *w);
 /* The write of that request_id was done, or not. */
 void peers_written(struct peers *s, const char *request_id, bool success);
+/* Closes the connection of this id; lost() comes. */
+void peers_drop(struct peers *s, uint32_t connection_id, const char *why);
 /* Closes all; no callback comes. */
 void peers_close(struct peers *s);
 

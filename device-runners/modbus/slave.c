@@ -67,7 +67,7 @@ on_changed(void *arg)
 }
 
 static void
-on_lost(void *arg, const struct peer_address *remote, const char *why)
+on_lost(void *arg, uint32_t connection_id, const struct peer_address *remote, const char *why)
 {
 	struct slave *s = arg;
 
@@ -76,13 +76,17 @@ on_lost(void *arg, const struct peer_address *remote, const char *why)
 		return;
 	}
 	limit_info(&s->closed, "connection of %s ended: %s", remote->host, why);
-	acceptor_left(&s->acceptor);
+	acceptor_left(&s->acceptor, connection_id);
 }
 
 static void
-on_request(void *arg)
+on_request(void *arg, uint32_t connection_id)
 {
-	++*((struct slave *)arg)->requests;
+	struct slave *s = arg;
+
+	++*s->requests;
+	if (!s->conf.transport.serial)
+		acceptor_engaged(&s->acceptor, connection_id);
 }
 
 static bool
@@ -134,13 +138,19 @@ set_options(int fd)
 		    sizeof(options[i].value));
 }
 
-static void
+static int64_t
 admit(void *arg, int fd, const struct peer_address *local, const struct peer_address *remote)
 {
 	struct slave *s = arg;
 	set_options(fd);
 	++*s->connections;
-	peers_add(&s->peers, fd, local, remote);
+	return peers_add(&s->peers, fd, local, remote);
+}
+
+static void
+evict(void *arg, int64_t id)
+{
+	peers_drop(&((struct slave *)arg)->peers, (uint32_t)id, "another one needs its place");
 }
 
 static void
@@ -152,6 +162,7 @@ on_listening(void *arg)
 static const struct acceptor_ops acceptor_ops = {
 	.listening = on_listening,
 	.admit = admit,
+	.evict = evict,
 };
 
 static void

@@ -21,6 +21,65 @@ host_allowed(const struct acceptor *a, const char *host)
 	return false;
 }
 
+static size_t
+count_of(const struct acceptor *a, const char *host)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->count; i++)
+		n += strcmp(a->slots[i].remote.host, host) == 0;
+	return n;
+}
+
+/* The oldest connection that is not engaged, of the address that has most; or NULL. */
+static const struct acceptor_slot *
+find_idle(const struct acceptor *a)
+{
+	const struct acceptor_slot *found = NULL;
+	size_t most = 0;
+
+	for (size_t i = 0; i < a->count; i++) {
+		size_t n = a->slots[i].engaged ? 0 : count_of(a, a->slots[i].remote.host);
+		if (n > most) {
+			most = n;
+			found = &a->slots[i];
+		}
+	}
+	return found;
+}
+
+/* The newest connection of an address, not this one, that has more than its share; or NULL. */
+static const struct acceptor_slot *
+find_excess(const struct acceptor *a, const char *host)
+{
+	for (size_t i = a->count; a->max >= 4 && i > 0; i--) {
+		const struct acceptor_slot *s = &a->slots[i - 1];
+		if (strcmp(s->remote.host, host) != 0 &&
+		    count_of(a, s->remote.host) > a->max - a->max / 4)
+			return s;
+	}
+	return NULL;
+}
+
+/* Whether there is room for a connection from that address; another one may be closed for it. */
+static bool
+make_room(struct acceptor *a, const char *host)
+{
+	if (a->count < a->max)
+		return true;
+	const struct acceptor_slot *s = find_idle(a);
+	if (!s)
+		s = find_excess(a, host);
+	if (!s)
+		return false;
+	limit_warning(&a->refused,
+	    "closed a connection of %s, which %s: one from %s came, and "
+	    "max_connections is reached",
+	    s->remote.host, s->engaged ? "has most" : "asked nothing yet", host);
+	a->ops->evict(a->arg, s->id);
+	return true;
+}
+
 static void
 take(struct acceptor *a, int fd, const struct sockaddr_storage *from)
 {
@@ -32,7 +91,7 @@ take(struct acceptor *a, int fd, const struct sockaddr_storage *from)
 	peer_address_read(&remote, from);
 	if (!host_allowed(a, remote.host))
 		why = "not one of remote_hosts";
-	else if (a->count >= a->max)
+	else if (!make_room(a, remote.host))
 		why = "max_connections is reached";
 	if (why) {
 		limit_warning(&a->refused, "closed a connection from %s: %s", remote.host, why);
@@ -41,8 +100,9 @@ take(struct acceptor *a, int fd, const struct sockaddr_storage *from)
 	}
 	getsockname(fd, (struct sockaddr *)&here, &len);
 	peer_address_read(&local, &here);
-	a->count++;
-	a->ops->admit(a->arg, fd, &local, &remote);
+	struct acceptor_slot *slot = &a->slots[a->count++];
+	*slot = (struct acceptor_slot){ .remote = remote };
+	slot->id = a->ops->admit(a->arg, fd, &local, &remote);
 }
 
 static void
@@ -142,15 +202,42 @@ acceptor_configure(struct acceptor *a, const struct json *conf, const char *pref
 
 	read_hosts(a, json_get(conf, "remote_hosts"), prefix);
 	read_max(a, json_get(conf, "max_connections"), prefix, most);
+	a->slots = calloc(a->max + 1, sizeof(*a->slots));
+	if (!a->slots)
+		runner_fail(a->runner, "out of memory");
 	json_int(json_get(conf, "local_port"), 0, UINT16_MAX, &port);
 	a->resource =
 	    runner_plan_listen(a->runner, json_str(json_get(conf, "local_host")), (uint16_t)port);
 }
 
-void
-acceptor_left(struct acceptor *a)
+static struct acceptor_slot *
+find_slot(struct acceptor *a, int64_t id)
 {
+	size_t i = 0;
+
+	while (i < a->count && a->slots[i].id != id)
+		i++;
+	return i < a->count ? &a->slots[i] : NULL;
+}
+
+void
+acceptor_engaged(struct acceptor *a, int64_t id)
+{
+	struct acceptor_slot *slot = find_slot(a, id);
+
+	if (slot)
+		slot->engaged = true;
+}
+
+void
+acceptor_left(struct acceptor *a, int64_t id)
+{
+	struct acceptor_slot *slot = find_slot(a, id);
+
+	if (!slot)
+		return;
 	a->count--;
+	memmove(slot, slot + 1, (size_t)(&a->slots[a->count] - slot) * sizeof(*slot));
 }
 
 void
@@ -205,6 +292,7 @@ acceptor_clear(struct acceptor *a)
 	for (size_t i = 0; i < a->host_count; i++)
 		free(a->hosts[i]);
 	free(a->hosts);
+	free(a->slots);
 	a->hosts = NULL;
 	a->host_count = 0;
 }

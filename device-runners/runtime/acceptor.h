@@ -2,6 +2,12 @@
  * The listening side of a slave, in runner processes: accepts the masters that
  * `remote_hosts` names, up to `max_connections`, and closes the others. Accepts
  * nothing while the device is congested, and pauses when descriptors run out.
+ *
+ * No address keeps the others out. When all connections are taken, a new one takes
+ * the place of one that is not engaged: it has not finished TLS, STARTDT or its
+ * first request. Of those it is the oldest of the address that has most. Where all
+ * are engaged, an address that has more than three quarters of them gives its newest
+ * one for another address.
  */
 #ifndef DEVICE_RUNNERS_ACCEPTOR_H
 #define DEVICE_RUNNERS_ACCEPTOR_H
@@ -21,9 +27,19 @@ enum {
 struct acceptor_ops {
 	/* It listens: masters come from now on. */
 	void (*listening)(void *arg);
-	/* A master; takes fd. It counts until acceptor_left(). */
-	void (*admit)(
+	/* A master; takes fd. Returns its id, unique and not 0: it counts until acceptor_left().
+	 * Nothing of it may be said in here. */
+	int64_t (*admit)(
 	    void *arg, int fd, const struct peer_address *local, const struct peer_address *remote);
+	/* Closes the connection of this id, which calls acceptor_left(). */
+	void (*evict)(void *arg, int64_t id);
+};
+
+/* A connection. */
+struct acceptor_slot {
+	int64_t id;
+	bool engaged;
+	struct peer_address remote;
 };
 
 struct acceptor {
@@ -32,10 +48,11 @@ struct acceptor {
 	void *arg;
 	char **hosts; /* owned; NULL: all are allowed */
 	size_t host_count;
-	size_t max, count; /* connections */
-	int resource;	   /* in the plan */
-	uint32_t open_id;  /* of the request for the socket */
-	int fd;		   /* -1: none */
+	size_t max, count;	     /* connections */
+	struct acceptor_slot *slots; /* owned, of max; the oldest first */
+	int resource;		     /* in the plan */
+	uint32_t open_id;	     /* of the request for the socket */
+	int fd;			     /* -1: none */
 	ev_io acceptable;
 	ev_timer rest;
 	struct limit refused;
@@ -67,8 +84,10 @@ void acceptor_configure(
 void acceptor_start(struct acceptor *a);
 /* Takes a listening socket. */
 void acceptor_listen(struct acceptor *a, int fd);
+/* The connection of this id has got so far that no other takes its place. */
+void acceptor_engaged(struct acceptor *a, int64_t id);
 /* A connection that was admitted is over. */
-void acceptor_left(struct acceptor *a);
+void acceptor_left(struct acceptor *a, int64_t id);
 /* The device is not congested any more. */
 void acceptor_resume(struct acceptor *a);
 /* Closes the socket, or gives up asking for it. */

@@ -220,6 +220,8 @@ class Tcp(Case):
         self.assertEqual(r.events[at].payload[1], {
             'type': 'TCP', 'connection_id': 2, 'local': {'host': '127.0.0.1', 'port': port},
             'remote': {'host': '127.0.0.1', 'port': two.sock.getsockname()[1]}})
+        for m in one, two:
+            self.assertEqual(m.ask(b'\x03\0\x0a\0\1'), b'\x03\2\0\0')
         three = self.master(conf)
         self.assertEqual(three.receive(), b'')
         one.close()
@@ -227,6 +229,18 @@ class Tcp(Case):
         self.assertEqual(self.master(conf).ask(b'\x03\0\x0a\0\1'), b'\x03\2\0\0')
         r.stop()
         self.assertEqual(r.events[-1].payload, [])
+
+    def test_one_that_is_silent_gives_way(self):
+        conf = tcp_conf(max_connections=2)
+        r = self.start(conf)
+        busy, silent = self.master(conf), self.master(conf)
+        self.assertEqual(busy.ask(b'\x03\0\x0a\0\1'), b'\x03\2\0\0')
+        r.wait(lambda: len(r.events[-1].payload) == 2)
+        third = self.master(conf)
+        self.assertEqual(silent.receive(), b'')
+        for m in busy, third:
+            self.assertEqual(m.ask(b'\x03\0\x0a\0\1'), b'\x03\2\0\0')
+        r.wait(lambda: [c['connection_id'] for c in r.events[-1].payload] == [1, 3])
 
     def test_more_than_can_be(self):
         """Taken as far as it goes, and said."""

@@ -30,6 +30,7 @@ struct slave {
 struct slave_conn {
 	struct iec_master master; /* first */
 	bool enabled;
+	int64_t id; /* the acceptor's */
 	struct peer_address local, remote;
 	struct iec104_conn conn;
 };
@@ -118,6 +119,8 @@ on_enabled(void *arg, bool enabled)
 	else if (enabled)
 		iec_master_begin(&sc->master);
 	sc->enabled = enabled;
+	if (enabled)
+		acceptor_engaged(&slave_of(sc)->acceptor, sc->id);
 }
 
 static void
@@ -139,7 +142,7 @@ on_asdu(void *arg, const uint8_t *asdu, size_t len)
 static void
 conn_free(struct slave_conn *sc)
 {
-	acceptor_left(&slave_of(sc)->acceptor);
+	acceptor_left(&slave_of(sc)->acceptor, sc->id);
 	iec104_conn_close(&sc->conn);
 	iec_master_clear(&sc->master);
 	free(sc);
@@ -174,7 +177,7 @@ static const struct iec104_handler handler = {
 	.on_closed = on_closed,
 };
 
-static void
+static int64_t
 take_connection(
     void *arg, int fd, const struct peer_address *local, const struct peer_address *remote)
 {
@@ -188,7 +191,19 @@ take_connection(
 	sc->local = *local;
 	sc->remote = *remote;
 	++*s->accepted;
+	sc->id = sc->master.id;
+	int64_t id = sc->id;
 	iec104_conf_open(&s->conf, &sc->conn, s->station.runner, fd, NULL, &handler, sc);
+	return id;
+}
+
+static void
+evict(void *arg, int64_t id)
+{
+	struct iec_master *m = iec_masters_find(&((struct slave *)arg)->station.masters, id);
+
+	if (m)
+		on_closed(conn_of(m), "another one needs its place");
 }
 
 static void
@@ -200,6 +215,7 @@ on_listening(void *arg)
 static const struct acceptor_ops acceptor_ops = {
 	.listening = on_listening,
 	.admit = take_connection,
+	.evict = evict,
 };
 
 static void

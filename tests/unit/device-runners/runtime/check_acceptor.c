@@ -21,13 +21,23 @@ static size_t admitted, listened;
 static uint16_t port;
 static char last_host[64];
 
-static void
+static int64_t
 admit(void *arg, int fd, const struct peer_address *local, const struct peer_address *remote)
 {
 	(void)arg;
 	ck_assert_uint_eq(local->port, port);
 	snprintf(last_host, sizeof(last_host), "%s", remote->host);
 	fds[admitted++] = fd;
+	return (int64_t)admitted;
+}
+
+static void
+evict(void *arg, int64_t id)
+{
+	(void)arg;
+	fd_close(fds[id - 1]);
+	fds[id - 1] = -1;
+	acceptor_left(&a, id);
 }
 
 static void
@@ -40,6 +50,7 @@ listening(void *arg)
 static const struct acceptor_ops ops = {
 	.listening = listening,
 	.admit = admit,
+	.evict = evict,
 };
 
 static void
@@ -87,16 +98,26 @@ listen_with(const char *more)
 	acceptor_listen(&a, listener(more));
 }
 
+/* From 127.0.0.HOST. */
 static int
-call(void)
+call_from(int host)
 {
+	struct sockaddr_in from = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + (in_addr_t)host) };
 	struct sockaddr_in to = { .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 		.sin_port = htons(port) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
 	return fd;
+}
+
+static int
+call(void)
+{
+	return call_from(1);
 }
 
 static void
@@ -174,19 +195,58 @@ START_TEST(more_than_max_connections_are_closed)
 	int calls[3];
 
 	listen_with(", \"max_connections\": 2");
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) {
 		calls[i] = call();
-	turn();
+		turn();
+		acceptor_engaged(&a, i + 1);
+	}
 	ck_assert_uint_eq(admitted, 2);
 	ck_assert(!is_closed(calls[0]));
 	ck_assert(!is_closed(calls[1]));
 	ck_assert(is_closed(calls[2]));
-	acceptor_left(&a);
+	acceptor_left(&a, 1);
 	int next = call();
 	turn();
 	ck_assert_uint_eq(admitted, 3);
 	close(next);
 	for (int i = 0; i < 3; i++)
+		close(calls[i]);
+}
+END_TEST
+
+/* Of the address that has most, whoever comes. */
+START_TEST(the_oldest_that_is_not_engaged_gives_way)
+{
+	static const struct {
+		const char *from;    /* hosts, in order; those in capitals are engaged */
+		const char *evicted; /* places of those that are closed for the last one */
+	} rows[] = {
+		{ "aaaaa", "0" },
+		{ "AaAaa", "1" },
+		{ "baaaa", "1" },
+		{ "bBaab", "0" },
+		{ "AAABb", "" },
+		{ "AAAAb", "3" },
+		{ "AAAAa", "" },
+		{ "AABBc", "" },
+	};
+	const char *from = rows[_i].from;
+	int calls[5];
+
+	listen_with(", \"max_connections\": 4");
+	for (int i = 0; i < 5; i++) {
+		calls[i] = call_from((from[i] | 0x20) - 'a' + 1);
+		turn();
+		if (from[i] < 'a')
+			acceptor_engaged(&a, i + 1);
+	}
+	bool last = rows[_i].evicted[0] != '\0';
+	for (int i = 0; i < 4; i++)
+		ck_assert_msg(
+		    is_closed(calls[i]) == (last && rows[_i].evicted[0] == '0' + i), "place %d", i);
+	ck_assert_int_eq(is_closed(calls[4]), !last);
+	ck_assert_uint_eq(a.count, 4);
+	for (int i = 0; i < 5; i++)
 		close(calls[i]);
 }
 END_TEST
@@ -197,9 +257,11 @@ START_TEST(no_more_than_the_device_can_hold)
 
 	listen_with(", \"max_connections\": 1000");
 	ck_assert(warned("at most 4 connections are accepted"));
-	for (int i = 0; i <= MOST; i++)
+	for (int i = 0; i <= MOST; i++) {
 		calls[i] = call();
-	turn();
+		turn();
+		acceptor_engaged(&a, i + 1);
+	}
 	ck_assert_uint_eq(admitted, MOST);
 	for (int i = 0; i <= MOST; i++)
 		close(calls[i]);
@@ -301,6 +363,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, who_is_named_is_taken_however_it_is_written);
 	tcase_add_test(tc, a_name_is_no_address);
 	tcase_add_test(tc, more_than_max_connections_are_closed);
+	tcase_add_loop_test(tc, the_oldest_that_is_not_engaged_gives_way, 0, 8);
 	tcase_add_test(tc, no_more_than_the_device_can_hold);
 	tcase_add_test(tc, a_congested_device_takes_nobody_until_it_is_not);
 	tcase_add_test(tc, without_descriptors_who_comes_is_kept_waiting);
