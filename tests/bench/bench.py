@@ -92,6 +92,19 @@ def cpu_ns(pid):
     return total
 
 
+def bare_us(device, client):
+    """CPU time in us of a request of a tool that does nothing but ask another one. Ends both."""
+    samples = []
+    for _ in range(WINDOWS):
+        a, cpu = client.ask(), cpu_ns(client.process.pid)
+        time.sleep(WINDOW_S)
+        b = client.ask()
+        samples.append((cpu_ns(client.process.pid) - cpu) / 1e3 / (b["requests"] - a["requests"]))
+    client.close()
+    device.close()
+    return median(samples)
+
+
 def busy_s():
     """The time; the CPU time of the whole machine less that of our own processes that have ended."""
     with open("/proc/stat", encoding="utf-8") as f:

@@ -17,15 +17,7 @@ def floor():
     if not FLOOR:
         device = Tool("datagrams", "echo")
         client = Tool("datagrams", "ask", device.port, core=bench.GATEWAY)
-        samples = []
-        for _ in range(bench.WINDOWS):
-            a, cpu = client.ask(), bench.cpu_ns(client.process.pid)
-            time.sleep(bench.WINDOW_S)
-            b = client.ask()
-            samples.append((bench.cpu_ns(client.process.pid) - cpu) / 1e3 / (b["requests"] - a["requests"]))
-        client.close()
-        device.close()
-        FLOOR["us"] = bench.median(samples)
+        FLOOR["us"] = bench.bare_us(device, client)
     return FLOOR["us"]
 
 

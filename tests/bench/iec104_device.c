@@ -147,14 +147,9 @@ static void
 on_input(int fd)
 {
 	struct peer *p = peers[fd];
-	ssize_t n = read(fd, p->in + p->len, sizeof(p->in) - p->len);
 
-	if (n <= 0) {
-		if (n == 0 || errno != EAGAIN)
-			tool_drop(fd);
+	if (!tool_read(fd, p->in, &p->len, sizeof(p->in)))
 		return;
-	}
-	p->len += (size_t)n;
 	size_t done = 0;
 	while (p->len - done >= 6 && p->len - done >= 2u + p->in[done + 1]) {
 		on_apdu(fd, p, p->in + done, 2u + p->in[done + 1]);
@@ -168,16 +163,10 @@ on_input(int fd)
 static void
 on_order(char *line)
 {
-	bool count = strcmp(line, "count") == 0;
-
 	printf("{\"frames\":%llu,\"objects\":%llu,\"commands\":%llu,\"age\":",
 	    (unsigned long long)frames, (unsigned long long)(frames * objects),
 	    (unsigned long long)commands);
-	if (count)
-		printf("null");
-	else
-		samples_print(&age);
-	printf("}\n");
+	samples_end_line(&age, line);
 }
 
 int

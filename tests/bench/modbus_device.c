@@ -111,14 +111,9 @@ on_input(int fd)
 {
 	struct peer *p = peers[fd];
 	uint8_t r[MAX_FRAME];
-	ssize_t n = read(fd, p->in + p->len, sizeof(p->in) - p->len);
 
-	if (n <= 0) {
-		if (n == 0 || errno != EAGAIN)
-			tool_drop(fd);
+	if (!tool_read(fd, p->in, &p->len, sizeof(p->in)))
 		return;
-	}
-	p->len += (size_t)n;
 	for (size_t size; p->len >= MBAP + 5 && p->len >= (size = 6 + get_be(p->in + 4, 2));) {
 		if (size < MBAP + 5 || size > MAX_FRAME) {
 			tool_drop(fd);
@@ -135,15 +130,9 @@ on_input(int fd)
 static void
 on_order(char *line)
 {
-	bool count = strcmp(line, "count") == 0;
-
 	printf("{\"requests\":%llu,\"writes\":%llu,\"gap\":%.1f,\"age\":",
 	    (unsigned long long)requests, (unsigned long long)writes, (double)gap / 1e3);
-	if (count)
-		printf("null");
-	else
-		samples_print(&age);
-	printf("}\n");
+	samples_end_line(&age, line);
 	gap = 0;
 }
 

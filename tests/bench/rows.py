@@ -20,15 +20,7 @@ def floor(registers, core):
     if (registers, core) not in FLOOR:
         device = Tool("modbus_device", "still", core=core)
         client = Tool("pingpong", device.port, registers, core=bench.GATEWAY)
-        samples = []
-        for _ in range(bench.WINDOWS):
-            a, cpu = client.ask(), bench.cpu_ns(client.process.pid)
-            time.sleep(bench.WINDOW_S)
-            b = client.ask()
-            samples.append((bench.cpu_ns(client.process.pid) - cpu) / 1e3 / (b["requests"] - a["requests"]))
-        client.close()
-        device.close()
-        FLOOR[registers, core] = bench.median(samples)
+        FLOOR[registers, core] = bench.bare_us(device, client)
     return FLOOR[registers, core]
 
 
@@ -107,19 +99,22 @@ row("modbus-slave-1", {"x libmodbus": (">=", 0.9)}, quick=False)(slave(1))
 row("modbus-slave-100", {"x libmodbus": (">=", 0.9)})(slave(100))
 
 
+def per_event(side, w):
+    n = w.sink["events"]
+    return {
+        "events/s": n / w.seconds,
+        "cpu us/event": w.cpu_us / n,
+        "runner us/event": w.runner_us / n if side == "ours" else None,
+        "supervisor us/event": w.supervisor_us / n if side == "ours" else None,
+    }
+
+
 @row("modbus-changing", {"cpu us/event": 2.0})
 def modbus_changing(side):
     """A hundred registers a request, each changing each time."""
 
     def figures(w):
-        n = w.sink["events"]
-        return {
-            "events/s": n / w.seconds,
-            "cpu us/event": w.cpu_us / n,
-            "runner us/event": w.runner_us / n if side == "ours" else None,
-            "supervisor us/event": w.supervisor_us / n if side == "ours" else None,
-            "events/message": n / w.sink["messages"],
-        }
+        return {**per_event(side, w), "events/message": w.sink["events"] / w.sink["messages"]}
 
     with Scene(side, ("modbus_device", "changing"), [modbus("m", 100)]) as s:
         return s.windows(figures)
@@ -175,17 +170,8 @@ def modbus_write(side):
 
 def ingest(kind, objects):
     def measure(side):
-        def figures(w):
-            n = w.sink["events"]
-            return {
-                "events/s": n / w.seconds,
-                "cpu us/event": w.cpu_us / n,
-                "runner us/event": w.runner_us / n if side == "ours" else None,
-                "supervisor us/event": w.supervisor_us / n if side == "ours" else None,
-            }
-
         with Scene(side, ("iec104_device", kind, objects), [iec104("s")]) as s:
-            return s.windows(figures)
+            return s.windows(lambda w: per_event(side, w))
 
     return measure
 

@@ -56,6 +56,16 @@ samples_print(struct samples *s)
 	s->count = 0;
 }
 
+void
+samples_end_line(struct samples *s, const char *order)
+{
+	if (strcmp(order, "count") == 0)
+		printf("null");
+	else
+		samples_print(s);
+	printf("}\n");
+}
+
 uint64_t
 tool_number(const char **p)
 {
@@ -89,6 +99,19 @@ tool_tick(int64_t ns)
 	struct itimerspec its = { t, t };
 
 	timerfd_settime(timer_fd, 0, &its, NULL);
+}
+
+size_t
+tool_read(int fd, uint8_t *buffer, size_t *len, size_t size)
+{
+	ssize_t n = read(fd, buffer + *len, size - *len);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN))
+		tool_drop(fd);
+	if (n <= 0)
+		return 0;
+	*len += (size_t)n;
+	return (size_t)n;
 }
 
 bool

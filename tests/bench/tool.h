@@ -27,6 +27,8 @@ struct samples {
 void samples_add(struct samples *s, int64_t ns);
 /* Prints {"n":..,"p50":..,"p99":..,"max":..} in microseconds, and empties it. */
 void samples_print(struct samples *s);
+/* Ends a line of JSON with the age: null where the order was "count", which does not empty it. */
+void samples_end_line(struct samples *s, const char *order);
 
 /* The unsigned decimal number at *p, which moves behind it. */
 uint64_t tool_number(const char **p);
@@ -46,6 +48,9 @@ void tool_watch(int fd, bool writing);
 void tool_drop(int fd);
 /* on_tick every ns; 0 stops it. */
 void tool_tick(int64_t ns);
+/* Reads what there is behind the *len bytes in a buffer of that size; 0: nothing, or the peer is
+ * gone and dropped. */
+size_t tool_read(int fd, uint8_t *buffer, size_t *len, size_t size);
 /* Writes all, waiting where it must; false when the peer is gone. */
 bool tool_write(int fd, const void *p, size_t len);
 

@@ -15,6 +15,7 @@ BUILD = os.path.join(ROOT, os.environ.get('BUILD', 'build'))
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'lib'))
 
 import eventer  # noqa: E402
+from patience import end_process  # noqa: E402
 
 RUNNER = os.path.join(BUILD, 'tests', 'lib', 'torture-runner')
 SANITIZED = 'san' in os.path.basename(BUILD)
@@ -129,13 +130,7 @@ class Site:
         return self.process.pid
 
     def close(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(15)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        end_process(self.process)
         self.server.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 

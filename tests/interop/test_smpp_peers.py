@@ -24,7 +24,7 @@ try:
 except ImportError as e:
     raise unittest.SkipTest(f"a peer is not importable: {e}")
 
-from hat_device import Reference  # noqa: E402
+from hat_device import LoopCase, Reference  # noqa: E402
 from ports import free_port  # noqa: E402
 from runner_host import Runner  # noqa: E402
 from smsc import Smsc, ENQUIRE, RESPONSE, SUBMIT, UNBIND, message  # noqa: E402
@@ -34,19 +34,7 @@ logging.disable(logging.CRITICAL)
 TEXT = "Störung Ω"
 
 
-class Case(unittest.TestCase):
-    def loop(self):
-        loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=loop.run_forever, daemon=True)
-        thread.start()
-
-        def end():
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join(10)
-            loop.close()
-        self.addCleanup(end)
-        return lambda c: asyncio.run_coroutine_threadsafe(c, loop).result(20)
-
+class Case(LoopCase):
     def client(self, port, **more):
         r = Runner(RUNNER, "smpp_client", client_conf(port, **more))
         self.addCleanup(r.stop)

@@ -6,7 +6,6 @@ import logging
 import os
 import shutil
 import sys
-import threading
 import unittest
 
 LIB = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib")
@@ -24,7 +23,7 @@ except ImportError as e:
 
 import net_snmp  # noqa: E402
 import snmp  # noqa: E402
-from hat_device import Reference  # noqa: E402
+from hat_device import LoopCase, Reference  # noqa: E402
 from net_snmp import pairs, user_conf, user_name, user_options  # noqa: E402
 from runner_host import Runner  # noqa: E402
 from test_snmp_manager import conf as manager_conf  # noqa: E402
@@ -44,19 +43,7 @@ def events(device):
     return [(e.type, e.payload) for e in device.events]
 
 
-class Case(unittest.TestCase):
-    def loop(self):
-        loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=loop.run_forever, daemon=True)
-        thread.start()
-
-        def end():
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join(10)
-            loop.close()
-        self.addCleanup(end)
-        return lambda c: asyncio.run_coroutine_threadsafe(c, loop).result(60)
-
+class Case(LoopCase):
     def manager(self, port, version="V2C", **more):
         conf = manager_conf(port, version, **{"request_timeout": 1, "polling_oids": [DESCR], **more})
         r = Runner(RUNNER, "snmp_manager", conf)

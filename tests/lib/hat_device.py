@@ -4,6 +4,7 @@ build/venv; imported before this folder is in sys.path, whose hat.py would be an
 import asyncio
 import threading
 import time
+import unittest
 
 import hat.event.common as event
 from hat import aio
@@ -68,3 +69,18 @@ class Reference:
     def stop(self):
         self._run(self._device.async_close())
         self._loop.call_soon_threadsafe(self._loop.stop)
+
+
+class LoopCase(unittest.TestCase):
+    def loop(self):
+        """A loop of asyncio in a thread, until the test ends. Returns what runs a coroutine in it."""
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, daemon=True)
+        thread.start()
+
+        def end():
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(10)
+            loop.close()
+        self.addCleanup(end)
+        return lambda c: asyncio.run_coroutine_threadsafe(c, loop).result(60)

@@ -14,6 +14,7 @@ import time
 
 import eventer
 from gatewayd import Ctl, program, wait_until
+from patience import end_process
 
 HAT = os.path.dirname(sys.executable)
 DEVICE = "gateway/modbus_master/plc1"
@@ -64,12 +65,7 @@ class Service:
         if self.process:
             with contextlib.suppress(OSError):
                 self.process.send_signal(signal.SIGCONT)
-            self.process.terminate()
-            try:
-                self.process.wait(15)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+            end_process(self.process)
 
     def text(self):
         with open(self.log.name, encoding="utf-8", errors="replace") as f:

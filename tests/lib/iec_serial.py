@@ -6,6 +6,7 @@ import select
 import threading
 import time
 import tty
+import unittest
 
 from runner_host import REGISTER, Runner
 
@@ -283,3 +284,20 @@ class Host(Runner):
 
 def start(device_type, conf, latest=None, **keys):
     return Host(EXECUTABLE, device_type, conf, latest, **keys)
+
+
+class Case(unittest.TestCase):
+    """Runners that end without a fault when the test does."""
+
+    def setUp(self):
+        if not os.access(EXECUTABLE, os.X_OK):
+            self.skipTest(f'{EXECUTABLE} is not built')
+        self.runners = []
+
+    def tearDown(self):
+        for r in self.runners:
+            self.assertEqual(r.stop(), 0)
+
+    def start(self, *args, **keys):
+        self.runners.append(start(*args, **keys))
+        return self.runners[-1]

@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT / 'tests' / 'lib'))
 
 import eventer  # noqa: E402
 from eventer import Binary, Json, RegisterEvent  # noqa: E402
-from patience import WAIT_S  # noqa: E402
+from patience import WAIT_S, end_process  # noqa: E402
 
 PROGRAM = ROOT / os.environ.get('BUILD', 'build') / 'gateway-eventd'
 
@@ -58,13 +58,7 @@ class Eventd:
         return self
 
     def __exit__(self, *args):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        end_process(self.process, 10)
         logged = self.logged()
         self.log.close()
         if 'Sanitizer' in logged:

@@ -86,21 +86,7 @@ class Peer:
         raise AssertionError(f)
 
 
-class Case(unittest.TestCase):
-
-    def setUp(self):
-        if not os.access(lib.EXECUTABLE, os.X_OK):
-            self.skipTest(f'{lib.EXECUTABLE} is not built')
-        self.runners = []
-
-    def tearDown(self):
-        for r in self.runners:
-            self.assertEqual(r.stop(), 0)
-
-    def start(self, *args, **keys):
-        self.runners.append(lib.start(*args, **keys))
-        return self.runners[-1]
-
+class Case(lib.Case):
     def slave(self, peer, data=(), **keys):
         conf = {**lib.slave101(peer.path, [3], list(data), True, response_timeout=1, status_delay=60, **keys),
                 'silent_interval': 0}

@@ -19,24 +19,10 @@ ENABLE = 'system/remote_device/{}/enable'
 STATUS = 'gateway/remote_device/{}/status'
 
 
-class Case(unittest.TestCase):
-
-    def setUp(self):
-        if not os.access(lib.EXECUTABLE, os.X_OK):
-            self.skipTest(f'{lib.EXECUTABLE} is not built')
-        self.runners = []
-
-    def tearDown(self):
-        for r in self.runners:
-            self.assertEqual(r.stop(), 0)
-
+class Case(lib.Case):
     def line(self, *args, **kwargs):
         """A line that outlives the runners."""
         return self.enterContext(Bridge(*args, **kwargs))
-
-    def start(self, *args, **kwargs):
-        self.runners.append(lib.start(*args, **kwargs))
-        return self.runners[-1]
 
     def pair(self, line, addresses, balanced=False, data=(), buffers=(), baud=9600, **keys):
         slave = self.start('iec101_slave', lib.slave101(

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import unittest
 
@@ -19,6 +18,7 @@ import eventer  # noqa: E402
 import ports  # noqa: E402
 from eventer import EventerServer, Json  # noqa: E402
 from gatewayd import WAIT_S, Gateway, probe  # noqa: E402
+from name_server import name_server  # noqa: E402
 from test_engine import FALSE, TRUE, Case, Raw  # noqa: E402
 
 MOUNTS = subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
@@ -28,19 +28,6 @@ def cpu_s(pid):
     with open(f"/proc/{pid}/stat", encoding="ascii") as f:
         fields = f.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def answer_names(names):
-    """A name server: each name is that of 127.0.0.1."""
-    while True:
-        try:
-            query, peer = names.recvfrom(512)
-        except OSError:
-            return
-        end = query.index(b"\0", 12) + 5
-        v4 = query[end - 4:end - 2] == b"\0\1"
-        head = query[:2] + b"\x81\x80\0\1\0" + bytes([v4]) + b"\0\0\0\0"
-        names.sendto(head + query[12:end] + (b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x7f\0\0\1" if v4 else b""), peer)
 
 
 class Link(Case):
@@ -142,10 +129,7 @@ class Link(Case):
     @unittest.skipUnless(MOUNTS, "a mount namespace is not available")
     def test_a_name_server_that_is_named_later(self):
         """As where the gateway starts before the network is configured, or the network changes."""
-        names = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.addCleanup(names.close)
-        names.bind(("127.9.8.5", 53))
-        threading.Thread(target=answer_names, args=(names,), daemon=True).start()
+        self.addCleanup(name_server("127.9.8.5", ["127.0.0.1"]).close)
         with tempfile.NamedTemporaryFile("w", encoding="ascii") as conf:
             conf.write("nameserver 127.9.8.4\n")
             conf.flush()

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import unittest
 
@@ -18,6 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import ports  # noqa: E402
 from gatewayd import Gateway, probe, wait_until  # noqa: E402
 from modbus_peer import Registers, Slave  # noqa: E402
+from name_server import name_server  # noqa: E402
 from test_modbus_master import master_conf, register  # noqa: E402
 
 MOUNTS = subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
@@ -56,19 +56,6 @@ _nss_hesiod_gethostbyname4_r(const char *name, struct gaih_addrtuple **pat, char
 """
 
 
-def answer(names, addresses):
-    """A name server: each name has these addresses."""
-    while True:
-        try:
-            query, peer = names.recvfrom(512)
-        except OSError:
-            return
-        end = query.index(b"\0", 12) + 5
-        found = addresses if query[end - 4:end - 2] == b"\0\1" else []
-        records = b"".join(b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton(a) for a in found)
-        names.sendto(query[:2] + b"\x81\x80\0\1\0" + bytes([len(found)]) + b"\0\0\0\0" + query[12:end] + records, peer)
-
-
 def children(pid, name):
     found = []
     with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
@@ -98,11 +85,7 @@ class Names(unittest.TestCase):
 
     def name_server(self, host, addresses=None):
         """Silent where there is no list of addresses; one that knows nobody where it is empty."""
-        names = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.addCleanup(names.close)
-        names.bind((host, 53))
-        if addresses is not None:
-            threading.Thread(target=answer, args=(names, addresses), daemon=True).start()
+        self.addCleanup(name_server(host, addresses).close)
 
     def service(self, server):
         if not MODULE:

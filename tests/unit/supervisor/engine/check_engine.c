@@ -12,6 +12,7 @@
 #include "supervisor/child/process_private.h"
 #include "supervisor/engine/engine.h"
 #include "tests/unit/suite.h"
+#include "tests/unit/until.h"
 #include "tests/unit/supervisor/engine/listening.h"
 
 enum { MAX_LINES = 64, NOBODY = 0x3fffffff /* a pid that no process has */ };
@@ -20,7 +21,6 @@ static struct ev_loop *loop;
 static struct broker *broker;
 static struct listening listening;
 static struct engine engine;
-static struct conn server; /* the latest connection to the server */
 static enum eventer_status server_status;
 static char lines[MAX_LINES][96]; /* what the server was sent */
 static int line_count, lefts;
@@ -88,9 +88,9 @@ send_answer(void)
 	buffer_init(&b, 1000);
 	if (preset)
 		put_event(&b, preset, "true");
-	eventer_begin_query_res(&server.chatter, held, preset != NULL, b.len);
-	buffer_append(&server.out, buffer_data(&b), b.len);
-	eventer_put_query_more(&server.chatter, false);
+	eventer_begin_query_res(&listening.server.chatter, held, preset != NULL, b.len);
+	buffer_append(&listening.server.out, buffer_data(&b), b.len);
+	eventer_put_query_more(&listening.server.chatter, false);
 	buffer_clear(&b);
 }
 
@@ -101,8 +101,8 @@ send_event(const char *type, const char *json)
 
 	buffer_init(&b, 1000);
 	put_event(&b, type, json);
-	eventer_begin_events_notify(&server.chatter, 1, b.len, false);
-	buffer_append(&server.out, buffer_data(&b), b.len);
+	eventer_begin_events_notify(&listening.server.chatter, 1, b.len, false);
+	buffer_append(&listening.server.out, buffer_data(&b), b.len);
 	buffer_clear(&b);
 }
 
@@ -114,7 +114,7 @@ on_init(const struct chatter_msg *msg)
 
 	ck_assert_int_eq(eventer_init_req_decode(msg->data, &req), DEC_OK);
 	note_types("subscribed", &req.subscriptions);
-	eventer_send_init_res(&server.chatter, chatter_msg_conv(msg), &res);
+	eventer_send_init_res(&listening.server.chatter, chatter_msg_conv(msg), &res);
 }
 
 static void
@@ -127,7 +127,7 @@ on_register(const struct chatter_msg *msg)
 	while (eventer_events_next(&it, &e))
 		note("registered", &e.type, e.payload.data);
 	if (!msg->last)
-		eventer_begin_register_res(&server.chatter, chatter_msg_conv(msg), 0, 0);
+		eventer_begin_register_res(&listening.server.chatter, chatter_msg_conv(msg), 0, 0);
 }
 
 static void
@@ -167,19 +167,6 @@ server_closed(void *arg, const char *why)
 
 static const struct conn_handler server_handler = { server_message, server_closed, NULL };
 
-static void
-on_acceptable(struct ev_loop *l, ev_io *w, int revents)
-{
-	(void)l, (void)revents;
-	int fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	conn_close(&server);
-	conn_init(&server, loop, &server_handler, NULL);
-	conn_open(&server, fd);
-}
-
 /* --- the engine --- */
 
 static void
@@ -194,8 +181,7 @@ setup(void)
 {
 	loop = ev_loop_new(EVFLAG_AUTO);
 	broker = broker_new(loop, NULL);
-	listening_open(&listening, loop, on_acceptable);
-	conn_init(&server, loop, &server_handler, NULL);
+	listening_open(&listening, loop, &server_handler);
 	log_set_level(LOG_LEVEL_ERROR);
 	for (size_t i = 0; i < 3; i++)
 		devices[i] = (struct config_device){ .name = names[i],
@@ -228,30 +214,18 @@ teardown(void)
 		if (child(i)->process->pid == NOBODY)
 			child(i)->process->pid = 0;
 	engine_clear(&engine);
-	conn_close(&server);
-	listening_close(&listening, loop);
+	listening_close(&listening);
 	broker_free(broker);
 	ev_loop_destroy(loop);
 }
 
 static void
-wake(struct ev_loop *l, ev_timer *w, int revents)
+flush_server(void)
 {
-	(void)l, (void)w, (void)revents;
+	conn_flush(&listening.server);
 }
 
-/* Turns the loop until it has happened; the test has a time-out. */
-#define UNTIL(condition)                                                                           \
-	do {                                                                                       \
-		ev_timer tick;                                                                     \
-		ev_timer_init(&tick, wake, 0., 0.005);                                             \
-		ev_timer_start(loop, &tick);                                                       \
-		while (!(condition)) {                                                             \
-			conn_flush(&server);                                                       \
-			ev_run(loop, EVRUN_ONCE);                                                  \
-		}                                                                                  \
-		ev_timer_stop(loop, &tick);                                                        \
-	} while (0)
+#define ENGINE_UNTIL(condition) UNTIL(loop, condition, flush_server)
 
 static int
 count(const char *line)
@@ -276,14 +250,14 @@ settle(void)
 	buffer_init(&b, 1000);
 	eventer_put_register_event(&b, &none, type, 4, NULL, NULL);
 	ck_assert_int_eq(engine_register(&engine, 1, &b, NULL, NULL), 0);
-	UNTIL(count("registered gateway/t/a/settled") > before);
+	ENGINE_UNTIL(count("registered gateway/t/a/settled") > before);
 }
 
 static void
 connect_engine(void)
 {
 	engine_connect(&engine, &(struct eventlink_target){ .unix_path = listening.path });
-	UNTIL(eventlink_state(engine_link(&engine)) == LINK_UP);
+	ENGINE_UNTIL(eventlink_state(engine_link(&engine)) == LINK_UP);
 }
 
 /* Connected, and knows what is enabled. */
@@ -291,7 +265,7 @@ static void
 start(void)
 {
 	connect_engine();
-	UNTIL(count("asked gateway/u/c/system/enable"));
+	ENGINE_UNTIL(count("asked gateway/u/c/system/enable"));
 	settle();
 }
 
@@ -356,7 +330,7 @@ START_TEST(seed_naming_is_one_subscription)
 	ck_assert_int_eq(
 	    engine_init(&engine, loop, broker, NULL, &config, listening.folder, ""), 0);
 	connect_engine();
-	UNTIL(count("asked gateway/g/u/c/system/enable"));
+	ENGINE_UNTIL(count("asked gateway/g/u/c/system/enable"));
 	ck_assert_int_eq(count("subscribed gateway/g/?/?/system/*"), 1);
 	ck_assert_str_eq(lines[0], "subscribed gateway/g/?/?/system/*");
 	ck_assert(strncmp(lines[1], "subscribed", 10) != 0);
@@ -367,9 +341,9 @@ START_TEST(what_was_enabled_before_is_started)
 {
 	preset = "gateway/t/b/system/enable";
 	start();
-	UNTIL(wanted(1));
+	ENGINE_UNTIL(wanted(1));
 	/* Its program is not there: it is tried again later. */
-	UNTIL(child_state(child(1)) == CHILD_BACKOFF);
+	ENGINE_UNTIL(child_state(child(1)) == CHILD_BACKOFF);
 	ck_assert(!wanted(0));
 	ck_assert(!wanted(2));
 }
@@ -394,7 +368,7 @@ START_TEST(an_enable_is_true_and_nothing_else)
 	send_event("gateway/t/a/system/enable", enables[_i].payload);
 	/* The order is kept: when this one counts, the other has. */
 	send_event("gateway/u/c/system/enable", "true");
-	UNTIL(wanted(2));
+	ENGINE_UNTIL(wanted(2));
 	ck_assert_int_eq(wanted(0), enables[_i].on);
 	ck_assert(!wanted(1));
 }
@@ -405,10 +379,10 @@ START_TEST(a_disable_stops_one_device)
 	start();
 	send_event("gateway/t/a/system/enable", "true");
 	send_event("gateway/t/b/system/enable", "true");
-	UNTIL(wanted(0) && wanted(1));
+	ENGINE_UNTIL(wanted(0) && wanted(1));
 	send_event("gateway/t/a/system/enable", "false");
-	UNTIL(!wanted(0));
-	UNTIL(child_state(child(0)) == CHILD_DISABLED);
+	ENGINE_UNTIL(!wanted(0));
+	ENGINE_UNTIL(child_state(child(0)) == CHILD_DISABLED);
 	ck_assert(wanted(1));
 }
 END_TEST
@@ -420,7 +394,7 @@ START_TEST(what_was_notified_is_newer_than_an_answer)
 	start();
 	send_event("gateway/t/a/system/enable", "false");
 	send_event("gateway/u/c/system/enable", "true");
-	UNTIL(wanted(2));
+	ENGINE_UNTIL(wanted(2));
 	send_answer();
 	settle();
 	ck_assert(!wanted(0));
@@ -447,7 +421,7 @@ START_TEST(a_type_that_only_looks_like_an_enable)
 	send_event("gateway/t/a/system", "true");
 	send_event("gateway/t/other/system/enable", "true");
 	send_event("gateway/u/c/system/enable", "true");
-	UNTIL(wanted(2));
+	ENGINE_UNTIL(wanted(2));
 	ck_assert(!wanted(0));
 	ck_assert_uint_eq(engine.unrouted, 1);
 }
@@ -458,13 +432,13 @@ START_TEST(a_lost_link_ends_all_devices)
 	start();
 	send_event("gateway/t/a/system/enable", "true");
 	send_event("gateway/u/c/system/enable", "true");
-	UNTIL(wanted(0) && wanted(2));
-	conn_close(&server);
-	UNTIL(!wanted(0) && !wanted(2));
+	ENGINE_UNTIL(wanted(0) && wanted(2));
+	conn_close(&listening.server);
+	ENGINE_UNTIL(!wanted(0) && !wanted(2));
 	ck_assert_int_ne(eventlink_state(engine_link(&engine)), LINK_UP);
 	/* The next connection is a new engine: it says and asks again. */
 	line_count = 0;
-	UNTIL(count("asked gateway/u/c/system/enable"));
+	ENGINE_UNTIL(count("asked gateway/u/c/system/enable"));
 	ck_assert_int_eq(count("registered gateway/t/a/gateway/running false"), 1);
 	settle();
 	ck_assert(!wanted(0));
@@ -478,10 +452,10 @@ START_TEST(where_it_must_be_operational_devices_wait_for_it)
 	preset = "gateway/t/a/system/enable";
 	connect_engine();
 	ck_assert_int_eq(count("asked gateway/t/a/system/enable"), 0);
-	eventer_send_status_notify(&server.chatter, EVENTER_OPERATIONAL);
-	UNTIL(wanted(0));
-	eventer_send_status_notify(&server.chatter, EVENTER_STOPPING);
-	UNTIL(!wanted(0));
+	eventer_send_status_notify(&listening.server.chatter, EVENTER_OPERATIONAL);
+	ENGINE_UNTIL(wanted(0));
+	eventer_send_status_notify(&listening.server.chatter, EVENTER_STOPPING);
+	ENGINE_UNTIL(!wanted(0));
 	ck_assert_int_eq(eventlink_state(engine_link(&engine)), LINK_UP);
 }
 END_TEST
@@ -492,7 +466,7 @@ START_TEST(what_a_device_registers_arrives)
 	int runner = become_runner(1);
 	say_register(runner, "x", "17");
 	say_register(runner, "y", "[]");
-	UNTIL(count("registered gateway/t/b/gateway/y []"));
+	ENGINE_UNTIL(count("registered gateway/t/b/gateway/y []"));
 	ck_assert_int_eq(count("registered gateway/t/b/gateway/x 17"), 1);
 	close(runner);
 }
@@ -502,15 +476,13 @@ START_TEST(what_a_device_registers_without_a_link_is_dropped)
 {
 	start();
 	int runner = become_runner(1);
-	listening_close(&listening, loop);
-	conn_close(&server);
-	UNTIL(eventlink_state(engine_link(&engine)) != LINK_UP);
+	listening_close(&listening);
+	ENGINE_UNTIL(eventlink_state(engine_link(&engine)) != LINK_UP);
 	say_register(runner, "x", "17");
-	UNTIL(child_stats(child(1))->dropped);
+	ENGINE_UNTIL(child_stats(child(1))->dropped);
 	ck_assert(!child_has_pending(child(1)));
 	ck_assert_int_eq(count("registered gateway/t/b/gateway/x 17"), 0);
 	close(runner);
-	listening_open(&listening, loop, on_acceptable);
 }
 END_TEST
 
@@ -522,7 +494,7 @@ START_TEST(an_event_for_a_device_reaches_its_runner_alone)
 	start();
 	int a = become_runner(0), b = become_runner(1);
 	send_event("gateway/t/b/system/data/single", "{\"value\": 1}");
-	UNTIL((n = recv(b, packet, sizeof(packet), MSG_DONTWAIT)) > 0);
+	ENGINE_UNTIL((n = recv(b, packet, sizeof(packet), MSG_DONTWAIT)) > 0);
 	ck_assert_int_eq(packet[0], IPC_EVENTS);
 	ck_assert_ptr_nonnull(memmem(packet, (size_t)n, "{\"value\": 1}", 12));
 	ck_assert_int_eq(recv(a, packet, sizeof(packet), MSG_DONTWAIT), -1);
@@ -535,12 +507,12 @@ START_TEST(it_leaves_when_devices_have_ended)
 {
 	start();
 	send_event("gateway/t/a/system/enable", "true");
-	UNTIL(child_state(child(0)) == CHILD_BACKOFF);
+	ENGINE_UNTIL(child_state(child(0)) == CHILD_BACKOFF);
 	engine_disconnect(&engine, on_left, &engine);
 	ck_assert(engine_is_leaving(&engine));
 	ck_assert(!wanted(0));
 	/* The server closes when it has read everything. */
-	UNTIL(lefts);
+	ENGINE_UNTIL(lefts);
 	ck_assert(!engine_is_leaving(&engine));
 	ck_assert_int_eq(eventlink_state(engine_link(&engine)), LINK_OFF);
 	ck_assert_int_eq(lefts, 1);

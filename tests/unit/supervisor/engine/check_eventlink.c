@@ -16,11 +16,10 @@
 static struct ev_loop *loop;
 static struct broker *broker;
 static struct eventlink link_;
-static struct conn server; /* the latest connection to the server */
 static struct listening listening;
-static int ups, downs, accepts, events, answers, rooms, registered, acks;
+static int ups, downs, events, answers, rooms, registered, acks;
 static enum eventer_status status;
-static bool refuse, mute, take_nothing, more, fail;
+static bool refuse, mute, more, fail;
 static char last_error[200];
 
 /* --- the server --- */
@@ -36,19 +35,21 @@ server_message(void *arg, const struct chatter_msg *msg)
 
 	(void)arg;
 	if (type == EVENTER_INIT_REQ && !mute)
-		eventer_send_init_res(&server.chatter, chatter_msg_conv(msg), &res);
+		eventer_send_init_res(&listening.server.chatter, chatter_msg_conv(msg), &res);
 	if (type == EVENTER_REGISTER_REQ) {
 		ck_assert_int_eq(eventer_register_req_decode(msg->data, &it), DEC_OK);
 		registered += (int)it.left;
 		if (!msg->last && fail)
-			eventer_send_register_failure(&server.chatter, chatter_msg_conv(msg));
+			eventer_send_register_failure(
+			    &listening.server.chatter, chatter_msg_conv(msg));
 		else if (!msg->last)
-			eventer_begin_register_res(&server.chatter, chatter_msg_conv(msg), 0, 0);
+			eventer_begin_register_res(
+			    &listening.server.chatter, chatter_msg_conv(msg), 0, 0);
 	}
 	acks += type == EVENTER_EVENTS_ACK;
 	if (type == EVENTER_QUERY_REQ && !mute) {
-		eventer_begin_query_res(&server.chatter, chatter_msg_conv(msg), 0, 0);
-		eventer_put_query_more(&server.chatter, more);
+		eventer_begin_query_res(&listening.server.chatter, chatter_msg_conv(msg), 0, 0);
+		eventer_put_query_more(&listening.server.chatter, more);
 	}
 }
 
@@ -59,22 +60,6 @@ server_closed(void *arg, const char *why)
 }
 
 static const struct conn_handler server_handler = { server_message, server_closed, NULL };
-
-static void
-on_acceptable(struct ev_loop *l, ev_io *w, int revents)
-{
-	(void)l, (void)revents;
-	int fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	accepts++;
-	conn_close(&server);
-	conn_init(&server, loop, &server_handler, NULL);
-	conn_open(&server, fd);
-	if (take_nothing)
-		ev_io_stop(loop, &server.readable);
-}
 
 /* --- the link's owner --- */
 
@@ -134,8 +119,7 @@ setup(void)
 {
 	loop = ev_loop_new(EVFLAG_AUTO);
 	broker = broker_new(loop, NULL);
-	listening_open(&listening, loop, on_acceptable);
-	conn_init(&server, loop, &server_handler, NULL);
+	listening_open(&listening, loop, &server_handler);
 	eventlink_init(&link_, loop, broker, &handler, NULL);
 }
 
@@ -143,8 +127,7 @@ static void
 teardown(void)
 {
 	eventlink_off(&link_);
-	conn_close(&server);
-	listening_close(&listening, loop);
+	listening_close(&listening);
 	broker_free(broker);
 	ev_loop_destroy(loop);
 }
@@ -169,7 +152,7 @@ wait_for(const int *count, int n, int ms)
 	ev_timer_start(loop, &limit);
 	while (*count < n && !late) {
 		eventlink_flush(&link_);
-		conn_flush(&server);
+		conn_flush(&listening.server);
 		ev_run(loop, EVRUN_ONCE);
 	}
 	ev_timer_stop(loop, &limit);
@@ -215,7 +198,7 @@ START_TEST(a_refusal_is_waited_out_longer_each_time)
 {
 	refuse = true;
 	connect_to_it();
-	ck_assert(wait_for(&accepts, 3, 5000));
+	ck_assert(wait_for(&listening.accepts, 3, 5000));
 	ck_assert_ptr_nonnull(strstr(link_.last_error, "not you"));
 	ck_assert_int_ge(link_.backoff_ms, 4 * LINK_BACKOFF_FIRST_MS);
 	ck_assert_int_eq(ups, 0);
@@ -229,14 +212,14 @@ START_TEST(a_short_link_does_not_reset_the_backoff)
 {
 	connect_up();
 	for (int i = 1; i <= 3; i++) {
-		conn_close(&server);
+		conn_close(&listening.server);
 		ck_assert(wait_for(&downs, i, 5000));
 		ck_assert(wait_for(&ups, i + 1, 5000));
 	}
 	ck_assert_int_ge(link_.backoff_ms, 8 * LINK_BACKOFF_FIRST_MS);
 	int never = 0;
 	wait_for(&never, 1, LINK_SETTLED_MS + 50);
-	conn_close(&server);
+	conn_close(&listening.server);
 	ck_assert(wait_for(&downs, 4, 5000));
 	ck_assert_int_eq(link_.backoff_ms, 2 * LINK_BACKOFF_FIRST_MS);
 }
@@ -245,9 +228,9 @@ END_TEST
 START_TEST(events_status_and_acknowledgement)
 {
 	connect_up();
-	eventer_send_status_notify(&server.chatter, EVENTER_OPERATIONAL);
-	eventer_begin_events_notify(&server.chatter, 0, 0, false);
-	eventer_begin_events_notify(&server.chatter, 0, 0, true);
+	eventer_send_status_notify(&listening.server.chatter, EVENTER_OPERATIONAL);
+	eventer_begin_events_notify(&listening.server.chatter, 0, 0, false);
+	eventer_begin_events_notify(&listening.server.chatter, 0, 0, true);
 	ck_assert(wait_for(&acks, 1, 5000));
 	ck_assert_int_eq(status, EVENTER_OPERATIONAL);
 	ck_assert_int_eq(acks, 1);
@@ -265,8 +248,9 @@ START_TEST(malformed_events_end_it)
 
 	connect_up();
 	for (int i = 0; i < 3; i++) {
-		eventer_begin_events_notify(&server.chatter, wrong[i].count, wrong[i].len, false);
-		buffer_append(&server.out, wrong[i].bytes, wrong[i].len);
+		eventer_begin_events_notify(
+		    &listening.server.chatter, wrong[i].count, wrong[i].len, false);
+		buffer_append(&listening.server.out, wrong[i].bytes, wrong[i].len);
 		ck_assert(wait_for(&downs, i + 1, 5000));
 		ck_assert(wait_for(&ups, i + 2, 5000));
 	}
@@ -284,7 +268,7 @@ START_TEST(queries_are_answered_or_dropped)
 	ck_assert(wait_for(&answers, 2, 5000));
 	mute = true;
 	ck_assert_int_eq(eventlink_query_latest(&link_, &none, on_answer, &link_), 0);
-	conn_close(&server);
+	conn_close(&listening.server);
 	ck_assert(wait_for(&downs, 1, 5000));
 	ck_assert_uint_eq(link_.asked_count, 0);
 	ck_assert_int_eq(answers, 2);
@@ -320,13 +304,14 @@ START_TEST(an_answer_that_is_too_long_is_skipped)
 	mute = true;
 	ck_assert_int_eq(eventlink_query_latest(&link_, &none, on_answer, &link_), 0);
 	int64_t conversation = link_.asked[0].conversation;
-	server.out.limit = 2 * size;
-	chatter_begin(&server.chatter, &(struct chatter_conv){ conversation, false },
+	listening.server.out.limit = 2 * size;
+	chatter_begin(&listening.server.chatter, &(struct chatter_conv){ conversation, false },
 	    "HatEventer.MsgQueryRes", true, size);
 	for (; left; left -= left < sizeof(zeros) ? left : sizeof(zeros))
-		buffer_append(&server.out, zeros, left < sizeof(zeros) ? left : sizeof(zeros));
-	eventer_send_status_notify(&server.chatter, EVENTER_OPERATIONAL);
-	conn_flush(&server);
+		buffer_append(
+		    &listening.server.out, zeros, left < sizeof(zeros) ? left : sizeof(zeros));
+	eventer_send_status_notify(&listening.server.chatter, EVENTER_OPERATIONAL);
+	conn_flush(&listening.server);
 	expect_answer("the answer is longer than 32 MiB");
 	int never = 0;
 	while (status != EVENTER_OPERATIONAL && downs == 0)
@@ -376,8 +361,9 @@ END_TEST
 START_TEST(an_answer_to_no_query_ends_it)
 {
 	connect_up();
-	eventer_begin_query_res(&server.chatter, (struct chatter_conv){ 77, false }, 0, 0);
-	eventer_put_query_more(&server.chatter, false);
+	eventer_begin_query_res(
+	    &listening.server.chatter, (struct chatter_conv){ 77, false }, 0, 0);
+	eventer_put_query_more(&listening.server.chatter, false);
 	ck_assert(wait_for(&downs, 1, 5000));
 }
 END_TEST
@@ -396,7 +382,7 @@ START_TEST(room_comes_back)
 	buffer_init(&b, 4096);
 	eventer_put_register_event(&b, &prefix, type, 1, NULL, &payload);
 	connect_up();
-	ev_io_stop(loop, &server.readable);
+	ev_io_stop(loop, &listening.server.readable);
 	for (; eventlink_unsent(&link_) < GATE_ROOM; put++) {
 		ck_assert_int_eq(
 		    eventlink_register(&link_, 1, buffer_data(&b), b.len, NULL, NULL), 0);
@@ -405,7 +391,7 @@ START_TEST(room_comes_back)
 	}
 	eventlink_want_room(&link_);
 	ck_assert_int_eq(rooms, 0);
-	ev_io_start(loop, &server.readable);
+	ev_io_start(loop, &listening.server.readable);
 	ck_assert(wait_for(&registered, put, 5000));
 	ck_assert_int_eq(registered, put);
 	ck_assert_int_eq(rooms, 1);

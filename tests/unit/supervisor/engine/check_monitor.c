@@ -9,6 +9,7 @@
 
 #include "supervisor/engine/monitor.h"
 #include "tests/unit/suite.h"
+#include "tests/unit/until.h"
 
 static struct ev_loop *loop;
 static struct broker *broker;
@@ -96,28 +97,15 @@ hear(void)
 }
 
 static void
-wake(struct ev_loop *l, ev_timer *w, int revents)
+accept_and_hear(void)
 {
-	(void)l, (void)w, (void)revents;
+	if (peer < 0)
+		peer = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (peer >= 0)
+		hear();
 }
 
-/* Turns the loop until it has happened, 2 s at most. */
-#define UNTIL(condition)                                                                           \
-	do {                                                                                       \
-		ev_timer tick;                                                                     \
-		ev_timer_init(&tick, wake, 0., 0.005);                                             \
-		ev_timer_start(loop, &tick);                                                       \
-		for (int i = 0; i < 400 && !(condition); i++) {                                    \
-			ev_run(loop, EVRUN_ONCE);                                                  \
-			if (peer < 0)                                                              \
-				peer =                                                             \
-				    accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);   \
-			if (peer >= 0)                                                             \
-				hear();                                                            \
-		}                                                                                  \
-		ev_timer_stop(loop, &tick);                                                        \
-		ck_assert(condition);                                                              \
-	} while (0)
+#define MONITOR_UNTIL(condition) UNTIL(loop, condition, accept_and_hear)
 
 static void
 flush(void)
@@ -161,7 +149,7 @@ static void
 open_it(void)
 {
 	ck_assert_int_eq(monitor_open(&monitor, loop, broker, &config, &handler, NULL), 0);
-	UNTIL(clients_heard == 1);
+	MONITOR_UNTIL(clients_heard == 1);
 }
 
 START_TEST(says_who_it_is_and_that_it_is_ready)
@@ -179,22 +167,22 @@ START_TEST(is_blessed_and_gives_the_token_back_when_released)
 {
 	open_it();
 	say(seven, none, true);
-	UNTIL(clients_heard == 2);
+	MONITOR_UNTIL(clients_heard == 2);
 	ck_assert(heard.token.set && heard.token.v == 7);
 	say(seven, seven, true);
-	UNTIL(monitor.observer.active);
+	MONITOR_UNTIL(monitor.observer.active);
 	ck_assert_int_eq(monitor.observer.event_server.port, 9);
 	int before = changes;
 	say(none, seven, true);
-	UNTIL(!monitor.observer.active);
+	MONITOR_UNTIL(!monitor.observer.active);
 	ck_assert_int_eq(changes, before + 1);
 	ck_assert_int_eq(clients_heard, 2); /* the token is held until all has stopped */
 	monitor_release(&monitor);
-	UNTIL(clients_heard == 3);
+	MONITOR_UNTIL(clients_heard == 3);
 	ck_assert(heard.ready && !heard.token.set);
 	monitor_release(&monitor); /* nothing is left to release */
 	say(seven, none, false);
-	UNTIL(clients_heard == 4);
+	MONITOR_UNTIL(clients_heard == 4);
 	ck_assert(heard.token.set && heard.token.v == 7);
 }
 END_TEST
@@ -203,7 +191,7 @@ START_TEST(is_lost_once)
 {
 	open_it();
 	shutdown(peer, SHUT_RDWR);
-	UNTIL(losses == 1);
+	MONITOR_UNTIL(losses == 1);
 	monitor_release(&monitor);
 	ck_assert_int_eq(losses, 1);
 }
@@ -214,7 +202,7 @@ START_TEST(is_asked_to_close)
 	open_it();
 	chatter_send(&chatter, NULL, "HatObserver.MsgClose", true, sbs_str(""));
 	flush();
-	UNTIL(losses == 1);
+	MONITOR_UNTIL(losses == 1);
 	ck_assert_str_eq(why_lost, "it asked this gateway to close");
 	ck_assert(!conn_is_open(&monitor.conn));
 }
@@ -228,7 +216,7 @@ START_TEST(does_not_listen_to_nonsense)
 	open_it();
 	chatter_send(&chatter, NULL, types[_i], true, sbs_str("\x81\x80\xff"));
 	flush();
-	UNTIL(losses == 1);
+	MONITOR_UNTIL(losses == 1);
 }
 END_TEST
 
@@ -237,7 +225,7 @@ START_TEST(is_unreachable)
 	close(listener);
 	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	ck_assert_int_eq(monitor_open(&monitor, loop, broker, &config, &handler, NULL), 0);
-	UNTIL(losses == 1);
+	MONITOR_UNTIL(losses == 1);
 }
 END_TEST
 
