@@ -175,7 +175,8 @@ class TestLevels(unittest.TestCase):
             g.wait_state("p1", "running")
             pid = g.status("p1")["pid"]
             os.kill(pid, signal.SIGSTOP)
-            g.ctl("send", "p1", "do", '"flood"')
+            # A runner that is stopped cannot say what it takes.
+            g.ctl("send", "--force", "p1", "do", '"flood"')
             g.wait(lambda: g.ctl("show", "p1")[0]["counters"]["delivered"] == 1, "the runner has been told")
             os.kill(g.pid, signal.SIGSTOP)
             os.kill(pid, signal.SIGCONT)

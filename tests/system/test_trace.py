@@ -45,8 +45,8 @@ class Case(unittest.TestCase):
         self.assertEqual((first['kind'], first['device']), ('state', name))
         return p
 
-    def frame(self, p, text, **more):
-        """The next frame whose text fits."""
+    def frame(self, p, text, remote=None, **more):
+        """The next frame (with that remote end) whose text fits."""
         seen = []
         too_long = threading.Timer(WAIT_S, p.kill)
         too_long.start()
@@ -54,7 +54,7 @@ class Case(unittest.TestCase):
             for line in p.stdout:
                 row = json.loads(line)
                 seen.append(row)
-                if row['kind'] == 'frame' and re.fullmatch(text, row['text']):
+                if row['kind'] == 'frame' and re.fullmatch(text, row['text']) and remote in (None, row.get('remote')):
                     self.assertEqual({k: row[k] for k in more}, more)
                     return row
         finally:
@@ -235,8 +235,8 @@ class Ping(Case):
         self.enable(g, 'net')
         for protocol, host in ('icmp', '127.0.0.1'), ('icmpv6', '::1'):
             text = r'echo %s, identifier (\d+), sequence (\d+), 16 bytes'
-            asked = self.frame(p, text % 'request', protocol=protocol, remote=host, direction='tx', bytes=24)
-            answer = self.frame(p, (text % 'reply'), protocol=protocol, remote=host, direction='rx', bytes=24)
+            asked = self.frame(p, text % 'request', remote=host, protocol=protocol, direction='tx', bytes=24)
+            answer = self.frame(p, text % 'reply', remote=host, protocol=protocol, direction='rx', bytes=24)
             self.assertEqual(asked['hex'][8:], answer['hex'][8:])  # identifier, sequence and data
 
 
