@@ -3,6 +3,10 @@
 #include "protocols/smpp/pdu.h"
 #include "tests/unit/suite.h"
 
+/* Behind ours: it has macros of the same names. */
+#include <libsmpp34/smpp34.h>
+#include <libsmpp34/smpp34_structs.h>
+
 static struct buffer out;
 
 static void
@@ -238,6 +242,108 @@ START_TEST(names_of_statuses)
 }
 END_TEST
 
+/* --- libsmpp34, which is not ours, packs the same octets and reads what we write --- */
+
+static void
+same_as_theirs(void *theirs)
+{
+	uint8_t packed[2048];
+	int len = 0;
+
+	ck_assert_msg(
+	    smpp34_pack2(packed, sizeof(packed), &len, theirs) == 0, "%s", smpp34_strerror);
+	expect_bytes(packed, (size_t)len);
+}
+
+#define FILL(field, text) memcpy((field), (text), sizeof(text))
+
+START_TEST(bind_as_libsmpp34_packs_it)
+{
+	const struct smpp_bind b = { .system_id = str("gateway1"),
+		.password = str("secret"),
+		.system_type = str("ALARM"),
+		.address_range = str("^38"),
+		.version = SMPP_VERSION,
+		.ton = 1,
+		.npi = 1 };
+	bind_transceiver_t t = { .command_id = BIND_TRANSCEIVER, .sequence_number = 77 };
+
+	smpp_encode_bind(&out, SMPP_BIND_TRANSCEIVER, 77, &b);
+	FILL(t.system_id, "gateway1");
+	FILL(t.password, "secret");
+	FILL(t.system_type, "ALARM");
+	FILL(t.address_range, "^38");
+	t.interface_version = SMPP_VERSION;
+	t.addr_ton = 1;
+	t.addr_npi = 1;
+	same_as_theirs(&t);
+}
+END_TEST
+
+START_TEST(submit_as_libsmpp34_packs_it)
+{
+	const struct smpp_sm sm = { .service_type = str("CMT"),
+		.source = str("20"),
+		.destination = str("385911234567"),
+		.validity = str("000001000000000R"),
+		.text = { "Feeder \xe9 7", 10 },
+		.source_ton = 5,
+		.source_npi = 0,
+		.dest_ton = 1,
+		.dest_npi = 1,
+		.esm_class = 3,
+		.priority = 2,
+		.registered_delivery = 1,
+		.data_coding = 3 };
+	submit_sm_t t = { .command_id = SUBMIT_SM, .sequence_number = 0x7fffffff }, back = { 0 };
+
+	smpp_encode_submit(&out, 0x7fffffff, &sm);
+	FILL(t.service_type, "CMT");
+	FILL(t.source_addr, "20");
+	FILL(t.destination_addr, "385911234567");
+	FILL(t.validity_period, "000001000000000R");
+	memcpy(t.short_message, sm.text.p, sm.text.len);
+	t.sm_length = (uint8_t)sm.text.len;
+	t.source_addr_ton = 5;
+	t.dest_addr_ton = t.dest_addr_npi = 1;
+	t.esm_class = 3;
+	t.priority_flag = 2;
+	t.registered_delivery = 1;
+	t.data_coding = 3;
+	same_as_theirs(&t);
+	ck_assert_msg(
+	    smpp34_unpack2(&back, buffer_data(&out), (int)out.len) == 0, "%s", smpp34_strerror);
+	ck_assert_str_eq((const char *)back.destination_addr, "385911234567");
+	ck_assert_uint_eq(back.sm_length, sm.text.len);
+	ck_assert_mem_eq(back.short_message, sm.text.p, sm.text.len);
+}
+END_TEST
+
+/* And ours reads what it packs. */
+START_TEST(deliver_of_libsmpp34)
+{
+	deliver_sm_t t = { .command_id = DELIVER_SM, .sequence_number = 9 };
+	uint8_t packed[2048];
+	struct smpp_pdu p;
+	int len = 0;
+
+	FILL(t.source_addr, "385911234567");
+	FILL(t.destination_addr, "20");
+	memcpy(t.short_message, "id:1 stat:DELIVRD", 17);
+	t.sm_length = 17;
+	t.esm_class = 4;
+	ck_assert_msg(smpp34_pack2(packed, sizeof(packed), &len, &t) == 0, "%s", smpp34_strerror);
+	ck_assert_int_eq(smpp_decode(&p, packed, (size_t)len), DEC_OK);
+	ck_assert(!p.malformed);
+	ck_assert_uint_eq(p.sequence, 9);
+	ck_assert_uint_eq(p.sm.esm_class, 4);
+	ck_assert_uint_eq(p.sm.source.len, 12);
+	ck_assert_mem_eq(p.sm.source.p, "385911234567", 12);
+	ck_assert_uint_eq(p.sm.text.len, 17);
+	ck_assert_mem_eq(p.sm.text.p, "id:1 stat:DELIVRD", 17);
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
@@ -253,6 +359,9 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, unknown_command);
 	tcase_add_test(tc, texts_that_are_too_long_for_their_field);
 	tcase_add_test(tc, names_of_statuses);
+	tcase_add_test(tc, bind_as_libsmpp34_packs_it);
+	tcase_add_test(tc, submit_as_libsmpp34_packs_it);
+	tcase_add_test(tc, deliver_of_libsmpp34);
 }
 
 UNIT_MAIN("smpp pdu")
