@@ -27,6 +27,24 @@ room(struct runner *r, size_t count, size_t size)
 	return p;
 }
 
+/* A segment of an event type is none of the patterns that stand for any. */
+static bool
+is_pattern(const char *name)
+{
+	return strcmp(name, "*") == 0 || strcmp(name, "?") == 0;
+}
+
+/* Names that MMS has room for, one of their longest attribute included. */
+static int
+check_lengths(struct runner *r, const char *path, const char *domain, const char *item)
+{
+	if (strlen(domain) <= REFERENCE_MAX_DOMAIN &&
+	    strlen(item) + sizeof("$RptEna") - 1 <= REFERENCE_MAX_ITEM)
+		return 0;
+	runner_config_error(r, path, "expected at most 64 characters of device, 122 of the rest");
+	return 1;
+}
+
 /* --- Data sets --- */
 
 static char *
@@ -71,7 +89,8 @@ load_dataset(struct conf *c, struct runner *r, const struct json *conf, size_t i
 	}
 	snprintf(path, sizeof(path), "datasets[%zu].ref", index);
 	if ((ref->type != JSON_STRING && ref->type != JSON_OBJECT) || !*d->item ||
-	    strlen(d->item) > REFERENCE_MAX_ITEM || (d->domain && !*d->domain)) {
+	    strlen(d->item) > REFERENCE_MAX_ITEM ||
+	    (d->domain && (!*d->domain || strlen(d->domain) > REFERENCE_MAX_DOMAIN))) {
 		runner_config_error(
 		    r, path, "expected a name, or logical_device, logical_node and name");
 		errors++;
@@ -180,11 +199,13 @@ load_rcb(struct conf *c, struct runner *r, const struct json *conf, size_t index
 	    json_int(json_get(conf, "reservation_time"), -1, INT16_MAX, &rcb->reservation);
 	rcb->purge = json_is_true(json_get(conf, "purge_buffer"));
 	rcb->dataset = find_dataset(c, r, json_get(conf, "dataset"));
+	snprintf(path, sizeof(path), "rcbs[%zu].ref", index);
+	int errors = check_lengths(r, path, rcb->domain, rcb->item);
 	if (rcb->dataset)
-		return 0;
+		return errors;
 	snprintf(path, sizeof(path), "rcbs[%zu].dataset", index);
 	runner_config_error(r, path, "datasets has none of that name");
-	return 1;
+	return errors + 1;
 }
 
 static int
@@ -193,14 +214,19 @@ check_ids(const struct conf *c, struct runner *r)
 	char path[PATH];
 	int errors = 0;
 
-	for (size_t i = 0; i < c->rcb_count; i++)
+	for (size_t i = 0; i < c->rcb_count; i++) {
+		snprintf(path, sizeof(path), "rcbs[%zu].report_id", i);
+		if (is_pattern(c->rcbs[i].id)) {
+			runner_config_error(r, path, "expected another name than * and ?");
+			errors++;
+		}
 		for (size_t j = 0; j < i; j++)
 			if (strcmp(c->rcbs[i].id, c->rcbs[j].id) == 0) {
-				snprintf(path, sizeof(path), "rcbs[%zu].report_id", i);
 				runner_config_error(
 				    r, path, "rcbs[%zu] has the same: %s", j, c->rcbs[i].id);
 				errors++;
 			}
+	}
 	return errors;
 }
 
@@ -324,9 +350,9 @@ load_command(struct conf *c, struct runner *r, const struct json *conf, size_t i
 	command->operate_time = json_is_true(json_get(conf, "with_operate_time"));
 	const struct iec61850_type *type = types_find(c->types, command->domain, command->item);
 	command->type = type ? iec61850_type_at(type, steps, 2) : NULL;
-	if (command->type)
-		return 0;
 	snprintf(path, sizeof(path), "commands[%zu].ref", index);
+	if (command->type)
+		return check_lengths(r, path, command->domain, command->item);
 	runner_config_error(
 	    r, path, "value_types has no Oper.ctlVal of %s/%s", command->domain, command->item);
 	return 1;
@@ -359,11 +385,16 @@ check_names(struct runner *r, const struct json *list, const char *key)
 	json_foreach (item, list)
 		names[n++] = text_of(item, "name");
 	qsort(names, n, sizeof(*names), by_text);
-	for (size_t i = 1; i < n; i++)
-		if (strcmp(names[i - 1], names[i]) == 0) {
+	for (size_t i = 0; i < n; i++) {
+		if (is_pattern(names[i])) {
+			runner_config_error(r, key, "expected another name than * and ?");
+			errors++;
+		}
+		if (i > 0 && strcmp(names[i - 1], names[i]) == 0) {
 			runner_config_error(r, key, "the name %s is there twice", names[i]);
 			errors++;
 		}
+	}
 	free(names);
 	return errors;
 }

@@ -19,6 +19,7 @@ struct got {
 struct rcb_state {
 	struct got *got; /* one for each member */
 	bool has_sequence, collecting;
+	bool purged;			  /* what the first report says of the buffer is known */
 	uint64_t sequence;		  /* of the last report */
 	uint64_t collected, next_segment; /* SqNum and SubSqNum of what is collected */
 	struct monotime since;		  /* the last segment came */
@@ -100,6 +101,7 @@ reports_reset(struct reports *p)
 {
 	for (size_t i = 0; i < p->conf->rcb_count; i++) {
 		p->states[i].has_sequence = p->states[i].collecting = false;
+		p->states[i].purged = p->conf->rcbs[i].purge || !p->states[i].has_entry_id;
 		buffer_clear(&p->states[i].store);
 	}
 }
@@ -238,9 +240,13 @@ note_sequence(struct reports *p, struct rcb_state *s, const struct conf_rcb *rcb
 }
 
 static void
-note_overflow(struct reports *p, const struct conf_rcb *rcb, const struct iec61850_report *report)
+note_overflow(struct reports *p, struct rcb_state *s, const struct conf_rcb *rcb,
+    const struct iec61850_report *report)
 {
-	if (!report->overflow)
+	bool known = s->purged;
+
+	s->purged = false;
+	if (!report->overflow || known)
 		return;
 	++*p->overflows;
 	limit_warning(&p->gap_limit,
@@ -518,7 +524,7 @@ reports_take(struct reports *p, const struct mms_report *mms, struct monotime no
 		drop(p, s, report.report_id, why);
 	if (why || (segmented && report.more))
 		return true;
-	note_overflow(p, rcb, &report);
+	note_overflow(p, s, rcb, &report);
 	finish(p, s, rcb, &report);
 	return true;
 }

@@ -424,6 +424,24 @@ class Reports(Case):
         self.r.wait_counters(lambda c: c.get("sequence_gaps") == 1 and c.get("buffer_overflows") == 1)
         self.logged("sequence number 2 follows 0")
 
+    def test_a_purged_buffer_has_not_overflowed(self):
+        s = self.up()
+        for n in range(3):
+            s.report("events", bits(10, 6), True, Bits("00"))
+        self.wait_payload("gateway/entry_id/events", 3)
+        self.r.wait_counters(lambda c: c.get("buffer_overflows") == 2)
+
+    def test_a_thousand_members(self):
+        names = [f"M{i}" for i in range(1000)]
+        self.serve(members=[ref(n) for n in names], types=[typed(n, "INTEGER") for n in names],
+                   data=[{"name": n, "rcb": block(), "value": ref(n)} for n in names])
+        self.server.wait_write("GI")
+        s = self.server.session()
+        for i in range(20):
+            s.report("events", bits(10, 1), Unsigned(i), Bits("1" * 1000), *range(i, i + 1000))
+        self.wait_payload("gateway/entry_id/events", 20)
+        self.assertEqual([p["value"] for p in self.payloads("gateway/data/M999")], list(range(999, 1019)))
+
     def test_the_entry_is_remembered(self):
         s = self.up()
         s.report("events", bits(10, 7), b"\x07" * 8, Bits("00"))
@@ -577,6 +595,14 @@ class Configuration(Case):
         self.assertEqual(self.errors(conf), {
             "value_types[2].type", "datasets[0].values[1]", "datasets[0].values[2]", "rcbs[0].dataset",
             "commands[0].ref", "changes", "connection.remote_tsel", "connection.local_ap_title"})
+
+    def test_names(self):
+        conf = config(102)
+        conf["data"][0]["name"] = "*"
+        conf["rcbs"][0]["report_id"] = "?"
+        conf["commands"][0]["ref"]["name"] = "x" * 200
+        conf["value_types"].append(typed("x" * 200, CONTROL, "CO"))
+        self.assertEqual(self.errors(conf), {"data", "rcbs[0].report_id", "commands[0].ref"})
 
     def test_types_of_the_parts_of_a_data(self):
         conf = config(102)

@@ -1,0 +1,140 @@
+"""iec61850_client beside hat-gateway's, each against libiec61850's server that does the same: the same events."""
+
+import logging
+import os
+import sys
+import unittest
+
+LIB = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib")
+SYSTEM = os.path.join(os.path.dirname(LIB), "system")
+sys.path += [LIB, SYSTEM]
+
+try:
+    import hat.gateway.devices.iec61850.client as hat_client
+    import pyiec61850  # noqa: F401
+except ImportError as e:
+    raise unittest.SkipTest(f"a peer is not importable: {e}")
+
+from hat_device import Reference  # noqa: E402
+from iec61850_server import Server  # noqa: E402
+from ports import free_port  # noqa: E402
+from runner_host import Runner  # noqa: E402
+from test_iec61850 import CONTROL, MODELS, MV, ORIGIN, RUNNER, SPS, STATUS  # noqa: E402
+
+logging.disable(logging.CRITICAL)
+LD = "testLD0"
+FIELDS = ["SEQUENCE_NUMBER", "REPORT_TIME_STAMP", "REASON_FOR_INCLUSION", "DATA_SET_NAME", "DATA_REFERENCE",
+          "BUFFER_OVERFLOW", "ENTRY_ID", "CONF_REVISION"]
+
+
+def ref(name, *names, fc="ST"):
+    return {"logical_device": LD, "logical_node": "GGIO1", "fc": fc, "names": [name, *names]}
+
+
+def typed(name, kind, fc="ST"):
+    return {"logical_device": LD, "logical_node": "GGIO1", "fc": fc, "name": name, "type": kind}
+
+
+def node(name, **more):
+    return {"logical_device": LD, "logical_node": "LLN0", **more, "name": name}
+
+
+STATIC, DYNAMIC = node("events"), node("dyn")
+BUFFERED, UNBUFFERED = node("brcb01", type="BUFFERED"), node("urcb01", type="UNBUFFERED")
+
+
+def config(port):
+    blocks = [{"ref": BUFFERED, "report_id": "brcb01", "dataset": STATIC, "conf_revision": 1, "buffer_time": 20},
+              {"ref": UNBUFFERED, "report_id": "urcb01", "dataset": DYNAMIC}]
+    return {
+        "name": "bay",
+        "connection": {"host": "127.0.0.1", "port": port, "connect_timeout": 5, "reconnect_delay": 0.5,
+                       "response_timeout": 5, "status_delay": 0.3, "status_timeout": 5},
+        "value_types": [*(typed(f"Ind{i}", SPS) for i in range(1, 5)), typed("AnIn1", MV, "MX"),
+                        *(typed(f"SPCSO{i}", CONTROL, "CO") for i in range(1, 5))],
+        "datasets": [
+            {"ref": STATIC, "dynamic": False, "values": [*(ref(f"Ind{i}") for i in range(1, 5)), ref("AnIn1", fc="MX")]},
+            {"ref": DYNAMIC, "dynamic": True, "values": [ref("Ind2", "stVal"), ref("Ind2", "q"),
+                                                         ref("AnIn1", "mag", fc="MX")]}],
+        "rcbs": [{**b, "trigger_options": ["DATA_CHANGE", "QUALITY_CHANGE", "GENERAL_INTERROGATION"],
+                  "optional_fields": FIELDS} for b in blocks],
+        "data": [{"name": "one", "rcb": BUFFERED, "value": ref("Ind1", "stVal"), "quality": ref("Ind1", "q"),
+                  "timestamp": ref("Ind1", "t")},
+                 {"name": "all", "rcb": BUFFERED, "value": ref("AnIn1", fc="MX")},
+                 {"name": "part", "rcb": BUFFERED, "value": ref("AnIn1", "mag", "f", fc="MX"),
+                  "quality": ref("AnIn1", "q", fc="MX")},
+                 {"name": "pieces", "rcb": UNBUFFERED, "value": ref("Ind2")},
+                 {"name": "mag", "rcb": UNBUFFERED, "value": ref("AnIn1", "mag", fc="MX")}],
+        "commands": [{"name": f"c{i + 1}", "model": MODELS[i], "with_operate_time": False,
+                      "ref": {"logical_device": LD, "logical_node": "GGIO1", "name": f"SPCSO{i + 1}"}}
+                     for i in range(4)],
+        "changes": [{"name": "no", "ref": ref("Ind1", "stVal")}]}
+
+
+def of(events, *suffixes):
+    return [e for e in events if e.type.startswith(tuple(suffixes))]
+
+
+def plain(e):
+    """What has to be the same: all but the EntryID itself and the order of reasons."""
+    if e.type.startswith("gateway/entry_id"):
+        return e.type, e.payload is not None
+    if "reasons" in (e.payload if isinstance(e.payload, dict) else {}):
+        return e.type, {**e.payload, "reasons": sorted(e.payload["reasons"])}
+    return e.type, e.payload
+
+
+class Same(unittest.TestCase):
+    def play(self, device, server):
+        """Reports and commands; the events by what they are about."""
+        def wait(count, *suffixes):
+            device.wait(lambda: len(of(device.events, *suffixes)) >= count)
+        wait(1, "gateway/entry_id")
+        wait(2, "gateway/data/pieces", "gateway/data/mag")
+        for n, line in enumerate(("bool GGIO1.Ind1.stVal 1", "float GGIO1.AnIn1.mag.f 2.5", "bool GGIO1.Ind2.stVal 1"), 2):
+            server.do(line)
+            wait(n, "gateway/entry_id")
+        wait(4, "gateway/data/pieces", "gateway/data/mag")
+        number = 0
+        for name, actions in (("c1", ["OPERATE"]), ("c2", ["OPERATE", "SELECT", "OPERATE"]), ("c3", ["OPERATE"]),
+                              ("c4", ["OPERATE", "SELECT", "CANCEL", "SELECT", "OPERATE"])):
+            for n, action in enumerate(actions, 1):
+                number += 1
+                device.send(f"system/command/{name}", {
+                    "session_id": str(number), "action": action, "value": True, "origin": ORIGIN, "test": False,
+                    "checks": []})
+                device.wait(lambda: len([e for e in of(device.events, f"gateway/command/{name}")
+                                         if e.payload["action"] != "TERMINATION"]) == n)
+            if name in ("c3", "c4"):
+                device.wait(lambda: any(e.payload["action"] == "TERMINATION"
+                                        for e in of(device.events, f"gateway/command/{name}")))
+        device.send("system/change/no", {"session_id": "9", "value": True})
+        wait(1, "gateway/change")
+        return [[plain(e) for e in of(device.events, *suffixes)] for suffixes in (
+            (STATUS,), ("gateway/data/one", "gateway/data/all", "gateway/data/part", "gateway/entry_id"),
+            ("gateway/data/pieces", "gateway/data/mag"), ("gateway/command",), ("gateway/change",))]
+
+    def run_on_a_server(self, make):
+        server = Server(os.environ.get("IEC61850_PYTHON", sys.executable), free_port())
+        try:
+            device = make(config(server.port))
+            try:
+                return self.play(device, server)
+            finally:
+                device.stop()
+        finally:
+            server.stop()
+
+    def test_events(self):
+        ours = self.run_on_a_server(lambda conf: Runner(RUNNER, "iec61850_client", conf))
+        theirs = self.run_on_a_server(lambda conf: Reference(hat_client.info, conf))
+        # hat-gateway may tell a termination before its OPERATE.
+        for events in (ours, theirs):
+            events[3].sort(key=lambda e: (int(e[1]["session_id"]), e[1]["action"]))
+        self.maxDiff = None
+        for a, b in zip(ours, theirs):
+            self.assertEqual(a, b)
+
+
+if __name__ == "__main__":
+    unittest.main()
