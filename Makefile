@@ -53,7 +53,7 @@ FAMILIES := $(patsubst device-runners/%/family.mk,%,$(wildcard device-runners/*/
 PROTOCOLS := $(patsubst protocols/%/,%,$(wildcard protocols/*/))
 PROGRAMS := $(B)/gatewayd $(B)/gateway-eventd $(B)/gatewayctl $(B)/libexec/gateway-resolve $(FAMILIES:%=$(B)/libexec/%)
 
-.PHONY: all check check-san unit vectors replay system interop same fault fuzz bench lint install deb clean demo soak \
+.PHONY: all check check-san unit vectors replay system interop same fault attack fuzz bench lint install deb clean demo soak \
     test-tools demo-tools
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -188,6 +188,10 @@ same: all test-tools
 # What a runner does or suffers reaches nobody else. FAULT=quick: the bounded version.
 fault: all test-tools
 	@BUILD=$(B) tests/fault/run
+
+# What a stranger tries against the running programs: each row is held, or the suite fails.
+attack: all test-tools
+	@BUILD=$(B) tests/attack/run
 
 # Figures, beside hat-gateway where PyPI is in reach. BENCH=quick: the bounded version; BENCH_ROWS: some rows.
 BENCH_TOOLS := $(patsubst %.c,$(B)/%,$(filter-out tests/bench/tool.c,$(wildcard tests/bench/*.c)))

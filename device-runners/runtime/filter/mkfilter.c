@@ -376,6 +376,23 @@ static const char *const denied[] = {
 /* Their first argument is a pid: only the own one. */
 static const char *const to_itself[] = { "kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo" };
 
+/* The argument that names a process, by 0 the calling one: no other. */
+static const struct {
+	const char *name;
+	unsigned arg;
+} to_zero[] = {
+	{ "prlimit64", 0 },
+	{ "sched_setaffinity", 0 },
+	{ "sched_setscheduler", 0 },
+	{ "sched_setparam", 0 },
+	{ "sched_setattr", 0 },
+	{ "migrate_pages", 0 },
+	{ "move_pages", 0 },
+	{ "setpgid", 0 },
+	{ "setpriority", 1 },
+	{ "ioprio_set", 1 },
+};
+
 #ifdef __s390__
 enum { CLONE_FLAGS = 1 };
 #else
@@ -398,6 +415,9 @@ write_lock(const char *name, bool may_unshare)
 	for (size_t i = 0; i < sizeof(to_itself) / sizeof(to_itself[0]); i++)
 		add(SCMP_ACT_ERRNO(EPERM), to_itself[i], 1,
 		    &(struct scmp_arg_cmp){ 0, SCMP_CMP_NE, FILTER_OWN_PID, 0 });
+	for (size_t i = 0; i < sizeof(to_zero) / sizeof(to_zero[0]); i++)
+		add(SCMP_ACT_ERRNO(EPERM), to_zero[i].name, 1,
+		    &(struct scmp_arg_cmp){ to_zero[i].arg, SCMP_CMP_NE, 0, 0 });
 	if (!may_unshare)
 		add(SCMP_ACT_ERRNO(EPERM), "unshare", 0, NULL);
 	/* Threads, no processes. clone3() has its flags in memory, where a filter does not see
