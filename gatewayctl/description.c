@@ -145,18 +145,21 @@ name_fits(const char *pattern, const char *name, struct described *w)
 	}
 }
 
-/* The same, or without segments at its front that are no '?'. */
+/* The same, of a pattern without segments at its front that are no '?'. What is left must not be
+ * all '?', but for a single one where that is allowed. */
 static bool
-name_fits_end(const char *pattern, const char *name, struct described *w)
+name_fits_end(const char *pattern, const char *name, bool lone, struct described *w)
 {
-	while (!name_fits(pattern, name, w)) {
+	for (;;) {
 		size_t p = strcspn(pattern, "/");
-		w->wilds = 0;
 		if (!pattern[p] || (p == 1 && *pattern == '?'))
 			return false;
 		pattern += p + 1;
+		w->wilds = 0;
+		if (*pattern == '?' ? lone && !pattern[1] && name_fits(pattern, name, w)
+				    : name_fits(pattern, name, w))
+			return true;
 	}
-	return true;
 }
 
 const struct json *
@@ -206,7 +209,7 @@ description_find(const struct description *d, const char *name, const char *verb
 		bool whole = name_fits(str_of(row, "name"), name, &w);
 		if (!whole)
 			w.wilds = 0;
-		if (!whole && !name_fits_end(str_of(row, "name"), name, &w))
+		if (!whole && !name_fits_end(str_of(row, "name"), name, *verb, &w))
 			continue;
 		if (ends == 1 && !whole)
 			snprintf(why, DESCRIPTION_WHY, "'%.60s' may be %.90s or %.90s", name,

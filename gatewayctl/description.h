@@ -30,7 +30,8 @@ struct described {
 };
 
 /* The row of a data that has the verb ("": any row). A name may leave out segments at the front
- * that are not '?', where that leaves just one. Returns false with why. */
+ * that are not '?', where that leaves just one row; with a verb also all but a '?' at the end.
+ * Returns false with why. */
 bool description_find(const struct description *d, const char *name, const char *verb,
     struct described *found, char why[DESCRIPTION_WHY]);
 /* The verb of that name of a row, or NULL. */

@@ -582,15 +582,15 @@ do_flood_link(void)
 static void
 do_flood_health(void)
 {
-	static uint8_t body[3 + 400 * 28] = { 0xdc, 400 >> 8, 400 & 0xff };
+	static uint8_t body[3 + 400 * 27] = { 0xdc, 400 >> 8, 400 & 0xff };
 
 	for (size_t i = 0; i < 400; i++) {
-		uint8_t *p = body + 3 + i * 28;
-		/* [i, ["x", down, [1, 2], "late", "late", nine counters]] */
+		uint8_t *p = body + 3 + i * 27;
+		/* [i, ["x", down, [1, 2], "sad", "!", nine counters]] */
 		memcpy(p,
 		    "\x92\xcd\x00\x00\x96\xa1x\x03\x92\x01\x02\xa3sad\xa1!"
 		    "\x99\x01\x02\x03\x04\x05\x06\x07\x08\x09",
-		    28);
+		    27);
 		p[2] = (uint8_t)(i >> 8);
 		p[3] = (uint8_t)i;
 	}
