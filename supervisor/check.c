@@ -2,14 +2,18 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/buffer.h"
 #include "common/log.h"
+#include "supervisor/check_plans.h"
 #include "supervisor/child/child.h"
 
 enum {
 	AT_ONCE = 16,	    /* runners alive at the same time */
 	MAX_TEXT = 1 << 20, /* bytes of what is said of a device */
+	MAX_PLANS = 64 << 20,
+	MAX_PATH = 512,
 };
 
 /* A device that is checked. */
@@ -29,6 +33,7 @@ struct check {
 	size_t count, started, ended, printed;
 	int faulty;
 	ev_prepare before_wait;
+	struct buffer plans; /* struct planned of what one device alone can have */
 };
 
 static struct checked *
@@ -110,6 +115,95 @@ on_note(void *arg, struct child *c, const char *note)
 		buffer_printf(&checked_of(c)->text, "  %s\n", note);
 }
 
+/* Where the device's tree has that text, with its path; its whole tree where it has not. */
+static const struct json *
+find_text(const struct json *j, const char *text, char *path, size_t size)
+{
+	size_t used = strlen(path), n = 0;
+
+	if (json_str(j) && strcmp(json_str(j), text) == 0)
+		return j;
+	if (j->type != JSON_OBJECT && j->type != JSON_ARRAY)
+		return NULL;
+	json_foreach (item, j) {
+		if (j->type == JSON_OBJECT)
+			snprintf(path + used, size - used, ".%s", item->key);
+		else
+			snprintf(path + used, size - used, "[%zu]", n++);
+		const struct json *found = find_text(item, text, path, size);
+		if (found)
+			return found;
+	}
+	path[used] = '\0';
+	return NULL;
+}
+
+static void
+report_plan(struct check *k, const struct planned *p, const char *message)
+{
+	struct checked *d = &k->devices[p->device];
+	char path[MAX_PATH];
+
+	snprintf(path, sizeof(path), "devices[%td]", d->conf - k->options.config->devices);
+	const struct json *where = find_text(d->conf->conf, p->target, path, sizeof(path));
+	report(k, SCHEMA_ERROR, where ? where : d->conf->conf, path, message);
+	if (!d->at_fault && d->ended)
+		k->faulty++;
+	d->at_fault = true;
+}
+
+static void
+keep_plan(struct check *k, struct checked *d, const struct plan_row *row)
+{
+	struct planned p = { (size_t)(d - k->devices), row->kind, row->target, row->port };
+	struct planned kept = p;
+	bool host = row->kind != IPC_RESOURCE_TTY && row->kind != IPC_RESOURCE_FILE;
+	char message[400];
+
+	if (row->kind == IPC_RESOURCE_TTY || row->kind == IPC_RESOURCE_LISTEN ||
+	    row->kind == IPC_RESOURCE_UDP_LISTEN) {
+		kept.target = strdup(row->target); /* the plan ends with the runner */
+		buffer_append(&k->plans, &kept, sizeof(kept));
+	}
+	if (!host || check_plans_is_host(row->target))
+		return;
+	snprintf(message, sizeof(message), "expected an address or the name of a host, found '%s'",
+	    row->target);
+	report_plan(k, &p, message);
+}
+
+/* Of the second in the file. */
+static void
+report_conflict(struct check *k, const struct planned *first, const struct planned *second)
+{
+	const struct config_device *other = k->devices[first->device].conf;
+	char message[400], port[16] = "";
+
+	if (ipc_resource_has_port(first->kind))
+		snprintf(port, sizeof(port), " port %u", first->port);
+	snprintf(message, sizeof(message), "%s (line %u) has %s %s%s already", other->label,
+	    other->conf->line, ipc_resource_name(first->kind), first->target, port);
+	report_plan(k, second, message);
+}
+
+/* At the end, when every device has said what it plans. */
+static void
+compare_plans(struct check *k)
+{
+	const struct planned *p = (const struct planned *)buffer_data(&k->plans);
+	size_t count = k->plans.len / sizeof(*p);
+
+	for (size_t i = 0; i < count; i++) {
+		for (size_t j = 0; j < i && p[i].target; j++) {
+			if (!p[j].target || !check_plans_conflict(&p[j], &p[i]))
+				continue;
+			bool later = p[i].device > p[j].device;
+			report_conflict(k, later ? &p[j] : &p[i], later ? &p[i] : &p[j]);
+			break;
+		}
+	}
+}
+
 static void
 on_plan(void *arg, struct child *c)
 {
@@ -118,9 +212,11 @@ on_plan(void *arg, struct child *c)
 	size_t count;
 
 	checked_of(c)->planned = true;
+	const struct plan_row *plan = child_plan(c, &count);
+	for (size_t i = 0; k->options.together && i < count; i++)
+		keep_plan(k, checked_of(c), &plan[i]);
 	if (!k->options.verbose)
 		return;
-	const struct plan_row *plan = child_plan(c, &count);
 	for (size_t i = 0; i < count; i++) {
 		const struct plan_row *p = &plan[i];
 		buffer_printf(b, "  may %s %s", ipc_resource_name(p->kind), p->target);
@@ -163,6 +259,7 @@ on_before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
 	if (k->ended < k->count)
 		return;
 	ev_prepare_stop(loop, w);
+	compare_plans(k);
 	k->done(k->arg, k->faulty);
 }
 
@@ -247,6 +344,7 @@ check_start(struct ev_loop *loop, const struct check_options *options, check_don
 		.ops = &ops,
 		.arg = k,
 		.check_only = true };
+	buffer_init(&k->plans, MAX_PLANS);
 	k->devices = calloc(config->device_count + 1, sizeof(*k->devices));
 	for (size_t i = 0; k->devices && i < config->device_count; i++) {
 		bool wanted = !options->wants || options->wants(options->arg, &config->devices[i]);
@@ -268,6 +366,16 @@ check_start(struct ev_loop *loop, const struct check_options *options, check_don
 	return NULL;
 }
 
+static void
+free_plans(struct check *k)
+{
+	struct planned *p = (struct planned *)buffer_data(&k->plans);
+
+	for (size_t i = 0; i < k->plans.len / sizeof(*p); i++)
+		free((char *)p[i].target);
+	buffer_clear(&k->plans);
+}
+
 void
 check_free(struct check *k)
 {
@@ -278,6 +386,7 @@ check_free(struct check *k)
 		child_free(k->devices[i].child);
 		buffer_clear(&k->devices[i].text);
 	}
+	free_plans(k);
 	free(k->devices);
 	free(k);
 }

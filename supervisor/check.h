@@ -15,7 +15,8 @@ struct check;
 struct check_options {
 	const struct config *config;
 	const char *libexec, *zone;
-	bool verbose; /* prints to stdout what each device does and may touch */
+	bool verbose;  /* prints to stdout what each device does and may touch */
+	bool together; /* the devices are all there will be: what two cannot both have is a fault */
 	/* Faults are reported like the file's own. */
 	config_report *report;
 	/* Which devices; NULL: each. */

@@ -209,6 +209,7 @@ run_check(struct program *g)
 {
 	log_set_level(LOG_LEVEL_WARNING);
 	struct check_options options = { .config = g->config,
+		.together = true,
 		.libexec = g->paths.libexec,
 		.zone = g->paths.zone,
 		.verbose = g->verbose && !g->json,

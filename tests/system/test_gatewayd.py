@@ -148,6 +148,35 @@ class Check(Case):
             code, lines = self.check(text)
             self.assertRegex("\n".join(lines), f"(?m)site.yaml:{where}")
 
+    def test_what_two_devices_cannot_both_have(self):
+        slave = ("  - module: hat.gateway.devices.modbus.slave\n    name: {}\n    modbus_type: TCP\n"
+                 "    transport: {{type: TCP, local_host: {}, local_port: 1502, remote_hosts: null,\n"
+                 "                max_connections: null, response_timeout: 1, keep_alive_timeout: null}}\n"
+                 "    data: {}\n")
+        bus = ("  - {{module: hat.gateway.devices.iec103.master, name: {}, port: /dev/ttyS0, baudrate: 9600,\n"
+               "     bytesize: EIGHTBITS, parity: EVEN, stopbits: ONE, silent_interval: 0.001, reconnect_delay: 1,\n"
+               "     flow_control: {{xonxoff: false, rtscts: false, dsrdtr: false}}, remote_devices: []}}\n")
+        point = ("[{name: x, device_id: 1, data_type: HOLDING_REGISTER, start_address: 0, bit_offset: 17, "
+                 "bit_count: 16}]")
+        times = "ping_delay: 1, ping_timeout: 1, retry_count: 0, retry_delay: 1"
+        code, lines = self.check(
+            "name: gw\ndevices:\n" + slave.format("a", "0.0.0.0", point) + slave.format("b", "127.0.0.1", "[]") +
+            bus.format("c") + bus.format("d") +
+            "  - module: hat.gateway.devices.ping\n    name: p\n    remote_devices:\n" +
+            "".join(f"      - {{name: h{n}, host: {h!r}, {times}}}\n" for n, h in enumerate((
+                "plc.example", "300.1.1.1", "not a host"))))
+        self.assertEqual(code, 78)
+        text = "\n".join(lines)
+        for where in (
+            "8:12: warning: devices[0].data[0]: bit_offset 17 is not in the first register",
+            "12:40: devices[1].transport.local_host: a (line 3) has listen 0.0.0.0 port 1502 already",
+            "18:64: devices[3].port: c (line 15) has tty /dev/ttyS0 already",
+            "25:26: devices[4].remote_devices[1].host: expected an address or the name of a host, found '300.1.1.1'",
+            "26:26: devices[4].remote_devices[2].host: expected an address or the name of a host, found 'not a host'",
+        ):
+            self.assertRegex(text, f"(?m)^.*site.yaml:{re.escape(where)}")
+        self.assertNotIn("plc.example", text)
+
     def test_strict(self):
         text = "name: gw\ndevices: []\nbogus: 1\n"
         path = self.write(text)

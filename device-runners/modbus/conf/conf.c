@@ -191,6 +191,12 @@ conf_data_load(struct conf_data *d, struct runner *r, const struct json *tree, c
 		    modbus_register_bits(d->type), MODBUS_ADDRESSES, d->start, quantity);
 		return 1;
 	}
+	if (d->offset >= modbus_register_bits(d->type))
+		runner_config_warning(r, path,
+		    "bit_offset %u is not in the first register, which has %u bits: start_address "
+		    "%u "
+		    "is not read",
+		    d->offset, modbus_register_bits(d->type), d->start);
 	return check_typed(d, r, path);
 }
 
