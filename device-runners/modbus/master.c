@@ -52,7 +52,8 @@ struct master {
 	struct client client;
 	struct sched sched;
 	struct remote **remotes; /* owned, in the order of the configuration */
-	bool *live;	      /* by remote: an enable event came, which is newer than the query */
+	bool *live; /* by remote: an enable event came: it is newer than the query's, and than the
+		       configuration */
 	bool *limited;	      /* by remote: it was said that it writes other values than asked */
 	struct remote *asked; /* whose request is under way */
 	bool asked_write;
@@ -501,10 +502,8 @@ find_remote(struct master *m, const char *text)
 }
 
 static void
-enable(struct master *m, struct remote *r, const struct runner_event *e)
+enable(struct master *m, struct remote *r, bool on)
 {
-	bool on = runner_event_is_true(e);
-
 	if (on != remote_is_enabled(r))
 		health_off(health_of(m, r), on ? "nothing is known yet" : "disabled");
 	remote_enable(r, on, monotime_now());
@@ -514,7 +513,16 @@ static void
 on_enable(struct master *m, struct remote *r, const struct runner_event *e)
 {
 	m->live[index_of(m, r)] = true;
-	enable(m, r, e);
+	enable(m, r, runner_event_is_true(e));
+}
+
+/* Of what no event has said. */
+static void
+enable_by_configuration(struct master *m)
+{
+	for (size_t i = 0; i < m->conf.count; i++)
+		if (!m->live[i] && remote_conf(m->remotes[i])->enabled)
+			enable(m, m->remotes[i], true);
 }
 
 /* What is wrong with a write, or NULL. */
@@ -608,13 +616,14 @@ on_enabled_result(void *arg, const struct runner_event *e)
 	if (m->state != MASTER_QUERYING)
 		return;
 	if (!e) {
+		enable_by_configuration(m);
 		m->state = MASTER_CONNECTING;
 		endpoint_start(&m->endpoint);
 		return;
 	}
 	struct remote *r = e->type_len == 4 ? find_remote(m, e->type[2]) : NULL;
 	if (r && !m->live[index_of(m, r)])
-		enable(m, r, e);
+		on_enable(m, r, e);
 }
 
 static void

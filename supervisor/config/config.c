@@ -335,7 +335,8 @@ config_device_find(const struct config_device *d, const char *path)
 bool
 config_is_supervisors_key(const char *key)
 {
-	static const char *const keys[] = { "runner", "runner_reads", "limits", "sandbox" };
+	static const char *const keys[] = { "runner", "runner_reads", "limits", "sandbox",
+		"enabled" };
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (strcmp(keys[i], key) == 0)

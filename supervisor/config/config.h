@@ -80,6 +80,7 @@ struct config_device {
 	const struct json *runner_reads; /* array of absolute paths that it may read, or NULL */
 	const struct json *conf;	 /* the device's own tree */
 	enum ipc_sandbox sandbox;
+	bool enabled; /* where no 'enable' event has said so or otherwise */
 	struct config_limits limits;
 	enum log_level log_level; /* of its logger, by its module's name */
 	char *fault; /* owned: "KEY: MESSAGE", why it cannot run: its part of the file is at fault;

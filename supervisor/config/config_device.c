@@ -130,6 +130,19 @@ check_sandbox(
 }
 
 static void
+check_enabled(
+    struct config_check *k, const struct json *o, const char *base, struct config_device *d)
+{
+	const struct json *j = json_get(o, "enabled");
+	char path[64];
+
+	if (!j || json_bool(j, &d->enabled))
+		return;
+	join(path, sizeof(path), base, "enabled");
+	config_error(k, j, path, "expected true or false, found %s", json_type_name(j->type));
+}
+
+static void
 check_module(
     struct config_check *k, const struct json *j, const char *base, struct config_device *d)
 {
@@ -246,6 +259,7 @@ check_device(struct config_check *k, const struct json *o, size_t index, const s
 		config_error(k, o, path, "is missing");
 	check_limits(k, o, base, &d->limits);
 	check_sandbox(k, o, base, &d->sandbox);
+	check_enabled(k, o, base, d);
 	d->log_level = log ? config_log_level(log, d->module ? d->module : "hat.gateway.devices")
 			   : LOG_LEVEL_INFO;
 }

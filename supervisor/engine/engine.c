@@ -312,6 +312,20 @@ on_events(void *arg, struct eventer_events_iter *events)
 
 /* --- the engine's life --- */
 
+/* Devices of which no event has ever said whether they are enabled. */
+static void
+enable_by_configuration(struct engine *e)
+{
+	for (size_t i = 0; i < e->device_count; i++) {
+		struct engine_device *d = e->devices[i];
+		if (!d->begun || d->enable_answered)
+			continue;
+		d->enable_answered = true;
+		if (!d->enable_known && child_conf(d->child)->enabled)
+			child_enable(d->child, true);
+	}
+}
+
 static void
 on_enables(void *arg, struct eventer_events_iter *events, const char *error)
 {
@@ -324,10 +338,14 @@ on_enables(void *arg, struct eventer_events_iter *events, const char *error)
 	while (events && e->active && !e->leaving && eventer_events_next(events, &event)) {
 		struct engine_device *d = route(e, &event);
 		/* An event notified since the query is newer. */
-		if (d && d->begun && !d->enable_known &&
-		    has_suffix(d->child, &event, enable_suffix, 2))
+		if (!d || !d->begun || !has_suffix(d->child, &event, enable_suffix, 2))
+			continue;
+		d->enable_answered = true;
+		if (!d->enable_known)
 			child_enable(d->child, is_json_true(&event.payload));
 	}
+	if (!error && e->active && !e->leaving)
+		enable_by_configuration(e);
 }
 
 static void
@@ -369,7 +387,7 @@ engine_begin(struct engine *e)
 		if (d->begun || (d->added && eventlink_state(&e->second.link) != LINK_UP))
 			continue;
 		d->begun = true;
-		d->enable_known = false;
+		d->enable_known = d->enable_answered = false;
 		put_not_running(e, d->child, &running);
 		put_enable_type(&b, child_prefix(d->child));
 		count++;

@@ -16,8 +16,9 @@ struct engine_device {
 	struct gate_party party;
 	struct engine_device *next_touched; /* list of the devices with events in this message */
 	bool touched;
-	bool begun;	   /* this engine has registered 'running' false and queried 'enable' */
-	bool enable_known; /* since it was begun */
+	bool begun;	      /* this engine has registered 'running' false and queried 'enable' */
+	bool enable_known;    /* since it was begun */
+	bool enable_answered; /* what was before is known, too: the query's answer has come */
 	bool
 	    added; /* by a reload, and not among the subscriptions of the link: the second link's */
 	struct engine_device *next_removed;

@@ -121,6 +121,22 @@ class Start(Case):
         rows = self.g.status()
         self.assertEqual([rows[n]["state"] for n in self.names], ["running"] + 3 * ["disabled"])
 
+    def test_enabled_by_the_configuration(self):
+        """Where no event has said so or otherwise, on each connection."""
+        server = EventerServer()
+        server.preset(self.kind("p1", "system/enable"), FALSE)
+        self.serve(3, server=server, enabled=True)
+        for turn in (1, 2):
+            self.wait_running("p0", [False, True] * turn)
+            self.wait_running("p2", [False, True] * turn)
+            self.assertEqual(self.running("p1"), [False] * turn)
+            self.assertEqual(self.g.status("p1")["state"], "disabled")
+            if turn == 1:
+                server.drop_clients()
+                self.wait_running("p0", [False, True, False, True])
+        self.enable("p0", FALSE)
+        server.wait(lambda: self.running("p0")[-1] is False)
+
     def test_a_live_enable_is_newer_than_the_answer(self):
         server = EventerServer()
 

@@ -97,6 +97,19 @@ class Events(Case):
         r.wait_event(REMOTE + '1/read/a', {'result': 'SUCCESS', 'value': 0,
                                            'cause': 'INTERROGATE'}, at)
 
+    def test_enabled_by_the_configuration(self):
+        slave = self.slave()
+        data = [register('a', 1)]
+        r = Runner(RUNNER, 'modbus_master', master_conf(slave.port, [
+            (unit, data, {'enabled': True}) for unit in (1, 2)] + [(3, data)]),
+            {'system/remote_device/2/enable': False})
+        self.addCleanup(r.stop)
+        r.wait_event(REMOTE + '1/read/a')
+        self.assertEqual([e.payload for e in r.events if e.type == REMOTE + '2/status'], ['DISABLED'])
+        self.assertEqual([e.payload for e in r.events if e.type == REMOTE + '3/status'], ['DISABLED'])
+        r.send('system/remote_device/1/enable', False)
+        r.wait_event(REMOTE + '1/status', 'DISABLED')
+
     def test_errors_by_name(self):
         names = {1: 'INVALID_FUNCTION_CODE', 2: 'INVALID_DATA_ADDRESS', 3: 'INVALID_DATA_VALUE',
                  4: 'FUNCTION_ERROR', 6: 'FUNCTION_ERROR', 10: 'GATEWAY_PATH_UNAVAILABLE',

@@ -48,6 +48,7 @@ struct conf_remote {
 	uint8_t unit;
 	bool broadcast; /* writes are answered by nobody, nothing is read */
 	int64_t timeout_poll_delay_ns;
+	bool enabled; /* where no event has said so or otherwise */
 	struct plan_limits limits;
 	struct conf_data *data; /* owned */
 	size_t count;

@@ -20,6 +20,7 @@ static const struct schema data_schema = { .kind = SCHEMA_OBJECT, .fields = data
 static const struct schema_field remote_fields[] = {
 	{ "device_id", true, CONF_UNIT },
 	{ "timeout_poll_delay", true, CONF_SECONDS(0) },
+	{ "enabled", false, { .kind = SCHEMA_BOOL } },
 	{ "data", true, { .kind = SCHEMA_ARRAY, .items = &data_schema, .max = CONF_MAX_DATA } },
 	{ "broadcast", false, { .kind = SCHEMA_BOOL } },
 	{ "one_request_per_data", false, { .kind = SCHEMA_BOOL } },
@@ -120,6 +121,7 @@ load_remote(struct conf_master *c, struct runner *r, const struct json *tree, co
 	*remote = (struct conf_remote){
 		.unit = (uint8_t)conf_integer(tree, "device_id", 0),
 		.timeout_poll_delay_ns = conf_ns(tree, "timeout_poll_delay", 0),
+		.enabled = json_is_true(json_get(tree, "enabled")),
 		.limits = { .max_bits = (uint32_t)conf_integer(tree, "max_bits", 0),
 		    .max_registers = (uint32_t)conf_integer(tree, "max_registers", 0),
 		    .hole_bits = (uint32_t)conf_integer(tree, "hole_bits", 0),
