@@ -21,6 +21,9 @@ def number(rng, size):
     n = rng.randrange(1, size + 1)
     v = octets(rng, n)
     # As BER has it: no octet more than needed.
+    # Not -128 and its like: hat-gateway proves an authentication by encoding again, and has one octet more there.
+    if v[0] == 128 and not any(v[1:]):
+        return b"\x81"
     while len(v) > 1 and (v[0] == 0 and v[1] < 128 or v[0] == 255 and v[1] > 127):
         v = v[1:]
     return v
