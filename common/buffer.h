@@ -47,7 +47,7 @@ void buffer_consume(struct buffer *b, size_t n);
 /* Cuts the content back to len <= b->len bytes. */
 void buffer_truncate(struct buffer *b, size_t len);
 
-/* Of this header: buffer_reserve() where the room is not there yet. */
+/* For the functions of this header alone: buffer_reserve() when the buffer must grow. */
 uint8_t *buffer_make_room(struct buffer *b, size_t n);
 
 static inline uint8_t *

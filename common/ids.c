@@ -63,7 +63,7 @@ ids_drop(void)
 		return -1;
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
 		return -1;
-	/* Where there is none the call may be forbidden from outside. */
+	/* With no capability left there is nothing to drop, and the call may be forbidden. */
 	if (syscall(SYS_capget, &head, have) == 0 && memcmp(have, none, sizeof(none)) == 0)
 		return 0;
 	return (int)syscall(SYS_capset, &head, none);

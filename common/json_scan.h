@@ -15,7 +15,7 @@
 
 #define JSON_INLINE static inline __attribute__((always_inline))
 
-/* What stands in the text, in its order. Each function returns NULL, or why the scan has to end.
+/* The values of the text, in its order. Each function returns NULL, or why the scan has to end.
  * Texts are as written, strings and keys without their quotes; escaped: a backslash is in it. */
 struct json_sink {
 	const char *(*open)(void *arg, enum json_type type);

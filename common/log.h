@@ -47,13 +47,14 @@ void log_relay(enum log_level level, const char *device, const char *event, cons
 void log_vwrite(
     enum log_level level, const char *device, const char *event, const char *fmt, va_list ap);
 
-/* A line to standard error, where it takes it at once; never waits for it. How many it did not take
- * is said before the next that it takes, */
+/* Writes a line to standard error, or drops it where that would wait. The next line that can be
+ * written is preceded by the number of those that were dropped. */
 void log_write_stderr(
     enum log_target form, enum log_level level, const char *device, const char *text);
-/* or here, for lines that are the last for a while. Returns whether none is left to tell. */
+/* Writes that number now: no line may follow for a while. Returns whether none is left to report.
+ */
 bool log_report_lost(enum log_target form);
-#define LOG_LOST "%u lines were left out, as nobody took them"
+#define LOG_LOST "dropped %u lines: nobody read them"
 
 #define log_error(...) log_write(LOG_LEVEL_ERROR, NULL, NULL, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_LEVEL_WARNING, NULL, NULL, __VA_ARGS__)
@@ -65,7 +66,7 @@ bool log_report_lost(enum log_target form);
 			log_write(LOG_LEVEL_DEBUG, NULL, NULL, __VA_ARGS__);                       \
 	} while (0)
 
-/* What a noun takes behind a count. */
+/* The plural ending of a noun after a count. */
 #define LOG_PLURAL(n) ((n) == 1 ? "" : "s")
 
 /* Makes text plain, in place: what a terminal or a log reader might take for more than text

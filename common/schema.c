@@ -19,7 +19,7 @@ struct check {
 	int errors;
 };
 
-/* Where the check is. It becomes text only in a message: most configurations have none. */
+/* The place of the check. It becomes text only in a message: most configurations have none. */
 struct path {
 	const struct path *above; /* NULL: key is the caller's path */
 	const char *key;	  /* or NULL: index */
@@ -172,7 +172,7 @@ check_string(struct check *c, const struct json *j, const struct schema *s, cons
 		    s->max, j->len);
 }
 
-/* What is suggested is not there yet. */
+/* The suggested key is not in use yet. */
 static void
 check_known(struct check *c, const struct json *o, const struct schema *s, const struct path *path,
     const struct json *member)

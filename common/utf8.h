@@ -31,7 +31,7 @@ utf8_is_ascii(const void *text, size_t len)
 	return len == 0 || !((p[0] | p[len / 2] | p[len - 1]) & 0x80);
 }
 
-/* What is not simply ASCII. */
+/* Bytes that are not plain ASCII. */
 bool utf8_valid_odd(const void *text, size_t len);
 
 static inline bool

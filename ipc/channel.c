@@ -211,7 +211,7 @@ send_queue(struct channel *c)
 		c->sent++;
 		buffer_consume(&c->queue, 4 + len);
 	}
-	/* What is rarely needed again is not kept. */
+	/* A queue for answers is rarely needed again: its memory is freed. */
 	if (c->answers)
 		buffer_clear(&c->queue);
 	c->answers = 0;

@@ -29,7 +29,7 @@ enum {
 	CONTROL_MAX_ERROR = 512,
 };
 
-/* What a command ended with, and gatewayctl's exit codes. */
+/* The result of a command, and gatewayctl's exit codes. */
 enum control_code {
 	CONTROL_DONE,
 	CONTROL_REFUSED, /* or not running */
@@ -37,7 +37,7 @@ enum control_code {
 	CONTROL_UNREACHABLE, /* no gatewayd at the socket */
 };
 
-/* What `health` ends with, as plugins of monitoring do. */
+/* The exit codes of `health`: those of monitoring plugins. */
 enum control_health { HEALTH_OK, HEALTH_WARNING, HEALTH_CRITICAL };
 
 enum control_id {
@@ -93,7 +93,8 @@ void control_put_end(struct json_writer *w, enum control_code code, const char *
 /* gatewayd's folder for sockets: the first of $RUNTIME_DIRECTORY, else $XDG_RUNTIME_DIR/gatewayd,
  * else /run/gatewayd. Returns 0, or -1 with ENAMETOOLONG. */
 int control_runtime_folder(char *path, size_t size);
-/* Where a client looks: the socket in the folder above, or the system's where there is none. */
+/* The path that a client uses: the socket in the folder above, or the system's where there is none.
+ */
 int control_find_socket(char *path, size_t size);
 
 #endif

@@ -23,7 +23,7 @@ struct ipc_item {
 	uint64_t n; /* value, length or count */
 };
 
-/* Of a first byte from 0xc0 to 0xdf. */
+/* For a first byte from 0xc0 to 0xdf. */
 struct ipc_item ipc_item_long(struct cursor *c, uint8_t first);
 
 /* Past the end: the cursor has failed. */

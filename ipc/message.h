@@ -43,7 +43,7 @@ enum ipc_phase {
 	PHASE_ANY = PHASE_INIT | PHASE_RUN | PHASE_STOP,
 };
 
-/* What a CONFIG_ERROR is: the first two are enum schema_severity. */
+/* The severity of a CONFIG_ERROR: the first two are enum schema_severity. */
 enum { IPC_CONFIG_WARNING, IPC_CONFIG_FAULT, IPC_CONFIG_NOTE };
 
 /*

@@ -112,7 +112,7 @@ interrogate(const struct request *q, const struct point *list, size_t count, uin
 	asdu_batch_flush(&b);
 }
 
-/* Counters are not here, but with whoever takes the event. */
+/* The receiver of the event has the counters, not this station. */
 static void
 freeze(const struct request *q, uint16_t common)
 {
@@ -215,8 +215,8 @@ serve_test(const struct request *q)
 	confirm(q, IEC_ACTIVATION_CONFIRMATION);
 }
 
-/* Commands are decided by whoever takes the event, whatever their address; only what is none is
- * answered here. */
+/* The receiver of the event decides about a command, whatever its address. Only what is no command
+ * is answered here. */
 static void
 serve_command(const struct request *q)
 {
@@ -263,7 +263,7 @@ is_served(const struct iec_station *s, const struct iec_type *type)
 	       type->id != IEC_C_TS_NA_1;
 }
 
-/* What another controlled station refused: an answer to it would be answered for ever. */
+/* A refusal by another controlled station: an answer to it would be answered for ever. */
 static bool
 is_refusal(const struct asdu_head *head)
 {

@@ -17,7 +17,7 @@
 struct line_ops {
 	/* There is something to read (or an end); call line_read() once. */
 	void (*readable)(void *arg);
-	/* What was pending went out. May be NULL. */
+	/* All pending bytes were written. May be NULL. */
 	void (*drained)(void *arg);
 };
 
@@ -57,7 +57,8 @@ line_is_pending(const struct line *l)
 ssize_t line_read(struct line *l, void *p, size_t size);
 /* 0, or -1 with errno: lost, or more pending than fits (EAGAIN). */
 int line_write(struct line *l, const void *p, size_t len);
-/* Of a tty: drops what is pending, here and in the driver. A part of a frame may have gone out. */
+/* Only for a tty: drops the pending bytes, here and in the driver. A part of a frame may have gone
+ * out. */
 void line_drop_output(struct line *l);
 /* Stops and starts reading. */
 void line_pause(struct line *l, bool pause);

@@ -117,7 +117,7 @@ runner_congested(const struct runner *r)
 	return r->waiting.len > 0;
 }
 
-/* What was there before `start` leaves when the two do not fit into one message. */
+/* Sends the events before `start` first where both parts do not fit into one message. */
 static void
 split_batch(struct runner *r, size_t start)
 {

@@ -1,4 +1,4 @@
-/* What the files of the runtime share; not for devices. One runner per process. */
+/* Shared by the files of the runtime; not for devices. One runner per process. */
 #ifndef DEVICE_RUNNERS_RUNNER_PRIVATE_H
 #define DEVICE_RUNNERS_RUNNER_PRIVATE_H
 

@@ -10,7 +10,7 @@
 #include "device-runners/runtime/runner.h"
 #include "device-runners/runtime/tls.h"
 
-/* What a device's TLS is made of; filled in create(). */
+/* The TLS of a device; filled in create(). */
 struct tls_plan {
 	const struct tls_ops *ops; /* NULL: no TLS */
 	struct tls_settings settings;

@@ -7,7 +7,7 @@
 #include "protocols/smpp/session.h"
 #include "protocols/smpp/text.h"
 
-/* What becomes of a text that does not fit one short message. */
+/* How to send a text that does not fit one short message. */
 enum conf_long { LONG_REFUSE, LONG_PAYLOAD, LONG_UDH };
 
 struct conf_client {

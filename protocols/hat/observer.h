@@ -74,7 +74,7 @@ bool observer_component_next(struct observer_server *server, struct observer_com
 enum dec observer_server_end(const struct observer_server *server);
 void observer_put_component(struct buffer *b, const struct observer_component *component);
 
-/* Where the active Event Server of a group is; copied. */
+/* The address of the active Event Server of a group; copied. */
 struct observer_event_server {
 	bool found;
 	int64_t server_id;

@@ -75,7 +75,7 @@ sbs_int_size(int64_t v)
 	return bits / 7 + 1;
 }
 
-/* Of sbs_write_int(): any integer. */
+/* The slow path of sbs_write_int(): any integer. */
 uint8_t *sbs_write_long_int(uint8_t *p, int64_t v);
 
 /* Writes the shortest form at p, which has room for SBS_MAX_INT bytes; returns the end of it. */

@@ -337,7 +337,7 @@ put_order(const struct iec103_object *o, uint8_t *p)
 	return p;
 }
 
-/* What stands before FAN in types 26, 27 and 30. */
+/* The fields before FAN in types 26, 27 and 30. */
 static void
 get_tov(struct iec103_object *o, struct cursor *c)
 {

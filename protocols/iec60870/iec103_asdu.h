@@ -59,13 +59,13 @@ enum iec103_cause {
 /* Double-point information and commands. */
 enum iec103_double { IEC103_TRANSIENT, IEC103_OFF, IEC103_ON, IEC103_ERROR };
 
-/* Of type 5. */
+/* Fields of type 5. */
 struct iec103_identity {
 	uint8_t compatibility; /* COL */
 	uint8_t text[8], software[4];
 };
 
-/* Of types 23 to 31. */
+/* Fields of types 23 to 31. */
 struct iec103_disturbance {
 	bool with_tov;		  /* types 26, 27, 30: two octets before FAN, 0 and TOV; else one */
 	uint8_t status;		  /* SOF: bits 0 TP, 1 TM, 2 TEST, 3 OTEV */

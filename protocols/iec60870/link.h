@@ -52,7 +52,7 @@ struct link_conf {
 	void *stamp_arg;
 };
 
-/* Of link_send(). */
+/* Flags of link_send(). */
 enum {
 	LINK_NO_REPLY = 1, /* balanced: by SEND/NO REPLY; it is delivered when it has left */
 	LINK_STAMPED = 2,  /* see link_conf.stamp */
@@ -124,7 +124,7 @@ enum link_request_kind {
 	LINK_REQ_BROADCAST,
 };
 
-/* Where the request under way stands. */
+/* The state of the request under way. */
 enum link_phase {
 	LINK_IDLE,
 	LINK_SENDING,	   /* waits until the line may be used */

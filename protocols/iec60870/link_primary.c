@@ -287,7 +287,7 @@ message_done(struct link *l, int index, enum link_action_type type, const char *
 	free(m);
 }
 
-/* What leaves with the time of now does not age. */
+/* A message that is stamped when it leaves does not age. */
 static bool
 is_old(const struct link_msg *m, struct monotime now)
 {
@@ -463,7 +463,7 @@ primary_on_answer(struct link *l, const struct ft12_frame *f, struct monotime no
 	    !from_current(l, f))
 		return false;
 	struct link_station *st = &l->stations[l->turn.cur];
-	/* Where it is answered, it is out. */
+	/* An answer shows that it was sent. */
 	if (monotime_cmp(now, l->sent_end) < 0) {
 		l->sent_end = now;
 		l->free_at.ns = now.ns + l->conf.silent_ns;

@@ -93,9 +93,9 @@ take_data(struct link *l, int index, const struct ft12_frame *f)
 				LINK_DATA, .station = index, .data = f->data, .len = f->len });
 }
 
-/* What a controlled station acknowledges it acts on at once. Commands before the first reset might
- * be the repetition of what a predecessor of this process has executed already; commands before our
- * own direction stands could not be answered. Both stay unacknowledged. */
+/* A controlled station acts at once on the requests that it acknowledges. Commands before the first
+ * reset might be the repetition of what a predecessor of this process has executed already;
+ * commands before our own direction stands could not be answered. Both stay unacknowledged. */
 static bool
 data_welcome(const struct link *l, const struct link_station *st, const struct ft12_frame *f)
 {

@@ -14,7 +14,7 @@
 #include "common/cursor.h"
 #include "protocols/iec60870/time.h"
 
-/* What a type is for. */
+/* The use of a type. */
 enum iec_class {
 	IEC_CLASS_DATA,
 	IEC_CLASS_COMMAND,
@@ -31,7 +31,7 @@ enum iec_class {
 	IEC_CLASS_FILE,
 };
 
-/* What its value is; the data types of the events have this order. */
+/* The kind of its value; the data types of the events have this order. */
 enum iec_kind {
 	IEC_SINGLE,
 	IEC_DOUBLE,
@@ -113,10 +113,10 @@ enum iec_type_id {
 	IEC_C_TS_TA_1 = 107,
 };
 
-/* What a struct iec_type belongs to. */
+/* The companion standards that have a struct iec_type. */
 enum { IEC_IN_101 = 1, IEC_IN_104 = 2 };
 
-/* Of F_* objects (clause 7.3.6); what a type does not have is 0. */
+/* Fields of F_* objects (clause 7.3.6); a field that a type does not have is 0. */
 struct iec_file {
 	uint16_t name;
 	uint8_t section;

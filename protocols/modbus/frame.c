@@ -154,7 +154,7 @@ try_tcp(const uint8_t *p, size_t len, struct modbus_frame *f, size_t *used)
 	uint16_t protocol = cursor_u16be(&c);
 	uint16_t length = cursor_u16be(&c);
 	f->unit = cursor_u8(&c);
-	/* What can be seen of a header that is still short must fit as well. */
+	/* The part of a header that has come must fit as well. */
 	if (protocol != 0 || (len >= 5 && p[4] != 0))
 		return DEC_BAD;
 	if (len >= 6 && (length < 2 || length > MODBUS_MAX_LOOSE_PDU + 1))

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-/* Where a point stands: the sort key of the final order. */
+/* The place of a point: the sort key of the final order. */
 struct place {
 	const struct plan_point *point;
 	uint32_t index;

@@ -26,7 +26,7 @@ struct plan_range {
 	size_t first, count; /* its points: order[first .. first + count) */
 };
 
-/* What a device can take. Zeros stand for the protocol's own maxima, no holes, shared requests. */
+/* The limits of a device. Zeros stand for the protocol's own maxima, no holes, shared requests. */
 struct plan_limits {
 	uint32_t max_bits, max_registers;   /* of one request */
 	uint32_t hole_bits, hole_registers; /* that may be read over */

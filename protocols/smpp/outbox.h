@@ -35,7 +35,7 @@ struct outbox_message {
 	} parts[]; /* count */
 };
 
-/* What ended a message. status: of an SMSC, or 0 with why. id is borrowed. */
+/* The end of a message. status: of an SMSC, or 0 with why. id is borrowed. */
 struct outbox_result {
 	const struct outbox_message *message;
 	uint32_t status;

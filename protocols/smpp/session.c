@@ -50,7 +50,7 @@ on_bind_answer(struct smpp_session *s, const struct smpp_pdu *p)
 	return (struct smpp_event){ .kind = SMPP_ACCEPTED };
 }
 
-/* Of submit_sm, and a generic_nack that names one. */
+/* An answer to submit_sm, or a generic_nack that names one. */
 static struct smpp_event
 on_submit_answer(struct smpp_session *s, const struct smpp_pdu *p)
 {

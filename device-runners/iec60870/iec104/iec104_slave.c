@@ -158,7 +158,7 @@ on_closed(void *arg, const char *why)
 	conn_free(sc);
 }
 
-/* Not before a TLS handshake is done is a master shown. */
+/* A master is shown when its TLS handshake is done. */
 static void
 on_ready(void *arg)
 {

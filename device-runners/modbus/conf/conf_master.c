@@ -106,7 +106,8 @@ load_data(struct conf_remote *remote, struct runner *r, const struct json *list,
 		if (ns >= 0 && !remote->broadcast)
 			d->interval_us = ns / 1000;
 		else if (ns >= 0)
-			runner_config_warning(r, where, "nobody answers a broadcast: never read");
+			runner_config_warning(
+			    r, where, "no device answers a broadcast: this data is never read");
 	}
 	snprintf(where, sizeof(where), "%s.data", path);
 	conf_data_unique(r, remote->data, &remote->count, where);
