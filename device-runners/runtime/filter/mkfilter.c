@@ -326,6 +326,24 @@ static const char *const denied[] = {
 	"perf_event_open",
 	"userfaultfd",
 	"bpf",
+	/* owners, modes, times and attributes of files, which Landlock leaves to who owns them */
+	"chmod",
+	"fchmod",
+	"fchmodat",
+	"chown",
+	"fchown",
+	"lchown",
+	"fchownat",
+	"utime",
+	"utimes",
+	"futimesat",
+	"utimensat",
+	"setxattr",
+	"lsetxattr",
+	"fsetxattr",
+	"removexattr",
+	"lremovexattr",
+	"fremovexattr",
 	/* file systems and namespaces */
 	"mount",
 	"umount",
@@ -393,6 +411,8 @@ static const struct {
 	{ "ioprio_set", 1 },
 };
 
+enum { FCHMODAT2 = 452 }; /* on every machine; libseccomp 2.5 does not know its name */
+
 #ifdef __s390__
 enum { CLONE_FLAGS = 1 };
 #else
@@ -412,6 +432,9 @@ write_lock(const char *name, bool may_unshare)
 	set_attribute(SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++)
 		add(SCMP_ACT_ERRNO(EPERM), denied[i], 0, NULL);
+	int r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), FCHMODAT2, 0);
+	if (r < 0)
+		die("fchmodat2", r);
 	for (size_t i = 0; i < sizeof(to_itself) / sizeof(to_itself[0]); i++)
 		add(SCMP_ACT_ERRNO(EPERM), to_itself[i], 1,
 		    &(struct scmp_arg_cmp){ 0, SCMP_CMP_NE, FILTER_OWN_PID, 0 });
