@@ -1,5 +1,7 @@
 #include "device-runners/iec61850/describe.h"
 
+#include <stdio.h>
+
 #include "device-runners/runtime/note.h"
 #include "device-runners/runtime/report/describe.h"
 
@@ -49,12 +51,23 @@ value_of(const struct iec61850_type *type)
 	return words[type->kind] ? words[type->kind] : "json";
 }
 
+/* Data, commands and changes have names of their own: "data/breaker", "command/breaker". */
+enum { ROW_NAME = 300 };
+
+static const char *
+row_name(char text[ROW_NAME], const char *kind, const char *name)
+{
+	snprintf(text, ROW_NAME, "%s/%s", kind, name);
+	return text;
+}
+
 static void
 put_data(const struct conf_data *data, struct describe *d)
 {
 	const char *const gives[] = { "gateway", "data", data->name, NULL };
+	char text[ROW_NAME];
 
-	describe_put(d, &(struct describe_data){ .name = data->name,
+	describe_put(d, &(struct describe_data){ .name = row_name(text, "data", data->name),
 			    .value = value_of(data->parts[CONF_VALUE].type),
 			    .about = data->parts[CONF_VALUE].item,
 			    .gives = gives });
@@ -79,8 +92,9 @@ put_command(const struct conf_command *command, struct describe *d)
 		    .match = MATCH("SELECT"),
 		    .good = GOOD },
 	};
+	char text[ROW_NAME];
 
-	describe_put(d, &(struct describe_data){ .name = command->name,
+	describe_put(d, &(struct describe_data){ .name = row_name(text, "command", command->name),
 			    .value = value_of(command->type),
 			    .about = command->item,
 			    .verbs = verbs,
@@ -98,8 +112,9 @@ put_change(const struct conf_change *change, struct describe *d)
 		.result = result,
 		.match = "{\"session_id\":$id}",
 		.good = GOOD };
+	char text[ROW_NAME];
 
-	describe_put(d, &(struct describe_data){ .name = change->name,
+	describe_put(d, &(struct describe_data){ .name = row_name(text, "change", change->name),
 			    .value = value_of(change->ref.type),
 			    .about = change->ref.item,
 			    .verbs = &write,

@@ -393,9 +393,8 @@ static void
 step_failed(struct setup *s, const struct conf_rcb *rcb, const char *why)
 {
 	static const char *const names[RCB_STEPS] = { "reading it", "reserving it", "disabling it",
-		"setting its data set", "setting the entry to go on from",
-		"asking for all buffered entries", "setting its options", "enabling it",
-		"general interrogation" };
+		"setting its data set", "setting where to go on", "asking for all buffered entries",
+		"setting its options", "enabling it", "general interrogation" };
 
 	if (is_critical(s, rcb))
 		fail(s, "report %s: %s failed: %s", rcb->id, names[s->step], why);

@@ -16,8 +16,8 @@ import test_trace  # noqa: E402
 from patience import WAIT_S  # noqa: E402
 
 DISSECTORS = {'modbus-tcp': 'mbtcp', 'modbus-rtu': 'mbrtu', 'modbus-ascii': 'mbrtu', 'iec104': 'iec60870_104',
-              'iec101': 'iec60870_101', 'iec103': 'iec60870_5_103', 'snmp': 'snmp', 'smpp': 'smpp', 'icmp': 'icmp',
-              'icmpv6': 'icmpv6', 'data': 'data'}
+              'iec101': 'iec60870_101', 'iec103': 'iec60870_5_103', 'snmp': 'snmp', 'smpp': 'smpp', 'mms': 'mms',
+              'icmp': 'icmp', 'icmpv6': 'icmpv6', 'data': 'data'}
 FIELDS = ('frame.number', 'frame.protocols', 'frame.interface_name', 'frame.time_epoch', 'frame.packet_flags_direction',
           '_ws.malformed', '_ws.expert.message', '_ws.col.Info', 'exported_pdu.ipv4_src', 'exported_pdu.src_port', 'iec60870_104.apdulen')
 # What Wireshark cannot know of a serial line.
@@ -111,6 +111,11 @@ class Snmp(Captured, test_trace.Snmp):
 @unittest.skipUnless(shutil.which('tshark'), 'tshark is not installed')
 class Smpp(Captured, test_trace.Smpp):
     malformed = ('deliver_sm 1, malformed',)
+
+
+@unittest.skipUnless(shutil.which('tshark'), 'tshark is not installed')
+class Iec61850(Captured, test_trace.Iec61850):
+    pass
 
 
 @unittest.skipUnless(shutil.which('tshark'), 'tshark is not installed')

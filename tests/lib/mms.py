@@ -253,8 +253,8 @@ class Session:
 
 class Server:
     """variables: {(domain, item): value}; sets: {(domain or None, item): [Variable]}; refused: {item: access error};
-    writes: [(item, value)] in order. hook(session, invoke, service, names, values) is asked first and returns True where
-    it has answered, or answers nothing. silent: "transport", "associate", "requests"."""
+    writes: [(item, value)] in order. hook(session, invoke, service, names, values) is asked first and returns True
+    where it has answered, or nothing is to be answered. silent: "transport", "associate", "requests"."""
 
     def __init__(self, variables=None, sets=None):
         self.variables, self.sets, self.refused = dict(variables or {}), dict(sets or {}), {}
@@ -267,7 +267,8 @@ class Server:
     def _listen(self, host, port):
         self.sock = socket.create_server((host, port), backlog=16)
         self.port = self.sock.getsockname()[1]
-        threading.Thread(target=self._accept, args=(self.sock,), daemon=True).start()
+        self._thread = threading.Thread(target=self._accept, args=(self.sock,), daemon=True)
+        self._thread.start()
 
     def _accept(self, sock):
         while True:
@@ -298,8 +299,15 @@ class Server:
                 raise AssertionError(f"{item} was not written {count} times: {self.writes}")
             return found()
 
-    def close(self):
+    def refuse(self):
+        """Listens no more. The thread is gone before the descriptor is: somebody else may get its number."""
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
         self.sock.close()
+
+    def close(self):
+        self.refuse()
         for s in self.sessions:
             s.close()
 

@@ -1,5 +1,6 @@
 """iec61850_client: the real runner process against a server whose every answer the test decides."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 import mms  # noqa: E402
-from gatewayd import BUILD, program  # noqa: E402
+from gatewayd import BUILD, Gateway, program  # noqa: E402
 from manual import displays  # noqa: E402
 from mms import Array, Bits, Mms, Server, Unsigned, Utc, Variable  # noqa: E402
 from runner_host import Runner  # noqa: E402
@@ -528,7 +529,7 @@ class Commands(Case):
         self.assertEqual(self.wait_payload("gateway/command/c1"), failed)
         self.assertEqual(self.wait_payload("gateway/change/set"),
                          {"session_id": "2", "success": False, "error": NO_ANSWER})
-        self.server.sock.close()
+        self.server.refuse()
         s.close()
         self.r.wait_event(STATUS, "DISCONNECTED")
         self.ask("c1")
@@ -574,9 +575,60 @@ class Commands(Case):
         for n, (code, name) in enumerate(((3, "ACCESS_VIOLATION"), (10, "INSTANCE_NOT_AVAILABLE"),
                                           (2, "INSTANCE_LOCKED_BY_OTHER_CLIENT"), (7, "TYPE_CONFLICT"),
                                           (11, "PARAMETER_VALUE_INCONSISTENT"), (5, NO_ANSWER)), 2):
-            self.server.refused["f"] = code
+            self.server.refused["mag$f"] = code
             self.r.send("system/change/set", {"session_id": "1", "value": 2.5})
             self.assertEqual(self.wait_payload("gateway/change/set", n)["error"], name)
+
+
+class WholeGateway(Case):
+    """With gatewayd around it: verbs, health and trace of gatewayctl."""
+
+    def setUp(self):
+        self.server = Server(attributes())
+        self.addCleanup(self.server.close)
+        conf = config(self.server.port)
+        conf["data"][0]["name"] = conf["commands"][0]["name"] = "breaker"
+        self.g = self.enterContext(Gateway({"devices": [
+            {"module": "hat.gateway.devices.iec61850.client", **conf}]}))
+        self.g.enable("bay")
+        self.g.wait_state("bay", "running")
+        self.server.wait_write("GI")
+
+    def test_describe_and_verbs(self):
+        rows = {row["name"]: row for row in self.g.ctl("describe", "bay")}
+        self.assertEqual((rows["data/breaker"]["value"], rows["data/breaker"]["about"]),
+                         ("boolean", "GGIO1$ST$Ind1$stVal"))
+        self.assertEqual([v["verb"] for v in rows["command/breaker"]["verbs"]], ["command", "select"])
+        self.server.session().report("events", bits(10), Bits("10"), [True, GOOD, NOW])
+        self.g.wait(lambda: any(row["name"] == "data/breaker" and row["value"] is True
+                                for row in self.g.ctl("read", "bay")), "the value")
+        self.g.ctl.text("command", "bay", "breaker", "true")
+        self.assertEqual(self.server.wait_write("SPCSO1$Oper")[0][0], True)
+        self.g.ctl.text("command", "--select", "bay", "c4", "false")
+        for attribute in ("SBOw", "Oper"):
+            self.assertEqual(self.server.wait_write(f"SPCSO4${attribute}")[0][0], False)
+        self.g.ctl.text("write", "bay", "set", "2.5")
+        self.assertEqual(self.server.wait_write("AnIn1$mag$f"), [2.5])
+        self.server.refused["mag$f"] = mms.DENIED
+        refused = self.g.ctl.run("write", "bay", "set", "1.5")
+        self.assertEqual(refused.returncode, 1)
+
+    def test_health(self):
+        self.assertEqual(self.g.ctl.run("health").returncode, 0)
+        self.server.silent = "associate"
+        self.server.session().close()
+        self.g.wait(lambda: self.g.ctl.run("health").returncode != 0, "the server to be missed")
+
+    def test_trace(self):
+        p = self.g.ctl.start("--json", "trace", "bay")
+        self.addCleanup(p.communicate)
+        self.addCleanup(p.kill)
+        p.stdout.readline()
+        self.g.ctl.text("command", "bay", "breaker", "true")
+        row = json.loads(p.stdout.readline())
+        self.assertEqual((row["protocol"], row["direction"], row["remote"]),
+                         ("mms", "tx", f"127.0.0.1:{self.server.port}"))
+        self.assertRegex(row["text"], r'^request \d+, write "LD0"/"GGIO1\$CO\$SPCSO1\$Oper" = {true, ')
 
 
 class Configuration(Case):

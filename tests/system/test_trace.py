@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
 sys.path.insert(0, os.path.dirname(__file__))
 import iec104  # noqa: E402
 import iec_serial  # noqa: E402
+import mms  # noqa: E402
 import snmp  # noqa: E402
 from gatewayd import Gateway  # noqa: E402
 from modbus_peer import Bridge, Registers, Slave, rtu  # noqa: E402
@@ -19,6 +20,7 @@ from test_modbus_master import master_conf, register, tty_conf  # noqa: E402
 from patience import WAIT_S  # noqa: E402
 from smsc import DELIVER, Smsc  # noqa: E402
 from test_modbus_slave import Master, tcp_conf  # noqa: E402
+from test_iec61850 import attributes, config as iec61850_conf  # noqa: E402
 from test_smpp import client_conf  # noqa: E402
 from test_snmp_gateway import NAMESPACE, namespaces  # noqa: E402
 from test_snmp_manager import A, conf as manager_conf  # noqa: E402
@@ -223,6 +225,22 @@ class Smpp(Case):
         self.assertEqual(int(row['hex'][24:32], 16), m.sequence)
         session.say(DELIVER, body=b'\0nonsense')
         self.frame(p, r'deliver_sm \d+, malformed', direction='rx')
+
+
+class Iec61850(Case):
+    def test_client(self):
+        server = mms.Server(attributes())
+        self.addCleanup(server.close)
+        g = self.serve({**iec61850_conf(server.port), 'module': 'hat.gateway.devices.iec61850.client'})
+        p = self.trace(g, 'bay')
+        self.enable(g, 'bay')
+        remote = f'127.0.0.1:{server.port}'
+        self.frame(p, r'request \d+, read "LD0"/"LLN0\$BR\$brcb01\$RptID", .*', direction='tx', protocol='mms',
+                   remote=remote)
+        self.frame(p, r'response \d+, read "events", "LD0/LLN0\$events"', direction='rx', remote=remote)
+        server.wait_write('GI')
+        server.session().report('events', mms.Bits('0' * 10), mms.Bits('01'), [[1.5], mms.Bits('0' * 13), mms.Utc(8)])
+        self.frame(p, r'report "RPT": "events", .*', direction='rx')
 
 
 @unittest.skipUnless(namespaces(), 'no network namespaces')
