@@ -1,8 +1,11 @@
-"""iec61850_client beside hat-gateway's, each against libiec61850's server that does the same: the same events."""
+"""iec61850_client beside hat-gateway's, each against libiec61850's server that does the same: the same events; and with
+open61850's server, which serves an SCL file."""
 
 import logging
 import os
+import subprocess
 import sys
+import tempfile
 import unittest
 
 LIB = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib")
@@ -19,7 +22,7 @@ from hat_device import Reference  # noqa: E402
 from iec61850_server import Server  # noqa: E402
 from ports import free_port  # noqa: E402
 from runner_host import Runner  # noqa: E402
-from test_iec61850 import CONTROL, MODELS, MV, ORIGIN, RUNNER, SPS, STATUS  # noqa: E402
+from test_iec61850 import CONTROL, MODELS, MV, ORIGIN, RUNNER, SPS, STATUS, config as small_config  # noqa: E402
 
 logging.disable(logging.CRITICAL)
 LD = "testLD0"
@@ -134,6 +137,53 @@ class Same(unittest.TestCase):
         self.maxDiff = None
         for a, b in zip(ours, theirs):
             self.assertEqual(a, b)
+
+
+class Open61850(unittest.TestCase):
+    CID = """<?xml version="1.0"?>
+<SCL xmlns="http://www.iec.ch/61850/2003/SCL" version="2007" revision="B">
+ <Header id="one"/>
+ <IED name="I"><AccessPoint name="P1"><Server><Authentication/><LDevice inst="LD0" ldName="LD0">
+  <LN0 lnClass="LLN0" inst="" lnType="LLN0">
+   <DataSet name="events"><FCDA ldInst="LD0" lnClass="GGIO" lnInst="1" doName="Ind1" fc="ST"/></DataSet>
+   <ReportControl name="brcb" datSet="events" rptID="events" confRev="1" buffered="true" bufTime="0" intgPd="0">
+    <TrgOps dchg="true" gi="true"/><OptFields seqNum="true" reasonCode="true" entryID="true"/><RptEnabled max="1"/>
+   </ReportControl>
+  </LN0>
+  <LN lnClass="GGIO" inst="1" lnType="GGIO"/>
+ </LDevice></Server></AccessPoint></IED>
+ <DataTypeTemplates>
+  <LNodeType id="LLN0" lnClass="LLN0"/>
+  <LNodeType id="GGIO" lnClass="GGIO"><DO name="Ind1" type="SPS"/></LNodeType>
+  <DOType id="SPS" cdc="SPS"><DA name="stVal" bType="BOOLEAN" fc="ST" dchg="true"/>
+   <DA name="q" bType="Quality" fc="ST" qchg="true"/><DA name="t" bType="Timestamp" fc="ST"/></DOType>
+ </DataTypeTemplates>
+</SCL>
+"""
+
+    def test_reports(self):
+        """It rejects the status request, which the connection outlives."""
+        port = free_port()
+        with tempfile.NamedTemporaryFile("w", suffix=".cid") as f:
+            f.write(self.CID)
+            f.flush()
+            server = subprocess.Popen([os.environ.get("IEC61850_PYTHON", sys.executable), "-u", "-m", "open61850.server",
+                                       f.name, "--host", "127.0.0.1", "--port", str(port)], stderr=subprocess.PIPE,
+                                      text=True)
+            self.addCleanup(server.stderr.close)
+            self.addCleanup(server.wait)
+            self.addCleanup(server.kill)
+            self.assertIn(str(port), server.stderr.readline())
+        conf = small_config(port, members=[{"logical_device": "LD0", "logical_node": "GGIO1", "fc": "ST",
+                                            "names": ["Ind1"]}],
+                            connection={"status_delay": 0.2, "status_timeout": 5})
+        conf["data"].pop()
+        r = Runner(RUNNER, "iec61850_client", conf, log_level=7)
+        self.addCleanup(r.stop)
+        r.wait_event("gateway/entry_id/events")
+        self.assertEqual(of(r.events, "gateway/data/ind")[0].payload["value"], False)
+        r.wait(lambda: "".join(r.log).count("reject ") >= 2)
+        self.assertEqual([e.payload for e in of(r.events, STATUS)], ["CONNECTING", "CONNECTED"])
 
 
 if __name__ == "__main__":
