@@ -65,7 +65,7 @@ $(AR_RUNTIME): $(call obj,device-runners/runtime/*.c device-runners/runtime/repo
 $(AR_SUPERVISOR): $(call obj,supervisor/*.c supervisor/*/*.c) $(B)/supervisor/child/lock_filter.o
 $(AR_EVENTD): $(call obj,event-server/*.c)
 # The program has the folder's name: its objects go elsewhere.
-$(AR_CTL): $(patsubst gatewayctl/%.c,$(B)/ctl/%.o,$(filter-out %/main.c,$(wildcard gatewayctl/*.c)))
+$(AR_CTL): $(patsubst gatewayctl/%.c,$(B)/ctl/%.o,$(filter-out %/main.c,$(wildcard gatewayctl/*.c gatewayctl/*/*.c)))
 
 define PROTOCOL_RULE
 $(B)/protocols/$(1).a: $(call obj,protocols/$(1)/*.c)

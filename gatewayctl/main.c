@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/fdutil.h"
+#include "gatewayctl/blocks/blocks.h"
 #include "gatewayctl/complete.h"
 #include "gatewayctl/names.h"
 #include "gatewayctl/options.h"
@@ -476,6 +477,8 @@ main(int argc, char **argv)
 		complete_print(argc - 1, argv + 1);
 		return CONTROL_DONE;
 	}
+	if (strcmp(argv[0], "new") == 0)
+		return blocks_new(argc - 1, argv + 1);
 	if (strcmp(argv[0], "help") == 0)
 		return help(argc, argv);
 	const struct command *c = find_command(argv[0]);
