@@ -15,6 +15,7 @@ BUILD = os.path.join(ROOT, os.environ.get('BUILD', 'build'))
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'lib'))
 
 import eventer  # noqa: E402
+from gatewayd import Ctl  # noqa: E402
 from patience import end_process  # noqa: E402
 
 RUNNER = os.path.join(BUILD, 'tests', 'lib', 'torture-runner')
@@ -133,6 +134,9 @@ class Site:
         end_process(self.process)
         self.server.close()
         shutil.rmtree(self.dir, ignore_errors=True)
+
+    def info(self):
+        return Ctl(os.path.join(self.dir, 'control'))('info')[0]
 
     def __enter__(self):
         return self

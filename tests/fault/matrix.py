@@ -5,14 +5,14 @@ import re
 import signal
 import time
 
-from fault_site import (SANITIZED, Site, alive, disorder, now, percentile, wait)
+from fault_site import (ROOT, SANITIZED, Site, alive, disorder, now, percentile, wait)
 
 DEVICES = 20
 VICTIM = 'd0'
 CALM_S = 3.0
 
 # Limits of the victim: what takes time is to take little.
-LIMITS = {'start_ms': 4000, 'ping_ms': 1000, 'stop_ms': 400}
+LIMITS = {'start_ms': 4000, 'ping_ms': 1000, 'stop_ms': 400, 'types': 1000}
 
 DENIED = {  # misdeed: the call that the obituary names
     'open': 'openat', 'create': 'openat', 'unlink': 'unlink', 'socket': 'socket',
@@ -77,8 +77,19 @@ DEATHS = {
     'send-fd': ('denied system call sendmsg|fd that was not asked for', True),
 }
 
+
+def messages():
+    """What runners may say, from the table of the contract: a new message cannot be forgotten."""
+    with open(os.path.join(ROOT, 'ipc', 'message.h'), encoding='utf-8') as f:
+        return re.findall(r'X\((\w+), \d+, IPC_RUNNER,', f.read())
+
+
+# Nothing but one kind of message, as large and as fast as it may: for each kind.
+SPAM = [f'spam-{m}' for m in messages()]
+DEATHS.update({name: ('.', True) for name in SPAM})
+
 REFUSED = ['stat']      # a refusal, no death
-HARMLESS = ['fill-pipe']  # neither
+HARMLESS = ['fill-pipe', 'invent']  # neither
 
 QUICK = ['open', 'socket', 'exec', 'fork', 'kill-supervisor', 'ptrace', 'supervisor-mem',
          'raise-limit', 'io-uring', 'map-code', 'send-to', 'send-message', 'stat',
@@ -86,7 +97,7 @@ QUICK = ['open', 'socket', 'exec', 'fork', 'kill-supervisor', 'ptrace', 'supervi
          'exit-0', 'exit-78', 'stack', 'oom', 'close-fd', 'query-patterns', 'flood-stats',
          'flood-health', 'flood-description',
          'flood-log', 'binary',
-         'wrong-phase', 'bad-json', 'lying-count', 'over-credit', 'send-fd', 'fill-pipe']
+         'wrong-phase', 'bad-json', 'lying-count', 'over-credit', 'send-fd', 'fill-pipe', 'invent', *SPAM]
 
 
 def names(quick):
@@ -230,6 +241,7 @@ def run(quick, report):
         site.renew(VICTIM)
         time.sleep(0.5)
         figures['after'] = measure_calm(site)
+        figures['longest_turn_us'] = site.info()['longest_turn_us']
         figures['row_p99_ms'] = percentile([r['p99_ms'] for r in rows], 0.5)
         figures['worst_p99_ms'] = max(r['p99_ms'] for r in rows)
         return rows, figures

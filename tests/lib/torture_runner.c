@@ -31,8 +31,9 @@
 
 #include "device-runners/runtime/runner.h"
 #include "ipc/message.h"
+#include "tests/lib/spam.h"
 
-enum { SUPERVISOR_FD = 3, MILLION = 1000000, BATCH = 500 };
+enum { SUPERVISOR_FD = 3, MILLION = 1000000, BATCH = 500, SPAM_ELEMENTS = 32 };
 
 struct torture {
 	struct runner *runner;
@@ -40,7 +41,7 @@ struct torture {
 	ev_timer tick;
 	uint64_t seq;
 	int million_left;
-	bool never_ready;
+	bool never_ready, inventing;
 };
 
 static struct torture *self;
@@ -432,11 +433,14 @@ do_binary(void)
 
 /* --- broken contracts --- */
 
+static uint32_t say_id;
+
 static void
 say(unsigned type, unsigned flags, const void *body, size_t len)
 {
 	static uint8_t packet[IPC_MAX_MESSAGE + 4096];
-	const uint8_t head[IPC_HEADER] = { type & 0xff, type >> 8, flags & 0xff, flags >> 8 };
+	const uint8_t head[IPC_HEADER] = { type & 0xff, type >> 8, flags & 0xff, flags >> 8,
+		say_id & 0xff, say_id >> 8 & 0xff, say_id >> 16 & 0xff, say_id >> 24 };
 
 	memcpy(packet, head, sizeof(head));
 	memcpy(packet + sizeof(head), body, len);
@@ -644,8 +648,8 @@ do_stop_reading(void)
 static void
 million_step(void)
 {
-	static const char *const type[] = { "gateway", "million" };
 	char text[32];
+	const char *type[] = { "gateway", self->inventing ? text : "million" };
 
 	for (int i = 0; i < BATCH && self->million_left && !runner_congested(self->runner); i++) {
 		int n = snprintf(text, sizeof(text), "%d", MILLION - self->million_left--);
@@ -675,6 +679,39 @@ do_million(void)
 {
 	self->million_left = MILLION;
 	million_step();
+}
+
+/* The same, each of a type of its own. */
+static void
+do_invent(void)
+{
+	self->inventing = true;
+	do_million();
+}
+
+/* Nothing but this message, as large and as fast as it may. */
+static void
+spam(const char *name, size_t len)
+{
+	static const struct {
+		const char *name;
+		unsigned type, sender;
+		const char *shape;
+	} messages[] = {
+#define X(name_, number_, sender_, phases_, fd_, shape_) { #name_, number_, sender_, shape_ },
+		IPC_MESSAGES(X)
+#undef X
+	};
+	static uint8_t body[IPC_MAX_MESSAGE - IPC_HEADER];
+
+	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+		if (strlen(messages[i].name) != len || memcmp(messages[i].name, name, len) != 0)
+			continue;
+		size_t size = spam_body(messages[i].shape, SPAM_ELEMENTS, body, sizeof(body));
+		for (;; say_id++)
+			say(messages[i].type, 0, body, size);
+	}
+	log_write(LOG_LEVEL_ERROR, NULL, "torture", "UNKNOWN misdeed spam-%.*s", (int)len, name);
 }
 
 static const struct {
@@ -767,12 +804,17 @@ static const struct {
 	{ "flood-faults", do_flood_faults },
 	{ "stop-reading", do_stop_reading },
 	{ "million", do_million },
+	{ "invent", do_invent },
 	{ "resolve", do_resolve },
 };
 
 static void
 commit(const char *name, size_t len)
 {
+	if (len > 5 && memcmp(name, "spam-", 5) == 0) {
+		spam(name + 5, len - 5);
+		return;
+	}
 	for (size_t i = 0; i < sizeof(misdeeds) / sizeof(misdeeds[0]); i++)
 		if (strlen(misdeeds[i].name) == len && memcmp(misdeeds[i].name, name, len) == 0) {
 			misdeeds[i].commit();
