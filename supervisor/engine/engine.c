@@ -255,7 +255,7 @@ static void
 on_enable(struct engine_device *d, const struct eventer_event *event)
 {
 	d->enable_known = true;
-	child_enable(d->child, is_json_true(&event->payload));
+	engine_enable(d, is_json_true(&event->payload));
 }
 
 void
@@ -263,7 +263,7 @@ engine_disable(struct engine_device *d)
 {
 	/* An answer that is under way says what was before. */
 	d->enable_known = true;
-	child_enable(d->child, false);
+	engine_enable(d, false);
 }
 
 static void
@@ -322,7 +322,7 @@ enable_by_configuration(struct engine *e)
 			continue;
 		d->enable_answered = true;
 		if (!d->enable_known && child_conf(d->child)->enabled)
-			child_enable(d->child, true);
+			engine_enable(d, true);
 	}
 }
 
@@ -342,7 +342,7 @@ on_enables(void *arg, struct eventer_events_iter *events, const char *error)
 			continue;
 		d->enable_answered = true;
 		if (!d->enable_known)
-			child_enable(d->child, is_json_true(&event.payload));
+			engine_enable(d, is_json_true(&event.payload));
 	}
 	if (!error && e->active && !e->leaving)
 		enable_by_configuration(e);
@@ -421,7 +421,7 @@ destroy(struct engine *e)
 	log_write(LOG_LEVEL_INFO, NULL, "engine", "engine destroyed: devices stop");
 	engine_close_second(e);
 	for (size_t i = 0; i < e->device_count; i++)
-		child_enable(e->devices[i]->child, false);
+		engine_enable(e->devices[i], false);
 }
 
 static void
@@ -534,6 +534,7 @@ engine_device_free(struct engine_device *d)
 {
 	if (!d)
 		return;
+	engine_unqueue(d);
 	child_free(d->child);
 	engine_out_forget(d->engine, d);
 	free(d);
@@ -581,6 +582,7 @@ engine_init(struct engine *e, struct ev_loop *loop, struct broker *broker,
 	eventlink_init(&e->link, loop, broker, &eventlink_handler, e);
 	engine_init_second(e);
 	engine_out_init(e);
+	engine_starts_init(e);
 	if (engine_put_subscriptions(config, &e->subscriptions, &e->target.subscriptions) < 0 ||
 	    asprintf(&e->client_name, "gateway/%s", config->name) < 0 ||
 	    asprintf(&e->second.name, "gateway/%s/added", config->name) < 0 || add_devices(e) < 0) {
@@ -603,6 +605,7 @@ engine_clear(struct engine *e)
 	turns_stop(&e->turns, e->loop);
 	ev_timer_stop(e->loop, &e->leave_limit);
 	e->active = false;
+	engine_starts_clear(e);
 	engine_out_drop(e);
 	for (size_t i = 0; i < e->device_count; i++)
 		engine_device_free(e->devices[i]);
@@ -647,7 +650,7 @@ engine_disconnect(struct engine *e, void (*on_left)(void *arg), void *arg)
 		struct child *c = e->devices[i]->child;
 		if (child_conf(c)->limits.stop_ms > longest)
 			longest = child_conf(c)->limits.stop_ms;
-		child_enable(c, false);
+		engine_enable(e->devices[i], false);
 	}
 	ev_timer_set(&e->leave_limit, (longest + ENGINE_LEAVE_SLACK_MS) / 1e3, 0.);
 	ev_timer_start(e->loop, &e->leave_limit);

@@ -21,6 +21,7 @@ enum {
 	ENGINE_LEAVE_SLACK_MS = 3000,
 	ENGINE_ANSWER_MS =
 	    5000,	      /* for what an operator registers, until the Event Server answers */
+	ENGINE_START_MS = 5,  /* of a turn, after which no further device is started in it */
 	ENGINE_END_MS = 1000, /* the Event Server has this long to take what was sent, and close */
 };
 
@@ -45,6 +46,12 @@ struct engine_asked {
 	struct engine_device *device; /* NULL: it is no more */
 	struct child_query *query;    /* NULL: nobody waits for the answer */
 	struct monotime since;
+};
+
+/* Devices that are enabled and start in turn. */
+struct engine_starts {
+	struct engine_device *first, *last;
+	ev_timer timer;
 };
 
 /* What leaves for the Event Server. */
@@ -91,6 +98,7 @@ struct engine {
 	struct engine_second second;
 	ev_prepare before_wait;
 	struct turns turns;
+	struct engine_starts starts;
 	bool active;  /* the engine exists: link up, and operational where required */
 	bool leaving; /* engine_disconnect() is under way */
 	ev_timer leave_limit;

@@ -22,6 +22,8 @@ struct engine_device {
 	bool
 	    added; /* by a reload, and not among the subscriptions of the link: the second link's */
 	struct engine_device *next_removed;
+	struct engine_device *next_start; /* in the queue of those that are to start */
+	bool waits_to_start;
 };
 
 #endif

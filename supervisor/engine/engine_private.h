@@ -21,6 +21,14 @@ void engine_begin(struct engine *e);
 /* Notified events of those devices that are added, or of those that are not. */
 void engine_route_events(struct engine *e, struct eventer_events_iter *events, bool added);
 
+/* engine_start.c */
+void engine_starts_init(struct engine *e);
+void engine_starts_clear(struct engine *e);
+/* child_enable(); a device that is to start does so in its turn. */
+void engine_enable(struct engine_device *d, bool enabled);
+/* It does not start. */
+void engine_unqueue(struct engine_device *d);
+
 /* engine_out.c */
 void engine_out_init(struct engine *e);
 /* engine_query(), but before what devices send. */

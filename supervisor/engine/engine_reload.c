@@ -21,7 +21,7 @@ stop_added(struct engine *e)
 		if (!e->devices[i]->added || !e->devices[i]->begun)
 			continue;
 		e->devices[i]->begun = false;
-		child_enable(e->devices[i]->child, false);
+		engine_enable(e->devices[i], false);
 	}
 }
 
@@ -166,7 +166,7 @@ remove_device(struct engine *e, struct engine_device *d)
 	d->next_removed = e->removed;
 	e->removed = d;
 	log_sink_set_device_level(child_conf(d->child)->label, -1);
-	child_enable(d->child, false);
+	engine_enable(d, false);
 }
 
 /* The device of this type and name, if it was removed before and still ends. */
