@@ -10,7 +10,7 @@
 #include "ipc/event.h"
 #include "supervisor/child/child_private.h"
 #include "supervisor/child/process_private.h"
-#include "supervisor/engine/engine.h"
+#include "supervisor/engine/engine_private.h"
 #include "tests/unit/suite.h"
 #include "tests/unit/until.h"
 #include "tests/unit/supervisor/engine/listening.h"
@@ -519,6 +519,25 @@ START_TEST(it_leaves_when_devices_have_ended)
 }
 END_TEST
 
+/* Not in the call, in order, and not where it is disabled meanwhile, or freed (teardown). */
+START_TEST(enabled_devices_start_in_turn)
+{
+	start();
+	for (size_t i = 0; i < 3; i++)
+		engine_enable(engine.devices[i], true);
+	engine_enable(engine.devices[2], true);
+	ck_assert(!wanted(0) && !wanted(1) && !wanted(2));
+	engine_enable(engine.devices[1], false);
+	ENGINE_UNTIL(wanted(2));
+	ck_assert(wanted(0) && !wanted(1));
+	ck_assert_ptr_null(engine.starts.first);
+	engine_enable(engine.devices[1], true);
+	engine_enable(engine.devices[1], false);
+	ck_assert_ptr_null(engine.starts.last);
+	engine_enable(engine.devices[1], true);
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
@@ -526,6 +545,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, it_subscribes_asks_and_says_what_is_not_running);
 	tcase_add_test(tc, seed_naming_is_one_subscription);
 	tcase_add_test(tc, what_was_enabled_before_is_started);
+	tcase_add_test(tc, enabled_devices_start_in_turn);
 	tcase_add_table_test(tc, an_enable_is_true_and_nothing_else, enables);
 	tcase_add_test(tc, a_disable_stops_one_device);
 	tcase_add_test(tc, what_was_notified_is_newer_than_an_answer);
