@@ -51,7 +51,6 @@ DEATHS = {
     'flood-log': ('missed ping', True),
     'flood-stats': ('flood', True),
     'flood-link': ('flood', True),
-    'flood-health': ('flood of health', True),
     'flood-description': ('unsolicited', True),
     'flood-query': ('flood|queries', True),
     'query-patterns': ('more than 64 types', True),
@@ -87,6 +86,7 @@ def messages():
 # Nothing but one kind of message, as large and as fast as it may: for each kind.
 SPAM = [f'spam-{m}' for m in messages()]
 DEATHS.update({name: ('.', True) for name in SPAM})
+DEATHS['spam-HEALTH'] = 'flood of health', True
 
 REFUSED = ['stat']      # a refusal, no death
 HARMLESS = ['fill-pipe', 'invent']  # neither
@@ -95,7 +95,7 @@ QUICK = ['open', 'socket', 'exec', 'fork', 'kill-supervisor', 'ptrace', 'supervi
          'raise-limit', 'io-uring', 'map-code', 'send-to', 'send-message', 'stat',
          'SIGKILL', 'SIGSTOP', 'segv', 'abort',
          'exit-0', 'exit-78', 'stack', 'oom', 'close-fd', 'query-patterns', 'flood-stats',
-         'flood-health', 'flood-description',
+         'flood-description',
          'flood-log', 'binary',
          'wrong-phase', 'bad-json', 'lying-count', 'over-credit', 'send-fd', 'fill-pipe', 'invent', *SPAM]
 

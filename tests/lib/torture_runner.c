@@ -584,24 +584,6 @@ do_flood_link(void)
 		SAY(LINK, "\x91\xa1x");
 }
 static void
-do_flood_health(void)
-{
-	static uint8_t body[3 + 400 * 27] = { 0xdc, 400 >> 8, 400 & 0xff };
-
-	for (size_t i = 0; i < 400; i++) {
-		uint8_t *p = body + 3 + i * 27;
-		/* [i, ["x", down, [1, 2], "sad", "!", nine counters]] */
-		memcpy(p,
-		    "\x92\xcd\x00\x00\x96\xa1x\x03\x92\x01\x02\xa3sad\xa1!"
-		    "\x99\x01\x02\x03\x04\x05\x06\x07\x08\x09",
-		    27);
-		p[2] = (uint8_t)(i >> 8);
-		p[3] = (uint8_t)i;
-	}
-	for (;;)
-		say(IPC_HEALTH, 0, body, sizeof(body));
-}
-static void
 do_flood_description(void)
 {
 	for (;;)
@@ -796,7 +778,6 @@ static const struct {
 	{ "send-fd", do_send_fd },
 	{ "flood-stats", do_flood_stats },
 	{ "flood-link", do_flood_link },
-	{ "flood-health", do_flood_health },
 	{ "flood-description", do_flood_description },
 	{ "flood-query", do_flood_query },
 	{ "query-patterns", do_query_patterns },
