@@ -260,6 +260,11 @@ prepare_process(void)
 	while (fd >= 0 && fd <= STDERR_FILENO && fcntl(fd, F_SETFD, 0) == 0);
 	fd_close(fd);
 	signal(SIGCHLD, SIG_DFL);
+#ifndef __SANITIZE_ADDRESS__ /* whose search for leaks looks into the process */
+	/* Tokens are in memory: no core file, and no other process of the user can look. */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		log_warning("cannot hide the memory from other processes: %s", strerror(errno));
+#endif
 	/* Ambient capabilities stay ours: an exec would hand them to runners. */
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	return fd < 0 ? -1 : 0;
