@@ -20,7 +20,8 @@ SANFLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=un
 else
 B := build
 CFLAGS ?= -O2 -g
-HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE
+HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero \
+    -fPIE -ffile-prefix-map=$(CURDIR)=.
 HARDEN_LD := -pie -Wl,-z,relro,-z,now
 endif
 WERROR ?= -Werror

@@ -105,6 +105,7 @@ offer_commands(const struct line *l)
 {
 	for (const struct command *c = commands; c->arguments; c++)
 		offer(l, command_name(c), "");
+	offer(l, "new", "");
 	offer(l, "help", "");
 }
 
