@@ -48,9 +48,11 @@ on_failure(struct endpoint *e, const char *why)
 		return;
 	}
 	int64_t wait = reconnect_failed(&e->reconnect);
-	if (!e->failing)
-		log_warning("%s; next attempt in %.3g s, further failures are not logged", why,
+	if (!e->failing || strncmp(e->told, why, sizeof(e->told) - 1) != 0)
+		limit_warning(&e->failures,
+		    "%s; next attempt in %.3g s, the same failure is not logged again", why,
 		    (double)wait * 1e-9);
+	snprintf(e->told, sizeof(e->told), "%s", why);
 	e->failing = true;
 	set_timer(e, wait);
 	if (e->ops->failed)

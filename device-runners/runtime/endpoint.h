@@ -50,8 +50,9 @@ struct endpoint {
 	bool beginning;	  /* between the two steps */
 	ev_timer timer;	  /* ends an attempt, or begins the next one */
 	struct reconnect reconnect;
-	bool failing; /* the last attempt failed: one line says so */
-	struct limit losses;
+	bool failing;	/* the last attempt failed */
+	char told[160]; /* why, as the log has it: each other reason is a line */
+	struct limit losses, failures;
 };
 
 /* Borrows ops, arg. It is DISCONNECTED, and nothing has told so. */

@@ -116,4 +116,8 @@ void agent_tick(struct agent *a, struct monotime now);
 /* When something is due; ns INT64_MAX: nothing. */
 struct monotime agent_deadline(const struct agent *a);
 
+/* The PDU of an encrypted message to or from the agent, for people who trace: that it is the
+ * agent's is not proved. pdu borrows memory until the next call. False where it cannot be read. */
+bool agent_peek(const struct agent *a, const uint8_t *data, size_t len, struct snmp_pdu *pdu);
+
 #endif

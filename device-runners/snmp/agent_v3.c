@@ -196,6 +196,18 @@ open_message(struct agent *a, struct snmp_message *m, struct snmp_pdu *pdu, cons
 	return true;
 }
 
+bool
+agent_peek(const struct agent *a, const uint8_t *data, size_t len, struct snmp_pdu *pdu)
+{
+	static uint8_t scratch[SNMP_MAX_DATAGRAM];
+	struct snmp_message m;
+
+	return a->engine.len > 0 && snmp_message_decode(&m, pdu, data, len) == DEC_OK &&
+	       m.encrypted.data && m.encrypted.len <= sizeof(scratch) &&
+	       snmp_message_decrypt(&m, pdu, a->conf->user.priv, &a->engine.keys, scratch) ==
+		   DEC_OK;
+}
+
 static bool
 is_answer(const struct agent *a, const struct agent_request *q, const struct snmp_message *m,
     const struct snmp_pdu *pdu)

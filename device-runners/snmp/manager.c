@@ -17,6 +17,7 @@
 #include "device-runners/snmp/describe.h"
 #include "device-runners/snmp/snmp.h"
 #include "device-runners/snmp/value.h"
+#include "protocols/snmp/text.h"
 
 enum {
 	MANAGER_BURST = 64, /* datagrams that are read before a time-out is believed */
@@ -552,6 +553,21 @@ make_counters(struct manager *m)
 	m->connects = runner_counter(m->runner, "connects");
 }
 
+/* An encrypted message is shown as it is, and then what it says. */
+static void
+describe_exchange(struct textbuf *out, const void *arg, enum trace_direction dir,
+    const uint8_t *frame, size_t len)
+{
+	static struct snmp_pdu pdu;
+	const struct manager *m = arg;
+
+	describe_frame(out, NULL, dir, frame, len);
+	if (!agent_peek(&m->agent, frame, len, &pdu))
+		return;
+	textbuf_add(out, ": ");
+	snmp_pdu_text(out, &pdu);
+}
+
 static void *
 manager_create(struct runner *r, const struct json *conf)
 {
@@ -566,7 +582,7 @@ manager_create(struct runner *r, const struct json *conf)
 		manager_free(m);
 		return NULL;
 	}
-	trace_init(&m->trace, r, "snmp", false, describe_frame, NULL);
+	trace_init(&m->trace, r, "snmp", false, describe_exchange, m);
 	asked_init(&m->asked);
 	make_counters(m);
 	agent_init(&m->agent, &m->conf.agent, &agent_ops, m, snmp_conf_chance());

@@ -95,6 +95,14 @@ class NetSnmpAgent(Case):
                 self.check(self.manager(self.agent.port, "V3", user=user_name(auth, priv), **user_conf(auth, priv)),
                            f"by {auth} {priv}", (auth, priv))
 
+    def test_what_is_encrypted_is_shown(self):
+        conf = manager_conf(self.agent.port, "V3", user=user_name("SHA", "AES"), **user_conf("SHA", "AES"),
+                            request_timeout=1, polling_oids=[DESCR])
+        r = Runner(RUNNER, "snmp_manager", conf, log_level=7)
+        self.addCleanup(r.stop)
+        for text in "encrypted: get-request ", "encrypted: response ", f'{DESCR} "a test"':
+            r.wait(lambda text=text: [line for line in r.log if text in line])
+
     def test_wrong_password_and_wrong_user(self):
         for user, password, error in ((user_name("SHA", None), "not this one", "WRONG_DIGESTS"),
                                       ("nobody", "not this one", "UNKNOWN_USER_NAMES")):

@@ -130,6 +130,7 @@ folded(const char *text, unsigned short width)
 	cfmakeraw(&raw);
 	tcsetattr(follower, TCSANOW, &raw);
 	FILE *f = fdopen(follower, "w");
+	setvbuf(f, NULL, _IOFBF, BUFSIZ);
 	output_folded(f, text, 4);
 	fflush(f);
 	ssize_t n = read(leader, shown, sizeof(shown) - 1);
