@@ -101,7 +101,10 @@ lookup_end(struct lookup *n, const char *why)
 	struct lookups *l = n->all;
 	struct lookup_wait *waiting = n->waiting;
 	struct lookup_addresses found;
+	char text[sizeof(n->why)];
 
+	/* The look-up may be gone when its callers hear of it. */
+	snprintf(text, sizeof(text), "%s", why ? why : "");
 	n->state = LOOKUP_IDLE;
 	n->waiting = NULL;
 	n->fresh = !why && !waiting;
@@ -115,7 +118,7 @@ lookup_end(struct lookup *n, const char *why)
 		void *arg = w->arg;
 		free(w);
 		if (!l->closing)
-			cb(arg, why ? NULL : &found, why);
+			cb(arg, why ? NULL : &found, why ? text : NULL);
 	}
 }
 
