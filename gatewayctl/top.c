@@ -116,7 +116,8 @@ compare(struct top *t)
 {
 	double seconds = (double)(t->now.at.ns - t->before.at.ns) * 1e-9;
 
-	qsort(t->now.list, t->now.count, sizeof(*t->now.list), by_name);
+	if (t->now.count)
+		qsort(t->now.list, t->now.count, sizeof(*t->now.list), by_name);
 	for (size_t i = 0; t->before.count && i < t->now.count; i++) {
 		struct device *v = &t->now.list[i];
 		const struct device *old =

@@ -34,8 +34,13 @@ contain(void)
 	static const struct {
 		int resource;
 		rlim_t most;
-	} limits[] = { { RLIMIT_AS, MEMORY }, { RLIMIT_CPU, CPU_S }, { RLIMIT_NOFILE, FILES },
-		{ RLIMIT_CORE, 0 }, { RLIMIT_FSIZE, 0 } };
+	} limits[] = {
+#ifndef __SANITIZE_ADDRESS__ /* which maps terabytes */
+		{ RLIMIT_AS, MEMORY },
+#endif
+		{ RLIMIT_CPU, CPU_S }, { RLIMIT_NOFILE, FILES }, { RLIMIT_CORE, 0 },
+		{ RLIMIT_FSIZE, 0 }
+	};
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
