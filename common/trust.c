@@ -138,3 +138,20 @@ trust_path(const char *path, int flags, char *why, size_t why_size)
 	snprintf(whole, sizeof(whole), "%s/%s", folder, path);
 	return walk_path(&w, whole, true, flags);
 }
+
+int
+trust_make_folder(const char *path, char *why, size_t why_size)
+{
+	char found[512];
+	struct stat st;
+
+	if (mkdir(path, 0750) < 0 && errno != EEXIST)
+		snprintf(why, why_size, "folder %s: %s", path, strerror(errno));
+	else if (trust_path(path, 0, found, sizeof(found)) == TRUST_WRITABLE)
+		snprintf(why, why_size, "folder %s refused: %s", path, found);
+	else if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+		snprintf(why, why_size, "%s: expected a folder", path);
+	else
+		return 0;
+	return -1;
+}

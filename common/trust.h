@@ -32,4 +32,8 @@ enum trust trust_stat(const struct stat *st, int flags);
  */
 enum trust trust_path(const char *path, int flags, char *why, size_t why_size);
 
+/* Makes the folder, mode 0750, where it is not there, and looks at it as trust_path() does. 0, or
+ * -1 with a sentence in why: it is not used then. */
+int trust_make_folder(const char *path, char *why, size_t why_size);
+
 #endif

@@ -36,24 +36,25 @@ find_programs(struct paths *p, const char *libexec)
 
 /* One that a stranger can write to, or made before us, is not used. */
 static int
-check_folder(const char *path, bool make)
+make_folder(const char *path)
+{
+	char why[PATHS_SIZE + 512];
+
+	if (trust_make_folder(path, why, sizeof(why)) == 0)
+		return 0;
+	log_error("%s", why);
+	return -1;
+}
+
+static int
+check_programs(const char *folder)
 {
 	char why[512];
-	struct stat st;
 
-	if (make && mkdir(path, 0750) < 0 && errno != EEXIST) {
-		log_error("folder %s: %s", path, strerror(errno));
-		return -1;
-	}
-	if (trust_path(path, 0, why, sizeof(why)) == TRUST_WRITABLE) {
-		log_error("folder %s refused: %s", path, why);
-		return -1;
-	}
-	if (make && (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))) {
-		log_error("%s: expected a folder", path);
-		return -1;
-	}
-	return 0;
+	if (trust_path(folder, 0, why, sizeof(why)) != TRUST_WRITABLE)
+		return 0;
+	log_error("folder %s refused: %s", folder, why);
+	return -1;
 }
 
 /* Folders for sockets, and for what is kept. */
@@ -66,7 +67,7 @@ paths_make_folders(struct paths *p)
 		log_error("folder for sockets: %s", strerror(errno));
 		return -1;
 	}
-	/* Of a list, as systemd gives it, the first. */
+	/* systemd gives a list with colons: the first folder counts. */
 	if (state)
 		snprintf(p->state, sizeof(p->state), "%.*s", (int)strcspn(state, ":"), state);
 	else if (xdg_state)
@@ -76,9 +77,9 @@ paths_make_folders(struct paths *p)
 		    geteuid() == 0 ? "/var/lib/gatewayd" : p->runtime);
 	snprintf(p->eventd_socket, sizeof(p->eventd_socket), "%s/eventd", p->runtime);
 	snprintf(p->control_socket, sizeof(p->control_socket), "%s/control", p->runtime);
-	if (check_folder(p->libexec, false) < 0 || check_folder(p->runtime, true) < 0)
+	if (check_programs(p->libexec) < 0 || make_folder(p->runtime) < 0)
 		return -1;
-	return check_folder(p->state, true);
+	return make_folder(p->state);
 }
 
 /* A TZ for the runners that makes glibc read zone data once: it never looks at an unchanged TZ

@@ -12,10 +12,11 @@
 
 #include "common/fdutil.h"
 #include "common/log.h"
+#include "common/trust.h"
 #include "supervisor/control/control.h"
 #include "supervisor/control/control_client.h"
 
-enum { BACKLOG = 64 };
+enum { BACKLOG = 64, FOLDER_SIZE = sizeof(((struct sockaddr_un *)NULL)->sun_path) };
 
 /* A process holds the lock as long as it lives. With the lock, the socket's process is dead. */
 static int
@@ -45,19 +46,24 @@ is_alive(const struct sockaddr_un *address)
 	return alive;
 }
 
+/* The folder that the socket is in; "" where that is the root or the current one. */
+static void
+find_folder(const struct control *control, char folder[FOLDER_SIZE])
+{
+	snprintf(folder, FOLDER_SIZE, "%s", control->path);
+	char *slash = strrchr(folder, '/');
+	*(slash ? slash : folder) = '\0';
+}
+
 /* The members of the group must get through the folder, where it is ours alone to say so: what else
  * is in it is guarded by modes of its own. */
 static void
 share_folder(const struct control *control)
 {
-	char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	char folder[FOLDER_SIZE];
 	struct stat st;
 
-	snprintf(folder, sizeof(folder), "%s", control->path);
-	char *slash = strrchr(folder, '/');
-	if (!slash || slash == folder)
-		return;
-	*slash = '\0';
+	find_folder(control, folder);
 	if (stat(folder, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 0777) == 0750 &&
 	    chown(folder, (uid_t)-1, control->socket.group) < 0)
 		log_warning("cannot set the group of folder %s: %s", folder, strerror(errno));
@@ -131,24 +137,10 @@ control_socket_close(struct control *control)
 	control->socket.fd = control->socket.lock = -1;
 }
 
-/* The folder is the user's, of a login that ended, or was cleaned. */
-static void
-make_folder(const char *path)
-{
-	char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
-
-	snprintf(folder, sizeof(folder), "%s", path);
-	char *slash = strrchr(folder, '/');
-	if (!slash || slash == folder)
-		return;
-	*slash = '\0';
-	if (mkdir(folder, 0750) < 0 && errno != EEXIST)
-		log_debug("folder %s: %s", folder, strerror(errno));
-}
-
 void
 control_socket_keep(struct control *control)
 {
+	char folder[FOLDER_SIZE], fault[512];
 	struct stat st;
 
 	if (control->socket.fd >= 0 && lstat(control->path, &st) == 0 &&
@@ -156,8 +148,10 @@ control_socket_keep(struct control *control)
 		return;
 	ev_io_stop(control->loop, &control->acceptable);
 	control_socket_close(control);
-	make_folder(control->path);
-	const char *why = serve(control);
+	find_folder(control, folder);
+	/* As at the start: a stranger may have made it in the meantime. */
+	bool usable = !*folder || trust_make_folder(folder, fault, sizeof(fault)) == 0;
+	const char *why = usable ? serve(control) : fault;
 	if (why) {
 		log_write(LOG_LEVEL_WARNING, NULL, "control_socket",
 		    "control socket %s is gone and cannot be made again: %s", control->path, why);
