@@ -1,5 +1,5 @@
 /*
- * Who may be a client of gateway-eventd. A client over TCP presents the token,
+ * Decides who may be a client of gateway-eventd. A client over TCP presents the token,
  * or comes over loopback where the option --insecure allows that. A client over
  * the Unix socket is root or the server's own user, or presents the token.
  */

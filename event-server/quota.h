@@ -19,7 +19,7 @@ enum {
 	QUOTA_DEFAULT_BYTES = 64 << 20, /* a third of what new types may take */
 };
 
-/* Of one device. */
+/* What one device uses. */
 struct quota {
 	uint64_t hash;
 	size_t types, bytes;

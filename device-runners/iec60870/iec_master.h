@@ -32,7 +32,7 @@ struct iec_sink {
 	    struct iec_master *m, const void *asdu, size_t len, bool confirmed, uint64_t token);
 	/* Whether the queue has room for buffered changes beside answers. */
 	bool (*has_room)(const struct iec_master *m);
-	/* Who that is in a log line. Valid until the next call. */
+	/* The name of the master in a log line. Valid until the next call. */
 	const char *(*name)(const struct iec_master *m);
 	/* Its keys in the 'connections' event, beside connection_id. */
 	void (*put)(const struct iec_master *m, struct json_writer *w);

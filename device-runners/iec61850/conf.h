@@ -94,8 +94,8 @@ struct conf {
 int conf_load(struct conf *c, struct runner *r, const struct json *conf);
 void conf_clear(struct conf *c);
 
-/* Of conf_load(): data sets, report control blocks, data, commands and changes. Returns the number
- * of errors. */
+/* The part of conf_load() that reads data sets, report control blocks, data, commands and changes.
+ * Returns the number of errors. */
 int conf_load_model(struct conf *c, struct runner *r, const struct json *conf);
 void conf_clear_model(struct conf *c);
 

@@ -96,7 +96,7 @@ struct monotime remote_poll_at(const struct remote *r);
 struct monotime remote_write_at(const struct remote *r);
 
 /* The request that remote_poll_at() or remote_write_at() announced; stays valid until its result.
- * Of a write NULL: it waits no more. */
+ * remote_write() returns NULL when the write no longer waits. */
 const struct modbus_pdu *remote_poll(struct remote *r, struct monotime now);
 const struct modbus_pdu *remote_write(struct remote *r);
 

@@ -75,7 +75,7 @@ request_free(struct broker_request *q)
 	free(q);
 }
 
-/* Of several addresses the one that is under way has had its time. */
+/* The address that is under way has had its time: the next attempt begins with the next one. */
 void
 broker_cancel(struct broker_request *q)
 {
