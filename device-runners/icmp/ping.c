@@ -514,10 +514,8 @@ make_counters(struct ping *p)
 static void *
 ping_create(struct runner *r, const struct json *conf)
 {
-	struct ping *p = calloc(1, sizeof(*p));
+	struct ping *p = runner_alloc(r, 1, sizeof(*p));
 
-	if (!p)
-		runner_fail(r, "out of memory");
 	p->runner = r;
 	p->loop = runner_loop(r);
 	if (ping_conf_load(&p->conf, r, conf) < 0) {

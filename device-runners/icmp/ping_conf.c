@@ -109,9 +109,7 @@ ping_conf_load(struct ping_conf *c, struct runner *r, const struct json *conf)
 	*c = (struct ping_conf){ .hosts = NULL };
 	if (runner_check_config(r, conf, &ping_schema, "") > 0)
 		return -1;
-	c->hosts = calloc(list->count + 1, sizeof(*c->hosts));
-	if (!c->hosts)
-		runner_fail(r, "out of memory");
+	c->hosts = runner_alloc(r, list->count + 1, sizeof(*c->hosts));
 	json_foreach (host, list)
 		read_host(&c->hosts[c->count++], r, host);
 	return refuse_doubles(c, r);

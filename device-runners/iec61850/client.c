@@ -480,10 +480,8 @@ prepare(struct client *c)
 static void *
 client_create(struct runner *r, const struct json *conf)
 {
-	struct client *c = calloc(1, sizeof(*c));
+	struct client *c = runner_alloc(r, 1, sizeof(*c));
 
-	if (!c)
-		runner_fail(r, "out of memory");
 	c->runner = r;
 	c->loop = runner_loop(r);
 	stream_init(&c->stream, r, CLIENT_MAX_OUT, &stream_ops, c);

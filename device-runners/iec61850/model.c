@@ -17,16 +17,6 @@ text_of(const struct json *conf, const char *key)
 	return text ? text : "";
 }
 
-static void *
-room(struct runner *r, size_t count, size_t size)
-{
-	void *p = calloc(count + 1, size);
-
-	if (!p)
-		runner_fail(r, "out of memory");
-	return p;
-}
-
 /* A segment of an event type is none of the patterns that stand for any. */
 static bool
 is_pattern(const char *name)
@@ -63,7 +53,7 @@ load_members(struct conf_dataset *d, struct conf *c, struct runner *r, const str
 	int errors = 0;
 	char path[PATH];
 
-	d->members = room(r, values->count, sizeof(*d->members));
+	d->members = runner_alloc(r, values->count + 1, sizeof(*d->members));
 	json_foreach (value, values) {
 		snprintf(path, sizeof(path), "datasets[%zu].values[%zu]", index, d->count);
 		errors += reference_load(&d->members[d->count++].ref, c->types, r, path, value);
@@ -121,12 +111,12 @@ make_points(struct conf *c, struct runner *r)
 
 	for (size_t i = 0; i < c->dataset_count; i++)
 		count += c->datasets[i].count;
-	struct conf_member **all = room(r, count, sizeof(struct conf_member *));
+	struct conf_member **all = runner_alloc(r, count + 1, sizeof(struct conf_member *));
 	for (size_t i = 0; i < c->dataset_count; i++)
 		for (size_t j = 0; j < c->datasets[i].count; j++)
 			all[n++] = &c->datasets[i].members[j];
 	qsort(all, count, sizeof(*all), by_reference);
-	c->points = room(r, count, sizeof(*c->points));
+	c->points = runner_alloc(r, count + 1, sizeof(*c->points));
 	for (size_t i = 0; i < count; i++) {
 		if (i == 0 || by_reference(&all[i - 1], &all[i]) != 0)
 			c->points[c->point_count++].ref = &all[i]->ref;
@@ -378,7 +368,7 @@ by_text(const void *a, const void *b)
 static int
 check_names(struct runner *r, const struct json *list, const char *key)
 {
-	const char **names = room(r, list->count, sizeof(*names));
+	const char **names = runner_alloc(r, list->count + 1, sizeof(*names));
 	size_t n = 0;
 	int errors = 0;
 
@@ -421,11 +411,11 @@ conf_load_model(struct conf *c, struct runner *r, const struct json *conf)
 			  *data = json_get(conf, "data"), *commands = json_get(conf, "commands"),
 			  *changes = json_get(conf, "changes");
 
-	c->datasets = room(r, datasets->count, sizeof(*c->datasets));
-	c->rcbs = room(r, rcbs->count, sizeof(*c->rcbs));
-	c->data = room(r, data->count, sizeof(*c->data));
-	c->commands = room(r, commands->count, sizeof(*c->commands));
-	c->changes = room(r, changes->count, sizeof(*c->changes));
+	c->datasets = runner_alloc(r, datasets->count + 1, sizeof(*c->datasets));
+	c->rcbs = runner_alloc(r, rcbs->count + 1, sizeof(*c->rcbs));
+	c->data = runner_alloc(r, data->count + 1, sizeof(*c->data));
+	c->commands = runner_alloc(r, commands->count + 1, sizeof(*c->commands));
+	c->changes = runner_alloc(r, changes->count + 1, sizeof(*c->changes));
 	int errors = load_list(c, r, datasets, load_dataset);
 	if (errors == 0)
 		make_points(c, r);

@@ -101,9 +101,7 @@ types_load(struct types *t, struct runner *r, const struct json *value_types)
 	size_t index = 0;
 	int errors = 0;
 
-	t->items = calloc(value_types->count + 1, sizeof(*t->items));
-	if (!t->items)
-		runner_fail(r, "out of memory");
+	t->items = runner_alloc(r, value_types->count + 1, sizeof(*t->items));
 	json_foreach (conf, value_types)
 		errors += load_type(t, r, conf, index++);
 	qsort(t->items, t->count, sizeof(*t->items), by_name);
@@ -169,9 +167,7 @@ load_names(struct reference *ref, struct buffer *item, struct runner *r, const c
 
 	if (!names || names->count == 0 || names->count > REFERENCE_MAX_NAMES)
 		return refuse(r, path, "expected 1 to 24 names");
-	ref->steps = calloc(names->count, sizeof(*ref->steps));
-	if (!ref->steps)
-		runner_fail(r, "out of memory");
+	ref->steps = runner_alloc(r, names->count, sizeof(*ref->steps));
 	json_foreach (name, names) {
 		struct iec61850_step *step = n ? &ref->steps[n - 1] : &first;
 		if (!add_name(item, step, name) || (n == 0 && !first.name))

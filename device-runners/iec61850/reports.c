@@ -48,28 +48,19 @@ struct reports {
 	uint64_t *reports, *events, *dropped, *gaps, *overflows, *segments_lost;
 };
 
-static void *
-room(struct runner *r, size_t count, size_t size)
-{
-	void *p = calloc(count + 1, size);
-
-	if (!p)
-		runner_fail(r, "out of memory");
-	return p;
-}
-
 struct reports *
 reports_new(struct runner *r, const struct conf *conf)
 {
-	struct reports *p = room(r, 1, sizeof(*p));
+	struct reports *p = runner_alloc(r, 1, sizeof(*p));
 
 	p->runner = r;
 	p->conf = conf;
-	p->states = room(r, conf->rcb_count, sizeof(*p->states));
-	p->touched = room(r, conf->data_count, sizeof(*p->touched));
-	p->order = room(r, conf->data_count, sizeof(*p->order));
+	p->states = runner_alloc(r, conf->rcb_count + 1, sizeof(*p->states));
+	p->touched = runner_alloc(r, conf->data_count + 1, sizeof(*p->touched));
+	p->order = runner_alloc(r, conf->data_count + 1, sizeof(*p->order));
 	for (size_t i = 0; i < conf->rcb_count; i++) {
-		p->states[i].got = room(r, conf->rcbs[i].dataset->count, sizeof(*p->states[i].got));
+		p->states[i].got =
+		    runner_alloc(r, conf->rcbs[i].dataset->count + 1, sizeof(*p->states[i].got));
 		buffer_init(&p->states[i].store, REPORTS_MAX_STORE);
 	}
 	p->reports = runner_counter(r, "reports");

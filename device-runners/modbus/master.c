@@ -516,7 +516,7 @@ on_enable(struct master *m, struct remote *r, const struct runner_event *e)
 	enable(m, r, runner_event_is_true(e));
 }
 
-/* Of what no event has said. */
+/* Enables the remote devices that no event has named. */
 static void
 enable_by_configuration(struct master *m)
 {
@@ -700,10 +700,8 @@ make_client(struct master *m)
 static void *
 master_create(struct runner *r, const struct json *conf)
 {
-	struct master *m = calloc(1, sizeof(*m));
+	struct master *m = runner_alloc(r, 1, sizeof(*m));
 
-	if (!m)
-		runner_fail(r, "out of memory");
 	m->runner = r;
 	m->loop = runner_loop(r);
 	line_init(&m->line, m->loop, MAX_PENDING, &line_ops, m);

@@ -357,10 +357,8 @@ plan_transport(struct slave *s, const struct json *transport)
 static void *
 slave_create(struct runner *r, const struct json *conf)
 {
-	struct slave *s = calloc(1, sizeof(*s));
+	struct slave *s = runner_alloc(r, 1, sizeof(*s));
 
-	if (!s)
-		runner_fail(r, "out of memory");
 	s->runner = r;
 	acceptor_init(&s->acceptor, r, &acceptor_ops, s);
 	if (conf_slave_load(&s->conf, r, conf) < 0) {

@@ -153,9 +153,7 @@ read_hosts(struct acceptor *a, const struct json *list, const char *prefix)
 	if (!list || list->type != JSON_ARRAY)
 		return;
 	snprintf(path, sizeof(path), "%sremote_hosts", prefix);
-	a->hosts = calloc(list->count + 1, sizeof(*a->hosts));
-	if (!a->hosts)
-		runner_fail(a->runner, "out of memory");
+	a->hosts = runner_alloc(a->runner, list->count + 1, sizeof(*a->hosts));
 	json_foreach (host, list) {
 		struct in6_addr address;
 		const char *text = json_str(host);
@@ -202,9 +200,7 @@ acceptor_configure(struct acceptor *a, const struct json *conf, const char *pref
 
 	read_hosts(a, json_get(conf, "remote_hosts"), prefix);
 	read_max(a, json_get(conf, "max_connections"), prefix, most);
-	a->slots = calloc(a->max + 1, sizeof(*a->slots));
-	if (!a->slots)
-		runner_fail(a->runner, "out of memory");
+	a->slots = runner_alloc(a->runner, a->max + 1, sizeof(*a->slots));
 	json_int(json_get(conf, "local_port"), 0, UINT16_MAX, &port);
 	a->resource =
 	    runner_plan_listen(a->runner, json_str(json_get(conf, "local_host")), (uint16_t)port);

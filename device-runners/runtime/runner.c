@@ -77,6 +77,16 @@ runner_fail(struct runner *r, const char *fmt, ...)
 	leave(r, EXIT_FAILURE);
 }
 
+void *
+runner_alloc(struct runner *r, size_t count, size_t size)
+{
+	void *p = calloc(count, size);
+
+	if (!p)
+		runner_fail(r, "out of memory");
+	return p;
+}
+
 struct ev_loop *
 runner_loop(struct runner *r)
 {

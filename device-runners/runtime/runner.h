@@ -172,5 +172,8 @@ uint64_t *runner_counter(struct runner *r, const char *name);
  * restarts it by its policy. */
 _Noreturn void runner_fail(struct runner *r, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* Zeroed memory for count objects, and never NULL: without memory the device fails. The caller's.
+ */
+void *runner_alloc(struct runner *r, size_t count, size_t size);
 
 #endif

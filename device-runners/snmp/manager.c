@@ -571,10 +571,8 @@ describe_exchange(struct textbuf *out, const void *arg, enum trace_direction dir
 static void *
 manager_create(struct runner *r, const struct json *conf)
 {
-	struct manager *m = calloc(1, sizeof(*m));
+	struct manager *m = runner_alloc(r, 1, sizeof(*m));
 
-	if (!m)
-		runner_fail(r, "out of memory");
 	m->runner = r;
 	m->loop = runner_loop(r);
 	m->fd = -1;

@@ -60,9 +60,7 @@ snmp_conf_oids_read(
 	size_t at = 0;
 
 	set->count = 0;
-	set->oids = calloc(list->count ? list->count : 1, sizeof(*set->oids));
-	if (!set->oids)
-		runner_fail(r, "out of memory");
+	set->oids = runner_alloc(r, list->count ? list->count : 1, sizeof(*set->oids));
 	json_foreach (item, list) {
 		const char *text = json_str(item);
 		snprintf(where, sizeof(where), "%s[%zu]", path, at++);

@@ -80,9 +80,7 @@ read_users(struct listener_conf *l, struct runner *r, const struct json *list)
 {
 	char where[CONF_PATH];
 
-	l->users = calloc(list->count + 1, sizeof(*l->users));
-	if (!l->users)
-		runner_fail(r, "out of memory");
+	l->users = runner_alloc(r, list->count + 1, sizeof(*l->users));
 	json_foreach (user, list) {
 		const char *name = json_str(json_get(user, "name"));
 		snprintf(where, sizeof(where), "users[%zu].", l->user_count);

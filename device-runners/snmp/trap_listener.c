@@ -308,10 +308,8 @@ make_counters(struct trap_listener *t)
 static void *
 trap_listener_create(struct runner *r, const struct json *conf)
 {
-	struct trap_listener *t = calloc(1, sizeof(*t));
+	struct trap_listener *t = runner_alloc(r, 1, sizeof(*t));
 
-	if (!t)
-		runner_fail(r, "out of memory");
 	t->runner = r;
 	t->loop = runner_loop(r);
 	t->fd = -1;
@@ -324,9 +322,7 @@ trap_listener_create(struct runner *r, const struct json *conf)
 		(uint32_t)snmp_conf_chance()) < 0)
 		runner_fail(r, "out of memory");
 	make_counters(t);
-	t->healths = calloc(t->conf.device_count + 1, sizeof(*t->healths));
-	if (!t->healths)
-		runner_fail(r, "out of memory");
+	t->healths = runner_alloc(r, t->conf.device_count + 1, sizeof(*t->healths));
 	for (size_t i = 0; i < t->conf.device_count; i++) {
 		t->healths[i] = health_add(r, "%s", t->conf.devices[i].name);
 		health_off(t->healths[i], "nothing was heard of it yet");

@@ -334,9 +334,7 @@ master_create(struct runner *r, const struct json *conf)
 {
 	if (runner_check_config(r, conf, &master_schema, "") > 0)
 		return NULL;
-	struct iec104_master *m = calloc(1, sizeof(*m));
-	if (!m)
-		runner_fail(r, "out of memory");
+	struct iec104_master *m = runner_alloc(r, 1, sizeof(*m));
 	m->runner = r;
 	m->loop = runner_loop(r);
 	m->conn.fd = -1;

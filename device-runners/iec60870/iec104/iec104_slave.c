@@ -182,10 +182,8 @@ take_connection(
     void *arg, int fd, const struct peer_address *local, const struct peer_address *remote)
 {
 	struct slave *s = arg;
-	struct slave_conn *sc = calloc(1, sizeof(*sc));
+	struct slave_conn *sc = runner_alloc(s->station.runner, 1, sizeof(*sc));
 
-	if (!sc)
-		runner_fail(s->station.runner, "out of memory");
 	iec_master_init(&sc->master, &s->station.masters);
 	iec_master_connect(&sc->master);
 	sc->local = *local;
@@ -313,9 +311,7 @@ slave_create(struct runner *r, const struct json *conf)
 {
 	if (runner_check_config(r, conf, &slave_schema, "") > 0)
 		return NULL;
-	struct slave *s = calloc(1, sizeof(*s));
-	if (!s)
-		runner_fail(r, "out of memory");
+	struct slave *s = runner_alloc(r, 1, sizeof(*s));
 	s->accepted = runner_counter(r, "connections");
 	s->station.in = IEC_IN_104;
 	s->station.max_asdu = ASDU_MAX_104;

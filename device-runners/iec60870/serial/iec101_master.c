@@ -124,9 +124,7 @@ create(struct runner *r, const struct json *conf)
 
 	if (iec101_conf_check(r, conf, role))
 		return NULL;
-	struct master *m = calloc(1, sizeof(*m));
-	if (!m)
-		runner_fail(r, "out of memory");
+	struct master *m = runner_alloc(r, 1, sizeof(*m));
 	int rc = iec101_conf_load(
 	    r, conf, role, &m->map, &m->remotes.line, &iec_remotes_line_ops, &m->remotes);
 	iec_remotes_init(&m->remotes, json_get(conf, role->list), &m->map.zone, &ops);

@@ -178,10 +178,8 @@ create(struct runner *r, const struct json *conf)
 
 	if (iec101_conf_check(r, conf, role))
 		return NULL;
-	struct slave *s = calloc(1, sizeof(*s));
-	if (!s ||
-	    !(s->masters = calloc(json_get(conf, role->list)->count + 1, sizeof(*s->masters))))
-		runner_fail(r, "out of memory");
+	struct slave *s = runner_alloc(r, 1, sizeof(*s));
+	s->masters = runner_alloc(r, json_get(conf, role->list)->count + 1, sizeof(*s->masters));
 	int rc = iec101_conf_load(r, conf, role, &s->station.map, &s->line, &line_ops, s);
 	s->station.in = IEC_IN_101;
 	s->station.max_asdu = iec_line_max_asdu(&s->line);

@@ -497,9 +497,8 @@ create(struct runner *r, const struct json *conf)
 
 	if (runner_check_config(r, conf, &master_schema, ""))
 		return NULL;
-	struct master *m = calloc(1, sizeof(*m));
-	if (!m || !(m->sessions = calloc(list->count + 1, sizeof(*m->sessions))))
-		runner_fail(r, "out of memory");
+	struct master *m = runner_alloc(r, 1, sizeof(*m));
+	m->sessions = runner_alloc(r, list->count + 1, sizeof(*m->sessions));
 	m->r = r;
 	iec_zone_init(&m->zone, NULL);
 	iec_line_init(&m->remotes.line, r, conf,

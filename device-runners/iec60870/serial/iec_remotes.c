@@ -55,9 +55,7 @@ iec_remotes_init(struct iec_remotes *s, const struct json *list, struct iec_zone
 	s->zone = zone;
 	iec_events_init(&s->events, s->line.r);
 	iec_line_set_stamp(&s->line, stamp, s);
-	s->list = calloc(list->count ? list->count : 1, sizeof(*s->list));
-	if (!s->list)
-		runner_fail(s->line.r, "out of memory");
+	s->list = runner_alloc(s->line.r, list->count ? list->count : 1, sizeof(*s->list));
 	json_foreach (item, list) {
 		struct iec_remote *m = &s->list[s->count];
 		int64_t address = 0;

@@ -94,9 +94,7 @@ load_data(struct conf_remote *remote, struct runner *r, const struct json *list,
 	char where[PATH_TEXT];
 	int errors = 0;
 
-	remote->data = calloc(list->count ? list->count : 1, sizeof(*remote->data));
-	if (!remote->data)
-		runner_fail(r, "out of memory");
+	remote->data = runner_alloc(r, list->count ? list->count : 1, sizeof(*remote->data));
 	json_foreach (item, list) {
 		struct conf_data *d = &remote->data[remote->count];
 		snprintf(where, sizeof(where), "%s.data[%zu]", path, remote->count++);
@@ -198,9 +196,7 @@ conf_master_load(struct conf_master *c, struct runner *r, const struct json *con
 		    &c->transport, r, transport, "connection.transport", tcp_fields, serial_fields);
 	if (errors)
 		return -1;
-	c->remotes = calloc(remotes->count ? remotes->count : 1, sizeof(*c->remotes));
-	if (!c->remotes)
-		runner_fail(r, "out of memory");
+	c->remotes = runner_alloc(r, remotes->count ? remotes->count : 1, sizeof(*c->remotes));
 	json_foreach (item, remotes) {
 		snprintf(path, sizeof(path), "remote_devices[%zu]", i++);
 		errors += load_remote(c, r, item, path);

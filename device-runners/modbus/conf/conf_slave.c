@@ -52,9 +52,7 @@ load_data(struct conf_slave *c, struct runner *r, const struct json *list)
 	char where[PATH_TEXT];
 	int errors = 0;
 
-	c->data = calloc(list->count ? list->count : 1, sizeof(*c->data));
-	if (!c->data)
-		runner_fail(r, "out of memory");
+	c->data = runner_alloc(r, list->count ? list->count : 1, sizeof(*c->data));
 	json_foreach (item, list) {
 		struct conf_data *d = &c->data[c->count];
 		snprintf(where, sizeof(where), "data[%zu]", c->count++);

@@ -141,9 +141,7 @@ health_of(struct runner *r)
 {
 	if (r->health)
 		return r->health;
-	r->health = calloc(1, sizeof(*r->health));
-	if (!r->health)
-		runner_fail(r, "out of memory");
+	r->health = runner_alloc(r, 1, sizeof(*r->health));
 	ev_init(&r->health->pace, on_pace);
 	r->health->pace.data = r;
 	return r->health;
@@ -164,9 +162,7 @@ add(struct runner *r, const char *fmt, va_list ap)
 		s->refused = true;
 		return &nobody;
 	}
-	struct health_end *h = calloc(1, sizeof(*h));
-	if (!h)
-		runner_fail(r, "out of memory");
+	struct health_end *h = runner_alloc(r, 1, sizeof(*h));
 	h->r = r;
 	h->key = (uint32_t)key;
 	h->since = timestamp_now();
