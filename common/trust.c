@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -154,4 +153,14 @@ trust_make_folder(const char *path, char *why, size_t why_size)
 	else
 		return 0;
 	return -1;
+}
+
+bool
+trust_peer(int fd, uid_t own, struct ucred *peer)
+{
+	socklen_t len = sizeof(*peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) < 0)
+		*peer = (struct ucred){ .uid = (uid_t)-1, .gid = (gid_t)-1 };
+	return peer->uid == 0 || peer->uid == own;
 }

@@ -8,7 +8,9 @@
 #ifndef COMMON_TRUST_H
 #define COMMON_TRUST_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 enum trust {
@@ -35,5 +37,10 @@ enum trust trust_path(const char *path, int flags, char *why, size_t why_size);
 /* Makes the folder, mode 0750, where it is not there, and looks at it as trust_path() does. 0, or
  * -1 with a sentence in why: it is not used then. */
 int trust_make_folder(const char *path, char *why, size_t why_size);
+
+/* The process at the other end of the connected Unix socket, as it was at its connect() or listen()
+ * (SO_PEERCRED), is root's or that of the user own. peer: filled in; user and group are -1 where
+ * the kernel does not know them. */
+bool trust_peer(int fd, uid_t own, struct ucred *peer);
 
 #endif

@@ -83,13 +83,8 @@ static void
 look_at_user(const struct access *a, int fd, struct access_client *c)
 {
 	struct ucred user;
-	socklen_t len = sizeof(user);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &user, &len) < 0) {
-		snprintf(c->from, sizeof(c->from), "an unknown user");
-		return;
-	}
-	c->trusted = user.uid == 0 || user.uid == a->own;
+	c->trusted = trust_peer(fd, a->own, &user);
 	snprintf(
 	    c->from, sizeof(c->from), "user id %u, process %d", (unsigned)user.uid, (int)user.pid);
 }

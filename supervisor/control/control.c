@@ -15,6 +15,7 @@
 
 #include "common/fdutil.h"
 #include "common/log.h"
+#include "common/trust.h"
 #include "supervisor/control/control_client.h"
 
 enum {
@@ -367,11 +368,7 @@ is_member(int fd, gid_t first, gid_t wanted)
 static bool
 is_allowed(const struct control *control, int fd, struct ucred *peer)
 {
-	socklen_t len = sizeof(*peer);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) < 0)
-		return false;
-	return peer->uid == 0 || peer->uid == geteuid() ||
+	return trust_peer(fd, geteuid(), peer) ||
 	       (control->socket.has_group && is_member(fd, peer->gid, control->socket.group));
 }
 

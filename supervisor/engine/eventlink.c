@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/log.h"
+#include "common/trust.h"
 
 static void connect_now(struct eventlink *l);
 
@@ -252,6 +254,23 @@ on_drained(void *arg)
 	}
 }
 
+/* A Unix socket is that of our own Event Server: whoever makes a folder that vanished could put
+ * one of theirs there. False: the connection is closed. */
+static bool
+is_ours(struct eventlink *l, int fd)
+{
+	struct ucred peer;
+	char why[sizeof(l->last_error)];
+
+	if (!l->target.unix_path || trust_peer(fd, geteuid(), &peer))
+		return true;
+	close(fd);
+	snprintf(why, sizeof(why), "%.80s belongs to user id %u, process %d: it is not used",
+	    l->target.unix_path, (unsigned)peer.uid, (int)peer.pid);
+	back_off(l, why);
+	return false;
+}
+
 static void
 on_connected(void *arg, int fd, int error, const char *why)
 {
@@ -263,6 +282,8 @@ on_connected(void *arg, int fd, int error, const char *why)
 		back_off(l, error == ECANCELED ? "cancelled" : why);
 		return;
 	}
+	if (!is_ours(l, fd))
+		return;
 	/* A Unix socket does not have this option. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &(int){ LINK_KERNEL_LOW }, sizeof(int));
 	conn_open(&l->conn, fd);

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,6 +157,23 @@ START_TEST(a_relative_path_begins_at_the_working_folder)
 }
 END_TEST
 
+START_TEST(a_peer_is_known_by_its_user)
+{
+	struct ucred peer;
+	int pair[2], none = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	ck_assert(trust_peer(pair[0], geteuid(), &peer));
+	ck_assert_int_eq(peer.pid, getpid());
+	ck_assert_int_eq(trust_peer(pair[0], STRANGER, &peer), geteuid() == 0);
+	ck_assert(!trust_peer(none, STRANGER, &peer));
+	ck_assert_uint_eq(peer.uid, (uid_t)-1);
+	close(pair[0]);
+	close(pair[1]);
+	close(none);
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
@@ -163,6 +181,7 @@ add_tests(TCase *tc)
 	tcase_add_table_test(tc, owner_and_mode_decide, stats);
 	tcase_add_table_test(tc, every_folder_and_link_on_the_way_counts, paths);
 	tcase_add_test(tc, a_relative_path_begins_at_the_working_folder);
+	tcase_add_test(tc, a_peer_is_known_by_its_user);
 }
 
 UNIT_MAIN("trust")
