@@ -9,6 +9,7 @@ import unittest
 import hat.event.common as event
 from hat import aio
 
+from patience import WAIT_S
 from runner_host import Event, Runner
 
 PREFIX = ("gateway", "type", "dev")
@@ -52,12 +53,12 @@ class Reference:
         self._device = self._run(create())
 
     def _run(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(WAIT_S)
 
     def send(self, suffix, payload, stamp=None):
         self._run(aio.call(self._device.process_event, make_event(suffix, payload, stamp)))
 
-    def wait(self, what, timeout=5):
+    def wait(self, what, timeout=WAIT_S):
         deadline = time.monotonic() + timeout
         while not (value := what()):
             assert time.monotonic() < deadline, self.events[-10:]

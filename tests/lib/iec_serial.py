@@ -73,7 +73,7 @@ def scaled(value, cause='SPONTANEOUS'):
 class RawMaster:
     """The unbalanced primary station of one device at the pty `path`, a frame at a time."""
 
-    DATA, POLL1, RESET = 3, 10, 0
+    DATA, POLL1, RESET, STATUS = 3, 10, 0, 9
 
     def __init__(self, address=1):
         self.address, self.fcb = address, True
@@ -87,7 +87,7 @@ class RawMaster:
 
     def frame(self, function, data=b''):
         user = bytes([0x40 | function, self.address]) + data
-        if function:
+        if function not in (self.RESET, self.STATUS):
             user = bytes([user[0] | 0x10 | 0x20 * self.fcb]) + user[1:]
             self.fcb = not self.fcb
         head = bytes([0x68, len(user), len(user), 0x68]) if data else b'\x10'
@@ -104,9 +104,21 @@ class RawMaster:
             size = {0xe5: 1, 0x10: 5}.get(got[0], got[1] + 6 if len(got) > 1 else 2)
         return got
 
-    def poll(self):
+    def open_link(self, wait):
+        """Resets the link as often as it takes, wait(): until it is true. What answers the resets before the one that
+        was heard is passed over."""
+        def answered():
+            os.write(self.fd, self.frame(self.RESET))
+            return select.select([self.fd], [], [], 0.3)[0]
+        wait(answered)
+        os.write(self.fd, self.frame(self.STATUS))
+        got = b''
+        while (at := got.find(0x10)) < 0 or len(got) < at + 5:
+            got += os.read(self.fd, 300)
+
+    def poll(self, seconds=3):
         """The next class 1 data, None where there are none."""
-        answer = self.ask(self.POLL1)
+        answer = self.ask(self.POLL1, seconds=seconds)
         return answer[6:-2] if answer[0] == 0x68 else None
 
 

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-WAIT_S = 30.0 * (3 if 'san' in os.environ.get('BUILD', '') else 1)
+WAIT_S = float(os.environ.get('PATIENCE', '30')) * (3 if 'san' in os.environ.get('BUILD', '') else 1)
 
 
 def end_process(process, seconds=15):

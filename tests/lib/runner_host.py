@@ -200,7 +200,7 @@ class Runner:
 
     def _opened(self, kind, target, port):
         if kind == CONNECT:
-            s = socket.create_connection((target, port), 5)
+            s = socket.create_connection((target, port), WAIT_S)
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return s.detach()
         if kind == LISTEN:

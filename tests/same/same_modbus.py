@@ -2,13 +2,13 @@
 
 import struct
 import threading
-import time
 
 import hat.gateway.devices.modbus.master as hat_master
 import hat.gateway.devices.modbus.slave as hat_slave
 
+from patience import WAIT_S
 from modbus_peer import Registers, Slave
-from sides import by_type, known, seen
+from sides import by_type, connected, known, seen
 import test_modbus_master as masters
 import test_modbus_slave as slaves
 
@@ -47,7 +47,7 @@ def master(rng, side):
     mark = {**masters.register("mark", MARK, 0.05)}
     remotes = [(u, [master_data(rng, n) for n in range(rng.randrange(1, 9))] + [mark]) for u in units]
     slave = Slave(kind, device=device)
-    conf = masters.master_conf(slave.port, remotes, kind, request_timeout=2)
+    conf = masters.master_conf(slave.port, remotes, kind, connect_timeout=WAIT_S, request_timeout=WAIT_S)
     d = side("modbus", "modbus_master", hat_master.info, conf,
              {f"system/remote_device/{u}/enable": True for u in units})
     steps, split = {}, False
@@ -61,7 +61,7 @@ def master(rng, side):
                 device.values[MARK] = turn[0]
                 for u in on:
                     d.wait(lambda u=u: any(e.type == f"gateway/remote_device/{u}/read/mark" and e.payload.get("value") == turn[0]
-                                           for e in d.events), 15)
+                                           for e in d.events))
             last = {}
             for e in d.events[at[0]:]:
                 if "/read/" in e.type and not e.type.endswith("/mark"):
@@ -84,12 +84,12 @@ def master(rng, side):
                     ident = [n, i, {"any": None}]
                     d.send(f"system/remote_device/{u}/write/{name}", {"request_id": ident, "value": value})
                     d.wait(lambda: any(e.type == f"gateway/remote_device/{u}/write/{name}" and
-                                       e.payload["request_id"] == ident for e in d.events), 15)
+                                       e.payload["request_id"] == ident for e in d.events))
                     settle("write")
             else:
                 u = rng.choice(units)
                 d.send(f"system/remote_device/{u}/enable", False)
-                d.wait(lambda: [e for e in d.events if e.type == f"gateway/remote_device/{u}/status"][-1].payload == "DISABLED", 15)
+                d.wait(lambda: [e for e in d.events if e.type == f"gateway/remote_device/{u}/status"][-1].payload == "DISABLED")
                 d.send(f"system/remote_device/{u}/enable", True)
             settle(what)
     finally:
@@ -138,9 +138,10 @@ def request(rng, n):
 def slave(rng, side):
     kind = rng.choice(("TCP", "RTU", "ASCII"))
     conf = slaves.tcp_conf(kind)
-    conf["transport"]["response_timeout"] = 5
-    conf["data"] = [slave_data(rng, n) for n in range(rng.randrange(1, 10))]
-    latest = {f"system/data/{d['name']}": {"value": rng.randrange(1 << d["bit_count"])} for d in conf["data"] if rng.random() < .8}
+    conf["transport"]["response_timeout"] = WAIT_S
+    several = [slave_data(rng, n) for n in range(rng.randrange(1, 10))]
+    conf["data"] = [*several, slaves.data("mark", MARK)]
+    latest = {f"system/data/{d['name']}": {"value": rng.randrange(1 << d["bit_count"])} for d in several if rng.random() < .8}
     d = side("modbus", "modbus_slave", hat_slave.info, conf, latest)
     verdicts = [rng.random() < .7 for _ in range(200)]
     done, answers, at = threading.Event(), [], [0]
@@ -157,15 +158,15 @@ def slave(rng, side):
     thread.start()
     try:
         d.wait(lambda: d.events)
-        time.sleep(0.05)
-        master = slaves.Master(conf["transport"]["local_port"], kind)
+        master = connected(d, lambda: slaves.Master(conf["transport"]["local_port"], kind))
         d.wait(lambda: len(d.events) == 2)
         for n in range(60):
-            if rng.random() < .3 and conf["data"]:
-                data = rng.choice(conf["data"])
+            if rng.random() < .3:
+                data = rng.choice(several)
                 d.send(f"system/data/{data['name']}", {"value": rng.randrange(1 << data["bit_count"])})
-                time.sleep(0.01)
-            unit, pdu = request(rng, len(conf["data"]))
+                d.send("system/data/mark", {"value": n + 1})
+                d.wait(lambda: master.ask(struct.pack(">BHH", 3, MARK, 1), 1) == struct.pack(">BBH", 3, 2, n + 1))
+            unit, pdu = request(rng, len(several))
             answers.append((unit, pdu, master.ask(pdu, unit)))
         master.close()
         d.wait(lambda: d.events[-1].payload == [])

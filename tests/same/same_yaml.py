@@ -198,7 +198,7 @@ def documents(rng, side):
     program = os.path.join(ROOT, os.environ.get("BUILD", "build"), "tests/lib/tree-json")
     wrong = []
     texts = [Text(rng).text() for _ in range(400)]
-    r = subprocess.run([program, "yaml"], input=b"".join(struct.pack("<I", len(t)) + t for t in texts), capture_output=True, timeout=60)
+    r = subprocess.run([program, "yaml"], input=b"".join(struct.pack("<I", len(t)) + t for t in texts), capture_output=True, timeout=600)
     lines = r.stdout.split(b"\n")
     if r.returncode or len(lines) != len(texts) + 1:
         return {"wrong": [f"tree-json: {r.returncode}, {len(lines)} lines"]}

@@ -25,6 +25,16 @@ def ours(family, kind, info, conf, latest=None):
 theirs.ours, ours.ours = False, True
 
 
+def connected(device, connect):
+    """What connect() has connected to a server that the device opens some time after it is there."""
+    def tried():
+        try:
+            return connect()
+        except ConnectionRefusedError:
+            return None
+    return device.wait(tried)
+
+
 def seen(events):
     """What was registered, in order."""
     return [(e.type, e.payload, e.stamp) for e in events]

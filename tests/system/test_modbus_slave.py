@@ -52,7 +52,7 @@ class Master:
 
     def __init__(self, port, kind='TCP', unit=1):
         self.kind, self.unit, self.transaction = kind, unit, 0
-        self.sock = socket.create_connection(('127.0.0.1', port), 5)
+        self.sock = socket.create_connection(('127.0.0.1', port), WAIT_S)
 
     def send(self, pdu, unit=None):
         self.transaction += 1
