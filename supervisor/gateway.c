@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "supervisor/child/cgroup.h"
 #include "supervisor/child/kernel_features.h"
+#include "supervisor/child/lock.h"
 #include "supervisor/control/control.h"
 #include "supervisor/engine/engine.h"
 #include "supervisor/engine/eventd.h"
@@ -463,6 +464,20 @@ open_parts(struct gateway *g)
 	return -1;
 }
 
+/* Its own filter, unless the configuration wants no sandbox. */
+static int
+lock_down(const struct config *config)
+{
+	enum ipc_sandbox level = config->built_in.sandbox;
+
+	if (level == IPC_SANDBOX_OFF || lock_supervisor() == 0)
+		return 0;
+	log_write(level == IPC_SANDBOX_BEST_EFFORT ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR, NULL,
+	    "sandbox_missing", "gatewayd has no filter of system calls of its own: %s",
+	    strerror(errno));
+	return level == IPC_SANDBOX_BEST_EFFORT ? 0 : -1;
+}
+
 struct gateway *
 gateway_start(struct ev_loop *loop, const char *config_path, bool verbose, struct paths *paths,
     struct config *config)
@@ -483,7 +498,7 @@ gateway_start(struct ev_loop *loop, const char *config_path, bool verbose, struc
 	for (size_t i = 0; i < g->config->device_count; i++)
 		set_log_level(g, &g->config->devices[i]);
 	if (kernel_features_check(&kernel, g->config) < 0 || paths_make_folders(paths) < 0 ||
-	    open_parts(g) < 0) {
+	    lock_down(g->config) < 0 || open_parts(g) < 0) {
 		clear(g);
 		return NULL;
 	}

@@ -142,11 +142,8 @@ limit_all(const struct lock *l)
 }
 
 static int
-filter_calls(enum lock_level level)
+load_filter(const struct sock_filter *source, size_t count)
 {
-	bool spaces = level == LOCK_NAMESPACES;
-	const struct sock_filter *source = spaces ? lock_filter_namespaces : lock_filter;
-	size_t count = spaces ? lock_filter_namespaces_count : lock_filter_count;
 	struct sock_filter filter[MAX_FILTER];
 	const struct sock_fprog program = { (unsigned short)count, filter };
 
@@ -157,6 +154,14 @@ filter_calls(enum lock_level level)
 		if (BPF_CLASS(filter[i].code) == BPF_JMP && filter[i].k == lock_filter_own_pid)
 			filter[i].k = (unsigned)getpid();
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0);
+}
+
+static int
+filter_calls(enum lock_level level)
+{
+	return level == LOCK_NAMESPACES
+		   ? load_filter(lock_filter_namespaces, lock_filter_namespaces_count)
+		   : load_filter(lock_filter, lock_filter_count);
 }
 
 int
@@ -191,4 +196,16 @@ lock_exec(const struct lock *l, const char *path, const char *const argv[])
 		execve(path, (char **)argv, envp);
 	else if (fcntl(l->program, F_SETFD, 0) == 0)
 		execveat(l->program, "", (char **)argv, envp, AT_EMPTY_PATH);
+}
+
+/* --- the supervisor itself --- */
+
+int
+lock_supervisor(void)
+{
+	if (sanitized) /* whose search for leaks traces the process */
+		return 0;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -1;
+	return load_filter(lock_filter_supervisor, lock_filter_supervisor_count);
 }

@@ -46,4 +46,9 @@ int lock_self(const struct lock *l);
 /* In the child, after that: becomes the program. Returns with errno where that fails. */
 void lock_exec(const struct lock *l, const char *path, const char *const argv[]);
 
+/* The supervisor's own lock, which its children keep: no new privileges, and a filter that denies
+ * with EPERM the calls that no process of the gateway needs (tracing, mounting, namespaces of
+ * others, keys, modules, io_uring, setting the clock). Returns 0, or -1 with errno. */
+int lock_supervisor(void);
+
 #endif

@@ -1,6 +1,7 @@
 /* The control socket's commands that only look: status, show, info. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "supervisor/control/control_client.h"
@@ -386,6 +387,15 @@ put_eventd(struct json_writer *w, const struct process *p)
 	put_text(w, "eventd_last_line", p ? process_last_line(p) : NULL);
 }
 
+/* What locks gatewayd itself, as the kernel says. */
+static void
+put_own_lock(struct json_writer *w)
+{
+	json_put_str(w, "seccomp", sandbox_view_seccomp_name(prctl(PR_GET_SECCOMP)));
+	json_put_bool(w, "no_new_privs", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
+	json_put_bool(w, "dumpable", prctl(PR_GET_DUMPABLE) == 1);
+}
+
 void
 control_on_info(struct control_client *c, const struct json *request)
 {
@@ -417,6 +427,7 @@ control_on_info(struct control_client *c, const struct json *request)
 	json_put_int(w, "clients", (int64_t)control->client_count);
 	json_put_int(w, "longest_turn_us", turns_longest_us(&e->turns));
 	json_put_int(w, "longest_turn_minute_us", turns_last_minute_us(&e->turns, monotime_now()));
+	put_own_lock(w);
 	control_end_row(c);
 	control_finish(c, CONTROL_DONE, NULL);
 }

@@ -486,6 +486,25 @@ class BuiltIn(Case):
             self.assertEqual(self.is_filtered(g), filtered and "san" not in os.path.basename(BUILD), level)
 
     @unittest.skipIf("san" in os.path.basename(BUILD), "no filter in a sanitized build")
+    def test_the_lock_of_gatewayd_itself(self):
+        for level, filtered in (("strict", True), ("best-effort", True), ("off", False)):
+            g = Gateway({"sandbox": level})
+            self.addCleanup(g.close)
+            with open(f"/proc/{g.pid}/status", encoding="ascii") as f:
+                status = dict(line.split(":", 1) for line in f)
+            info = g.ctl("info")[0]
+            self.assertEqual([status[key].strip() for key in ("Seccomp", "NoNewPrivs")],
+                             ["2", "1"] if filtered else ["0", "0"], level)
+            self.assertEqual([info[key] for key in ("seccomp", "no_new_privs", "dumpable")],
+                             ["filter" if filtered else "none", filtered, False])
+        g = Gateway({"sandbox": "strict"}, wrap=[sys.executable, "-c", WITHOUT_FILTERS], start=False)
+        self.addCleanup(g.close)
+        r = subprocess.run([*g.wrap, program("gatewayd"), "--config", g.config], env=g.env, capture_output=True,
+                           text=True, timeout=WAIT_S)
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("gatewayd has no filter of system calls of its own: ", r.stderr)
+
+    @unittest.skipIf("san" in os.path.basename(BUILD), "no filter in a sanitized build")
     def test_a_kernel_without_filters(self):
         for level in ("best-effort", "off"):
             g = Gateway({"sandbox": level, "devices": [probe("p1")]}, wrap=[sys.executable, "-c", WITHOUT_FILTERS])

@@ -303,47 +303,20 @@ write_names(void)
 	       " sizeof(filter_call_names) / sizeof(filter_call_names[0]);\n");
 }
 
-/* The supervisor's lock, which every runner has, whoever wrote it: not what a program needs, but
- * what none may do. */
-static const char *const denied[] = {
-	/* connections that the plan does not have */
-	"socket",
-	"connect",
-	"bind",
+/* What no process of the gateway needs, the supervisor itself among them, whose children keep its
+ * filter. */
+static const char *const denied_to_all[] = {
 	/* other processes */
-	"fork",
-	"vfork",
 	"ptrace",
 	"process_vm_readv",
 	"process_vm_writev",
 	"process_madvise",
 	"process_mrelease",
-	"pidfd_open",
 	"pidfd_getfd",
-	"pidfd_send_signal",
 	"kcmp",
-	"tkill",
 	"perf_event_open",
 	"userfaultfd",
 	"bpf",
-	/* owners, modes, times and attributes of files, which Landlock leaves to who owns them */
-	"chmod",
-	"fchmod",
-	"fchmodat",
-	"chown",
-	"fchown",
-	"lchown",
-	"fchownat",
-	"utime",
-	"utimes",
-	"futimesat",
-	"utimensat",
-	"setxattr",
-	"lsetxattr",
-	"fsetxattr",
-	"removexattr",
-	"lremovexattr",
-	"fremovexattr",
 	/* file systems and namespaces */
 	"mount",
 	"umount",
@@ -391,6 +364,39 @@ static const char *const denied[] = {
 	"ioperm",
 };
 
+/* The outer lock, which every runner has, whoever wrote it: not what a program needs, but what none
+ * may do. */
+static const char *const denied_to_runners[] = {
+	/* connections that the plan does not have */
+	"socket",
+	"connect",
+	"bind",
+	/* other processes */
+	"fork",
+	"vfork",
+	"pidfd_open",
+	"pidfd_send_signal",
+	"tkill",
+	/* owners, modes, times and attributes of files, which Landlock leaves to who owns them */
+	"chmod",
+	"fchmod",
+	"fchmodat",
+	"chown",
+	"fchown",
+	"lchown",
+	"fchownat",
+	"utime",
+	"utimes",
+	"futimesat",
+	"utimensat",
+	"setxattr",
+	"lsetxattr",
+	"fsetxattr",
+	"removexattr",
+	"lremovexattr",
+	"fremovexattr",
+};
+
 /* Their first argument is a pid: only the own one. */
 static const char *const to_itself[] = { "kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo" };
 
@@ -420,18 +426,16 @@ enum { CLONE_FLAGS = 0 };
 #endif
 
 static void
-write_lock(const char *name, bool may_unshare)
+deny(const char *const names[], size_t count)
 {
-	char head[64];
+	for (size_t i = 0; i < count; i++)
+		add(SCMP_ACT_ERRNO(EPERM), names[i], 0, NULL);
+}
 
-	seccomp_api_set(3);
-	ctx = seccomp_init(SCMP_ACT_ALLOW);
-	if (!ctx)
-		die("init", -ENOMEM);
-	set_attribute(SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-	set_attribute(SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++)
-		add(SCMP_ACT_ERRNO(EPERM), denied[i], 0, NULL);
+static void
+deny_to_runners(bool may_unshare)
+{
+	deny(denied_to_runners, sizeof(denied_to_runners) / sizeof(denied_to_runners[0]));
 	int r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), FCHMODAT2, 0);
 	if (r < 0)
 		die("fchmodat2", r);
@@ -448,6 +452,25 @@ write_lock(const char *name, bool may_unshare)
 	add(SCMP_ACT_ERRNO(EPERM), "clone", 1,
 	    &(struct scmp_arg_cmp){ CLONE_FLAGS, SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0 });
 	add(SCMP_ACT_ERRNO(ENOSYS), "clone3", 0, NULL);
+}
+
+static void
+begin_lock(void)
+{
+	seccomp_api_set(3);
+	ctx = seccomp_init(SCMP_ACT_ALLOW);
+	if (!ctx)
+		die("init", -ENOMEM);
+	set_attribute(SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	set_attribute(SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	deny(denied_to_all, sizeof(denied_to_all) / sizeof(denied_to_all[0]));
+}
+
+static void
+end_lock(const char *name)
+{
+	char head[64];
+
 	snprintf(head, sizeof(head), "const struct sock_filter %s", name);
 	print_filter(head);
 	printf("const size_t %s_count = sizeof(%s) / sizeof(%s[0]);\n", name, name, name);
@@ -460,8 +483,13 @@ write_locks(void)
 	printf("#include \"supervisor/child/lock_filter.h\"\n\n"
 	       "const unsigned lock_filter_own_pid = 0x%xu;\n",
 	    FILTER_OWN_PID);
-	write_lock("lock_filter", false);
-	write_lock("lock_filter_namespaces", true);
+	begin_lock();
+	end_lock("lock_filter_supervisor");
+	for (int may_unshare = 0; may_unshare < 2; may_unshare++) {
+		begin_lock();
+		deny_to_runners(may_unshare);
+		end_lock(may_unshare ? "lock_filter_namespaces" : "lock_filter");
+	}
 }
 
 /* Without an argument the filters of the runtime, with one those of the supervisor's lock. */
