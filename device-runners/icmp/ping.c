@@ -28,6 +28,9 @@ enum {
 	PING_SPREAD_NS =
 	    1000000000 / PING_OPENS_A_SECOND, /* between the first series of two hosts */
 	PING_TURN_NS = 4000000, /* what is due within it is done in one turn of the loop */
+	/* Requests that are sent before replies are read: what those wait for is part of their
+	 * round trips. */
+	PING_BATCH = 8,
 	PING_BURST = 8, /* replies of one host that are read before a time-out is believed */
 };
 
@@ -61,6 +64,7 @@ struct ping {
 	struct limit limit;
 	ev_timer timer;
 	struct monotime last_turn, armed, opens_since;
+	bool behind;	    /* that turn left what was due */
 	unsigned opens;	    /* since then */
 	struct host **held; /* who waits to ask for a socket, a ring of count; owned */
 	size_t held_first, held_count;
@@ -128,7 +132,7 @@ arm(struct ping *p)
 
 	if (!first)
 		return;
-	int64_t next = p->last_turn.ns + PING_TURN_NS, at = first->at.ns;
+	int64_t next = p->last_turn.ns + (p->behind ? 0 : PING_TURN_NS), at = first->at.ns;
 	int64_t held = monotime_add_ms(p->opens_since, 1000).ns;
 	if (p->held_count && held < at)
 		at = held;
@@ -408,6 +412,14 @@ tick(struct host *h, struct monotime now)
 	settle(h);
 }
 
+static struct heap_entry *
+first_due(const struct ping *p, struct monotime now)
+{
+	struct heap_entry *first = heap_first(&p->heap);
+
+	return first && monotime_cmp(first->at, now) <= 0 ? first : NULL;
+}
+
 static void
 on_timer(struct ev_loop *loop, ev_timer *w, int events)
 {
@@ -417,11 +429,9 @@ on_timer(struct ev_loop *loop, ev_timer *w, int events)
 
 	(void)loop, (void)events;
 	p->last_turn = now;
-	for (size_t i = 0; i < p->count && (first = heap_first(&p->heap)); i++) {
-		if (monotime_cmp(first->at, now) > 0)
-			break;
+	for (size_t i = 0; i < PING_BATCH && (first = first_due(p, now)); i++)
 		tick((struct host *)first, now);
-	}
+	p->behind = first_due(p, now);
 	while (p->held_count && may_open(p, now)) {
 		struct host *h = p->held[p->held_first];
 		p->held_first = (p->held_first + 1) % p->count;
@@ -538,6 +548,7 @@ ping_create(struct runner *r, const struct json *conf)
 	}
 	make_counters(p);
 	ev_init(&p->timer, on_timer);
+	ev_set_priority(&p->timer, EV_MINPRI); /* after the replies to what was sent before */
 	p->timer.data = p;
 	return p;
 }

@@ -164,6 +164,39 @@ START_TEST(nothing_is_due_early)
 }
 END_TEST
 
+/* Hosts that answered at any time are asked again together: in slots of 20 ms, each within a
+ * hundredth of its pause. */
+START_TEST(pauses_end_in_slots)
+{
+	for (int64_t answer = 0; answer < 4 * PROBE_SLOT_NS; answer += PROBE_SLOT_NS / 7) {
+		start();
+		open_and_send();
+		now.ns += answer;
+		ck_assert(probe_received(&p, &p.echo, now));
+		ck_assert_int_eq(p.deadline.ns % PROBE_SLOT_NS, 0);
+		ck_assert_int_le(llabs(p.deadline.ns - (now.ns + 5 * SECOND)), PROBE_SLOT_NS / 2);
+	}
+}
+END_TEST
+
+START_TEST(short_pauses_are_as_long_as_they_should_be)
+{
+	for (int64_t pause = 0; pause < SECOND; pause = 2 * pause + 3000001) {
+		struct probe_conf quick = conf;
+		quick.delay_ns = quick.retry_delay_ns = pause;
+		now = (struct monotime){ 100 * SECOND + 123456789 };
+		probe_init(&p, &quick, now);
+		open_and_send();
+		ck_assert_int_eq(p.deadline.ns, now.ns + SECOND); /* a time-out has no slots */
+		now.ns += 7777777;
+		ck_assert(probe_received(&p, &p.echo, now));
+		ck_assert_int_le(llabs(p.deadline.ns - (now.ns + pause)), pause / 100 + 1);
+		probe_failed(&p, now);
+		ck_assert_int_le(llabs(p.deadline.ns - (now.ns + pause)), pause / 100 + 1);
+	}
+}
+END_TEST
+
 START_TEST(times_are_least_and_most)
 {
 	static const int64_t trips[] = { 30, 10, 20 };
@@ -220,6 +253,8 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, socket_that_comes_too_late_is_kept_for_the_next_try);
 	tcase_add_test(tc, who_opens_next_is_known);
 	tcase_add_test(tc, nothing_is_due_early);
+	tcase_add_test(tc, pauses_end_in_slots);
+	tcase_add_test(tc, short_pauses_are_as_long_as_they_should_be);
 	tcase_add_test(tc, times_are_least_and_most);
 	tcase_add_test(tc, heap_gives_the_earliest);
 }
