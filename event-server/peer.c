@@ -70,6 +70,29 @@ peer_flush(struct peer *c)
 	watch(c);
 }
 
+/* Whether events are for it. */
+static bool
+is_notified(const struct peer *c)
+{
+	return c->subscription_count && !c->foreign;
+}
+
+static void
+unsubscribe(struct peer *c)
+{
+	struct subscribers *s = &c->server->subscribers;
+
+	if (c->slot >= 0) {
+		s->slots[c->slot] = NULL;
+		c->slot = -1;
+		s->epoch++;
+	} else if (is_notified(c)) {
+		s->unslotted--;
+	}
+	s->subscriptions -= c->subscription_count;
+	c->subscription_count = 0;
+}
+
 void
 peer_close(struct peer *c, const char *reason)
 {
@@ -87,13 +110,7 @@ peer_close(struct peer *c, const char *reason)
 	c->fd = -1;
 	bool was_ready = c->state == PEER_READY;
 	c->state = PEER_DEAD;
-	s->subscriptions -= c->subscription_count;
-	c->subscription_count = 0;
-	if (c->slot >= 0) {
-		s->slots[c->slot] = NULL;
-		c->slot = -1;
-		s->epoch++;
-	}
+	unsubscribe(c);
 	for (size_t i = 0; i < s->request_count; i++)
 		if (s->requests[i].client == c)
 			s->requests[i].client = NULL;
@@ -158,7 +175,8 @@ check_init(const struct peer *c, const struct eventer_init_req *req)
 	    memchr(req->client_name.p, '\0', req->client_name.len))
 		return "invalid client name";
 	if (req->subscriptions.count > PEER_MAX_SUBSCRIPTIONS ||
-	    req->subscriptions.count + c->server->subscriptions > SERVER_MAX_SUBSCRIPTIONS ||
+	    req->subscriptions.count + c->server->subscribers.subscriptions >
+		SERVER_MAX_SUBSCRIPTIONS ||
 	    req->subscriptions.bytes.len > PEER_MAX_SUBSCRIPTION_BYTES)
 		return "too many subscriptions";
 	while (eventer_types_next(&it, &type))
@@ -170,20 +188,22 @@ check_init(const struct peer *c, const struct eventer_init_req *req)
 static int
 subscribe(struct peer *c, const struct eventer_init_req *req)
 {
-	struct server *s = c->server;
+	struct subscribers *s = &c->server->subscribers;
 
 	if (subs_init(&c->subscriptions, &req->subscriptions) < 0)
 		return -1;
 	c->subscription_count = req->subscriptions.count;
 	s->subscriptions += c->subscription_count;
-	c->foreign = req->has_server_id && req->server_id != s->store.state.server;
-	if (c->subscription_count == 0 || c->foreign)
+	c->foreign = req->has_server_id && req->server_id != c->server->store.state.server;
+	if (!is_notified(c))
 		return 0;
 	for (int i = 0; i < SERVER_SLOTS && c->slot < 0; i++)
 		if (!s->slots[i])
 			c->slot = i;
-	if (c->slot < 0)
+	if (c->slot < 0) {
+		s->unslotted++;
 		return 0;
+	}
 	s->slots[c->slot] = c;
 	s->epoch++;
 	return 0;
@@ -218,6 +238,7 @@ on_init_req(struct peer *c, const struct chatter_msg *msg)
 	struct sbs_str name = sbs_str(c->name);
 	server_register_own(c->server, "eventer", &name, "\"CONNECTED\"");
 	c->from = c->server->store.staged_count;
+	c->server->subscribers.new = true;
 	eventer_send_init_res(&c->chatter, chatter_msg_conv(msg), &res);
 	return true;
 }

@@ -186,46 +186,10 @@ compare_source(const void *a, const void *b)
 	return order ? order : compare_id(a, b);
 }
 
-static void
-reverse(struct query *q)
+static int
+compare_source_down(const void *a, const void *b)
 {
-	for (size_t i = 0; i < q->count / 2; i++) {
-		const struct record *r = q->results[i];
-		q->results[i] = q->results[q->count - 1 - i];
-		q->results[q->count - 1 - i] = r;
-	}
-}
-
-static void
-drop_front(struct query *q, size_t n)
-{
-	q->count -= n;
-	memmove(q->results, q->results + n, q->count * sizeof(*q->results));
-}
-
-/* What a former answer ended with, and all before it, goes. By timestamp the id alone tells, also
- * where that event has left the series since; by source timestamp it must still be there. */
-static void
-resume(struct query *q, const struct eventer_query *p)
-{
-	size_t n = 0;
-
-	if (!p->has_last_id)
-		return;
-	if (p->order_by == EVENTER_BY_SOURCE_TIMESTAMP) {
-		while (n < q->count && eventer_id_cmp(&q->results[n]->id, &p->last_id) != 0)
-			n++;
-		drop_front(q, n < q->count ? n + 1 : n);
-		return;
-	}
-	int before = p->order == EVENTER_ASCENDING ? -1 : 1;
-	while (n < q->count) {
-		int order = eventer_id_cmp(&q->results[n]->id, &p->last_id);
-		if (order != 0 && order != before)
-			break;
-		n++;
-	}
-	drop_front(q, n);
+	return compare_source(b, a);
 }
 
 /* How many of a series' events come before the id, itself not counted. */
@@ -253,24 +217,87 @@ most_results(const struct eventer_query *p)
 	return p->max_results < 0 ? 0 : (size_t)p->max_results;
 }
 
-/* In the order of registration, no further than one event beyond what is answered. What a former
- * answer ended with is found by its id, also where it has left the series since. */
+/* A selection of the first so many in an order that the series is not in, by a heap: one walk over
+ * all there is, whatever came in former answers. */
+typedef int compare_records(const void *a, const void *b);
+
+struct selection {
+	compare_records *compare;
+	size_t max;
+	const struct record *after; /* what a former answer ended with, or NULL */
+};
+
+/* The heap's top is the last of those selected. */
+static void
+sift_down(struct query *q, compare_records *compare)
+{
+	const struct record **heap = q->results;
+
+	for (size_t i = 0, child = 1; child < q->count; i = child, child = 2 * i + 1) {
+		if (child + 1 < q->count && compare(&heap[child + 1], &heap[child]) > 0)
+			child++;
+		if (compare(&heap[i], &heap[child]) >= 0)
+			return;
+		const struct record *r = heap[i];
+		heap[i] = heap[child];
+		heap[child] = r;
+	}
+}
+
+static int
+select_record(struct query *q, const struct selection *sel, const struct record *r)
+{
+	if (sel->after && sel->compare(&r, &sel->after) <= 0)
+		return 0;
+	if (q->count == sel->max) {
+		if (sel->max && sel->compare(&r, &q->results[0]) < 0) {
+			q->results[0] = r;
+			sift_down(q, sel->compare);
+		}
+		return 0;
+	}
+	if (add(q, r) < 0)
+		return -1;
+	for (size_t i = q->count - 1, up; i > 0; i = up) {
+		up = (i - 1) / 2;
+		if (sel->compare(&q->results[i], &q->results[up]) <= 0)
+			break;
+		q->results[i] = q->results[up];
+		q->results[up] = r;
+	}
+	return 0;
+}
+
+static void
+end_selection(struct query *q, const struct selection *sel)
+{
+	if (q->count)
+		qsort(q->results, q->count, sizeof(*q->results), sel->compare);
+}
+
+/* The series' events behind the one that a former answer ended with; it is found by its id, also
+ * where it has left the series since. */
+static size_t
+events_up_to(const struct store *s, const struct eventer_id *id)
+{
+	size_t i = events_before(s, id);
+
+	return i < s->series.count && eventer_id_cmp(&store_series(s, i)->id, id) == 0 ? i + 1 : i;
+}
+
+/* In the order of registration, no further than one event beyond what is answered. */
 static int
 collect_by_id(struct query *q, struct store *s, const struct eventer_query *p)
 {
 	bool down = p->order == EVENTER_DESCENDING;
 	size_t i = 0, n = s->series.count, max = most_results(p);
 
-	if (p->has_last_id) {
-		i = events_before(s, &p->last_id);
-		n = i;
-		if (!down && i < s->series.count &&
-		    eventer_id_cmp(&store_series(s, i)->id, &p->last_id) == 0)
-			i++;
-		if (!down)
-			n = s->series.count;
-	}
-	while (q->count <= max && (down ? n > 0 : i < n)) {
+	store_series_between(s, &p->from, &p->to, &i, &n);
+	if (p->has_last_id && down && events_before(s, &p->last_id) < n)
+		n = events_before(s, &p->last_id);
+	if (p->has_last_id && !down && events_up_to(s, &p->last_id) > i)
+		i = events_up_to(s, &p->last_id);
+	while (q->count <= max && i < n) {
 		const struct record *r = store_series(s, down ? --n : i++);
 		if (wanted(s, p, r) && add(q, r) < 0)
 			return -1;
@@ -278,21 +305,55 @@ collect_by_id(struct query *q, struct store *s, const struct eventer_query *p)
 	return 0;
 }
 
+/* What a former answer ended with must still be there. */
+static int
+collect_by_source(struct query *q, struct store *s, const struct eventer_query *p)
+{
+	struct selection sel = { .compare = p->order == EVENTER_DESCENDING ? compare_source_down
+									   : compare_source,
+		.max = most_results(p) + 1 };
+	size_t i = 0, n = s->series.count;
+
+	if (p->has_last_id) {
+		size_t last = events_before(s, &p->last_id);
+		if (last == events_up_to(s, &p->last_id))
+			return 0;
+		sel.after = store_series(s, last);
+	}
+	store_series_between(s, &p->from, &p->to, &i, &n);
+	for (; i < n; i++) {
+		const struct record *r = store_series(s, i);
+		if (wanted(s, p, r) && select_record(q, &sel, r) < 0)
+			return -1;
+	}
+	end_selection(q, &sel);
+	return 0;
+}
+
 static int
 collect_timeseries(struct query *q, struct store *s, const struct eventer_query *p)
 {
-	if (p->order_by != EVENTER_BY_SOURCE_TIMESTAMP)
-		return collect_by_id(q, s, p);
-	for (size_t i = 0; i < s->series.count; i++) {
-		const struct record *r = store_series(s, i);
-		if (wanted(s, p, r) && add(q, r) < 0)
+	return p->order_by == EVENTER_BY_SOURCE_TIMESTAMP ? collect_by_source(q, s, p)
+							  : collect_by_id(q, s, p);
+}
+
+/* Latest events that have left the series, in the order of registration. */
+static int
+collect_older(struct query *q, struct store *s, const struct eventer_query *p)
+{
+	const struct record *oldest = s->series.count ? store_series(s, 0) : NULL;
+	const struct record last = { .id = p->last_id };
+	const struct selection sel = { .compare = compare_id,
+		.max = most_results(p) + 1,
+		.after = p->has_last_id ? &last : NULL };
+
+	for (size_t i = 0; i < s->type_count; i++) {
+		const struct record *r = s->types[i]->latest;
+		if (r && (!oldest || eventer_id_cmp(&r->id, &oldest->id) < 0) &&
+		    select_record(q, &sel, r) < 0)
 			return -1;
 	}
-	if (q->count)
-		qsort(q->results, q->count, sizeof(*q->results), compare_source);
-	if (p->order == EVENTER_DESCENDING)
-		reverse(q);
-	resume(q, p);
+	end_selection(q, &sel);
 	return 0;
 }
 
@@ -301,24 +362,15 @@ collect_timeseries(struct query *q, struct store *s, const struct eventer_query 
 static int
 collect_server(struct query *q, struct store *s, const struct eventer_query *p)
 {
-	const struct record *oldest = s->series.count ? store_series(s, 0) : NULL;
+	size_t i = p->has_last_id ? events_up_to(s, &p->last_id) : 0, max = most_results(p);
 
 	if (p->server_id != s->state.server)
 		return 0;
-	for (size_t i = 0; i < s->type_count; i++) {
-		const struct record *r = s->types[i]->latest;
-		if (r && (!oldest || eventer_id_cmp(&r->id, &oldest->id) < 0) && add(q, r) < 0)
+	if (i == 0 && collect_older(q, s, p) < 0)
+		return -1;
+	while (q->count <= max && i < s->series.count)
+		if (add(q, store_series(s, i++)) < 0)
 			return -1;
-	}
-	if (q->count)
-		qsort(q->results, q->count, sizeof(*q->results), compare_id);
-	for (size_t i = 0; i < s->series.count; i++)
-		if (add(q, store_series(s, i)) < 0)
-			return -1;
-	struct eventer_query ascending = {
-		.order = EVENTER_ASCENDING, .has_last_id = p->has_last_id, .last_id = p->last_id
-	};
-	resume(q, &ascending);
 	return 0;
 }
 

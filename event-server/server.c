@@ -41,20 +41,40 @@ find_watchers(struct server *s, struct store_type *type)
 	struct eventer_type t;
 
 	memset(type->watch_mask, 0, sizeof(type->watch_mask));
-	type->watch_epoch = s->epoch;
+	type->watch_epoch = s->subscribers.epoch;
 	if (!eventer_types_next(&it, &t))
 		return;
 	for (int i = 0; i < SERVER_SLOTS; i++)
-		if (s->slots[i] && subs_match(&s->slots[i]->subscriptions, &t))
+		if (s->subscribers.slots[i] &&
+		    subs_match(&s->subscribers.slots[i]->subscriptions, &t))
 			type->watch_mask[i / 64] |= UINT64_C(1) << i % 64;
 }
 
-bool
-server_watches(struct server *s, int slot, struct store_type *type)
+/* A bit for each slot. */
+static const uint64_t *
+watchers(struct server *s, struct store_type *type)
 {
-	if (type->watch_epoch != s->epoch)
+	if (type->watch_epoch != s->subscribers.epoch)
 		find_watchers(s, type);
-	return type->watch_mask[slot / 64] >> slot % 64 & 1;
+	return type->watch_mask;
+}
+
+static bool
+has_slot(const uint64_t *mask, int slot)
+{
+	return mask[slot / 64] >> slot % 64 & 1;
+}
+
+/* The subscribers that any staged event concerns. */
+static void
+find_concerned(struct server *s, uint64_t *mask)
+{
+	memset(mask, 0, SERVER_SLOTS / 64 * sizeof(*mask));
+	for (size_t i = 0; i < s->store.staged_count; i++) {
+		const uint64_t *one = watchers(s, s->store.staged[i]->type);
+		for (size_t k = 0; k < SERVER_SLOTS / 64; k++)
+			mask[k] |= one[k];
+	}
 }
 
 /* A subscriber beyond the slots is matched event by event. */
@@ -62,7 +82,7 @@ static bool
 concerns(struct server *s, const struct peer *c, struct store_type *type)
 {
 	if (c->slot >= 0)
-		return server_watches(s, c->slot, type);
+		return has_slot(watchers(s, type), c->slot);
 	struct eventer_types one = { 1, type->raw };
 	struct eventer_types_iter it = eventer_types_begin(&one);
 	struct eventer_type t;
@@ -82,7 +102,7 @@ send_events(struct server *s, struct peer *c, size_t count, size_t bytes)
 }
 
 static void
-notify(struct server *s, struct peer *c)
+notify_client(struct server *s, struct peer *c)
 {
 	size_t count = 0, bytes = 0;
 
@@ -100,6 +120,23 @@ notify(struct server *s, struct peer *c)
 		bytes += r->len;
 	}
 	send_events(s, c, count, bytes);
+}
+
+/* Costs what is concerned, however many clients there are; beyond the slots each is looked at. */
+static void
+notify(struct server *s)
+{
+	uint64_t concerned[SERVER_SLOTS / 64];
+
+	find_concerned(s, concerned);
+	for (int k = 0; k < SERVER_SLOTS / 64; k++)
+		for (uint64_t left = concerned[k]; left; left &= left - 1)
+			notify_client(s, s->subscribers.slots[64 * k + __builtin_ctzll(left)]);
+	if (s->subscribers.unslotted == 0)
+		return;
+	for (struct peer *c = s->clients; c; c = c->next)
+		if (c->slot < 0)
+			notify_client(s, c);
 }
 
 static void
@@ -152,11 +189,11 @@ server_commit(struct server *s)
 		s->broken = true;
 		ev_break(s->loop, EVBREAK_ALL);
 	}
-	for (struct peer *c = s->clients; c; c = c->next) {
-		if (committed)
-			notify(s, c);
+	if (committed)
+		notify(s);
+	for (struct peer *c = s->subscribers.new ? s->clients : NULL; c; c = c->next)
 		c->from = 0;
-	}
+	s->subscribers.new = false;
 	for (size_t i = 0; i < s->request_count; i++)
 		answer(s, &s->requests[i], committed);
 	s->request_count = 0;
@@ -285,8 +322,8 @@ server_register_own(
 	buffer_clear(&b);
 }
 
-/* Closes the client with the largest buffers when all buffers exceed the limit. */
-static void
+/* Closes the client with the largest buffers when all buffers exceed the limit; whether it did. */
+static bool
 close_largest(struct server *s)
 {
 	struct peer *largest = NULL;
@@ -300,8 +337,10 @@ close_largest(struct server *s)
 			largest = c;
 		}
 	}
-	if (total > SERVER_MAX_BUFFERS && largest)
-		peer_close(largest, "used the largest share of the buffers");
+	if (total <= SERVER_MAX_BUFFERS || !largest)
+		return false;
+	peer_close(largest, "used the largest share of the buffers");
+	return true;
 }
 
 static void
@@ -334,14 +373,18 @@ static void
 on_before_sleep(struct ev_loop *loop, ev_prepare *w, int revents)
 {
 	struct server *s = w->data;
+	bool closed = false;
 
 	(void)revents;
 	server_commit(s);
-	for (struct peer *c = s->clients; c; c = c->next)
+	for (struct peer *c = s->clients; c; c = c->next) {
 		if (c->out.len || buffer_failed(&c->out))
 			peer_flush(c);
-	close_largest(s);
-	reap(s);
+		closed |= c->state == PEER_DEAD;
+	}
+	closed |= close_largest(s);
+	if (closed)
+		reap(s);
 	if (s->status == EVENTER_STOPPING && all_sent(s))
 		ev_break(loop, EVBREAK_ALL);
 }
@@ -423,7 +466,7 @@ server_init(struct server *s, struct db *db, int64_t server_id, size_t series_ma
 		.loop = ev_default_loop(EVFLAG_AUTO),
 		.access = *access,
 		.status = EVENTER_OPERATIONAL,
-		.epoch = 1,
+		.subscribers.epoch = 1,
 	};
 	s->access.own = geteuid();
 	if (!s->loop) {

@@ -38,6 +38,15 @@ struct request {
 	bool failed;
 };
 
+/* The clients that want to be notified. */
+struct subscribers {
+	struct peer *slots[SERVER_SLOTS];
+	size_t unslotted;     /* clients beyond the slots */
+	size_t subscriptions; /* of all clients */
+	uint64_t epoch;	      /* grows whenever they change */
+	bool new;	      /* some came after events that are staged */
+};
+
 struct server {
 	struct ev_loop *loop;
 	struct store store;
@@ -47,9 +56,7 @@ struct server {
 	struct peer *clients;
 	size_t client_count;
 	int64_t next_client;
-	struct peer *slots[SERVER_SLOTS];
-	size_t subscriptions; /* of all clients */
-	uint64_t epoch;	      /* grows whenever they change */
+	struct subscribers subscribers;
 	struct request *requests;
 	size_t request_count, request_size;
 	size_t *picked; /* indices of staged events for one client */
@@ -88,8 +95,6 @@ void server_register(struct server *s, struct peer *client, struct chatter_conv 
  */
 void server_register_own(
     struct server *s, const char *kind, const struct sbs_str *name, const char *text);
-/* Whether an event type concerns the subscriber in a slot. */
-bool server_watches(struct server *s, int slot, struct store_type *type);
 /* Runs the client again in the next turn. */
 void server_again(struct server *s);
 /* A client's fault, at most one line a second. */

@@ -278,6 +278,9 @@ series_reserve(struct store *s, size_t n)
 static void
 series_push(struct store *s, struct record *r)
 {
+	if (s->series.count &&
+	    eventer_time_cmp(&r->timestamp, &store_series(s, s->series.count - 1)->timestamp) < 0)
+		s->series.ordered = s->series.seq + s->series.count;
 	s->series.ring[(s->series.first + s->series.count) % s->series.size] = r;
 	s->series.count++;
 }
@@ -592,4 +595,31 @@ const struct record *
 store_series(const struct store *s, size_t i)
 {
 	return s->series.ring[(s->series.first + i) % s->series.size];
+}
+
+/* The first event from <= i < to whose timestamp is not less, or is greater; they are ordered. */
+static size_t
+bound(const struct store *s, size_t from, size_t to, const struct timestamp *t, bool greater)
+{
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+		if (eventer_time_cmp(&store_series(s, middle)->timestamp, t) < greater)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
+void
+store_series_between(const struct store *s, const struct eventer_time *first,
+    const struct eventer_time *last, size_t *from, size_t *to)
+{
+	uint64_t ordered = s->series.ordered;
+	size_t start = ordered > s->series.seq ? (size_t)(ordered - s->series.seq) : 0;
+
+	if (last->set && start < *to)
+		*to = bound(s, start > *from ? start : *from, *to, &last->t, true);
+	if (first->set && start <= *from)
+		*from = bound(s, *from, *to, &first->t, false);
 }

@@ -61,7 +61,8 @@ struct record {
 struct series {
 	struct record **ring; /* of size places */
 	size_t size, first, count, max;
-	uint64_t seq; /* of the oldest in memory */
+	uint64_t seq;	  /* of the oldest in memory */
+	uint64_t ordered; /* seq from which on no timestamp is less than the one before */
 };
 
 struct store {
@@ -116,6 +117,11 @@ void store_release(struct store *s);
 struct store_type *store_find_type(struct store *s, const struct eventer_type *type);
 /* The i-th oldest event of the series, i < s->series.count. */
 const struct record *store_series(const struct store *s, size_t i);
+
+/* Narrows from <= i < to of the series to what may have such timestamps, bounds included; all that
+ * have them stay. Costs the logarithm of to - from, unless the clock went back meanwhile. */
+void store_series_between(const struct store *s, const struct eventer_time *first,
+    const struct eventer_time *last, size_t *from, size_t *to);
 
 static inline struct sbs_str
 record_bytes(const struct record *r)
