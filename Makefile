@@ -54,13 +54,13 @@ FAMILIES := $(patsubst device-runners/%/family.mk,%,$(wildcard device-runners/*/
 PROTOCOLS := $(patsubst protocols/%/,%,$(wildcard protocols/*/))
 PROGRAMS := $(B)/gatewayd $(B)/gateway-eventd $(B)/gatewayctl $(B)/libexec/gateway-resolve $(FAMILIES:%=$(B)/libexec/%)
 
-.PHONY: all check check-san unit vectors replay system interop same fault attack fuzz bench lint install deb clean demo soak \
+.PHONY: all check check-san unit vectors replay system interop same fault attack fuzz bench lint schema install deb clean demo soak \
     test-tools demo-tools
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(PROGRAMS)
 
-$(AR_COMMON): $(call obj,common/*.c)
+$(AR_COMMON): $(call obj,common/*.c common/*/*.c)
 $(AR_IPC): $(call obj,ipc/*.c)
 $(AR_RUNTIME): $(call obj,device-runners/runtime/*.c device-runners/runtime/report/*.c device-runners/runtime/sandbox/*.c) $(B)/device-runners/runtime/filter/tables.o
 $(AR_SUPERVISOR): $(call obj,supervisor/*.c supervisor/*/*.c) $(B)/supervisor/child/lock_filter.o
@@ -207,6 +207,10 @@ soak: all test-tools
 lint:
 	@tests/lib/lint
 
+# The JSON Schema of the configuration, of the tables that check it; a test compares.
+schema: all
+	@$(B)/gatewayd --schema | python3 -m json.tool --indent 1 >etc/gatewayd.schema.json
+
 # Fuzzing with libFuzzer: make fuzz FUZZ=sbs SECONDS=600; without FUZZ each target in turn.
 SECONDS ?= 60
 FUZZ ?= $(patsubst fuzz_%,%,$(notdir $(FUZZ_TARGETS)))
@@ -244,6 +248,7 @@ install: all
 	install -D -m 644 etc/gatewayctl.fish \
 	    "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/gatewayctl.fish"
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gatewayd/samples" etc/samples/*.yaml
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/gatewayd" etc/gatewayd.schema.json
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gatewayd/sysctl.d" etc/sysctl.d/*.conf
 	install -d "$(DESTDIR)/etc/gatewayd"
 	for f in etc/systemd/*.service; do [ -e "$$f" ] && install -D -m 644 "$$f" \

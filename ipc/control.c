@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/schema.h"
+#include "common/schema/schema.h"
 
 #define SYSTEM_FOLDER "/run/gatewayd"
 

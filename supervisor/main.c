@@ -17,6 +17,7 @@
 #include "supervisor/check.h"
 #include "supervisor/check_report.h"
 #include "supervisor/config/config.h"
+#include "supervisor/config/config_schema.h"
 #include "supervisor/control/control.h"
 #include "supervisor/engine/eventd.h"
 #include "supervisor/gateway.h"
@@ -25,12 +26,15 @@
 
 #define DEFAULT_CONFIG "/etc/gatewayd/gatewayd.yaml"
 
-enum { EXIT_USAGE = 2 };
+enum {
+	EXIT_USAGE = 2,
+	MAX_SCHEMA = 16 << 20, /* bytes */
+};
 
 struct program {
 	const char *config_path;
 	const char *libexec; /* of the command line, or NULL */
-	bool check, verbose;
+	bool check, verbose, schema;
 	bool strict, json; /* of the check */
 	struct check_report report;
 	struct paths paths;
@@ -46,7 +50,7 @@ usage(FILE *f)
 {
 	fprintf(f, "usage: gatewayd [--config FILE] [--libexec DIR]\n"
 		   "                [--check [--strict] [--json] [--verbose]]\n"
-		   "       gatewayd --help | --version\n"
+		   "       gatewayd --schema | --help | --version\n"
 		   "\n"
 		   "  -c, --config FILE   configuration (default " DEFAULT_CONFIG ")\n"
 		   "      --libexec DIR   where the runners are\n"
@@ -54,6 +58,7 @@ usage(FILE *f)
 		   "      --strict        with --check: a warning is a fault\n"
 		   "      --json          with --check: the faults as JSON on standard output\n"
 		   "  -v, --verbose       with --check: what devices do and touch; else log more\n"
+		   "      --schema        print the configuration's JSON Schema, for editors\n"
 		   "  -h, --help          this text\n"
 		   "  -V, --version       the version\n"
 		   "\n"
@@ -73,6 +78,7 @@ parse_options(struct program *g, int argc, char **argv)
 		{ "strict", no_argument, NULL, 's' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "verbose", no_argument, NULL, 'v' },
+		{ "schema", no_argument, NULL, 'S' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
@@ -97,6 +103,9 @@ parse_options(struct program *g, int argc, char **argv)
 			break;
 		case 'v':
 			g->verbose = true;
+			break;
+		case 'S':
+			g->schema = true;
 			break;
 		case 'h':
 			usage(stdout);
@@ -287,6 +296,20 @@ load_config(struct program *p)
 	return EX_CONFIG;
 }
 
+static int
+print_schema(struct program *p)
+{
+	struct buffer b;
+
+	paths_find(&p->paths, p->libexec);
+	buffer_init(&b, MAX_SCHEMA);
+	int rc = config_schema_put(&b, p->paths.libexec);
+	if (rc == 0 && (fwrite(buffer_data(&b), 1, b.len, stdout) != b.len || fflush(stdout) != 0))
+		rc = -1;
+	buffer_clear(&b);
+	return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -298,6 +321,8 @@ main(int argc, char **argv)
 	/* A reader of the log that is gone costs its lines, not the gateway. */
 	signal(SIGPIPE, SIG_IGN);
 	int code = parse_options(p, argc, argv);
+	if (code < 0 && p->schema)
+		return print_schema(p);
 	if (code < 0)
 		code = init_run();
 	if (code < 0)

@@ -570,6 +570,7 @@ ping_describe_data(void *device, struct describe *d, size_t i)
 
 const struct runner_device ping_device = {
 	.type = "ping",
+	.schema = &ping_conf_schema,
 	.create = ping_create,
 	.describe = ping_conf_describe,
 	.describe_data = ping_describe_data,

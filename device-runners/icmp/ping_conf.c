@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/schema.h"
+#include "common/schema/schema.h"
 #include "device-runners/runtime/note.h"
 
 enum {
@@ -28,16 +28,12 @@ static const struct schema_field host_fields[] = {
 };
 static const struct schema host_schema = { .kind = SCHEMA_OBJECT, .fields = host_fields };
 static const struct schema_field ping_fields[] = {
-	{ "module", false, { .kind = SCHEMA_ANY } },
-	{ "name", false, { .kind = SCHEMA_STRING } },
-	{ "runner", false, { .kind = SCHEMA_ANY } },
-	{ "limits", false, { .kind = SCHEMA_ANY } },
-	{ "sandbox", false, { .kind = SCHEMA_ANY } },
+	RUNNER_SCHEMA_FIELDS,
 	{ "remote_devices", true,
 	    { .kind = SCHEMA_ARRAY, .max = MAX_HOSTS, .items = &host_schema } },
 	{ .key = NULL },
 };
-static const struct schema ping_schema = { .kind = SCHEMA_OBJECT, .fields = ping_fields };
+const struct schema ping_conf_schema = { .kind = SCHEMA_OBJECT, .fields = ping_fields };
 
 static int64_t
 read_ns(const struct json *conf, const char *key)
@@ -107,7 +103,7 @@ ping_conf_load(struct ping_conf *c, struct runner *r, const struct json *conf)
 	const struct json *list = json_get(conf, "remote_devices");
 
 	*c = (struct ping_conf){ .hosts = NULL };
-	if (runner_check_config(r, conf, &ping_schema, "") > 0)
+	if (runner_check_config(r, conf, &ping_conf_schema, "") > 0)
 		return -1;
 	c->hosts = runner_alloc(r, list->count + 1, sizeof(*c->hosts));
 	json_foreach (host, list)

@@ -17,6 +17,7 @@ struct ping_conf {
 	size_t count;
 };
 
+extern const struct schema ping_conf_schema;
 /* Checks conf and reads it; reports everything that is wrong. -1 after at least one error; both
  * ways ping_conf_clear() frees what was read. */
 int ping_conf_load(struct ping_conf *c, struct runner *r, const struct json *conf);

@@ -5,7 +5,7 @@
 #ifndef DEVICE_RUNNERS_IEC60870_IEC_POINTS_H
 #define DEVICE_RUNNERS_IEC60870_IEC_POINTS_H
 
-#include "common/schema.h"
+#include "common/schema/schema.h"
 #include "device-runners/iec60870/iec_json.h"
 #include "device-runners/runtime/runner.h"
 

@@ -500,6 +500,7 @@ client_create(struct runner *r, const struct json *conf)
 
 const struct runner_device iec61850_client_device = {
 	.type = "iec61850_client",
+	.schema = &conf_schema,
 	.create = client_create,
 	.describe = describe_client,
 	.describe_data = client_describe_data,

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/schema.h"
+#include "common/schema/schema.h"
 #include "protocols/iec61850/report.h"
 
 enum {
@@ -150,7 +150,7 @@ static const struct schema dataset_schema = OBJECT(dataset_fields), rcb_schema =
 			   command_schema = OBJECT(command_fields),
 			   change_schema = OBJECT(change_fields);
 static const struct schema_field fields[] = {
-	{ "name", true, STRING },
+	RUNNER_SCHEMA_FIELDS,
 	{ "connection", true, OBJECT(connection_fields) },
 	{ "value_types", true, LIST(type_schema) },
 	{ "datasets", true, LIST(dataset_schema) },
@@ -160,8 +160,7 @@ static const struct schema_field fields[] = {
 	{ "changes", true, LIST(change_schema) },
 	{ .key = NULL },
 };
-/* What every device has besides ("module", ...) is the supervisor's to check. */
-static const struct schema schema = { .kind = SCHEMA_OBJECT, .open = true, .fields = fields };
+const struct schema conf_schema = { .kind = SCHEMA_OBJECT, .fields = fields };
 
 /* --- The connection --- */
 
@@ -286,7 +285,7 @@ conf_load(struct conf *c, struct runner *r, const struct json *conf)
 	*c = (struct conf){ .types = types_new() };
 	if (!c->types)
 		runner_fail(r, "out of memory");
-	if (runner_check_config(r, conf, &schema, "") > 0)
+	if (runner_check_config(r, conf, &conf_schema, "") > 0)
 		return -1;
 	int errors = load_connection(c, r, json_get(conf, "connection")) +
 		     types_load(c->types, r, json_get(conf, "value_types"));

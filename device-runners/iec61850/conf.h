@@ -89,6 +89,7 @@ struct conf {
 	size_t change_count;
 };
 
+extern const struct schema conf_schema;
 /* Reports every fault to the runner and plans the connection. Returns 0, or -1 when there was an
  * error; clear in both cases. */
 int conf_load(struct conf *c, struct runner *r, const struct json *conf);

@@ -773,6 +773,7 @@ master_describe_data(void *device, struct describe *d, size_t i)
 
 const struct runner_device master_device = {
 	.type = "modbus_master",
+	.schema = &conf_master_schema,
 	.create = master_create,
 	.describe = describe_master,
 	.describe_data = master_describe_data,

@@ -429,6 +429,7 @@ slave_describe_data(void *device, struct describe *d, size_t i)
 
 const struct runner_device slave_device = {
 	.type = "modbus_slave",
+	.schema = &conf_slave_schema,
 	.create = slave_create,
 	.describe = describe_slave,
 	.describe_data = slave_describe_data,

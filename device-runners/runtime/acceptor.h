@@ -13,7 +13,7 @@
 #define DEVICE_RUNNERS_ACCEPTOR_H
 
 #include "common/json.h"
-#include "common/schema.h"
+#include "common/schema/schema.h"
 #include "device-runners/runtime/limit.h"
 #include "device-runners/runtime/peer_address.h"
 #include "device-runners/runtime/runner.h"

@@ -14,13 +14,15 @@
 #include <unistd.h>
 
 #include "common/fdutil.h"
-#include "common/schema.h"
+#include "common/schema/schema.h"
+#include "common/schema/schema_json.h"
 #include "device-runners/runtime/runner_private.h"
 #include "device-runners/runtime/sandbox/sandbox.h"
 
 enum {
 	LAST_WORDS_MS = 2000,		/* how long the end waits for the last events to leave */
 	MAX_CONFIG_NODES = 4000 * 1000, /* values in a device's configuration */
+	MAX_SCHEMA = 1 << 20,		/* bytes of the types' schemas */
 	PLAN_HEAD = IPC_HEADER + 5,	/* bytes of a PLAN message before its first element */
 	PLAN_ENTRY = 1 + 1 + 3 + 5,	/* and of an element, beside its target */
 };
@@ -583,6 +585,23 @@ is_called_by_supervisor(void)
 	       type == SOCK_SEQPACKET;
 }
 
+/* Their configurations as JSON Schema, by type. */
+static int
+print_schemas(const struct runner_device *const types[])
+{
+	struct buffer b;
+	struct json_writer w = { .b = &b };
+
+	buffer_init(&b, MAX_SCHEMA);
+	json_begin_object(&w, NULL);
+	for (const struct runner_device *const *t = types; *t; t++)
+		schema_json_put(&w, (*t)->type, (*t)->schema);
+	json_end_object(&w);
+	bool done = !b.failed && fwrite(buffer_data(&b), 1, b.len, stdout) == b.len;
+	buffer_clear(&b);
+	return done && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 int
 runner_main(int argc, char **argv, const struct runner_device *const types[])
 {
@@ -594,6 +613,8 @@ runner_main(int argc, char **argv, const struct runner_device *const types[])
 	static struct runner runner;
 	struct runner *r = &runner;
 
+	if (argc == 2 && strcmp(argv[1], "--schema") == 0)
+		return print_schemas(types);
 	if (argc > 1 || !is_called_by_supervisor()) {
 		fprintf(stderr,
 		    "%s is a runner of gatewayd: it is started by it, not by hand.\nTypes:",

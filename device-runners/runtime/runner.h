@@ -22,7 +22,19 @@
 #include "common/monotime.h"
 
 struct runner;
+struct schema;
 struct describe;
+
+/* The keys that every device's configuration has, for its schema_field table. The supervisor has
+ * checked them. */
+#define RUNNER_SCHEMA_FIELDS                                                                       \
+	{ "module", false, { .kind = SCHEMA_ANY } }, { "type", false, { .kind = SCHEMA_ANY } },    \
+	{                                                                                          \
+		"name", false,                                                                     \
+		{                                                                                  \
+			.kind = SCHEMA_ANY                                                         \
+		}                                                                                  \
+	}
 
 #define RUNNER_MAX_SECONDS 100000000 /* of any time in a configuration: three years */
 enum {
@@ -51,6 +63,9 @@ bool runner_event_is_true(const struct runner_event *event);
 
 struct runner_device {
 	const char *type; /* "modbus_master" */
+	/* What create() checks conf against first; the program prints it where it is called with
+	 * --schema. */
+	const struct schema *schema;
 	/* Checks conf (borrowed until the return), calls runner_plan_*() and, for each fault,
 	 * runner_config_error(). Files outside the plan (zone data) may be read only here.
 	 * Returns the device, or NULL after at least one runner_config_error(). */
@@ -112,7 +127,6 @@ void runner_config_warning(struct runner *r, const char *path, const char *fmt, 
 /* In describe(): a line for people, of at most IPC_MAX_TEXT bytes. */
 void runner_note(struct runner *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* schema_check() that reports as the two above. Returns the number of errors. */
-struct schema;
 int runner_check_config(
     struct runner *r, const struct json *conf, const struct schema *schema, const char *path);
 

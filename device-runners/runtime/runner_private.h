@@ -3,7 +3,7 @@
 #define DEVICE_RUNNERS_RUNNER_PRIVATE_H
 
 #include "common/buffer.h"
-#include "common/schema.h"
+#include "common/schema/schema.h"
 #include "device-runners/runtime/limit.h"
 #include "device-runners/runtime/runner.h"
 #include "ipc/channel.h"

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "common/monotime.h"
-#include "common/schema.h"
+#include "common/schema/schema.h"
 
 enum tty_parity { TTY_NONE, TTY_EVEN, TTY_ODD, TTY_MARK, TTY_SPACE };
 enum tty_stop { TTY_ONE, TTY_ONE_POINT_FIVE, TTY_TWO };

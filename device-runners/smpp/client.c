@@ -632,6 +632,7 @@ client_describe_data(void *device, struct describe *d, size_t i)
 
 const struct runner_device smpp_client_device = {
 	.type = "smpp_client",
+	.schema = &conf_client_schema,
 	.create = client_create,
 	.describe = conf_client_describe,
 	.describe_data = client_describe_data,

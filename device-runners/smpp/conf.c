@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/schema.h"
+#include "common/schema/schema.h"
 #include "device-runners/runtime/note.h"
 
 enum { LIST_TEXT = 1024, MAX_ENCODING = 63 };
@@ -38,7 +38,7 @@ static const struct schema_field address_fields[] = {
 	{ .key = NULL },
 };
 static const struct schema_field fields[] = {
-	{ "name", true, { .kind = SCHEMA_STRING } },
+	RUNNER_SCHEMA_FIELDS,
 	{ "remote_address", true, { .kind = SCHEMA_OBJECT, .fields = address_fields } },
 	{ "ssl", true, { .kind = SCHEMA_BOOL } },
 	{ "ssl_verify", false, { .kind = SCHEMA_BOOL } },
@@ -71,8 +71,7 @@ static const struct schema_field fields[] = {
 	{ "long_messages", false, { .kind = SCHEMA_ENUM, .names = longs } },
 	{ .key = NULL },
 };
-/* What every device has besides ("module", ...) is the supervisor's to check. */
-static const struct schema schema = { .kind = SCHEMA_OBJECT, .open = true, .fields = fields };
+const struct schema conf_client_schema = { .kind = SCHEMA_OBJECT, .fields = fields };
 
 static int64_t
 milliseconds(const struct json *conf, const char *key)
@@ -227,7 +226,7 @@ conf_client_load(struct conf_client *c, struct runner *r, const struct json *con
 	int64_t port = 0;
 
 	*c = (struct conf_client){ .codec = { .iconv = (iconv_t)-1 } };
-	if (runner_check_config(r, conf, &schema, "") > 0)
+	if (runner_check_config(r, conf, &conf_client_schema, "") > 0)
 		return -1;
 	if (load_texts(c, r, conf) + load_encoding(c, r, conf) > 0)
 		return -1;

@@ -26,6 +26,7 @@ struct conf_client {
 	char encoding[64];
 };
 
+extern const struct schema conf_client_schema;
 /* Reports every fault to the runner and plans the connection. Returns 0, or -1 when there was an
  * error; clear in both cases. conf must stay where it is: parts of it refer to each other. */
 int conf_client_load(struct conf_client *c, struct runner *r, const struct json *conf);

@@ -606,6 +606,7 @@ manager_describe_data(void *device, struct describe *d, size_t i)
 
 const struct runner_device snmp_manager_device = {
 	.type = "snmp_manager",
+	.schema = &snmp_conf_manager_schema,
 	.create = manager_create,
 	.describe = describe_manager,
 	.describe_data = manager_describe_data,

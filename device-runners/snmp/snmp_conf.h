@@ -5,21 +5,9 @@
 #ifndef DEVICE_RUNNERS_SNMP_CONF_H
 #define DEVICE_RUNNERS_SNMP_CONF_H
 
-#include "common/schema.h"
+#include "common/schema/schema.h"
 #include "device-runners/runtime/runner.h"
 #include "protocols/snmp/message.h"
-
-/* Rows that every device's schema has. */
-#define SNMP_CONF_COMMON                                                                           \
-	{ "module", false, { .kind = SCHEMA_ANY } }, { "name", false, { .kind = SCHEMA_STRING } }, \
-	    { "runner", false, { .kind = SCHEMA_ANY } },                                           \
-	    { "limits", false, { .kind = SCHEMA_ANY } },                                           \
-	{                                                                                          \
-		"sandbox", false,                                                                  \
-		{                                                                                  \
-			.kind = SCHEMA_ANY                                                         \
-		}                                                                                  \
-	}
 
 enum {
 	CONF_MAX_TEXT = 255, /* bytes of a community, a context name */
@@ -49,6 +37,20 @@ extern const struct schema_field snmp_conf_context_fields[], snmp_conf_authentic
 	}
 
 extern const char *const snmp_conf_version_names[]; /* V1, V2C, V3 */
+
+/* An object whose keys depend on its version: the first versions have a community. */
+#define SNMP_CONF_BY_VERSION(fields_, variants_)                                                   \
+	{                                                                                          \
+		.kind = SCHEMA_OBJECT, .fields = fields_, .tag = "version", .variants = variants_  \
+	}
+#define SNMP_CONF_VARIANTS(community, user)                                                        \
+	{                                                                                          \
+		{ .name = "V1", .fields = community }, { .name = "V2C", .fields = community },     \
+		    { .name = "V3", .fields = user },                                              \
+		{                                                                                  \
+			.name = NULL                                                               \
+		}                                                                                  \
+	}
 
 /* The version that the checked configuration names. */
 enum snmp_version snmp_conf_version(const struct json *conf);

@@ -8,46 +8,34 @@ enum {
 	MIN_CONNECT_NS = 50000000, /* between two attempts */
 };
 
-#define MANAGER_FIELDS                                                                             \
-	SNMP_CONF_COMMON,                                                                          \
-	    { "version", true, { .kind = SCHEMA_ENUM, .names = snmp_conf_version_names } },        \
-	    { "remote_host", true, { .kind = SCHEMA_STRING, .max = CONF_MAX_TEXT } },              \
-	    { "remote_port", true, { .kind = SCHEMA_INT, .min = 1, .max = 65535 } },               \
-	    { "connect_delay", true, CONF_SECONDS(0) },                                            \
-	    { "request_timeout", true, CONF_SECONDS(0.001) },                                      \
-	    { "request_retry_count", true, { .kind = SCHEMA_INT, SCHEMA_UP_TO(1000000) } },        \
-	    { "request_retry_delay", true, CONF_SECONDS(0) },                                      \
-	    { "polling_delay", true, CONF_SECONDS(0) }, { "polling_oids", true, CONF_OIDS },       \
-	    { "string_hex_oids", true, CONF_OIDS },                                                \
-	{                                                                                          \
-		"max_oids_per_request", false,                                                     \
-		{                                                                                  \
-			.kind = SCHEMA_INT, .min = 1, .max = POLL_MAX_OIDS                         \
-		}                                                                                  \
-	}
-
-static const struct schema_field version_fields[] = {
+static const struct schema_field fields[] = {
+	RUNNER_SCHEMA_FIELDS,
 	{ "version", true, { .kind = SCHEMA_ENUM, .names = snmp_conf_version_names } },
+	{ "remote_host", true, { .kind = SCHEMA_STRING, .max = CONF_MAX_TEXT } },
+	{ "remote_port", true, { .kind = SCHEMA_INT, .min = 1, .max = 65535 } },
+	{ "connect_delay", true, CONF_SECONDS(0) },
+	{ "request_timeout", true, CONF_SECONDS(0.001) },
+	{ "request_retry_count", true, { .kind = SCHEMA_INT, SCHEMA_UP_TO(1000000) } },
+	{ "request_retry_delay", true, CONF_SECONDS(0) },
+	{ "polling_delay", true, CONF_SECONDS(0) },
+	{ "polling_oids", true, CONF_OIDS },
+	{ "string_hex_oids", true, CONF_OIDS },
+	{ "max_oids_per_request", false, { .kind = SCHEMA_INT, .min = 1, .max = POLL_MAX_OIDS } },
 	{ .key = NULL },
 };
 static const struct schema_field community_fields[] = {
-	MANAGER_FIELDS,
 	{ "community", true, CONF_TEXT },
 	{ .key = NULL },
 };
 static const struct schema_field user_fields[] = {
-	MANAGER_FIELDS,
 	{ "context", true, CONF_NULLABLE(snmp_conf_context_fields) },
 	{ "user", true, { .kind = SCHEMA_STRING, .max = USM_MAX_USER } },
 	{ "authentication", true, CONF_NULLABLE(snmp_conf_authentication_fields) },
 	{ "privacy", true, CONF_NULLABLE(snmp_conf_privacy_fields) },
 	{ .key = NULL },
 };
-static const struct schema version_schema = {
-	.kind = SCHEMA_OBJECT, .open = true, .fields = version_fields
-};
-static const struct schema community_schema = { .kind = SCHEMA_OBJECT, .fields = community_fields };
-static const struct schema user_schema = { .kind = SCHEMA_OBJECT, .fields = user_fields };
+static const struct schema_variant versions[] = SNMP_CONF_VARIANTS(community_fields, user_fields);
+const struct schema snmp_conf_manager_schema = SNMP_CONF_BY_VERSION(fields, versions);
 
 static int64_t
 at_least(int64_t v, int64_t least)
@@ -118,12 +106,9 @@ snmp_conf_manager_load(struct snmp_conf_manager *m, struct runner *r, const stru
 	int64_t port = 0;
 
 	*m = (struct snmp_conf_manager){ .host = NULL };
-	if (runner_check_config(r, conf, &version_schema, "") > 0)
+	if (runner_check_config(r, conf, &snmp_conf_manager_schema, "") > 0)
 		return -1;
 	m->agent.version = snmp_conf_version(conf);
-	if (runner_check_config(
-		r, conf, m->agent.version == SNMP_V3 ? &user_schema : &community_schema, "") > 0)
-		return -1;
 	m->host = snmp_conf_copy(r, json_str(json_get(conf, "remote_host")));
 	json_int(json_get(conf, "remote_port"), 1, 65535, &port);
 	m->port = (uint16_t)port;

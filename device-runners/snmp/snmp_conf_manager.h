@@ -16,6 +16,7 @@ struct snmp_conf_manager {
 	struct snmp_conf_oids hex;
 };
 
+extern const struct schema snmp_conf_manager_schema;
 /* Checks conf and reads it. Reports everything that is wrong; -1 after at least one error. Both
  * ways snmp_conf_manager_clear() frees what was read. */
 int snmp_conf_manager_load(struct snmp_conf_manager *m, struct runner *r, const struct json *conf);

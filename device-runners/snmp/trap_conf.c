@@ -22,49 +22,36 @@ static const struct schema_field user_fields[] = {
 };
 static const struct schema user_schema = { .kind = SCHEMA_OBJECT, .fields = user_fields };
 
-#define DEVICE_FIELDS                                                                              \
-	{ "version", true, { .kind = SCHEMA_ENUM, .names = snmp_conf_version_names } },            \
-	    { "name", true, { .kind = SCHEMA_STRING, .max = CONF_MAX_TEXT } },                     \
-	    { "oids", true, CONF_OIDS },                                                           \
-	{                                                                                          \
-		"string_hex_oids", true, CONF_OIDS                                                 \
-	}
-#define COMMUNITY                                                                                  \
-	{                                                                                          \
-		.kind = SCHEMA_STRING, .nullable = true, .max = CONF_MAX_TEXT                      \
-	}
-
-static const struct schema_field version_fields[] = {
+static const struct schema_field device_fields[] = {
 	{ "version", true, { .kind = SCHEMA_ENUM, .names = snmp_conf_version_names } },
+	{ "name", true, { .kind = SCHEMA_STRING, .max = CONF_MAX_TEXT } },
+	{ "oids", true, CONF_OIDS },
+	{ "string_hex_oids", true, CONF_OIDS },
 	{ .key = NULL },
-};
-static const struct schema version_schema = {
-	.kind = SCHEMA_OBJECT, .open = true, .fields = version_fields
 };
 static const struct schema_field community_fields[] = {
-	DEVICE_FIELDS,
-	{ "community", true, COMMUNITY },
+	{ "community", true, { .kind = SCHEMA_STRING, .nullable = true, .max = CONF_MAX_TEXT } },
 	{ .key = NULL },
 };
-static const struct schema community_schema = { .kind = SCHEMA_OBJECT, .fields = community_fields };
 static const struct schema_field context_fields[] = {
-	DEVICE_FIELDS,
 	{ "context", true, CONF_NULLABLE(snmp_conf_context_fields) },
 	{ .key = NULL },
 };
-static const struct schema context_schema = { .kind = SCHEMA_OBJECT, .fields = context_fields };
+static const struct schema_variant versions[] =
+    SNMP_CONF_VARIANTS(community_fields, context_fields);
+static const struct schema remote_schema = SNMP_CONF_BY_VERSION(device_fields, versions);
 static const struct schema_field trap_fields[] = {
-	SNMP_CONF_COMMON,
+	RUNNER_SCHEMA_FIELDS,
 	{ "local_host", true, { .kind = SCHEMA_STRING, .max = CONF_MAX_TEXT } },
 	{ "local_port", true, { .kind = SCHEMA_INT, .min = 1, .max = 65535 } },
 	{ "users", true, { .kind = SCHEMA_ARRAY, .max = MAX_USERS, .items = &user_schema } },
 	{ "remote_devices", true,
-	    { .kind = SCHEMA_ARRAY, .max = MAX_DEVICES, .items = &version_schema } },
+	    { .kind = SCHEMA_ARRAY, .max = MAX_DEVICES, .items = &remote_schema } },
 	{ "engine_id", false, { .kind = SCHEMA_STRING } },
 	{ "time_window", false, { .kind = SCHEMA_BOOL } },
 	{ .key = NULL },
 };
-static const struct schema trap_schema = { .kind = SCHEMA_OBJECT, .fields = trap_fields };
+const struct schema trap_conf_schema = { .kind = SCHEMA_OBJECT, .fields = trap_fields };
 
 static void
 refuse_double(struct runner *r, const char *where, const char *name)
@@ -117,9 +104,6 @@ read_device(struct trap_conf *t, struct trap_device *d, struct runner *r, const 
 	char path[2 * CONF_PATH];
 
 	d->version = snmp_conf_version(conf);
-	if (runner_check_config(
-		r, conf, d->version == SNMP_V3 ? &context_schema : &community_schema, where) > 0)
-		return;
 	d->name = snmp_conf_copy(r, json_str(json_get(conf, "name")));
 	snprintf(path, sizeof(path), "%s.oids", where);
 	snmp_conf_oids_read(&d->oids, r, json_get(conf, "oids"), path);
@@ -181,7 +165,7 @@ trap_conf_load(struct trap_conf *t, struct runner *r, const struct json *conf)
 	int64_t port = 0;
 
 	*t = (struct trap_conf){ .host = NULL };
-	if (runner_check_config(r, conf, &trap_schema, "") > 0)
+	if (runner_check_config(r, conf, &trap_conf_schema, "") > 0)
 		return -1;
 	t->host = snmp_conf_copy(r, json_str(json_get(conf, "local_host")));
 	json_int(json_get(conf, "local_port"), 1, 65535, &port);

@@ -26,6 +26,7 @@ struct trap_conf {
 	size_t device_count;
 };
 
+extern const struct schema trap_conf_schema;
 /* Checks conf and reads it; reports everything that is wrong. -1 after at least one error. Both
  * ways trap_conf_clear() frees what was read. */
 int trap_conf_load(struct trap_conf *t, struct runner *r, const struct json *conf);

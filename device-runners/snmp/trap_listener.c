@@ -351,6 +351,7 @@ trap_listener_describe_data(void *device, struct describe *d, size_t i)
 
 const struct runner_device snmp_trap_listener_device = {
 	.type = "snmp_trap_listener",
+	.schema = &trap_conf_schema,
 	.create = trap_listener_create,
 	.describe = describe_trap_listener,
 	.describe_data = trap_listener_describe_data,

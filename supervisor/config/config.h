@@ -14,7 +14,7 @@
 #include "common/buffer.h"
 #include "common/json.h"
 #include "common/log.h"
-#include "common/schema.h"
+#include "common/schema/schema.h"
 #include "ipc/message.h"
 
 enum {

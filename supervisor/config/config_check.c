@@ -89,7 +89,11 @@ static const char *const on_error_names[] = { "device", "gateway", NULL };
 static const struct schema_field root_fields[] = {
 	{ .key = "type", .is = { .kind = SCHEMA_ENUM, .names = gateway_type } },
 	{ .key = "version", .is = TEXT(MAX_TEXT) },
-	{ .key = "log", .is = { .kind = SCHEMA_OBJECT, .nullable = true, .open = true } },
+	{ .key = "log",
+	    .is = { .kind = SCHEMA_OBJECT,
+		.nullable = true,
+		.open = true,
+		.fields = config_log_fields } },
 	{ .key = "name", .is = TEXT(0) },
 	{ .key = "gateway_name", .is = TEXT(0) },
 	{ .key = "event_server", .is = OBJECT_OR_NULL(event_server_fields) },
@@ -101,14 +105,14 @@ static const struct schema_field root_fields[] = {
 	    .is = { .kind = SCHEMA_ARRAY, .max = CONFIG_MAX_DEVICES } },
 	{ .key = "adminer_server", .is = { .kind = SCHEMA_ANY } },
 	{ .key = "control", .is = OBJECT_OR_NULL(control_fields) },
-	/* Checked with each device's own, whose defaults they are. */
-	{ .key = "sandbox", .is = { .kind = SCHEMA_ANY } },
-	{ .key = "limits", .is = { .kind = SCHEMA_ANY } },
+	/* Defaults of the devices' own. */
+	{ .key = "sandbox", .is = { .kind = SCHEMA_ENUM, .names = config_sandbox_names } },
+	{ .key = "limits", .is = OBJECT_OR_NULL(config_limits_fields) },
 	{ .key = "on_error", .is = { .kind = SCHEMA_ENUM, .names = on_error_names } },
 	{ .key = NULL },
 };
 
-static const struct schema root_schema = OBJECT(root_fields);
+const struct schema config_root_schema = OBJECT(root_fields);
 
 const char *
 config_check_name(struct config_check *k, const struct json *j, const char *path)
@@ -232,25 +236,22 @@ take_monitor_component(struct config *c, const struct json *monitor_component)
 	c->event_server_group = json_str(json_get(monitor_component, "event_server_group"));
 }
 
-static const struct {
-	const char *key;
-	void (*take)(struct config *c, const struct json *server);
-} servers[] = {
-	{ .key = "eventer_server", .take = take_eventer_server },
-	{ .key = "monitor_component", .take = take_monitor_component },
-	{ .key = "built_in", .take = take_built_in },
-};
+const char *const config_server_keys[] = { "eventer_server", "monitor_component", "built_in",
+	NULL };
+
+static void (*const take_server[])(struct config *c,
+    const struct json *server) = { take_eventer_server, take_monitor_component, take_built_in };
 
 static void
 check_event_server(struct config_check *k, const struct json *event_server)
 {
 	int found = 0;
 
-	for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++) {
-		const struct json *server = json_get(event_server, servers[i].key);
+	for (size_t i = 0; config_server_keys[i]; i++) {
+		const struct json *server = json_get(event_server, config_server_keys[i]);
 		if (!server)
 			continue;
-		servers[i].take(k->c, server);
+		take_server[i](k->c, server);
 		found++;
 	}
 	check_listen(k, json_get(json_get(event_server, "built_in"), "listen"));
@@ -352,7 +353,7 @@ config_check_root(struct config_check *k, const struct json *root)
 {
 	const struct json *adminer = json_get(root, "adminer_server");
 
-	schema_check(root, &root_schema, "", config_fault, k);
+	schema_check(root, &config_root_schema, "", config_fault, k);
 	if (root->type != JSON_OBJECT)
 		return;
 	check_gateway_name(k, root);

@@ -9,12 +9,14 @@
 
 /* "devices": which runner each needs, and the supervisor's keys of it. */
 
+enum { MAX_RUNNER_PATH = 4096 };
+
 #define RANGE(lo, hi)                                                                              \
 	{                                                                                          \
 		.kind = SCHEMA_INT, .min = (lo), .max = (hi)                                       \
 	}
 
-static const struct schema_field limits_fields[] = {
+const struct schema_field config_limits_fields[] = {
 	{ .key = "memory", .is = RANGE(CONFIG_MEMORY_MIN, CONFIG_MEMORY_MAX) },
 	{ .key = "files", .is = RANGE(CONFIG_FILES_MIN, CONFIG_FILES_MAX) },
 	{ .key = "start_ms", .is = RANGE(CONFIG_MS_MIN, CONFIG_MS_MAX) },
@@ -25,20 +27,31 @@ static const struct schema_field limits_fields[] = {
 	{ .key = NULL },
 };
 
-static const struct schema limits_schema = {
-	.kind = SCHEMA_OBJECT,
-	.nullable = true,
-	.fields = limits_fields,
+const char *const config_sandbox_names[] = {
+	[IPC_SANDBOX_STRICT] = "strict",
+	[IPC_SANDBOX_BEST_EFFORT] = "best-effort",
+	[IPC_SANDBOX_OFF] = SCHEMA_OFF,
+	[IPC_SANDBOX_NAMESPACES] = "namespaces",
+	NULL,
 };
+
+static const struct schema read_schema = { .kind = SCHEMA_STRING, .max = MAX_RUNNER_PATH };
 
 static const struct schema_field device_fields[] = {
 	{ .key = "module", .is = { .kind = SCHEMA_STRING } },
 	{ .key = "name", .required = true, .is = { .kind = SCHEMA_STRING } },
-	{ .key = "runner", .is = { .kind = SCHEMA_STRING, .max = 4096 } },
+	{ .key = "type", .is = { .kind = SCHEMA_STRING } },
+	{ .key = "enabled", .is = { .kind = SCHEMA_BOOL } },
+	{ .key = "limits",
+	    .is = { .kind = SCHEMA_OBJECT, .nullable = true, .fields = config_limits_fields } },
+	{ .key = "sandbox", .is = { .kind = SCHEMA_ENUM, .names = config_sandbox_names } },
+	{ .key = "runner", .is = { .kind = SCHEMA_STRING, .max = MAX_RUNNER_PATH } },
+	{ .key = "runner_reads",
+	    .is = { .kind = SCHEMA_ARRAY, .max = CONFIG_MAX_READS, .items = &read_schema } },
 	{ .key = NULL },
 };
 
-static const struct schema device_schema = {
+const struct schema config_device_schema = {
 	.kind = SCHEMA_OBJECT,
 	.open = true, /* the rest is the runner's */
 	.fields = device_fields,
@@ -69,20 +82,27 @@ take_u32(const struct json *o, const char *key, uint32_t *v)
 		*v = (uint32_t)n;
 }
 
-/* "limits" of the object at base: what it does not name stays as it is. */
 static void
-check_limits(
-    struct config_check *k, const struct json *o, const char *base, struct config_limits *limits)
+ignore_fault(void *arg, enum schema_severity severity, const struct json *where, const char *path,
+    const char *message)
 {
+	(void)arg, (void)severity, (void)where, (void)path, (void)message;
+}
+
+/* "limits" of an object whose faults were said: what it does not name stays as it is, and all of it
+ * where one is at fault. */
+static void
+take_limits(const struct json *o, struct config_limits *limits)
+{
+	static const struct schema schema = {
+		.kind = SCHEMA_OBJECT, .nullable = true, .fields = config_limits_fields
+	};
 	const struct json *j = json_get(o, "limits");
-	char path[64];
 	int64_t memory;
 
-	if (!j)
+	if (!j || schema_check(j, &schema, "", ignore_fault, NULL) > 0)
 		return;
-	join(path, sizeof(path), base, "limits");
-	if (schema_check(j, &limits_schema, path, config_fault, k) > 0)
-		return;
+
 	if (json_int(json_get(j, "memory"), 0, INT64_MAX, &memory))
 		limits->memory = (uint64_t)memory;
 	take_u32(j, "files", &limits->files);
@@ -93,53 +113,23 @@ check_limits(
 	take_u32(j, "types", &limits->types);
 }
 
-static const char *const sandbox_names[] = {
-	[IPC_SANDBOX_STRICT] = "strict",
-	[IPC_SANDBOX_BEST_EFFORT] = "best-effort",
-	[IPC_SANDBOX_OFF] = "off",
-	[IPC_SANDBOX_NAMESPACES] = "namespaces",
-	NULL,
-};
-
 const char *
 config_sandbox_name(enum ipc_sandbox sandbox)
 {
-	return sandbox_names[sandbox];
+	return config_sandbox_names[sandbox];
 }
 
-/* "sandbox" of the object at base. A plain off is a boolean in YAML 1.1, and meant as it reads. */
+/* "sandbox" of a checked object. */
 static void
-check_sandbox(
-    struct config_check *k, const struct json *o, const char *base, enum ipc_sandbox *sandbox)
+take_sandbox(const struct json *o, enum ipc_sandbox *sandbox)
 {
 	const struct json *j = json_get(o, "sandbox");
-	char path[64];
-	int i = json_enum(j, sandbox_names);
+	int i = json_enum(j, config_sandbox_names);
 
-	if (!j)
-		return;
-	if (j->type == JSON_BOOL && !j->boolean)
-		i = IPC_SANDBOX_OFF;
-	join(path, sizeof(path), base, "sandbox");
-	if (i < 0)
-		config_error(k, j, path,
-		    "expected one of strict, best-effort, off, namespaces, found %.40s",
-		    j->type == JSON_STRING ? j->text : json_type_name(j->type));
-	else
+	if (j && j->type == JSON_BOOL)
+		*sandbox = IPC_SANDBOX_OFF;
+	else if (i >= 0)
 		*sandbox = (enum ipc_sandbox)i;
-}
-
-static void
-check_enabled(
-    struct config_check *k, const struct json *o, const char *base, struct config_device *d)
-{
-	const struct json *j = json_get(o, "enabled");
-	char path[64];
-
-	if (!j || json_bool(j, &d->enabled))
-		return;
-	join(path, sizeof(path), base, "enabled");
-	config_error(k, j, path, "expected true or false, found %s", json_type_name(j->type));
 }
 
 static void
@@ -171,12 +161,6 @@ check_module(
 		    nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
-static const struct schema reads_schema = {
-	.kind = SCHEMA_ARRAY,
-	.max = CONFIG_MAX_READS,
-	.items = &(const struct schema){ .kind = SCHEMA_STRING, .max = 4096 },
-};
-
 static void
 check_reads(struct config_check *k, const struct json *o, const char *base, struct config_device *d)
 {
@@ -184,11 +168,11 @@ check_reads(struct config_check *k, const struct json *o, const char *base, stru
 	char path[64];
 
 	join(path, sizeof(path), base, "runner_reads");
-	if (!reads || schema_check(reads, &reads_schema, path, config_fault, k) > 0)
+	if (!reads || reads->type != JSON_ARRAY)
 		return;
 	d->runner_reads = reads;
 	json_foreach (one, reads)
-		if (one->text[0] != '/')
+		if (one->type == JSON_STRING && one->text[0] != '/')
 			config_error(
 			    k, one, path, "expected absolute paths, found '%.100s'", one->text);
 }
@@ -213,10 +197,7 @@ check_runner(
 		config_error(k, runner, path, "refused: %.300s", why);
 	check_reads(k, o, base, d);
 	join(path, sizeof(path), base, "type");
-	if (type && type->type != JSON_STRING)
-		config_error(
-		    k, type, path, "expected a string, found %s", json_type_name(type->type));
-	else if (type)
+	if (type)
 		d->type = config_check_name(k, type, path);
 	else if (known)
 		d->type = known->type;
@@ -245,7 +226,7 @@ check_device(struct config_check *k, const struct json *o, size_t index, const s
 
 	d->conf = o;
 	snprintf(base, sizeof(base), "devices[%zu]", index);
-	schema_check(o, &device_schema, base, config_fault, k);
+	schema_check(o, &config_device_schema, base, config_fault, k);
 	if (o->type != JSON_OBJECT)
 		return;
 	join(path, sizeof(path), base, "name");
@@ -257,9 +238,9 @@ check_device(struct config_check *k, const struct json *o, size_t index, const s
 		check_module(k, module, base, d);
 	else
 		config_error(k, o, path, "is missing");
-	check_limits(k, o, base, &d->limits);
-	check_sandbox(k, o, base, &d->sandbox);
-	check_enabled(k, o, base, d);
+	take_limits(o, &d->limits);
+	take_sandbox(o, &d->sandbox);
+	json_bool(json_get(o, "enabled"), &d->enabled);
 	d->log_level = log ? config_log_level(log, d->module ? d->module : "hat.gateway.devices")
 			   : LOG_LEVEL_INFO;
 }
@@ -361,8 +342,8 @@ config_check_devices(struct config_check *k, const struct json *root)
 	struct config_device defaults = { .limits = default_limits };
 	struct config *c = k->c;
 
-	check_limits(k, root, "", &defaults.limits);
-	check_sandbox(k, root, "", &defaults.sandbox);
+	take_limits(root, &defaults.limits);
+	take_sandbox(root, &defaults.sandbox);
 	c->built_in.sandbox = defaults.sandbox;
 	if (!devices || devices->type != JSON_ARRAY || devices->count > CONFIG_MAX_DEVICES)
 		return;

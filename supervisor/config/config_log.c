@@ -15,6 +15,14 @@ enum {
 	MAX_PATH = 512,
 };
 
+const struct schema_field config_log_fields[] = {
+	{ .key = "version", .is = { .kind = SCHEMA_INT, .min = 1, .max = 1 } },
+	{ .key = "handlers", .is = { .kind = SCHEMA_OBJECT, .open = true } },
+	{ .key = "loggers", .is = { .kind = SCHEMA_OBJECT, .open = true } },
+	{ .key = "root", .is = { .kind = SCHEMA_OBJECT, .open = true } },
+	{ .key = NULL },
+};
+
 enum handler_kind { HANDLER_CONSOLE, HANDLER_JOURNAL, HANDLER_SYSLOG, HANDLER_NULL };
 
 static const struct {
@@ -411,23 +419,6 @@ warn_other_keys(struct config_check *k, const struct json *log)
 	}
 }
 
-static void
-check_shape(struct config_check *k, const struct json *log)
-{
-	static const struct schema_field fields[] = {
-		{ .key = "version", .is = { .kind = SCHEMA_INT, .min = 1, .max = 1 } },
-		{ .key = "handlers", .is = { .kind = SCHEMA_OBJECT, .open = true } },
-		{ .key = "loggers", .is = { .kind = SCHEMA_OBJECT, .open = true } },
-		{ .key = "root", .is = { .kind = SCHEMA_OBJECT, .open = true } },
-		{ .key = NULL },
-	};
-	static const struct schema schema = {
-		.kind = SCHEMA_OBJECT, .open = true, .fields = fields
-	};
-
-	schema_check(log, &schema, "log", config_fault, k);
-}
-
 /* Handlers of our loggers and, unless one of them does not propagate, of the root. */
 static void
 use_all_handlers(struct config_check *k, const struct json *log)
@@ -459,7 +450,6 @@ config_check_log(struct config_check *k, const struct json *log)
 
 	*c = (struct config_log){ .level = LOG_LEVEL_INFO };
 	if (log && log->type == JSON_OBJECT && log->count > 0) {
-		check_shape(k, log);
 		warn_other_keys(k, log);
 		warn_handlers(k, json_get(log, "handlers"));
 		check_loggers(k, log);

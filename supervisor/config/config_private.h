@@ -23,6 +23,15 @@ void config_error(struct config_check *k, const struct json *where, const char *
 void config_warning(struct config_check *k, const struct json *where, const char *path,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
+/* The tables of all keys that are the supervisor's. */
+extern const struct schema config_root_schema;	 /* but for what "devices" holds */
+extern const struct schema config_device_schema; /* of an element of "devices" */
+extern const struct schema_field config_limits_fields[], config_log_fields[];
+extern const char *const config_sandbox_names[]; /* by enum ipc_sandbox */
+extern const char *const config_server_keys[];	 /* of "event_server", exactly one of them */
+/* A name (config_check_name()) as a regular expression of JSON Schema. */
+#define CONFIG_NAME_PATTERN "^[^/?*\\u0000-\\u001f\\u007f]+$"
+
 /* Checks the tree and fills k->c from it. */
 void config_check_root(struct config_check *k, const struct json *root);
 /* "devices": fills k->c->devices. log is the root's "log", or NULL. */

@@ -35,6 +35,12 @@ device_type_find(const char *module)
 	return NULL;
 }
 
+const struct device_type *
+device_type_at(size_t index)
+{
+	return index < TYPE_COUNT ? &types[index] : NULL;
+}
+
 const char *
 device_type_nearest(const char *module)
 {

@@ -13,6 +13,8 @@ struct device_type {
 
 /* By the module's name, or by the type's, which may stand for it. NULL where neither is known. */
 const struct device_type *device_type_find(const char *module);
+/* The types in the table's order; NULL behind the last. */
+const struct device_type *device_type_at(size_t index);
 /* What a misspelt one may stand for, or NULL. */
 const char *device_type_nearest(const char *module);
 /* The modules that have a runner, with commas between them. */

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "common/json.h"
-#include "common/schema.h"
+#include "common/schema/schema.h"
 
 enum {
 	YAML_MAX_ANCHORS = 1000,  /* in a file: each alias looks through them */

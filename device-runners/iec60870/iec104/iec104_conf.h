@@ -5,7 +5,7 @@
 #ifndef DEVICE_RUNNERS_IEC60870_IEC104_IEC104_CONF_H
 #define DEVICE_RUNNERS_IEC60870_IEC104_IEC104_CONF_H
 
-#include "common/schema.h"
+#include "common/schema/schema.h"
 #include "device-runners/iec60870/iec104/iec104_conn.h"
 #include "device-runners/iec60870/iec_json.h"
 #include "device-runners/runtime/runner.h"
@@ -21,11 +21,7 @@
 		}                                                                                  \
 	}
 #define IEC104_CONF_ROWS                                                                           \
-	{ "module", false, { .kind = SCHEMA_ANY } }, { "name", false, { .kind = SCHEMA_STRING } }, \
-	    { "runner", false, { .kind = SCHEMA_ANY } },                                           \
-	    { "limits", false, { .kind = SCHEMA_ANY } },                                           \
-	    { "sandbox", false, { .kind = SCHEMA_ANY } },                                          \
-	    IEC104_NUMBER("response_timeout", true, 0.001, RUNNER_MAX_SECONDS),                    \
+	RUNNER_SCHEMA_FIELDS, IEC104_NUMBER("response_timeout", true, 0.001, RUNNER_MAX_SECONDS),  \
 	    IEC104_NUMBER("supervisory_timeout", true, 0.001, RUNNER_MAX_SECONDS),                 \
 	    IEC104_NUMBER("test_timeout", true, 0.001, RUNNER_MAX_SECONDS),                        \
 	    { "send_window_size", true,                                                            \

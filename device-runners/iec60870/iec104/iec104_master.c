@@ -364,6 +364,7 @@ master_describe_data(void *device, struct describe *d, size_t i)
 
 const struct runner_device iec104_master_device = {
 	.type = "iec104_master",
+	.schema = &master_schema,
 	.create = master_create,
 	.describe = describe_104_master,
 	.describe_data = master_describe_data,

@@ -333,6 +333,7 @@ slave_describe_data(void *device, struct describe *d, size_t i)
 
 const struct runner_device iec104_slave_device = {
 	.type = "iec104_slave",
+	.schema = &slave_schema,
 	.create = slave_create,
 	.describe = describe_104_slave,
 	.describe_data = slave_describe_data,

@@ -31,18 +31,18 @@ static const char *const sizes_from_zero[] = { "ZERO", "ONE", "TWO", NULL };
 		"reconnect_delay", true, IEC_LINE_DELAY                                            \
 	}
 
-static const struct schema_field master_balanced[] = {
+static const struct schema_field master_balanced_item[] = {
 	BALANCED_FIELDS,
 	{ "own_address", false, ADDRESS },
 	{ "time_sync_delay", true, IEC_LINE_DELAY_OR_NULL },
 	{ .key = NULL },
 };
-static const struct schema_field slave_balanced[] = {
+static const struct schema_field slave_balanced_item[] = {
 	BALANCED_FIELDS,
 	{ "master_address", false, ADDRESS },
 	{ .key = NULL },
 };
-static const struct schema_field master_unbalanced[] = {
+static const struct schema_field master_unbalanced_item[] = {
 	{ "address", true, ADDRESS },
 	{ "response_timeout", true, IEC_LINE_SECONDS },
 	{ "send_retry_count", true, RETRIES },
@@ -52,74 +52,80 @@ static const struct schema_field master_unbalanced[] = {
 	{ "time_sync_delay", true, IEC_LINE_DELAY_OR_NULL },
 	{ .key = NULL },
 };
-static const struct schema_field slave_unbalanced[] = {
+static const struct schema_field slave_unbalanced_item[] = {
 	{ "address", true, ADDRESS },
 	{ "keep_alive_timeout", true, IEC_LINE_SECONDS },
 	{ "reconnect_delay", true, IEC_LINE_DELAY },
 	{ .key = NULL },
 };
 
-static const struct schema_field master_extra[] = {
+#define COMMON_FIELDS                                                                              \
+	RUNNER_SCHEMA_FIELDS, IEC_LINE_SCHEMA_FIELDS, { "cause_size", true, NAMES(sizes_to_two) }, \
+	    { "asdu_address_size", true, NAMES(sizes_to_two) },                                    \
+	    { "io_address_size", true, NAMES(sizes) },                                             \
+	{                                                                                          \
+		"link_type", true, NAMES(link_types)                                               \
+	}
+
+static const struct schema_field master_fields[] = {
+	COMMON_FIELDS,
 	{ "reconnect_delay", true, IEC_LINE_DELAY },
 	{ .key = NULL },
 };
-static const struct schema_field slave_extra[] = {
+static const struct schema_field slave_fields[] = {
+	COMMON_FIELDS,
 	POINTS_SCHEMA_FIELDS,
 	{ .key = NULL },
 };
 
+/* What depends on the link type: the size of its addresses, and the items of the role's list. */
+#define VARIANT(role, link, list, sizes_)                                                          \
+	static const struct schema role##_##link##_schema = {                                      \
+		.kind = SCHEMA_OBJECT,                                                             \
+		.fields = role##_##link##_item,                                                    \
+	};                                                                                         \
+	static const struct schema_field role##_##link##_fields[] = {                              \
+		{ "device_address_size", true, NAMES(sizes_) },                                    \
+		{ list, true,                                                                      \
+		    { .kind = SCHEMA_ARRAY,                                                        \
+			.max = LINK_MAX_STATIONS,                                                  \
+			.items = &role##_##link##_schema } },                                      \
+		{ .key = NULL },                                                                   \
+	}
+#define MASTER_LIST "remote_devices"
+#define SLAVE_LIST "devices"
+VARIANT(master, balanced, MASTER_LIST, sizes_from_zero);
+VARIANT(master, unbalanced, MASTER_LIST, sizes_to_two);
+VARIANT(slave, balanced, SLAVE_LIST, sizes_from_zero);
+VARIANT(slave, unbalanced, SLAVE_LIST, sizes_to_two);
+
+static const struct schema_variant master_links[] = {
+	{ .name = "BALANCED", .fields = master_balanced_fields },
+	{ .name = "UNBALANCED", .fields = master_unbalanced_fields },
+	{ .name = NULL },
+};
+static const struct schema_variant slave_links[] = {
+	{ .name = "BALANCED", .fields = slave_balanced_fields },
+	{ .name = "UNBALANCED", .fields = slave_unbalanced_fields },
+	{ .name = NULL },
+};
+
 const struct iec101_conf_role iec101_conf_master = {
 	.slave = false,
-	.list = "remote_devices",
-	.extra = master_extra,
-	.balanced = { .kind = SCHEMA_OBJECT, .fields = master_balanced },
-	.unbalanced = { .kind = SCHEMA_OBJECT, .fields = master_unbalanced },
+	.list = MASTER_LIST,
+	.schema = { .kind = SCHEMA_OBJECT,
+	    .fields = master_fields,
+	    .tag = "link_type",
+	    .variants = master_links },
 };
 const struct iec101_conf_role iec101_conf_slave = {
 	.slave = true,
-	.list = "devices",
-	.extra = slave_extra,
-	.balanced = { .kind = SCHEMA_OBJECT, .fields = slave_balanced },
-	.unbalanced = { .kind = SCHEMA_OBJECT, .fields = slave_unbalanced },
+	.list = SLAVE_LIST,
+	.schema = { .kind = SCHEMA_OBJECT,
+	    .fields = slave_fields,
+	    .tag = "link_type",
+	    .variants = slave_links },
 };
-
-enum { MAX_FIELDS = 32 };
-
-int
-iec101_conf_check(struct runner *r, const struct json *conf, const struct iec101_conf_role *role)
-{
-	static const struct schema_field common[] = {
-		{ "name", false, { .kind = SCHEMA_STRING } },
-		IEC_LINE_SCHEMA_FIELDS,
-		{ "cause_size", true, NAMES(sizes_to_two) },
-		{ "asdu_address_size", true, NAMES(sizes_to_two) },
-		{ "io_address_size", true, NAMES(sizes) },
-		{ "link_type", true, NAMES(link_types) },
-		{ .key = NULL },
-	};
-	/* Where the link type is not known, the list can not be looked into. */
-	int type = json_enum(json_get(conf, "link_type"), link_types);
-	struct schema_field fields[MAX_FIELDS];
-	size_t n = 0;
-
-	for (const struct schema_field *f = common; f->key; f++)
-		fields[n++] = *f;
-	for (const struct schema_field *f = role->extra; f->key; f++)
-		fields[n++] = *f;
-	fields[n++] = (struct schema_field){ "device_address_size", true,
-		NAMES(type == 1 ? sizes_to_two : sizes_from_zero) };
-	fields[n++] = (struct schema_field){ role->list, true,
-		{ .kind = SCHEMA_ARRAY,
-		    .max = LINK_MAX_STATIONS,
-		    .items = type == 0	 ? &role->balanced
-			     : type == 1 ? &role->unbalanced
-					 : NULL } };
-	fields[n] = (struct schema_field){ .key = NULL };
-	struct schema whole = { .kind = SCHEMA_OBJECT, .open = true, .fields = fields };
-	if (type < 0)
-		fields[n - 1].is = (struct schema){ .kind = SCHEMA_ANY };
-	return runner_check_config(r, conf, &whole, "");
-}
 
 static int64_t
 integer(const struct json *o, const char *key)

@@ -9,16 +9,11 @@
 /* What differs between master and slave. */
 struct iec101_conf_role {
 	bool slave;
-	const char *list;		    /* "remote_devices", "devices" */
-	const struct schema_field *extra;   /* keys of this role, ends with key NULL */
-	struct schema balanced, unbalanced; /* of the list's items */
+	const char *list; /* "remote_devices", "devices" */
+	struct schema schema;
 };
 
 extern const struct iec101_conf_role iec101_conf_master, iec101_conf_slave;
-
-/* Checks the whole configuration; returns the number of errors, all of them reported. */
-int iec101_conf_check(
-    struct runner *r, const struct json *conf, const struct iec101_conf_role *role);
 
 /* Reads a checked one: sizes and zone into map, the line, one station an item of the list (in its
  * order). Returns 0, or -1 after a configuration error. */

@@ -122,7 +122,7 @@ create(struct runner *r, const struct json *conf)
 	static const struct iec_remotes_ops ops = { .sync_time = sync_time, .data = on_asdu };
 	const struct iec101_conf_role *role = &iec101_conf_master;
 
-	if (iec101_conf_check(r, conf, role))
+	if (runner_check_config(r, conf, &role->schema, "") > 0)
 		return NULL;
 	struct master *m = runner_alloc(r, 1, sizeof(*m));
 	int rc = iec101_conf_load(
@@ -147,6 +147,7 @@ describe_data(void *device, struct describe *d, size_t i)
 
 const struct runner_device iec101_master_device = {
 	.type = "iec101_master",
+	.schema = &iec101_conf_master.schema,
 	.create = create,
 	.describe = describe_101_master,
 	.describe_data = describe_data,

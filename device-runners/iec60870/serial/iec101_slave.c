@@ -176,7 +176,7 @@ create(struct runner *r, const struct json *conf)
 {
 	const struct iec101_conf_role *role = &iec101_conf_slave;
 
-	if (iec101_conf_check(r, conf, role))
+	if (runner_check_config(r, conf, &role->schema, "") > 0)
 		return NULL;
 	struct slave *s = runner_alloc(r, 1, sizeof(*s));
 	s->masters = runner_alloc(r, json_get(conf, role->list)->count + 1, sizeof(*s->masters));
@@ -200,6 +200,7 @@ describe_data(void *device, struct describe *d, size_t i)
 
 const struct runner_device iec101_slave_device = {
 	.type = "iec101_slave",
+	.schema = &iec101_conf_slave.schema,
 	.create = create,
 	.describe = describe_101_slave,
 	.describe_data = describe_data,

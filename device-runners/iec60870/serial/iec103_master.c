@@ -434,16 +434,14 @@ static const struct schema_field remote_fields[] = {
 };
 static const struct schema remote_schema = { .kind = SCHEMA_OBJECT, .fields = remote_fields };
 static const struct schema_field master_fields[] = {
-	{ "name", false, { .kind = SCHEMA_STRING } },
+	RUNNER_SCHEMA_FIELDS,
 	IEC_LINE_SCHEMA_FIELDS,
 	{ "reconnect_delay", true, IEC_LINE_DELAY },
 	{ "remote_devices", true,
 	    { .kind = SCHEMA_ARRAY, .items = &remote_schema, .max = LINK_MAX_STATIONS } },
 	{ .key = NULL },
 };
-static const struct schema master_schema = {
-	.kind = SCHEMA_OBJECT, .open = true, .fields = master_fields
-};
+static const struct schema master_schema = { .kind = SCHEMA_OBJECT, .fields = master_fields };
 
 static int
 add_stations(struct master *m, const struct json *list)
@@ -528,6 +526,7 @@ describe_data(void *device, struct describe *d, size_t i)
 
 const struct runner_device iec103_master_device = {
 	.type = "iec103_master",
+	.schema = &master_schema,
 	.create = create,
 	.describe = describe_103_master,
 	.describe_data = describe_data,

@@ -64,24 +64,16 @@ read_serial(struct conf_transport *t, struct runner *r, const struct json *tree,
 		    "control, DTR is raised and DSR not looked at");
 }
 
-int
-conf_transport_load(struct conf_transport *t, struct runner *r, const struct json *tree,
-    const char *path, const struct schema_field *tcp, const struct schema_field *serial)
-{
-	static const struct schema_field type_field[] = {
-		{ "type", true, { .kind = SCHEMA_ENUM, .names = conf_transport_names } },
-		{ .key = NULL },
-	};
-	struct schema any = { .kind = SCHEMA_OBJECT, .open = true, .fields = type_field };
-	int errors = runner_check_config(r, tree, &any, path);
+const struct schema_field conf_transport_fields[] = {
+	{ "type", true, { .kind = SCHEMA_ENUM, .names = conf_transport_names } },
+	{ .key = NULL },
+};
 
-	if (errors)
-		return errors;
+void
+conf_transport_load(
+    struct conf_transport *t, struct runner *r, const struct json *tree, const char *path)
+{
 	t->serial = json_enum(json_get(tree, "type"), conf_transport_names) == 1;
-	struct schema whole = { .kind = SCHEMA_OBJECT, .fields = t->serial ? serial : tcp };
-	errors = runner_check_config(r, tree, &whole, path);
-	if (errors)
-		return errors;
 	if (t->serial) {
 		read_serial(t, r, tree, path);
 	} else {
@@ -90,7 +82,6 @@ conf_transport_load(struct conf_transport *t, struct runner *r, const struct jso
 	}
 	if (t->serial && t->framing == MODBUS_TCP)
 		runner_config_warning(r, path, "modbus_type TCP on a serial line is unusual");
-	return 0;
 }
 
 void

@@ -75,6 +75,8 @@ struct conf_slave {
 };
 
 struct json;
+struct schema;
+extern const struct schema conf_master_schema, conf_slave_schema;
 /* Reports every fault to the runner. Returns 0, or -1 when there was an error; clear in both cases.
  */
 int conf_master_load(struct conf_master *c, struct runner *r, const struct json *conf);

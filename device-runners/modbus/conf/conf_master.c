@@ -32,9 +32,25 @@ static const struct schema_field remote_fields[] = {
 };
 static const struct schema remote_schema = { .kind = SCHEMA_OBJECT, .fields = remote_fields };
 
+static const struct schema_field tcp_fields[] = {
+	{ "host", true, CONF_TEXT },
+	{ "port", true, { .kind = SCHEMA_INT, .min = 1, .max = 65535 } },
+	{ .key = NULL },
+};
+static const struct schema_field serial_fields[] = {
+	TTY_SCHEMA_FIELDS,
+	{ "silent_interval", true, CONF_SECONDS(0) },
+	{ .key = NULL },
+};
+static const struct schema_variant transports[] = {
+	{ .name = "TCP", .fields = tcp_fields },
+	{ .name = "SERIAL", .fields = serial_fields },
+	{ .name = NULL },
+};
+
 static const struct schema_field connection_fields[] = {
 	{ "modbus_type", true, { .kind = SCHEMA_ENUM, .names = conf_framing_names } },
-	{ "transport", true, { .kind = SCHEMA_OBJECT, .open = true } },
+	{ "transport", true, CONF_TRANSPORT(transports) },
 	{ "connect_timeout", true, CONF_SECONDS(0) },
 	{ "connect_delay", true, CONF_SECONDS(0) },
 	{ "request_timeout", true, CONF_SECONDS(0) },
@@ -50,28 +66,12 @@ static const struct schema_field connection_fields[] = {
 };
 
 static const struct schema_field master_fields[] = {
-	{ "name", true, CONF_TEXT },
+	RUNNER_SCHEMA_FIELDS,
 	{ "connection", true, { .kind = SCHEMA_OBJECT, .fields = connection_fields } },
 	{ "remote_devices", true, { .kind = SCHEMA_ARRAY, .items = &remote_schema, .max = 256 } },
 	{ .key = NULL },
 };
-/* What every device has besides ("module", ...) is the supervisor's to check. */
-static const struct schema master_schema = {
-	.kind = SCHEMA_OBJECT, .open = true, .fields = master_fields
-};
-
-static const struct schema_field tcp_fields[] = {
-	{ "type", true, CONF_TEXT },
-	{ "host", true, CONF_TEXT },
-	{ "port", true, { .kind = SCHEMA_INT, .min = 1, .max = 65535 } },
-	{ .key = NULL },
-};
-static const struct schema_field serial_fields[] = {
-	{ "type", true, CONF_TEXT },
-	TTY_SCHEMA_FIELDS,
-	{ "silent_interval", true, CONF_SECONDS(0) },
-	{ .key = NULL },
-};
+const struct schema conf_master_schema = { .kind = SCHEMA_OBJECT, .fields = master_fields };
 
 /* One request must carry it, however small the configured batches are. */
 static int
@@ -185,17 +185,13 @@ conf_master_load(struct conf_master *c, struct runner *r, const struct json *con
 	const struct json *transport = json_get(connection, "transport");
 	char path[PATH_TEXT / 2];
 	size_t i = 0;
+	int errors = 0;
 
 	*c = (struct conf_master){ 0 };
-	int errors = runner_check_config(r, conf, &master_schema, "");
-	if (connection && connection->type == JSON_OBJECT)
-		read_connection(c, connection);
-	/* Faults of the transport are said along with the others. */
-	if (transport && transport->type == JSON_OBJECT)
-		errors += conf_transport_load(
-		    &c->transport, r, transport, "connection.transport", tcp_fields, serial_fields);
-	if (errors)
+	if (runner_check_config(r, conf, &conf_master_schema, "") > 0)
 		return -1;
+	read_connection(c, connection);
+	conf_transport_load(&c->transport, r, transport, "connection.transport");
 	c->remotes = runner_alloc(r, remotes->count ? remotes->count : 1, sizeof(*c->remotes));
 	json_foreach (item, remotes) {
 		snprintf(path, sizeof(path), "remote_devices[%zu]", i++);

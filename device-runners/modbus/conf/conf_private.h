@@ -3,7 +3,7 @@
 #define DEVICE_RUNNERS_MODBUS_CONF_PRIVATE_H
 
 #include "common/json.h"
-#include "common/schema.h"
+#include "common/schema/schema.h"
 #include "device-runners/modbus/conf/conf.h"
 #include "device-runners/runtime/runner.h"
 
@@ -47,9 +47,17 @@ extern const char *const conf_order_names[]; /* of octets, of registers */
 int64_t conf_ns(const struct json *o, const char *key, int64_t otherwise);
 int64_t conf_integer(const struct json *o, const char *key, int64_t otherwise);
 
-/* Checks the transport's keys by its type and reads it. 0, or the number of errors. */
-int conf_transport_load(struct conf_transport *t, struct runner *r, const struct json *tree,
-    const char *path, const struct schema_field *tcp, const struct schema_field *serial);
+/* A transport: its type, and the keys that go with it. variants_: of conf_transport_names. */
+extern const struct schema_field conf_transport_fields[];
+#define CONF_TRANSPORT(variants_)                                                                  \
+	{                                                                                          \
+		.kind = SCHEMA_OBJECT, .fields = conf_transport_fields, .tag = "type",             \
+		.variants = variants_                                                              \
+	}
+
+/* Reads a checked transport. */
+void conf_transport_load(
+    struct conf_transport *t, struct runner *r, const struct json *tree, const char *path);
 void conf_transport_clear(struct conf_transport *t);
 
 /* Reads and checks one data that passed the schema. */

@@ -13,19 +13,7 @@ static const struct schema_field data_fields[] = {
 };
 static const struct schema data_schema = { .kind = SCHEMA_OBJECT, .fields = data_fields };
 
-static const struct schema_field slave_fields[] = {
-	{ "name", true, CONF_TEXT },
-	{ "modbus_type", true, { .kind = SCHEMA_ENUM, .names = conf_framing_names } },
-	{ "transport", true, { .kind = SCHEMA_OBJECT, .open = true } },
-	{ "data", true, { .kind = SCHEMA_ARRAY, .items = &data_schema, .max = CONF_MAX_DATA } },
-	{ .key = NULL },
-};
-static const struct schema slave_schema = {
-	.kind = SCHEMA_OBJECT, .open = true, .fields = slave_fields
-};
-
 static const struct schema_field tcp_fields[] = {
-	{ "type", true, CONF_TEXT },
 	{ "local_host", true, CONF_TEXT },
 	{ "local_port", true, { .kind = SCHEMA_INT, .max = 65535 } },
 	ACCEPTOR_SCHEMA_FIELDS,
@@ -38,13 +26,26 @@ static const struct schema_field tcp_fields[] = {
 	{ .key = NULL },
 };
 static const struct schema_field serial_fields[] = {
-	{ "type", true, CONF_TEXT },
 	TTY_SCHEMA_FIELDS,
 	{ "silent_interval", true, CONF_SECONDS(0) },
 	{ "response_timeout", true, CONF_SECONDS(0) },
 	{ "keep_alive_timeout", true, CONF_SECONDS(0.001) },
 	{ .key = NULL },
 };
+static const struct schema_variant transports[] = {
+	{ .name = "TCP", .fields = tcp_fields },
+	{ .name = "SERIAL", .fields = serial_fields },
+	{ .name = NULL },
+};
+
+static const struct schema_field slave_fields[] = {
+	RUNNER_SCHEMA_FIELDS,
+	{ "modbus_type", true, { .kind = SCHEMA_ENUM, .names = conf_framing_names } },
+	{ "transport", true, CONF_TRANSPORT(transports) },
+	{ "data", true, { .kind = SCHEMA_ARRAY, .items = &data_schema, .max = CONF_MAX_DATA } },
+	{ .key = NULL },
+};
+const struct schema conf_slave_schema = { .kind = SCHEMA_OBJECT, .fields = slave_fields };
 
 static int
 load_data(struct conf_slave *c, struct runner *r, const struct json *list)
@@ -70,18 +71,14 @@ conf_slave_load(struct conf_slave *c, struct runner *r, const struct json *conf)
 	const struct json *transport = json_get(conf, "transport");
 
 	*c = (struct conf_slave){ 0 };
-	if (runner_check_config(r, conf, &slave_schema, ""))
+	if (runner_check_config(r, conf, &conf_slave_schema, ""))
 		return -1;
 	c->transport.framing =
 	    (enum modbus_framing)json_enum(json_get(conf, "modbus_type"), conf_framing_names);
-	int errors = conf_transport_load(
-	    &c->transport, r, transport, "transport", tcp_fields, serial_fields);
-	if (errors == 0) {
-		c->response_timeout_ns = conf_ns(transport, "response_timeout", 0);
-		c->keep_alive_ns = conf_ns(transport, "keep_alive_timeout", 0);
-	}
-	errors += load_data(c, r, json_get(conf, "data"));
-	return errors ? -1 : 0;
+	conf_transport_load(&c->transport, r, transport, "transport");
+	c->response_timeout_ns = conf_ns(transport, "response_timeout", 0);
+	c->keep_alive_ns = conf_ns(transport, "keep_alive_timeout", 0);
+	return load_data(c, r, json_get(conf, "data")) ? -1 : 0;
 }
 
 void

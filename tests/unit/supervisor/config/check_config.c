@@ -146,10 +146,10 @@ static const struct {
 	    "3:5 devices[0].type: is missing (the device type of the runner)\n"
 	    "4:33 devices[1].type: expected a string, found a number\n" },
 	{ "name: g\ndevices:\n  - {runner: /x, name: a, type: a/b, sandbox: 5, limits: []}\n",
-	    "3:33 devices[0].type: " BAD_NAME "\n"
 	    "3:58 devices[0].limits: expected an object or null, found an array\n"
 	    "3:47 devices[0].sandbox: expected one of strict, best-effort, off, namespaces, found "
-	    "a number\n" },
+	    "5\n"
+	    "3:33 devices[0].type: " BAD_NAME "\n" },
 
 	{ HEAD "log: {version: 2, root: 5, handlers: []}\n",
 	    "3:16 log.version: expected an integer from 1 to 1, found 2\n"
@@ -221,7 +221,7 @@ static const struct {
 	    "limits.files: expected an integer from 16 to 65536, found 1" },
 	{ "  - {module: modbus_mastr, name: a}\n" GOOD, "module: expected one of " },
 	{ "  - {runner: relative, type: t, name: a, sandbox: what}\n" GOOD,
-	    "runner: expected an absolute path, found 'relative'" },
+	    "sandbox: expected one of strict, best-effort, off, namespaces, found what" },
 	{ "  - {module: a/b, name: a}\n" GOOD, NULL },
 	{ "  - {module: hat.gateway.devices.modbus.slave, name: a/b}\n" GOOD, NULL },
 	{ "  - {name: a}\n" GOOD, NULL },

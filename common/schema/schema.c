@@ -1,4 +1,4 @@
-#include "common/schema.h"
+#include "common/schema/schema.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -140,12 +140,23 @@ suggestion(char *text, size_t size, const struct nearest *n)
 	return text;
 }
 
+static bool
+is_off(const struct json *j, const struct schema *s)
+{
+	bool found = false;
+
+	if (j->type == JSON_BOOL && !j->boolean)
+		for (int i = 0; s->names[i]; i++)
+			found |= strcmp(s->names[i], SCHEMA_OFF) == 0;
+	return found;
+}
+
 static void
 check_enum(struct check *c, const struct json *j, const struct schema *s, const struct path *path)
 {
 	char list[160] = "", hint[HINT_SIZE];
 
-	if (json_enum(j, s->names) >= 0)
+	if (json_enum(j, s->names) >= 0 || is_off(j, s))
 		return;
 	struct nearest n = nearest_begin(j->type == JSON_STRING ? j->text : "");
 	for (int i = 0; s->names[i]; i++) {
@@ -172,23 +183,81 @@ check_string(struct check *c, const struct json *j, const struct schema *s, cons
 		    s->max, j->len);
 }
 
-/* The suggested key is not in use yet. */
+static bool
+has_field(const struct schema_field *f, const char *key)
+{
+	while (f && f->key && strcmp(f->key, key) != 0)
+		f++;
+	return f && f->key;
+}
+
+/* The keys that are not in use yet. */
 static void
-check_known(struct check *c, const struct json *o, const struct schema *s, const struct path *path,
-    const struct json *member)
+offer_fields(struct nearest *n, const struct json *o, const struct schema_field *f)
+{
+	for (; f && f->key; f++)
+		if (!json_get(o, f->key))
+			nearest_offer(n, f->key);
+}
+
+static void
+check_known(struct check *c, const struct json *o, const struct schema_field *own,
+    const struct schema_field *variant, const struct path *path, const struct json *member)
 {
 	struct nearest n = nearest_begin(member->key);
 	struct path sub = { path, member->key, 0 };
 	char hint[HINT_SIZE];
 
-	for (const struct schema_field *f = s->fields; f && f->key; f++)
-		if (strcmp(f->key, member->key) == 0)
-			return;
-	for (const struct schema_field *f = s->fields; f && f->key; f++)
-		if (!json_get(o, f->key))
-			nearest_offer(&n, f->key);
+	if (has_field(own, member->key) || has_field(variant, member->key))
+		return;
+	offer_fields(&n, o, own);
+	offer_fields(&n, o, variant);
 	report_fault(c, SCHEMA_WARNING, member, &sub, SCHEMA_UNKNOWN_KEY ", ignored%s",
 	    suggestion(hint, sizeof(hint), &n));
+}
+
+/* Of the members of an open object the others may be meant: nobody else suggests a key for them. */
+static void
+report_missing(struct check *c, const struct json *o, const struct schema *s, const char *key,
+    const struct path *path)
+{
+	struct nearest n = nearest_begin(key);
+	struct path sub = { path, key, 0 };
+
+	if (s->open)
+		json_foreach (member, o)
+			if (!has_field(s->fields, member->key))
+				nearest_offer(&n, member->key);
+	if (n.best)
+		report_fault(c, SCHEMA_ERROR, o, &sub, "is missing; is '%s' meant?", n.best);
+	else
+		report_fault(c, SCHEMA_ERROR, o, &sub, "is missing");
+}
+
+static void
+check_fields(struct check *c, const struct json *o, const struct schema *s,
+    const struct schema_field *f, const struct path *path)
+{
+	for (; f && f->key; f++) {
+		const struct json *member = json_get(o, f->key);
+		struct path sub = { path, f->key, 0 };
+		if (member)
+			check_node(c, member, &f->is, &sub);
+		else if (f->required)
+			report_missing(c, o, s, f->key, path);
+	}
+}
+
+/* NULL where its tag names none of them. */
+static const struct schema_variant *
+find_variant(const struct json *o, const struct schema *s)
+{
+	const char *name = json_str(json_get(o, s->tag));
+
+	for (const struct schema_variant *v = s->variants; name && v->name; v++)
+		if (strcmp(v->name, name) == 0)
+			return v;
+	return NULL;
 }
 
 static void
@@ -197,18 +266,13 @@ check_object(struct check *c, const struct json *j, const struct schema *s, cons
 	check_type(c, j, s, path, JSON_OBJECT);
 	if (j->type != JSON_OBJECT)
 		return;
-	for (const struct schema_field *f = s->fields; f && f->key; f++) {
-		const struct json *member = json_get(j, f->key);
-		struct path sub = { path, f->key, 0 };
-		if (member)
-			check_node(c, member, &f->is, &sub);
-		else if (f->required)
-			report_fault(c, SCHEMA_ERROR, j, &sub, "is missing");
-	}
-	if (s->open)
+	const struct schema_variant *v = s->tag ? find_variant(j, s) : NULL;
+	check_fields(c, j, s, s->fields, path);
+	check_fields(c, j, s, v ? v->fields : NULL, path);
+	if (s->open || (s->tag && !v))
 		return;
 	json_foreach (member, j)
-		check_known(c, j, s, path, member);
+		check_known(c, j, s->fields, v ? v->fields : NULL, path, member);
 }
 
 static void

@@ -20,6 +20,7 @@ enum schema_kind {
 };
 
 struct schema_field;
+struct schema_variant;
 
 struct schema {
 	enum schema_kind kind;
@@ -32,6 +33,16 @@ struct schema {
 	const char *const *names;	   /* SCHEMA_ENUM: ends with NULL */
 	const struct schema_field *fields; /* SCHEMA_OBJECT: ends with key NULL */
 	const struct schema *items;	   /* SCHEMA_ARRAY */
+	/* SCHEMA_OBJECT: the key (of a SCHEMA_ENUM among fields) whose value says which variant's
+	 * fields come in addition; NULL: none. Where it has none of their names, they are not
+	 * checked. */
+	const char *tag;
+	const struct schema_variant *variants; /* ends with name NULL */
+};
+
+struct schema_variant {
+	const char *name;
+	const struct schema_field *fields; /* ends with key NULL */
 };
 
 struct schema_field {
@@ -44,6 +55,9 @@ struct schema_field {
 #define SCHEMA_UP_TO(n) .max = (n), .at_most = SCHEMA_DIGITS(n)
 #define SCHEMA_DIGITS(n) SCHEMA_DIGITS_OF(n)
 #define SCHEMA_DIGITS_OF(n) #n
+
+/* Among the names of a SCHEMA_ENUM it also stands for false, which a plain off is in YAML 1.1. */
+#define SCHEMA_OFF "off"
 
 /* How the message of a key that the table has not begins: it is about the key, not the value. */
 #define SCHEMA_UNKNOWN_KEY "unknown key"

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "common/buffer.h"
-#include "common/schema.h"
+#include "common/schema/schema.h"
 #include "tests/unit/suite.h"
 
 static const char *const colours[] = { "RED", "GREEN", NULL };
@@ -17,7 +17,35 @@ static const struct schema_field inner_fields[] = {
 
 static const struct schema inner = { .kind = SCHEMA_OBJECT, .fields = inner_fields };
 
+static const struct schema_field red_fields[] = {
+	{ "heat", true, { .kind = SCHEMA_INT, .max = 9 } },
+	{ "both", false, { .kind = SCHEMA_INT, .max = 1 } },
+	{ 0 },
+};
+static const struct schema_field green_fields[] = {
+	{ "leaves", false, { .kind = SCHEMA_BOOL } },
+	{ "both", false, { .kind = SCHEMA_BOOL } },
+	{ 0 },
+};
+static const struct schema_variant variants[] = {
+	{ "RED", red_fields },
+	{ "GREEN", green_fields },
+	{ 0 },
+};
+static const struct schema_field tagged_fields[] = {
+	{ "colour", true, { .kind = SCHEMA_ENUM, .names = colours } },
+	{ "size", false, { .kind = SCHEMA_INT, .max = 9 } },
+	{ 0 },
+};
+static const char *const levels[] = { "strict", "off", NULL };
+
 static const struct schema_field fields[] = {
+	{ "tagged", false,
+	    { .kind = SCHEMA_OBJECT,
+		.fields = tagged_fields,
+		.tag = "colour",
+		.variants = variants } },
+	{ "level", false, { .kind = SCHEMA_ENUM, .names = levels } },
 	{ "any", false, { .kind = SCHEMA_ANY } },
 	{ "bool", false, { .kind = SCHEMA_BOOL } },
 	{ "int", false, { .kind = SCHEMA_INT, .min = 0, .max = 1099511627776 } },
@@ -58,6 +86,21 @@ static const struct {
 	  " \"object\": {\"id\": -5, \"deep\": []}, \"open\": {\"id\": 5, \"more\": 1},\n"
 	  " \"list\": [{\"id\": 0}], \"free\": [1, \"x\", {}]}",
 	    0, "" },
+	{ "{\"tagged\": {\"colour\": \"RED\", \"heat\": 1, \"both\": 0, \"size\": 1}}", 0, "" },
+	{ "{\"tagged\": {\"colour\": \"GREEN\", \"both\": true}}", 0, "" },
+	{ "{\"tagged\": {\"colour\": \"RED\", \"het\": 1, \"both\": 2, \"leaves\": true}}", 2,
+	    "tagged.heat: is missing\n"
+	    "tagged.both: expected an integer from 0 to 1, found 2\n"
+	    "warning tagged.het: unknown key, ignored; did you mean 'heat'?\n"
+	    "warning tagged.leaves: unknown key, ignored\n" },
+	{ "{\"tagged\": {\"colour\": \"BLUE\", \"heat\": 100, \"what\": 1, \"size\": 10}}", 2,
+	    "tagged.colour: expected one of RED, GREEN, found BLUE\n"
+	    "tagged.size: expected an integer from 0 to 9, found 10\n" },
+	{ "{\"tagged\": {}}", 1, "tagged.colour: is missing\n" },
+	{ "{\"level\": false}", 0, "" },
+	{ "{\"level\": true, \"null_enum\": false}", 2,
+	    "level: expected one of strict, off, found a boolean\n"
+	    "null_enum: expected one of RED, GREEN or null, found a boolean\n" },
 	{ "5", 1, ": expected an object, found a number\n" },
 	{ "{\"int\": 1099511627777}", 1,
 	    "int: expected an integer from 0 to 1099511627776, found 1099511627777\n" },
@@ -139,6 +182,29 @@ START_TEST(every_fault_is_named)
 }
 END_TEST
 
+START_TEST(a_missing_key_of_an_open_object_may_be_misspelt)
+{
+	static const struct schema_field own[] = {
+		{ "name", true, { .kind = SCHEMA_STRING } },
+		{ "module", true, { .kind = SCHEMA_STRING } },
+		{ 0 },
+	};
+	static const struct schema open = { .kind = SCHEMA_OBJECT, .open = true, .fields = own };
+	static const char text[] = "{\"nmae\": 1, \"host\": 1}";
+	char err[128];
+	struct json_doc *doc = json_parse(text, strlen(text), 10, err, sizeof(err));
+	struct buffer b;
+
+	buffer_init(&b, 1 << 16);
+	ck_assert_int_eq(schema_check(json_root(doc), &open, "", on_fault, &b), 2);
+	buffer_u8(&b, 0);
+	ck_assert_str_eq((const char *)buffer_data(&b),
+	    "name: is missing; is 'nmae' meant?\nmodule: is missing\n");
+	buffer_clear(&b);
+	json_free(doc);
+}
+END_TEST
+
 START_TEST(paths_begin_with_the_callers)
 {
 	struct buffer b;
@@ -187,6 +253,7 @@ static void
 add_tests(TCase *tc)
 {
 	tcase_add_table_test(tc, every_fault_is_named, rows);
+	tcase_add_test(tc, a_missing_key_of_an_open_object_may_be_misspelt);
 	tcase_add_test(tc, paths_begin_with_the_callers);
 	tcase_add_test(tc, what_is_above_becomes_the_most);
 	tcase_add_test(tc, long_paths_are_cut);
