@@ -42,6 +42,7 @@ AR_RUNTIME := $(B)/device-runners/runtime.a
 AR_SUPERVISOR := $(B)/supervisor.a
 AR_EVENTD := $(B)/event-server.a
 AR_CTL := $(B)/gatewayctl.a
+AR_WEB := $(B)/web.a
 
 obj = $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard $(1))))
 
@@ -52,7 +53,7 @@ obj = $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard $(1))))
 # Its program is libexec/FAMILY, made of its sources, those of the folders in it, and the runtime.
 FAMILIES := $(patsubst device-runners/%/family.mk,%,$(wildcard device-runners/*/family.mk))
 PROTOCOLS := $(patsubst protocols/%/,%,$(wildcard protocols/*/))
-PROGRAMS := $(B)/gatewayd $(B)/gateway-eventd $(B)/gatewayctl $(B)/libexec/gateway-resolve $(FAMILIES:%=$(B)/libexec/%)
+PROGRAMS := $(B)/gatewayd $(B)/gateway-eventd $(B)/gatewayctl $(B)/gateway-web $(B)/libexec/gateway-resolve $(FAMILIES:%=$(B)/libexec/%)
 
 .PHONY: all check check-san unit vectors replay system interop same fault attack fuzz bench lint schema install deb clean demo soak \
     test-tools demo-tools
@@ -65,6 +66,7 @@ $(AR_IPC): $(call obj,ipc/*.c)
 $(AR_RUNTIME): $(call obj,device-runners/runtime/*.c device-runners/runtime/report/*.c device-runners/runtime/sandbox/*.c) $(B)/device-runners/runtime/filter/tables.o
 $(AR_SUPERVISOR): $(call obj,supervisor/*.c supervisor/*/*.c) $(B)/supervisor/child/lock_filter.o
 $(AR_EVENTD): $(call obj,event-server/*.c)
+$(AR_WEB): $(call obj,web/*.c)
 # The program has the folder's name: its objects go elsewhere.
 $(AR_CTL): $(patsubst gatewayctl/%.c,$(B)/ctl/%.o,$(filter-out %/main.c,$(wildcard gatewayctl/*.c gatewayctl/*/*.c)))
 
@@ -78,6 +80,7 @@ $(foreach p,$(PROTOCOLS),$(eval $(call PROTOCOL_RULE,$(p))))
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
+$(B)/web/main.o: ALL_CFLAGS += -DWEB_ASSETS='"$(PREFIX)/share/gatewayd/web"'
 COMPILE = @mkdir -p $(@D); echo "  cc   $<"; $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 $(B)/%.o: %.c
 	$(COMPILE)
@@ -107,6 +110,9 @@ $(B)/libexec/gateway-resolve: $(B)/resolve/main.o $(AR_COMMON)
 	$(LINK) $^
 $(B)/gatewayctl: $(B)/ctl/main.o $(AR_CTL) $(AR_IPC) $(AR_COMMON)
 	$(LINK) $^ -l$(MSGPACK) -lm
+# It shows rows as gatewayctl --json does: by the same code.
+$(B)/gateway-web: $(B)/web/main.o $(AR_WEB) $(AR_CTL) $(AR_IPC) $(AR_COMMON)
+	$(LINK) $^ -lmicrohttpd -l$(MSGPACK) -lm
 
 # Each runner has its own copy of these two, where the system has them as archives: many processes, each started
 # often, pay more for a shared library than for the few pages of it that they use. libm comes after libc: most runners
@@ -136,9 +142,9 @@ all: $(B)/libexec/runner-tls.so
 
 # Tests. A unit test links what it refers to, nothing else.
 UNIT := $(patsubst %.c,$(B)/%,$(shell find tests/unit -name 'check_*.c' | sort))
-TEST_ARCHIVES := $(AR_SUPERVISOR) $(AR_EVENTD) $(AR_CTL) $(FAMILIES:%=$(B)/device-runners/%.a) $(AR_RUNTIME) \
+TEST_ARCHIVES := $(AR_SUPERVISOR) $(AR_EVENTD) $(AR_WEB) $(AR_CTL) $(FAMILIES:%=$(B)/device-runners/%.a) $(AR_RUNTIME) \
     $(PROTOCOLS:%=$(B)/protocols/%.a) $(AR_IPC) $(AR_COMMON)
-TEST_LIBS := -lcheck -lev -lyaml -l$(MSGPACK) -lcares -llmdb -lseccomp -lmodbus -lsmpp34 -lssl -lcrypto -lsystemd \
+TEST_LIBS := -lcheck -lev -lyaml -l$(MSGPACK) -lcares -llmdb -lseccomp -lmicrohttpd -lmodbus -lsmpp34 -lssl -lcrypto -lsystemd \
     $(sort $(foreach f,$(FAMILIES),$(LIBS_$(f)))) -lsubunit -lrt -lpthread -lm
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(TEST_ARCHIVES)
@@ -236,7 +242,7 @@ $(foreach t,$(TOOL_SOURCES),$(eval $(call TOOL_RULE,$(t))))
 
 install: all
 	install -d "$(DESTDIR)$(PREFIX)/sbin" "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/libexec/gatewayd"
-	install -m 755 $(B)/gatewayd $(B)/gateway-eventd "$(DESTDIR)$(PREFIX)/sbin"
+	install -m 755 $(B)/gatewayd $(B)/gateway-eventd $(B)/gateway-web "$(DESTDIR)$(PREFIX)/sbin"
 	install -m 755 $(B)/gatewayctl "$(DESTDIR)$(PREFIX)/bin"
 	install -m 755 $(B)/libexec/* "$(DESTDIR)$(PREFIX)/libexec/gatewayd"
 	for s in 1 5 7 8; do for m in man/*.$$s; do [ -e "$$m" ] || continue; \
@@ -247,6 +253,7 @@ install: all
 	    "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_gatewayctl"
 	install -D -m 644 etc/gatewayctl.fish \
 	    "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/gatewayctl.fish"
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/gatewayd/web" web/assets/*
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gatewayd/samples" etc/samples/*.yaml
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/gatewayd" etc/gatewayd.schema.json
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gatewayd/sysctl.d" etc/sysctl.d/*.conf

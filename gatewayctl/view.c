@@ -505,42 +505,44 @@ stream_text(struct view *v, const struct json *row, size_t kind)
 	buffer_clear(&b);
 }
 
-/* JSON text that a writer put together. */
 static void
-print_whole(struct buffer *b)
-{
-	buffer_u8(b, '\0');
-	if (!buffer_failed(b))
-		output_json(stdout, (const char *)buffer_data(b));
-}
-
-static void
-print_json(const struct column *columns, const struct json *row)
+print_json(const struct view_format *format, const struct json *row)
 {
 	struct buffer b;
 	struct json_writer w = { .b = &b };
 
 	buffer_init(&b, MAX_LINE);
-	output_row_json(&w, NULL, columns, row);
-	print_whole(&b);
+	view_put_json(&w, format, row);
+	buffer_u8(&b, '\0');
+	if (!buffer_failed(&b))
+		output_json(stdout, (const char *)buffer_data(&b));
 	buffer_clear(&b);
+}
+
+/* An index of stream_kinds, or -1. */
+static int
+stream_kind(const struct json *row)
+{
+	const char *kind = json_str(json_get(row, "kind"));
+
+	for (size_t i = 0; kind && i < sizeof(stream_kinds) / sizeof(stream_kinds[0]); i++)
+		if (strcmp(stream_kinds[i].kind, kind) == 0)
+			return (int)i;
+	return -1;
 }
 
 static bool
 add_stream(struct view *v, const struct json *row)
 {
-	const char *kind = json_str(json_get(row, "kind"));
-	size_t i = 0, n = sizeof(stream_kinds) / sizeof(stream_kinds[0]);
+	int i = stream_kind(row);
 
-	while (i < n && (!kind || strcmp(stream_kinds[i].kind, kind) != 0))
-		i++;
-	if (i == n)
+	if (i < 0)
 		return false;
 	if (v->options->json) {
-		print_json(stream_kinds[i].columns, row);
+		print_json(v->format, row);
 		putchar('\n');
 	} else {
-		stream_text(v, row, i);
+		stream_text(v, row, (size_t)i);
 	}
 	return stream_kinds[i].counts;
 }
@@ -620,28 +622,37 @@ section_json(struct json_writer *w, const struct section *s, const struct json *
 }
 
 static void
-sections_json(const struct view *v, const struct json *row)
+sections_json(struct json_writer *w, const struct section *s, const struct json *row)
 {
-	struct buffer b;
-	struct json_writer w = { .b = &b };
-	const struct section *s = v->format->sections;
-
-	buffer_init(&b, MAX_LINE);
 	if (!s->key) {
-		output_row_json(&w, NULL, s->columns, row);
-	} else {
-		json_begin_object(&w, NULL);
-		for (; s->title; s++) {
-			const struct json *j = json_get(row, s->key);
-			if (j)
-				section_json(&w, s, j);
-			else
-				json_put_null(&w, s->key);
-		}
-		json_end_object(&w);
+		output_row_json(w, NULL, s->columns, row);
+		return;
 	}
-	print_whole(&b);
-	buffer_clear(&b);
+	json_begin_object(w, NULL);
+	for (; s->title; s++) {
+		const struct json *j = json_get(row, s->key);
+		if (j)
+			section_json(w, s, j);
+		else
+			json_put_null(w, s->key);
+	}
+	json_end_object(w);
+}
+
+bool
+view_put_json(struct json_writer *w, const struct view_format *format, const struct json *row)
+{
+	int kind = format->kind == VIEW_STREAM ? stream_kind(row) : 0;
+
+	if (kind < 0)
+		return false;
+	if (format->kind == VIEW_SECTIONS)
+		sections_json(w, format->sections, row);
+	else
+		output_row_json(w, NULL,
+		    format->kind == VIEW_STREAM ? stream_kinds[kind].columns : format->columns,
+		    row);
+	return true;
 }
 
 static void
@@ -746,10 +757,10 @@ view_add(struct view *v, const struct json *row)
 		add_to_table(v, row);
 	else if (json)
 		fputs(v->rows ? ",\n " : "\n ", stdout);
-	if (f->kind == VIEW_SECTIONS)
-		(json ? sections_json : sections_text)(v, row);
-	else if (f->kind == VIEW_RESULTS && json)
-		print_json(f->columns, row);
+	if ((f->kind == VIEW_SECTIONS || f->kind == VIEW_RESULTS) && json)
+		print_json(f, row);
+	else if (f->kind == VIEW_SECTIONS)
+		sections_text(v, row);
 	else if (f->kind == VIEW_RESULTS)
 		print_result(row);
 	v->rows++;

@@ -52,6 +52,10 @@ struct view {
 extern const struct view_format view_top, view_status, view_health, view_describe, view_read,
     view_show, view_info, view_events, view_results, view_stream, view_reload;
 
+/* The row as --json shows it: an object. False, and nothing is put, for a row of a stream that is
+ * not of a known kind. */
+bool view_put_json(struct json_writer *w, const struct view_format *format, const struct json *row);
+
 /* Borrows options. Returns false, having said so, when they name what is no column. */
 bool view_begin(
     struct view *v, const struct view_format *format, const struct view_options *options);

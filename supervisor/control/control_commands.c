@@ -332,20 +332,42 @@ control_forget_request(struct control_client *c)
 		hooks->forget_reload(hooks->arg, c);
 }
 
+/* The device that the text begins with, by NAME or TYPE/NAME, and in *len how much of it that is;
+ * NULL with ENOTUNIQ where several have the name. */
+static struct engine_device *
+leading_device(struct control_client *c, const char *text, size_t *len)
+{
+	char name[2 * CONFIG_MAX_NAME + 2];
+	struct engine_device *d = NULL;
+	int error = ENOENT;
+
+	*len = 0;
+	for (int segments = 1; segments <= 2 && !d; segments++) {
+		*len += strcspn(text + *len, "/");
+		snprintf(name, sizeof(name), "%.*s", (int)*len, text);
+		if (*len >= sizeof(name) || strcmp(name, "gateway") == 0)
+			break;
+		d = engine_find(c->control->engine, name);
+		error = d || errno != ENOTUNIQ ? error : ENOTUNIQ;
+		if (!text[*len])
+			break;
+		*len += !d;
+	}
+	errno = error;
+	return d;
+}
+
 /* A pattern is a whole type; or a device's name, or that and what follows its prefix. Returns NULL,
  * or what is wrong. */
 static const char *
 put_pattern(struct control_client *c, struct buffer *b, const char *text)
 {
 	struct sbs_str segments[EVENTER_MAX_SEGMENTS];
-	char name[CONFIG_MAX_NAME + 1];
-	size_t len = strcspn(text, "/"), n;
+	size_t len, n;
+	struct engine_device *d = leading_device(c, text, &len);
 
-	snprintf(name, sizeof(name), "%.*s", (int)len, text);
-	bool whole = strcmp(name, "gateway") == 0 || len >= sizeof(name);
-	struct engine_device *d = whole ? NULL : engine_find(c->control->engine, name);
-	if (!whole && !d && errno == ENOTUNIQ)
-		return "several types have a device of that name: write the whole type";
+	if (!d && errno == ENOTUNIQ)
+		return "several types have a device of that name: write TYPE/NAME";
 	if (!d) {
 		n = split(text, segments, EVENTER_MAX_SEGMENTS);
 	} else {

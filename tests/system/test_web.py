@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""gateway-web: the JSON of gatewayctl over HTTP, streams, what is refused."""
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
+from gatewayd import Gateway, probe, wait_until  # noqa: E402
+from web import Web  # noqa: E402
+
+# What passes between two questions.
+MOVES = {'since', 'uptime', 'link_since', 'events_per_s', 'clients', 'longest_turn_us', 'longest_turn_minute_us',
+         'events_out', 'messages_out', 'rss_kib', 'anonymous_kib', 'pss_kib', 'event_server_bytes'}
+
+
+def still(value):
+    if isinstance(value, dict):
+        return {k: still(v) for k, v in value.items() if k not in MOVES}
+    return [still(v) for v in value] if isinstance(value, list) else value
+
+
+class WebApi(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.g = Gateway({'devices': [probe('p1', interval_ms=50, values=3), probe('a b%c', interval_ms=0)]})
+        cls.addClassCleanup(cls.g.close)
+        cls.g.wait_connected()
+        cls.g.enable('p1', 'a b%c')
+        cls.g.wait_state(['p1', 'a b%c'], 'running')
+        cls.web = Web(cls.g)
+        cls.addClassCleanup(cls.web.close)
+
+    def test_answers_are_those_of_gatewayctl(self):
+        for path, args in (('info', ['info']), ('status', ['status']), ('status/probe/p1', ['status', 'p1']),
+                           ('health?all=true', ['health', '--all']), ('health', ['health']),
+                           ('show/probe/a%20b%25c', ['show', 'a b%c']), ('show/a%20b%25c', ['show', 'a b%c'])):
+            with self.subTest(path=path):
+                status, headers, rows = self.web.get('/api/v1/' + path)
+                self.assertEqual((status, headers['Content-Type']), (200, 'application/json; charset=utf-8'))
+                self.assertEqual(still(rows), still(self.g.ctl(*args)))
+
+    def test_events_of_a_device(self):
+        wait_until(lambda: len(self.web.rows('/api/v1/events/probe/p1')) > 2, 'its events are kept')
+        rows = self.web.rows('/api/v1/events/probe/p1')
+        self.assertTrue(all(r['type'][:3] == ['gateway', 'probe', 'p1'] for r in rows), rows)
+        self.assertEqual(len(self.web.rows('/api/v1/events/probe/p1?limit=2')), 2)
+
+    def test_watch_streams(self):
+        stream = self.web.stream('/api/v1/watch/probe/p1')
+        self.addCleanup(stream.close)
+        self.assertEqual(stream.answer.headers['Content-Type'], 'text/event-stream; charset=utf-8')
+        event = stream.wait(lambda m: m['kind'] == 'event', 'an event')
+        self.assertEqual((event['device'], event['direction']), ('p1', 'out'))
+        self.g.ctl('restart', 'p1')
+        stream.wait(lambda m: m['kind'] == 'state' and m['state'] == 'stopping', 'it stops')
+
+    def test_refusals(self):
+        for path, method, headers, body, status in (
+                ('/nothing', 'GET', {}, None, 404), ('/api/v1/nothing', 'GET', {}, None, 404),
+                ('/api/v1/send', 'GET', {}, None, 404), ('/api/v1/infos', 'GET', {}, None, 404),
+                ('/api/v1/info', 'POST', {}, b'{}', 405), ('/api/v1/info', 'DELETE', {}, None, 405),
+                ('/api/v1/info', 'GET', {}, b'{}', 400), ('/api/v1/show/%', 'GET', {}, None, 400),
+                ('/api/v1/show/%00', 'GET', {}, None, 400), ('/api/v1/show/%ff', 'GET', {}, None, 400),
+                ('/api/v1/events?limit=0', 'GET', {}, None, 400), ('/api/v1/show/nobody', 'GET', {}, None, 409)):
+            with self.subTest(path=path, method=method):
+                got, headers, text = self.web.ask(path, method, headers, body)
+                self.assertEqual(got, status, text)
+                self.assertIn(b'"error":', text)
+                self.assertEqual(headers.get('Allow'), 'GET, HEAD' if status == 405 else None)
+
+    def test_head_has_the_headers_alone(self):
+        status, headers, body = self.web.ask('/api/v1/info', 'HEAD')
+        self.assertEqual((status, body), (200, b''))
+        self.assertGreater(int(headers['Content-Length']), 100)
+
+    def test_page_and_its_policy(self):
+        status, headers, body = self.web.ask('/')
+        self.assertEqual((status, headers['Content-Type']), (200, 'text/html; charset=utf-8'))
+        self.assertIn("default-src 'none'; script-src 'self'", headers['Content-Security-Policy'])
+        again = self.web.ask('/', headers={'If-None-Match': headers['ETag']})
+        self.assertEqual((again[0], again[2]), (304, b''))
+
+
+class WithoutGateway(unittest.TestCase):
+    def test_it_says_so(self):
+        with Gateway() as g:
+            g.wait_connected()
+            web = Web(g)
+            self.addCleanup(web.close)
+            self.assertEqual(web.get('/api/v1/info')[0], 200)
+        status, headers, answer = web.get('/api/v1/info')
+        self.assertEqual((status, headers['Retry-After']), (503, '1'))
+        self.assertIn('gatewayd is not reachable', answer['error'])
+
+
+if __name__ == '__main__':
+    unittest.main()

@@ -1,0 +1,29 @@
+/* What gateway-web serves below /api/v1: a table of paths, the request of the control socket that
+ * each becomes, and how its rows are shown: as gatewayctl --json shows them. */
+#ifndef WEB_API_H
+#define WEB_API_H
+
+#include "common/json.h"
+#include "gatewayctl/view.h"
+#include "ipc/control.h"
+
+/* What may follow the path: nothing, TYPE/NAME or NAME of a device, or either. */
+enum api_device { API_NO_DEVICE, API_DEVICE, API_ANY_DEVICE };
+
+struct api_route {
+	const char *path;
+	enum control_id command;
+	const struct view_format *view;
+	enum api_device device;
+	const char *member; /* of the request, that names the device; a list unless "name" */
+	bool streams;
+	bool pages; /* its answers come in parts */
+};
+
+/* The route of a path, and in *device what follows it, still encoded; or NULL. */
+const struct api_route *api_find(const char *path, const char **device);
+/* Writes the request. device: decoded, or "". from: of a route in pages. all: of health. */
+void api_put_request(
+    struct buffer *b, const struct api_route *route, const char *device, uint32_t from, bool all);
+
+#endif

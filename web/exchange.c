@@ -1,0 +1,224 @@
+#include "web/exchange.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "web/reply.h"
+
+static void
+resume(struct exchange *x)
+{
+	if (!x->suspended)
+		return;
+	x->suspended = false;
+	MHD_resume_connection(x->connection);
+}
+
+static void
+suspend(struct exchange *x)
+{
+	x->suspended = true;
+	MHD_suspend_connection(x->connection);
+}
+
+static void
+end(struct exchange *x)
+{
+	upstream_close(x->upstream);
+	x->upstream = NULL;
+	x->ended = true;
+	resume(x);
+}
+
+/* Not all of what was asked for comes. */
+static void
+fail(struct exchange *x, unsigned status, const char *why)
+{
+	if (!x->queued) {
+		x->status = status;
+		snprintf(x->why, sizeof(x->why), "%s", why);
+	}
+	x->failed = true;
+	end(x);
+}
+
+/* --- rows --- */
+
+static void
+put_row(struct exchange *x, const struct json *row)
+{
+	struct json_writer w = { .b = &x->body };
+	size_t before = x->body.len;
+
+	if (x->route->pages && json_get(row, "next")) {
+		int64_t next = 0;
+		json_int(json_get(row, "next"), 0, UINT32_MAX, &next);
+		x->next = (uint32_t)next;
+		return;
+	}
+	buffer_append_str(&x->body, x->route->streams ? "data: " : x->rows ? ",\n " : "[\n ");
+	if (!view_put_json(&w, x->route->view, row)) {
+		buffer_truncate(&x->body, before);
+		return;
+	}
+	if (x->route->streams)
+		buffer_append_str(&x->body, "\n\n");
+	x->rows++;
+}
+
+static void
+finish(struct exchange *x)
+{
+	if (!x->route->streams)
+		buffer_append_str(&x->body, x->rows ? "\n]\n" : "[]\n");
+	end(x);
+}
+
+static void ask(struct exchange *x);
+
+static void
+on_end(struct exchange *x, const struct control_reply *reply)
+{
+	uint32_t next = x->next;
+
+	x->upstream = NULL;
+	x->next = 0;
+	if (reply->error)
+		fail(x, reply->code == CONTROL_USAGE ? MHD_HTTP_BAD_REQUEST : MHD_HTTP_CONFLICT,
+		    reply->error);
+	else if (next)
+		ask(x);
+	else
+		finish(x);
+}
+
+static void
+on_reply(void *arg, const struct control_reply *reply, const char *why)
+{
+	struct exchange *x = arg;
+
+	if (!reply) {
+		x->upstream = NULL;
+		fail(x, MHD_HTTP_SERVICE_UNAVAILABLE, why);
+		return;
+	}
+	json_foreach (row, reply->rows)
+		if (!x->limit || x->rows < x->limit)
+			put_row(x, row);
+	if (buffer_failed(&x->body))
+		fail(x, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
+	else if (x->route->streams && x->body.len > EXCHANGE_BEHIND_BYTES)
+		fail(x, MHD_HTTP_SERVICE_UNAVAILABLE, "read too slowly");
+	else if (reply->end)
+		on_end(x, reply);
+	else if (x->limit && x->rows >= x->limit)
+		finish(x);
+	else if (!x->route->streams && x->body.len > EXCHANGE_PAUSE_BYTES)
+		upstream_pause(x->upstream, true);
+	if (x->route->streams || x->queued || x->body.len > EXCHANGE_HOLD_BYTES)
+		resume(x);
+}
+
+static void
+ask(struct exchange *x)
+{
+	struct buffer b;
+	char why[CONTROL_MAX_ERROR] = "out of memory";
+
+	buffer_init(&b, CONTROL_MAX_REQUEST);
+	api_put_request(&b, x->route, x->device, x->next, x->all);
+	if (!buffer_failed(&b))
+		x->upstream = upstream_open(x->upstreams, (const char *)buffer_data(&b), b.len,
+		    x->route->streams, on_reply, x, why, sizeof(why));
+	buffer_clear(&b);
+	if (!x->upstream)
+		fail(x, MHD_HTTP_SERVICE_UNAVAILABLE, why);
+}
+
+/* --- the response --- */
+
+static ssize_t
+read_body(void *arg, uint64_t at, char *out, size_t most)
+{
+	struct exchange *x = arg;
+	size_t n = x->body.len < most ? x->body.len : most;
+
+	(void)at;
+	if (n == 0 && x->ended)
+		return x->failed ? MHD_CONTENT_READER_END_WITH_ERROR
+				 : MHD_CONTENT_READER_END_OF_STREAM;
+	if (n == 0) {
+		suspend(x);
+		return 0;
+	}
+	memcpy(out, buffer_data(&x->body), n);
+	buffer_consume(&x->body, n);
+	if (x->upstream && x->body.len < EXCHANGE_PAUSE_BYTES)
+		upstream_pause(x->upstream, false);
+	return (ssize_t)n;
+}
+
+enum MHD_Result
+exchange_respond(struct exchange *x)
+{
+	const char *type = x->route->streams ? REPLY_EVENT_STREAM : REPLY_JSON;
+
+	if (x->status)
+		return reply_error(x->connection, x->status, x->why);
+	x->queued = true;
+	if (x->ended && !x->route->streams)
+		return reply_bytes(
+		    x->connection, MHD_HTTP_OK, type, buffer_data(&x->body), x->body.len);
+	struct MHD_Response *response = MHD_create_response_from_callback(
+	    MHD_SIZE_UNKNOWN, EXCHANGE_HOLD_BYTES, read_body, x, NULL);
+	return reply_queue(x->connection, MHD_HTTP_OK, type, "no-store", response);
+}
+
+struct exchange *
+exchange_new(struct upstreams *upstreams, struct MHD_Connection *connection,
+    const struct api_route *route, const char *device, bool all, uint32_t limit)
+{
+	struct exchange *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return NULL;
+	*x = (struct exchange){ .connection = connection,
+		.upstreams = upstreams,
+		.route = route,
+		.all = all,
+		.limit = limit };
+	x->begun = x->beat = monotime_now();
+	snprintf(x->device, sizeof(x->device), "%s", device);
+	buffer_init(&x->body, EXCHANGE_MAX_BYTES);
+	suspend(x);
+	ask(x);
+	return x;
+}
+
+void
+exchange_free(struct exchange *x)
+{
+	upstream_close(x->upstream);
+	buffer_clear(&x->body);
+	free(x);
+}
+
+void
+exchange_tick(struct exchange *x, struct monotime now)
+{
+	if (!x->route->streams && !x->ended && monotime_diff_ms(now, x->begun) > EXCHANGE_MS)
+		fail(x, MHD_HTTP_SERVICE_UNAVAILABLE, "the answer takes too long");
+	if (!x->route->streams || !x->queued || monotime_diff_ms(now, x->beat) < EXCHANGE_BEAT_MS)
+		return;
+	x->beat = now;
+	if (x->body.len == 0)
+		buffer_append_str(&x->body, ":\n\n");
+	resume(x);
+}
+
+void
+exchange_abort(struct exchange *x)
+{
+	fail(x, MHD_HTTP_SERVICE_UNAVAILABLE, "gateway-web ends");
+}

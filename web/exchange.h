@@ -1,0 +1,55 @@
+/*
+ * One request that gateway-web passes on to gatewayd and its answer: rows that
+ * become a JSON array as they come, or server-sent events. The HTTP connection
+ * is suspended while there is nothing to send; what waits for a client is
+ * bounded.
+ */
+#ifndef WEB_EXCHANGE_H
+#define WEB_EXCHANGE_H
+
+#include <microhttpd.h>
+
+#include "web/api.h"
+#include "web/upstream.h"
+
+enum {
+	EXCHANGES_MAX = 64,
+	EXCHANGE_HOLD_BYTES = 64 * 1024,   /* an answer that is shorter is sent in one piece */
+	EXCHANGE_PAUSE_BYTES = 256 * 1024, /* nothing more is read while so much waits */
+	EXCHANGE_MAX_BYTES = 2 * 1024 * 1024,
+	EXCHANGE_BEHIND_BYTES = 512 * 1024, /* a stream's client that is so far behind is dropped */
+	EXCHANGE_MS = 60000,		    /* for a whole answer */
+	EXCHANGE_BEAT_MS = 5000,	    /* a stream says at least so often that it lives */
+	EXCHANGE_DEVICE = 1025,
+};
+
+struct exchange {
+	struct MHD_Connection *connection;
+	struct upstreams *upstreams;
+	const struct api_route *route;
+	struct upstream *upstream; /* NULL: closed */
+	struct buffer body;
+	char device[EXCHANGE_DEVICE];
+	bool all, suspended, queued;
+	bool ended;	 /* nothing more comes */
+	bool failed;	 /* nor was that the whole */
+	unsigned status; /* of an answer that is not the rows, or 0 */
+	char why[CONTROL_MAX_ERROR];
+	size_t rows;
+	uint32_t limit; /* rows; 0: all */
+	uint32_t next;	/* page */
+	struct monotime begun, beat;
+};
+
+/* Asks; the connection is suspended. Returns NULL when out of memory. */
+struct exchange *exchange_new(struct upstreams *upstreams, struct MHD_Connection *connection,
+    const struct api_route *route, const char *device, bool all, uint32_t limit);
+void exchange_free(struct exchange *x);
+/* MHD calls back once the connection was resumed: the response. */
+enum MHD_Result exchange_respond(struct exchange *x);
+/* About once a second. */
+void exchange_tick(struct exchange *x, struct monotime now);
+/* The daemon ends: nothing may stay suspended. */
+void exchange_abort(struct exchange *x);
+
+#endif

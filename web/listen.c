@@ -1,0 +1,177 @@
+#include "web/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/fdutil.h"
+#include "common/log.h"
+
+enum { BACKLOG = 64, FIRST_HANDED = 3 };
+
+/* sd_listen_fds(3): -1 where there is none, -2 where there are several or it is not one that
+ * listens. */
+static int
+take_handed(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+	int listens = 0;
+	socklen_t len = sizeof(listens);
+
+	if (!pid || !count || strtol(pid, NULL, 10) != getpid())
+		return -1;
+	if (strcmp(count, "1") != 0 ||
+	    getsockopt(FIRST_HANDED, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0 || !listens ||
+	    fd_set_cloexec(FIRST_HANDED, 1) < 0 || fd_set_nonblock(FIRST_HANDED) < 0)
+		return -2;
+	return FIRST_HANDED;
+}
+
+static bool
+is_loopback(const struct sockaddr *a)
+{
+	const struct sockaddr_in *four = (const struct sockaddr_in *)a;
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)a;
+
+	if (a->sa_family == AF_INET)
+		return ntohl(four->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	return IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
+}
+
+/* Cuts "HOST:PORT" or "[HOST]:PORT" in place. */
+static int
+split_address(char *address, char **host, char **port)
+{
+	char *colon = strrchr(address, ':');
+
+	if (!colon || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+	    strlen(colon + 1) > 5 || strtoul(colon + 1, NULL, 10) > UINT16_MAX)
+		return -1;
+	*colon = '\0';
+	*port = colon + 1;
+	*host = address;
+	size_t len = strlen(address);
+	if (address[0] == '[' && len > 2 && address[len - 1] == ']') {
+		address[len - 1] = '\0';
+		*host = address + 1;
+	}
+	return 0;
+}
+
+static int
+bind_to(int family, const struct sockaddr *address, socklen_t len)
+{
+	int one = 1;
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -1;
+	if (family != AF_UNIX)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, address, len) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	fd_close(fd);
+	return -1;
+}
+
+static int
+listen_tcp(const char *address, bool insecure, char *err, size_t err_size)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV };
+	struct addrinfo *list = NULL;
+	char copy[128], *host, *port;
+	int fd = -1;
+
+	snprintf(copy, sizeof(copy), "%s", address);
+	if (split_address(copy, &host, &port) < 0 || getaddrinfo(host, port, &hints, &list) != 0) {
+		snprintf(
+		    err, err_size, "--listen %s: expected ADDRESS:PORT, both as numbers", address);
+		return -1;
+	}
+	if (!insecure && !is_loopback(list->ai_addr))
+		snprintf(err, err_size,
+		    "--listen %s: other machines reach that address, and nothing here asks them "
+		    "who "
+		    "they are: put a reverse proxy before a loopback address, or say --insecure",
+		    address);
+	else if ((fd = bind_to(list->ai_family, list->ai_addr, list->ai_addrlen)) < 0)
+		snprintf(err, err_size, "--listen %s: %s", address, strerror(errno));
+	freeaddrinfo(list);
+	return fd;
+}
+
+/* Whether it is a socket at which nobody listens any more. */
+static bool
+is_dead(const struct sockaddr_un *address)
+{
+	struct stat st;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool dead = fd >= 0 && lstat(address->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+		    connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 &&
+		    errno == ECONNREFUSED;
+
+	fd_close(fd);
+	return dead;
+}
+
+static int
+listen_unix(const char *path, char *err, size_t err_size)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		snprintf(err, err_size, "--unix %s: the path is too long for a socket", path);
+		return -1;
+	}
+	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+	if (is_dead(&address))
+		unlink(path);
+	mode_t before = umask(0117);
+	int fd = bind_to(AF_UNIX, (const struct sockaddr *)&address, sizeof(address));
+	umask(before);
+	if (fd < 0)
+		snprintf(err, err_size, "--unix %s: %s", path, strerror(errno));
+	return fd;
+}
+
+int
+listen_open(const char *address, const char *path, bool insecure, char *err, size_t err_size)
+{
+	int fd = take_handed();
+
+	if (fd == -2)
+		snprintf(err, err_size,
+		    "systemd has handed over what is not one listening stream socket");
+	if (fd != -1)
+		return fd == -2 ? -1 : fd;
+	return address ? listen_tcp(address, insecure, err, err_size)
+		       : listen_unix(path, err, err_size);
+}
+
+void
+listen_log(int fd)
+{
+	struct sockaddr_storage a = { 0 };
+	const struct sockaddr_un *u = (const struct sockaddr_un *)&a;
+	socklen_t len = sizeof(a);
+	char host[64], port[8];
+
+	if (getsockname(fd, (struct sockaddr *)&a, &len) < 0)
+		return;
+	if (a.ss_family == AF_UNIX)
+		log_notice("listening on %s", u->sun_path);
+	else if (getnameinfo((struct sockaddr *)&a, len, host, sizeof(host), port, sizeof(port),
+		     NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+		log_notice("listening on http://%s%s%s:%s/", a.ss_family == AF_INET6 ? "[" : "",
+		    host, a.ss_family == AF_INET6 ? "]" : "", port);
+}

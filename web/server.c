@@ -1,0 +1,211 @@
+#include "web/server.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "web/reply.h"
+#include "web/target.h"
+
+enum { TICK_MS = 1000, MAX_ROWS = 1000000 };
+
+/* What is known of a request before it is answered. */
+static const char first_seen;
+
+static struct exchange *
+as_exchange(void *seen)
+{
+	return seen == &first_seen ? NULL : seen;
+}
+
+static bool
+has_body(struct MHD_Connection *connection)
+{
+	const char *length = MHD_lookup_connection_value(
+	    connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	return (length && strcmp(length, "0") != 0) ||
+	       MHD_lookup_connection_value(
+		   connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+}
+
+static const char *
+argument(struct MHD_Connection *connection, const char *name)
+{
+	const char *text = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
+
+	return text ? text : "";
+}
+
+static enum MHD_Result
+pass_on(struct server *s, struct MHD_Connection *connection, const struct api_route *route,
+    const char *encoded, void **seen)
+{
+	char device[TARGET_MAX + 1];
+	const char *limit = argument(connection, "limit");
+	bool all = strcmp(argument(connection, "all"), "true") == 0;
+
+	if (!target_decode(encoded, device))
+		return reply_error(connection, MHD_HTTP_BAD_REQUEST, "the path is not valid");
+	if (*limit && !target_number(limit, MAX_ROWS))
+		return reply_error(
+		    connection, MHD_HTTP_BAD_REQUEST, "limit: expected a number from 1 to 1000000");
+	if (s->exchange_count == EXCHANGES_MAX)
+		return reply_error(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+		    "too many requests at once: try again later");
+	struct exchange *x = exchange_new(
+	    &s->upstreams, connection, route, device, all, target_number(limit, MAX_ROWS));
+	if (!x)
+		return MHD_NO;
+	s->exchanges[s->exchange_count++] = x;
+	*seen = x;
+	return MHD_YES;
+}
+
+static enum MHD_Result
+begin(struct server *s, struct MHD_Connection *connection, const char *path, void **seen)
+{
+	const char *device;
+	const struct api_route *route = api_find(path, &device);
+	const struct asset *asset = path[0] == '/' ? assets_find(&s->assets, path + 1) : NULL;
+
+	if (route)
+		return pass_on(s, connection, route, device, seen);
+	if (asset)
+		return reply_asset(connection, asset);
+	return reply_error(connection, MHD_HTTP_NOT_FOUND, "there is no such page");
+}
+
+static enum MHD_Result
+on_request(void *arg, struct MHD_Connection *connection, const char *path, const char *method,
+    const char *version, const char *data, size_t *len, void **seen)
+{
+	bool get =
+	    strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+
+	(void)version, (void)data;
+	if (*seen == NULL) {
+		*seen = (void *)&first_seen;
+		if (!get)
+			return reply_error(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
+			    "this server only shows: GET and HEAD");
+		if (has_body(connection))
+			return reply_error(connection, MHD_HTTP_BAD_REQUEST,
+			    "a request without a body is expected");
+		return MHD_YES;
+	}
+	if (*len)
+		return MHD_NO;
+	struct exchange *x = as_exchange(*seen);
+	return x ? exchange_respond(x) : begin(arg, connection, path, seen);
+}
+
+static void
+on_completed(
+    void *arg, struct MHD_Connection *connection, void **seen, enum MHD_RequestTerminationCode how)
+{
+	struct server *s = arg;
+	struct exchange *x = *seen ? as_exchange(*seen) : NULL;
+	size_t i = 0;
+
+	(void)connection, (void)how;
+	*seen = NULL;
+	if (!x)
+		return;
+	while (s->exchanges[i] != x)
+		i++;
+	s->exchanges[i] = s->exchanges[--s->exchange_count];
+	exchange_free(x);
+}
+
+/* Paths and values are decoded where they are used, and refused where they are wrong. */
+static size_t
+keep_escapes(void *arg, struct MHD_Connection *connection, char *text)
+{
+	(void)arg, (void)connection;
+	return strlen(text);
+}
+
+int
+server_init(
+    struct server *s, int fd, const char *assets, const char *socket, char *err, size_t err_size)
+{
+	*s = (struct server){ .ticked = monotime_now() };
+	if (assets_load(&s->assets, assets, err, err_size) < 0)
+		return -1;
+	if (upstreams_init(&s->upstreams, socket) == 0)
+		s->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
+		    NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+		    (unsigned)SERVER_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+		    (unsigned)SERVER_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		    (size_t)SERVER_REQUEST_BYTES, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+		    MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_STRICT_FOR_CLIENT,
+		    1, MHD_OPTION_END);
+	if (s->daemon)
+		return 0;
+	snprintf(err, err_size, "cannot start the HTTP server: %s",
+	    errno ? strerror(errno) : "out of memory");
+	upstreams_clear(&s->upstreams);
+	assets_clear(&s->assets);
+	return -1;
+}
+
+static int
+next_timeout_ms(struct server *s)
+{
+	MHD_UNSIGNED_LONG_LONG http;
+	int least = upstreams_timeout_ms(&s->upstreams);
+
+	if (MHD_get_timeout(s->daemon, &http) == MHD_YES && (least < 0 || http < (unsigned)least))
+		least = http > TICK_MS ? TICK_MS : (int)http;
+	if (s->exchange_count && (least < 0 || least > TICK_MS))
+		least = TICK_MS;
+	return least;
+}
+
+static void
+tick(struct server *s)
+{
+	struct monotime now = monotime_now();
+
+	if (monotime_diff_ms(now, s->ticked) < TICK_MS)
+		return;
+	s->ticked = now;
+	for (size_t i = 0; i < s->exchange_count; i++)
+		exchange_tick(s->exchanges[i], now);
+}
+
+void
+server_run(struct server *s, const volatile sig_atomic_t *stop, const sigset_t *waiting)
+{
+	const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	struct pollfd p[UPSTREAMS_MAX + 1];
+
+	while (!*stop) {
+		int ms = next_timeout_ms(s);
+		struct timespec limit = { ms / 1000, ms % 1000 * 1000000L };
+		upstreams_fill(&s->upstreams, p + 1);
+		p[0] = (struct pollfd){ .fd = info->epoll_fd, .events = POLLIN };
+		if (ppoll(p, UPSTREAMS_MAX + 1, ms < 0 ? NULL : &limit, waiting) < 0 &&
+		    errno != EINTR) {
+			log_error("ppoll: %s", strerror(errno));
+			return;
+		}
+		upstreams_serve(&s->upstreams, p + 1);
+		tick(s);
+		MHD_run(s->daemon);
+	}
+}
+
+void
+server_clear(struct server *s)
+{
+	for (size_t i = 0; i < s->exchange_count; i++)
+		exchange_abort(s->exchanges[i]);
+	MHD_stop_daemon(s->daemon);
+	upstreams_clear(&s->upstreams);
+	assets_clear(&s->assets);
+}
