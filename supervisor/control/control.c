@@ -159,21 +159,18 @@ control_flush(struct control_client *c)
 	transmit(c, false);
 }
 
-struct json_writer *
-control_begin_row(struct control_client *c)
+static void
+start_row(struct control_client *c)
 {
 	if (c->packet.len == 0)
 		control_put_begin(&c->packet, &c->writer);
 	c->row_start = c->packet.len;
 	c->row_comma = c->writer.comma;
-	json_begin_object(&c->writer, NULL);
-	return &c->writer;
 }
 
-bool
-control_end_row(struct control_client *c)
+static bool
+keep_row(struct control_client *c)
 {
-	json_end_object(&c->writer);
 	if (c->overrun || buffer_failed(&c->packet) ||
 	    c->packet.len > CONTROL_MAX_REPLY - END_ROOM) {
 		c->packet.failed = false;
@@ -184,6 +181,29 @@ control_end_row(struct control_client *c)
 	if (c->packet.len > FLUSH_AT)
 		control_flush(c);
 	return true;
+}
+
+struct json_writer *
+control_begin_row(struct control_client *c)
+{
+	start_row(c);
+	json_begin_object(&c->writer, NULL);
+	return &c->writer;
+}
+
+bool
+control_end_row(struct control_client *c)
+{
+	json_end_object(&c->writer);
+	return keep_row(c);
+}
+
+bool
+control_put_row(struct control_client *c, const struct buffer *row)
+{
+	start_row(c);
+	json_put_raw(&c->writer, NULL, (const char *)buffer_data(row), row->len);
+	return keep_row(c);
 }
 
 /* Stops reading from it. It ends when its answer is sent, or when its time is over. */
@@ -518,6 +538,7 @@ control_open(struct ev_loop *loop, struct engine *engine, const char *path, cons
 	control->socket = (struct control_socket){ .fd = -1, .lock = -1 };
 	control->started = control->budget_since = monotime_now();
 	control->budget = CONTROL_BUDGET;
+	buffer_init(&control->row, CONTROL_MAX_REPLY);
 	const char *why = control_socket_open(control, group);
 	if (why) {
 		snprintf(err, err_size, "control socket %s%s%s: %s", path, group ? ", group " : "",
@@ -546,6 +567,7 @@ control_close(struct control *control)
 	if (control->socket.fd >= 0)
 		unlink(control->path);
 	control_socket_close(control);
+	buffer_clear(&control->row);
 	free(control->path);
 	free(control);
 }

@@ -50,7 +50,8 @@ struct control {
 	ev_prepare before_wait;
 	unsigned budget;
 	struct monotime budget_since;
-	size_t waiting; /* bytes in all queues */
+	size_t waiting;	   /* bytes in all queues */
+	struct buffer row; /* an event, for all who watch it */
 	struct control_client *clients[CONTROL_MAX_CLIENTS];
 	size_t client_count;
 	uint64_t served, refused; /* requests; connections */
@@ -59,6 +60,9 @@ struct control {
 /* Ends the answer; error NULL where there is none. The client may ask again. */
 void control_finish(struct control_client *c, enum control_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* Adds a row that is written already: an object. False where it does not fit, as
+ * control_end_row(). */
+bool control_put_row(struct control_client *c, const struct buffer *row);
 /* Sends the packet of a client that streams. */
 void control_flush(struct control_client *c);
 

@@ -45,12 +45,10 @@ put_payload(struct json_writer *w, const struct eventer_payload *p)
 	}
 }
 
-static bool
-put_event(struct control_client *c, const char *direction, const struct child *child,
+static void
+put_event(struct json_writer *w, const char *direction, const struct child *child,
     const struct timestamp *time, const struct eventer_event *e, bool payload)
 {
-	struct json_writer *w = control_begin_row(c);
-
 	json_put_str(w, "kind", "event");
 	control_put_time(w, "time", time);
 	if (direction)
@@ -67,6 +65,13 @@ put_event(struct control_client *c, const char *direction, const struct child *c
 		put_payload(w, &e->payload);
 	else
 		json_put_int(w, "payload_cut", (int64_t)e->payload.data.len);
+}
+
+static bool
+put_event_row(struct control_client *c, const char *direction, const struct child *child,
+    const struct timestamp *time, const struct eventer_event *e, bool payload)
+{
+	put_event(control_begin_row(c), direction, child, time, e, payload);
 	return control_end_row(c);
 }
 
@@ -74,46 +79,76 @@ void
 control_put_event(struct control_client *c, const char *direction, const struct child *child,
     const struct timestamp *time, const struct eventer_event *e)
 {
-	if (put_event(c, direction, child, time, e, true))
+	if (put_event_row(c, direction, child, time, e, true))
 		return;
 	/* It may have a packet of its own. */
 	control_flush(c);
-	if (!put_event(c, direction, child, time, e, true))
-		put_event(c, direction, child, time, e, false);
+	if (!put_event_row(c, direction, child, time, e, true))
+		put_event_row(c, direction, child, time, e, false);
 }
 
 /* --- what the engine tells --- */
 
-static void
-on_registered(void *arg, struct child *child, size_t count, const void *events, size_t len)
-{
-	struct control *control = arg;
-	struct timestamp now = timestamp_now();
-
-	for (size_t i = 0; i < control->client_count; i++) {
-		struct control_client *c = control->clients[i];
-		if (!does(c, CONTROL_WATCH) || !control_wants(c, child))
-			continue;
-		struct eventer_events_iter it = { cursor_make(events, len), count, true };
-		struct eventer_event e;
-		while (!c->kill_pending && eventer_events_next(&it, &e))
-			control_put_event(c, "out", child, &now, &e);
-	}
-}
+/* Clients that watch a device, or NULL: events that are nobody's. */
+struct watchers {
+	struct control_client *clients[CONTROL_MAX_CLIENTS];
+	size_t count;
+};
 
 static void
-on_notified(void *arg, struct child *child, const struct eventer_event *e)
+find_watchers(struct watchers *w, const struct control *control, const struct child *child)
 {
-	struct control *control = arg;
-
+	w->count = 0;
 	for (size_t i = 0; i < control->client_count; i++) {
 		struct control_client *c = control->clients[i];
 		if (!does(c, CONTROL_WATCH))
 			continue;
 		const struct json *names = json_get(json_root(c->request), "names");
 		if (child ? control_wants(c, child) : !names || names->count == 0)
-			control_put_event(c, "in", child, &e->timestamp, e);
+			w->clients[w->count++] = c;
 	}
+}
+
+/* Written once, and copied to each of them. */
+static void
+show_event(struct control *control, const struct watchers *to, const char *direction,
+    const struct child *child, const struct timestamp *time, const struct eventer_event *e)
+{
+	struct buffer *row = &control->row;
+	struct json_writer w = { .b = row };
+
+	buffer_reset(row);
+	json_begin_object(&w, NULL);
+	put_event(&w, direction, child, time, e, true);
+	json_end_object(&w);
+	for (size_t i = 0; i < to->count; i++) {
+		struct control_client *c = to->clients[i];
+		if (!c->kill_pending && (buffer_failed(row) || !control_put_row(c, row)))
+			control_put_event(c, direction, child, time, e);
+	}
+}
+
+static void
+on_registered(void *arg, struct child *child, size_t count, const void *events, size_t len)
+{
+	struct timestamp now = timestamp_now();
+	struct eventer_events_iter it = { cursor_make(events, len), count, true };
+	struct eventer_event e;
+	struct watchers to;
+
+	find_watchers(&to, arg, child);
+	while (to.count && eventer_events_next(&it, &e))
+		show_event(arg, &to, "out", child, &now, &e);
+}
+
+static void
+on_notified(void *arg, struct child *child, const struct eventer_event *e)
+{
+	struct watchers to;
+
+	find_watchers(&to, arg, child);
+	if (to.count)
+		show_event(arg, &to, "in", child, &e->timestamp, e);
 }
 
 static void

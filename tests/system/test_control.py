@@ -385,6 +385,22 @@ class Watch(Case):
         self.assertRegex(text, r"(?m)^\d\d:\d\d:\d\d\.\d{3}  out    p1        gateway/value/0 = \d+$")
         self.refused(1, "no device 'x'", g.ctl, "watch", "--count", 1, "x")
 
+    def test_all_who_watch_see_the_same(self):
+        g = self.serve([probe("p1"), probe("p2")])
+        g.enable("p1", "p2")
+        g.wait_state(["p1", "p2"], "running")
+        streams = [self.stream(g, "watch", *names)[0] for names in ((), ("p1",), ("p2",), ("p2", "p1"))]
+        for device, value in (("p1", "\\" * 50000), ("p2", {"n": 1}), ("p1", "last")):
+            self.server.store(("gateway", "probe", device, "system", "echo", "x"), value)
+            watching = [streams[i] for i in ((0, 1, 3) if device == "p1" else (0, 2, 3))]
+            # The first is too long for a packet, and for the runner.
+            for direction in ("in", "out") if len(value) < 50000 else ("in",):
+                rows = [self.row(p, direction=direction) for p in watching]
+                self.assertEqual([r["device"] for r in rows], [device] * 3)
+                self.assertEqual(rows, rows[:1] * 3)
+                if len(value) < 50000:
+                    self.assertEqual(rows[0]["payload"], value)
+
     def test_link_and_crash(self):
         g = self.serve([probe("p1")])
         g.enable("p1")
