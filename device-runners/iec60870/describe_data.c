@@ -4,6 +4,7 @@
 
 #include "common/number.h"
 #include "device-runners/runtime/report/describe.h"
+#include "device-runners/iec60870/iec_station.h"
 
 enum { REST = 48, NAME = 80, MAX_TYPE = 8 };
 
@@ -203,13 +204,14 @@ put_point(struct describe *d, const struct point *p)
 }
 
 bool
-describe_iec_slave_data(const struct points *points, struct describe *d, size_t i)
+describe_iec_slave_data(void *device, struct describe *d, size_t i)
 {
 	static const char *const gives[] = { "gateway", "command", "?", "?", "?", NULL };
 	static const char *const takes[] = { "system", "command", "?", "?", "?", NULL };
 	static const struct describe_verb answer = {
 		.verb = "answer", .takes = takes, .request = "$value"
 	};
+	const struct points *points = &((const struct iec_station *)device)->points;
 
 	if (i < points->count)
 		put_point(d, &points->list[i]);

@@ -6,8 +6,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "device-runners/iec60870/iec_points.h"
-
 struct describe;
 
 /* A master of 104, whose data have no remote device; or one remote device of a master of 101, of
@@ -17,7 +15,7 @@ bool describe_iec_master_data(const char *remote, struct describe *d, size_t i);
 size_t describe_iec_master_count(const char *remote);
 bool describe_103_data(const char *remote, struct describe *d, size_t i);
 size_t describe_103_count(void);
-/* A slave of 101 or 104. */
-bool describe_iec_slave_data(const struct points *points, struct describe *d, size_t i);
+/* A slave of 101 or 104, which begins with its station. */
+bool describe_iec_slave_data(void *device, struct describe *d, size_t i);
 
 #endif

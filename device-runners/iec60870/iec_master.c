@@ -1,5 +1,6 @@
 #include "device-runners/iec60870/iec_master.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* --- all of them --- */
@@ -19,8 +20,11 @@ list_masters(void *arg, struct json_writer *w)
 		s->sink->put(m, w);
 		json_end_object(w);
 	}
-	if (s->sink->listed)
-		s->sink->listed(s->device, count);
+	if (s->sink->link_is_count) {
+		char link[32];
+		snprintf(link, sizeof(link), "%zu connected", count);
+		runner_set_link(s->listed.runner, link);
+	}
 	return count;
 }
 
@@ -31,12 +35,6 @@ iec_masters_init(struct iec_masters *s, struct runner *r, const struct iec_sink 
 	*s = (struct iec_masters){ .sink = sink, .device = device, .points = points };
 	connections_init(&s->listed, r, list_masters, s);
 	s->health = health_masters_new(r);
-}
-
-void
-iec_masters_start(struct iec_masters *s)
-{
-	health_masters_start(s->health);
 }
 
 struct iec_master *
@@ -158,8 +156,10 @@ iec_master_resume(struct iec_master *m)
 }
 
 void
-iec_master_delivered(struct iec_master *m, uint64_t token)
+iec_master_delivered(void *master, uint64_t token)
 {
+	struct iec_master *m = master;
+
 	points_given(m->all->points, token);
 	iec_master_resume(m);
 }

@@ -25,6 +25,9 @@ struct iec_master {
 
 /* What is below a station. */
 struct iec_sink {
+	/* The last states of the data are known: masters may come, and iec_station_ready() is to be
+	 * called. */
+	void (*start)(void *device);
 	/* Sends an ASDU, or queues it (copied). confirmed false: by a service without confirmation,
 	 * where the link has one. token: of a buffered change, else 0; iec_master_delivered() says
 	 * that the master has it. False: it is not taken, and was logged where that is a loss. */
@@ -36,8 +39,7 @@ struct iec_sink {
 	const char *(*name)(const struct iec_master *m);
 	/* Its keys in the 'connections' event, beside connection_id. */
 	void (*put)(const struct iec_master *m, struct json_writer *w);
-	/* A 'connections' event has so many. May be NULL. */
-	void (*listed)(void *device, size_t count);
+	bool link_is_count; /* The link state is the number of masters that are shown. */
 };
 
 struct iec_masters {
@@ -53,8 +55,6 @@ struct iec_masters {
 /* Borrows sink, device and points. */
 void iec_masters_init(struct iec_masters *s, struct runner *r, const struct iec_sink *sink,
     void *device, struct points *points);
-/* They may come from now on. */
-void iec_masters_start(struct iec_masters *s);
 /* The connected master of a connection_id; NULL: none. */
 struct iec_master *iec_masters_find(const struct iec_masters *s, int64_t id);
 /* All are gone: one 'connections' event. */
@@ -74,7 +74,7 @@ void iec_master_begin(struct iec_master *m);
 void iec_master_send_changes(struct iec_master *m);
 /* There may be room again: what waits in the buffers is sent. */
 void iec_master_resume(struct iec_master *m);
-/* It has the change of this token. */
-void iec_master_delivered(struct iec_master *m, uint64_t token);
+/* A struct iec_master has the change of this token. */
+void iec_master_delivered(void *master, uint64_t token);
 
 #endif

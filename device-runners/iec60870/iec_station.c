@@ -10,13 +10,19 @@
 struct request {
 	struct iec_station *s;
 	struct iec_master *m;
-	const struct iec_sink *sink; /* below m */
-	const struct asdu_head *head;
-	const struct iec_object *object; /* the first */
 	const uint8_t *bytes;
 	size_t len;
-	struct asdu *rest; /* further objects */
+	struct asdu asdu;	  /* with the objects behind the first */
+	struct iec_object object; /* the first */
 };
+
+static void
+send_answer(void *master, const void *asdu, size_t len)
+{
+	struct iec_master *m = master;
+
+	m->all->sink->send(m, asdu, len, true, 0);
+}
 
 /* The request's own bytes, which keep its originator. */
 static void
@@ -27,27 +33,13 @@ reply_from(const struct request *q, uint16_t common, unsigned cause, bool negati
 	    out, q->s->max_asdu, &q->s->map.sizes, q->bytes, q->len, common, cause, negative);
 
 	if (n)
-		q->sink->send(q->m, out, n, true, 0);
-}
-
-static void
-confirm(const struct request *q, unsigned cause)
-{
-	reply_from(q, q->head->common, cause, false);
+		send_answer(q->m, out, n);
 }
 
 static void
 refuse(const struct request *q, unsigned cause)
 {
-	reply_from(q, q->head->common, cause, true);
-}
-
-static void
-send_batch(void *arg, const void *asdu, size_t len)
-{
-	struct iec_master *m = arg;
-
-	m->all->sink->send(m, asdu, len, true, 0);
+	reply_from(q, q->asdu.head.common, cause, true);
 }
 
 /* For data of a common address that answer the request. */
@@ -56,21 +48,24 @@ batch_of(const struct request *q, uint16_t common, uint8_t cause)
 {
 	return (struct asdu_batch){ .sizes = q->s->map.sizes,
 		.head = { .cause = cause,
-		    .test = q->head->test,
-		    .originator = q->head->originator,
+		    .test = q->asdu.head.test,
+		    .originator = q->asdu.head.originator,
 		    .common = common },
 		.max = q->s->max_asdu,
-		.send = send_batch,
+		.send = send_answer,
 		.arg = q->m };
 }
 
-/* The event of a request. Returns NULL, or why there is none. */
+/* The event of a request to a common address. Returns NULL, or why there is none. */
 static const char *
-register_object(const struct request *q, const struct asdu_head *head, const struct iec_object *o)
+register_object(const struct request *q, uint16_t common, const struct iec_object *o)
 {
 	static const char *const prefix[] = { "gateway" };
+	struct asdu_head head = q->asdu.head;
+
+	head.common = common;
 	const char *why =
-	    iec_events_register(&q->s->events, prefix, 1, &q->s->map, head, o, q->m->id);
+	    iec_events_register(&q->s->events, prefix, 1, &q->s->map, &head, o, q->m->id);
 
 	*q->s->objects += !why;
 	return why;
@@ -95,92 +90,66 @@ send_state(struct asdu_batch *b, const struct point *p)
 	asdu_batch_add(b, type, &o);
 }
 
+/* Whether the request is about data of that kind, or about counters of that kind of freezing. */
 static bool
-is_counters(const struct request *q)
+concerns(const struct request *q, const struct point *p)
 {
-	return q->head->type->class == IEC_CLASS_COUNTER_INTERROGATION;
+	bool counters = q->asdu.head.type->class == IEC_CLASS_COUNTER_INTERROGATION;
+
+	return (p->kind == IEC_BINARY_COUNTER) == counters && (!q->object.freeze || p->freeze);
 }
 
-static void
-interrogate(const struct request *q, const struct point *list, size_t count, uint8_t cause)
-{
-	struct asdu_batch b = batch_of(q, list->common, cause);
-
-	for (size_t i = 0; i < count; i++)
-		if (list[i].known && (list[i].kind == IEC_BINARY_COUNTER) == is_counters(q))
-			send_state(&b, &list[i]);
-	asdu_batch_flush(&b);
-}
-
-/* The receiver of the event has the counters, not this station. */
-static void
-freeze(const struct request *q, uint16_t common)
-{
-	struct asdu_head head = *q->head;
-
-	head.common = common;
-	register_object(q, &head, q->object);
-}
-
-/* Whether a common address has data of the kind that is asked for, or to be frozen. */
-static bool
-concerns(const struct request *q, const struct point *list, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if ((list[i].kind == IEC_BINARY_COUNTER) == is_counters(q) &&
-		    (!q->object->freeze || list[i].freeze))
-			return true;
-	return false;
-}
-
+/* Counters to be frozen are those of the receiver of the event, not of this station. */
 static void
 answer_common(const struct request *q, const struct point *list, size_t count, uint8_t cause)
 {
+	struct asdu_batch b = batch_of(q, list->common, cause);
+
 	reply_from(q, list->common, IEC_ACTIVATION_CONFIRMATION, false);
-	if (q->object->freeze)
-		freeze(q, list->common);
-	else
-		interrogate(q, list, count, cause);
+	if (q->object.freeze)
+		register_object(q, list->common, &q->object);
+	for (size_t i = 0; i < count && !q->object.freeze; i++)
+		if (list[i].known && concerns(q, &list[i]))
+			send_state(&b, &list[i]);
+	asdu_batch_flush(&b);
 	reply_from(q, list->common, IEC_ACTIVATION_TERMINATION, false);
 }
 
-/* A broadcast is for each common address that it concerns. */
+/* Answers for each common address of these points. A broadcast is for those that it concerns, and
+ * so is a request to freeze. */
 static bool
-answer_all(const struct request *q, uint8_t cause)
+answer(const struct request *q, const struct point *list, size_t count, uint8_t cause)
 {
-	const struct points *points = &q->s->points;
 	bool any = false;
-	size_t count;
 
-	for (size_t i = 0; i < points->count; i += count) {
-		const struct point *list = points_of(points, points->list[i].common, &count);
-		if (!concerns(q, list, count))
-			continue;
-		answer_common(q, list, count, cause);
-		any = true;
+	for (size_t i = 0, end; i < count; i = end) {
+		bool due = !q->object.freeze && q->asdu.head.common == list[i].common;
+		for (end = i; end < count && list[end].common == list[i].common; end++)
+			due |= concerns(q, &list[end]);
+		if (due)
+			answer_common(q, &list[i], end - i, cause);
+		any |= due;
 	}
 	return any;
 }
 
 static void
-serve_interrogation(const struct request *q)
+serve_interrogation(struct request *q)
 {
-	bool all = q->head->common == asdu_max_common(&q->s->map.sizes);
-	uint8_t cause = iec_interrogation_cause(q->head->type, q->object->qualifier);
-	size_t count;
-	const struct point *list = points_of(&q->s->points, q->head->common, &count);
+	const struct points *points = &q->s->points;
+	uint8_t cause = iec_interrogation_cause(q->asdu.head.type, q->object.qualifier);
+	size_t count = points->count;
+	const struct point *list = points->list;
 
-	if (q->head->cause == IEC_DEACTIVATION)
+	if (q->asdu.head.common != asdu_max_common(&q->s->map.sizes))
+		list = points_of(points, q->asdu.head.common, &count);
+	if (q->asdu.head.cause == IEC_DEACTIVATION)
 		refuse(q, IEC_DEACTIVATION_CONFIRMATION);
-	else if (all ? !q->s->points.count : !count)
+	else if (!count)
 		refuse(q, IEC_UNKNOWN_ASDU_ADDRESS);
-	else if (q->object->address != 0)
+	else if (q->object.address != 0)
 		refuse(q, IEC_UNKNOWN_IO_ADDRESS);
-	else if (!cause || (!all && q->object->freeze && !concerns(q, list, count)))
-		refuse(q, IEC_ACTIVATION_CONFIRMATION);
-	else if (!all)
-		answer_common(q, list, count, cause);
-	else if (!answer_all(q, cause))
+	else if (!cause || !answer(q, list, count, cause))
 		refuse(q, IEC_ACTIVATION_CONFIRMATION);
 }
 
@@ -188,13 +157,13 @@ serve_interrogation(const struct request *q)
 
 /* Clause 7.4.6 of part 101: the data answers, there is no confirmation. */
 static void
-serve_read(const struct request *q)
+serve_read(struct request *q)
 {
-	struct asdu_batch b = batch_of(q, q->head->common, IEC_REQUEST);
+	struct asdu_batch b = batch_of(q, q->asdu.head.common, IEC_REQUEST);
+	const struct point *p = points_at(&q->s->points, q->asdu.head.common, q->object.address);
 	size_t count;
 
-	points_of(&q->s->points, q->head->common, &count);
-	const struct point *p = points_at(&q->s->points, q->head->common, q->object->address);
+	points_of(&q->s->points, q->asdu.head.common, &count);
 	if (p)
 		asdu_batch_add(&b, p->head.type, &p->object);
 	else
@@ -202,58 +171,52 @@ serve_read(const struct request *q)
 	asdu_batch_flush(&b);
 }
 
-/* No master sets the clock of this host. */
+/* A test is confirmed. No master sets the clock of this host. */
 static void
-serve_clock(const struct request *q)
+serve_test_or_clock(struct request *q)
 {
-	refuse(q, IEC_ACTIVATION_CONFIRMATION);
-}
+	bool refused = q->asdu.head.type->class == IEC_CLASS_CLOCK_SYNC;
 
-static void
-serve_test(const struct request *q)
-{
-	confirm(q, IEC_ACTIVATION_CONFIRMATION);
+	reply_from(q, q->asdu.head.common, IEC_ACTIVATION_CONFIRMATION, refused);
 }
 
 /* The receiver of the event decides about a command, whatever its address. Only what is no command
  * is answered here. */
 static void
-serve_command(const struct request *q)
+serve_command(struct request *q)
 {
-	struct iec_object o = *q->object;
+	struct iec_object *o = &q->object;
 	const char *why;
 
-	q->m->originator = q->head->originator;
+	q->m->originator = q->asdu.head.originator;
 	do {
-		if (!(why = register_object(q, q->head, &o)))
+		if (!(why = register_object(q, q->asdu.head.common, o)))
 			continue;
 		++*q->s->ignored;
 		limit_warning(&q->s->input_limit, "refused %s to %u/%u from %s: %s",
-		    q->head->type->name, q->head->common, o.address, q->sink->name(q->m), why);
-		refuse(q, q->head->cause + 1u);
-	} while (asdu_next(q->rest, &o));
+		    q->asdu.head.type->name, q->asdu.head.common, o->address,
+		    q->m->all->sink->name(q->m), why);
+		refuse(q, q->asdu.head.cause + 1u);
+	} while (asdu_next(&q->asdu, o));
 }
 
 #define CAUSE(n) (UINT64_C(1) << (n))
+#define START_OR_STOP (CAUSE(IEC_ACTIVATION) | CAUSE(IEC_DEACTIVATION))
 
 /* By class of type, with the causes that it has in the control direction (clause 7.2.3). Classes
  * without a row are not served. */
 static const struct {
-	void (*serve)(const struct request *q);
+	void (*serve)(struct request *q);
 	uint64_t causes;
-} services[] = {
-	[IEC_CLASS_COMMAND] = { .serve = serve_command,
-	    .causes = CAUSE(IEC_ACTIVATION) | CAUSE(IEC_DEACTIVATION) },
-	[IEC_CLASS_INTERROGATION] = { .serve = serve_interrogation,
-	    .causes = CAUSE(IEC_ACTIVATION) | CAUSE(IEC_DEACTIVATION) },
+} services[IEC_CLASSES] = {
+	[IEC_CLASS_COMMAND] = { .serve = serve_command, .causes = START_OR_STOP },
+	[IEC_CLASS_INTERROGATION] = { .serve = serve_interrogation, .causes = START_OR_STOP },
 	[IEC_CLASS_COUNTER_INTERROGATION] = { .serve = serve_interrogation,
-	    .causes = CAUSE(IEC_ACTIVATION) | CAUSE(IEC_DEACTIVATION) },
+	    .causes = START_OR_STOP },
 	[IEC_CLASS_READ] = { .serve = serve_read, .causes = CAUSE(IEC_REQUEST) },
-	[IEC_CLASS_CLOCK_SYNC] = { .serve = serve_clock, .causes = CAUSE(IEC_ACTIVATION) },
-	[IEC_CLASS_TEST] = { .serve = serve_test, .causes = CAUSE(IEC_ACTIVATION) },
-	[IEC_CLASS_FILE] = { .serve = NULL },
+	[IEC_CLASS_CLOCK_SYNC] = { .serve = serve_test_or_clock, .causes = CAUSE(IEC_ACTIVATION) },
+	[IEC_CLASS_TEST] = { .serve = serve_test_or_clock, .causes = CAUSE(IEC_ACTIVATION) },
 };
-static_assert(sizeof(services) / sizeof(services[0]) == IEC_CLASS_FILE + 1, "a row for each class");
 
 /* Whether the station serves a type. C_TS_NA_1 of part 101 is not served. */
 static bool
@@ -276,75 +239,65 @@ ignore(const struct request *q, const char *why)
 {
 	++*q->s->ignored;
 	limit_warning(&q->s->input_limit, "ASDU of type %u and %zu bytes from %s %s",
-	    q->head->type_id, q->len, q->sink->name(q->m), why);
+	    q->asdu.head.type_id, q->len, q->m->all->sink->name(q->m), why);
 }
 
 void
-iec_station_serve(struct iec_station *s, struct iec_master *m, const uint8_t *bytes, size_t len)
+iec_station_serve(void *master, const uint8_t *bytes, size_t len)
 {
-	struct iec_object o;
-	struct asdu a;
-	enum dec rc = asdu_decode(&a, &s->map.sizes, bytes, len);
-	struct asdu_head head = a.head;
-	struct request q = { .s = s,
-		.m = m,
-		.sink = m->all->sink,
-		.head = &head,
-		.object = &o,
-		.bytes = bytes,
-		.len = len,
-		.rest = &a };
+	struct iec_master *m = master;
+	struct request q = { .s = m->all->device, .m = m, .bytes = bytes, .len = len };
+	enum dec rc = asdu_decode(&q.asdu, &q.s->map.sizes, bytes, len);
+	const struct asdu_head *head = &q.asdu.head;
 
-	if (is_refusal(&head)) {
+	if (is_refusal(head)) {
 		ignore(&q, "ignored: it is a refusal");
-	} else if (!is_served(s, head.type)) {
+	} else if (!is_served(q.s, head->type)) {
 		ignore(&q, "answered with cause 44: unknown type");
 		refuse(&q, IEC_UNKNOWN_TYPE);
-	} else if (rc != DEC_OK || !asdu_next(&a, &o)) {
+	} else if (rc != DEC_OK || !asdu_next(&q.asdu, &q.object)) {
 		ignore(&q, "ignored: its length is wrong");
-	} else if (!(services[head.type->class].causes >> head.cause & 1)) {
+	} else if (!(services[head->type->class].causes >> head->cause & 1)) {
 		refuse(&q, IEC_UNKNOWN_CAUSE);
 	} else {
-		services[head.type->class].serve(&q);
+		services[head->type->class].serve(&q);
 	}
 }
 
 /* --- system events --- */
 
+/* An event that came meanwhile is newer than a last state, which is not live. Returns the point;
+ * NULL where the event was refused. */
 static struct point *
-find_point(struct iec_station *s, const struct iec_request *q, const struct runner_event *event)
+keep_state(
+    struct iec_station *s, const struct iec_request *q, const struct runner_event *event, bool live)
 {
 	struct point *p = points_find(&s->points, q->head.common, q->kind, q->object.address);
 
 	if (!p)
 		iec_events_refuse(&s->events, event, "it names no data of the configuration");
-	return p;
-}
-
-static void
-keep_state(struct point *p, const struct iec_request *q)
-{
+	if (!p || (!live && p->live))
+		return p;
 	p->head = q->head;
 	p->object = q->object;
 	p->known = true;
+	p->live = live;
+	return p;
 }
 
 static void
 on_data(struct iec_station *s, const struct iec_request *q, const struct runner_event *event)
 {
-	struct point *p = find_point(s, q, event);
+	struct point *p = keep_state(s, q, event, true);
 	struct asdu_writer w;
 
 	if (!p)
 		return;
-	keep_state(p, q);
-	p->live = true;
-	asdu_begin(&w, &s->map.sizes, &q->head, POINTS_MAX_ASDU);
-	if (!asdu_add(&w, &q->object)) {
+	const uint8_t *asdu = asdu_of_one(&w, &s->map.sizes, &q->head, &q->object, POINTS_MAX_ASDU);
+	if (!asdu) {
 		iec_events_refuse(&s->events, event, "it does not fit an ASDU");
 		return;
 	}
-	const uint8_t *asdu = asdu_end(&w);
 	bool kept = points_keep(&s->points, p, asdu, w.len) != 0;
 	for (struct iec_master *m = s->masters.first; m; m = m->next) {
 		if (kept)
@@ -365,14 +318,15 @@ on_response(struct iec_station *s, struct iec_request *q, const struct runner_ev
 		return;
 	}
 	q->head.originator = m->originator;
-	asdu_begin(&w, &s->map.sizes, &q->head, s->max_asdu);
-	if (!asdu_add(&w, &q->object) || !m->all->sink->send(m, asdu_end(&w), w.len, true, 0))
+	const uint8_t *asdu = asdu_of_one(&w, &s->map.sizes, &q->head, &q->object, s->max_asdu);
+	if (!asdu || !m->all->sink->send(m, asdu, w.len, true, 0))
 		iec_events_refuse(&s->events, event, "the connection takes no data now");
 }
 
 void
-iec_station_on_event(struct iec_station *s, const struct runner_event *event)
+iec_station_on_event(void *device, const struct runner_event *event)
 {
+	struct iec_station *s = device;
 	struct iec_request q;
 
 	if (!iec_events_read(&s->events, event, 1, &s->map, &q))
@@ -383,23 +337,17 @@ iec_station_on_event(struct iec_station *s, const struct runner_event *event)
 		on_response(s, &q, event);
 }
 
-/* The last states are no changes: nobody is told and nothing is buffered. What came as an event
- * meanwhile is newer. */
+/* The last states are no changes: nobody is told and nothing is buffered. */
 static void
 on_last_state(void *arg, const struct runner_event *event)
 {
 	struct iec_station *s = arg;
 	struct iec_request q;
 
-	if (!event) {
-		s->started(s->device);
-		return;
-	}
-	if (!iec_events_read(&s->events, event, 1, &s->map, &q))
-		return;
-	struct point *p = find_point(s, &q, event);
-	if (p && !p->live)
-		keep_state(p, &q);
+	if (!event)
+		s->masters.sink->start(s);
+	else if (iec_events_read(&s->events, event, 1, &s->map, &q))
+		keep_state(s, &q, event, false);
 }
 
 static bool
@@ -421,19 +369,21 @@ point_type(void *arg, size_t i, struct latest_type *t)
 /* --- life --- */
 
 void
-iec_station_start(struct iec_station *s, void (*started)(void *device))
+iec_station_start(void *device)
 {
 	static const struct runner_type states = { { "system", "data", "*" }, 3 };
+	struct iec_station *s = device;
 
-	s->started = started;
 	s->latest = (struct latest){ .type = point_type, .cb = on_last_state, .arg = s };
 	latest_ask(&s->latest, s->runner, &states);
 }
 
 void
-iec_station_ready(struct iec_station *s)
+iec_station_ready(void *device)
 {
-	iec_masters_start(&s->masters);
+	struct iec_station *s = device;
+
+	health_masters_start(s->masters.health);
 	connections_changed(&s->masters.listed);
 	runner_ready(s->runner);
 }
@@ -445,12 +395,11 @@ iec_station_stop(struct iec_station *s)
 }
 
 int
-iec_station_init(struct iec_station *s, struct runner *r, const struct iec_sink *sink, void *device,
-    const struct json *conf)
+iec_station_init(
+    struct iec_station *s, struct runner *r, const struct iec_sink *sink, const struct json *conf)
 {
 	s->runner = r;
-	s->device = device;
-	iec_masters_init(&s->masters, r, sink, device, &s->points);
+	iec_masters_init(&s->masters, r, sink, s, &s->points);
 	s->objects = runner_counter(r, "objects");
 	s->ignored = runner_counter(r, "ignored");
 	iec_events_init(&s->events, r);

@@ -11,6 +11,7 @@
 #include "device-runners/iec60870/iec_points.h"
 #include "device-runners/runtime/latest.h"
 
+/* The first member of a device. */
 struct iec_station {
 	struct runner *runner;
 	struct iec_map map;
@@ -22,24 +23,23 @@ struct iec_station {
 	struct limit input_limit;
 	uint64_t *objects, *ignored;
 	struct latest latest; /* the start's query */
-	void (*started)(void *device);
-	void *device;
 };
 
 /* Reads the checked keys POINTS_SCHEMA_FIELDS. The caller has set map, in and max_asdu. Returns 0,
  * or -1 after a configuration error; iec_station_clear() either way. Exits when out of memory. */
-int iec_station_init(struct iec_station *s, struct runner *r, const struct iec_sink *sink,
-    void *device, const struct json *conf);
+int iec_station_init(
+    struct iec_station *s, struct runner *r, const struct iec_sink *sink, const struct json *conf);
 void iec_station_clear(struct iec_station *s);
-/* Asks for the last states; then calls started(device), from the loop. */
-void iec_station_start(struct iec_station *s, void (*started)(void *device));
+/* start() of the device: asks for the last states; then calls sink->start(device), from the loop.
+ */
+void iec_station_start(void *device);
 /* Registers the first 'connections' event and says that the device is ready. */
-void iec_station_ready(struct iec_station *s);
+void iec_station_ready(void *device);
 /* All masters disconnect now: the last 'connections' event. */
 void iec_station_stop(struct iec_station *s);
-void iec_station_on_event(struct iec_station *s, const struct runner_event *event);
-/* Serves one ASDU of a master. */
-void iec_station_serve(
-    struct iec_station *s, struct iec_master *m, const uint8_t *bytes, size_t len);
+/* on_event() of the device. */
+void iec_station_on_event(void *device, const struct runner_event *event);
+/* Serves one ASDU of a master, a struct iec_master. */
+void iec_station_serve(void *master, const uint8_t *bytes, size_t len);
 
 #endif

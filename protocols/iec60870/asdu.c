@@ -174,6 +174,14 @@ asdu_end(struct asdu_writer *w)
 	return w->data;
 }
 
+const uint8_t *
+asdu_of_one(struct asdu_writer *w, const struct asdu_sizes *sizes, const struct asdu_head *head,
+    const struct iec_object *o, size_t max)
+{
+	asdu_begin(w, sizes, head, max);
+	return asdu_add(w, o) ? asdu_end(w) : NULL;
+}
+
 size_t
 asdu_mirror(uint8_t *out, size_t max, const struct asdu_sizes *sizes, const void *data, size_t len,
     uint16_t common, unsigned cause, bool negative)

@@ -78,6 +78,11 @@ bool asdu_add(struct asdu_writer *w, const struct iec_object *o);
 /* The bytes, w->len of them; an ASDU without objects is valid but says nothing. */
 const uint8_t *asdu_end(struct asdu_writer *w);
 
+/* An ASDU of one object in w, of at most max bytes. Returns its w->len bytes; NULL when the object
+ * does not fit or cannot be encoded. */
+const uint8_t *asdu_of_one(struct asdu_writer *w, const struct asdu_sizes *sizes,
+    const struct asdu_head *head, const struct iec_object *o, size_t max);
+
 /* Answers a request with its own bytes (copied), from a common address, with that cause and P/N
  * bit: clause 7.2.3. data must hold at least the header of sizes. Returns the bytes written, 0 when
  * it is shorter than a header or does not fit max. */

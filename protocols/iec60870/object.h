@@ -29,6 +29,7 @@ enum iec_class {
 	IEC_CLASS_PARAMETER,
 	IEC_CLASS_PARAMETER_ACTIVATION,
 	IEC_CLASS_FILE,
+	IEC_CLASSES, /* their number */
 };
 
 /* The kind of its value; the data types of the events have this order. */

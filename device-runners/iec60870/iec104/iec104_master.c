@@ -44,6 +44,19 @@ struct iec104_master {
 	uint64_t *objects, *ignored, *connects;
 };
 
+/* False when it cannot be encoded or is not taken. */
+static bool
+send_object(struct iec104_master *m, const struct asdu_head *head, const struct iec_object *o)
+{
+	struct asdu_writer w;
+	const uint8_t *asdu = asdu_of_one(&w, &asdu_sizes_104, head, o, ASDU_MAX_104);
+
+	if (!asdu || !iec104_conn_send(&m->conn, asdu, w.len, 0))
+		return false;
+	health_sent(m->health, w.len);
+	return true;
+}
+
 static void
 send_clock(struct iec104_master *m)
 {
@@ -51,12 +64,9 @@ send_clock(struct iec104_master *m)
 		.cause = IEC_ACTIVATION,
 		.common = asdu_max_common(&asdu_sizes_104) };
 	struct iec_object o = { .address = 0 };
-	struct asdu_writer w;
 
 	iec_time_from_timestamp(&o.time, &m->map.zone, timestamp_now());
-	asdu_begin(&w, &asdu_sizes_104, &head, ASDU_MAX_104);
-	if (asdu_add(&w, &o))
-		iec104_conn_send(&m->conn, asdu_end(&w), w.len, 0);
+	send_object(m, &head, &o);
 }
 
 static void
@@ -235,7 +245,6 @@ master_on_event(void *device, const struct runner_event *event)
 {
 	struct iec104_master *m = device;
 	struct iec_request q;
-	struct asdu_writer w;
 
 	if (!iec_events_read(&m->events, event, 1, &m->map, &q))
 		return;
@@ -243,9 +252,7 @@ master_on_event(void *device, const struct runner_event *event)
 		iec_events_refuse(&m->events, event, "the device is not connected");
 		return;
 	}
-	asdu_begin(&w, &asdu_sizes_104, &q.head, ASDU_MAX_104);
-	health_sent(m->health, w.len);
-	if (!asdu_add(&w, &q.object) || !iec104_conn_send(&m->conn, asdu_end(&w), w.len, 0))
+	if (!send_object(m, &q.head, &q.object))
 		iec_events_refuse(&m->events, event, "the send queue is full");
 }
 

@@ -4,7 +4,6 @@
  */
 #include <assert.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "device-runners/iec60870/describe.h"
@@ -20,7 +19,7 @@ enum {
 };
 
 struct slave {
-	struct iec_station station;
+	struct iec_station station; /* first */
 	struct iec104_conf conf;
 	struct acceptor acceptor;
 	struct limit link_limit, info_limit;
@@ -30,11 +29,11 @@ struct slave {
 struct slave_conn {
 	struct iec_master master; /* first */
 	bool enabled;
-	int64_t id; /* the acceptor's */
 	struct peer_address local, remote;
 	struct iec104_conn conn;
 };
 
+static_assert(offsetof(struct slave, station) == 0, "a station is cast to its slave");
 static_assert(offsetof(struct slave_conn, master) == 0, "a master is cast to its connection");
 
 static struct slave *
@@ -88,24 +87,6 @@ put_addresses(const struct iec_master *m, struct json_writer *w)
 	peer_address_put(w, "remote", &sc->remote);
 }
 
-static void
-show_count(void *device, size_t count)
-{
-	struct slave *s = device;
-	char link[32];
-
-	snprintf(link, sizeof(link), "%zu connected", count);
-	runner_set_link(s->station.runner, link);
-}
-
-static const struct iec_sink sink = {
-	.send = send_asdu,
-	.has_room = has_room,
-	.name = master_name,
-	.put = put_addresses,
-	.listed = show_count,
-};
-
 /* --- connections --- */
 
 /* A transfer that goes on has what was sent and is not acknowledged yet. */
@@ -114,35 +95,17 @@ on_enabled(void *arg, bool enabled)
 {
 	struct slave_conn *sc = arg;
 
-	if (enabled && sc->enabled)
-		iec_master_resume(&sc->master);
-	else if (enabled)
-		iec_master_begin(&sc->master);
+	if (enabled) {
+		(sc->enabled ? iec_master_resume : iec_master_begin)(&sc->master);
+		acceptor_engaged(&slave_of(sc)->acceptor, sc->master.id);
+	}
 	sc->enabled = enabled;
-	if (enabled)
-		acceptor_engaged(&slave_of(sc)->acceptor, sc->id);
-}
-
-static void
-on_delivered(void *arg, uint64_t token)
-{
-	struct slave_conn *sc = arg;
-
-	iec_master_delivered(&sc->master, token);
-}
-
-static void
-on_asdu(void *arg, const uint8_t *asdu, size_t len)
-{
-	struct slave_conn *sc = arg;
-
-	iec_station_serve(&slave_of(sc)->station, &sc->master, asdu, len);
 }
 
 static void
 conn_free(struct slave_conn *sc)
 {
-	acceptor_left(&slave_of(sc)->acceptor, sc->id);
+	acceptor_left(&slave_of(sc)->acceptor, sc->master.id);
 	iec104_conn_close(&sc->conn);
 	iec_master_clear(&sc->master);
 	free(sc);
@@ -171,9 +134,9 @@ on_ready(void *arg)
 
 static const struct iec104_handler handler = {
 	.on_ready = on_ready,
-	.on_asdu = on_asdu,
+	.on_asdu = iec_station_serve,
 	.on_enabled = on_enabled,
-	.on_delivered = on_delivered,
+	.on_delivered = iec_master_delivered,
 	.on_closed = on_closed,
 };
 
@@ -189,10 +152,8 @@ take_connection(
 	sc->local = *local;
 	sc->remote = *remote;
 	++*s->accepted;
-	sc->id = sc->master.id;
-	int64_t id = sc->id;
 	iec104_conf_open(&s->conf, &sc->conn, s->station.runner, fd, NULL, &handler, sc);
-	return id;
+	return sc->master.id;
 }
 
 static void
@@ -204,14 +165,8 @@ evict(void *arg, int64_t id)
 		on_closed(conn_of(m), "another one needs its place");
 }
 
-static void
-on_listening(void *arg)
-{
-	iec_station_ready(&((struct slave *)arg)->station);
-}
-
 static const struct acceptor_ops acceptor_ops = {
-	.listening = on_listening,
+	.listening = iec_station_ready,
 	.admit = take_connection,
 	.evict = evict,
 };
@@ -234,25 +189,22 @@ on_renewed(void *arg, struct tls_context *context)
 }
 
 static void
-on_states(void *arg)
+read_files(void *device)
 {
 	static const struct tls_set_ops ops = { .ready = on_files, .renewed = on_renewed };
-	struct slave *s = arg;
+	struct slave *s = device;
 
 	tls_set_start(&s->conf.files, s->station.runner, &s->conf.tls, &ops, s);
 }
 
-static void
-slave_start(void *device)
-{
-	iec_station_start(&((struct slave *)device)->station, on_states);
-}
-
-static void
-slave_on_event(void *device, const struct runner_event *event)
-{
-	iec_station_on_event(&((struct slave *)device)->station, event);
-}
+static const struct iec_sink sink = {
+	.start = read_files,
+	.send = send_asdu,
+	.has_room = has_room,
+	.name = master_name,
+	.put = put_addresses,
+	.link_is_count = true,
+};
 
 static void
 slave_on_credit(void *device)
@@ -265,8 +217,11 @@ slave_on_credit(void *device)
 }
 
 static void
-close_all(struct slave *s)
+slave_stop(void *device)
 {
+	struct slave *s = device;
+
+	tls_set_stop(&s->conf.files);
 	acceptor_stop(&s->acceptor);
 	iec_station_stop(&s->station);
 	while (s->station.masters.first)
@@ -274,22 +229,11 @@ close_all(struct slave *s)
 }
 
 static void
-slave_stop(void *device)
-{
-	struct slave *s = device;
-
-	tls_set_stop(&s->conf.files);
-	close_all(s);
-}
-
-static void
 slave_free(void *device)
 {
 	struct slave *s = device;
 
-	if (!s)
-		return;
-	close_all(s);
+	slave_stop(s);
 	tls_set_clear(&s->conf.files);
 	acceptor_clear(&s->acceptor);
 	iec_station_clear(&s->station);
@@ -316,7 +260,7 @@ slave_create(struct runner *r, const struct json *conf)
 	s->station.in = IEC_IN_104;
 	s->station.max_asdu = ASDU_MAX_104;
 	int rc = iec104_conf_read(&s->conf, r, conf, true, &s->station.map);
-	rc |= iec_station_init(&s->station, r, &sink, s, conf);
+	rc |= iec_station_init(&s->station, r, &sink, conf);
 	acceptor_init(&s->acceptor, r, &acceptor_ops, s);
 	acceptor_configure(&s->acceptor, conf, "", MAX_CONNECTIONS);
 	if (rc == 0)
@@ -325,20 +269,14 @@ slave_create(struct runner *r, const struct json *conf)
 	return NULL;
 }
 
-static bool
-slave_describe_data(void *device, struct describe *d, size_t i)
-{
-	return describe_iec_slave_data(&((struct slave *)device)->station.points, d, i);
-}
-
 const struct runner_device iec104_slave_device = {
 	.type = "iec104_slave",
 	.schema = &slave_schema,
 	.create = slave_create,
 	.describe = describe_104_slave,
-	.describe_data = slave_describe_data,
-	.start = slave_start,
-	.on_event = slave_on_event,
+	.describe_data = describe_iec_slave_data,
+	.start = iec_station_start,
+	.on_event = iec_station_on_event,
 	.on_credit = slave_on_credit,
 	.stop = slave_stop,
 	.free = slave_free,

@@ -65,13 +65,13 @@ send_object(struct master *m, int station, const struct asdu_head *head, const s
     unsigned flags)
 {
 	struct asdu_writer w;
+	const uint8_t *data =
+	    asdu_of_one(&w, &m->map.sizes, head, o, iec_line_max_asdu(&m->remotes.line));
 
-	asdu_begin(&w, &m->map.sizes, head, iec_line_max_asdu(&m->remotes.line));
-	if (!asdu_add(&w, o)) {
+	if (!data) {
 		errno = EINVAL;
 		return -1;
 	}
-	const uint8_t *data = asdu_end(&w);
 	return iec_line_send(&m->remotes.line, station, flags, data, w.len, 0);
 }
 

@@ -13,12 +13,18 @@
 #include "device-runners/iec60870/serial/iec101_conf.h"
 
 struct slave {
-	struct iec_line line; /* first */
-	struct iec_station station;
+	struct iec_station station; /* first */
+	struct iec_line line;
 	struct iec_master *masters; /* owned; one a station of the line, in its order */
 };
 
-static_assert(offsetof(struct slave, line) == 0, "a line is cast to its slave");
+static_assert(offsetof(struct slave, station) == 0, "a station is cast to its slave");
+
+static struct iec_line *
+line_of(const struct iec_master *m)
+{
+	return &((struct slave *)m->all->device)->line;
+}
 
 static int
 index_of(const struct iec_master *m)
@@ -31,13 +37,13 @@ index_of(const struct iec_master *m)
 static const char *
 master_name(const struct iec_master *m)
 {
-	return iec_line_name(m->all->device, index_of(m));
+	return iec_line_name(line_of(m), index_of(m));
 }
 
 static bool
 send_asdu(struct iec_master *m, const void *asdu, size_t len, bool confirmed, uint64_t token)
 {
-	struct iec_line *line = m->all->device;
+	struct iec_line *line = line_of(m);
 	const uint8_t *bytes = asdu;
 
 	if (iec_line_send(line, index_of(m), confirmed ? 0 : LINK_NO_REPLY, asdu, len, token) == 0)
@@ -52,16 +58,24 @@ send_asdu(struct iec_master *m, const void *asdu, size_t len, bool confirmed, ui
 static bool
 has_room(const struct iec_master *m)
 {
-	return iec_line_has_room(m->all->device, index_of(m));
+	return iec_line_has_room(line_of(m), index_of(m));
 }
 
 static void
 put_address(const struct iec_master *m, struct json_writer *w)
 {
-	json_put_int(w, "address", iec_line_address(m->all->device, index_of(m)));
+	json_put_int(w, "address", iec_line_address(line_of(m), index_of(m)));
+}
+
+static void
+open_line(void *device)
+{
+	iec_station_ready(device);
+	iec_line_start(&((struct slave *)device)->line);
 }
 
 static const struct iec_sink sink = {
+	.start = open_line,
 	.send = send_asdu,
 	.has_room = has_room,
 	.name = master_name,
@@ -93,11 +107,11 @@ on_data(void *device, int station, const uint8_t *data, size_t len)
 	struct slave *s = device;
 
 	if (station != LINK_ALL) {
-		iec_station_serve(&s->station, &s->masters[station], data, len);
+		iec_station_serve(&s->masters[station], data, len);
 		return;
 	}
 	for (struct iec_master *m = s->station.masters.first; m; m = m->next)
-		iec_station_serve(&s->station, m, data, len);
+		iec_station_serve(m, data, len);
 }
 
 static void
@@ -129,24 +143,9 @@ static const struct iec_line_ops line_ops = {
 /* --- life --- */
 
 static void
-on_event(void *device, const struct runner_event *event)
+on_credit(void *device)
 {
-	iec_station_on_event(&((struct slave *)device)->station, event);
-}
-
-static void
-on_states(void *device)
-{
-	struct slave *s = device;
-
-	iec_station_ready(&s->station);
-	iec_line_start(&s->line);
-}
-
-static void
-start(void *device)
-{
-	iec_station_start(&((struct slave *)device)->station, on_states);
+	iec_line_on_credit(&((struct slave *)device)->line);
 }
 
 static void
@@ -183,7 +182,7 @@ create(struct runner *r, const struct json *conf)
 	int rc = iec101_conf_load(r, conf, role, &s->station.map, &s->line, &line_ops, s);
 	s->station.in = IEC_IN_101;
 	s->station.max_asdu = iec_line_max_asdu(&s->line);
-	rc |= iec_station_init(&s->station, r, &sink, s, conf);
+	rc |= iec_station_init(&s->station, r, &sink, conf);
 	for (int i = 0; i < iec_line_stations(&s->line); i++)
 		iec_master_init(&s->masters[i], &s->station.masters);
 	if (rc == 0)
@@ -192,21 +191,15 @@ create(struct runner *r, const struct json *conf)
 	return NULL;
 }
 
-static bool
-describe_data(void *device, struct describe *d, size_t i)
-{
-	return describe_iec_slave_data(&((struct slave *)device)->station.points, d, i);
-}
-
 const struct runner_device iec101_slave_device = {
 	.type = "iec101_slave",
 	.schema = &iec101_conf_slave.schema,
 	.create = create,
 	.describe = describe_101_slave,
-	.describe_data = describe_data,
-	.start = start,
-	.on_event = on_event,
-	.on_credit = iec_line_on_credit,
+	.describe_data = describe_iec_slave_data,
+	.start = iec_station_start,
+	.on_event = iec_station_on_event,
+	.on_credit = on_credit,
 	.stop = stop,
 	.free = destroy,
 };
