@@ -109,7 +109,7 @@ $(B)/gateway-eventd: $(B)/event-server/main.o $(AR_EVENTD) $(AR_HAT) $(AR_COMMON
 $(B)/libexec/gateway-resolve: $(B)/resolve/main.o $(AR_COMMON)
 	$(LINK) $^
 $(B)/gatewayctl: $(B)/ctl/main.o $(AR_CTL) $(AR_IPC) $(AR_COMMON)
-	$(LINK) $^ -l$(MSGPACK) -lm
+	$(LINK) $^ -l$(MSGPACK) -lexpat -lm
 # It shows rows as gatewayctl --json does: by the same code.
 $(B)/gateway-web: $(B)/web/main.o $(AR_WEB) $(AR_CTL) $(AR_IPC) $(AR_COMMON)
 	$(LINK) $^ -lmicrohttpd -l$(MSGPACK) -lm
@@ -144,7 +144,8 @@ all: $(B)/libexec/runner-tls.so
 UNIT := $(patsubst %.c,$(B)/%,$(shell find tests/unit -name 'check_*.c' | sort))
 TEST_ARCHIVES := $(AR_SUPERVISOR) $(AR_EVENTD) $(AR_WEB) $(AR_CTL) $(FAMILIES:%=$(B)/device-runners/%.a) $(AR_RUNTIME) \
     $(PROTOCOLS:%=$(B)/protocols/%.a) $(AR_IPC) $(AR_COMMON)
-TEST_LIBS := -lcheck -lev -lyaml -l$(MSGPACK) -lcares -llmdb -lseccomp -lmicrohttpd -lmodbus -lsmpp34 -lssl -lcrypto -lsystemd \
+TEST_LIBS := -lcheck -lev -lyaml -l$(MSGPACK) -lcares -llmdb -lseccomp -lexpat -lmicrohttpd -lmodbus \
+    -lsmpp34 -lssl -lcrypto -lsystemd \
     $(sort $(foreach f,$(FAMILIES),$(LIBS_$(f)))) -lsubunit -lrt -lpthread -lm
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(TEST_ARCHIVES)

@@ -478,7 +478,7 @@ main(int argc, char **argv)
 		return CONTROL_DONE;
 	}
 	if (strcmp(argv[0], "new") == 0)
-		return blocks_new(argc - 1, argv + 1);
+		return blocks_new(argc, argv);
 	if (strcmp(argv[0], "help") == 0)
 		return help(argc, argv);
 	const struct command *c = find_command(argv[0]);

@@ -75,8 +75,10 @@ options_summary(FILE *f)
 		int n = fprintf(f, "  %s %s", name, c->arguments);
 		fprintf(f, "%*s%s\n", n < COLUMN ? COLUMN - n : 1, "", c->about);
 	}
-	fprintf(f, "  new TYPE NAME%*sprint a block of a configuration for a device\n", COLUMN - 15,
-	    "");
+	fprintf(f,
+	    "  new TYPE NAME%*sprint a block of a configuration for a device; of an SCL\n"
+	    "%*sfile: new iec61850_client NAME --scl FILE [--ied IED]\n",
+	    COLUMN - 15, "", COLUMN + 2, "");
 	fprintf(f, "  help [COMMAND]%*sprint this text, or that of a command\n", COLUMN - 16, "");
 	fprintf(f,
 	    "\n"

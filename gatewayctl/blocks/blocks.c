@@ -1,10 +1,12 @@
 #include "gatewayctl/blocks/blocks.h"
 
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/json.h"
 #include "common/nearest.h"
+#include "gatewayctl/scl/scl.h"
 #include "ipc/control.h"
 
 /* What lines have in common; the rest of each is required, but for what a comment says. */
@@ -215,30 +217,85 @@ find(const char *type)
 	return NULL;
 }
 
-int
-blocks_new(int argc, char **argv)
+static const char usage[] = "usage: gatewayctl new TYPE NAME\n"
+			    "       gatewayctl new iec61850_client NAME --scl FILE [--ied IED]\n";
+
+struct request {
+	const char *type, *name, *scl, *ied;
+	bool help;
+};
+
+/* False on wrong usage. */
+static bool
+parse(struct request *r, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ .name = "scl", .has_arg = required_argument, .val = 's' },
+		{ .name = "ied", .has_arg = required_argument, .val = 'i' },
+		{ .name = "help", .has_arg = no_argument, .val = 'h' },
+		{ .name = NULL },
+	};
+
+	*r = (struct request){ 0 };
+	optind = 0; /* glibc: begin again */
+	for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+		if (option == '?')
+			return false;
+		r->help |= option == 'h';
+		if (option == 's')
+			r->scl = optarg;
+		if (option == 'i')
+			r->ied = optarg;
+	}
+	if (r->help || argc - optind != 2)
+		return r->help;
+	r->type = argv[optind];
+	r->name = argv[optind + 1];
+	if (r->scl ? strcmp(r->type, "iec61850_client") == 0 : !r->ied)
+		return true;
+	fprintf(stderr, "gatewayctl: %s\n",
+	    r->scl ? "--scl is for iec61850_client" : "--ied chooses in a file that --scl names");
+	return false;
+}
+
+static void
+print_block(const struct block *b, const char *device, const char *keys, size_t len)
 {
 	struct json_writer w;
 	struct buffer name;
 
-	bool help = argc == 1 && (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"));
-
-	if (argc != 2) {
-		fprintf(help ? stdout : stderr, "usage: gatewayctl new TYPE NAME\n");
-		return help ? CONTROL_DONE : CONTROL_USAGE;
-	}
-	const struct block *b = find(argv[0]);
-	if (!b)
-		return CONTROL_USAGE;
 	buffer_init(&name, 4096);
 	w = (struct json_writer){ .b = &name };
-	json_put_str(&w, NULL, argv[1]);
+	json_put_str(&w, NULL, device);
 	printf("# below 'devices:' of gatewayd.yaml; gateway-*(7) say what each key means\n"
 	       "- module: hat.gateway.devices.%s\n"
 	       "  name: %.*s\n"
-	       "  enabled: true                # else by 'gatewayctl enable'\n"
-	       "%s",
-	    b->module, (int)name.len, (const char *)buffer_data(&name), b->keys);
+	       "  enabled: true                # else by 'gatewayctl enable'\n",
+	    b->module, (int)name.len, (const char *)buffer_data(&name));
+	fwrite(keys, 1, len, stdout);
 	buffer_clear(&name);
-	return CONTROL_DONE;
+}
+
+int
+blocks_new(int argc, char **argv)
+{
+	struct request r;
+	struct buffer keys;
+
+	if (!parse(&r, argc, argv) || r.help) {
+		fputs(usage, r.help ? stdout : stderr);
+		return r.help ? CONTROL_DONE : CONTROL_USAGE;
+	}
+	const struct block *b = find(r.type);
+	if (!b)
+		return CONTROL_USAGE;
+	if (!r.scl) {
+		print_block(b, r.name, b->keys, strlen(b->keys));
+		return CONTROL_DONE;
+	}
+	int code = scl_read(&keys, r.scl, r.ied);
+	if (code == CONTROL_DONE)
+		print_block(b, r.name, (const char *)buffer_data(&keys), keys.len);
+	buffer_clear(&keys);
+	return code;
 }

@@ -2,7 +2,8 @@
 #ifndef GATEWAYCTL_BLOCKS_H
 #define GATEWAYCTL_BLOCKS_H
 
-/* Prints the block of argv[0] with the name argv[1]; returns the exit code. */
+/* new and its arguments: prints the block of a type with a name, of an SCL file where one is given;
+ * returns the exit code. */
 int blocks_new(int argc, char **argv);
 
 #endif

@@ -15,9 +15,11 @@ sys.path += [LIB, SYSTEM]
 try:
     import hat.gateway.devices.iec61850.client as hat_client
     import pyiec61850  # noqa: F401
+    import yaml
 except ImportError as e:
     raise unittest.SkipTest(f"a peer is not importable: {e}")
 
+from gatewayd import program  # noqa: E402
 from hat_device import Reference  # noqa: E402
 from iec61850_server import Server  # noqa: E402
 from ports import free_port  # noqa: E402
@@ -161,19 +163,55 @@ class Open61850(unittest.TestCase):
 </SCL>
 """
 
+    def serve(self, path):
+        """open61850's server of that file; its port."""
+        port = free_port()
+        server = subprocess.Popen([os.environ.get("IEC61850_PYTHON", sys.executable), "-u", "-m", "open61850.server",
+                                   path, "--host", "127.0.0.1", "--port", str(port)], stderr=subprocess.PIPE, text=True)
+        self.addCleanup(server.stderr.close)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        self.assertIn(str(port), server.stderr.readline())
+        return port
+
+    def test_configuration_of_its_file(self):
+        """What gatewayctl makes of a file is what the server of that file has: every data is reported, a control
+        works, a setting is written."""
+        path = os.path.join(LIB, "bay.cid")
+        made = subprocess.run([program("gatewayctl"), "new", "iec61850_client", "bay", "--scl", path],
+                              capture_output=True, text=True, timeout=60, check=True).stdout
+        conf = yaml.safe_load(made)[0]
+        conf["connection"]["port"] = self.serve(path)
+        r = Runner(RUNNER, "iec61850_client", conf, log_level=7)
+        self.addCleanup(r.stop)
+        names = {f"gateway/data/{d['name']}" for d in conf["data"]}
+        self.assertGreaterEqual(len(names), 12)
+        r.wait(lambda: names <= {e.type for e in r.events})
+
+        def first(suffix):
+            r.wait_event(suffix)
+            return of(r.events, suffix)[0].payload
+
+        self.assertEqual(first("gateway/data/BAY1CTRL.CSWI1.Pos")["value"], "INTERMEDIATE")
+        self.assertEqual(set(first("gateway/data/BAY1MEAS.MMXU1.A.phsB")["value"]), {"magnitude", "angle"})
+        r.send("system/command/BAY1CTRL.xGGIO1.SPCSO1", {"session_id": "1", "action": "OPERATE", "value": True,
+                                                         "origin": ORIGIN, "test": False, "checks": []})
+        self.assertTrue(first("gateway/command/BAY1CTRL.xGGIO1.SPCSO1")["success"])
+        for n, action in enumerate(("SELECT", "OPERATE"), 1):
+            r.send("system/command/BAY1CTRL.CSWI1.Pos", {"session_id": str(n), "action": action, "value": True,
+                                                         "origin": ORIGIN, "test": False, "checks": []})
+            r.wait(lambda: len(of(r.events, "gateway/command/BAY1CTRL.CSWI1.Pos")) >= n)
+        self.assertEqual({e.payload["success"] for e in of(r.events, "gateway/command/BAY1CTRL.CSWI1.Pos")}, {True})
+        r.send("system/change/BAY1CTRL.xGGIO1.Lim", {"session_id": "1", "value": {"f": 2.5}})
+        self.assertEqual(first("gateway/change/BAY1CTRL.xGGIO1.Lim"),
+                         {"session_id": "1", "success": True})
+
     def test_reports(self):
         """It rejects the status request, which the connection outlives."""
-        port = free_port()
         with tempfile.NamedTemporaryFile("w", suffix=".cid") as f:
             f.write(self.CID)
             f.flush()
-            server = subprocess.Popen([os.environ.get("IEC61850_PYTHON", sys.executable), "-u", "-m", "open61850.server",
-                                       f.name, "--host", "127.0.0.1", "--port", str(port)], stderr=subprocess.PIPE,
-                                      text=True)
-            self.addCleanup(server.stderr.close)
-            self.addCleanup(server.wait)
-            self.addCleanup(server.kill)
-            self.assertIn(str(port), server.stderr.readline())
+            port = self.serve(f.name)
         conf = small_config(port, members=[{"logical_device": "LD0", "logical_node": "GGIO1", "fc": "ST",
                                             "names": ["Ind1"]}],
                             connection={"status_delay": 0.2, "status_timeout": 5})
