@@ -21,7 +21,7 @@ else
 B := build
 CFLAGS ?= -O2 -g
 HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero \
-    -fPIE -ffile-prefix-map=$(CURDIR)=.
+    -fPIE '-ffile-prefix-map=$(CURDIR)=.'
 HARDEN_LD := -pie -Wl,-z,relro,-z,now
 endif
 WERROR ?= -Werror
@@ -257,6 +257,7 @@ install: all
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/gatewayd/web" web/assets/*
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gatewayd/samples" etc/samples/*.yaml
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/gatewayd" etc/gatewayd.schema.json
+	install -D -m 644 etc/samples/starter.yaml "$(DESTDIR)$(PREFIX)/share/gatewayd/starter.yaml"
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gatewayd/sysctl.d" etc/sysctl.d/*.conf
 	install -d "$(DESTDIR)/etc/gatewayd"
 	for f in etc/systemd/*.service; do [ -e "$$f" ] && install -D -m 644 "$$f" \

@@ -504,6 +504,10 @@ gateway_start(struct ev_loop *loop, const char *config_path, bool verbose, struc
 	}
 	log_notice("gatewayd %s: %s, %zu device%s", GATEWAYD_VERSION, g->config->name,
 	    g->config->device_count, LOG_PLURAL(g->config->device_count));
+	if (g->config->device_count == 0)
+		log_notice("%s has no devices yet: 'gatewayctl new TYPE NAME' prints one to add to "
+			   "it, 'gatewayctl reload' takes it",
+		    g->config_path);
 	return g;
 }
 

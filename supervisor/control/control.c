@@ -384,12 +384,11 @@ is_member(int fd, gid_t first, gid_t wanted)
 	return false;
 }
 
-/* The mode of the socket says the same; but a folder may be shared, a mode changed. */
+/* The mode of the socket may say the same, may not: see give_to_group(). */
 static bool
 is_allowed(const struct control *control, int fd, struct ucred *peer)
 {
-	return trust_peer(fd, geteuid(), peer) ||
-	       (control->socket.has_group && is_member(fd, peer->gid, control->socket.group));
+	return trust_peer(fd, geteuid(), peer) || is_member(fd, peer->gid, control->socket.group);
 }
 
 static void

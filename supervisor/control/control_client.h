@@ -33,7 +33,6 @@ struct control_client {
 struct control_socket {
 	int fd, lock; /* -1: it is gone */
 	ino_t inode;
-	bool has_group;
 	gid_t group;
 };
 

@@ -55,6 +55,18 @@ find_folder(const struct control *control, char folder[FOLDER_SIZE])
 	*(slash ? slash : folder) = '\0';
 }
 
+/* Gives a path to the group; 0, or -1 where that is not ours to do: who is neither root nor in the
+ * group cannot, and the unit of systemd denies the call. Everybody gets `others` then, and is told
+ * apart by what the kernel says of who connects. */
+static int
+give_to_group(const struct control *control, const char *path, mode_t mode, mode_t others)
+{
+	if (control->socket.group == getegid() ||
+	    chown(path, (uid_t)-1, control->socket.group) == 0)
+		return chmod(path, mode);
+	return errno == EPERM ? chmod(path, mode | others) : -1;
+}
+
 /* The members of the group must get through the folder, where it is ours alone to say so: what else
  * is in it is guarded by modes of its own. */
 static void
@@ -65,8 +77,8 @@ share_folder(const struct control *control)
 
 	find_folder(control, folder);
 	if (stat(folder, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 0777) == 0750 &&
-	    chown(folder, (uid_t)-1, control->socket.group) < 0)
-		log_warning("cannot set the group of folder %s: %s", folder, strerror(errno));
+	    give_to_group(control, folder, 0750, 0001) < 0)
+		log_warning("cannot share folder %s with the group: %s", folder, strerror(errno));
 }
 
 static int
@@ -78,12 +90,9 @@ bind_socket(struct control *control, const struct sockaddr_un *address)
 
 	umask(before);
 	control->socket.fd = fd;
-	if (result < 0 ||
-	    (control->socket.has_group &&
-		chown(control->path, (uid_t)-1, control->socket.group) < 0) ||
-	    chmod(control->path, 0660) < 0 || listen(fd, BACKLOG) < 0)
+	if (result < 0 || give_to_group(control, control->path, 0660, 0006) < 0)
 		return -1;
-	return 0;
+	return listen(fd, BACKLOG);
 }
 
 bool
@@ -102,8 +111,7 @@ serve(struct control *control)
 	if (strlen(control->path) >= sizeof(address.sun_path))
 		return "the path is too long for a socket";
 	strncpy(address.sun_path, control->path, sizeof(address.sun_path) - 1);
-	if (control->socket.has_group)
-		share_folder(control);
+	share_folder(control);
 	control->socket.lock = take_lock(control->path);
 	if (control->socket.lock < 0)
 		return errno == EWOULDBLOCK ? "another gatewayd serves it" : strerror(errno);
@@ -124,8 +132,7 @@ control_socket_open(struct control *control, const char *group)
 
 	if (group && !g)
 		return "there is no such group";
-	control->socket.has_group = g != NULL;
-	control->socket.group = g ? g->gr_gid : 0;
+	control->socket.group = g ? g->gr_gid : getegid();
 	return serve(control);
 }
 

@@ -707,6 +707,27 @@ class Installed(Case):
             self.assertIn(f"lib{library}", depends)
         self.assertEqual(os.listdir(os.path.join(dest, "etc/gatewayd")), [], "what is there is the site's")
         self.runs_from(dest)
+        if shutil.which("lintian"):
+            r = subprocess.run(["lintian", "--allow-root", package], capture_output=True, text=True)
+            self.assertEqual((r.returncode, r.stdout), (0, ""))
+
+    @unittest.skipUnless(os.environ.get("LONG"), "builds twice: LONG=1")
+    @unittest.skipUnless(shutil.which("dpkg-deb"), "dpkg-deb is not installed")
+    def test_two_folders_give_the_same_package(self):
+        files = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
+        packages = []
+        for folder in ("a", "another-folder/below"):
+            top = os.path.join(self.dir, folder)
+            for name in files:
+                os.makedirs(os.path.dirname(os.path.join(top, name)), exist_ok=True)
+                shutil.copy(os.path.join(ROOT, name), os.path.join(top, name))
+            env = {**os.environ, "SOURCE_DATE_EPOCH": "1795874400", "BUILD": "build"}
+            r = subprocess.run(["make", "-s", "-j2", "deb"], cwd=top, env=env, capture_output=True, text=True)
+            self.assertEqual(r.returncode, 0, r.stderr)
+            (package,) = glob.glob(os.path.join(glob.escape(top), "build", "gatewayd_*.deb"))
+            with open(package, "rb") as f:
+                packages.append(f.read())
+        self.assertTrue(packages[0] == packages[1], "they differ")
 
 
 if __name__ == "__main__":

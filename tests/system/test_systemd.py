@@ -1,8 +1,10 @@
 """The unit file as people use it: a systemd as process 1 starts, watches, reloads and stops the installed
 gateway. Slow by nature: the watchdog waits 15 s."""
 
+import glob
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -201,6 +203,74 @@ class Service(unittest.TestCase):
         wait_until(lambda: int(self.show("NRestarts")) >= 7, "seven starts", DEADLINE_S)
         self.box.write(CONFIG, SAMPLE)
         self.wait_polls()
+
+
+@unittest.skipIf("san" in os.path.basename(BUILD), "sanitizers need more than the unit file allows")
+class Package(unittest.TestCase):
+    """The package from its installation to its purge, as on a new host."""
+
+    def setUp(self):
+        subprocess.run(["make", "-s", "deb"], cwd=ROOT, check=True, capture_output=True)
+        (package,) = glob.glob(os.path.join(glob.escape(BUILD), "gatewayd_*.deb"))
+        layer = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, layer)
+        os.chmod(layer, 0o755)
+        shutil.copy(package, os.path.join(layer, "gatewayd.deb"))
+        try:
+            self.box = Box(layer)
+        except OSError as e:
+            self.skipTest(str(e))
+        self.addCleanup(self.box.close)
+
+    def tell(self, *command):
+        r = self.box.run(*command)
+        self.assertEqual(r.returncode, 0, (command, r.stdout, r.stderr))
+        return r.stdout
+
+    def asks(self, *groups):
+        """gatewayctl as a user of these groups."""
+        return self.box.run("setpriv", "--reuid=nobody", "--regid=nogroup", f"--groups={','.join(groups) or 'nogroup'}",
+                            "gatewayctl", "info")
+
+    def is_there(self, path):
+        return self.box.run("test", "-e", path).returncode == 0
+
+    def test_from_installation_to_purge(self):
+        out = self.tell("dpkg", "-i", "/gatewayd.deb")
+        self.assertIn("/etc/gatewayd/gatewayd.yaml is there to be filled in", out)
+        self.assertEqual(self.tell("stat", "-c", "%a %U %G", CONFIG).strip(), "640 root gatewayd")
+        self.tell("systemctl", "enable", "-q", "--now", "gatewayd")
+        self.assertIn("has no devices yet: 'gatewayctl new TYPE NAME'",
+                      self.tell("journalctl", "-u", "gatewayd", "-o", "cat", "--no-pager"))
+        out = self.tell("systemd-analyze", "security", "--no-pager", "gatewayd")
+        self.assertLessEqual(float(re.search(r"exposure level for gatewayd.service: ([\d.]+)", out)[1]), 1.5)
+
+        # Who may use gatewayctl: by default the group of the process, else one that the process is not in.
+        self.assertEqual(self.asks("gatewayd").returncode, 0)
+        self.assertEqual(self.asks().returncode, 3)
+        self.tell("sed", "-i", "s/^#control:/control:/", CONFIG)
+        self.tell("systemctl", "reload", "gatewayd")
+        self.tell("systemctl", "restart", "gatewayd")
+        r = self.asks("adm")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        for groups in ((), ("daemon",)):
+            r = self.asks(*groups)
+            self.assertNotEqual(r.returncode, 0)
+            self.assertIn("not allowed", r.stderr)
+        self.assertEqual(self.asks("gatewayd").returncode, 1)
+
+        # What the site changed stays, through another installation too; a purge leaves nothing but that.
+        self.tell("dpkg", "-i", "/gatewayd.deb")
+        self.assertEqual(self.tell("systemctl", "is-active", "gatewayd").strip(), "active")
+        self.tell("dpkg", "-r", "gatewayd")
+        self.assertFalse(self.is_there("/usr/sbin/gatewayd"))
+        self.assertIn("\ncontrol: {group: adm}", self.tell("cat", CONFIG))
+        self.tell("dpkg", "-i", "/gatewayd.deb")
+        self.tell("sed", "-i", "s/^control:/#control:/", CONFIG)
+        self.tell("systemctl", "start", "gatewayd")
+        self.tell("dpkg", "-P", "gatewayd")
+        for path in ("/etc/gatewayd", "/var/lib/gatewayd", "/usr/libexec/gatewayd"):
+            self.assertFalse(self.is_there(path), path)
 
 
 if __name__ == "__main__":
