@@ -343,6 +343,8 @@ static void
 resolve(struct broker_request *q)
 {
 	q->lookup = lookup_ask(q->broker->lookups, q->target, on_found, q);
+	if (!q->lookup)
+		fail(q, ENOMEM, "look up");
 }
 
 /* Root ignores TIOCEXCL, and flock is advisory: the two together keep out other processes. */

@@ -95,31 +95,55 @@ is_fresh(const struct lookup *n)
 	return n->fresh && monotime_diff_ms(monotime_now(), n->when) < LOOKUP_FRESH_MS;
 }
 
+static void
+put_into(struct lookup_wait *w, struct lookup_wait **list)
+{
+	w->list = list;
+	w->next = *list;
+	*list = w;
+}
+
+/* The loop hands the answer out; why NULL: found holds addresses. */
+static void
+answer(
+    struct lookups *l, struct lookup_wait *w, const struct lookup_addresses *found, const char *why)
+{
+	w->found = *found;
+	if (why) {
+		w->found.count = 0;
+		snprintf(w->why, sizeof(w->why), "%s", why);
+	}
+	put_into(w, &l->answered);
+	if (!ev_is_active(&l->answers))
+		ev_timer_start(l->loop, &l->answers);
+}
+
+static void
+on_answers(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct lookups *l = timer->data;
+	struct lookup_wait *w;
+
+	(void)loop, (void)revents;
+	while ((w = l->answered)) {
+		l->answered = w->next;
+		w->cb(w->arg, w->found.count ? &w->found : NULL, w->found.count ? NULL : w->why);
+		free(w);
+	}
+}
+
 void
 lookup_end(struct lookup *n, const char *why)
 {
-	struct lookups *l = n->all;
-	struct lookup_wait *waiting = n->waiting;
-	struct lookup_addresses found;
-	char text[sizeof(n->why)];
-
-	/* The look-up may be gone when its callers hear of it. */
-	snprintf(text, sizeof(text), "%s", why ? why : "");
 	n->state = LOOKUP_IDLE;
-	n->waiting = NULL;
-	n->fresh = !why && !waiting;
+	n->fresh = !why && !n->waiting;
 	n->when = monotime_now();
 	n->found.first = n->first < n->found.count ? n->first : 0;
-	found = n->found;
-	settle(n);
-	for (struct lookup_wait *w = waiting, *next; w; w = next) {
-		next = w->next;
-		lookup_cb *cb = w->cb;
-		void *arg = w->arg;
-		free(w);
-		if (!l->closing)
-			cb(arg, why ? NULL : &found, why ? text : NULL);
+	for (struct lookup_wait *w; (w = n->waiting);) {
+		n->waiting = w->next;
+		answer(n->all, w, &n->found, why);
 	}
+	settle(n);
 }
 
 static void
@@ -281,37 +305,32 @@ find_numeric(const char *name, struct lookup_addresses *found)
 struct lookup_wait *
 lookup_ask(struct lookups *l, const char *name, lookup_cb *cb, void *arg)
 {
+	struct lookup_wait *w = calloc(1, sizeof(*w));
 	struct lookup_addresses found;
 
-	if (find_numeric(name, &found)) {
-		cb(arg, &found, NULL);
+	if (!w)
 		return NULL;
+	w->cb = cb;
+	w->arg = arg;
+	if (find_numeric(name, &found)) {
+		answer(l, w, &found, NULL);
+		return w;
 	}
 	struct lookup *n = find(l, name);
-	if (n && is_fresh(n)) {
-		found = n->found;
+	if (!n && !(n = add(l, name))) {
+		free(w);
+		return NULL;
+	}
+	if (is_fresh(n)) {
+		answer(l, w, &n->found, NULL);
 		n->fresh = false;
 		settle(n);
-		cb(arg, &found, NULL);
-		return NULL;
-	}
-	struct lookup_wait *w = calloc(1, sizeof(*w));
-	if (!w || !(n || (n = add(l, name)))) {
-		free(w);
-		cb(arg, NULL, "out of memory");
-		return NULL;
-	}
-	*w = (struct lookup_wait){ .of = n, .next = n->waiting, .cb = cb, .arg = arg };
-	n->waiting = w;
-	if (n->state != LOOKUP_IDLE)
 		return w;
-	/* The answer may come from within, and then nobody waits there any more. */
-	begin(n);
-	n = find(l, name);
-	for (struct lookup_wait *v = n ? n->waiting : NULL; v; v = v->next)
-		if (v == w)
-			return w;
-	return NULL;
+	}
+	put_into(w, &n->waiting);
+	if (n->state == LOOKUP_IDLE)
+		begin(n);
+	return w;
 }
 
 void
@@ -319,7 +338,7 @@ lookup_cancel(struct lookup_wait *w)
 {
 	if (!w)
 		return;
-	struct lookup_wait **at = &w->of->waiting;
+	struct lookup_wait **at = w->list;
 	while (*at != w)
 		at = &(*at)->next;
 	*at = w->next;
@@ -360,7 +379,8 @@ lookups_new(struct ev_loop *loop, const char *program)
 	for (size_t i = 0; i < LOOKUP_MAX_PROCESSES; i++)
 		l->processes[i] = (struct lookup_process){ .all = l, .pidfd = -1 };
 	ev_timer_init(&l->ares_timer, on_ares_timer, 0., 0.);
-	l->ares_timer.data = l;
+	ev_timer_init(&l->answers, on_answers, 0., 0.);
+	l->ares_timer.data = l->answers.data = l;
 	if (ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS && open_ares(l) == 0)
 		return l;
 	log_error("cannot start the resolver");
@@ -377,6 +397,9 @@ lookups_free(struct lookups *l)
 	ares_destroy(l->ares);
 	ares_library_cleanup();
 	ev_timer_stop(l->loop, &l->ares_timer);
+	ev_timer_stop(l->loop, &l->answers);
+	while (l->answered)
+		lookup_cancel(l->answered);
 	for (size_t i = 0; i < LOOKUP_MAX_SOCKETS; i++)
 		ev_io_stop(l->loop, &l->sockets[i].io);
 	for (size_t i = 0; i < LOOKUP_BUCKETS; i++)

@@ -33,8 +33,8 @@ struct lookup_addresses {
 	size_t first; /* which to try first: lookup_try_first() */
 };
 
-/* found: borrowed, with one address at least; or NULL, and why for people. Whoever is called does
- * not wait any more. */
+/* found: borrowed, with one address at least; or NULL, and why for people. Its lookup_wait is gone.
+ */
 typedef void lookup_cb(void *arg, const struct lookup_addresses *found, const char *why);
 
 /* program: gateway-resolve, or NULL; borrowed. Returns NULL where the resolver cannot start. */
@@ -42,8 +42,7 @@ struct lookups *lookups_new(struct ev_loop *loop, const char *program);
 /* Nobody is answered any more. NULL is fine. */
 void lookups_free(struct lookups *l);
 
-/* Calls back once, at once or from the loop. Returns what lookup_cancel() takes; NULL where the
- * answer came already. Out of memory is an answer. */
+/* Calls back once, from the loop. Returns what lookup_cancel() takes; NULL when out of memory. */
 struct lookup_wait *lookup_ask(struct lookups *l, const char *name, lookup_cb *cb, void *arg);
 /* NULL is fine. The look-up itself goes on. */
 void lookup_cancel(struct lookup_wait *w);

@@ -18,11 +18,14 @@ enum lookup_state {
 	LOOKUP_PROCESS, /* it runs */
 };
 
+/* Somebody who asked: waits for the look-up, then for the loop to hand out the answer. */
 struct lookup_wait {
-	struct lookup *of;
+	struct lookup_wait **list; /* where it stands */
 	struct lookup_wait *next;
 	lookup_cb *cb;
 	void *arg;
+	struct lookup_addresses found; /* the answer; none: why */
+	char why[160];
 };
 
 /* A name that is asked for, or remembered. */
@@ -65,6 +68,8 @@ struct lookups {
 	struct stat conf; /* /etc/resolv.conf as it was when ares read it */
 	struct lookup_socket sockets[LOOKUP_MAX_SOCKETS];
 	ev_timer ares_timer;
+	struct lookup_wait *answered;
+	ev_timer answers; /* runs while there are any */
 	struct lookup *buckets[LOOKUP_BUCKETS];
 	struct lookup_process processes[LOOKUP_MAX_PROCESSES];
 	unsigned kept;

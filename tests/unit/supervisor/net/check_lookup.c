@@ -40,6 +40,17 @@ teardown(void)
 	ev_loop_destroy(loop);
 }
 
+/* The answer never comes from within. */
+static void
+ask(const char *name)
+{
+	answers = 0;
+	ck_assert_ptr_nonnull(lookup_ask(lookups, name, on_answer, NULL));
+	ck_assert_int_eq(answers, 0);
+	ev_run(loop, 0);
+	ck_assert_int_eq(answers, 1);
+}
+
 static const struct sockaddr_in *
 v4(size_t i)
 {
@@ -59,8 +70,7 @@ START_TEST(numeric_forms)
 		{ "0177.0.0.3", 0x7f000003 } };
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		ck_assert_ptr_null(lookup_ask(lookups, rows[i].name, on_answer, NULL));
-		ck_assert_int_eq(answers, (int)i + 1);
+		ask(rows[i].name);
 		ck_assert_uint_eq(ntohl(v4(0)->sin_addr.s_addr), rows[i].address);
 		ck_assert_uint_eq(v4(0)->sin_port, 0);
 		ck_assert_uint_eq(got.count, 1);
@@ -70,7 +80,7 @@ END_TEST
 
 START_TEST(scopes)
 {
-	ck_assert_ptr_null(lookup_ask(lookups, "fe80::1%lo", on_answer, NULL));
+	ask("fe80::1%lo");
 	ck_assert_uint_eq(got.count, 1);
 	const struct sockaddr_in6 *a = (const struct sockaddr_in6 *)&got.address[0];
 	ck_assert_int_eq(a->sin6_family, AF_INET6);
@@ -80,7 +90,7 @@ END_TEST
 
 START_TEST(localhost_is_both_families)
 {
-	ck_assert_ptr_null(lookup_ask(lookups, "LocalHost", on_answer, NULL));
+	ask("LocalHost");
 	ck_assert_uint_eq(got.count, 2);
 	ck_assert_uint_eq(ntohl(v4(0)->sin_addr.s_addr), INADDR_LOOPBACK);
 	ck_assert_int_eq(got.address[1].ss_family, AF_INET6);
@@ -112,6 +122,21 @@ START_TEST(what_is_cancelled_is_not_answered)
 	answers = 0;
 	lookup_ask(lookups, "another-host.invalid", on_answer, NULL);
 	lookup_ask(lookups, "another-host.invalid", on_answer, NULL);
+	lookup_ask(lookups, "127.0.0.1", on_answer, NULL);
+}
+END_TEST
+
+/* An answer that is there and not handed out is cancelled like any other. */
+START_TEST(an_answer_that_waits_is_cancelled)
+{
+	struct lookup_wait *first = lookup_ask(lookups, "127.0.0.1", on_answer, NULL);
+
+	lookup_ask(lookups, "127.0.0.2", on_answer, NULL);
+	lookup_cancel(first);
+	ev_run(loop, 0);
+	ev_run(loop, EVRUN_NOWAIT);
+	ck_assert_int_eq(answers, 1);
+	ck_assert_uint_eq(ntohl(v4(0)->sin_addr.s_addr), 0x7f000002);
 }
 END_TEST
 
@@ -124,6 +149,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, localhost_is_both_families);
 	tcase_add_test(tc, names_that_are_remembered_are_bounded);
 	tcase_add_test(tc, what_is_cancelled_is_not_answered);
+	tcase_add_test(tc, an_answer_that_waits_is_cancelled);
 }
 
 UNIT_MAIN("lookup")
