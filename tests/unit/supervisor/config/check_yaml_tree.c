@@ -248,6 +248,7 @@ static const struct {
 	{ "{<<: {a: 1}, '<<': {b: 2}}\n", "{\"<<\":{\"b\":2},\"a\":1}" },
 	{ "a: &x {p: 1}\nb: {<<: [*x, *x]}\n", "{\"a\":{\"p\":1},\"b\":{\"p\":1}}" },
 	{ "[! '5', ! , ! ~]", "[5,\"\",null]" },
+	{ "a: ! ''\nb: ! |-\n", "{\"a\":null,\"b\":null}" },
 	{ "{a: 08, b: 1e3}", "{\"a\":\"08\",\"b\":1000}" },
 	{ "a: 2001-1-2\n",
 	    "1:4 a: warning: YAML reads a date here; it is taken as text: write it in quotes\n"
