@@ -1,6 +1,7 @@
 """iec104_master and iec104_slave against c104 (lib60870) and hat-drivers, both ways, and c104 over TLS."""
 
 import asyncio
+import datetime
 import os
 import shutil
 import sys
@@ -136,6 +137,69 @@ class MasterAgainstC104(unittest.TestCase):
                     gate.wait_log('TLS: new keys')
                 self.assertEqual(gate.statuses(), ['CONNECTING', 'CONNECTED'])
                 self.server.stop()
+
+
+class Batches(unittest.TestCase):
+    """Sequences (SQ = 1) as lib60870 sends them: of a type with a time tag, each element has its own."""
+
+    T = c104.Type
+    # Our type: c104's, what makes an element number i, the value of ours.
+    KINDS = (
+        ('single', T.M_SP_TB_1, lambda i, t: c104.SingleInfo(i % 2 == 1, recorded_at=t), lambda i: ('OFF', 'ON')[i % 2]),
+        ('double', T.M_DP_TB_1, lambda i, t: c104.DoubleInfo((c104.Double.OFF, c104.Double.ON)[i % 2], recorded_at=t),
+         lambda i: ('OFF', 'ON')[i % 2]),
+        ('step_position', T.M_ST_TB_1, lambda i, t: c104.StepInfo(c104.Int7(i), False, recorded_at=t),
+         lambda i: {'value': i, 'transient': False}),
+        ('bitstring', T.M_BO_TB_1, lambda i, t: c104.BinaryInfo(c104.Byte32(i), recorded_at=t), None),
+        ('normalized', T.M_ME_TD_1, lambda i, t: c104.NormalizedInfo(c104.NormalizedFloat(-i / 4), recorded_at=t), None),
+        ('scaled', T.M_ME_TE_1, lambda i, t: c104.ScaledInfo(c104.Int16(-300 * i), recorded_at=t), lambda i: -300 * i),
+        ('floating', T.M_ME_TF_1, lambda i, t: c104.ShortInfo(i / 2, recorded_at=t), lambda i: i / 2),
+        ('binary_counter', T.M_IT_TB_1, lambda i, t: c104.BinaryCounterInfo(
+            70000 * i, c104.UInt5(i), c104.BinaryCounterQuality(), recorded_at=t),
+         lambda i: 70000 * i),
+        ('protection', T.M_EP_TD_1, lambda i, t: c104.ProtectionEventInfo(
+            (c104.EventState.OFF, c104.EventState.ON)[i % 2], c104.UInt16(i), recorded_at=t), lambda i: ('OFF', 'ON')[i % 2]),
+        ('protection_start', T.M_EP_TE_1, lambda i, t: c104.ProtectionStartInfo(
+            c104.StartEvents.PhaseL1, c104.UInt16(i), recorded_at=t),
+         lambda i: {'general': False, 'l1': True, 'l2': False, 'l3': False, 'ie': False, 'reverse': False}),
+        ('protection_command', T.M_EP_TF_1, lambda i, t: c104.ProtectionCircuitInfo(
+            c104.OutputCircuits.PhaseL2, c104.UInt16(i), recorded_at=t),
+         lambda i: {'general': False, 'l1': False, 'l2': True, 'l3': False}),
+        ('single', T.M_SP_NA_1, lambda i, t: c104.SingleInfo(i % 2 == 1), lambda i: ('OFF', 'ON')[i % 2]),
+        ('floating', T.M_ME_NC_1, lambda i, t: c104.ShortInfo(i / 2), lambda i: i / 2))
+
+    def test_every_type(self):
+        port, sent = free_port(), []
+        server = c104.Server(ip='127.0.0.1', port=port, tick_rate_ms=100)
+        station = server.add_station(common_address=1)
+
+        def on_send_raw(server: c104.Server, data: bytes) -> None:
+            sent.append(bytes(data))
+        server.on_send_raw(callable=on_send_raw)
+        server.start()
+        self.addCleanup(server.stop)
+        gate = Gate(master_conf(port))
+        self.addCleanup(gate.close)
+        gate.wait('status', 'CONNECTED')
+        for n, (name, kind, element, value) in enumerate(self.KINDS):
+            with self.subTest(kind.name):
+                at = datetime.datetime(2026, 3, 1 + n, 12, 0, tzinfo=datetime.timezone.utc)
+                points, mark = [], gate.mark()
+                for i in range(5):
+                    p = station.add_point(io_address=100 * n + i + 1, type=kind)
+                    p.info = element(i, at + datetime.timedelta(seconds=i))
+                    points.append(p)
+                batch = c104.Batch(cause=c104.Cot.SPONTANEOUS, points=points)
+                self.assertTrue(batch.is_sequence)
+                self.assertTrue(server.transmit_batch(batch))
+                gate.wait(f'data/{name}/1/{100 * n + 5}', start=mark)
+                found = [gate.find(f'data/{name}/1/{100 * n + i + 1}', mark)[0] for i in range(5)]
+                if value:
+                    self.assertEqual([e.payload.data['data']['value'] for e in found], [value(i) for i in range(5)])
+                self.assertEqual([e.source_timestamp and e.source_timestamp.s for e in found], [
+                    int(at.timestamp()) + i if kind.name[5] == 'T' else None for i in range(5)])
+        # One ASDU for each batch, with SQ and five elements.
+        self.assertEqual([f[7] for f in sent if len(f) > 12 and f[6] < 45], [0x85] * len(self.KINDS))
 
 
 class SlaveAgainstC104(unittest.TestCase):
