@@ -212,6 +212,37 @@ judge_failed(struct remote *r, struct monotime now)
 	remote_heapify(r);
 }
 
+/* One register that is silent may be why nothing is answered: each range is halved, after the
+ * second time that the device went down, the fourth, the eighth. */
+static void
+split_guessing(struct remote *r, struct monotime now)
+{
+	size_t count = r->range_count;
+
+	if (r->downs < REMOTE_SPLIT_SILENCES || (r->downs & (r->downs - 1)) != 0)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		struct remote_origin *o = &r->origins[r->ranges[i].origin];
+		if (r->ranges[i].plan.count < 2)
+			continue;
+		o->guessed = o->guessed || o->parts == 1;
+		split(r, &r->ranges[i], now);
+	}
+}
+
+/* It answers again: what was split by a guess is asked for as a whole at once. */
+static void
+revive(struct remote *r, struct monotime now)
+{
+	r->downs = 0;
+	for (size_t i = 0; i < r->origin_count; i++) {
+		struct remote_origin *o = &r->origins[i];
+		if (o->guessed)
+			o->whole_at = now;
+		o->guessed = false;
+	}
+}
+
 static void
 take_answer(
     struct remote *r, struct remote_range *g, const struct modbus_pdu *res, struct monotime now)
@@ -237,6 +268,8 @@ on_answer(struct remote *r, const struct modbus_pdu *res, struct monotime now)
 		r->poll.active = true;
 		return;
 	}
+	if (r->downs > 0)
+		revive(r, now);
 	r->unanswered = 0;
 	if (r->poll.whole && res->exception) {
 		keep_parts(&r->origins[r->poll.origin], now);
@@ -314,6 +347,8 @@ go_down(struct remote *r, struct monotime now)
 	}
 	for (size_t i = 0; i < r->conf->count; i++)
 		r->state[i].valid = false;
+	r->downs++;
+	split_guessing(r, now);
 	remote_heapify(r);
 }
 

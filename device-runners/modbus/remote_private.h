@@ -43,6 +43,7 @@ struct remote_range {
 struct remote_origin {
 	struct plan_range plan;
 	uint32_t parts; /* ranges that it is split into now; 1: none */
+	bool guessed;	/* split while nothing was answered at all */
 	struct monotime whole_at;
 	int64_t whole_ms;
 };
@@ -73,6 +74,7 @@ struct remote {
 	size_t range_count;
 	bool judge;		   /* some range has failed */
 	size_t unanswered;	   /* ranges, since the last answer */
+	unsigned downs;		   /* how often it went down since then */
 	uint64_t asked;		   /* requests, ever */
 	struct monotime resume_at; /* after a time-out */
 	struct remote_poll poll;

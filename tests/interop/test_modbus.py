@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import os
 import shutil
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -24,7 +26,8 @@ except ImportError as e:
     raise unittest.SkipTest(f'peers are not importable: {e}')
 sys.path += [LIB, SYSTEM]
 
-from modbus_peer import Bridge  # noqa: E402
+import ports  # noqa: E402
+from modbus_peer import Bridge, mbap  # noqa: E402
 from runner_host import Runner  # noqa: E402
 import test_modbus_master as masters  # noqa: E402
 import test_modbus_slave as slaves  # noqa: E402
@@ -50,6 +53,67 @@ class Loop:
     def __exit__(self, *_):
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
+
+
+class Between:
+    """Stands between a master and a slave of Modbus TCP: odd(request, answer), both PDUs, says what the master gets,
+    octets of the PDU or None for silence. once: it closes the connection after each answer."""
+
+    def __init__(self, port, odd, once=False):
+        self.upstream, self.odd, self.once = port, odd, once
+        self.listener = ports.listen()
+        self.port, self.connections = self.listener.getsockname()[1], 0
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def close(self):
+        self.listener.close()
+
+    def _run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                master = self.listener.accept()[0]
+                self.connections += 1
+                threading.Thread(target=self._serve, args=(master,), daemon=True).start()
+
+    @staticmethod
+    def _frame(stream):
+        """Transaction, unit, PDU; EOFError at the end."""
+        head = stream.read(7)
+        if len(head) < 7:
+            raise EOFError
+        transaction, _, size, unit = struct.unpack('>HHHB', head)
+        return transaction, unit, stream.read(size - 1)
+
+    def _serve(self, master):
+        slave = socket.create_connection(('127.0.0.1', self.upstream))
+        with master, slave, master.makefile('rb') as asked, slave.makefile('rb') as answers:
+            with contextlib.suppress(OSError, EOFError):
+                while True:
+                    transaction, unit, request = self._frame(asked)
+                    slave.sendall(mbap(transaction, unit, request))
+                    answer = self.odd(request, self._frame(answers)[2])
+                    if answer is None:
+                        continue
+                    master.sendall(mbap(transaction, unit, answer))
+                    if self.once:
+                        return
+
+
+def longer_data(request, answer):
+    return bytes([answer[0], answer[1] + 2]) + answer[2:] + b'\xab\xcd' if answer[0] < 5 else answer
+
+
+# What devices answer that are right, but not tidy.
+ODD = {'octets behind': lambda request, answer: answer + b'\0\0',
+       'the whole request of function 16': lambda request, answer: request if answer[0] == 16 else answer,
+       'longer data': longer_data,
+       'another value': lambda request, answer: answer[:3] + b'\x12\x34' if answer[0] == 6 else answer}
+
+
+def silent(request, answer):
+    """As a device that does not answer for register 2."""
+    address, n = struct.unpack('>HH', request[1:5])
+    return None if request[0] == 3 and address <= 2 < address + n else answer
 
 
 class Case(unittest.TestCase):
@@ -83,8 +147,8 @@ class Master(Case):
         for name, value in writes + ([('bits', 0xa5)] if wide else []):
             r.send(f'system/remote_device/1/write/{name}', {'request_id': name, 'value': value})
             r.wait_event(f'{REMOTE}1/write/{name}', {'request_id': name, 'result': 'SUCCESS'})
-        r.wait_event(REMOTE + '1/read/set', {'result': 'SUCCESS', 'value': 4711,
-                                             'cause': 'CHANGE'})
+        # On a new connection every value is said again.
+        r.wait(lambda: any(e.type == REMOTE + '1/read/set' and e.payload['value'] == 4711 for e in r.events))
         r.stop()
         self.assertFalse([e for e in r.events if e.payload == 'DISCONNECTED' and
                           e.type != 'gateway/status' and 'remote' in e.type])
@@ -143,6 +207,47 @@ class Master(Case):
                     modbus.ModbusType[kind], tcp.Address('127.0.0.1', port), request_cb=cb))
                 self.work(port, kind)
                 self.assertEqual((109 & 0xf00f) | 0xa5 << 4, regs[9])
+
+    def odd_answers(self, port):
+        """port(): of a slave with fresh registers."""
+        for name, odd in ODD.items():
+            with self.subTest(name):
+                between = Between(port(), odd)
+                self.addCleanup(between.close)
+                self.work(between.port, 'TCP')
+                self.assertEqual(between.connections, 1)
+        with self.subTest('closes after each answer'):
+            between = Between(port(), lambda request, answer: answer, True)
+            self.addCleanup(between.close)
+            self.work(between.port, 'TCP')
+            self.assertGreater(between.connections, 5)
+        with self.subTest('silence for one register'):
+            between = Between(port(), silent)
+            self.addCleanup(between.close)
+            conf = masters.master_conf(between.port, [(1, [masters.register(f'r{i}', i) for i in range(4)])],
+                                       request_timeout=0.5)
+            r = Runner(masters.RUNNER, 'modbus_master', conf, {'system/remote_device/1/enable': True})
+            self.addCleanup(r.stop)
+            for i in (0, 1, 3):
+                r.wait_event(f'{REMOTE}1/read/r{i}', {'result': 'SUCCESS', 'value': 100 + i, 'cause': 'INTERROGATE'})
+            r.wait_event(f'{REMOTE}1/read/r2', {'result': 'TIMEOUT'})
+            # It is asked for in parts after it was down twice.
+            self.assertLessEqual(len([e for e in r.events if e.payload == 'DISCONNECTED']), 4)
+
+    def test_odd_answers_of_pymodbus(self):
+        def port():
+            port = slaves.free_port()
+            self.pymodbus_server(lambda c: ModbusTcpServer(c, framer=FramerType.SOCKET, address=('127.0.0.1', port)))
+            return port
+        self.odd_answers(port)
+
+    def test_odd_answers_of_hat_drivers(self):
+        def port():
+            port = slaves.free_port()
+            self.hat_slave(lambda cb: modbus.create_tcp_server(
+                modbus.ModbusType.TCP, tcp.Address('127.0.0.1', port), request_cb=cb))
+            return port
+        self.odd_answers(port)
 
     def test_hat_drivers_serial(self):
         for kind in ('RTU', 'ASCII'):

@@ -500,6 +500,52 @@ START_TEST(a_silent_register_costs_only_itself)
 }
 END_TEST
 
+/* All in one range: that the device lives is found out by asking for a part. */
+START_TEST(a_silent_register_in_the_only_range)
+{
+	int counts[3] = { 0 };
+
+	start();
+	struct remote *r = remotes[0];
+	go_online(r);
+	serve_but(r, 10, 60, counts);
+	ck_assert_int_eq(remote_status(r), REMOTE_CONNECTED);
+	ck_assert(!r->state[0].valid && r->state[1].valid && r->state[2].valid);
+	ck_assert_int_gt(counts[1], 2 * counts[0]);
+	line_count = 0;
+	serve_but(r, 10, 60, counts);
+	ck_assert(!was_said("1 status DISCONNECTED"));
+	end();
+}
+END_TEST
+
+/* A device that was down for long is read as before in its first round: by one request. */
+START_TEST(a_device_that_comes_back_is_read_by_whole_ranges)
+{
+	start();
+	struct remote *r = remotes[0];
+	go_online(r);
+	for (int i = 0; i < 40; i++) {
+		line_count = 0;
+		struct monotime at = remote_poll_at(r);
+		now = at.ns > now.ns ? at : now;
+		remote_poll(r, now);
+		now = monotime_add_ms(now, 100);
+		remote_on_poll(r, NULL, now);
+	}
+	ck_assert_uint_eq(r->range_count, 3);
+	for (int i = 0; i < 2; i++) {
+		struct monotime at = remote_poll_at(r);
+		now = at.ns > now.ns ? at : now;
+		serve(r, 0, 0);
+	}
+	ck_assert_uint_eq(r->range_count, 1);
+	ck_assert_int_eq(remote_peek(r, now).quantity, 3);
+	ck_assert(r->state[0].valid && r->state[1].valid && r->state[2].valid);
+	end();
+}
+END_TEST
+
 START_TEST(a_silent_device_is_down_all_the_same)
 {
 	start();
@@ -701,6 +747,8 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, busy_is_asked_again);
 	tcase_add_test(tc, other_refusals_are_tried_once_in_two);
 	tcase_add_test(tc, a_silent_register_costs_only_itself);
+	tcase_add_test(tc, a_silent_register_in_the_only_range);
+	tcase_add_test(tc, a_device_that_comes_back_is_read_by_whole_ranges);
 	tcase_add_test(tc, a_silent_device_is_down_all_the_same);
 	tcase_add_test(tc, progress_survives_a_connection);
 	tcase_add_test(tc, writes_are_bounded);
