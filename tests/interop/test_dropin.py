@@ -36,6 +36,22 @@ LARGE = {"send_retry_count": 65535, "request_retry_immediate_count": 65535, "max
          "time_sync_delay": 604800.5, "status_delay": 604800, "test_timeout": 1000000,
          "poll_class2_delay": 1000000, "keep_alive_timeout": 1000000, "buffer": ""}
 
+HUGE = {"send_retry_count": 10**12, "request_retry_immediate_count": 10**12, "request_retry_delayed_count": 10**12,
+        "reconnect_delay": 1e12, "connect_delay": 1e12, "time_sync_delay": 1e9, "status_delay": 1e9, "test_timeout": 1e9,
+        "response_timeout": 2e8, "send_window_size": 100000, "receive_window_size": 32768}
+
+
+def doubled(value, key=None):
+    """A copy with its remote devices, data and buffers twice. Two hosts of one name are a fault of ours: gateway-ping(7)."""
+    if isinstance(value, dict):
+        if value.get("module") == "hat.gateway.devices.ping":
+            return value
+        return {k: doubled(v, k) for k, v in value.items()}
+    if isinstance(value, list):
+        items = [doubled(v) for v in value]
+        return items * 2 if key in ("remote_devices", "data", "buffers") else items
+    return value
+
 
 # TOML has no null.
 FOR_NULL = {"interval": 5, "poll_class2_delay": 2, "time_sync_delay": 60.5, "buffer": "", "max_connections": 3,
@@ -104,6 +120,22 @@ class TestConfigurations(unittest.TestCase):
                                            capture_output=True, text=True, timeout=60)
                         self.assertEqual(r.returncode, 0, r.stderr)
         self.assertGreaterEqual(kinds.count("toml"), 5)
+
+    def test_both_take_what_is_beyond_reason(self):
+        """Delays above three years, retries for ever, windows above 15 bits, one thing twice: with a warning."""
+        warned = set()
+        for path in FILES:
+            conf = json.decode_file(pathlib.Path(path))
+            for change in (lambda c: changed(c, lambda k, v: HUGE.get(k, v)), doubled):
+                with self.subTest(path, change=change), tempfile.TemporaryDirectory() as folder:
+                    file = pathlib.Path(folder, "gateway.json")
+                    json.encode_file(change(conf), file)
+                    if "seed" not in path:
+                        self.validate(json.decode_file(file))
+                    r = subprocess.run([program("gatewayd"), "--check", "--config", file], capture_output=True, text=True, timeout=60)
+                    self.assertEqual(r.returncode, 0, r.stderr)
+                    warned |= {w for w in ("100000000", "1000000", "32767", "counts") if w in r.stderr}
+        self.assertEqual(warned, {"100000000", "1000000", "32767", "counts"})
 
     def test_gatewayd_takes_them(self):
         for path in FILES:

@@ -55,6 +55,7 @@ class Stations(Case):
         kinds = {tuple(kind.split('/')[:2]) for kind, _ in found}
         self.assertEqual(len([k for k in kinds if k[0] == 'data']), 12)
         self.assertEqual(len([k for k in kinds if k[0] == 'command']), 7)
+        self.assertIn(('counter_interrogation/1', True), [(kind, 'connection_id' in p) for kind, p in found])
         for kind, payload in found:
             with self.subTest(f'{kind} {payload}'):
                 plain = {k: v for k, v in payload.items() if k != 'connection_id'}
@@ -63,6 +64,9 @@ class Stations(Case):
                     self.send(slave, kind, payload, tagged)
                     at = self.received(master, below + kind, payload)
                     self.assertEqual(master.stamps[at - 1], 1700000000 if tagged else None)
+                elif kind.startswith('counter') and 'connection_id' in payload:
+                    self.send(master, below + kind, plain)
+                    self.received(slave, kind, payload)
                 elif 'connection_id' in payload:
                     self.send(slave, kind, payload)
                     self.received(master, below + kind, plain)
@@ -76,7 +80,7 @@ class Stations(Case):
 
     def points(self, page):
         kinds = sorted({tuple(kind.split('/')[1:]) for kind, _ in examples(page) if kind.startswith('data')})
-        return [lib.point(t.upper(), int(a), int(io)) for t, a, io in kinds]
+        return [{**lib.point(t.upper(), int(a), int(io)), **({'freeze': True} if t == 'binary_counter' else {})} for t, a, io in kinds]
 
     def test_gateway_iec104(self):
         page = 'gateway-iec104.7'
@@ -122,7 +126,8 @@ class Protection(Case):
         master = self.start('iec103_master', lib.master103(station.path, [lib.remote(1)]), ENABLE)
         master.wait_event('gateway/remote_device/1/status', 'CONNECTED')
         found = examples('gateway-iec103.7')
-        self.assertEqual(len(found), 8)
+        self.assertEqual({kind.split('/')[1] for kind, _ in found if kind.startswith('data')}, {'double', *sum(self.MEASURANDS, [])})
+        self.assertEqual({kind.split('/')[0] for kind, _ in found}, {'data', 'command', 'interrogation'})
         for kind, payload in found:
             with self.subTest(f'{kind} {payload}'):
                 below = 'remote_device/1/' + kind
