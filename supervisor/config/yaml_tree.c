@@ -294,8 +294,8 @@ resolve_scalar(struct tree *t, const yaml_event_t *e, struct yaml_scalar *s)
 	size_t len = e->data.scalar.length;
 	bool plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 
-	/* As PyYAML has it, '!' alone makes a scalar of another style plain, and no scalar at all an
-	 * empty text. */
+	/* As PyYAML has it, '!' alone makes a scalar of another style plain, and no scalar at all
+	 * an empty text. */
 	if (tag && strcmp(tag, "!") == 0) {
 		tag = NULL;
 		plain = len > 0 || !plain;

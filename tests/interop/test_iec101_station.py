@@ -165,14 +165,18 @@ class Master(Case):
         tries, timeout = 2, 0.1 * lib.SLOW
         far = self.station(7, 7, controlling=False, b_to_a=True, on_asdu=self.answered)
         r = self.remote(True, response_timeout=timeout, send_retry_count=tries - 1)
-        # A reset before that may be the repetition of the first one.
-        repeated = time.monotonic() + 2 * tries * timeout
         self.play(r, far)
-        r.wait(lambda: time.monotonic() > repeated)
-        at = len(r.events)
-        far.restart()
-        r.wait_event(STATUS, 'CONNECTED', r.wait_event(STATUS, 'DISCONNECTED', at))
-        r.wait(lambda: far.up)
+        at, due = len(r.events), [0]
+
+        def lost():
+            # A reset soon after a connection was made may be the repetition of the first one.
+            if time.monotonic() > due[0]:
+                far.restart()
+                due[0] = time.monotonic() + 4 * tries * timeout
+            return any(e.type == STATUS and e.payload == 'DISCONNECTED' for e in r.events[at:])
+        r.wait(lost)
+        r.wait_event(STATUS, 'CONNECTED', at)
+        r.wait(lambda: far.up and not far.fresh)
         far.received.clear()
         self.play(r, far)
 
