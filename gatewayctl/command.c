@@ -30,8 +30,13 @@ put_names(struct json_writer *w, const struct options *o, int argc, char **argv)
 static bool
 put_types(struct json_writer *w, const struct options *o, int argc, char **argv)
 {
-	(void)o;
-	return put_list(w, "types", argc, argv);
+	json_begin_array(w, "types");
+	for (int i = 0; i < argc; i++)
+		json_put_str(w, NULL, argv[i]);
+	for (size_t i = 0; i < o->history.types; i++)
+		json_put_str(w, NULL, o->history.type[i]);
+	json_end_array(w);
+	return true;
 }
 
 static bool
@@ -174,12 +179,15 @@ const struct command commands[] = {
 	    .names = NAMES_ALL },
 	{ .id = CONTROL_EVENTS,
 	    .arguments = "[TYPE...]",
-	    .about = "print the latest event of each type",
+	    .about = "print the latest event of each type, or the history",
 	    .help =
 		"TYPE is a whole event type, or a device's name and what follows its prefix; '?'\n"
 		"stands for one segment, '*', last, for any rest. A name alone means all of that\n"
-		"device; without TYPE, all of this gateway are printed.\n",
-	    .options = OPTION_TIMEOUT | OPTION_TABLE,
+		"device; without TYPE, all of this gateway are printed.\n"
+		"With --since, --until, --limit (the last N), --csv or --follow: the events of\n"
+		"the Event Server's time series, in their order. TIME is 1h, 2d, 09:30 or\n"
+		"'2026-11-28 09:30'.\n",
+	    .options = OPTION_TIMEOUT | OPTION_TABLE | OPTION_HISTORY,
 	    .max = MANY,
 	    .view = &view_events,
 	    .request = put_types },

@@ -20,6 +20,17 @@ enum command_option {
 	OPTION_PCAPNG = 256,
 	OPTION_SELECT = 512,
 	OPTION_FORCE = 1024,
+	OPTION_HISTORY = 2048, /* --since, --until, --limit, --type, --csv, --follow */
+};
+
+enum { HISTORY_MAX_TYPES = 64, HISTORY_MAX_LIMIT = 100000 };
+
+struct history_options {
+	const char *since, *until; /* or NULL */
+	int64_t limit;		   /* 0: none */
+	bool follow, csv;
+	const char *type[HISTORY_MAX_TYPES];
+	size_t types;
 };
 
 /* Which arguments name devices, so that '*', '?' and '[' in them stand for others. */
@@ -33,6 +44,7 @@ struct options {
 	double timeout_s;
 	int64_t count;	    /* 0: no end */
 	const char *pcapng; /* the file for frames, or NULL */
+	struct history_options history;
 	struct view_options view;
 };
 

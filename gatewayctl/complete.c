@@ -34,7 +34,8 @@ static bool
 takes_value(const char *word)
 {
 	static const char *const options[] = { "-s", "--socket", "--color", "-t", "--timeout", "-n",
-		"--count", "--columns", "--sort", "--filter", "--pcapng" };
+		"--count", "--columns", "--sort", "--filter", "--pcapng", "--since", "--until",
+		"--limit", "--type" };
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
 		if (strcmp(word, options[i]) == 0)

@@ -11,6 +11,7 @@
 #include "common/fdutil.h"
 #include "gatewayctl/blocks/blocks.h"
 #include "gatewayctl/complete.h"
+#include "gatewayctl/history/history.h"
 #include "gatewayctl/names.h"
 #include "gatewayctl/options.h"
 #include "gatewayctl/pcapng.h"
@@ -326,6 +327,12 @@ do_command(
 		return top_run(client, o, argc, argv, &interrupted);
 	if (c->run)
 		return c->run(client, c, o, argc, argv);
+	if (c->id == CONTROL_EVENTS && history_is_wanted(o)) {
+		int code = history_run(client, o, argc, argv, &interrupted);
+		bool good =
+		    code != CONTROL_DONE || o->history.follow || names_exist(client, argc, argv);
+		return good ? code : CONTROL_REFUSED;
+	}
 	if (c->id == CONTROL_SEND && !o->force && !verbs_accepts(client, o, argc, argv))
 		return CONTROL_REFUSED;
 	return (o->again ? ask_again : ask)(client, c, o, argc, argv);
@@ -357,9 +364,10 @@ run(const struct command *c, const struct options *o, int argc, char **argv)
 	struct session client = { .fd = -1 };
 	struct names names;
 
-	if (is_stream(c) || o->wait || o->again || c->id == CONTROL_WAIT || c->id == CONTROL_TOP)
+	if (is_stream(c) || o->wait || o->again || o->history.follow || c->id == CONTROL_WAIT ||
+	    c->id == CONTROL_TOP)
 		catch_interrupts();
-	else if (!o->no_pager && !o->view.json)
+	else if (!o->no_pager && !o->view.json && !o->history.csv)
 		terminal_start_pager();
 	int code = names_expand(&names, &client, o, c->names, argc, argv);
 	code = code == 0    ? run_names(&client, c, o, names.count, names.list)

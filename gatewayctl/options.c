@@ -18,7 +18,12 @@ enum {
 	LONG_WATCH,
 	LONG_ALL,
 	LONG_SELECT,
-	LONG_FORCE
+	LONG_FORCE,
+	LONG_SINCE,
+	LONG_UNTIL,
+	LONG_LIMIT,
+	LONG_TYPE,
+	LONG_CSV
 };
 
 static const struct option long_options[] = {
@@ -40,6 +45,12 @@ static const struct option long_options[] = {
 	{ "all", no_argument, NULL, LONG_ALL },
 	{ "select", no_argument, NULL, LONG_SELECT },
 	{ "force", no_argument, NULL, LONG_FORCE },
+	{ "since", required_argument, NULL, LONG_SINCE },
+	{ "until", required_argument, NULL, LONG_UNTIL },
+	{ "limit", required_argument, NULL, LONG_LIMIT },
+	{ "type", required_argument, NULL, LONG_TYPE },
+	{ "csv", no_argument, NULL, LONG_CSV },
+	{ "follow", no_argument, NULL, 'f' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -58,6 +69,12 @@ static const struct {
 	{ .option = LONG_ALL, .needs = OPTION_ALL, .shown = "[--all]" },
 	{ .option = LONG_SELECT, .needs = OPTION_SELECT, .shown = "[--select]" },
 	{ .option = LONG_FORCE, .needs = OPTION_FORCE, .shown = "[--force]" },
+	{ .option = LONG_SINCE, .needs = OPTION_HISTORY, .shown = "[--since TIME]" },
+	{ .option = LONG_UNTIL, .needs = OPTION_HISTORY, .shown = "[--until TIME]" },
+	{ .option = LONG_LIMIT, .needs = OPTION_HISTORY, .shown = "[--limit N]" },
+	{ .option = LONG_TYPE, .needs = OPTION_HISTORY, .shown = "[--type TYPE]" },
+	{ .option = LONG_CSV, .needs = OPTION_HISTORY, .shown = "[--csv]" },
+	{ .option = 'f', .needs = OPTION_HISTORY, .shown = "[--follow]" },
 	{ .option = LONG_COLUMNS, .needs = OPTION_TABLE, .shown = "[--columns KEY,...]" },
 	{ .option = LONG_SORT, .needs = OPTION_TABLE, .shown = "[--sort [-]KEY]" },
 	{ .option = LONG_FILTER, .needs = OPTION_TABLE, .shown = "[--filter KEY=PATTERN]" },
@@ -174,6 +191,22 @@ take_value(struct options *o, int option, const char *value)
 		return parse_seconds(value, &o->timeout_s) ? NULL : number;
 	case 'n':
 		return parse_count(value, &o->count) ? NULL : number;
+	case LONG_SINCE:
+		o->history.since = value;
+		return NULL;
+	case LONG_UNTIL:
+		o->history.until = value;
+		return NULL;
+	case LONG_LIMIT:
+		return parse_count(value, &o->history.limit) &&
+			       o->history.limit <= HISTORY_MAX_LIMIT
+			   ? NULL
+			   : "a number from 1 to 100000";
+	case LONG_TYPE:
+		if (o->history.types == HISTORY_MAX_TYPES)
+			return "at most 64 types";
+		o->history.type[o->history.types++] = value;
+		return NULL;
 	case LONG_COLUMNS:
 		o->view.columns = value;
 		return NULL;
@@ -216,6 +249,10 @@ flag_of(struct options *o, int option)
 		return &o->select;
 	case LONG_FORCE:
 		return &o->force;
+	case LONG_CSV:
+		return &o->history.csv;
+	case 'f':
+		return &o->history.follow;
 	case LONG_NO_PAGER:
 		return &o->no_pager;
 	default:
@@ -262,8 +299,9 @@ options_parse(struct options *o, const struct command *c, int argc, char **argv)
 {
 	bool ordered = !c || c->options & OPTION_ORDERED;
 
-	for (int option; (option = getopt_long(argc, argv, ordered ? "+js:hVwt:n:d" : "js:hVwt:n:d",
-			      long_options, NULL)) != -1;) {
+	for (int option;
+	     (option = getopt_long(argc, argv, ordered ? "+js:hVwt:n:df" : "js:hVwt:n:df",
+		  long_options, NULL)) != -1;) {
 		if (option == 'V') {
 			printf("gatewayctl %s\n", GATEWAYD_VERSION);
 			exit(CONTROL_DONE);

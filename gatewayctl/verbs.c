@@ -91,6 +91,8 @@ verbs_ask(struct session *s, struct buffer *b, struct json_writer *w, verbs_row 
 	}
 	do {
 		enum session_event e = session_receive(s, deadline, &reply);
+		if (e == SESSION_INTERRUPTED)
+			continue;
 		if (e != SESSION_REPLY) {
 			fprintf(stderr, "gatewayctl: %s\n",
 			    e == SESSION_LOST ? s->error : "gatewayd does not answer in time");

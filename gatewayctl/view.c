@@ -288,6 +288,7 @@ static const struct column event_columns[] = {
 	{ .key = "type", .header = "TYPE", .cell = CELL_TYPE, .least = 30 },
 	{ .key = "source_time", .cell = CELL_TIME },
 	{ .key = "payload", .header = "PAYLOAD", .cell = CELL_PAYLOAD, .least = 12 },
+	{ .key = "id", .cell = CELL_JSON },
 	{ .key = NULL },
 };
 

@@ -15,6 +15,10 @@ static const char *const states[] = { "disabled", "starting", "running", "stoppi
 	"failed", "connected", "healthy", NULL };
 
 static const struct schema text = { .kind = SCHEMA_STRING, .max = CONTROL_MAX_TEXT };
+#define MAX_INTEGER 9007199254740992.0 /* 2^53: exact in a double */
+static const struct schema integer = {
+	.kind = SCHEMA_INT, .min = -MAX_INTEGER, .max = MAX_INTEGER
+};
 static const struct schema state = { .kind = SCHEMA_ENUM, .names = states };
 
 #define COMMAND                                                                                    \
@@ -40,7 +44,16 @@ static const struct schema_field some_names[] = { COMMAND, LIST("names", true, 1
 	{ 0 } };
 static const struct schema_field few_names[] = { COMMAND,
 	LIST("names", true, 1, CONTROL_MAX_SHOWN, text), { 0 } };
-static const struct schema_field types[] = { COMMAND, LIST("types", false, 0, MAX, text), { 0 } };
+static const struct schema_field events_fields[] = {
+	COMMAND,
+	LIST("types", false, 0, MAX, text),
+	{ "page", false, { .kind = SCHEMA_INT, .min = 1, .max = CONTROL_MAX_PAGE } },
+	LIST("since", false, 2, 2, integer), /* seconds and microseconds */
+	LIST("until", false, 2, 2, integer),
+	LIST("after", false, 3, 3, integer), /* the id of an event */
+	{ "newest_first", false, { .kind = SCHEMA_BOOL } },
+	{ 0 },
+};
 static const struct schema_field send_fields[] = {
 	COMMAND,
 	{ "name", false, { .kind = SCHEMA_STRING, .max = CONTROL_MAX_TEXT } },
@@ -93,7 +106,7 @@ static const struct {
 	[CONTROL_HEALTH] = { .name = "health", .fields = FIELDS(health_fields) },
 	[CONTROL_DESCRIBE] = { .name = "describe", .fields = FIELDS(describe_fields) },
 	[CONTROL_WATCH] = { .name = "watch", .fields = FIELDS(any_names) },
-	[CONTROL_EVENTS] = { .name = "events", .fields = FIELDS(types) },
+	[CONTROL_EVENTS] = { .name = "events", .fields = FIELDS(events_fields) },
 	[CONTROL_SEND] = { .name = "send", .fields = FIELDS(send_fields) },
 	[CONTROL_ENABLE] = { .name = "enable", .fields = FIELDS(some_names) },
 	[CONTROL_DISABLE] = { .name = "disable", .fields = FIELDS(some_names) },

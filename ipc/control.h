@@ -22,6 +22,7 @@ enum {
 	CONTROL_MAX_REQUEST = 64 * 1024, /* bytes of a packet to gatewayd */
 	CONTROL_MAX_REPLY = 128 * 1024,	 /* bytes of a packet from it: less than a send buffer */
 	CONTROL_MAX_NAMES = 1024,	 /* devices or types in one request */
+	CONTROL_MAX_PAGE = 1000,	 /* events of the time series in one answer */
 	CONTROL_MAX_SHOWN = 64,		 /* devices in one `show`: each costs a look into /proc */
 	CONTROL_MAX_NODES = CONTROL_MAX_NAMES + 16, /* values in a request */
 	CONTROL_MAX_ROW_NODES = 64 * 1024,	    /* values in a reply */

@@ -89,10 +89,18 @@ void control_put_remote_ends(struct json_writer *w, const struct child *c);
 /* Drops the description that a client waits for. */
 void control_forget_describe(struct control_client *c);
 /* control_commands.c */
-control_handler control_on_events, control_on_send, control_on_enable, control_on_disable,
-    control_on_restart, control_on_log, control_on_reload;
+control_handler control_on_send, control_on_enable, control_on_disable, control_on_restart,
+    control_on_log, control_on_reload;
 /* Drops the queries of a client that is gone. */
 void control_forget_request(struct control_client *c);
+/* The segments of text, borrowed from it; 0 where one is empty or there are more than max. */
+size_t control_split_type(const char *text, struct sbs_str *segments, size_t max);
+/* The segments that a device's types begin with, borrowed from it; returns how many. */
+size_t control_prefix(const struct child *child, struct sbs_str *segments);
+/* Finishes with errno: why nothing could be asked. */
+void control_refuse_errno(struct control_client *c, const char *what);
+/* control_events.c */
+control_handler control_on_events;
 /* control_stream.c */
 control_handler control_on_watch, control_on_trace, control_on_wait;
 /* Whether the command runs until its client closes. */

@@ -1,4 +1,4 @@
-/* The control socket's commands that do something, and the query of latest events. */
+/* The control socket's commands that do something, but the queries of events. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +8,6 @@
 #include "supervisor/log/log_sink.h"
 
 enum {
-	MAX_PATTERNS = 512 * 1024,     /* bytes of encoded types in a query */
 	MAX_ENABLES = 2 * 1024 * 1024, /* bytes of CONTROL_MAX_NAMES encoded events */
 	MAX_SEND = 64 * 1024,	       /* bytes of one */
 };
@@ -84,9 +83,8 @@ put_result(struct control_client *c, const char *name, const char *result)
 
 /* --- events to the Event Server --- */
 
-/* The segments of text, borrowed from it; 0 where one is empty or there are too many. */
-static size_t
-split(const char *text, struct sbs_str *segments, size_t max)
+size_t
+control_split_type(const char *text, struct sbs_str *segments, size_t max)
 {
 	size_t n = 0;
 
@@ -101,8 +99,8 @@ split(const char *text, struct sbs_str *segments, size_t max)
 	}
 }
 
-static size_t
-prefix_segments(const struct child *child, struct sbs_str *segments)
+size_t
+control_prefix(const struct child *child, struct sbs_str *segments)
 {
 	const struct eventer_prefix *prefix = child_prefix(child);
 	struct cursor cursor = cursor_make(prefix->bytes.p, prefix->bytes.len);
@@ -131,9 +129,8 @@ refuse_unconnected(struct control_client *c)
 	control_finish(c, CONTROL_REFUSED, "the Event Server is not connected: %s", why);
 }
 
-/* Why nothing could be asked. */
-static void
-refuse_errno(struct control_client *c, const char *what)
+void
+control_refuse_errno(struct control_client *c, const char *what)
 {
 	if (errno == ENOTCONN)
 		refuse_unconnected(c);
@@ -208,7 +205,7 @@ set_enable(struct control_client *c, const struct json *request, const char *val
 			engine_disable(d);
 	}
 	if (engine_register(e, count, &b, on_enabled, c) < 0)
-		refuse_errno(c, "cannot send the event");
+		control_refuse_errno(c, "cannot send the event");
 }
 
 void
@@ -265,7 +262,7 @@ send_event(struct control_client *c, const struct sbs_str *segments, size_t coun
 	buffer_init(&b, MAX_SEND);
 	eventer_put_register_event(&b, &none, segments, count, &now, payload);
 	if (engine_register(c->control->engine, 1, &b, on_sent, c) < 0)
-		refuse_errno(c, "cannot send the event");
+		control_refuse_errno(c, "cannot send the event");
 }
 
 void
@@ -282,10 +279,10 @@ control_on_send(struct control_client *c, const struct json *request)
 		struct engine_device *d = control_find_device(c, name);
 		if (!d)
 			return;
-		n = prefix_segments(d->child, segments);
+		n = control_prefix(d->child, segments);
 		segments[n++] = sbs_str("system");
 	}
-	size_t more = type ? split(type, segments + n, EVENTER_MAX_SEGMENTS - n) : 0;
+	size_t more = type ? control_split_type(type, segments + n, EVENTER_MAX_SEGMENTS - n) : 0;
 	const char *why = more ? type_refused(c->control->engine->config, segments, n + more)
 			       : "an empty segment, or too many";
 	if (why) {
@@ -303,22 +300,6 @@ control_on_send(struct control_client *c, const struct json *request)
 	send_event(c, segments, n + more, &payload);
 }
 
-/* --- latest events --- */
-
-static void
-on_answer(void *arg, struct eventer_events_iter *events, const char *error)
-{
-	struct control_client *c = arg;
-	struct eventer_event e;
-
-	while (!c->overrun && events && eventer_events_next(events, &e))
-		control_put_event(c, NULL, NULL, &e.timestamp, &e);
-	if (error)
-		control_finish(c, CONTROL_REFUSED, "the query failed: %s", error);
-	else
-		control_finish(c, CONTROL_DONE, NULL);
-}
-
 void
 control_forget_request(struct control_client *c)
 {
@@ -330,84 +311,6 @@ control_forget_request(struct control_client *c)
 		control_forget_describe(c);
 	if (c->request && c->command == CONTROL_RELOAD)
 		hooks->forget_reload(hooks->arg, c);
-}
-
-/* The device that the text begins with, by NAME or TYPE/NAME, and in *len how much of it that is;
- * NULL with ENOTUNIQ where several have the name. */
-static struct engine_device *
-leading_device(struct control_client *c, const char *text, size_t *len)
-{
-	char name[2 * CONFIG_MAX_NAME + 2];
-	struct engine_device *d = NULL;
-	int error = ENOENT;
-
-	*len = 0;
-	for (int segments = 1; segments <= 2 && !d; segments++) {
-		*len += strcspn(text + *len, "/");
-		snprintf(name, sizeof(name), "%.*s", (int)*len, text);
-		if (*len >= sizeof(name) || strcmp(name, "gateway") == 0)
-			break;
-		d = engine_find(c->control->engine, name);
-		error = d || errno != ENOTUNIQ ? error : ENOTUNIQ;
-		if (!text[*len])
-			break;
-		*len += !d;
-	}
-	errno = error;
-	return d;
-}
-
-/* A pattern is a whole type; or a device's name, or that and what follows its prefix. Returns NULL,
- * or what is wrong. */
-static const char *
-put_pattern(struct control_client *c, struct buffer *b, const char *text)
-{
-	struct sbs_str segments[EVENTER_MAX_SEGMENTS];
-	size_t len, n;
-	struct engine_device *d = leading_device(c, text, &len);
-
-	if (!d && errno == ENOTUNIQ)
-		return "several types have a device of that name: write TYPE/NAME";
-	if (!d) {
-		n = split(text, segments, EVENTER_MAX_SEGMENTS);
-	} else {
-		size_t prefix = prefix_segments(d->child, segments);
-		const char *rest = text[len] ? text + len + 1 : "*";
-		n = split(rest, segments + prefix, EVENTER_MAX_SEGMENTS - prefix);
-		n = n ? n + prefix : 0;
-	}
-	if (n)
-		eventer_put_type(b, segments, n);
-	return n ? NULL : "an empty segment, or too many";
-}
-
-void
-control_on_events(struct control_client *c, const struct json *request)
-{
-	const struct config *config = c->control->engine->config;
-	const struct json *patterns = json_get(request, "types");
-	struct sbs_str ours[] = { sbs_str("gateway"), sbs_str(config->name), sbs_str("*") };
-	size_t count = patterns ? patterns->count : 0;
-	const char *why = NULL, *bad = NULL;
-	struct buffer b;
-
-	buffer_init(&b, MAX_PATTERNS);
-	if (count == 0) {
-		count = 1;
-		if (!config->name_in_types)
-			ours[1] = ours[2];
-		eventer_put_type(&b, ours, config->name_in_types ? 3 : 2);
-	} else {
-		json_foreach (pattern, patterns)
-			if (!why && (why = put_pattern(c, &b, pattern->text)))
-				bad = pattern->text;
-	}
-	if (why) {
-		control_finish(c, CONTROL_REFUSED, "event type '%.200s': %s", bad, why);
-		buffer_clear(&b);
-	} else if (engine_query(c->control->engine, count, &b, on_answer, c) < 0) {
-		refuse_errno(c, "cannot query");
-	}
 }
 
 /* --- the rest --- */

@@ -51,8 +51,15 @@ put_event(struct json_writer *w, const char *direction, const struct child *chil
 {
 	json_put_str(w, "kind", "event");
 	control_put_time(w, "time", time);
-	if (direction)
+	if (direction) {
 		json_put_str(w, "direction", direction);
+	} else {
+		json_begin_array(w, "id");
+		json_put_int(w, NULL, e->id.server);
+		json_put_int(w, NULL, e->id.session);
+		json_put_int(w, NULL, e->id.instance);
+		json_end_array(w);
+	}
 	if (child)
 		json_put_str(w, "device", child_conf(child)->label);
 	json_begin_array(w, "type");

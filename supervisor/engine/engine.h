@@ -141,10 +141,10 @@ struct child *engine_device_child(const struct engine *e, size_t i);
  * (ENOTCONN, EMSGSIZE, ENOMEM): no answer comes. */
 int engine_register(
     struct engine *e, size_t count, struct buffer *events, engine_answer_cb *cb, void *arg);
-/* The latest events of count encoded types, of any device; the buffer is taken. In turn with the
- * queries of devices. Returns as above. */
-int engine_query(
-    struct engine *e, size_t count, struct buffer *types, engine_answer_cb *cb, void *arg);
+/* Events of any device. The query is copied; query->types.count is of the encoded types in the
+ * buffer, which is taken. In turn with the queries of devices. Returns as above. */
+int engine_query(struct engine *e, const struct eventer_query *query, struct buffer *types,
+    engine_answer_cb *cb, void *arg);
 /* At once, whatever the Event Server knows of it: until it says otherwise, or the next connection.
  */
 void engine_disable(struct engine_device *d);

@@ -13,9 +13,10 @@ struct engine_message {
 	struct engine *engine;
 	struct engine_message *next; /* in the list of all */
 	bool is_query, sent;
-	size_t count;
-	struct buffer bytes;  /* encoded events or types; empty when sent */
-	engine_answer_cb *cb; /* NULL: nobody waits for the answer */
+	size_t count;		    /* of events */
+	struct eventer_query query; /* its types are in bytes */
+	struct buffer bytes;	    /* encoded events or types; empty when sent */
+	engine_answer_cb *cb;	    /* NULL: nobody waits for the answer */
 	void *arg;
 	struct monotime since; /* it was sent */
 	ev_timer limit;
@@ -76,9 +77,9 @@ on_message_limit(struct ev_loop *loop, ev_timer *w, int revents)
 		message_free(m);
 }
 
-/* Takes bytes, also on failure. */
+/* Takes bytes, also on failure. query: NULL for events. */
 static int
-message_add(struct engine *e, bool is_query, size_t count, struct buffer *bytes,
+message_add(struct engine *e, const struct eventer_query *query, size_t count, struct buffer *bytes,
     engine_answer_cb *cb, void *arg, enum gate_ring ring)
 {
 	struct engine_message *m = calloc(1, sizeof(*m));
@@ -92,15 +93,17 @@ message_add(struct engine *e, bool is_query, size_t count, struct buffer *bytes,
 	*m = (struct engine_message){ .party = { .owner = m },
 		.engine = e,
 		.next = e->out.messages,
-		.is_query = is_query,
+		.is_query = query,
 		.count = count,
 		.bytes = *bytes,
 		.cb = cb,
 		.arg = arg };
+	if (query)
+		m->query = *query;
 	e->out.messages = m;
 	ev_timer_init(&m->limit, on_message_limit, ENGINE_ANSWER_MS / 1e3, 0.);
 	m->limit.data = m;
-	if (cb && !is_query)
+	if (cb && !query)
 		ev_timer_start(e->loop, &m->limit);
 	gate_enter(&e->out.gate, &m->party, ring);
 	return 0;
@@ -110,20 +113,31 @@ int
 engine_register(
     struct engine *e, size_t count, struct buffer *events, engine_answer_cb *cb, void *arg)
 {
-	return message_add(e, false, count, events, cb, arg, GATE_OWN);
+	return message_add(e, NULL, count, events, cb, arg, GATE_OWN);
+}
+
+static struct eventer_query
+latest(size_t count)
+{
+	return (struct eventer_query){
+		.kind = EVENTER_QUERY_LATEST, .has_types = true, .types.count = count
+	};
 }
 
 int
-engine_query(struct engine *e, size_t count, struct buffer *types, engine_answer_cb *cb, void *arg)
+engine_query(struct engine *e, const struct eventer_query *query, struct buffer *types,
+    engine_answer_cb *cb, void *arg)
 {
-	return message_add(e, true, count, types, cb, arg, GATE_QUERIES);
+	return message_add(e, query, 0, types, cb, arg, GATE_QUERIES);
 }
 
 int
 engine_query_own(
     struct engine *e, size_t count, struct buffer *types, engine_answer_cb *cb, void *arg)
 {
-	return message_add(e, true, count, types, cb, arg, GATE_OWN);
+	const struct eventer_query query = latest(count);
+
+	return message_add(e, &query, 0, types, cb, arg, GATE_OWN);
 }
 
 void
@@ -144,11 +158,12 @@ engine_forget(struct engine *e, void *arg)
 static void
 send_message(struct engine *e, struct engine_message *m, enum gate_ring ring)
 {
-	struct eventer_types types = { m->count,
-		{ (const char *)buffer_data(&m->bytes), m->bytes.len } };
+	struct sbs_str bytes = { (const char *)buffer_data(&m->bytes), m->bytes.len };
 	bool awaited = m->is_query || m->cb;
-	int r = m->is_query ? eventlink_query_latest(&e->link, &types, on_message_answer, m)
-			    : eventlink_register(&e->link, m->count, types.bytes.p, types.bytes.len,
+
+	m->query.types.bytes = bytes;
+	int r = m->is_query ? eventlink_query(&e->link, &m->query, on_message_answer, m)
+			    : eventlink_register(&e->link, m->count, bytes.p, bytes.len,
 				  awaited ? on_message_answer : NULL, m);
 
 	if (r < 0) {
@@ -251,7 +266,9 @@ send_query(struct engine *e, struct engine_device *d)
 		return;
 	while (a->engine)
 		a++;
-	if (eventlink_query_latest(&e->link, &types, on_device_answer, a) < 0) {
+	struct eventer_query query = latest(types.count);
+	query.types.bytes = types.bytes;
+	if (eventlink_query(&e->link, &query, on_device_answer, a) < 0) {
 		child_answer_query(q, NULL, strerror(errno));
 		enter_query(e, d);
 		return;

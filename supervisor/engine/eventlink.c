@@ -184,7 +184,7 @@ on_query_res(struct eventlink *l, const struct chatter_msg *msg)
 	}
 	if (msg->cut)
 		give_answer(l, &q, NULL, "the answer is longer than 32 MiB");
-	else if (!eventer_query_res_more(&it))
+	else if (q.in_parts || !eventer_query_res_more(&it))
 		give_answer(l, &q, &it, NULL);
 	else if (it.left)
 		give_answer(l, &q, &it, "the answer is not complete: the server cut it");
@@ -408,10 +408,9 @@ may_put(struct eventlink *l, size_t len, bool awaited)
 }
 
 static void
-await(struct eventlink *l, int64_t conversation, enum eventer_msg answer, eventlink_answer_cb *cb,
-    void *arg)
+await(struct eventlink *l, const struct eventlink_asked *asked)
 {
-	l->asked[l->asked_count++] = (struct eventlink_asked){ conversation, answer, cb, arg };
+	l->asked[l->asked_count++] = *asked;
 }
 
 int
@@ -425,26 +424,29 @@ eventlink_register(struct eventlink *l, size_t count, const void *events, size_t
 	if (conversation < 0)
 		return errno = ENOBUFS, -1;
 	if (cb)
-		await(l, conversation, EVENTER_REGISTER_RES, cb, arg);
+		await(l, &(struct eventlink_asked){ .conversation = conversation,
+			     .answer = EVENTER_REGISTER_RES,
+			     .cb = cb,
+			     .arg = arg });
 	l->events_out += count;
 	l->messages_out++;
 	return 0;
 }
 
 int
-eventlink_query_latest(
-    struct eventlink *l, const struct eventer_types *types, eventlink_answer_cb *cb, void *arg)
+eventlink_query(
+    struct eventlink *l, const struct eventer_query *query, eventlink_answer_cb *cb, void *arg)
 {
-	struct eventer_query query = {
-		.kind = EVENTER_QUERY_LATEST, .has_types = true, .types = *types
-	};
-
-	if (may_put(l, types->bytes.len, true) < 0)
+	if (may_put(l, query->types.bytes.len + LINK_MAX_QUERY, true) < 0)
 		return -1;
-	int64_t conversation = eventer_send_query_req(&l->conn.chatter, &query);
+	int64_t conversation = eventer_send_query_req(&l->conn.chatter, query);
 	if (conversation < 0)
 		return errno = ENOBUFS, -1;
-	await(l, conversation, EVENTER_QUERY_RES, cb, arg);
+	await(l, &(struct eventlink_asked){ .conversation = conversation,
+		     .answer = EVENTER_QUERY_RES,
+		     .in_parts = query->kind == EVENTER_QUERY_TIMESERIES,
+		     .cb = cb,
+		     .arg = arg });
 	return 0;
 }
 

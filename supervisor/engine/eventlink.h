@@ -20,6 +20,7 @@ enum {
 	LINK_SETTLED_MS = 1000,	     /* after this long the backoff is reset */
 	LINK_KERNEL_LOW = 32 * 1024, /* unsent bytes in the kernel: those cannot be shared out */
 	LINK_MAX_ASKED = 1024,	     /* answers that are awaited */
+	LINK_MAX_QUERY = 512,	     /* bytes of a query besides its types */
 };
 
 enum eventlink_state { LINK_OFF, LINK_WAITING, LINK_CONNECTING, LINK_UP };
@@ -55,6 +56,7 @@ typedef void eventlink_answer_cb(void *arg, struct eventer_events_iter *events, 
 struct eventlink_asked {
 	int64_t conversation;
 	enum eventer_msg answer; /* EVENTER_REGISTER_RES or EVENTER_QUERY_RES */
+	bool in_parts;		 /* more may follow */
 	eventlink_answer_cb *cb;
 	void *arg;
 };
@@ -104,9 +106,10 @@ void eventlink_want_room(struct eventlink *l);
  * put, and the link is as it was). */
 int eventlink_register(struct eventlink *l, size_t count, const void *events, size_t len,
     eventlink_answer_cb *cb, void *arg);
-/* Asks for the latest events of these types. Returns as above. */
-int eventlink_query_latest(
-    struct eventlink *l, const struct eventer_types *types, eventlink_answer_cb *cb, void *arg);
+/* Asks for events. An answer about latest events is complete, or an error; one from the time series
+ * may be the first part of what there is. Returns as above. */
+int eventlink_query(
+    struct eventlink *l, const struct eventer_query *query, eventlink_answer_cb *cb, void *arg);
 
 enum eventlink_state eventlink_state(const struct eventlink *l);
 /* The last status that the server sent. */

@@ -189,7 +189,7 @@ START_TEST(comes_up_and_goes_off_without_a_word)
 	ck_assert_int_eq(link_.state, LINK_OFF);
 	ck_assert_int_eq(downs, 0);
 	ck_assert_int_eq(
-	    eventlink_query_latest(&link_, &(struct eventer_types){ 0 }, on_answer, NULL), -1);
+	    eventlink_query(&link_, &(struct eventer_query){ 0 }, on_answer, NULL), -1);
 	ck_assert_int_eq(errno, ENOTCONN);
 }
 END_TEST
@@ -260,14 +260,14 @@ END_TEST
 
 START_TEST(queries_are_answered_or_dropped)
 {
-	const struct eventer_types none = { 0 };
+	const struct eventer_query none = { 0 };
 
 	connect_up();
-	ck_assert_int_eq(eventlink_query_latest(&link_, &none, on_answer, &link_), 0);
-	ck_assert_int_eq(eventlink_query_latest(&link_, &none, on_answer, &link_), 0);
+	ck_assert_int_eq(eventlink_query(&link_, &none, on_answer, &link_), 0);
+	ck_assert_int_eq(eventlink_query(&link_, &none, on_answer, &link_), 0);
 	ck_assert(wait_for(&answers, 2, 5000));
 	mute = true;
-	ck_assert_int_eq(eventlink_query_latest(&link_, &none, on_answer, &link_), 0);
+	ck_assert_int_eq(eventlink_query(&link_, &none, on_answer, &link_), 0);
 	conn_close(&listening.server);
 	ck_assert(wait_for(&downs, 1, 5000));
 	ck_assert_uint_eq(link_.asked_count, 0);
@@ -275,7 +275,7 @@ START_TEST(queries_are_answered_or_dropped)
 }
 END_TEST
 
-static const struct eventer_types none = { 0 };
+static const struct eventer_query none = { 0 };
 
 static void
 expect_answer(const char *error)
@@ -288,7 +288,7 @@ START_TEST(an_empty_answer_of_which_more_follows_is_a_refusal)
 {
 	connect_up();
 	more = true;
-	ck_assert_int_eq(eventlink_query_latest(&link_, &none, on_answer, &link_), 0);
+	ck_assert_int_eq(eventlink_query(&link_, &none, on_answer, &link_), 0);
 	expect_answer("the server refused it: it costs too much");
 	ck_assert_int_eq(downs, 0);
 }
@@ -302,7 +302,7 @@ START_TEST(an_answer_that_is_too_long_is_skipped)
 
 	connect_up();
 	mute = true;
-	ck_assert_int_eq(eventlink_query_latest(&link_, &none, on_answer, &link_), 0);
+	ck_assert_int_eq(eventlink_query(&link_, &none, on_answer, &link_), 0);
 	int64_t conversation = link_.asked[0].conversation;
 	listening.server.out.limit = 2 * size;
 	chatter_begin(&listening.server.chatter, &(struct chatter_conv){ conversation, false },
@@ -352,8 +352,8 @@ START_TEST(queries_are_bounded)
 {
 	connect_up();
 	for (int i = 0; i < LINK_MAX_ASKED; i++)
-		ck_assert_int_eq(eventlink_query_latest(&link_, &none, on_answer, &link_), 0);
-	ck_assert_int_eq(eventlink_query_latest(&link_, &none, on_answer, &link_), -1);
+		ck_assert_int_eq(eventlink_query(&link_, &none, on_answer, &link_), 0);
+	ck_assert_int_eq(eventlink_query(&link_, &none, on_answer, &link_), -1);
 	ck_assert_int_eq(errno, ENOBUFS);
 }
 END_TEST
