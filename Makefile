@@ -55,7 +55,7 @@ FAMILIES := $(patsubst device-runners/%/family.mk,%,$(wildcard device-runners/*/
 PROTOCOLS := $(patsubst protocols/%/,%,$(wildcard protocols/*/))
 PROGRAMS := $(B)/gatewayd $(B)/gateway-eventd $(B)/gatewayctl $(B)/gateway-web $(B)/libexec/gateway-resolve $(FAMILIES:%=$(B)/libexec/%)
 
-.PHONY: all check check-san unit vectors replay system interop same fault attack fuzz bench lint schema install deb clean demo soak \
+.PHONY: all check check-san unit vectors replay system interop same fault attack fuzz bench growth lint schema install deb clean demo soak \
     test-tools demo-tools
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -207,6 +207,10 @@ $(BENCH_TOOLS): %: %.o $(B)/tests/bench/tool.o $(TEST_ARCHIVES)
 	$(LINK) $< $(B)/tests/bench/tool.o -Wl,--start-group $(TEST_ARCHIVES) -Wl,--end-group $(TEST_LIBS)
 bench: all $(BENCH_TOOLS) $(B)/tests/lib/modbus-sim
 	@BUILD=$(B) tests/bench/run
+
+# What an event costs where there is more of something else, in instructions. GROWTH=quick: the bounded version.
+growth: all $(BENCH_TOOLS)
+	@BUILD=$(B) tests/bench/growth.py
 
 soak: all test-tools
 	@BUILD=$(B) tests/soak/run

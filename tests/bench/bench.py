@@ -131,13 +131,14 @@ def pss_kib(pid):
 class Gateway:
     """gatewayd, or hat-gateway, on a configuration of the latter's."""
 
-    def __init__(self, side, conf):
+    def __init__(self, side, conf, wrap=()):
         self.side = side
         self.dir = tempfile.mkdtemp(prefix="gatewayd-bench-")
         path = os.path.join(self.dir, "gateway.json")
         with open(path, "w", encoding="utf-8") as f:
             json.dump(conf, f)
         argv = [BUILD / "gatewayd", "--config", path] if side == "ours" else [PEER, "--conf", path]
+        argv = [*wrap, *argv]
         env = {**os.environ, "RUNTIME_DIRECTORY": self.dir, "STATE_DIRECTORY": self.dir}
         self.log = open(os.path.join(self.dir, "log"), "w+", encoding="utf-8")
         self.started_ns = time.monotonic_ns()
@@ -191,12 +192,13 @@ class Window:
 
 
 class Scene:
-    """A sink, a device and a gateway between them, all devices running."""
+    """A sink, a device and a gateway between them, all devices running; enabled: the first ones. wrap: a command that
+    starts gatewayd."""
 
-    def __init__(self, side, device, devices, mode="count", core=OUTSIDE, known=100):
+    def __init__(self, side, device, devices, mode="count", core=OUTSIDE, known=100, wrap=(), enabled=None):
         self.stack = contextlib.ExitStack()
         try:
-            self.sink = self._enter(Tool("sink", known))
+            self.sink = self._enter(Tool("sink", known, *([] if enabled is None else [enabled])))
             self.device = self._enter(Tool(*device, core=core))
             conf = {
                 "type": "gateway",
@@ -210,8 +212,8 @@ class Scene:
             }
             if side == "ours":
                 del conf["log"]
-            self.gateway = self._enter(Gateway(side, conf))
-            self._wait_running(len(devices))
+            self.gateway = self._enter(Gateway(side, conf, wrap))
+            self._wait_running(len(devices) if enabled is None else enabled)
             self.sink.ask(f"mode {mode}")
         except BaseException:
             self.close()

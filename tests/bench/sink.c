@@ -1,18 +1,18 @@
 /*
  * An Event Server that counts, for benchmarks: it says that everything is
- * enabled, that a slave's data d0, d1, .. (as many as the argument says) are 1
- * (of iec104_slave: bitstring/1/0, 1, ..),
- * and keeps nothing. What it looks at in events is an order:
- * "mode count" (their number alone), "mode running" (all is decoded, and
- * gateway/running true is counted), "mode modbus" and "mode iec" (values are
- * stamps whose age is kept).
+ * enabled (or as many devices as the second argument says), that a slave's data d0, d1, .. (as many
+ * as the argument says) are 1 (of iec104_slave: bitstring/1/0, 1, ..), and keeps nothing. What it
+ * looks at in events is an order: "mode count" (their number alone), "mode running" (all is
+ * decoded, and gateway/running true is counted), "mode modbus" and "mode iec" (values are stamps
+ * whose age is kept).
  *
  * "notify KIND N GAP TYPE" sends N events of that type, GAP us apart, with a
  * stamp in a payload for modbus, iec or data (of iec104_slave), and answers at once.
  * "stat": {"now":..,"events":..,"messages":..,"bytes":..,"bad":..,"running":..,
- * "running_at":..,"age":{..}}
+ * "running_at":..,"left":..,"age":{..}}; left: of those to notify
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +40,7 @@ static struct peer *peers[TOOL_MAX_FDS];
 static int gateway = -1; /* the last that connected */
 static enum mode mode = RUNNING, notify_kind;
 static uint64_t events, messages, bytes, bad, running, notify_left, instance;
-static unsigned long data_count;
+static unsigned long data_count, enabled_count = ULONG_MAX;
 static int64_t running_at;
 static char notify_type[512];
 static struct samples age;
@@ -81,6 +81,10 @@ put_latest(struct buffer *b, const struct eventer_type *type, size_t *count)
 		segments[i] =
 		    sbs_str_eq(type->segments[i], sbs_str("?")) ? sbs_str("1") : type->segments[i];
 	if (n && sbs_str_eq(segments[n - 1], sbs_str("enable"))) {
+		bool device = n > 1 && sbs_str_eq(segments[n - 2], sbs_str("system"));
+		if (device && enabled_count == 0)
+			return;
+		enabled_count -= device && enabled_count != ULONG_MAX;
 		put_event(b, segments, n, "true");
 		++*count;
 	} else if (n > 1 && sbs_str_eq(segments[n - 2], sbs_str("data"))) {
@@ -327,10 +331,10 @@ on_order(char *line)
 		tool_tick((int64_t)gap * 1000);
 	}
 	printf("{\"now\":%lld,\"events\":%llu,\"messages\":%llu,\"bytes\":%llu,\"bad\":%llu,"
-	       "\"running\":%llu,\"running_at\":%lld,\"age\":",
+	       "\"running\":%llu,\"running_at\":%lld,\"left\":%llu,\"age\":",
 	    (long long)tool_now_ns(), (unsigned long long)events, (unsigned long long)messages,
 	    (unsigned long long)bytes, (unsigned long long)bad, (unsigned long long)running,
-	    (long long)running_at);
+	    (long long)running_at, (unsigned long long)notify_left);
 	samples_print(&age);
 	printf("}\n");
 }
@@ -341,5 +345,7 @@ main(int argc, char **argv)
 	static const struct tool tool = { on_accept, on_input, on_order, notify };
 
 	data_count = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
+	if (argc > 2)
+		enabled_count = strtoul(argv[2], NULL, 10);
 	return tool_serve(&tool);
 }
