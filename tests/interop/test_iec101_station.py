@@ -168,6 +168,10 @@ class Master(Case):
         self.play(r, far)
         at, due = len(r.events), [0]
 
+        def clocks():
+            return sum(Asdu(d).type == 103 for d in far.received)
+        before = clocks()
+
         def lost():
             # A reset soon after a connection was made may be the repetition of the first one.
             if time.monotonic() > due[0]:
@@ -176,8 +180,7 @@ class Master(Case):
             return any(e.type == STATUS and e.payload == 'DISCONNECTED' for e in r.events[at:])
         r.wait(lost)
         r.wait_event(STATUS, 'CONNECTED', at)
-        r.wait(lambda: far.up and not far.fresh)
-        far.received.clear()
+        r.wait(lambda: far.up and not far.fresh and clocks() > before)
         self.play(r, far)
 
 

@@ -332,6 +332,38 @@ class Tags(Case):
             self.assertEqual(master.stamps[at - 1] is not None, stamped, io)
 
 
+class Stamps(Case):
+    """Requests carry no tag here: a source timestamp that no tag holds does not refuse them."""
+
+    STAMPS = ((-5, 0), (4000000000, 0))
+
+    def test_iec101(self):
+        station = lib.Remote()
+        self.addCleanup(station.close)
+        master = self.start('iec101_master', lib.master101(station.path, [lib.remote(1)]), {ENABLE.format(1): True})
+        master.wait_event(STATUS.format(1), 'CONNECTED')
+        address = 'system/remote_device/1/'
+        for n, stamp in enumerate(self.STAMPS):
+            master.send(address + 'command/single/1/5', {'is_test': False, 'cause': 'ACTIVATION', 'command': {
+                'value': 'ON', 'select': False, 'qualifier': 0}}, stamp)
+            master.send(address + 'interrogation/1', {'is_test': False, 'cause': 'ACTIVATION', 'request': 20}, stamp)
+            master.send(address + 'counter_interrogation/1', {
+                'is_test': False, 'cause': 'ACTIVATION', 'request': 5, 'freeze': 'READ'}, stamp)
+            master.wait(lambda: [a[0] for a in station.taken] == [45, 100, 101] * (n + 1))
+
+    def test_iec103(self):
+        station = lib.Remote()
+        self.addCleanup(station.close)
+        master = self.start('iec103_master', lib.master103(station.path, [lib.remote(1)]), {ENABLE.format(1): True})
+        master.wait_event(STATUS.format(1), 'CONNECTED')
+        address = 'system/remote_device/1/'
+        for n, stamp in enumerate(self.STAMPS):
+            master.send(address + 'command/1/160/16', {'session_id': n, 'value': 'ON'}, stamp)
+            master.wait(lambda: [a[0] for a in station.taken] == [20] * (n + 1))
+            station.queue.append(bytes([1, 0x81, 20, 1, 160, 16, 2, 0, 0, 0, 0, station.taken[-1][7]]))
+            master.wait_event('gateway/remote_device/1/command/1/160/16', {'session_id': n, 'success': True})
+
+
 class Stop(Case):
 
     def test_last_events(self):
