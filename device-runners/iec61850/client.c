@@ -117,7 +117,6 @@ ended(struct client *c, const char *why)
 	stream_close(&c->stream);
 	setup_stop(&c->setup);
 	requests_lost(c->requests);
-	health_down(c->health, "%s", why);
 	endpoint_lost(&c->endpoint, answered, why);
 }
 
@@ -199,14 +198,6 @@ on_closed(void *arg, const char *why)
 }
 
 static void
-on_failed(void *arg, const char *why)
-{
-	struct client *c = arg;
-
-	health_down(c->health, "%s", why);
-}
-
-static void
 on_opened(void *arg, int address, int fd)
 {
 	struct client *c = arg;
@@ -230,7 +221,6 @@ on_status(void *arg, enum connection_status status, int fd)
 	if (status != CONNECTION_CONNECTED)
 		return;
 	++*c->connects;
-	health_up(c->health);
 	limit_info(&c->info_limit, "connected to %s", c->conf.host);
 }
 
@@ -340,7 +330,6 @@ on_late(void *arg)
 
 static const struct endpoint_ops endpoint_ops = {
 	.status = on_status,
-	.failed = on_failed,
 	.opened = on_opened,
 	.late = on_late,
 };
@@ -460,10 +449,12 @@ client_describe_data(void *device, struct describe *d, size_t index)
 static void
 prepare(struct client *c)
 {
+	c->health = health_add(c->runner, "server %s:%u", c->conf.host, (unsigned)c->conf.port);
 	const struct endpoint_conf endpoint = {
 		.resource = c->conf.address,
 		.delay_ns = c->conf.reconnect_ms * INT64_C(1000000),
 		.timeout_ns = c->conf.connect_ms * INT64_C(1000000),
+		.health = c->health,
 	};
 
 	c->mms = mms_client_new(&c->conf.params);
@@ -472,7 +463,6 @@ prepare(struct client *c)
 	c->reports = reports_new(c->runner, &c->conf);
 	c->requests = requests_new(c->runner, &c->conf, c->mms);
 	setup_init(&c->setup, &c->conf, c->reports, c->mms);
-	c->health = health_add(c->runner, "server %s:%u", c->conf.host, (unsigned)c->conf.port);
 	endpoint_init(&c->endpoint, c->runner, &endpoint, &endpoint_ops, c);
 	c->connects = runner_counter(c->runner, "connections");
 }

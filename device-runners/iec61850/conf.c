@@ -164,15 +164,6 @@ const struct schema conf_schema = { .kind = SCHEMA_OBJECT, .fields = fields };
 
 /* --- The connection --- */
 
-static int64_t
-milliseconds(const struct json *conf, const char *key)
-{
-	double s = 0;
-
-	json_double(json_get(conf, key), &s);
-	return s > 0 && s * 1000 < 1 ? 1 : (int64_t)(s * 1000);
-}
-
 static int
 hex_digit(char c)
 {
@@ -266,12 +257,12 @@ load_connection(struct conf *c, struct runner *r, const struct json *conf)
 	json_int(json_get(conf, "local_detail_calling"), MMS_MIN_PDU, MMS_MAX_PDU, &detail);
 	p->local_detail = (int32_t)detail;
 	p->outstanding = OUTSTANDING;
-	c->connect_ms = milliseconds(conf, "connect_timeout");
-	c->reconnect_ms = milliseconds(conf, "reconnect_delay");
+	c->connect_ms = runner_config_ms(conf, "connect_timeout");
+	c->reconnect_ms = runner_config_ms(conf, "reconnect_delay");
 	p->associate_timeout_ms = c->connect_ms;
-	p->response_timeout_ms = milliseconds(conf, "response_timeout");
-	p->status_delay_ms = milliseconds(conf, "status_delay");
-	p->status_timeout_ms = milliseconds(conf, "status_timeout");
+	p->response_timeout_ms = runner_config_ms(conf, "response_timeout");
+	p->status_delay_ms = runner_config_ms(conf, "status_delay");
+	p->status_timeout_ms = runner_config_ms(conf, "status_timeout");
 	json_int(json_get(conf, "port"), 1, 65535, &port);
 	c->port = (uint16_t)port;
 	c->host = reference_text(r, "%s", json_str(json_get(conf, "host")) ?: "");

@@ -59,14 +59,13 @@ static void
 drain(struct frames *f, enum dec (*step)(struct modbus_stream *s, struct modbus_frame *frame))
 {
 	struct modbus_stream *s = f->stream;
-	uint8_t before[MODBUS_STREAM_SIZE];
 	struct modbus_frame frame;
 	enum dec dec;
 
 	do {
+		const uint8_t *before = s->buf + s->head; /* stays until more is read */
 		size_t had = s->len;
 		uint64_t skipped = s->skipped;
-		memcpy(before, s->buf + s->head, had);
 		dec = step(s, &frame);
 		size_t noise = (size_t)(s->skipped - skipped);
 		/* All that is left was given up; a TCP stream that lost its framing is followed

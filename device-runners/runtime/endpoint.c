@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/fdutil.h"
+#include "device-runners/runtime/report/health.h"
 
 static void open_address(struct endpoint *e);
 
@@ -36,6 +37,13 @@ stop_attempt(struct endpoint *e)
 	ev_timer_stop(runner_loop(e->r), &e->timer);
 }
 
+static void
+peer_is_down(struct endpoint *e, const char *why)
+{
+	if (e->conf.health)
+		health_down(e->conf.health, "%s", why);
+}
+
 /* This address failed: the next one, or a pause. */
 static void
 on_failure(struct endpoint *e, const char *why)
@@ -55,6 +63,7 @@ on_failure(struct endpoint *e, const char *why)
 	snprintf(e->told, sizeof(e->told), "%s", why);
 	e->failing = true;
 	set_timer(e, wait);
+	peer_is_down(e, why);
 	if (e->ops->failed)
 		e->ops->failed(e->arg, why);
 	if (!e->conf.stays_connecting)
@@ -68,6 +77,8 @@ on_usable(struct endpoint *e, int fd)
 		log_notice("connected");
 	e->failing = false;
 	reconnect_connected(&e->reconnect, monotime_now());
+	if (e->conf.health)
+		health_up(e->conf.health);
 	set_status(e, CONNECTION_CONNECTED, fd);
 }
 
@@ -179,6 +190,7 @@ endpoint_lost(struct endpoint *e, bool answered, const char *why)
 	int64_t wait = reconnect_lost(&e->reconnect, answered, monotime_now());
 	char next[32] = "now";
 
+	peer_is_down(e, why);
 	if (wait)
 		snprintf(next, sizeof(next), "in %.3g s", (double)wait * 1e-9);
 	limit_notice(&e->losses, "connection lost: %s; next attempt %s", why, next);

@@ -15,12 +15,15 @@
 #include "device-runners/runtime/runner.h"
 #include "device-runners/runtime/tty.h"
 
+struct health_end;
+
 struct endpoint_conf {
 	int resource;  /* index in the plan; of the first address, ... */
 	int addresses; /* ... with so many in a row, which an attempt tries in turn; 0: one */
 	const struct tty_params *tty; /* its settings, borrowed; NULL: no serial line */
 	int64_t delay_ns, lived_ns;   /* see reconnect_init() */
 	int64_t timeout_ns;	      /* to open one address; 0: the supervisor's */
+	struct health_end *health;    /* of the one peer: it is up and down with this; or NULL */
 	bool stays_connecting; /* DISCONNECTED tells a loss only, not that an attempt failed */
 };
 

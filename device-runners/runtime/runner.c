@@ -252,6 +252,15 @@ runner_check_config(
 	return schema_check(conf, schema, path, on_schema_fault, r);
 }
 
+int64_t
+runner_config_ms(const struct json *conf, const char *key)
+{
+	double s = 0;
+
+	json_double(json_get(conf, key), &s);
+	return s > 0 && s * 1000 < 1 ? 1 : (int64_t)(s * 1000);
+}
+
 void
 runner_ready(struct runner *r)
 {

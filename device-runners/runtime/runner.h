@@ -130,6 +130,9 @@ void runner_note(struct runner *r, const char *fmt, ...) __attribute__((format(p
 int runner_check_config(
     struct runner *r, const struct json *conf, const struct schema *schema, const char *path);
 
+/* Seconds of a checked number as milliseconds: more than 0 is at least 1, what is missing is 0. */
+int64_t runner_config_ms(const struct json *conf, const char *key);
+
 /* --- RUN --- */
 
 /* The device exists: the supervisor registers its 'running' true. Once. */

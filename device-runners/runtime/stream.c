@@ -158,14 +158,22 @@ shake_hands(struct stream *s)
 	}
 }
 
-/* Without TLS there is nothing to wait for but the loop. Whatever event is first tells it: a peer
- * that speaks at once makes the connection readable with the same turn that it can be written. */
-static void
-begin_without_tls(struct stream *s)
+/* Whether data may be read and written. Without TLS there is nothing to wait for but the loop, and
+ * the first event of either kind begins: a peer that speaks at once makes the connection readable
+ * with the same turn that it can be written. */
+static bool
+may_go_on(struct stream *s)
 {
-	s->handshaking = false;
-	ev_io_stop(s->loop, &s->out_io);
-	s->ops->ready(s->arg);
+	if (s->handshaking && s->tls) {
+		shake_hands(s);
+		return false;
+	}
+	if (s->handshaking) {
+		s->handshaking = false;
+		ev_io_stop(s->loop, &s->out_io);
+		s->ops->ready(s->arg);
+	}
+	return true;
 }
 
 static void
@@ -174,12 +182,8 @@ on_readable(struct ev_loop *loop, ev_io *w, int revents)
 	struct stream *s = w->data;
 
 	(void)loop, (void)revents;
-	if (s->handshaking && s->tls) {
-		shake_hands(s);
+	if (!may_go_on(s))
 		return;
-	}
-	if (s->handshaking)
-		begin_without_tls(s);
 	if (stream_is_open(s))
 		s->ops->readable(s->arg);
 	if (s->write_waits)
@@ -192,13 +196,8 @@ on_writable(struct ev_loop *loop, ev_io *w, int revents)
 	struct stream *s = w->data;
 
 	(void)loop, (void)revents;
-	if (s->handshaking && s->tls) {
-		shake_hands(s);
-		return;
-	}
-	if (s->handshaking)
-		begin_without_tls(s);
-	stream_flush(s);
+	if (may_go_on(s))
+		stream_flush(s);
 }
 
 void

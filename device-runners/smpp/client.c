@@ -185,16 +185,7 @@ on_closed(void *arg, const char *why)
 {
 	struct client *c = arg;
 
-	health_down(c->health, "%s", why);
 	endpoint_lost(&c->endpoint, true, why);
-}
-
-static void
-on_failed(void *arg, const char *why)
-{
-	struct client *c = arg;
-
-	health_down(c->health, "%s", why);
 }
 
 static void
@@ -218,7 +209,6 @@ on_status(void *arg, enum connection_status status, int fd)
 	connection_tell(c->runner, status);
 	if (status == CONNECTION_CONNECTED) {
 		++*c->connects;
-		health_up(c->health);
 		limit_info(&c->info_limit, "connected to %s", c->conf.host);
 	} else if (status == CONNECTION_DISCONNECTED) {
 		outbox_lost(&c->outbox, "CONNECTION_LOST");
@@ -356,7 +346,6 @@ on_late(void *arg)
 
 static const struct endpoint_ops endpoint_ops = {
 	.status = on_status,
-	.failed = on_failed,
 	.opened = on_opened,
 	.late = on_late,
 };
@@ -591,14 +580,15 @@ client_create(struct runner *r, const struct json *conf)
 		client_free(c);
 		return NULL;
 	}
+	c->health = health_add(r, "SMSC %s", c->conf.host);
 	const struct endpoint_conf endpoint = {
 		.resource = c->conf.address,
 		.delay_ns = c->conf.reconnect_ms * INT64_C(1000000),
 		.lived_ns = CLIENT_LIVED_MS * INT64_C(1000000),
 		.timeout_ns = c->conf.connect_ms * INT64_C(1000000),
+		.health = c->health,
 		.stays_connecting = true,
 	};
-	c->health = health_add(r, "SMSC %s", c->conf.host);
 	endpoint_init(&c->endpoint, r, &endpoint, &endpoint_ops, c);
 	c->messages = runner_counter(r, "messages");
 	c->sent = runner_counter(r, "sent");

@@ -73,15 +73,6 @@ static const struct schema_field fields[] = {
 };
 const struct schema conf_client_schema = { .kind = SCHEMA_OBJECT, .fields = fields };
 
-static int64_t
-milliseconds(const struct json *conf, const char *key)
-{
-	double s = 0;
-
-	json_double(json_get(conf, key), &s);
-	return s > 0 && s * 1000 < 1 ? 1 : (int64_t)(s * 1000);
-}
-
 static uint8_t
 octet(const struct json *conf, const char *key)
 {
@@ -160,14 +151,14 @@ load_encoding(struct conf_client *c, struct runner *r, const struct json *conf)
 static void
 load_times(struct conf_client *c, const struct json *conf)
 {
-	c->connect_ms = milliseconds(conf, "connect_timeout");
-	c->reconnect_ms = milliseconds(conf, "reconnect_delay");
-	c->message_ms = milliseconds(conf, "message_timeout");
+	c->connect_ms = runner_config_ms(conf, "connect_timeout");
+	c->reconnect_ms = runner_config_ms(conf, "reconnect_delay");
+	c->message_ms = runner_config_ms(conf, "message_timeout");
 	if (json_get(conf, "enquire_link_delay")->type != JSON_NULL) {
-		int64_t ms = milliseconds(conf, "enquire_link_delay");
+		int64_t ms = runner_config_ms(conf, "enquire_link_delay");
 		c->params.enquire_delay_ms = ms > 0 ? ms : 1;
 	}
-	c->params.enquire_timeout_ms = milliseconds(conf, "enquire_link_timeout");
+	c->params.enquire_timeout_ms = runner_config_ms(conf, "enquire_link_timeout");
 }
 
 static void

@@ -20,10 +20,9 @@ const struct schema_field iec104_security_fields[] = {
 int64_t
 iec104_conf_ms(const struct json *conf, const char *key)
 {
-	double s = 0;
+	int64_t ms = runner_config_ms(conf, key);
 
-	json_double(json_get(conf, key), &s);
-	return s * 1000 < 1 ? 1 : (int64_t)(s * 1000);
+	return ms ? ms : 1;
 }
 
 static int

@@ -162,16 +162,7 @@ on_closed(void *arg, const char *why)
 	char text[512];
 
 	snprintf(text, sizeof(text), "%s (%s)", why, m->host);
-	health_down(m->health, "%s", text);
 	endpoint_lost(&m->endpoint, true, text);
-}
-
-static void
-on_failed(void *arg, const char *why)
-{
-	struct iec104_master *m = arg;
-
-	health_down(m->health, "%s", why);
 }
 
 static const struct iec104_handler handler = {
@@ -201,7 +192,6 @@ on_status(void *arg, enum connection_status status, int fd)
 	if (status != CONNECTION_CONNECTED)
 		return;
 	++*m->connects;
-	health_up(m->health);
 	limit_info(&m->info_limit, "connected to %s", m->host);
 	if (!m->sync_ms)
 		return;
@@ -211,7 +201,8 @@ on_status(void *arg, enum connection_status status, int fd)
 }
 
 static const struct endpoint_ops endpoint_ops = {
-	.status = on_status, .failed = on_failed, .opened = on_opened
+	.status = on_status,
+	.opened = on_opened,
 };
 
 static void
@@ -332,7 +323,7 @@ make_endpoint(struct iec104_master *m, const struct json *conf)
 		if (!(m->hosts[m->address_count++] = strdup(host)))
 			runner_fail(m->runner, "out of memory");
 	}
-	m->health = health_add(m->runner, "station %s", m->hosts[0]);
+	e.health = m->health = health_add(m->runner, "station %s", m->hosts[0]);
 	endpoint_init(&m->endpoint, m->runner, &e, &endpoint_ops, m);
 }
 

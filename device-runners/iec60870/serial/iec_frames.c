@@ -1,7 +1,6 @@
 #include "device-runners/iec60870/serial/iec_frames.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* What waits for its rest that long is shown as it is. */
 enum { SILENCE_MS = 500 };
@@ -42,14 +41,13 @@ static void
 drain(struct iec_frames *f)
 {
 	struct ft12_rx *rx = f->rx;
-	uint8_t before[FT12_RX_SIZE];
 	struct ft12_frame frame;
 	enum dec dec;
 
 	do {
+		const uint8_t *before = rx->buf + rx->head; /* stays until more is put */
 		size_t had = rx->len;
 		uint64_t garbage = rx->garbage;
-		memcpy(before, rx->buf + rx->head, had);
 		dec = ft12_rx_next(rx, &frame);
 		size_t noise = (size_t)(rx->garbage - garbage), taken = had - rx->len;
 		if (noise)
