@@ -38,6 +38,12 @@ static const struct schema state = { .kind = SCHEMA_ENUM, .names = states };
 #define MAX CONTROL_MAX_NAMES
 
 static const struct schema_field nothing[] = { COMMAND, { 0 } };
+static const struct schema_field watch_fields[] = {
+	COMMAND,
+	LIST("names", false, 0, MAX, text),
+	{ "events", false, { .kind = SCHEMA_BOOL } },
+	{ 0 },
+};
 static const struct schema_field any_names[] = { COMMAND, LIST("names", false, 0, MAX, text),
 	{ 0 } };
 static const struct schema_field some_names[] = { COMMAND, LIST("names", true, 1, MAX, text),
@@ -93,26 +99,29 @@ static const struct schema_field reload_fields[] = {
 
 static const struct {
 	const char *name;
+	bool looks; /* it changes nothing: an observer may say it */
 	struct schema fields;
 } commands[CONTROL_COMMAND_COUNT] = {
 #define FIELDS(table)                                                                              \
 	{                                                                                          \
 		.kind = SCHEMA_OBJECT, .fields = (table)                                           \
 	}
-	[CONTROL_STATUS] = { .name = "status", .fields = FIELDS(any_names) },
-	[CONTROL_TOP] = { .name = "top", .fields = FIELDS(any_names) },
-	[CONTROL_SHOW] = { .name = "show", .fields = FIELDS(few_names) },
-	[CONTROL_INFO] = { .name = "info", .fields = FIELDS(nothing) },
-	[CONTROL_HEALTH] = { .name = "health", .fields = FIELDS(health_fields) },
-	[CONTROL_DESCRIBE] = { .name = "describe", .fields = FIELDS(describe_fields) },
-	[CONTROL_WATCH] = { .name = "watch", .fields = FIELDS(any_names) },
-	[CONTROL_EVENTS] = { .name = "events", .fields = FIELDS(events_fields) },
+	[CONTROL_STATUS] = { .name = "status", .looks = true, .fields = FIELDS(any_names) },
+	[CONTROL_TOP] = { .name = "top", .looks = true, .fields = FIELDS(any_names) },
+	[CONTROL_SHOW] = { .name = "show", .looks = true, .fields = FIELDS(few_names) },
+	[CONTROL_INFO] = { .name = "info", .looks = true, .fields = FIELDS(nothing) },
+	[CONTROL_HEALTH] = { .name = "health", .looks = true, .fields = FIELDS(health_fields) },
+	[CONTROL_DESCRIBE] = { .name = "describe",
+	    .looks = true,
+	    .fields = FIELDS(describe_fields) },
+	[CONTROL_WATCH] = { .name = "watch", .looks = true, .fields = FIELDS(watch_fields) },
+	[CONTROL_EVENTS] = { .name = "events", .looks = true, .fields = FIELDS(events_fields) },
 	[CONTROL_SEND] = { .name = "send", .fields = FIELDS(send_fields) },
 	[CONTROL_ENABLE] = { .name = "enable", .fields = FIELDS(some_names) },
 	[CONTROL_DISABLE] = { .name = "disable", .fields = FIELDS(some_names) },
 	[CONTROL_RESTART] = { .name = "restart", .fields = FIELDS(some_names) },
-	[CONTROL_WAIT] = { .name = "wait", .fields = FIELDS(wait_fields) },
-	[CONTROL_TRACE] = { .name = "trace", .fields = FIELDS(some_names) },
+	[CONTROL_WAIT] = { .name = "wait", .looks = true, .fields = FIELDS(wait_fields) },
+	[CONTROL_TRACE] = { .name = "trace", .looks = true, .fields = FIELDS(some_names) },
 	[CONTROL_LOG] = { .name = "log", .fields = FIELDS(log_fields) },
 	[CONTROL_RELOAD] = { .name = "reload", .fields = FIELDS(reload_fields) },
 #undef FIELDS
@@ -122,6 +131,12 @@ const char *
 control_command_name(enum control_id id)
 {
 	return commands[id].name;
+}
+
+bool
+control_command_looks(enum control_id id)
+{
+	return commands[id].looks;
 }
 
 int
@@ -282,5 +297,20 @@ control_find_socket(char *path, size_t size)
 	if (!getenv("RUNTIME_DIRECTORY") && access(path, F_OK) != 0 &&
 	    access(SYSTEM_FOLDER "/control", F_OK) == 0)
 		return join(path, size, SYSTEM_FOLDER, "/control");
+	return 0;
+}
+
+int
+control_find_observe(char *path, size_t size)
+{
+	char observe[4096];
+
+	if (control_find_socket(path, size) < 0)
+		return -1;
+	int folder = (int)(strrchr(path, '/') + 1 - path);
+	if (snprintf(observe, sizeof(observe), "%.*s" CONTROL_OBSERVE_NAME, folder, path) <
+		(int)sizeof(observe) &&
+	    strlen(observe) < size && access(observe, F_OK) == 0)
+		memcpy(path, observe, strlen(observe) + 1);
 	return 0;
 }

@@ -63,6 +63,8 @@ enum control_id {
 
 /* The word of a command: "status". */
 const char *control_command_name(enum control_id id);
+/* Whether it only looks. What does something is refused to observers. */
+bool control_command_looks(enum control_id id);
 /* enum control_id, or -1. */
 int control_command_find(const char *name);
 
@@ -91,11 +93,18 @@ void control_put_more(struct json_writer *w);
 /* Ends the last packet. error: NULL for none; it is cut at CONTROL_MAX_ERROR bytes. */
 void control_put_end(struct json_writer *w, enum control_code code, const char *error);
 
+/* The name of the sockets in the folder below: for clients that may do what the table says, and for
+ * those that may only look. */
+#define CONTROL_NAME "control"
+#define CONTROL_OBSERVE_NAME "observe"
+
 /* gatewayd's folder for sockets: the first of $RUNTIME_DIRECTORY, else $XDG_RUNTIME_DIR/gatewayd,
  * else /run/gatewayd. Returns 0, or -1 with ENAMETOOLONG. */
 int control_runtime_folder(char *path, size_t size);
 /* The path that a client uses: the socket in the folder above, or the system's where there is none.
  */
 int control_find_socket(char *path, size_t size);
+/* The observers' socket beside it, where there is one; else the same. */
+int control_find_observe(char *path, size_t size);
 
 #endif

@@ -414,8 +414,8 @@ open_control(struct gateway *g)
 		.eventd = find_eventd };
 	char err[256];
 
-	g->control = control_open(g->loop, &g->engine, g->paths->control_socket,
-	    g->config->control_group, &hooks, err, sizeof(err));
+	g->control = control_open(
+	    g->loop, &g->engine, g->paths->control_socket, g->config, &hooks, err, sizeof(err));
 	if (!g->control)
 		log_error("start: %s", err);
 	return g->control ? 0 : -1;

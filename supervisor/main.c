@@ -204,13 +204,13 @@ has_runner(void *arg, const struct config_device *d)
 static void
 check_group(struct program *g)
 {
-	const char *group = g->config->control_group;
+	const char *key = control_missing_group(g->config);
 
-	if (!group || control_group_exists(group))
+	if (!key)
 		return;
-	const struct json *where = config_find(g->config, "control.group");
+	const struct json *where = config_find(g->config, key);
 	check_report_fault(&g->report, SCHEMA_WARNING, g->config_path, where->line, where->column,
-	    "control.group", CONTROL_NO_GROUP);
+	    key, CONTROL_NO_GROUP);
 }
 
 static int

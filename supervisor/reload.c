@@ -217,13 +217,13 @@ is_new(void *arg, const struct config_device *d)
 static bool
 has_group(struct reload *r)
 {
-	const char *group = r->after->control_group;
+	const char *key = control_missing_group(r->after);
 
-	if (!group || control_group_exists(group))
+	if (!key)
 		return true;
-	const struct json *where = config_find(r->after, "control.group");
-	on_fault(r, SCHEMA_ERROR, r->after->path, where->line, where->column, "control.group",
-	    CONTROL_NO_GROUP);
+	const struct json *where = config_find(r->after, key);
+	on_fault(
+	    r, SCHEMA_ERROR, r->after->path, where->line, where->column, key, CONTROL_NO_GROUP);
 	return false;
 }
 

@@ -18,6 +18,7 @@ struct api_route {
 	const char *member; /* of the request, that names the device; a list unless "name" */
 	bool streams;
 	bool pages; /* its answers come in parts */
+	bool board; /* without a device: what changes of all of them */
 };
 
 /* The route of a path, and in *device what follows it, still encoded; or NULL. */

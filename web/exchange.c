@@ -175,6 +175,38 @@ exchange_respond(struct exchange *x)
 	return reply_queue(x->connection, MHD_HTTP_OK, type, "no-store", response);
 }
 
+void
+exchange_send(void *arg, const char *message, size_t len)
+{
+	struct exchange *x = arg;
+
+	if (x->ended)
+		return;
+	buffer_append_str(&x->body, "data: ");
+	buffer_append(&x->body, message, len);
+	buffer_append_str(&x->body, "\n\n");
+	if (buffer_failed(&x->body) || x->body.len > EXCHANGE_BOARD_BYTES)
+		fail(x, MHD_HTTP_SERVICE_UNAVAILABLE, "read too slowly");
+	else
+		resume(x);
+}
+
+struct exchange *
+exchange_new_page(
+    struct board *board, struct MHD_Connection *connection, const struct api_route *route)
+{
+	struct exchange *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return NULL;
+	*x = (struct exchange){ .connection = connection, .board = board, .route = route };
+	x->begun = x->beat = monotime_now();
+	buffer_init(&x->body, EXCHANGE_MAX_BYTES);
+	buffer_append_str(&x->body, ":\n\n");
+	board_join(board, exchange_send, x);
+	return x;
+}
+
 struct exchange *
 exchange_new(struct upstreams *upstreams, struct MHD_Connection *connection,
     const struct api_route *route, const char *device, bool all, uint32_t limit)
@@ -199,6 +231,8 @@ exchange_new(struct upstreams *upstreams, struct MHD_Connection *connection,
 void
 exchange_free(struct exchange *x)
 {
+	if (x->board)
+		board_leave(x->board);
 	upstream_close(x->upstream);
 	buffer_clear(&x->body);
 	free(x);

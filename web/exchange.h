@@ -10,16 +10,19 @@
 #include <microhttpd.h>
 
 #include "web/api.h"
+#include "web/board.h"
 #include "web/upstream.h"
 
 enum {
 	EXCHANGES_MAX = 64,
 	EXCHANGE_HOLD_BYTES = 64 * 1024,   /* an answer that is shorter is sent in one piece */
 	EXCHANGE_PAUSE_BYTES = 256 * 1024, /* nothing more is read while so much waits */
-	EXCHANGE_MAX_BYTES = 2 * 1024 * 1024,
+	EXCHANGE_MAX_BYTES = 6 * 1024 * 1024,
 	EXCHANGE_BEHIND_BYTES = 512 * 1024, /* a stream's client that is so far behind is dropped */
-	EXCHANGE_MS = 60000,		    /* for a whole answer */
-	EXCHANGE_BEAT_MS = 5000,	    /* a stream says at least so often that it lives */
+	EXCHANGE_BOARD_BYTES =
+	    5 * 1024 * 1024,	 /* the same of the board's, which tells all at first */
+	EXCHANGE_MS = 60000,	 /* for a whole answer */
+	EXCHANGE_BEAT_MS = 5000, /* a stream says at least so often that it lives */
 	EXCHANGE_DEVICE = 1025,
 };
 
@@ -28,6 +31,7 @@ struct exchange {
 	struct upstreams *upstreams;
 	const struct api_route *route;
 	struct upstream *upstream; /* NULL: closed */
+	struct board *board;	   /* whose page it is, or NULL */
 	struct buffer body;
 	char device[EXCHANGE_DEVICE];
 	bool all, suspended, queued;
@@ -44,7 +48,12 @@ struct exchange {
 /* Asks; the connection is suspended. Returns NULL when out of memory. */
 struct exchange *exchange_new(struct upstreams *upstreams, struct MHD_Connection *connection,
     const struct api_route *route, const char *device, bool all, uint32_t limit);
+/* A page of the board; the same otherwise. */
+struct exchange *exchange_new_page(
+    struct board *board, struct MHD_Connection *connection, const struct api_route *route);
 void exchange_free(struct exchange *x);
+/* Sends the message, a struct exchange's in arg, as a server-sent event. */
+board_send exchange_send;
 /* MHD calls back once the connection was resumed: the response. */
 enum MHD_Result exchange_respond(struct exchange *x);
 /* About once a second. */

@@ -169,7 +169,7 @@ main(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
-	if (!o.socket && control_find_socket(path, sizeof(path)) < 0) {
+	if (!o.socket && control_find_observe(path, sizeof(path)) < 0) {
 		log_error("the path of the control socket is too long");
 		return EXIT_FAILURE;
 	}
@@ -177,13 +177,13 @@ main(int argc, char **argv)
 	int fd = listen_open(o.listen || o.unix_path ? o.listen : DEFAULT_LISTEN, o.unix_path,
 	    o.insecure, err, sizeof(err));
 	if (fd < 0 ||
-	    server_init(&server, fd, o.assets, o.socket ? o.socket : path, err, sizeof(err)) < 0) {
+	    web_init(&server, fd, o.assets, o.socket ? o.socket : path, err, sizeof(err)) < 0) {
 		log_error("%s", err);
 		return EXIT_FAILURE;
 	}
 	listen_log(fd);
-	server_run(&server, &stopping, &waiting);
-	server_clear(&server);
+	web_run(&server, &stopping, &waiting);
+	web_clear(&server);
 	if (o.unix_path)
 		unlink(o.unix_path);
 	return EXIT_SUCCESS;

@@ -56,13 +56,15 @@ pass_on(struct server *s, struct MHD_Connection *connection, const struct api_ro
 	if (s->exchange_count == EXCHANGES_MAX)
 		return reply_error(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
 		    "too many requests at once: try again later");
-	struct exchange *x = exchange_new(
-	    &s->upstreams, connection, route, device, all, target_number(limit, MAX_ROWS));
+	bool page = route->board && !*device;
+	struct exchange *x = page ? exchange_new_page(&s->board, connection, route)
+				  : exchange_new(&s->upstreams, connection, route, device, all,
+					target_number(limit, MAX_ROWS));
 	if (!x)
 		return MHD_NO;
 	s->exchanges[s->exchange_count++] = x;
 	*seen = x;
-	return MHD_YES;
+	return page ? exchange_respond(x) : MHD_YES;
 }
 
 static enum MHD_Result
@@ -129,13 +131,25 @@ keep_escapes(void *arg, struct MHD_Connection *connection, char *text)
 	return strlen(text);
 }
 
+/* To every page. */
+static void
+broadcast(void *arg, const char *message, size_t len)
+{
+	struct server *s = arg;
+
+	for (size_t i = 0; i < s->exchange_count; i++)
+		if (s->exchanges[i]->board)
+			exchange_send(s->exchanges[i], message, len);
+}
+
 int
-server_init(
+web_init(
     struct server *s, int fd, const char *assets, const char *socket, char *err, size_t err_size)
 {
 	*s = (struct server){ .ticked = monotime_now() };
 	if (assets_load(&s->assets, assets, err, err_size) < 0)
 		return -1;
+	board_init(&s->board, &s->upstreams, broadcast, s);
 	if (upstreams_init(&s->upstreams, socket) == 0)
 		s->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
 		    NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
@@ -153,17 +167,22 @@ server_init(
 	return -1;
 }
 
+/* The earlier of two, of which -1 is never. */
+static int
+earlier(int a, int b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 static int
 next_timeout_ms(struct server *s)
 {
 	MHD_UNSIGNED_LONG_LONG http;
-	int least = upstreams_timeout_ms(&s->upstreams);
+	int least = earlier(upstreams_timeout_ms(&s->upstreams), board_timeout_ms(&s->board));
 
-	if (MHD_get_timeout(s->daemon, &http) == MHD_YES && (least < 0 || http < (unsigned)least))
-		least = http > TICK_MS ? TICK_MS : (int)http;
-	if (s->exchange_count && (least < 0 || least > TICK_MS))
-		least = TICK_MS;
-	return least;
+	if (MHD_get_timeout(s->daemon, &http) == MHD_YES)
+		least = earlier(least, http > TICK_MS ? TICK_MS : (int)http);
+	return s->exchange_count ? earlier(least, TICK_MS) : least;
 }
 
 static void
@@ -179,7 +198,7 @@ tick(struct server *s)
 }
 
 void
-server_run(struct server *s, const volatile sig_atomic_t *stop, const sigset_t *waiting)
+web_run(struct server *s, const volatile sig_atomic_t *stop, const sigset_t *waiting)
 {
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	struct pollfd p[UPSTREAMS_MAX + 1];
@@ -195,17 +214,19 @@ server_run(struct server *s, const volatile sig_atomic_t *stop, const sigset_t *
 			return;
 		}
 		upstreams_serve(&s->upstreams, p + 1);
+		board_tick(&s->board, monotime_now());
 		tick(s);
 		MHD_run(s->daemon);
 	}
 }
 
 void
-server_clear(struct server *s)
+web_clear(struct server *s)
 {
 	for (size_t i = 0; i < s->exchange_count; i++)
 		exchange_abort(s->exchanges[i]);
 	MHD_stop_daemon(s->daemon);
+	board_clear(&s->board);
 	upstreams_clear(&s->upstreams);
 	assets_clear(&s->assets);
 }

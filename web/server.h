@@ -19,6 +19,7 @@ struct server {
 	struct MHD_Daemon *daemon;
 	struct assets assets;
 	struct upstreams upstreams;
+	struct board board;
 	struct exchange *exchanges[EXCHANGES_MAX];
 	size_t exchange_count;
 	struct monotime ticked;
@@ -26,10 +27,10 @@ struct server {
 
 /* Serves at the listening socket, which it takes. socket: the control socket's path, borrowed. 0,
  * or -1 with a sentence in err. */
-int server_init(
+int web_init(
     struct server *s, int fd, const char *assets, const char *socket, char *err, size_t err_size);
 /* Until *stop is not 0, which a signal sets that is blocked outside of `waiting`. */
-void server_run(struct server *s, const volatile sig_atomic_t *stop, const sigset_t *waiting);
-void server_clear(struct server *s);
+void web_run(struct server *s, const volatile sig_atomic_t *stop, const sigset_t *waiting);
+void web_clear(struct server *s);
 
 #endif

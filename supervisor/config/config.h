@@ -129,6 +129,7 @@ struct config {
 	const char *gateway_group, *event_server_group; /* at the Monitor Server, else NULL */
 	struct config_built_in built_in;
 	const char *control_group; /* group that may use the control socket, or NULL */
+	const char *observe_group; /* group that may look through the observers' socket, or NULL */
 	struct config_log log;
 	struct config_device *devices; /* owned, in the file's order */
 	size_t device_count;

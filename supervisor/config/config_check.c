@@ -78,6 +78,7 @@ static const struct schema_field monitor_fields[] = {
 
 static const struct schema_field control_fields[] = {
 	{ .key = "group", .is = TEXT(MAX_HOST) },
+	{ .key = "observe_group", .is = TEXT(MAX_HOST) },
 	{ .key = NULL },
 };
 
@@ -363,6 +364,7 @@ config_check_root(struct config_check *k, const struct json *root)
 		    "not served, ignored; gatewayctl does what it was for");
 	k->c->device_faults = json_enum(json_get(root, "on_error"), on_error_names) != 1;
 	k->c->control_group = json_str(json_get(json_get(root, "control"), "group"));
+	k->c->observe_group = json_str(json_get(json_get(root, "control"), "observe_group"));
 	config_check_log(k, json_get(root, "log"));
 	config_check_devices(k, root);
 }

@@ -214,7 +214,8 @@ config_diff(const struct config *before, const struct config *after)
 		d->elsewhere = !server_equal(before, after);
 		d->server = d->name || d->elsewhere;
 		d->log = !log_equal(&before->log, &after->log);
-		d->control = !text_equal(before->control_group, after->control_group);
+		d->control = !text_equal(before->control_group, after->control_group) ||
+			     !text_equal(before->observe_group, after->observe_group);
 		for (size_t i = 0; i < before->device_count; i++)
 			if (!counterpart(new, after, &before->devices[i]))
 				add_row(d, CONFIG_REMOVED, &before->devices[i], NULL);

@@ -248,17 +248,36 @@ control_finish(struct control_client *c, enum control_code code, const char *fmt
 		set_deadline(c, CONTROL_IDLE_MS);
 }
 
-/* All clients share one budget. When it is used up no request is read until the second ends. */
+/* All clients share one budget, and observers a part of it. When it is used up, no request is read
+ * until the second ends: of nobody, or of observers. */
 static void
-pause_reading(struct control *control)
+pause_reading(struct control *control, bool observers_only)
 {
+	if (!observers_only)
+		ev_io_stop(control->loop, &control->socket.acceptable);
+	ev_io_stop(control->loop, &control->observe.acceptable);
+	for (size_t i = 0; i < control->client_count; i++)
+		if (!observers_only || control->clients[i]->observes)
+			ev_io_stop(control->loop, &control->clients[i]->readable);
 	if (ev_is_active(&control->refill))
 		return;
-	ev_io_stop(control->loop, &control->acceptable);
-	for (size_t i = 0; i < control->client_count; i++)
-		ev_io_stop(control->loop, &control->clients[i]->readable);
 	ev_timer_set(&control->refill, 1., 0.);
 	ev_timer_start(control->loop, &control->refill);
+}
+
+static void
+start_accepting(struct control_socket *s)
+{
+	if (s->fd >= 0)
+		ev_io_start(s->control->loop, &s->acceptable);
+}
+
+static void
+refill(struct control *control, struct monotime now)
+{
+	control->budget = CONTROL_BUDGET;
+	control->observer_budget = CONTROL_OBSERVER_BUDGET;
+	control->budget_since = now;
 }
 
 static void
@@ -267,10 +286,9 @@ on_refill(struct ev_loop *loop, ev_timer *w, int revents)
 	struct control *control = w->data;
 
 	(void)revents;
-	control->budget = CONTROL_BUDGET;
-	control->budget_since = monotime_now();
-	if (control->socket.fd >= 0)
-		ev_io_start(loop, &control->acceptable);
+	refill(control, monotime_now());
+	start_accepting(&control->socket);
+	start_accepting(&control->observe);
 	for (size_t i = 0; i < control->client_count; i++) {
 		struct control_client *c = control->clients[i];
 		if (!c->kill_pending && !c->closing)
@@ -279,17 +297,23 @@ on_refill(struct ev_loop *loop, ev_timer *w, int revents)
 }
 
 static void
-spend(struct control *control, unsigned cost)
+take_from(unsigned *budget, unsigned cost)
+{
+	*budget -= *budget < cost ? *budget : cost;
+}
+
+static void
+spend(struct control *control, unsigned cost, bool observes)
 {
 	struct monotime now = monotime_now();
 
-	if (monotime_diff_ms(now, control->budget_since) >= 1000) {
-		control->budget = CONTROL_BUDGET;
-		control->budget_since = now;
-	}
-	control->budget -= control->budget < cost ? control->budget : cost;
-	if (control->budget == 0)
-		pause_reading(control);
+	if (monotime_diff_ms(now, control->budget_since) >= 1000)
+		refill(control, now);
+	take_from(&control->budget, cost);
+	if (observes)
+		take_from(&control->observer_budget, cost);
+	if (control->budget == 0 || control->observer_budget == 0)
+		pause_reading(control, control->budget != 0);
 }
 
 static void
@@ -303,6 +327,13 @@ answer(struct control_client *c, const void *packet, size_t len)
 	if (!doc) {
 		control_finish(c, CONTROL_USAGE, "request refused: %s", err);
 		close_later(c);
+		return;
+	}
+	if (c->observes && !control_command_looks(c->command)) {
+		json_free(doc);
+		control_finish(c, CONTROL_REFUSED,
+		    "%s is refused: this client may look and not do (role observe)",
+		    control_command_name(c->command));
 		return;
 	}
 	c->request = doc;
@@ -325,6 +356,7 @@ on_readable(struct ev_loop *loop, ev_io *w, int revents)
 		return;
 	}
 	struct control *control = c->control;
+	bool observes = c->observes;
 	if (c->request) {
 		control_forget_request(c);
 		control_finish(c, CONTROL_USAGE, "one request at a time");
@@ -332,7 +364,7 @@ on_readable(struct ev_loop *loop, ev_io *w, int revents)
 	} else {
 		answer(c, packet, (size_t)n);
 	}
-	spend(control, CONTROL_REQUEST_COST);
+	spend(control, CONTROL_REQUEST_COST, observes);
 }
 
 static void
@@ -386,9 +418,9 @@ is_member(int fd, gid_t first, gid_t wanted)
 
 /* The mode of the socket may say the same, may not: see give_to_group(). */
 static bool
-is_allowed(const struct control *control, int fd, struct ucred *peer)
+is_allowed(const struct control_socket *s, int fd, struct ucred *peer)
 {
-	return trust_peer(fd, geteuid(), peer) || is_member(fd, peer->gid, control->socket.group);
+	return trust_peer(fd, geteuid(), peer) || is_member(fd, peer->gid, s->group);
 }
 
 static void
@@ -407,15 +439,27 @@ turn_away(struct control *control, int fd, const char *why)
 	fd_close(fd);
 }
 
-/* Closes the client that has been silent for longest. False when each has asked something. */
 static bool
-make_room(struct control *control)
+is_full(const struct control *control, bool observes)
+{
+	size_t observers = 0;
+
+	for (size_t i = 0; i < control->client_count; i++)
+		observers += control->clients[i]->observes;
+	return control->client_count == CONTROL_MAX_CLIENTS ||
+	       (observes && observers >= CONTROL_MAX_OBSERVERS);
+}
+
+/* Closes the client that has been silent for longest: of observers, for an observer. False when
+ * each has asked something. */
+static bool
+make_room(struct control *control, bool observes)
 {
 	struct control_client *oldest = NULL;
 
 	for (size_t i = 0; i < control->client_count; i++) {
 		struct control_client *c = control->clients[i];
-		if (!c->spoken && !c->kill_pending &&
+		if (!c->spoken && !c->kill_pending && (c->observes || !observes) &&
 		    (!oldest || ev_timer_remaining(control->loop, &c->deadline) <
 				    ev_timer_remaining(control->loop, &oldest->deadline)))
 			oldest = c;
@@ -426,7 +470,7 @@ make_room(struct control *control)
 }
 
 static void
-take_client(struct control *control, int fd, const struct ucred *peer)
+take_client(struct control *control, int fd, const struct ucred *peer, bool observes)
 {
 	struct control_client *c = calloc(1, sizeof(*c));
 
@@ -438,6 +482,7 @@ take_client(struct control *control, int fd, const struct ucred *peer)
 	c->fd = fd;
 	c->pid = peer->pid;
 	c->uid = peer->uid;
+	c->observes = observes;
 	buffer_init(&c->packet, CONTROL_MAX_REPLY);
 	buffer_init(&c->queue, CONTROL_MAX_WAITING + 4 * CONTROL_MAX_REPLY);
 	ev_io_init(&c->readable, on_readable, fd, EV_READ);
@@ -452,29 +497,30 @@ take_client(struct control *control, int fd, const struct ucred *peer)
 static void
 on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 {
-	struct control *control = w->data;
+	struct control_socket *s = w->data;
+	struct control *control = s->control;
 	struct ucred peer = { 0 };
-	int fd = accept4(control->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)loop, (void)revents;
 	if (fd < 0) {
 		if (errno == EMFILE || errno == ENFILE)
-			pause_reading(control);
+			pause_reading(control, false);
 		return;
 	}
-	if (!is_allowed(control, fd, &peer)) {
+	if (!is_allowed(s, fd, &peer)) {
 		log_write(LOG_LEVEL_WARNING, NULL, "control_denied",
 		    "control: user %u (process %d) is denied: not root, not gatewayd's user, not "
 		    "in its group",
 		    peer.uid, (int)peer.pid);
 		turn_away(
 		    control, fd, "not allowed: not root, not gatewayd's user, not in its group");
-	} else if (control->client_count == CONTROL_MAX_CLIENTS && !make_room(control)) {
+	} else if (is_full(control, s->observes) && !make_room(control, s->observes)) {
 		turn_away(control, fd, "too many clients: try again later");
 	} else {
-		take_client(control, fd, &peer);
+		take_client(control, fd, &peer, s->observes);
 	}
-	spend(control, CONTROL_CONNECT_COST);
+	spend(control, CONTROL_CONNECT_COST, s->observes);
 }
 
 /* --- the socket --- */
@@ -500,51 +546,111 @@ on_rates(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)loop, (void)revents;
 	for (size_t i = 0; i < control->engine->device_count; i++)
 		child_sample(control->engine->devices[i]->child, now);
-	control_socket_keep(control);
+	control_socket_keep(&control->socket);
+	control_socket_keep(&control->observe);
+}
+
+static void
+watch_socket(struct control_socket *s)
+{
+	ev_io_init(&s->acceptable, on_acceptable, s->fd, EV_READ);
+	s->acceptable.data = s;
+	start_accepting(s);
 }
 
 static void
 watch(struct control *control)
 {
-	ev_io_init(&control->acceptable, on_acceptable, control->socket.fd, EV_READ);
+	watch_socket(&control->socket);
+	watch_socket(&control->observe);
 	ev_timer_init(&control->refill, on_refill, 0., 0.);
 	ev_timer_init(&control->rates, on_rates, CONTROL_RATE_MS / 1e3, CONTROL_RATE_MS / 1e3);
 	ev_prepare_init(&control->before_wait, on_before_wait);
 	/* After the engine's, which sends the turn's events. */
 	ev_set_priority(&control->before_wait, -1);
-	control->acceptable.data = control->refill.data = control->rates.data =
-	    control->before_wait.data = control;
-	ev_io_start(control->loop, &control->acceptable);
+	control->refill.data = control->rates.data = control->before_wait.data = control;
 	ev_timer_start(control->loop, &control->rates);
 	ev_prepare_start(control->loop, &control->before_wait);
 	control_stream_update(control);
 }
 
+static void
+clear_socket(struct control_socket *s)
+{
+	if (s->path && s->fd >= 0)
+		unlink(s->path);
+	control_socket_close(s);
+	free(s->path);
+}
+
+static void
+control_free(struct control *control)
+{
+	clear_socket(&control->socket);
+	clear_socket(&control->observe);
+	buffer_clear(&control->row);
+	free(control);
+}
+
+/* 0, or -1 with a message in err. */
+static int
+open_socket(struct control_socket *s, const char *group, char *err, size_t err_size)
+{
+	const char *why = s->path ? control_socket_open(s, group) : "out of memory";
+
+	if (!why)
+		return 0;
+	snprintf(err, err_size, "control socket %s%s%s: %s", s->path ? s->path : "",
+	    group ? ", group " : "", group ? group : "", why);
+	return -1;
+}
+
+/* The path of the observers' socket, in the same folder; NULL when out of memory. */
+static char *
+observe_path(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *text;
+	int n = asprintf(
+	    &text, "%.*s%s", slash ? (int)(slash + 1 - path) : 0, path, CONTROL_OBSERVE_NAME);
+
+	return n < 0 ? NULL : text;
+}
+
+static int
+open_sockets(struct control *control, const char *path, const struct config *config, char *err,
+    size_t err_size)
+{
+	control->socket.path = strdup(path);
+	if (open_socket(&control->socket, config->control_group, err, err_size) < 0)
+		return -1;
+	if (!config->observe_group)
+		return 0;
+	control->observe.path = observe_path(path);
+	return open_socket(&control->observe, config->observe_group, err, err_size);
+}
+
 struct control *
-control_open(struct ev_loop *loop, struct engine *engine, const char *path, const char *group,
-    const struct control_hooks *hooks, char *err, size_t err_size)
+control_open(struct ev_loop *loop, struct engine *engine, const char *path,
+    const struct config *config, const struct control_hooks *hooks, char *err, size_t err_size)
 {
 	struct control *control = calloc(1, sizeof(*control));
 
-	if (!control || !(control->path = strdup(path))) {
-		free(control);
+	if (!control) {
 		snprintf(err, err_size, "out of memory");
 		return NULL;
 	}
 	control->loop = loop;
 	control->engine = engine;
 	control->hooks = *hooks;
-	control->socket = (struct control_socket){ .fd = -1, .lock = -1 };
-	control->started = control->budget_since = monotime_now();
-	control->budget = CONTROL_BUDGET;
+	control->socket = (struct control_socket){ .control = control, .fd = -1, .lock = -1 };
+	control->observe =
+	    (struct control_socket){ .control = control, .fd = -1, .lock = -1, .observes = true };
+	control->started = monotime_now();
+	refill(control, control->started);
 	buffer_init(&control->row, CONTROL_MAX_REPLY);
-	const char *why = control_socket_open(control, group);
-	if (why) {
-		snprintf(err, err_size, "control socket %s%s%s: %s", path, group ? ", group " : "",
-		    group ? group : "", why);
-		control_socket_close(control);
-		free(control->path);
-		free(control);
+	if (open_sockets(control, path, config, err, err_size) < 0) {
+		control_free(control);
 		return NULL;
 	}
 	watch(control);
@@ -558,17 +664,13 @@ control_close(struct control *control)
 		return;
 	while (control->client_count)
 		client_free(control->clients[0]);
-	ev_io_stop(control->loop, &control->acceptable);
+	ev_io_stop(control->loop, &control->socket.acceptable);
+	ev_io_stop(control->loop, &control->observe.acceptable);
 	ev_timer_stop(control->loop, &control->refill);
 	ev_timer_stop(control->loop, &control->rates);
 	ev_prepare_stop(control->loop, &control->before_wait);
 	control->engine->watch = (struct engine_watch){ 0 };
-	if (control->socket.fd >= 0)
-		unlink(control->path);
-	control_socket_close(control);
-	buffer_clear(&control->row);
-	free(control->path);
-	free(control);
+	control_free(control);
 }
 
 size_t

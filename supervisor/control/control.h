@@ -16,11 +16,13 @@
 
 enum {
 	CONTROL_MAX_CLIENTS = 64,
+	CONTROL_MAX_OBSERVERS = 32,	       /* of them */
 	CONTROL_IDLE_MS = 10000,	       /* a client that asks nothing is disconnected */
 	CONTROL_MAX_WAITING = 8 * 1024 * 1024, /* bytes that wait for one client's answer */
 	CONTROL_MAX_BEHIND = 1024 * 1024,      /* the same of a stream: it is too slow then */
 	CONTROL_MAX_TOTAL = 32 * 1024 * 1024,  /* bytes that wait for all clients together */
 	CONTROL_BUDGET = 1000,		       /* for all clients in a second: */
+	CONTROL_OBSERVER_BUDGET = 500,	       /* of it, for observers */
 	CONTROL_CONNECT_COST = 1,
 	CONTROL_REQUEST_COST = 4,
 	CONTROL_RATE_MS = 5000, /* events per second are of this time, up to twice it */
@@ -47,13 +49,15 @@ struct control_hooks {
 	const struct process *(*eventd)(void *arg);
 };
 
-/* Opens the socket at `path` (mode 0660; group: its group, or NULL) and takes engine's watch. An
- * existing socket is replaced where its process is dead. Returns NULL with a message in err. */
+/* Opens the socket at `path`, for the configuration's control_group; and where it has an
+ * observe_group, a second one beside it, CONTROL_OBSERVE_NAME, whose clients may only look. Both
+ * have mode 0660. Takes engine's watch. An existing socket is replaced where its process is dead.
+ * Returns NULL with a message in err. */
 struct control *control_open(struct ev_loop *loop, struct engine *engine, const char *path,
-    const char *group, const struct control_hooks *hooks, char *err, size_t err_size);
-/* Whether this machine has the group, without which control_open() fails; and what to say if not.
- */
-bool control_group_exists(const char *group);
+    const struct config *config, const struct control_hooks *hooks, char *err, size_t err_size);
+/* The key of a group that this machine does not have, without which control_open() fails, and what
+ * to say then; NULL: all are there. */
+const char *control_missing_group(const struct config *config);
 #define CONTROL_NO_GROUP "expected a group of this machine, as gatewayd does not start without it"
 /* Closes and removes it. NULL is fine. */
 void control_close(struct control *c);

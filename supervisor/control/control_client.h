@@ -17,6 +17,7 @@ struct control_client {
 	ev_timer deadline;
 	pid_t pid;
 	uid_t uid;
+	bool observes;		  /* it may only look */
 	bool spoken;		  /* it asked something, ever */
 	bool closing;		  /* nothing more is read; closed when all is sent */
 	bool kill_pending;	  /* closed at the next turn of the loop */
@@ -30,24 +31,27 @@ struct control_client {
 	struct buffer queue; /* u32 length and bytes of each packet that waits */
 };
 
+/* Where clients come from; path NULL: there is none. */
 struct control_socket {
+	struct control *control;
+	char *path;
 	int fd, lock; /* -1: it is gone */
 	ino_t inode;
 	gid_t group;
+	bool observes; /* whoever comes from here may only look */
+	ev_io acceptable;
 };
 
 struct control {
 	struct ev_loop *loop;
 	struct engine *engine;
 	struct control_hooks hooks;
-	char *path;
-	struct control_socket socket;
+	struct control_socket socket, observe;
 	struct monotime started;
-	ev_io acceptable;
 	ev_timer refill; /* of budget; runs while it is used up */
 	ev_timer rates;
 	ev_prepare before_wait;
-	unsigned budget;
+	unsigned budget, observer_budget;
 	struct monotime budget_since;
 	size_t waiting;	   /* bytes in all queues */
 	struct buffer row; /* an event, for all who watch it */
@@ -69,12 +73,12 @@ void control_flush(struct control_client *c);
 typedef void control_handler(struct control_client *c, const struct json *request);
 
 /* control_socket.c */
-/* Makes the socket at control->path, of that group (or NULL). Returns NULL, or what is wrong; then
+/* Makes the socket s->path, of that group (or NULL). Returns NULL, or what is wrong; then
  * control_socket_close() is still due. */
-const char *control_socket_open(struct control *control, const char *group);
-void control_socket_close(struct control *control);
+const char *control_socket_open(struct control_socket *s, const char *group);
+void control_socket_close(struct control_socket *s);
 /* Makes it again where somebody removed it, or its folder. Now and then. */
-void control_socket_keep(struct control *control);
+void control_socket_keep(struct control_socket *s);
 
 /* control_view.c */
 /* As [seconds, microseconds]. */

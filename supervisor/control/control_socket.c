@@ -48,9 +48,9 @@ is_alive(const struct sockaddr_un *address)
 
 /* The folder that the socket is in; "" where that is the root or the current one. */
 static void
-find_folder(const struct control *control, char folder[FOLDER_SIZE])
+find_folder(const struct control_socket *s, char folder[FOLDER_SIZE])
 {
-	snprintf(folder, FOLDER_SIZE, "%s", control->path);
+	snprintf(folder, FOLDER_SIZE, "%s", s->path);
 	char *slash = strrchr(folder, '/');
 	*(slash ? slash : folder) = '\0';
 }
@@ -59,115 +59,123 @@ find_folder(const struct control *control, char folder[FOLDER_SIZE])
  * group cannot, and the unit of systemd denies the call. Everybody gets `others` then, and is told
  * apart by what the kernel says of who connects. */
 static int
-give_to_group(const struct control *control, const char *path, mode_t mode, mode_t others)
+give_to_group(const struct control_socket *s, const char *path, mode_t mode, mode_t others)
 {
-	if (control->socket.group == getegid() ||
-	    chown(path, (uid_t)-1, control->socket.group) == 0)
+	if (s->group == getegid() || chown(path, (uid_t)-1, s->group) == 0)
 		return chmod(path, mode);
 	return errno == EPERM ? chmod(path, mode | others) : -1;
 }
 
 /* The members of the group must get through the folder, where it is ours alone to say so: what else
- * is in it is guarded by modes of its own. */
+ * is in it is guarded by modes of its own. A folder has one group: observers get through as others,
+ * who cannot list it. */
 static void
-share_folder(const struct control *control)
+share_folder(const struct control_socket *s)
 {
 	char folder[FOLDER_SIZE];
 	struct stat st;
 
-	find_folder(control, folder);
-	if (stat(folder, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 0777) == 0750 &&
-	    give_to_group(control, folder, 0750, 0001) < 0)
+	find_folder(s, folder);
+	if (stat(folder, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 0777) != 0750)
+		return;
+	if ((s->observes ? chmod(folder, 0751) : give_to_group(s, folder, 0750, 0001)) < 0)
 		log_warning("cannot share folder %s with the group: %s", folder, strerror(errno));
 }
 
 static int
-bind_socket(struct control *control, const struct sockaddr_un *address)
+bind_socket(struct control_socket *s, const struct sockaddr_un *address)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	mode_t before = umask(0177);
 	int result = fd < 0 ? -1 : bind(fd, (const struct sockaddr *)address, sizeof(*address));
 
 	umask(before);
-	control->socket.fd = fd;
-	if (result < 0 || give_to_group(control, control->path, 0660, 0006) < 0)
+	s->fd = fd;
+	if (result < 0 || give_to_group(s, s->path, 0660, 0006) < 0)
 		return -1;
 	return listen(fd, BACKLOG);
 }
 
-bool
-control_group_exists(const char *group)
+const char *
+control_missing_group(const struct config *config)
 {
-	return getgrnam(group) != NULL;
+	if (config->control_group && !getgrnam(config->control_group))
+		return "control.group";
+	if (config->observe_group && !getgrnam(config->observe_group))
+		return "control.observe_group";
+	return NULL;
 }
 
 /* Returns NULL, or what is wrong. */
 static const char *
-serve(struct control *control)
+serve(struct control_socket *s)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct stat st;
 
-	if (strlen(control->path) >= sizeof(address.sun_path))
+	if (strlen(s->path) >= sizeof(address.sun_path))
 		return "the path is too long for a socket";
-	strncpy(address.sun_path, control->path, sizeof(address.sun_path) - 1);
-	share_folder(control);
-	control->socket.lock = take_lock(control->path);
-	if (control->socket.lock < 0)
+	strncpy(address.sun_path, s->path, sizeof(address.sun_path) - 1);
+	share_folder(s);
+	s->lock = take_lock(s->path);
+	if (s->lock < 0)
 		return errno == EWOULDBLOCK ? "another gatewayd serves it" : strerror(errno);
 	if (is_alive(&address))
 		return "another process serves it";
-	if (unlink(control->path) < 0 && errno != ENOENT)
+	if (unlink(s->path) < 0 && errno != ENOENT)
 		return strerror(errno);
-	if (bind_socket(control, &address) < 0 || stat(control->path, &st) < 0)
+	if (bind_socket(s, &address) < 0 || stat(s->path, &st) < 0)
 		return strerror(errno);
-	control->socket.inode = st.st_ino;
+	s->inode = st.st_ino;
 	return NULL;
 }
 
 const char *
-control_socket_open(struct control *control, const char *group)
+control_socket_open(struct control_socket *s, const char *group)
 {
 	const struct group *g = group ? getgrnam(group) : NULL;
 
 	if (group && !g)
 		return "there is no such group";
-	control->socket.group = g ? g->gr_gid : getegid();
-	return serve(control);
+	s->group = g ? g->gr_gid : getegid();
+	return serve(s);
 }
 
 void
-control_socket_close(struct control *control)
+control_socket_close(struct control_socket *s)
 {
-	fd_close(control->socket.fd);
-	fd_close(control->socket.lock);
-	control->socket.fd = control->socket.lock = -1;
+	if (!s->path)
+		return;
+	fd_close(s->fd);
+	fd_close(s->lock);
+	s->fd = s->lock = -1;
 }
 
 void
-control_socket_keep(struct control *control)
+control_socket_keep(struct control_socket *s)
 {
 	char folder[FOLDER_SIZE], fault[512];
 	struct stat st;
 
-	if (control->socket.fd >= 0 && lstat(control->path, &st) == 0 &&
-	    st.st_ino == control->socket.inode)
+	if (!s->path)
 		return;
-	ev_io_stop(control->loop, &control->acceptable);
-	control_socket_close(control);
-	find_folder(control, folder);
+	if (s->fd >= 0 && lstat(s->path, &st) == 0 && st.st_ino == s->inode)
+		return;
+	ev_io_stop(s->control->loop, &s->acceptable);
+	control_socket_close(s);
+	find_folder(s, folder);
 	/* As at the start: a stranger may have made it in the meantime. */
 	bool usable = !*folder || trust_make_folder(folder, fault, sizeof(fault)) == 0;
-	const char *why = usable ? serve(control) : fault;
+	const char *why = usable ? serve(s) : fault;
 	if (why) {
 		log_write(LOG_LEVEL_WARNING, NULL, "control_socket",
-		    "control socket %s is gone and cannot be made again: %s", control->path, why);
-		control_socket_close(control);
+		    "control socket %s is gone and cannot be made again: %s", s->path, why);
+		control_socket_close(s);
 		return;
 	}
 	log_write(LOG_LEVEL_NOTICE, NULL, "control_socket",
-	    "control socket %s was gone: it is there again", control->path);
-	ev_io_set(&control->acceptable, control->socket.fd, EV_READ);
-	if (!ev_is_active(&control->refill))
-		ev_io_start(control->loop, &control->acceptable);
+	    "control socket %s was gone: it is there again", s->path);
+	ev_io_set(&s->acceptable, s->fd, EV_READ);
+	if (!ev_is_active(&s->control->refill))
+		ev_io_start(s->control->loop, &s->acceptable);
 }

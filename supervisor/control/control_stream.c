@@ -15,6 +15,18 @@ does(const struct control_client *c, enum control_id command)
 	return c->request && c->command == command && !c->kill_pending;
 }
 
+/* Whether it watches, and events too. */
+static bool
+follows_events(const struct control_client *c)
+{
+	bool events = true;
+
+	if (!does(c, CONTROL_WATCH))
+		return false;
+	json_bool(json_get(json_root(c->request), "events"), &events);
+	return events;
+}
+
 static void
 put_hex(struct json_writer *w, const char *key, const uint8_t *p, size_t len)
 {
@@ -108,7 +120,7 @@ find_watchers(struct watchers *w, const struct control *control, const struct ch
 	w->count = 0;
 	for (size_t i = 0; i < control->client_count; i++) {
 		struct control_client *c = control->clients[i];
-		if (!does(c, CONTROL_WATCH))
+		if (!follows_events(c))
 			continue;
 		const struct json *names = json_get(json_root(c->request), "names");
 		if (child ? control_wants(c, child) : !names || names->count == 0)
@@ -349,7 +361,7 @@ control_stream_update(struct control *control)
 	bool watched = false;
 
 	for (size_t i = 0; i < control->client_count; i++)
-		watched |= does(control->clients[i], CONTROL_WATCH);
+		watched |= follows_events(control->clients[i]);
 	e->watch = (struct engine_watch){ .arg = control,
 		.on_state = on_state,
 		.on_health = on_health,

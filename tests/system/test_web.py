@@ -81,6 +81,51 @@ class WebApi(unittest.TestCase):
         self.assertEqual((again[0], again[2]), (304, b''))
 
 
+class Board(unittest.TestCase):
+    """/api/v1/watch: what the page shows of all devices."""
+
+    def test_what_changes_is_told(self):
+        g = Gateway({'devices': [probe('p1', interval_ms=0), probe('p2', interval_ms=0), probe('p3')]})
+        self.addCleanup(g.close)
+        g.wait_connected()
+        g.enable('p1', 'p2')
+        g.wait_state(['p1', 'p2'], 'running')
+        web = Web(g)
+        self.addCleanup(web.close)
+        stream = web.stream('/api/v1/watch')
+        self.addCleanup(stream.close)
+        first = stream.wait(lambda m: m['kind'] == 'rows', 'all rows')
+        self.assertTrue(first['all'])
+        self.assertEqual([r['name'] for r in first['rows']], ['p1', 'p2', 'p3'])
+        self.assertEqual(stream.wait(lambda m: m['kind'] == 'link', 'the link')['state'], 'connected')
+        self.assertEqual(stream.wait(lambda m: m['kind'] == 'health', 'health')['rows'], [])
+        os.kill(g.ctl('status', 'p2')[0]['pid'], 9)
+        stream.wait(lambda m: m['kind'] == 'state' and m['device'] == 'p2' and m['last_exit'], 'its death')
+        row = stream.wait(lambda m: m['kind'] == 'rows' and any(r['restarts'] for r in m['rows']), 'its row')
+        self.assertNotIn('all', row)
+        self.assertNotIn('p3', [r['name'] for r in row['rows']])
+        late = web.stream('/api/v1/watch')
+        self.addCleanup(late.close)
+        late.wait(lambda m: m.get('all') and len(m['rows']) == 3, 'all rows, of one poll for all pages')
+        # Two of gatewayctl's, one watch and at most one poll.
+        self.assertLessEqual(g.ctl('info')[0]['clients'], 3)
+        g.stop()
+        stream.wait(lambda m: m['kind'] == 'down' and m['error'], 'it is gone')
+        stream.messages.clear()
+        g.start()
+        stream.wait(lambda m: m.get('all'), 'it is back')
+
+    def test_nobody_looks_nothing_is_asked(self):
+        with Gateway() as g:
+            web = Web(g)
+            self.addCleanup(web.close)
+            stream = web.stream('/api/v1/watch')
+            stream.wait(lambda m: m['kind'] == 'rows', 'it has begun')
+            self.assertGreater(g.ctl('info')[0]['clients'], 1)
+            stream.close()
+            wait_until(lambda: g.ctl('info')[0]['clients'] == 1, 'its connections to gatewayd are closed')
+
+
 class WithoutGateway(unittest.TestCase):
     def test_it_says_so(self):
         with Gateway() as g:

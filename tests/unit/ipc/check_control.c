@@ -59,6 +59,26 @@ START_TEST(names_and_ids)
 }
 END_TEST
 
+START_TEST(verbs_that_look)
+{
+	static const bool looks[CONTROL_COMMAND_COUNT] = {
+		[CONTROL_STATUS] = true,
+		[CONTROL_TOP] = true,
+		[CONTROL_SHOW] = true,
+		[CONTROL_INFO] = true,
+		[CONTROL_HEALTH] = true,
+		[CONTROL_DESCRIBE] = true,
+		[CONTROL_WATCH] = true,
+		[CONTROL_EVENTS] = true,
+		[CONTROL_WAIT] = true,
+		[CONTROL_TRACE] = true,
+	};
+
+	for (int i = 0; i < CONTROL_COMMAND_COUNT; i++)
+		ck_assert_int_eq(control_command_looks((enum control_id)i), looks[i]);
+}
+END_TEST
+
 START_TEST(request_refused)
 {
 	static const struct {
@@ -282,6 +302,7 @@ add_tests(TCase *tc)
 {
 	tcase_add_test(tc, request_of_every_command);
 	tcase_add_test(tc, names_and_ids);
+	tcase_add_test(tc, verbs_that_look);
 	tcase_add_test(tc, request_refused);
 	tcase_add_test(tc, limits_of_a_request);
 	tcase_add_test(tc, size_of_a_request);
