@@ -21,7 +21,7 @@ except ImportError as e:
 
 from gatewayd import program  # noqa: E402
 from hat_device import Reference  # noqa: E402
-from iec61850_server import Server  # noqa: E402
+from iec61850_server import WIDE, Server  # noqa: E402
 from ports import free_port  # noqa: E402
 from runner_host import Runner  # noqa: E402
 from test_iec61850 import CONTROL, MODELS, MV, ORIGIN, RUNNER, SPS, STATUS, config as small_config  # noqa: E402
@@ -139,6 +139,41 @@ class Same(unittest.TestCase):
         self.maxDiff = None
         for a, b in zip(ours, theirs):
             self.assertEqual(a, b)
+
+
+class Segments(unittest.TestCase):
+    def test_a_data_set_larger_than_a_pdu(self):
+        """libiec61850 sends 100 measured values in PDUs of 1,000 octets."""
+        server = Server(os.environ.get("IEC61850_PYTHON", sys.executable), free_port())
+        self.addCleanup(server.stop)
+        names, wide = [f"AnIn{i + 1}" for i in range(WIDE)], node("wide01", type="BUFFERED")
+
+        def value(name, *path):
+            return {"logical_device": LD, "logical_node": "GGIO2", "fc": "MX", "names": [name, *path]}
+        conf = {**config(server.port), "commands": [], "changes": [],
+                "value_types": [{"logical_device": LD, "logical_node": "GGIO2", "fc": "MX", "name": n, "type": MV}
+                                for n in names],
+                "datasets": [{"ref": node("wide"), "dynamic": False, "values": [value(n) for n in names]}],
+                "rcbs": [{"ref": wide, "report_id": "wide01", "dataset": node("wide"), "buffer_time": 300,
+                          "trigger_options": ["DATA_CHANGE", "GENERAL_INTERROGATION"],
+                          "optional_fields": ["SEQUENCE_NUMBER", "REASON_FOR_INCLUSION", "ENTRY_ID"]}],
+                "data": [{"name": n, "rcb": wide, "value": value(n, "mag", "f")} for n in names]}
+        conf["connection"]["local_detail_calling"] = 1000
+        r = Runner(RUNNER, "iec61850_client", conf, log_level=7)
+        self.addCleanup(r.stop)
+        r.wait_event("gateway/entry_id/wide01")
+        self.assertEqual({e.type for e in of(r.events, "gateway/data")}, {f"gateway/data/{n}" for n in names})
+        self.assertEqual({e.payload["value"] for e in of(r.events, "gateway/data")}, {0})
+        before = len(of(r.events, "gateway/data"))
+        for n, name in enumerate(names):
+            server.do(f"float GGIO2.{name}.mag.f {n + 1}")
+        r.wait(lambda: len(of(r.events, "gateway/data")) >= before + WIDE)
+        changed = of(r.events, "gateway/data")[before:]
+        self.assertEqual({e.type: e.payload["value"] for e in changed},
+                         {f"gateway/data/{n}": i + 1 for i, n in enumerate(names)})
+        self.assertGreater(len([line for line in r.log if ": report " in line]), 6)
+        r.wait_counters(lambda c: c.get("reports", 0) >= 2 and not c.get("segments_lost") and
+                        not c.get("reports_dropped"))
 
 
 class Open61850(unittest.TestCase):

@@ -10,6 +10,7 @@ import sys
 import threading
 
 INDICATIONS = 4
+WIDE = 100  # members of the data set "wide": GGIO2$MX$AnIn1 and so on
 # Names of controls and their models; the number is libiec61850's.
 CONTROLS = {"SPCSO1": "DIRECT_NORMAL", "SPCSO2": "SBO_NORMAL", "SPCSO3": "DIRECT_ENHANCED", "SPCSO4": "SBO_ENHANCED"}
 DATASET = [f"GGIO1$ST$Ind{i + 1}" for i in range(INDICATIONS)] + ["GGIO1$MX$AnIn1"]
@@ -73,10 +74,15 @@ def model(m):
     dataset = m.DataSet_create("events", lln0)
     for entry in DATASET:
         m.DataSetEntry_create(dataset, entry, -1, None)
+    wide, ggio2 = m.DataSet_create("wide", lln0), m.LogicalNode_create("GGIO2", ld)
+    for i in range(WIDE):
+        m.CDC_MV_create(f"AnIn{i + 1}", m.toModelNode(ggio2), 0, False)
+        m.DataSetEntry_create(wide, f"GGIO2$MX$AnIn{i + 1}", -1, None)
     triggers = m.TRG_OPT_DATA_CHANGED | m.TRG_OPT_QUALITY_CHANGED | m.TRG_OPT_INTEGRITY | m.TRG_OPT_GI
     for buffered, name in ((False, "urcb"), (True, "brcb")):
         for i in range(1, 3):
             m.ReportControlBlock_create(f"{name}0{i}", lln0, f"{name}0{i}", buffered, "events", 1, triggers, 0xff, 50, 0)
+    m.ReportControlBlock_create("wide01", lln0, "wide01", True, "wide", 1, triggers, 0xff, 50, 0)
     return ied, controls
 
 

@@ -165,6 +165,16 @@ ABORTS = {
 }
 
 
+# What answers the request for an association in place of an accept, by the layer that refuses.
+REFUSALS = {
+    "transport": tpkt(bytes.fromhex("06800001000103")),
+    "session": tpkt(b"\x02\xf0\x80" + bytes.fromhex("0c03320181")),
+    "presentation": tpkt(b"\x02\xf0\x80" + bytes.fromhex("0c0a32080230058a01030500")),
+    "application": tpkt(b"\x02\xf0\x80" + bytes.fromhex(
+        "0c1dc11b301961173015020101a010610ea203020101a307a1050203000007")),
+}
+
+
 class Session:
     """One connection, and what can be said on it."""
 
@@ -230,8 +240,14 @@ class Session:
             if kind == 0xE0:
                 if self.server.silent == "transport":
                     continue
+                if self.server.refusal == "transport":
+                    self.send(REFUSALS["transport"])
+                    break
                 self.send(tpkt(bytes([6, 0xD0]) + f[8:10] + b"\x00\x01\x00"))
             elif f[7] == 0x0D:
+                if self.server.refusal:
+                    self.send(REFUSALS[self.server.refusal])
+                    break
                 if self.server.silent != "associate":
                     self.send(associated(self.server.pdu_size, self.server.calls))
                     self.server.on_session(self)
@@ -244,7 +260,7 @@ class Session:
     def on_pdu(self, f):
         pdu = elements(elements(elements(f[11:])[0][1])[0][1])[1][1]
         tag, content = elements(pdu)[0]
-        if tag == 0x8B:
+        if tag == 0x8B and self.server.silent != "conclude":
             self.pdu(tlv(0x8C))
         elif tag == 0xA0:
             (_, invoke), (service, body) = elements(content)[0], elements(content)[-1]
@@ -254,13 +270,13 @@ class Session:
 class Server:
     """variables: {(domain, item): value}; sets: {(domain or None, item): [Variable]}; refused: {item: access error};
     writes: [(item, value)] in order. hook(session, invoke, service, names, values) is asked first and returns True
-    where it has answered, or nothing is to be answered. silent: "transport", "associate", "requests"."""
+    where it has answered, or nothing is to be answered. silent: "transport", "associate", "requests", "conclude".
+    refusal: a layer of REFUSALS."""
 
     def __init__(self, variables=None, sets=None):
         self.variables, self.sets, self.refused = dict(variables or {}), dict(sets or {}), {}
         self.writes, self.reads, self.sessions = [], [], []
-        self.hook, self.silent, self.pdu_size, self.calls = None, None, 65000, 5
-        self.outstanding = self.most = 0
+        self.hook, self.silent, self.refusal, self.pdu_size, self.calls = None, None, None, 65000, 5
         self._changed = threading.Condition()
         self._listen("127.0.0.1", 0)
 

@@ -15,7 +15,7 @@ import mms  # noqa: E402
 import ports  # noqa: E402
 from gatewayd import BUILD, Gateway, program  # noqa: E402
 from manual import displays  # noqa: E402
-from mms import Array, Bits, Mms, Server, Unsigned, Utc, Variable  # noqa: E402
+from mms import Array, Bits, Mms, Server, Unsigned, Utc, Variable, tlv  # noqa: E402
 from runner_host import Runner  # noqa: E402
 
 RUNNER = os.path.join(BUILD, "libexec/iec61850")
@@ -161,6 +161,94 @@ class Connection(Case):
                 self.server.silent = None
                 self.server.wait_write("GI")
                 self.r.stop()
+
+    def test_refused_in_each_layer(self):
+        for layer, why in (("transport", "transport: the server refused the connection: address unknown"),
+                           ("session", "session: the server refused the connection: session selector unknown"),
+                           ("presentation", "presentation: the server refused the connection: called presentation "
+                                            "address unknown"),
+                           ("application", "application: the server refused the association: called AP title not")):
+            with self.subTest(layer):
+                self.server = Server(attributes())
+                self.addCleanup(self.server.close)
+                self.server.refusal = layer
+                self.start()
+                self.logged(why)
+                self.r.wait_event(STATUS, "DISCONNECTED")
+                self.server.refusal = None
+                self.server.wait_write("GI")
+                self.r.stop()
+
+    def test_leaving_a_server_that_is_silent(self):
+        self.up()
+        self.server.silent = "conclude"
+        self.assertEqual(self.r.stop(), 0)
+
+    def test_no_more_calls_than_agreed(self):
+        """The server agrees to one, and holds the last answer to the setup: the commands wait for it."""
+        self.server = Server(attributes())
+        self.addCleanup(self.server.close)
+        self.server.calls, held, seen = 1, [], []
+
+        def hook(s, invoke, service, names, values):
+            seen.append(names[0].item if names else service)
+            if not seen[-1].endswith("$GI"):
+                return False
+            held.append((s, invoke))
+            return True
+        self.server.hook = hook
+        self.start()
+        self.server.wait_write("GI")
+        for n in range(1, 4):
+            self.ask(f"c{n}", session=str(n))
+        self.ask("c1", session="4", value="ON")  # refused by ourselves, once the others were looked at
+        self.r.send("system/command/nobody", {"session_id": "5"})
+        self.logged("nobody")
+        self.assertTrue(seen[-1].endswith("$GI"), seen)
+        (s, invoke), = held
+        s.answer(invoke, 0xA5, tlv(0x81))
+        for n in range(1, 4):
+            self.assertTrue(self.wait_payload(f"gateway/command/c{n}")["success"])
+        self.assertFalse(self.wait_payload("gateway/command/c1", 2)["success"])
+
+    def test_answers_out_of_order(self):
+        """The status that was asked for later is answered first, then the command."""
+        self.up(connection={"status_delay": 0.2, "status_timeout": 5})
+        held = []
+
+        def hook(s, invoke, service, names, values):
+            if service == mms.WRITE:
+                held.append((s, invoke))
+                return True
+            if service == mms.STATUS and held:
+                s.answer(invoke, 0xA0, tlv(0x80, b"\0") + tlv(0x81, b"\0"))
+                s.answer(held.pop()[1], 0xA5, tlv(0x81))
+                return True
+            return False
+        self.server.hook = hook
+        for n in range(1, 4):
+            self.ask("c1", session=str(n))
+            self.assertEqual(self.wait_payload("gateway/command/c1", n),
+                             {"session_id": str(n), "action": "OPERATE", "success": True})
+        self.assertEqual(self.payloads(STATUS), ["CONNECTING", "CONNECTED"])
+
+    def test_a_small_pdu_with_a_large_report(self):
+        """1,000 octets a PDU: the server sends its 200 values in segments."""
+        names = [f"M{i}" for i in range(200)]
+        self.server = Server(attributes())
+        self.addCleanup(self.server.close)
+        self.server.pdu_size = 1000
+        self.start(members=[ref(n) for n in names], types=[typed(n, "INTEGER") for n in names],
+                   data=[{"name": n, "rcb": block(), "value": ref(n)} for n in names])
+        self.server.wait_write("GI")
+        s, fields = self.server.session(), bits(10, 1, 7, 9)
+        for part in range(10):
+            inside = Bits("".join("1" if i // 20 == part else "0" for i in range(200)))
+            s.report("events", fields, Unsigned(3), b"\x01", Unsigned(part), part < 9, inside,
+                     *range(20 * part, 20 * part + 20))
+        self.wait_payload("gateway/entry_id/events")
+        self.assertEqual([self.payloads(f"gateway/data/{n}") for n in names], [
+            [{"reasons": [], "value": i}] for i in range(200)])
 
     def test_status_keeps_the_connection(self):
         s = self.up(connection={"status_delay": 0.2, "status_timeout": 0.3})
