@@ -5,6 +5,7 @@ As a program: iec61850_server.py PORT; says "up" when it listens, then takes lin
   bool REF 0|1 | float REF VALUE     sets an attribute of LD0, as GGIO1.Ind1.stVal, and answers "done"
 and says a line for each control: "control NAME VALUE"."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -24,7 +25,7 @@ class Server:
         self.lines = []
         self._changed = threading.Condition()
         self._process = subprocess.Popen([python, "-u", __file__, str(port)], stdin=subprocess.PIPE,
-                                         stdout=subprocess.PIPE, text=True)
+                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         threading.Thread(target=self._read, daemon=True).start()
         self.wait("up")
 
@@ -86,6 +87,11 @@ def model(m):
     return ied, controls
 
 
+def say(line):
+    """At once: controls are told by another thread."""
+    os.write(1, (line + "\n").encode())
+
+
 def main():
     import pyiec61850.pyiec61850 as m
 
@@ -100,7 +106,7 @@ def main():
 
         def trigger(self):
             value = "1" if m.MmsValue_getBoolean(self._libiec61850_mms_value) else "0"
-            print(f"control {self.name} {value}", flush=True)
+            say(f"control {self.name} {value}")
             self._libiec61850_control_handler_result = m.CONTROL_RESULT_OK
 
     def serve(name, node):
@@ -117,7 +123,7 @@ def main():
     m.IedServer_start(server, int(sys.argv[1]))
     if not m.IedServer_isRunning(server):
         raise SystemExit("the port is taken")
-    print("up", flush=True)
+    say("up")
     for line in sys.stdin:
         kind, ref, value = line.split()
         node = m.IedModel_getModelNodeByShortObjectReference(ied, f"LD0/{ref}")
@@ -127,7 +133,7 @@ def main():
         else:
             m.IedServer_updateFloatAttributeValue(server, m.toDataAttribute(node), float(value))
         m.IedServer_unlockDataModel(server)
-        print("done", flush=True)
+        say("done")
     del kept
 
 

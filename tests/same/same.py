@@ -14,7 +14,7 @@ import traceback
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 import sides  # noqa: E402, F401  (finds tests/lib)
 
-MODULES = ("same_yaml", "same_modbus", "same_iec", "same_snmp", "same_ping", "same_smpp")
+MODULES = ("same_yaml", "same_modbus", "same_iec", "same_snmp", "same_ping", "same_smpp", "same_iec61850")
 SHOWN = 10  # differences that are printed whole
 
 
