@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* What every decoder answers. */
+/* The result of every decoder. */
 enum dec {
 	DEC_OK,	   /* decoded whole */
 	DEC_MORE,  /* a valid beginning: more bytes are needed */

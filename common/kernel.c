@@ -86,7 +86,7 @@ struct ruleset {
 	uint64_t fs, net, scoped;
 };
 
-/* What each ABI version added. Rights of the file system are consecutive bits. */
+/* The additions of each ABI version. Rights of the file system are consecutive bits. */
 static const struct {
 	int fs_rights;
 	uint64_t net, scoped;

@@ -133,7 +133,7 @@ enum ipc_resource {
 	IPC_RESOURCE_COUNT,
 };
 
-/* What a remote end is. OFF: it is not asked for anything, or nothing is known of it yet. */
+/* The state of a remote end. OFF: it is not asked for anything, or nothing is known of it yet. */
 enum ipc_remote_state {
 	IPC_REMOTE_OFF,
 	IPC_REMOTE_UP,

@@ -50,7 +50,7 @@ report(const struct check *k, enum schema_severity severity, const struct json *
 	    config_fault_column(where, message), path, message);
 }
 
-/* Of the devices that are done, as far as those before them are. */
+/* Prints the devices that are done, as far as those before them are. */
 static void
 print_texts(struct check *k)
 {
@@ -115,7 +115,7 @@ on_note(void *arg, struct child *c, const char *note)
 		buffer_printf(&checked_of(c)->text, "  %s\n", note);
 }
 
-/* Where the device's tree has that text, with its path; its whole tree where it has not. */
+/* Finds the text in the device's tree, with its path; the whole tree where it is not there. */
 static const struct json *
 find_text(const struct json *j, const char *text, char *path, size_t size)
 {
@@ -172,7 +172,7 @@ keep_plan(struct check *k, struct checked *d, const struct plan_row *row)
 	report_plan(k, &p, message);
 }
 
-/* Of the second in the file. */
+/* The fault is reported at the one that comes second in the file. */
 static void
 report_conflict(struct check *k, const struct planned *first, const struct planned *second)
 {

@@ -1,5 +1,5 @@
 /*
- * What the devices of a configuration plan, side by side, in gatewayd --check: two that cannot have
+ * Compares the plans of a configuration's devices in gatewayd --check: two that cannot have
  * the same address or the same tty at once, and hosts that can be none. Pure.
  */
 #ifndef SUPERVISOR_CHECK_PLANS_H

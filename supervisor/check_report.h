@@ -1,4 +1,4 @@
-/* What gatewayd --check says: faults as lines or as JSON, counted. */
+/* The report of gatewayd --check: faults as lines or as JSON, counted. */
 #ifndef SUPERVISOR_CHECK_REPORT_H
 #define SUPERVISOR_CHECK_REPORT_H
 

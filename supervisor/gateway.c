@@ -32,7 +32,7 @@ struct gateway {
 	struct cgroup cgroup;
 	struct eventd *eventd;
 	struct monitor monitor;
-	/* Of the Monitor Server: where the engine is connected. */
+	/* The Event Server that the Monitor Server names, to which the engine is connected. */
 	struct observer_event_server server;
 	bool connected;
 	struct control *control;
@@ -143,7 +143,7 @@ on_log_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	log_lookup_tick(&g->log_lookup, monotime_now());
 }
 
-/* Where the Event Server is; texts are the configuration's, and ours. */
+/* The address of the Event Server; texts are the configuration's, and ours. */
 static struct eventlink_target
 server_target(const struct gateway *g, const struct config *config)
 {
@@ -421,7 +421,7 @@ open_control(struct gateway *g)
 	return g->control ? 0 : -1;
 }
 
-/* What gateway_start() made, as far as it came. */
+/* Undoes gateway_start(), as far as it came. */
 static void
 clear(struct gateway *g)
 {

@@ -6,7 +6,7 @@
 #ifndef SUPERVISOR_INIT_H
 #define SUPERVISOR_INIT_H
 
-/* Where this process is number 1: starts another one, in which it returns -1, and stays itself to
+/* If this process is number 1: starts another one, in which it returns -1, and stays itself to
  * reap whatever ends and to pass on SIGTERM, SIGINT and SIGHUP. Returns the exit code of the other
  * one when that has ended (128 + the signal that ended it), or EX_OSERR where there is none. Where
  * this process is not number 1: returns -1 at once. */

@@ -192,7 +192,7 @@ watch_signals(struct program *p)
 	}
 }
 
-/* What is wrong with the others was said when the file was read. */
+/* The faults of the others were reported when the file was read. */
 static bool
 has_runner(void *arg, const struct config_device *d)
 {
@@ -256,7 +256,7 @@ run(struct program *p)
 	return gateway_free(p->gateway);
 }
 
-/* What whoever started us may have left behind: closed standard descriptors, whose numbers sockets
+/* Our starter may have left behind closed standard descriptors, whose numbers sockets
  * would take; an ignored SIGCHLD, with which the kernel reaps in our place; ambient capabilities.
  */
 static int

@@ -1,4 +1,4 @@
-/* Where gatewayd's programs and folders are. */
+/* The places of gatewayd's programs and folders. */
 #ifndef SUPERVISOR_PATHS_H
 #define SUPERVISOR_PATHS_H
 

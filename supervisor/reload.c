@@ -201,7 +201,7 @@ on_checked(void *arg, int faulty)
 
 /* --- its start --- */
 
-/* What goes on is running proof of its configuration. */
+/* A device that goes on is running proof of its configuration. */
 static bool
 is_new(void *arg, const struct config_device *d)
 {

@@ -216,7 +216,7 @@ check_known(struct check *c, const struct json *o, const struct schema_field *ow
 	    suggestion(hint, sizeof(hint), &n));
 }
 
-/* Of the members of an open object the others may be meant: nobody else suggests a key for them. */
+/* Members of an open object may be keys of others: no key is suggested for them. */
 static void
 report_missing(struct check *c, const struct json *o, const struct schema *s, const char *key,
     const struct path *path)

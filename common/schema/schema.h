@@ -27,7 +27,7 @@ struct schema {
 	bool nullable; /* null will do as well */
 	bool open;     /* an object with keys that others check: unknown ones are not reported */
 	double min, max;
-	/* Of SCHEMA_INT and SCHEMA_NUMBER: the text of max, which a number above it becomes in the
+	/* SCHEMA_INT and SCHEMA_NUMBER: the text of max, which a number above it becomes in the
 	 * tree, with a warning; NULL: it is a fault. */
 	const char *at_most;
 	const char *const *names;	   /* SCHEMA_ENUM: ends with NULL */
@@ -51,7 +51,7 @@ struct schema_field {
 	struct schema is;
 };
 
-/* Of a field: more than n, a macro of digits, becomes n. */
+/* Part of a field: a number above n, a macro of digits, becomes n. */
 #define SCHEMA_UP_TO(n) .max = (n), .at_most = SCHEMA_DIGITS(n)
 #define SCHEMA_DIGITS(n) SCHEMA_DIGITS_OF(n)
 #define SCHEMA_DIGITS_OF(n) #n

@@ -179,7 +179,7 @@ cgroup_remove(const struct cgroup *g, const char *device, pid_t pid)
 		return false;
 	group_path(g, pid, path, sizeof(path));
 	bool out_of_memory = g->memory && was_out_of_memory(path);
-	/* What is killed here takes a moment to go; then its group stays, empty, until the service
+	/* A killed process takes a moment to go; then its group stays, empty, until the service
 	 * ends. */
 	write_file(path, NULL, "cgroup.kill", "1");
 	if (rmdir(path) < 0 && errno != ENOENT)

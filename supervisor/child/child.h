@@ -26,7 +26,7 @@ enum { CHILD_CLOSED_MS = 200 /* a runner that closed its socket has this long to
 struct child;
 struct child_query;
 
-/* What the owner of a child does for it. */
+/* The owner of a child implements these. */
 struct child_ops {
 	/* It has its first pending events. */
 	void (*on_pending)(void *arg, struct child *c);
@@ -34,7 +34,7 @@ struct child_ops {
 	void (*on_running)(void *arg, struct child *c, bool running);
 	/* It has a query that waits: child_peek_query(). NULL: queries are refused. */
 	void (*on_query)(void *arg, struct child *c);
-	/* Nobody waits for the answer to a query that was sent. */
+	/* The answer to a query that was sent is not awaited any more. */
 	void (*forget_query)(void *arg, struct child *c, struct child_query *query);
 	void (*on_state)(void *arg, struct child *c, enum child_state before);
 	/* News of its remote ends. May be NULL. */
@@ -50,7 +50,7 @@ struct child_ops {
 	void (*on_trace)(void *arg, struct child *c, const msgpack_object *frame);
 };
 
-/* What all children share. */
+/* Shared by all children. */
 struct child_host {
 	struct ev_loop *loop;
 	struct broker *broker;
@@ -62,7 +62,7 @@ struct child_host {
 	bool check_only;
 };
 
-/* What waits, in bytes. */
+/* Bytes that wait. */
 struct child_queues {
 	size_t to_event_server, to_runner;
 	int64_t credit; /* that the runner has; 0 where there is none */

@@ -51,7 +51,8 @@ child_flush_events(struct child *c)
 
 /* --- queries --- */
 
-/* What waits for the runner, as a page of a query's answer. error: of the last page, or NULL. */
+/* Sends the events that wait for the runner as a page of a query's answer. error: of the last page,
+ * or NULL. */
 static void
 send_query_page(struct child *c, uint32_t id, bool more, const char *error)
 {
@@ -187,7 +188,7 @@ child_on_register(void *arg, const void *body, size_t len)
 	uint32_t count = 0;
 	const char *why = NULL;
 
-	/* What costs credit is paid for. */
+	/* Messages that cost credit are paid for. */
 	if (ipc_events_begin(&in) == 0 && child_is_flood(c, len))
 		why = "a flood of messages";
 	else

@@ -290,7 +290,7 @@ on_deadline_backoff(struct child_fsm *f, struct monotime now, uint32_t random)
 
 typedef unsigned step(struct child_fsm *f, struct monotime now, uint32_t random);
 
-/* What is not here changes nothing. */
+/* An event without an entry changes nothing. */
 static step *const table[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
 	[CHILD_DISABLED] = { [CHILD_ENABLE] = on_enable },
 	[CHILD_STARTING] = {

@@ -50,7 +50,7 @@ enum child_event {
 	CHILD_EVENT_COUNT,
 };
 
-/* What is to be done, in this order. */
+/* The caller does these, in this order. */
 enum child_action {
 	CHILD_DO_SPAWN = 1,
 	CHILD_DO_STOP = 2, /* send STOP */

@@ -1,4 +1,4 @@
-/* What a runner says, but for its events: a handler for each message. */
+/* The messages of a runner, except its events: a handler for each. */
 #include <stdio.h>
 #include <string.h>
 
@@ -64,7 +64,7 @@ on_ready(struct child *c, uint32_t id, const msgpack_object *body)
 	(void)id, (void)body;
 	if (child_state(c) == CHILD_RUNNING)
 		return "ready twice";
-	/* Nobody would ever end it: a check is over when its runner is. */
+	/* It would never end: a check is over when its runner is. */
 	if (c->host->check_only)
 		return "ready during a check, which ends with the plan";
 	process_step(c->process, CHILD_READY);

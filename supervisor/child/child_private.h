@@ -1,4 +1,4 @@
-/* What a child is made of; of the files of this folder only. */
+/* The parts of a child, for the files of this folder only. */
 #ifndef SUPERVISOR_CHILD_PRIVATE_H
 #define SUPERVISOR_CHILD_PRIVATE_H
 

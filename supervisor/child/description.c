@@ -1,5 +1,5 @@
-/* What a runner says of its device's data, when somebody asks: page by page, of which nothing is
- * kept. */
+/* A runner's description of its device's data, when somebody asks: page by page, of which nothing
+ * is kept. */
 #include <errno.h>
 
 #include "supervisor/child/child_private.h"
@@ -37,7 +37,7 @@ child_forget_description(struct child *c, const void *arg)
 static const char *
 check(const struct child_describe *d, const msgpack_object *next, const msgpack_object_array *rows)
 {
-	/* So that whoever asks for page after page comes to an end. */
+	/* Without progress, reading page after page would never end. */
 	if (next->type != MSGPACK_OBJECT_NIL && next->via.u64 <= d->from)
 		return "a description without progress";
 	for (uint32_t i = 0; i < rows->size; i++)

@@ -1,6 +1,6 @@
 /*
- * What this kernel offers to the sandbox of the runners (gateway-sandbox(7)),
- * asked once at the supervisor's start, so that what is missing is named there
+ * The features of this kernel for the sandbox of the runners (gateway-sandbox(7)),
+ * asked once at the supervisor's start: what is missing is named there
  * and not by each runner alone.
  */
 #ifndef SUPERVISOR_KERNEL_FEATURES_H

@@ -20,7 +20,7 @@
 
 enum { MAX_FILTER = 512 };
 
-/* What every program needs to begin, an interpreter of the system's too. */
+/* Every program needs these to begin, an interpreter of the system's too. */
 static const char *const system_reads[] = {
 	"/usr",
 	"/lib",

@@ -23,10 +23,10 @@ struct lock {
 		   * could not reach it */
 	uint64_t memory; /* bytes of address space; 0: no limit */
 	uint32_t files;	 /* open descriptors; 0: no limit */
-	/* What it may read and execute besides the program and the system's libraries; ends with
-	 * NULL. Borrowed; NULL: nothing. */
+	/* Paths that it may read and execute besides the program and the system's libraries; ends
+	 * with NULL. Borrowed; NULL: nothing. */
 	const char *const *reads;
-	/* Of lock_prepare(). */
+	/* Set by lock_prepare(). */
 	int rules; /* of Landlock; -1: none */
 	bool keeps_ids;
 	int program; /* for execveat(2), where nobody cannot reach the path; -1: by the path */

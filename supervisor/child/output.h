@@ -1,5 +1,5 @@
 /*
- * What a process prints: its pipe, line by line into the log, with a share for
+ * The output of a process: its pipe, line by line into the log, with a share for
  * each second. The last line is kept. In the supervisor, for every process it
  * starts.
  */

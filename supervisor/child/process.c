@@ -268,7 +268,7 @@ on_exited(struct ev_loop *loop, ev_io *w, int revents)
 
 /* --- its start --- */
 
-/* What the child does until its program runs; it shares our memory, and we stand still. */
+/* The state of the child until its program runs: it shares our memory, and we stand still. */
 struct start {
 	const struct process_exec *exec;
 	const struct lock *lock;
@@ -447,7 +447,7 @@ process_free(struct process *p, int signum)
 		return;
 	}
 	pidfd_send_signal(p->pidfd, signum, NULL, 0);
-	/* What was borrowed may be gone before it is. */
+	/* The borrowed texts may be freed before the process is. */
 	p->options.device = p->output.device = NULL;
 	ev_set_cb(&p->exited, on_freed_exited);
 	p->next_freed = freed;

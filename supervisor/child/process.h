@@ -37,7 +37,7 @@ struct process_obituary {
 	uint64_t events; /* that it registered: the owner's to say */
 };
 
-/* What the owner does for it. What is not said to be optional is there. */
+/* The owner of a process implements these: all that are not said to be optional. */
 struct process_ops {
 	/* Calls process_exec(). Returns 0, or -1 with errno: then there is no process. */
 	int (*spawn)(void *arg);
@@ -67,7 +67,7 @@ struct process_options {
 	bool once; /* a check: it ends by itself, is not started again, and is hardly logged */
 };
 
-/* What to start. */
+/* The program to start. */
 struct process_exec {
 	const char *path;
 	const char *const *argv; /* with the name, NULL at the end */
@@ -91,7 +91,7 @@ int process_exec(struct process *p, const struct process_exec *exec);
 /* In spawn(), in place of process_exec(), where what is configured is at fault: it fails with that
  * cause in its obituary, and is not tried again by itself. */
 void process_refuse(struct process *p, const char *cause);
-/* What child_fsm.h decides at this event. */
+/* Acts on the event as child_fsm.h decides. */
 void process_step(struct process *p, enum child_event event);
 /* After on_reaped() returned false: nothing more is to be heard from it. */
 void process_finish(struct process *p);
@@ -117,7 +117,7 @@ bool process_is_violating(const struct process *p);
 uint32_t process_restarts(const struct process *p);
 uint32_t process_deaths(const struct process *p);
 struct monotime process_spawned(const struct process *p);
-/* What the last start took, in nanoseconds. */
+/* The duration of the last start, in nanoseconds. */
 uint64_t process_exec_ns(const struct process *p);
 enum log_level process_log_level(const struct process *p);
 const char *process_last_line(const struct process *p);

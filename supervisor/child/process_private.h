@@ -1,4 +1,4 @@
-/* What a process is made of; of process.c, and of tests that have none. */
+/* The parts of a process, for process.c and for tests without a process. */
 #ifndef SUPERVISOR_PROCESS_PRIVATE_H
 #define SUPERVISOR_PROCESS_PRIVATE_H
 

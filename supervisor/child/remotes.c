@@ -7,7 +7,7 @@
 
 enum { FIRST_ROOM = 8 };
 
-/* Of an element: [key, nil or [name, state, since, what, last error, counters]]. */
+/* Checks an element: [key, nil or [name, state, since, what, last error, counters]]. */
 static const char *
 check(const msgpack_object *f)
 {

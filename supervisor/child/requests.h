@@ -1,5 +1,5 @@
 /*
- * What a runner asks for: its plan, which is frozen, what it opens of it, and
+ * The requests of a runner: its plan, which is frozen, what it opens of it, and
  * its share of messages that cost no credit. In the supervisor.
  */
 #ifndef SUPERVISOR_REQUESTS_H

@@ -32,7 +32,7 @@ read_file(pid_t pid, const char *name, char *text, size_t size)
 	return used > 0;
 }
 
-/* What follows "NAME:" at the begin of a line, or NULL. */
+/* The text behind "NAME:" at the beginning of a line, or NULL. */
 static const char *
 find_field(const char *text, const char *name)
 {
@@ -174,8 +174,8 @@ sandbox_view_missing(pid_t pid)
 {
 	char text[FILE_SIZE];
 
-	/* Where /proc hides processes that cannot be traced (ProtectProc=invisible), it hides a
-	 * runner whose own lock is on. That it was spawned says that the outer lock was put on. */
+	/* /proc may hide processes that cannot be traced (ProtectProc=invisible). Then it hides a
+	 * runner whose own lock is on. A runner that was spawned has the outer lock. */
 	if (!read_file(pid, "status", text, sizeof(text)))
 		return NULL;
 	if (!has_own_filter(text))

@@ -1,5 +1,5 @@
 /*
- * What is really in force for a runner, read from the kernel
+ * The restrictions that are really in force for a runner, read from the kernel
  * (proc(5)), not from the configuration. In the supervisor.
  */
 #ifndef SUPERVISOR_SANDBOX_VIEW_H
@@ -32,7 +32,8 @@ extern const char *const sandbox_view_namespaces[SANDBOX_VIEW_NAMESPACES];
 
 /* Returns 0, or -1 when there is no such process. */
 int sandbox_view_read(pid_t pid, struct sandbox_view *v);
-/* What of the outer lock (lock.h) is not in force, or NULL. Of Landlock the kernel says nothing. */
+/* The part of the outer lock (lock.h) that is not in force, or NULL. The kernel does not tell of
+ * Landlock. */
 const char *sandbox_view_missing(pid_t pid);
 /* "none", "strict", "filter", or NULL. */
 const char *sandbox_view_seccomp_name(int64_t mode);

@@ -1,4 +1,4 @@
-/* What a device did, in numbers. In the supervisor. */
+/* The counters of a device. In the supervisor. */
 #ifndef SUPERVISOR_STATS_H
 #define SUPERVISOR_STATS_H
 

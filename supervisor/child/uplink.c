@@ -112,7 +112,7 @@ uplink_put(struct uplink *u, const struct sbs_str *segments, size_t count,
 	return true;
 }
 
-/* What is wrong with the type of an event that a runner registers, or NULL. Subscribers would take
+/* The fault in the type of an event that a runner registers, or NULL. Subscribers would take
  * the segments '?' and '*' for patterns, and programs in C cut a segment at a NUL. */
 static const char *
 check_type(const struct sbs_str *segments, size_t count)
@@ -217,7 +217,7 @@ uplink_peek(const struct uplink *u, uint32_t *count, const void **events, size_t
 	return true;
 }
 
-/* What the runner may get back at most: a reload may have made the window smaller. */
+/* The most that the runner may get back: a reload may have made the window smaller. */
 static uint64_t
 free_credit(const struct uplink *u)
 {
@@ -292,7 +292,7 @@ pack_event(msgpack_packer *p, const struct eventer_event *e, size_t prefix_count
 	}
 }
 
-/* What the contract's limits do not let through to a runner. */
+/* Why the limits of the contract do not let an event through to a runner, or NULL. */
 static const char *
 event_refused(const struct eventer_event *e, size_t prefix_count)
 {

@@ -60,7 +60,7 @@ enum config_server {
 /* As in the file: "strict", ... */
 const char *config_sandbox_name(enum ipc_sandbox sandbox);
 
-/* Of one runner process; each has a default. */
+/* Limits of one runner process; each has a default. */
 struct config_limits {
 	uint64_t memory;		     /* bytes of address space (RLIMIT_AS) */
 	uint32_t files;			     /* open file descriptors */
@@ -105,7 +105,7 @@ struct config_log_target {
 
 enum config_syslog { CONFIG_SYSLOG_LOCAL, CONFIG_SYSLOG_UDP, CONFIG_SYSLOG_TCP };
 
-/* What "log" asks for, as far as it is served. Without "log": console, at LOG_LEVEL_INFO. */
+/* The settings of "log" that are served. Without "log": console, at LOG_LEVEL_INFO. */
 struct config_log {
 	enum log_level level; /* of the gateway's own lines */
 	struct config_log_target console, journal, syslog;
@@ -177,7 +177,7 @@ bool config_device_equal(const struct config_device *a, const struct config_devi
  * supervisor's ("runner", "runner_reads", "limits", "sandbox"). Check the buffer for failure. */
 void config_device_json(const struct config_device *d, struct buffer *b);
 
-/* What a reload does, one row a device. */
+/* The effect of a reload, one row a device. */
 enum config_change { CONFIG_REMOVED, CONFIG_CHANGED, CONFIG_ADDED, CONFIG_SAME };
 
 struct config_diff_row {

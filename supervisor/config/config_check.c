@@ -84,7 +84,7 @@ static const struct schema_field control_fields[] = {
 
 static const char *const gateway_type[] = { "gateway", NULL };
 
-/* What a fault in a device's part of the file costs. */
+/* The cost of a fault in a device's part of the file. */
 static const char *const on_error_names[] = { "device", "gateway", NULL };
 
 static const struct schema_field root_fields[] = {
@@ -140,8 +140,8 @@ config_check_name(struct config_check *k, const struct json *j, const char *path
 	return NULL;
 }
 
-/* Of the three generations: name alone (0.6 and later), gateway_name alone (before), or both, where
- * name is the Monitor Server's component and gateway_name goes into the event types. */
+/* There are three generations: name alone (0.6 and later), gateway_name alone (before), or both,
+ * where name is the Monitor Server's component and gateway_name goes into the event types. */
 static void
 check_gateway_name(struct config_check *k, const struct json *root)
 {

@@ -41,7 +41,7 @@ static const struct {
 	{ .class = "logging.NullHandler", .kind = HANDLER_NULL },
 };
 
-/* What is looked at of a handler. Its formatter is named with log.formatters. */
+/* The keys of a handler that are read. Its formatter is named with log.formatters. */
 static const char *const handler_keys[][9] = {
 	[HANDLER_CONSOLE] = { "class", "level", "formatter", "stream" },
 	[HANDLER_JOURNAL] = { "class", "level", "formatter" },
@@ -210,7 +210,8 @@ take_address(struct config_check *k, const struct json *address, const char *bas
 		    "expected the path of a socket, or an array of a host and a port");
 }
 
-/* Where a syslog handler sends: hat-syslog's host, port and comm_type, or Python's address. */
+/* The destination of a syslog handler: hat-syslog's host, port and comm_type, or Python's address.
+ */
 static void
 take_syslog(struct config_check *k, const struct json *h, const char *base)
 {
@@ -361,7 +362,8 @@ warn_handlers(struct config_check *k, const struct json *handlers)
 	}
 }
 
-/* Of loggers below hat.gateway only the level is honoured, of all of them no filters. */
+/* Loggers below hat.gateway have their level honoured, nothing else; filters of loggers never are.
+ */
 static void
 warn_logger_keys(struct config_check *k, const struct json *l, const char *base)
 {

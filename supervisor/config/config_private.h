@@ -1,4 +1,4 @@
-/* What config*.c share, in the supervisor: faults with their places, and the parts of the check. */
+/* Shared by config*.c, in the supervisor: faults with their places, and the parts of the check. */
 #ifndef SUPERVISOR_CONFIG_PRIVATE_H
 #define SUPERVISOR_CONFIG_PRIVATE_H
 

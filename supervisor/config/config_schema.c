@@ -108,7 +108,7 @@ put_type(struct json_writer *w, const struct json *type)
 	json_end_object(w);
 }
 
-/* Of the types of one runner those that the configuration may name. */
+/* Puts those types of one runner that the configuration may name. */
 static int
 put_family(struct json_writer *w, const char *libexec, const char *family)
 {
@@ -251,7 +251,7 @@ put_one_server(struct json_writer *w)
 	json_end_object(w);
 }
 
-/* What the table of the root cannot say. */
+/* Rules that the table of the root cannot express. */
 static void
 put_root_rules(struct json_writer *w)
 {

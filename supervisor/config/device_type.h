@@ -15,7 +15,7 @@ struct device_type {
 const struct device_type *device_type_find(const char *module);
 /* The types in the table's order; NULL behind the last. */
 const struct device_type *device_type_at(size_t index);
-/* What a misspelt one may stand for, or NULL. */
+/* The module that a misspelt name may stand for, or NULL. */
 const char *device_type_nearest(const char *module);
 /* The modules that have a runner, with commas between them. */
 void device_type_list(char *text, size_t size);

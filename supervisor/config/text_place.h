@@ -1,4 +1,4 @@
-/* Where in a text something stands, for messages about a file; in the supervisor. */
+/* Lines and columns of a text, for messages about a file; in the supervisor. */
 #ifndef SUPERVISOR_TEXT_PLACE_H
 #define SUPERVISOR_TEXT_PLACE_H
 

@@ -16,7 +16,7 @@
 
 enum { NUMBER_MAX = 1000 }; /* characters of one */
 
-/* What a container's len, which JSON does not use, says while it is read. */
+/* Values of a container's len, which JSON does not use, while the file is read. */
 enum {
 	OPEN = 0,      /* a header may still define it, keys with dots extend it */
 	DEFINED = 1,   /* by a header: no other may, and no dots from outside reach into it */
@@ -49,7 +49,7 @@ struct key {
 	size_t offset[JSON_MAX_DEPTH]; /* of each part in struct toml's parts */
 };
 
-/* Where `at` is. Mostly it moves on. */
+/* Finds line and column of `at`, which mostly moves on. */
 static void
 locate(struct toml *t, const char *at)
 {
@@ -356,7 +356,7 @@ step(struct toml *t, struct place *p, const char *name, const char *at)
 	return true;
 }
 
-/* Where the key's last part goes, for a key with dots in front of a value. */
+/* Steps to the place of the key's last part, for a key with dots in front of a value. */
 static bool
 step_by_dots(struct toml *t, struct place *p, const struct key *k)
 {

@@ -208,7 +208,7 @@ decimal_float(struct number *n, bool is_signed, bool json)
 	return exponent(n, p, json);
 }
 
-/* What has no fraction is as good as an integer, as in JSON Schema: 9600.0 becomes 9600. Returns
+/* A number without a fraction is an integer, as in JSON Schema: 9600.0 becomes 9600. Returns
  * NULL, or what is wrong with the number. */
 static const char *
 drop_fraction(struct buffer *out)
@@ -259,7 +259,7 @@ not_finite(const struct number *n, bool is_signed)
 	return false;
 }
 
-/* What most numbers look like: nothing to rewrite. */
+/* Most numbers look like this: there is nothing to rewrite. */
 static bool
 is_plain_integer(const char *text, size_t len)
 {
@@ -332,7 +332,7 @@ is_timestamp(const char *text, size_t len)
 	return p && (p == end || *p == 't' || *p == 'T' || *p == ' ' || *p == '\t');
 }
 
-/* What YAML 1.1 reads as something that JSON has not. */
+/* Texts that YAML 1.1 reads as something that JSON does not have. */
 static void
 judge_text(struct yaml_scalar *s)
 {

@@ -1,5 +1,5 @@
 /*
- * What a plain YAML scalar means, in the supervisor: the rules of YAML 1.1 as
+ * The meaning of a plain YAML scalar, in the supervisor: the rules of YAML 1.1 as
  * PyYAML's safe loader has them (hat-gateway reads its configuration with it),
  * so that no file changes its meaning. Numbers come out as JSON writes them.
  */

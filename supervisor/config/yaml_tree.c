@@ -129,7 +129,7 @@ warn_at(struct tree *t, const yaml_event_t *e, const char *message)
 	    t, (uint32_t)e->start_mark.line + 1, (uint32_t)e->start_mark.column + 1, "%s", message);
 }
 
-/* Where byte `offset` of the text is. */
+/* Line and column of byte `offset` of the text. */
 static void
 locate(const char *text, size_t offset, uint32_t *line, uint32_t *column)
 {
@@ -163,7 +163,7 @@ fault_syntax(struct tree *t, const char *text)
 		return fault(t, 0, 0, "out of memory");
 	if (p->error == YAML_READER_ERROR)
 		locate(text, p->problem_offset, &line, &column);
-	/* What is open is not where the problem is: the message goes without a path. */
+	/* The open container is not the place of the problem: the message has no path. */
 	uint32_t depth = t->depth;
 	t->depth = 0;
 	fault(t, line, column, "not YAML: %s%s%s", p->context ? p->context : "",

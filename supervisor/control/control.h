@@ -31,7 +31,7 @@ enum {
 struct control;
 struct control_client;
 
-/* What control asks of main. */
+/* Control asks these of the gateway. */
 struct control_hooks {
 	void *arg;
 	const char *config_path; /* borrowed */

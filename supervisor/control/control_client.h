@@ -1,5 +1,5 @@
 /*
- * What the control socket's commands see of a client: its request, its answer.
+ * A client as the control socket's commands see it: its request, its answer.
  * Supervisor only; control.c owns the clients.
  */
 #ifndef SUPERVISOR_CONTROL_CLIENT_H

@@ -42,7 +42,7 @@ put_text(struct json_writer *w, const char *key, const char *text)
 	json_put_str(w, key, text && *text ? text : NULL);
 }
 
-/* What `status` shows of a device. */
+/* A device's row of `status`. */
 static void
 put_status(struct json_writer *w, const struct child *c)
 {
@@ -84,7 +84,7 @@ cpu_us(pid_t pid)
 	return ts.tv_sec * INT64_C(1000000) + ts.tv_nsec / 1000;
 }
 
-/* Of all remote ends, time-outs included. */
+/* The errors of all remote ends, time-outs included. */
 static uint64_t
 errors_of(const struct remotes *r)
 {
@@ -346,7 +346,7 @@ put_server(struct json_writer *w, const struct engine *e)
 	json_put_int(w, "unrouted", (int64_t)e->unrouted);
 }
 
-/* What keeps all devices from running, other than the Event Server's link. */
+/* The reason that keeps all devices from running, other than the Event Server's link. */
 static void
 put_why_idle(struct json_writer *w, const struct engine *e, const struct monitor *m)
 {
@@ -387,7 +387,7 @@ put_eventd(struct json_writer *w, const struct process *p)
 	put_text(w, "eventd_last_line", p ? process_last_line(p) : NULL);
 }
 
-/* What locks gatewayd itself, as the kernel says. */
+/* The restrictions of gatewayd itself, as the kernel reports them. */
 static void
 put_own_lock(struct json_writer *w)
 {

@@ -54,7 +54,7 @@ struct engine_starts {
 	ev_timer timer;
 };
 
-/* What leaves for the Event Server. */
+/* Everything that leaves for the Event Server. */
 struct engine_out {
 	struct gate gate;
 	struct engine_asked asked[GATE_MAX_ASKED];

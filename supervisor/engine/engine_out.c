@@ -1,4 +1,4 @@
-/* What leaves for the Event Server: each message passes the gate. */
+/* Sends to the Event Server: each message passes the gate. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,7 +63,7 @@ on_message_answer(void *arg, struct eventer_events_iter *events, const char *err
 	message_free(m);
 }
 
-/* What waits is withdrawn; what was sent may still be done by the server. */
+/* A message that waits is withdrawn; the server may still act on one that was sent. */
 static void
 on_message_limit(struct ev_loop *loop, ev_timer *w, int revents)
 {

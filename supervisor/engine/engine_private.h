@@ -1,4 +1,4 @@
-/* What engine.c and engine_reload.c share; supervisor only. */
+/* Shared by engine.c and engine_reload.c; supervisor only. */
 #ifndef SUPERVISOR_ENGINE_PRIVATE_H
 #define SUPERVISOR_ENGINE_PRIVATE_H
 

@@ -1,4 +1,4 @@
-/* What a reload does to the engine, and the second link that it may need. */
+/* A reload of the engine, and the second link that it may need. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -145,7 +145,7 @@ on_events(struct eventlink *l, const struct chatter_msg *msg)
 		eventer_send_events_ack(&l->conn.chatter, chatter_msg_conv(msg));
 }
 
-/* Whose answer this is; it is awaited no longer. */
+/* Finds who asked for this answer, which is awaited no longer. */
 static bool
 take_asked(struct eventlink *l, const struct chatter_msg *msg, enum eventer_msg answer,
     struct eventlink_asked *asked)

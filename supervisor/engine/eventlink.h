@@ -25,7 +25,7 @@ enum {
 
 enum eventlink_state { LINK_OFF, LINK_WAITING, LINK_CONNECTING, LINK_UP };
 
-/* Where the Event Server is; texts are borrowed while the link is on. */
+/* The address of the Event Server; texts are borrowed while the link is on. */
 struct eventlink_target {
 	const char *unix_path; /* or NULL */
 	const char *host;
@@ -49,7 +49,7 @@ struct eventlink_handler {
 	void (*on_room)(void *arg);
 };
 
-/* What the Event Server answered. events: of a query, or what it registered; NULL where it refused.
+/* The answer of the Event Server. events: of a query, or what it registered; NULL where it refused.
  * error: what is wrong with the answer, or missing in it, for people; NULL: nothing. */
 typedef void eventlink_answer_cb(void *arg, struct eventer_events_iter *events, const char *error);
 

@@ -59,8 +59,8 @@ void gate_enter(struct gate *g, struct gate_party *p, enum gate_ring ring);
 void gate_leave(struct gate *g, struct gate_party *p, enum gate_ring ring);
 /* It is in none: it ends. A query of it that is under way still counts until gate_answered(). */
 void gate_forget(struct gate *g, struct gate_party *p);
-/* Whose message of which ring goes onto the link, of which so many bytes are unsent; it has left
- * the ring, and enters again where it has more. NULL: nobody's now. */
+/* The party whose message of a ring goes onto the link, which has so many unsent bytes; it has left
+ * the ring, and enters again where it has more. NULL: none now. */
 struct gate_party *gate_next(
     struct gate *g, size_t unsent, struct monotime now, enum gate_ring *ring);
 /* Somebody waits for the link to have room. */

@@ -53,7 +53,7 @@ bool monitor_is_open(const struct monitor *m);
 const struct observer_event_server *monitor_event_server(const struct monitor *m);
 /* A word for where we are: connecting, standing by, answering, active, releasing. */
 const char *monitor_state_name(const struct monitor *m);
-/* What has to happen before devices run, for people; "" when the Monitor Server allows it. */
+/* The condition for devices to run, for people; "" when the Monitor Server allows it. */
 void monitor_explain(const struct monitor *m, char *text, size_t size);
 /* The devices have stopped: gives the token back, another gateway may be blessed. */
 void monitor_release(struct monitor *m);

@@ -1,5 +1,5 @@
 /*
- * Where the supervisor's log lines go, in the supervisor: standard error for
+ * The destinations of log lines, in the supervisor: standard error for
  * people, the journal with its fields (natively where systemd connected standard
  * error to it, as "<N>" lines where that fails), a syslog daemon; each as the
  * configuration's "log" says. Lines of one (device, event) are limited in rate (debug

@@ -364,7 +364,7 @@ open_tty(struct broker_request *q)
 		answer_soon(q);
 }
 
-/* What looks like a file there is the kernel, or another process. */
+/* Something that looks like a file there is the kernel, or another process. */
 static bool
 is_of_the_kernel(int fd)
 {

@@ -63,7 +63,8 @@ forget(struct lookup *n)
 	free(n);
 }
 
-/* What is not worth remembering goes; so does all that is remembered, when it is too much. */
+/* Forgets a look-up that is not worth remembering, and all that are remembered when they are too
+ * many. */
 static void
 settle(struct lookup *n)
 {

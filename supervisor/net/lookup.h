@@ -39,7 +39,7 @@ typedef void lookup_cb(void *arg, const struct lookup_addresses *found, const ch
 
 /* program: gateway-resolve, or NULL; borrowed. Returns NULL where the resolver cannot start. */
 struct lookups *lookups_new(struct ev_loop *loop, const char *program);
-/* Nobody is answered any more. NULL is fine. */
+/* No answer comes any more. NULL is fine. */
 void lookups_free(struct lookups *l);
 
 /* Calls back once, from the loop. Returns what lookup_cancel() takes; NULL when out of memory. */
