@@ -214,7 +214,7 @@ send_request(struct host *h)
 		health_retried(h->health);
 	show(h, TRACE_TX, out, sizeof(out));
 	ssize_t n = send(h->fd, out, sizeof(out), MSG_NOSIGNAL);
-	/* What an earlier request met is told to this one. */
+	/* The kernel reports the error of an earlier request to this one. */
 	if (n < 0 && (errno == ECONNREFUSED || errno == EHOSTUNREACH))
 		n = send(h->fd, out, sizeof(out), MSG_NOSIGNAL);
 	if (n < 0)
@@ -312,7 +312,7 @@ use_socket(struct host *h, int fd)
 	socklen_t len = sizeof(ss);
 
 	h->fd = fd;
-	/* Of its own address: the peer of a socket without ports is not told. */
+	/* The family is that of its own address: a socket without ports has no peer name. */
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
 		runner_fail(h->ping->runner, "getsockname: %s", strerror(errno));
 	h->family = ss.ss_family == AF_INET6 ? ICMP_V6 : ICMP_V4;
@@ -467,7 +467,7 @@ ping_on_event(void *device, const struct runner_event *event)
 	(void)device, (void)event;
 }
 
-/* What changed while there was no way to the Event Server. */
+/* Tells the changes that came while there was no way to the Event Server. */
 static void
 ping_on_credit(void *device)
 {

@@ -23,7 +23,7 @@ struct probe_conf {
 
 enum probe_state { PROBE_IDLE, PROBE_OPENING, PROBE_WAITING, PROBE_PAUSING };
 
-/* What its owner has to do now. */
+/* The next task of its owner. */
 enum probe_task {
 	PROBE_NOTHING,
 	PROBE_OPEN,  /* get a socket, and say probe_opened() or probe_failed() */

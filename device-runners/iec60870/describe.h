@@ -1,4 +1,5 @@
-/* What the IEC 60870-5 devices will do, for people; conf is checked. In the iec60870 runner. */
+/* Describes for people how an IEC 60870-5 device will act; conf is checked. In the iec60870 runner.
+ */
 #ifndef DEVICE_RUNNERS_IEC60870_DESCRIBE_H
 #define DEVICE_RUNNERS_IEC60870_DESCRIBE_H
 

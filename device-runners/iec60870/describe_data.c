@@ -12,8 +12,8 @@ enum { REST = 48, NAME = 80, MAX_TYPE = 8 };
 #define SPONTANEOUS                                                                                \
 	"{\"is_test\":false,\"cause\":\"SPONTANEOUS\",\"data\":{\"value\":$value,\"quality\":{"
 
-/* What events of a kind say, and what a slave is told of it: as good as it gets. NULL: gatewayctl
- * is given the whole payload. */
+/* The payload of events of a kind, and the one that a slave is sent, as good as it gets. NULL:
+ * gatewayctl is given the whole payload. */
 static const struct {
 	const char *value, *state;
 } kinds[IEC_KINDS] = {

@@ -16,7 +16,7 @@ enum {
 	IEC_JSON_WHY = 160,	  /* bytes of a reason */
 };
 
-/* What a device maps by. */
+/* The parameters of a device's mapping. */
 struct iec_map {
 	struct asdu_sizes sizes;
 	struct iec_zone zone;

@@ -365,7 +365,7 @@ iec_request_fill(struct iec_request *q, struct iec_map *map, enum iec_class clas
 	return 0;
 }
 
-/* What the events of a role are called, and how many segments they have. */
+/* The names of the events of a role, and how many segments they have. */
 static const struct {
 	const char *name;
 	enum iec_class class;

@@ -23,7 +23,7 @@ struct iec_master {
 	struct health_end *health; /* while it is shown */
 };
 
-/* What is below a station. */
+/* The link or session below a station. */
 struct iec_sink {
 	/* The last states of the data are known: masters may come, and iec_station_ready() is to be
 	 * called. */

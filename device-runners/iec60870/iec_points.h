@@ -1,5 +1,5 @@
 /*
- * What a slave of 101 or 104 knows: the last state of each configured data point, and circular
+ * The data of a slave of 101 or 104: the last state of each configured data point, and circular
  * buffers of changes that no master has yet. In the iec60870 runner; no sockets, no loop.
  */
 #ifndef DEVICE_RUNNERS_IEC60870_IEC_POINTS_H
@@ -80,7 +80,7 @@ uint64_t points_keep(struct points *p, const struct point *point, const void *as
 /* A master has the change of this token; unknown and 0 are fine. */
 void points_given(struct points *p, uint64_t token);
 
-/* What one master has been told of the buffers: of each, the number of the change that is next. */
+/* How far one master has read the buffers: of each, the number of the change that is next. */
 struct points_reader {
 	uint64_t *next; /* owned; one a buffer */
 	bool behind;	/* not everything was taken: to be read again when there is room */

@@ -411,7 +411,7 @@ client_stop(void *device)
 	ev_timer_stop(c->loop, &c->timer);
 	requests_lost(c->requests);
 	if (stream_is_open(&c->stream)) {
-		/* Nobody can wait for the answer. */
+		/* The answer cannot be waited for. */
 		mms_client_conclude(c->mms, monotime_now());
 		mms_client_abort(c->mms, "the device stops");
 		flush(c);

@@ -17,7 +17,7 @@ struct conf_link {
 	bool whole;
 };
 
-/* What is the same in each data set that has it. */
+/* The part that is the same in each data set that has it. */
 struct conf_point {
 	const struct reference *ref;
 	struct conf_link *links; /* in the order of data */

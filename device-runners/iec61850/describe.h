@@ -1,4 +1,4 @@
-/* What `gatewayd --check --verbose` and `gatewayctl describe` say of the device. In the iec61850
+/* The device in `gatewayd --check --verbose` and `gatewayctl describe`. In the iec61850
  * runner. */
 #ifndef DEVICE_RUNNERS_IEC61850_DESCRIBE_H
 #define DEVICE_RUNNERS_IEC61850_DESCRIBE_H

@@ -103,7 +103,7 @@ by_reference(const void *a, const void *b)
 	return reference_compare(&(*m)->ref, &(*n)->ref);
 }
 
-/* What is the same in several data sets becomes one point. */
+/* Data that is the same in several data sets becomes one point. */
 static void
 make_points(struct conf *c, struct runner *r)
 {

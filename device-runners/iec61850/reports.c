@@ -8,7 +8,7 @@
 
 enum { BUFFERED_SEQUENCE = 0xffff, UNBUFFERED_SEQUENCE = 0xff };
 
-/* What a report brought of one member of the data set. */
+/* The content of a report for one member of the data set. */
 struct got {
 	bool included;
 	uint32_t reasons;
@@ -29,7 +29,7 @@ struct rcb_state {
 	bool has_entry_id;
 };
 
-/* What a report brought of one data. */
+/* The content of a report for one data. */
 struct touched {
 	bool on;
 	uint32_t reasons;

@@ -25,7 +25,8 @@ bool reports_take(struct reports *p, const struct mms_report *report, struct mon
 /* The EntryID of the last report whose events were registered; false: none is known. */
 bool reports_entry_id(
     const struct reports *p, const struct conf_rcb *rcb, const uint8_t **data, size_t *len);
-/* What an earlier run registered: hexadecimal digits. Others are ignored. */
+/* Takes the EntryID that an earlier run registered, in hexadecimal digits. Other texts are ignored.
+ */
 void reports_seed(struct reports *p, const char *id, const char *hex);
 
 #endif

@@ -458,7 +458,7 @@ accepted(struct requests *q, struct request *request, struct monotime now)
 		expect_termination(q, request, now);
 }
 
-/* What the server says of it; NULL: it accepts. */
+/* The server's reason to refuse; NULL: it accepts. */
 static const char *
 refusal(const struct request *request, const struct mms_result *r, int64_t *error)
 {

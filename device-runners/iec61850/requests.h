@@ -27,7 +27,7 @@ void requests_event(struct requests *q, const struct runner_event *event);
 void requests_pump(struct requests *q, struct monotime now);
 /* The result of a call with REQUESTS_TAG. */
 void requests_result(struct requests *q, const struct mms_result *result, struct monotime now);
-/* What a report says of a control; false: it is about none. */
+/* Takes a report about a control; false: it is about none. */
 bool requests_report(struct requests *q, const struct mms_report *report);
 /* The connection is lost, or the device stops: all fail. */
 void requests_lost(struct requests *q);

@@ -21,7 +21,7 @@ fail(struct setup *s, const char *fmt, ...)
 	s->state = SETUP_FAILED;
 }
 
-/* What became of a call that was not answered as it should. */
+/* The outcome of a call that was not answered as it should be. */
 static const char *
 outcome_text(const struct mms_result *r, char text[64])
 {

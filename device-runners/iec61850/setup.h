@@ -1,5 +1,5 @@
 /*
- * What iec61850_client does on a new association before reports come: makes and checks data sets,
+ * Prepares a new association of iec61850_client, before reports come: makes and checks data sets,
  * then sets up each report control block (IEC 61850-7-2, clause 17), one request at a time. In the
  * iec61850 runner.
  */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where a data begins and ends, in bits of its space. */
+/* The begin and end of a data, in bits of its space. */
 struct extent {
 	uint32_t begin, end;
 };

@@ -1,5 +1,5 @@
 /*
- * What a Modbus slave answers from: the bits of its configured data, and the
+ * The values that a Modbus slave answers with: the bits of its configured data, and the
  * registers that they lie in. A register that holds at least one bit of some data exists; its other
  * bits read as 0 and take no writes. Pure. In the Modbus runner.
  */

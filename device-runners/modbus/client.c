@@ -122,7 +122,7 @@ client_send(struct client *c, uint8_t unit, const struct modbus_pdu *req, const 
 			l->missing = !l->ambiguous;
 		}
 	}
-	/* What came unasked belongs to nobody. */
+	/* Bytes that came unasked answer no request. */
 	modbus_stream_reset(&c->stream);
 	c->sent_len = modbus_frame_encode(c->conf.framing, c->transaction, unit, pdu, len, c->sent);
 	c->echo_open = !mbap;

@@ -1,4 +1,4 @@
-/* What the Modbus devices will do, for people; conf is checked. In the Modbus runner. */
+/* Describes for people how a Modbus device will act; conf is checked. In the Modbus runner. */
 #ifndef DEVICE_RUNNERS_MODBUS_DESCRIBE_H
 #define DEVICE_RUNNERS_MODBUS_DESCRIBE_H
 

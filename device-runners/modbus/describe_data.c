@@ -16,7 +16,7 @@ static const char *const type_names[] = {
 	[MODBUS_QUEUE] = "queue",
 };
 
-/* What a value may be: of integers without a type also what two's complement makes negative. */
+/* The range of a value. Integers without a type may also be negative, as two's complement. */
 static const char *
 value_of(const struct conf_data *d, char text[TEXT])
 {

@@ -102,7 +102,7 @@ frames_received(struct frames *f, const uint8_t *bytes, size_t len)
 void
 frames_sent(struct frames *f, const uint8_t *frame, size_t len)
 {
-	/* What a serial line has brought before is continued no more. */
+	/* Bytes that a serial line has brought before are not continued any more. */
 	if (f->stream && f->framing != MODBUS_TCP)
 		drain(f, modbus_stream_silence);
 	trace_frame(&f->trace, TRACE_TX, frame, len);

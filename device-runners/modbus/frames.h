@@ -23,7 +23,7 @@ void frames_init(struct frames *f, struct runner *r, const struct conf_transport
 void frames_open(struct frames *f, const struct conf_transport *transport, int fd);
 /* One whole frame. */
 void frames_sent(struct frames *f, const uint8_t *frame, size_t len);
-/* What was read. */
+/* Bytes that were read. */
 void frames_received(struct frames *f, const uint8_t *bytes, size_t len);
 /* The connection is over. A closed one is fine, and one of zeros. */
 void frames_close(struct frames *f);

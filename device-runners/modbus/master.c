@@ -106,7 +106,7 @@ on_remote_status(void *arg, const struct remote *r)
 	register_text(arg, type, 4, remote_status_name(remote_status(r)));
 }
 
-/* Of names of ours, for which RESULT_TEXT has room. */
+/* The text is a name of ours, for which RESULT_TEXT has room. */
 static char *
 put_text(char *p, const char *text)
 {
@@ -302,7 +302,7 @@ static const struct endpoint_ops endpoint_ops = { .status = on_status, .failed =
 
 /* --- Requests --- */
 
-/* What answers a broadcast. */
+/* The answer to a broadcast. */
 static const struct modbus_pdu taken;
 
 static void
@@ -341,7 +341,7 @@ client_done(void *arg, enum client_result result, const struct modbus_pdu *res)
 	struct monotime now = monotime_now();
 
 	m->asked = NULL;
-	/* What flow control has held back until now must not be done when it lets go: a write that
+	/* A request that flow control held back must not be sent when it lets go: a write that
 	 * has failed would be one of long ago. */
 	if (result == CLIENT_TIMEOUT && m->conf.transport.serial)
 		line_drop_output(&m->line);
@@ -525,7 +525,7 @@ enable_by_configuration(struct master *m)
 			enable(m, m->remotes[i], true);
 }
 
-/* What is wrong with a write, or NULL. */
+/* The fault in a write, or NULL. */
 static const char *
 write_fault(const struct remote *r, const struct conf_data *d, const struct json *value)
 {

@@ -1,4 +1,4 @@
-/* What the outcome of a request says of the health of the device that was asked. In the Modbus
+/* The health of a device, as the outcome of a request to it shows. In the Modbus
  * runner. */
 #ifndef DEVICE_RUNNERS_MODBUS_OUTCOME_H
 #define DEVICE_RUNNERS_MODBUS_OUTCOME_H

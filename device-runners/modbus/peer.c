@@ -87,7 +87,7 @@ transmit(struct peer *p)
 	if (line_write(&p->line, p->answer, p->answer_len) < 0)
 		lose(p, strerror(errno));
 	tty_pace_sent(&p->pace, p->answer_len, monotime_now());
-	/* What is there already came before it. */
+	/* Bytes that are there already came before it. */
 	p->echo.len = p->all->alarm && !modbus_stream_pending(&p->stream) ? p->answer_len : 0;
 	p->echo.until = monotime_add_ms(tty_pace_free(&p->pace), PEER_GAP_MS);
 	p->answer_len = 0;

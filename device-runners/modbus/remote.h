@@ -71,10 +71,10 @@ enum remote_status remote_status(const struct remote *r);
 bool remote_wants(const struct remote *r, bool suspect, bool write);
 bool remote_is_healthy(const struct remote *r);
 bool remote_is_enabled(const struct remote *r);
-/* What remote_poll() says next was asked before. */
+/* Whether the next request of remote_poll() was asked before. */
 bool remote_is_retried(const struct remote *r);
 
-/* What was under way for the remote when its connection was lost. */
+/* The requests that were under way for the remote when its connection was lost. */
 struct remote_loss {
 	bool poll, write;
 	bool stale; /* the connection had answered before: it ended for reasons of its own */
@@ -100,7 +100,7 @@ struct monotime remote_write_at(const struct remote *r);
 const struct modbus_pdu *remote_poll(struct remote *r, struct monotime now);
 const struct modbus_pdu *remote_write(struct remote *r);
 
-/* What remote_poll() would say now, without taking it up. */
+/* The request that remote_poll() would return now, without taking it up. */
 struct modbus_pdu remote_peek(const struct remote *r, struct monotime now);
 
 /* Its result: res NULL for a time-out. A poll's result may come after the remote was disabled. */

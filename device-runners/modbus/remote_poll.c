@@ -89,7 +89,7 @@ report_values(struct remote *r, struct remote_range *g, const struct modbus_pdu 
 {
 	const struct plan_range *p = &g->plan;
 
-	/* What is as it was needs no look at its data. */
+	/* An answer that is as it was needs no look at its data. */
 	if (g->have_last && g->last_len == res->len && memcmp(g->last, res->data, res->len) == 0)
 		return;
 	for (size_t i = p->first; i < p->first + p->count; i++)

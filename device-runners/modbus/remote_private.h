@@ -1,4 +1,4 @@
-/* What remote.c, remote_poll.c and remote_write.c share. In the Modbus runner. */
+/* Shared by remote.c, remote_poll.c and remote_write.c. In the Modbus runner. */
 #ifndef DEVICE_RUNNERS_MODBUS_REMOTE_PRIVATE_H
 #define DEVICE_RUNNERS_MODBUS_REMOTE_PRIVATE_H
 
@@ -64,7 +64,7 @@ struct remote_poll {
 };
 
 struct remote {
-	/* What the scheduler looks at comes first: it goes over all remote devices for each
+	/* The fields that the scheduler reads come first: it goes over all remote devices for each
 	 * request. */
 	bool online, enabled;
 	bool suspect; /* its last request timed out, or it was asked nothing yet */
@@ -107,7 +107,7 @@ void remote_drop_writes(struct remote *r);
 bool remote_is_busy(const struct modbus_pdu *res);
 /* The range due first was not answered: it goes behind the others. */
 void remote_put_back(struct remote *r, struct monotime now);
-/* Of writes when the connection is lost. */
+/* Deals with the writes when the connection is lost. */
 void remote_keep_writes(struct remote *r, struct remote_loss loss, struct monotime now);
 
 #endif

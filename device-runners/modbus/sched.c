@@ -86,7 +86,7 @@ search_polls(struct sched *s, struct search *q, size_t *turn)
 	return search(s, q, turn);
 }
 
-/* Of those whose last request was not answered: a write, or a poll. */
+/* Picks a write, or a poll, of a device whose last request was not answered. */
 static struct sched_pick
 pick_suspect(struct sched *s, struct search *q, bool polls)
 {

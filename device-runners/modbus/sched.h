@@ -1,5 +1,5 @@
 /*
- * Whose request goes out next on a Modbus master's connection. Writes before
+ * Decides which request goes out next on a Modbus master's connection. Writes before
  * polls, remote devices in turn. Those whose last request timed out share one turn of the round, so
  * that however many are silent, the others wait for one request timeout at a time. Pure. In the
  * Modbus runner.

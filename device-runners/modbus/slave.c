@@ -256,7 +256,7 @@ on_data(struct slave *s, const struct runner_event *e, bool live)
 		log_debug("a value of data that is not configured was ignored");
 		return;
 	}
-	/* What the query found is older than what came meanwhile. */
+	/* A value of the query is older than one that came meanwhile. */
 	if (!live && s->live[index])
 		return;
 	s->live[index] |= live;

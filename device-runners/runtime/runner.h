@@ -179,7 +179,7 @@ typedef void runner_query_failed(void *arg, const char *why);
 void runner_query_or(struct runner *r, const struct runner_type types[], size_t count,
     runner_query_cb *cb, runner_query_failed *failed, void *arg);
 
-/* What `gatewayctl status` shows under LINK: a short word as in status events, "connected". */
+/* Sets LINK of `gatewayctl status`: a short word as in status events, "connected". */
 void runner_set_link(struct runner *r, const char *state);
 /* A named counter for `gatewayctl show`; the caller adds to it, the runtime reports it. name must
  * stay valid. Never NULL. */

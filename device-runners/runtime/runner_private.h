@@ -16,9 +16,9 @@ enum {
 				    * 40 s in which a Monitor Server sees that a gateway is frozen,
 				    * and blesses another */
 	RUNNER_BATCH_COST = 56 * 1024, /* a REGISTER message leaves at this cost at the latest */
-	/* Of a trace, in one second, and waiting for the supervisor. It ends who says more than
-	 * 20000 messages and 16 MiB in a second of its own, into which two of ours and what waited
-	 * may fall. */
+	/* Limits of a trace, in one second, and waiting for the supervisor. It ends a runner that
+	 * sends more than 20000 messages and 16 MiB in a second of its own, into which two of ours
+	 * and what waited may fall. */
 	RUNNER_TRACE_FRAMES = 6000,
 	RUNNER_TRACE_BYTES = 4 * 1024 * 1024,
 	RUNNER_TRACE_BEHIND = 256 * 1024,

@@ -45,7 +45,7 @@ void stream_open(struct stream *s, int fd, const struct tls_ops *tls_ops, struct
 /* Closes without telling anybody. A closed one is fine. */
 void stream_close(struct stream *s);
 bool stream_is_open(const struct stream *s);
-/* What is appended here is written by stream_flush(). */
+/* Bytes that are appended here are written by stream_flush(). */
 struct buffer *stream_out(struct stream *s);
 /* Writes what the kernel takes; the rest goes as soon as it does. A failed buffer ends the
  * connection. */

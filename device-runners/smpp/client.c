@@ -225,7 +225,7 @@ on_ready(void *arg)
 	flush(c);
 }
 
-/* What a single message meets says little of the server; that it is too busy does. */
+/* The status of a single message says little of the server, except that it is too busy. */
 static void
 note_answer(struct client *c, uint32_t status)
 {

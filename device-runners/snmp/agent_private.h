@@ -1,4 +1,4 @@
-/* What agent.c shares with agent_v3.c. In the SNMP runner. */
+/* Shared by agent.c and agent_v3.c. In the SNMP runner. */
 #ifndef DEVICE_RUNNERS_SNMP_AGENT_PRIVATE_H
 #define DEVICE_RUNNERS_SNMP_AGENT_PRIVATE_H
 

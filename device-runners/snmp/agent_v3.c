@@ -19,7 +19,7 @@ level(const struct agent *a)
 	return (uint8_t)((u->auth ? SNMP_AUTH : 0) | (u->priv ? SNMP_PRIV : 0));
 }
 
-/* What the agent's clock shows now, as far as is known. */
+/* The time of the agent's clock now, as far as is known. */
 static int32_t
 engine_time(const struct agent_engine *e, struct monotime now)
 {

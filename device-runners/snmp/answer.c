@@ -10,7 +10,7 @@ error_of(const char *name)
 	return (struct answer_value){ .error = name ? name : gen_err };
 }
 
-/* What the first binding reports of USM, in place of what was asked for. */
+/* The report of USM that the first binding holds in place of what was asked for. */
 static enum usm_report
 report_in(const struct agent_answer *a)
 {

@@ -1,5 +1,5 @@
 /*
- * What an answer says of one object. In the SNMP runner.
+ * The value of one object in an answer. In the SNMP runner.
  */
 #ifndef DEVICE_RUNNERS_SNMP_ANSWER_H
 #define DEVICE_RUNNERS_SNMP_ANSWER_H

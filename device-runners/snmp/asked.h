@@ -1,6 +1,6 @@
 /*
- * What the Event Server asked a manager for, reads and writes of single objects, in their order:
- * each is answered once, whatever happens. In the SNMP runner.
+ * The requests of the Event Server to a manager, reads and writes of single objects, in their
+ * order: each is answered once, whatever happens. In the SNMP runner.
  */
 #ifndef DEVICE_RUNNERS_SNMP_ASKED_H
 #define DEVICE_RUNNERS_SNMP_ASKED_H

@@ -1,4 +1,4 @@
-/* What `gatewayd --check --verbose` says of each device, and `gatewayctl trace` of each frame. In
+/* The devices in `gatewayd --check --verbose`, and the frames in `gatewayctl trace`. In
  * the SNMP runner. */
 #ifndef DEVICE_RUNNERS_SNMP_DESCRIBE_H
 #define DEVICE_RUNNERS_SNMP_DESCRIBE_H

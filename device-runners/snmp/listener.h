@@ -1,12 +1,12 @@
 /*
- * What hears traps and informs of every version (RFC 3413, 3.4; RFC 3414, 3.2): checks who sent a
+ * Receives traps and informs of every version (RFC 3413, 3.4; RFC 3414, 3.2): checks who sent a
  * datagram, hands on what is proved, answers informs and the questions of engines. Pure: datagrams
  * in, bindings and datagrams out. In the SNMP runner.
  *
- * Of a trap of version 3 the sender's engine is authoritative: its time is learned from its first
- * authentic message. Of an inform this engine is, or one that the configuration names. Keys are
- * kept of engines that have proved to have them, so that senders of random engine IDs cost two
- * digests each and no memory.
+ * The sender's engine is authoritative for a trap of version 3: its time is learned from its first
+ * authentic message. This engine, or one that the configuration names, is authoritative for an
+ * inform. Keys are kept of engines that have proved to have them, so that senders of random engine
+ * IDs cost two digests each and no memory.
  */
 #ifndef DEVICE_RUNNERS_SNMP_LISTENER_H
 #define DEVICE_RUNNERS_SNMP_LISTENER_H

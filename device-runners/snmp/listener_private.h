@@ -1,4 +1,4 @@
-/* What listener.c shares with listener_v3.c. In the SNMP runner. */
+/* Shared by listener.c and listener_v3.c. In the SNMP runner. */
 #ifndef DEVICE_RUNNERS_SNMP_LISTENER_PRIVATE_H
 #define DEVICE_RUNNERS_SNMP_LISTENER_PRIVATE_H
 

@@ -3,7 +3,7 @@
 
 #include "device-runners/snmp/listener_private.h"
 
-/* Who sent a message, and the keys that it is checked with. */
+/* The sender of a message, and the keys that it is checked with. */
 struct sender {
 	size_t index;
 	const struct usm_user *user;
@@ -230,7 +230,7 @@ answer_inform(struct listener *l, const struct snmp_message *m, const struct snm
 		l->ops->reply(l->arg, out, len);
 }
 
-/* What is wrong with a message, its counter, and what its sender is told. */
+/* The fault in a message, its counter, and the report to its sender. */
 struct verdict {
 	enum usm_report report; /* USM_REPORT_NONE: nothing is wrong */
 	uint64_t *count;

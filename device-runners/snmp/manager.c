@@ -331,7 +331,7 @@ ask_asked(struct manager *m)
 static void
 pump(struct manager *m)
 {
-	/* What is answered while there is no way to the Event Server piles up here. */
+	/* Answers pile up here while there is no way to the Event Server. */
 	if (m->state == MANAGER_OPEN && m->agent.state == AGENT_UP &&
 	    !runner_congested(m->runner)) {
 		ask_asked(m);
@@ -353,7 +353,7 @@ receive_one(struct manager *m)
 	ssize_t n = recv(m->fd, data, sizeof(data), MSG_DONTWAIT);
 
 	if (n < 0) {
-		/* What the network says of an earlier datagram, as ECONNREFUSED, is no answer. */
+		/* An error of an earlier datagram, as ECONNREFUSED, is no answer. */
 		if (errno != EAGAIN)
 			log_debug("receive: %s", strerror(errno));
 		return errno != EAGAIN && errno != EBADF;
@@ -593,7 +593,7 @@ manager_create(struct runner *r, const struct json *conf)
 	return m;
 }
 
-/* What is polled, then any object. */
+/* The polled objects, then any object. */
 static bool
 manager_describe_data(void *device, struct describe *d, size_t i)
 {

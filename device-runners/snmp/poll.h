@@ -1,5 +1,5 @@
 /*
- * What a manager polls, in the configured order: which objects go into the next GET, and what of
+ * The polls of a manager, in the configured order: which objects go into the next GET, and what of
  * its answer is news. Pure. In the SNMP runner.
  */
 #ifndef DEVICE_RUNNERS_SNMP_POLL_H

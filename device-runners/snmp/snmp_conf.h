@@ -1,5 +1,5 @@
 /*
- * What the configurations of manager and trap listener share: users, contexts, lists of object
+ * Shared by the configurations of manager and trap listener: users, contexts, lists of object
  * identifiers. In the SNMP runner.
  */
 #ifndef DEVICE_RUNNERS_SNMP_CONF_H

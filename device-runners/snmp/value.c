@@ -166,7 +166,7 @@ put_hex(struct json_writer *w, const struct ber_element *v)
 	buffer_clear(&text);
 }
 
-/* What a value is as a number or as a short text; false where its content is none of its type. */
+/* Reads a value as a number or as a short text; false where its content is not of its type. */
 static bool
 read_short(const struct kind *k, const struct ber_element *v, char *text, size_t *len)
 {

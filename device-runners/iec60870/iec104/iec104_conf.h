@@ -1,5 +1,5 @@
 /*
- * What IEC 104 master and slave share, in runner processes: the configuration of timers and
+ * Shared by IEC 104 master and slave, in runner processes: the configuration of timers and
  * windows, security and time zone, and the connections that follow it.
  */
 #ifndef DEVICE_RUNNERS_IEC60870_IEC104_IEC104_CONF_H

@@ -12,7 +12,7 @@
 
 enum { TLS_READ_BURST = 8 };
 
-/* What all connections read into: one is served at a time. */
+/* All connections read into this: one is served at a time. */
 static uint8_t input[APCI_MAX + IEC104_READ];
 
 static struct limit tls_limit; /* of lines about TLS that went well */
@@ -34,8 +34,8 @@ stop_watchers(struct iec104_conn *c)
 	ev_prepare_stop(c->loop, &c->watch.flusher);
 }
 
-/* What the kernel could not send yet must not reach the station later: it would be a command of
- * long ago. */
+/* Bytes that the kernel could not send yet must not reach the station later: they would be a
+ * command of long ago. */
 static void
 discard_unsent(int fd)
 {
@@ -299,7 +299,7 @@ iec104_conn_send(struct iec104_conn *c, const void *asdu, size_t len, uint64_t t
 	struct waiting_head head = { monotime_now().ns, (uint8_t)len };
 	uint8_t *room = buffer_reserve(&c->waiting.asdus, sizeof(head) + len);
 	if (!room) {
-		/* What is in it stands, and may still be sent. */
+		/* Its content stands, and may still be sent. */
 		c->waiting.asdus.failed = false;
 		return false;
 	}
@@ -328,7 +328,7 @@ take_event(struct iec104_conn *c, enum apci_event event, const struct apdu *apdu
 		break;
 	case APCI_ENABLED:
 	case APCI_DISABLED:
-		/* What waited for the window is not sent in another transfer. */
+		/* ASDUs that waited for the window are not sent in another transfer. */
 		if (!c->enabled || event == APCI_DISABLED)
 			queue_reset(c);
 		c->enabled = event == APCI_ENABLED;
@@ -540,7 +540,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	struct iec104_conn *c = w->data;
 
 	(void)revents;
-	/* What is there came in time: it may be us who came late, on a busy machine. */
+	/* Bytes that are there came in time: it may be us who are late, on a busy machine. */
 	on_readable(loop, &c->watch.readable, EV_READ);
 	if (!is_open(c) || c->paused)
 		return;
@@ -555,7 +555,7 @@ iec104_conn_pause(struct iec104_conn *c)
 {
 	if (!is_open(c) || c->paused)
 		return;
-	/* What was taken is ours: the sender's t1 must not run for it. */
+	/* Frames that were taken are ours: the sender's t1 must not run for them. */
 	if (!c->handshaking) {
 		apci_confirm(&c->apci, &c->out);
 		flush(c);

@@ -76,7 +76,7 @@ on_sync(struct ev_loop *loop, ev_timer *w, int revents)
 	send_clock(w->data);
 }
 
-/* What waited for the window: a synchronization gets the time of now; all else is in control
+/* An ASDU waited for the window: a synchronization gets the time of now; all else is in control
  * direction and does not age. */
 static bool
 on_leaving(void *arg, uint8_t *asdu, size_t len, int64_t waited_ms)

@@ -78,7 +78,7 @@ static const struct schema_field slave_fields[] = {
 	{ .key = NULL },
 };
 
-/* What depends on the link type: the size of its addresses, and the items of the role's list. */
+/* The link type decides the size of its addresses, and the items of the role's list. */
 #define VARIANT(role, link, list, sizes_)                                                          \
 	static const struct schema role##_##link##_schema = {                                      \
 		.kind = SCHEMA_OBJECT,                                                             \

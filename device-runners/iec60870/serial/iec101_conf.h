@@ -6,7 +6,7 @@
 #include "device-runners/iec60870/iec_json.h"
 #include "device-runners/iec60870/serial/iec_line.h"
 
-/* What differs between master and slave. */
+/* The differences between master and slave. */
 struct iec101_conf_role {
 	bool slave;
 	const char *list; /* "remote_devices", "devices" */

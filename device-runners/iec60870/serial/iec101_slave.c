@@ -100,7 +100,7 @@ on_down(void *device, int station)
 	iec_master_disconnect(&((struct slave *)device)->masters[station]);
 }
 
-/* What is sent to everybody is acted on for each master that is there, answered when it polls. */
+/* A broadcast is served for each master that is connected, and answered when it polls. */
 static void
 on_data(void *device, int station, const uint8_t *data, size_t len)
 {

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-/* What waits for its rest that long is shown as it is. */
+/* Bytes that wait for their rest that long are shown as they are. */
 enum { SILENCE_MS = 500 };
 
 static void

@@ -18,7 +18,7 @@ struct iec_frames {
 	struct monotime last;		/* when something came */
 };
 
-/* Of 103, until iec_frames_set_sizes(). It does not move afterwards. */
+/* The line is of 103, until iec_frames_set_sizes(). It does not move afterwards. */
 void iec_frames_init(
     struct iec_frames *f, struct runner *r, const struct link_conf *link, const char *tty);
 /* It is a line of 101 with ASDUs of these sizes, borrowed. */

@@ -73,8 +73,8 @@ transmit(struct iec_line *l, const struct link_action *a)
 static void
 on_down(struct iec_line *l, const struct link_action *a)
 {
-	/* What flow control has held back until the link was given up must not go out when it lets
-	 * go: a command would be one of long ago. */
+	/* Bytes that flow control held back until the link was given up must not go out when it
+	 * lets go: a command would be one of long ago. */
 	line_drop_output(&l->bytes);
 	if (health_of(l, a->station))
 		health_down(health_of(l, a->station), "%s", a->reason);
@@ -183,7 +183,7 @@ receive(void *arg)
 
 static const struct line_ops line_ops = { .readable = receive };
 
-/* What is there came in time: it may be us who came late, on a busy machine. */
+/* Bytes that are there came in time: it may be us who are late, on a busy machine. */
 static void
 on_alarm(void *arg)
 {

@@ -57,7 +57,7 @@ struct iec_line_ops {
 	void (*data)(void *device, int station, const uint8_t *data, size_t len);
 	/* The station has the message of this token. NULL where none has a token. */
 	void (*delivered)(void *device, int station, uint64_t token);
-	/* What a station is, in a log line: its address follows. */
+	/* The word for a station in a log line: its address follows. */
 	const char *noun;
 };
 
@@ -130,7 +130,7 @@ void iec_line_on_stop(void *device);
 
 /* The health of a station, which the line keeps from now on. */
 void iec_line_set_health(struct iec_line *l, int station, struct health_end *health);
-/* Of log lines about what a device on the line provoked. */
+/* The limit of log lines that a device on the line provokes. */
 struct limit *iec_line_limit(struct iec_line *l);
 
 #endif

@@ -23,7 +23,7 @@ struct iec_remote {
 	ev_timer time_sync;
 };
 
-/* What a device adds; remote->all is what it begins with. */
+/* A device implements these; remote->all is its first member. */
 struct iec_remotes_ops {
 	/* Sends the time to a connected remote, with LINK_STAMPED: a message that ends with a
 	 * CP56Time2a, which is set when it leaves. */
@@ -44,7 +44,7 @@ struct iec_remotes {
 	struct iec_events events;
 };
 
-/* Of the line; its device is the struct iec_remotes. */
+/* For the line, whose device is the struct iec_remotes. */
 extern const struct iec_line_ops iec_remotes_line_ops;
 
 /* After iec_line_init(), and iec_line_add() of each item of the checked list that is not

@@ -124,7 +124,7 @@ read_typed(struct conf_data *d, const struct json *tree)
 	json_double(json_get(tree, "deadband"), &d->deadband);
 }
 
-/* What is wrong with the type for these bits, or NULL. */
+/* The fault in the type for these bits, or NULL. */
 static const char *
 typed_fault(const struct conf_data *d)
 {

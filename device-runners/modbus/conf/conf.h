@@ -84,7 +84,7 @@ void conf_master_clear(struct conf_master *c);
 int conf_slave_load(struct conf_slave *c, struct runner *r, const struct json *conf);
 void conf_slave_clear(struct conf_slave *c);
 
-/* What its value is, for people: "integer", "float32". */
+/* The kind of its value, for people: "integer", "float32". */
 const char *conf_kind_name(const struct conf_data *d);
 /* Registers that a data takes from its start: (offset + bits) rounded up. */
 uint32_t conf_data_quantity(const struct conf_data *d);

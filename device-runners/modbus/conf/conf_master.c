@@ -136,7 +136,7 @@ load_remote(struct conf_master *c, struct runner *r, const struct json *tree, co
 	return load_data(remote, r, json_get(tree, "data"), path);
 }
 
-/* Of remote devices of one device_id the last one counts. */
+/* The last one of the remote devices with one device_id counts. */
 static void
 keep_last(struct conf_master *c, struct runner *r)
 {

@@ -1,4 +1,4 @@
-/* What conf.c shares with conf_master.c and conf_slave.c. In the Modbus runner. */
+/* Shared by conf.c, conf_master.c and conf_slave.c. In the Modbus runner. */
 #ifndef DEVICE_RUNNERS_MODBUS_CONF_PRIVATE_H
 #define DEVICE_RUNNERS_MODBUS_CONF_PRIVATE_H
 
@@ -63,8 +63,8 @@ void conf_transport_clear(struct conf_transport *t);
 /* Reads and checks one data that passed the schema. */
 int conf_data_load(
     struct conf_data *d, struct runner *r, const struct json *tree, const char *path);
-/* Of data of one name the last one counts: drops the others, each with a warning. path: of the
- * list. */
+/* The last one of the data with one name counts: drops the others, each with a warning. path: of
+ * the list. */
 void conf_data_unique(struct runner *r, struct conf_data *data, size_t *n, const char *path);
 void conf_data_free(struct conf_data *data, size_t n);
 

@@ -14,7 +14,7 @@ struct filter {
 	size_t count;
 };
 
-/* What a runner may do beyond what all may, by its plan: bits of the index into filters. */
+/* The rights of a runner beyond those of all, by its plan: bits of the index into filters. */
 enum {
 	FILTER_TTY = 1,	      /* a tty: its termios calls */
 	FILTER_ADDRESSES = 2, /* a bound datagram socket: send to an address */

@@ -52,7 +52,7 @@ add(uint32_t action, const char *name, unsigned count, const struct scmp_arg_cmp
 		die(name, r);
 }
 
-/* What works on what the process already has, or tells the time. */
+/* Calls that work on what the process already has, or tell the time. */
 static const char *const plain[] = {
 	/* descriptors */
 	"read",
@@ -257,7 +257,7 @@ write_filter(unsigned which)
 {
 	char head[64];
 
-	/* What the kernel of the machine that builds can do does not matter: it is not asked. */
+	/* The kernel of the machine that builds does not matter: it is not asked. */
 	seccomp_api_set(3);
 	ctx = seccomp_init(SCMP_ACT_TRAP);
 	if (!ctx)
@@ -303,7 +303,7 @@ write_names(void)
 	       " sizeof(filter_call_names) / sizeof(filter_call_names[0]);\n");
 }
 
-/* What no process of the gateway needs, the supervisor itself among them, whose children keep its
+/* Calls that no process of the gateway needs, not even the supervisor, whose children keep its
  * filter. */
 static const char *const denied_to_all[] = {
 	/* other processes */

@@ -1,5 +1,5 @@
 /*
- * What a device says of its data to gatewayctl (read, write, command,
+ * The description of a device's data for gatewayctl (read, write, command,
  * interrogate, describe, and the checks of send), in runner processes: a row for
  * each data, or for a pattern of them, with the event types that belong to it.
  * gatewayctl builds the events of its verbs from it and knows no protocol.
@@ -33,7 +33,7 @@ struct describe_verb {
 	const char *request;	  /* its payload */
 	const char *const
 	    *result; /* the type of the answer, "gateway" first; NULL: there is none */
-	/* What the answer's payload holds: members that show that it answers this request ("":
+	/* The members of the answer's payload that show that it answers this request ("":
 	 * each does), and that show success ("": each does). */
 	const char *match, *good;
 };

@@ -12,7 +12,7 @@ enum {
 	MESSAGE_MAX = 32 * 1024,
 };
 
-/* What of an end was not sent yet. */
+/* The part of an end that was not sent yet. */
 enum { NEWS_NONE, NEWS_COUNTERS, NEWS_STATE };
 
 struct health_end {
@@ -222,7 +222,7 @@ set_state(struct health_end *h, enum ipc_remote_state state, const char *what)
 	h->due = (struct monotime){ 0 };
 	h->silences = 0;
 	enum log_level level = levels[state];
-	/* That it answers at all is news where it did not before. */
+	/* An answer is news where there was none before. */
 	if (before == IPC_REMOTE_OFF && state == IPC_REMOTE_UP)
 		level = LOG_LEVEL_INFO;
 	limit_log(&h->r->health->limit, level, "%s is %s%s%s", h->name,

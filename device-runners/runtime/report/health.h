@@ -57,7 +57,7 @@ void health_off(struct health_end *h, const char *fmt, ...) __attribute__((forma
  * time. */
 void health_expect(struct health_end *h, int64_t ms);
 
-/* What happened. */
+/* Reports of what happened. */
 void health_sent(struct health_end *h, size_t bytes);
 /* The request that was sent before went out again. */
 void health_retried(struct health_end *h);
