@@ -239,9 +239,10 @@ db_put_series(struct db *db, uint64_t seq, struct sbs_str event)
 }
 
 void
-db_drop_series(struct db *db, uint64_t from, uint64_t to)
+db_drop_series(struct db *db, const uint64_t *seqs, size_t count)
 {
-	for (size_t seq = (size_t)from; seq < to && !db->failed; seq++) {
+	for (size_t i = 0; i < count && !db->failed; i++) {
+		size_t seq = (size_t)seqs[i];
 		MDB_val k = { sizeof(seq), &seq };
 		int r = mdb_del(db->txn, db->series, &k, NULL);
 		if (r != MDB_NOTFOUND)
@@ -281,7 +282,7 @@ struct look {
 static bool
 look_at(struct look *l, bool series, size_t key, struct sbs_str event)
 {
-	if (l->any[series] && (series ? key != l->last[series] + 1 : key <= l->last[series]))
+	if (l->any[series] && key <= l->last[series])
 		l->unordered = true;
 	l->unordered |= key >= SIZE_MAX / 2;
 	l->any[series] = true;
@@ -483,4 +484,47 @@ bool
 db_is_broken(const struct db *db)
 {
 	return db->error == MDB_PANIC;
+}
+
+static long long
+file_size(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) < 0 ? -1 : (long long)st.st_size;
+}
+
+/* Only what was written whole takes the place of the file. Returns 0 or an errno, or LMDB's code.
+ */
+static int
+write_anew(struct db *db, const char *path, const char *fresh)
+{
+	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int r = fd < 0 ? errno : mdb_env_copyfd2(db->env, fd, MDB_CP_COMPACT);
+
+	if (!r && (fsync(fd) < 0 || rename(fresh, path) < 0))
+		r = errno;
+	if (r && fd >= 0)
+		unlink(fresh);
+	fd_close(fd);
+	return r;
+}
+
+int
+db_compact(const char *dir, long long *before, long long *after, char *err, size_t err_size)
+{
+	char path[4200], fresh[4200];
+	struct db *db = db_open(dir, true, err, err_size);
+
+	if (!db)
+		return -1;
+	snprintf(path, sizeof(path), "%s/data.mdb", dir);
+	snprintf(fresh, sizeof(fresh), "%s/data.mdb.new", dir);
+	*before = file_size(path);
+	int r = write_anew(db, path, fresh);
+	db_close(db);
+	*after = file_size(path);
+	if (r)
+		snprintf(err, err_size, "%s: %s", dir, mdb_strerror(r));
+	return r ? -1 : 0;
 }

@@ -32,6 +32,9 @@ typedef bool db_visit(void *arg, uint64_t key, struct sbs_str value);
 /* Makes the folder where it is missing. NULL with a message of one line. */
 struct db *db_open(const char *dir, bool sync, char *err, size_t err_size);
 void db_close(struct db *db);
+/* Writes the file of a folder that no process uses anew, without its free pages. before, after: its
+ * bytes. 0, or -1 with a message: it is as it was. */
+int db_compact(const char *dir, long long *before, long long *after, char *err, size_t err_size);
 /* Visits latest events by their type's number, then the series in order. 0 or -1. */
 int db_load(struct db *db, db_visit *latest, db_visit *series, void *arg, struct db_state *state);
 
@@ -40,8 +43,8 @@ void db_begin(struct db *db);
 void db_put_latest(struct db *db, uint64_t type, struct sbs_str event);
 /* seq: above all that were put before. */
 void db_put_series(struct db *db, uint64_t seq, struct sbs_str event);
-/* Drops from <= seq < to. */
-void db_drop_series(struct db *db, uint64_t from, uint64_t to);
+/* Those that are not there are passed over. */
+void db_drop_series(struct db *db, const uint64_t *seqs, size_t count);
 void db_put_state(struct db *db, const struct db_state *state);
 int db_commit(struct db *db);
 /* What the last failure was. */

@@ -10,17 +10,19 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "event-server/backup.h"
 #include "event-server/sandbox.h"
 #include "event-server/server.h"
 
 enum { EXIT_USAGE = 2 };
 
 struct options {
-	const char *listen, *unix_path, *data, *token_file;
+	const char *listen, *unix_path, *data, *token_file, *backup;
 	struct access access;
-	bool no_sync;
+	bool no_sync, compact;
 	long long server_id, timeseries, ready_fd, device_types, device_bytes;
 	bool sandbox, best_effort;
+	struct retention retention;
 };
 
 static const char usage[] =
@@ -30,8 +32,12 @@ static const char usage[] =
     "  --token-file FILE    clients present the token in the first line of FILE\n"
     "  --insecure           TCP clients on loopback need no token\n"
     "  --data DIR           keep events in DIR; without it they are kept in memory alone\n"
+    "  --backup DIR         copy the events of the server at --unix to the new folder DIR\n"
+    "  --compact            give the space that --data DIR does not need back to the disk\n"
     "  --no-sync            commits survive the end of the process, not a power cut; faster\n"
     "  --timeseries N       keep the last N events (65536), besides the latest of each type\n"
+    "  --keep TYPE:count=N,age=S,bytes=N\n"
+    "                       of the types that fit, keep no more events, for S seconds\n"
     "  --device-types N     event types that are kept of a device (262144)\n"
     "  --device-bytes N     bytes of their latest events (67108864)\n"
     "  --server-id N        server id in the ids of events (1)\n"
@@ -57,8 +63,11 @@ enum {
 	OPT_LISTEN = 256,
 	OPT_UNIX,
 	OPT_DATA,
+	OPT_BACKUP,
+	OPT_COMPACT,
 	OPT_NO_SYNC,
 	OPT_TIMESERIES,
+	OPT_KEEP,
 	OPT_DEVICE_TYPES,
 	OPT_DEVICE_BYTES,
 	OPT_SERVER_ID,
@@ -77,8 +86,11 @@ static const struct option long_options[] = {
 	{ "listen", required_argument, NULL, OPT_LISTEN },
 	{ "unix", required_argument, NULL, OPT_UNIX },
 	{ "data", required_argument, NULL, OPT_DATA },
+	{ "backup", required_argument, NULL, OPT_BACKUP },
+	{ "compact", no_argument, NULL, OPT_COMPACT },
 	{ "no-sync", no_argument, NULL, OPT_NO_SYNC },
 	{ "timeseries", required_argument, NULL, OPT_TIMESERIES },
+	{ "keep", required_argument, NULL, OPT_KEEP },
 	{ "device-types", required_argument, NULL, OPT_DEVICE_TYPES },
 	{ "device-bytes", required_argument, NULL, OPT_DEVICE_BYTES },
 	{ "server-id", required_argument, NULL, OPT_SERVER_ID },
@@ -106,6 +118,16 @@ set_level(const char *name)
 }
 
 static int
+take_rule(struct options *o, const char *arg)
+{
+	const char *fault = retention_add(&o->retention, arg);
+
+	if (fault)
+		fprintf(stderr, "gateway-eventd: %s: %s\n", arg, fault);
+	return fault ? -1 : 0;
+}
+
+static int
 apply(struct options *o, int opt, const char *arg)
 {
 	switch (opt) {
@@ -118,11 +140,19 @@ apply(struct options *o, int opt, const char *arg)
 	case OPT_DATA:
 		o->data = arg;
 		return 0;
+	case OPT_BACKUP:
+		o->backup = arg;
+		return 0;
+	case OPT_COMPACT:
+		o->compact = true;
+		return 0;
 	case OPT_NO_SYNC:
 		o->no_sync = true;
 		return 0;
 	case OPT_TIMESERIES:
 		return parse_number(arg, 0, STORE_MAX_SERIES, &o->timeseries);
+	case OPT_KEEP:
+		return take_rule(o, arg);
 	case OPT_DEVICE_TYPES:
 		return parse_number(arg, 1, STORE_MAX_TYPES, &o->device_types);
 	case OPT_DEVICE_BYTES:
@@ -182,7 +212,13 @@ parse_options(struct options *o, int argc, char **argv)
 		fputs(usage, stderr);
 		return EXIT_USAGE;
 	}
-	if (!o->listen && !o->unix_path) {
+	if (o->compact ? !o->data : o->backup && !o->unix_path) {
+		fputs(o->compact ? "gateway-eventd: --compact needs --data DIR\n"
+				 : "gateway-eventd: --backup needs --unix PATH\n",
+		    stderr);
+		return EXIT_USAGE;
+	}
+	if (!o->listen && !o->unix_path && !o->compact) {
 		fputs("gateway-eventd: needs --unix PATH, or --listen HOST:PORT with "
 		      "--token-file FILE\n",
 		    stderr);
@@ -223,11 +259,36 @@ tell_ready(long long fd, int port)
 	close((int)fd);
 }
 
+static int
+compact(const char *dir, char *err, size_t err_size)
+{
+	long long before, after;
+
+	if (db_compact(dir, &before, &after, err, err_size) < 0)
+		return -1;
+	log_notice("%s: %lld bytes, %lld before", dir, after, before);
+	return 0;
+}
+
+static int
+backup(const struct options *o, char *err, size_t err_size)
+{
+	const struct backup_source from = { .unix_path = o->unix_path,
+		.token = o->token_file ? o->access.token : NULL,
+		.server_id = o->server_id };
+	size_t count;
+
+	if (backup_make(&from, o->backup, &count, err, err_size) < 0)
+		return -1;
+	log_notice("%s has %zu events", o->backup, count);
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
 	static struct server server;
-	struct options o = { .server_id = 1,
+	static struct options o = { .server_id = 1,
 		.timeseries = STORE_DEFAULT_SERIES,
 		.ready_fd = -1,
 		.device_types = QUOTA_DEFAULT_TYPES,
@@ -243,12 +304,19 @@ main(int argc, char **argv)
 	hide_memory();
 	if (o.token_file && access_read_token(&o.access, o.token_file, err, sizeof(err)) < 0)
 		goto fail;
+	if (o.compact || o.backup) {
+		if ((o.compact ? compact(o.data, err, sizeof(err)) : backup(&o, err, sizeof(err))) <
+		    0)
+			goto fail;
+		return EXIT_SUCCESS;
+	}
 	if (o.data && !(db = db_open(o.data, !o.no_sync, err, sizeof(err))))
 		goto fail;
 	if (server_init(
 		&server, db, o.server_id, (size_t)o.timeseries, &o.access, err, sizeof(err)) < 0)
 		goto fail;
 	store_set_quotas(&server.store, (size_t)o.device_types, (size_t)o.device_bytes);
+	server_set_retention(&server, &o.retention);
 	if (o.listen && (port = server_listen_tcp(&server, o.listen, err, sizeof(err))) < 0)
 		goto fail_clear;
 	if (o.unix_path && server_listen_unix(&server, o.unix_path, err, sizeof(err)) < 0)

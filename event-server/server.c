@@ -451,6 +451,24 @@ on_signal(struct ev_loop *loop, ev_signal *w, int revents)
 }
 
 static void
+on_retain(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct server *s = w->data;
+
+	(void)loop, (void)revents;
+	store_retain(&s->store, timestamp_now());
+}
+
+void
+server_set_retention(struct server *s, const struct retention *r)
+{
+	store_set_retention(&s->store, r);
+	store_retain(&s->store, timestamp_now());
+	if (r->count)
+		ev_timer_start(s->loop, &s->retain);
+}
+
+static void
 start_signal(struct server *s, ev_signal *w, int number)
 {
 	ev_signal_init(w, on_signal, number);
@@ -479,7 +497,8 @@ server_init(struct server *s, struct db *db, int64_t server_id, size_t series_ma
 	ev_prepare_init(&s->before_sleep, on_before_sleep);
 	ev_timer_init(&s->again, on_again, 0, 0);
 	ev_timer_init(&s->stop, on_stop_timeout, 0, 0);
-	s->before_sleep.data = s->again.data = s->stop.data = s;
+	ev_timer_init(&s->retain, on_retain, SERVER_RETAIN_S, SERVER_RETAIN_S);
+	s->before_sleep.data = s->again.data = s->stop.data = s->retain.data = s;
 	ev_prepare_start(s->loop, &s->before_sleep);
 	start_signal(s, &s->term, SIGTERM);
 	start_signal(s, &s->interrupt, SIGINT);

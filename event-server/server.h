@@ -25,7 +25,8 @@ enum {
 	SERVER_MAX_STAGED = 65536,     /* events that are staged before a turn is over */
 	SERVER_MAX_STAGED_BYTES = 16 << 20,
 	SERVER_MAX_NOTIFY = 1 << 20, /* bytes of events in one MsgEventsNotify, about */
-	SERVER_STOP_MS = 500,	     /* what clients get to read the last words */
+	SERVER_RETAIN_S = 10,
+	SERVER_STOP_MS = 500, /* what clients get to read the last words */
 };
 
 struct peer;
@@ -68,6 +69,7 @@ struct server {
 	ev_timer again;	 /* clients with more to do */
 	ev_timer accept; /* after running out of descriptors */
 	ev_timer stop;
+	ev_timer retain; /* looks what has become too old */
 	ev_signal term, interrupt;
 	bool broken;   /* the db is */
 	double warned; /* when a client's fault was logged last */
@@ -77,6 +79,8 @@ struct server {
 /* Takes db, copies access. 0, or -1 with a message. */
 int server_init(struct server *s, struct db *db, int64_t server_id, size_t series_max,
     const struct access *access, char *err, size_t err_size);
+/* Bounds of the time series by type; before it runs. */
+void server_set_retention(struct server *s, const struct retention *r);
 /* "HOST:PORT" or "[HOST]:PORT"; port 0 takes a free one. Returns the port, or -1 with a message. */
 int server_listen_tcp(struct server *s, const char *address, char *err, size_t err_size);
 /* Replaces a socket that nobody listens on. path is borrowed. 0, or -1 with a message. */

@@ -132,6 +132,7 @@ type_get(struct store *s, const struct eventer_type *type, size_t max)
 	memcpy(copy, raw.p, raw.len);
 	*t = (struct store_type){
 		.device = device,
+		.rule = retention_find(&s->retention, type),
 		.number = s->next_number++,
 		.hash = hash,
 		.raw = { copy, raw.len },
@@ -243,13 +244,47 @@ load_latest(void *arg, uint64_t number, struct sbs_str value)
 	return !l->no_memory;
 }
 
+/* It is deleted from the db by the next commit. Out of memory it stays there, until the next start
+ * finds it too much. */
+static void
+series_note_gone(struct store *s, uint64_t seq)
+{
+	struct series *l = &s->series;
+
+	if (l->gone_count == l->gone_size) {
+		size_t size = l->gone_size ? l->gone_size * 2 : FIRST_STAGED;
+		uint64_t *gone = realloc(l->gone, size * sizeof(*gone));
+		if (!gone)
+			return;
+		l->gone = gone;
+		l->gone_size = size;
+	}
+	l->gone[l->gone_count++] = seq;
+}
+
+/* It has left its place. */
+static void
+series_forget(struct store *s, struct record *r)
+{
+	struct retention_rule *rule = r->type->rule;
+
+	if (rule) {
+		rule->count--;
+		rule->bytes -= record_size(r->len);
+	}
+	if (s->db)
+		series_note_gone(s, r->seq);
+	record_unref(s, r);
+}
+
 static void
 series_drop_oldest(struct store *s)
 {
-	record_unref(s, s->series.ring[s->series.first]);
+	struct record *r = s->series.ring[s->series.first];
+
 	s->series.first = (s->series.first + 1) % s->series.size;
 	s->series.count--;
-	s->series.seq++;
+	series_forget(s, r);
 }
 
 /* Room for n more. */
@@ -276,11 +311,19 @@ series_reserve(struct store *s, size_t n)
 
 /* Takes over a reference; the room is reserved. */
 static void
-series_push(struct store *s, struct record *r)
+series_push(struct store *s, struct record *r, uint64_t seq)
 {
+	struct retention_rule *rule = r->type->rule;
+
 	if (s->series.count &&
 	    eventer_time_cmp(&r->timestamp, &store_series(s, s->series.count - 1)->timestamp) < 0)
-		s->series.ordered = s->series.seq + s->series.count;
+		s->series.ordered = seq;
+	if (rule) {
+		rule->count++;
+		rule->bytes += record_size(r->len);
+	}
+	r->seq = seq;
+	s->series.next = seq + 1;
 	s->series.ring[(s->series.first + s->series.count) % s->series.size] = r;
 	s->series.count++;
 }
@@ -292,18 +335,14 @@ load_series(void *arg, uint64_t seq, struct sbs_str value)
 	struct store *s = l->s;
 	struct eventer_event e;
 
-	if (s->series.count == 0)
-		s->series.seq = s->db_seq = seq;
-	/* A gap can only come from a file that was tampered with: what is before it goes. */
-	while (s->series.count && s->series.seq + s->series.count != seq)
-		series_drop_oldest(s);
-	if (s->series.count == 0)
-		s->series.seq = seq;
 	if (series_reserve(s, 1) < 0)
 		l->no_memory = true;
 	struct record *r = l->no_memory ? NULL : load_record(l, value, &e);
 	if (r)
-		series_push(s, r);
+		series_push(s, r, seq);
+	else if (!l->no_memory)
+		series_note_gone(s, seq);
+	s->series.next = seq + 1;
 	return !l->no_memory;
 }
 
@@ -365,11 +404,37 @@ store_set_quotas(struct store *s, size_t max_types, size_t max_bytes)
 }
 
 void
+store_set_retention(struct store *s, const struct retention *r)
+{
+	s->retention = *r;
+	for (size_t i = 0; i < r->count; i++)
+		for (size_t k = 0; k < r->rules[i].segment_count; k++)
+			s->retention.rules[i].segments[k].p =
+			    s->retention.rules[i].text +
+			    (r->rules[i].segments[k].p - r->rules[i].text);
+	for (size_t i = 0; i < s->type_count; i++) {
+		struct eventer_types one = { 1, s->types[i]->raw };
+		struct eventer_types_iter it = eventer_types_begin(&one);
+		struct eventer_type type;
+		if (eventer_types_next(&it, &type))
+			s->types[i]->rule = retention_find(&s->retention, &type);
+	}
+	for (size_t i = 0; i < s->series.count; i++) {
+		const struct record *record = store_series(s, i);
+		if (record->type->rule) {
+			record->type->rule->count++;
+			record->type->rule->bytes += record_size(record->len);
+		}
+	}
+}
+
+void
 store_clear(struct store *s)
 {
 	store_release(s);
 	while (s->series.count)
 		series_drop_oldest(s);
+	free(s->series.gone);
 	for (size_t i = 0; i < s->type_count; i++) {
 		record_unref(s, s->types[i]->latest);
 		free(s->types[i]);
@@ -515,6 +580,26 @@ store_stage(struct store *s, const struct eventer_event *event)
 	return 0;
 }
 
+int
+store_restore(struct store *s, const struct eventer_event *event)
+{
+	struct store_type *t = type_get(s, &event->type, STORE_MAX_TYPES);
+	struct record *r = t ? record_new(s, t, event->raw) : NULL;
+
+	if (!r || stage_record(s, r) < 0) {
+		if (r)
+			record_unref(s, r);
+		if (t)
+			type_drop(s, t);
+		errno = ENOMEM;
+		return -1;
+	}
+	record_describe(r, event);
+	s->state.session = event->id.session;
+	s->state.last = event->timestamp;
+	return 0;
+}
+
 void
 store_unstage(struct store *s, size_t count)
 {
@@ -537,10 +622,84 @@ store_release(struct store *s)
 	s->staged_kept = false;
 }
 
+/* What is beyond the bounds of a rule: events that are left to drop. */
+struct excess {
+	uint64_t count, bytes;
+	struct timestamp oldest; /* older ones go */
+};
+
+static uint64_t
+beyond(uint64_t v, uint64_t max)
+{
+	return v > max ? v - max : 0;
+}
+
+static void
+excess_of(struct excess *x, const struct retention_rule *rule, struct timestamp now)
+{
+	*x = (struct excess){ .count = beyond(rule->count, rule->max_count),
+		.bytes = beyond(rule->bytes, rule->max_bytes),
+		.oldest = { INT64_MIN, 0 } };
+	if (rule->max_age_s != INT64_MAX)
+		__builtin_sub_overflow(now.s, rule->max_age_s, &x->oldest.s);
+}
+
+static bool
+is_excess(struct excess *x, const struct record *r)
+{
+	uint64_t size = record_size(r->len);
+
+	if (x->count == 0 && x->bytes == 0 && eventer_time_cmp(&r->timestamp, &x->oldest) >= 0)
+		return false;
+	x->count -= x->count > 0;
+	x->bytes -= x->bytes < size ? x->bytes : size;
+	return true;
+}
+
+void
+store_retain(struct store *s, struct timestamp now)
+{
+	struct excess excess[RETENTION_MAX_RULES];
+	struct series *l = &s->series;
+	size_t kept = 0;
+
+	if (s->retention.count == 0)
+		return;
+	for (size_t i = 0; i < s->retention.count; i++)
+		excess_of(&excess[i], &s->retention.rules[i], now);
+	for (size_t i = 0; i < l->count; i++) {
+		struct record *r = l->ring[(l->first + i) % l->size];
+		const struct retention_rule *rule = r->type->rule;
+		if (rule && is_excess(&excess[rule - s->retention.rules], r))
+			series_forget(s, r);
+		else
+			l->ring[(l->first + kept++) % l->size] = r;
+	}
+	l->count = kept;
+}
+
+/* Whether so much is beyond a bound that a walk over the series pays. */
+static bool
+is_far_beyond(const struct store *s)
+{
+	for (size_t i = 0; i < s->retention.count; i++) {
+		const struct retention_rule *rule = &s->retention.rules[i];
+		uint64_t slack = rule->max_count / 8;
+		if (slack < s->series.count / 64)
+			slack = s->series.count / 64;
+		if (beyond(rule->count, rule->max_count) > (slack < 8192 ? slack : 8192) ||
+		    beyond(rule->bytes, rule->max_bytes) > rule->max_bytes / 8 + (1 << 20))
+			return true;
+	}
+	return false;
+}
+
 /* Room in the series for what is staged. */
 static void
 series_make_room(struct store *s)
 {
+	if (is_far_beyond(s))
+		store_retain(s, s->state.last);
 	while (s->series.count &&
 	       (s->series.count + s->staged_count > s->series.max || s->bytes > STORE_SERIES_BYTES))
 		series_drop_oldest(s);
@@ -550,10 +709,10 @@ series_make_room(struct store *s)
 static int
 write_staged(struct store *s, size_t skip)
 {
-	uint64_t seq = s->series.seq + s->series.count;
+	uint64_t seq = s->series.next;
 
 	db_begin(s->db);
-	db_drop_series(s->db, s->db_seq, s->series.seq);
+	db_drop_series(s->db, s->series.gone, s->series.gone_count);
 	for (size_t i = 0; i < s->staged_count; i++) {
 		const struct record *r = s->staged[i];
 		db_put_latest(s->db, r->type->number, record_bytes(r));
@@ -575,7 +734,7 @@ store_commit(struct store *s)
 		s->state = s->kept;
 		return -1;
 	}
-	s->db_seq = s->series.seq;
+	s->series.gone_count = 0;
 	s->kept = s->state;
 	s->staged_kept = true;
 	for (size_t i = 0; i < s->staged_count; i++) {
@@ -585,7 +744,7 @@ store_commit(struct store *s)
 		r->refs++;
 		if (i >= skip) {
 			r->refs++;
-			series_push(s, r);
+			series_push(s, r, s->series.next);
 		}
 	}
 	return 0;
@@ -615,9 +774,15 @@ void
 store_series_between(const struct store *s, const struct eventer_time *first,
     const struct eventer_time *last, size_t *from, size_t *to)
 {
-	uint64_t ordered = s->series.ordered;
-	size_t start = ordered > s->series.seq ? (size_t)(ordered - s->series.seq) : 0;
+	size_t start = 0, end = s->series.count;
 
+	while (start < end) {
+		size_t middle = start + (end - start) / 2;
+		if (store_series(s, middle)->seq < s->series.ordered)
+			start = middle + 1;
+		else
+			end = middle;
+	}
 	if (last->set && start < *to)
 		*to = bound(s, start > *from ? start : *from, *to, &last->t, true);
 	if (first->set && start <= *from)

@@ -12,6 +12,7 @@
 
 #include "event-server/db.h"
 #include "event-server/quota.h"
+#include "event-server/retention.h"
 #include "protocols/hat/eventer.h"
 
 enum {
@@ -35,10 +36,11 @@ struct record;
 struct store_type {
 	uint64_t number; /* its own, from 1 */
 	uint64_t hash;
-	size_t records;	       /* of it, anywhere */
-	struct record *latest; /* NULL: staged only */
-	struct sbs_str raw;    /* the encoded EventType, owned */
-	struct quota *device;  /* whose it is, or NULL */
+	size_t records;		     /* of it, anywhere */
+	struct record *latest;	     /* NULL: staged only */
+	struct sbs_str raw;	     /* the encoded EventType, owned */
+	struct quota *device;	     /* whose it is, or NULL */
+	struct retention_rule *rule; /* how much of it the series keeps, or NULL */
 	/* Room for the owner: which subscribers it concerns, valid while the epoch is the owner's.
 	 */
 	uint64_t watch_epoch, watch_mask[STORE_WATCHERS / 64];
@@ -54,6 +56,7 @@ struct record {
 	struct eventer_id id;
 	struct timestamp timestamp;
 	struct eventer_time source;
+	uint64_t seq; /* its key in the db's series; of what was in it */
 	char bytes[]; /* the encoded Event */
 };
 
@@ -61,8 +64,10 @@ struct record {
 struct series {
 	struct record **ring; /* of size places */
 	size_t size, first, count, max;
-	uint64_t seq;	  /* of the oldest in memory */
+	uint64_t next;	  /* seq of the next one; there may be gaps between them */
 	uint64_t ordered; /* seq from which on no timestamp is less than the one before */
+	uint64_t *gone;	  /* seqs that are still in the db */
+	size_t gone_count, gone_size;
 };
 
 struct store {
@@ -78,7 +83,7 @@ struct store {
 	uint64_t seed[2];
 	struct quotas quotas; /* a device's bytes are of latest and of staged events */
 	struct series series;
-	uint64_t db_seq; /* of the oldest in the db */
+	struct retention retention;
 	struct record **staged;
 	size_t staged_count, staged_size;
 	size_t bytes; /* of all records */
@@ -94,6 +99,11 @@ int store_init(struct store *s, struct db *db, int64_t server_id, size_t series_
 /* Other bounds of a device than QUOTA_DEFAULT_TYPES and QUOTA_DEFAULT_BYTES. What is kept beyond
  * them stays. */
 void store_set_quotas(struct store *s, size_t max_types, size_t max_bytes);
+/* Before anything is kept, or behind store_init() alone: bounds of the series by type. */
+void store_set_retention(struct store *s, const struct retention *r);
+/* Drops from the series what is beyond them. A commit does so where much is; what is left for now,
+ * or gets too old, waits for this, to be called now and then. */
+void store_retain(struct store *s, struct timestamp now);
 void store_clear(struct store *s);
 
 /* Starts a session: its events share a timestamp. The order of events is that of their ids. A clock
@@ -106,6 +116,9 @@ bool store_begin_session(struct store *s, struct timestamp now, struct timestamp
  * type, which it replaces, meets no limit on all events: whoever stages commits before much is
  * staged. */
 int store_stage(struct store *s, const struct eventer_event *event);
+/* Stages a copy of an Event of another store with the same server id, as it is: those of a backup,
+ * in their order. Returns 0, or -1 with ENOMEM. */
+int store_restore(struct store *s, const struct eventer_event *event);
 /* Takes back staged events from that count on. */
 void store_unstage(struct store *s, size_t count);
 /* Commits what is staged. -1: nothing of it was kept or can be seen. Either way the staged events

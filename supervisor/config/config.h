@@ -49,6 +49,8 @@ enum {
 	CONFIG_CREDIT_MAX = 64 * 1024 * 1024,
 	CONFIG_TIMESERIES_DEFAULT = 65536, /* as gateway-eventd's own */
 	CONFIG_TIMESERIES_MAX = 10 * 1000 * 1000,
+	CONFIG_RETENTION_MAX = 16,    /* rules */
+	CONFIG_RETENTION_TYPE = 1000, /* bytes of a rule's type */
 };
 
 enum config_server {
@@ -89,9 +91,10 @@ struct config_device {
 
 /* gateway-eventd as our child. */
 struct config_built_in {
-	const char *data;	 /* its folder, or NULL: below the state directory */
-	uint32_t timeseries;	 /* events that it keeps beside the latest ones; 0: none */
-	const char *listen_host; /* where others reach it over TCP too, or NULL */
+	const char *data;	      /* its folder, or NULL: below the state directory */
+	uint32_t timeseries;	      /* events that it keeps beside the latest ones; 0: none */
+	const struct json *retention; /* array of checked rules for them, or NULL */
+	const char *listen_host;      /* where others reach it over TCP too, or NULL */
 	uint16_t listen_port;
 	enum ipc_sandbox sandbox; /* the gateway's */
 	const char *token_file;	  /* what clients over TCP present is in it, or NULL */

@@ -2,6 +2,7 @@
 #include "supervisor/config/config_private.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The gateway's and the servers' keys. "devices" and "log" have files of their own. */
@@ -52,9 +53,20 @@ static const struct schema_field listen_fields[] = {
 	{ .key = NULL },
 };
 
+static const struct schema_field retention_fields[] = {
+	{ .key = "type", .required = true, .is = TEXT(CONFIG_RETENTION_TYPE) },
+	{ .key = "count", .is = { .kind = SCHEMA_INT, .max = CONFIG_TIMESERIES_MAX } },
+	{ .key = "age", .is = { .kind = SCHEMA_INT, .min = 1, .max = UINT32_MAX } },
+	{ .key = "bytes", .is = { .kind = SCHEMA_INT, .max = UINT32_MAX } },
+	{ .key = NULL },
+};
+static const struct schema retention_rule = OBJECT(retention_fields);
+
 static const struct schema_field built_in_fields[] = {
 	{ .key = "data", .is = TEXT(MAX_TEXT) },
 	{ .key = "timeseries", .is = { .kind = SCHEMA_INT, .max = CONFIG_TIMESERIES_MAX } },
+	{ .key = "retention",
+	    .is = { .kind = SCHEMA_ARRAY, .max = CONFIG_RETENTION_MAX, .items = &retention_rule } },
 	{ .key = "listen", .is = OBJECT_OR_NULL(listen_fields) },
 	{ .key = NULL },
 };
@@ -178,6 +190,7 @@ take_built_in(struct config *c, const struct json *built_in)
 	c->built_in = (struct config_built_in){
 		.data = json_str(json_get(built_in, "data")),
 		.timeseries = (uint32_t)timeseries,
+		.retention = json_get(built_in, "retention"),
 		.listen_host = json_str(json_get(listen, "host")),
 		.listen_port = port_of(listen),
 		.token_file = json_str(json_get(listen, "token_file")),
@@ -215,6 +228,27 @@ check_listen(struct config_check *k, const struct json *listen)
 	else if (!is_loopback(b->listen_host))
 		config_error(k, listen, path,
 		    "insecure is for loopback addresses: '%.80s' needs token_file", b->listen_host);
+}
+
+/* What the schema cannot say: gateway-eventd would not start with it. */
+static void
+check_retention(struct config_check *k, const struct json *rules)
+{
+	size_t i = 0;
+
+	if (!rules || rules->type != JSON_ARRAY)
+		return;
+	json_foreach (rule, rules) {
+		char path[80];
+		const char *type = json_str(json_get(rule, "type"));
+		size_t len = type ? strlen(type) : 0;
+		snprintf(path, sizeof(path), "event_server.built_in.retention[%zu]", i++);
+		if (!json_get(rule, "count") && !json_get(rule, "age") && !json_get(rule, "bytes"))
+			config_error(k, rule, path, "needs count, age or bytes");
+		if (len && (type[0] == '/' || type[len - 1] == '/' || strstr(type, "//")))
+			config_error(k, json_get(rule, "type"), path,
+			    "expected a type without empty segments, found '%.80s'", type);
+	}
 }
 
 static void
@@ -256,6 +290,7 @@ check_event_server(struct config_check *k, const struct json *event_server)
 		found++;
 	}
 	check_listen(k, json_get(json_get(event_server, "built_in"), "listen"));
+	check_retention(k, json_get(json_get(event_server, "built_in"), "retention"));
 	if (found != 1 && event_server->type == JSON_OBJECT)
 		config_error(k, event_server, "event_server",
 		    "expected exactly one of eventer_server, monitor_component and built_in, found "

@@ -86,7 +86,7 @@ limits_equal(const struct config_limits *a, const struct config_limits *b)
 }
 
 static bool
-reads_equal(const struct json *a, const struct json *b)
+trees_equal(const struct json *a, const struct json *b)
 {
 	return a == b || (a && b && tree_equal(a, b));
 }
@@ -96,7 +96,7 @@ config_device_equal(const struct config_device *a, const struct config_device *b
 {
 	return text_equal(a->name, b->name) && text_equal(a->type, b->type) &&
 	       text_equal(a->family, b->family) && text_equal(a->runner, b->runner) &&
-	       reads_equal(a->runner_reads, b->runner_reads) && text_equal(a->fault, b->fault) &&
+	       trees_equal(a->runner_reads, b->runner_reads) && text_equal(a->fault, b->fault) &&
 	       a->sandbox == b->sandbox && limits_equal(&a->limits, &b->limits) &&
 	       members_equal(a->conf, b->conf, config_is_supervisors_key);
 }
@@ -118,6 +118,7 @@ server_equal(const struct config *a, const struct config *b)
 	       text_equal(a->event_server_group, b->event_server_group) &&
 	       text_equal(a->built_in.data, b->built_in.data) &&
 	       a->built_in.timeseries == b->built_in.timeseries &&
+	       trees_equal(a->built_in.retention, b->built_in.retention) &&
 	       a->built_in.sandbox == b->built_in.sandbox &&
 	       text_equal(a->built_in.listen_host, b->built_in.listen_host) &&
 	       a->built_in.listen_port == b->built_in.listen_port &&

@@ -11,7 +11,10 @@
 #include "common/log.h"
 #include "supervisor/log/log_sink.h"
 
-enum { MAX_ARGUMENTS = 24 };
+enum {
+	MAX_ARGUMENTS = 24 + 2 * CONFIG_RETENTION_MAX,
+	MAX_RULE = CONFIG_RETENTION_TYPE + 100,
+};
 
 struct eventd {
 	struct ev_loop *loop;
@@ -50,6 +53,33 @@ on_readable(struct ev_loop *loop, ev_io *w, int revents)
 
 /* --- what its process asks for --- */
 
+/* Each rule as an option's value, "TYPE:count=N,age=S,bytes=N". Returns how many arguments. */
+static size_t
+put_retention(const struct json *rules, const char **argv)
+{
+	static char texts[CONFIG_RETENTION_MAX][MAX_RULE];
+	static const char *const bounds[] = { "count", "age", "bytes" };
+	size_t n = 0, used;
+	int64_t v;
+
+	if (!rules || rules->count == 0)
+		return 0;
+	json_foreach (rule, rules) {
+		char *text = texts[n / 2], sign = ':';
+		used = (size_t)snprintf(text, MAX_RULE, "%s", json_str(json_get(rule, "type")));
+		for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+			if (!json_int(json_get(rule, bounds[i]), 0, INT64_MAX, &v))
+				continue;
+			used += (size_t)snprintf(text + used, MAX_RULE - used, "%c%s=%lld", sign,
+			    bounds[i], (long long)v);
+			sign = ',';
+		}
+		argv[n++] = "--keep";
+		argv[n++] = text;
+	}
+	return n;
+}
+
 static int
 exec_with(struct eventd *d, int ready)
 {
@@ -84,6 +114,7 @@ exec_with(struct eventd *d, int ready)
 	}
 	if (d->conf->insecure)
 		argv[n++] = "--insecure";
+	n += put_retention(d->conf->retention, argv + n);
 	argv[n] = NULL;
 	const struct process_exec exec = { .path = d->program, .argv = argv, .fd = ready };
 	return process_exec(d->process, &exec);

@@ -131,5 +131,24 @@ class History(unittest.TestCase):
         self.refused(1, "an empty segment", "--limit", "1", "a//b")
 
 
+class Retention(unittest.TestCase):
+    def test_of_the_built_in_server(self):
+        rule = {"type": "gateway/probe/?/gateway/fast", "count": 5}
+        g = Gateway({"devices": [probe("p1")], "event_server": {"built_in": {"retention": [rule]}}})
+        self.addCleanup(g.close)
+        g.wait(lambda: g.ctl("info")[0]["link"] == "connected", "the built-in Event Server answers")
+        with eventer.EventerClient(path=os.path.join(g.runtime, "eventd")) as client:
+            for i in range(50):
+                for name in ("fast", "slow"):
+                    client.register([RegisterEvent(("gateway", "probe", "p1", "gateway", name), None, Json(i))], True)
+
+        def kept(name):
+            return [r["payload"] for r in g.ctl("events", "--since", "1h", f"p1/gateway/{name}")]
+
+        self.assertEqual(kept("slow"), list(range(50)))
+        self.assertLess(len(kept("fast")), 12)
+        self.assertEqual(kept("fast")[-5:], list(range(45, 50)))
+
+
 if __name__ == "__main__":
     unittest.main()

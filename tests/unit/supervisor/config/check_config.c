@@ -87,6 +87,12 @@ static const struct {
 	    "built_in, found 2\n" },
 	{ HEAD "event_server: {monitor_component: {host: h, port: 1, gateway_group: g}}\n",
 	    "3:35 event_server.monitor_component.event_server_group: is missing\n" },
+	{ HEAD "event_server: {built_in: {retention: [{type: a/*, count: 1}, {type: b}]}}\n",
+	    "3:62 event_server.built_in.retention[1]: needs count, age or bytes\n" },
+	{ HEAD "event_server: {built_in: {retention: [{type: a//b, age: 1}]}}\n",
+	    "3:46 event_server.built_in.retention[0]: expected a type without empty segments, "
+	    "found "
+	    "'a//b'\n" },
 	{ HEAD "event_server: {built_in: {listen: {host: h, token_file: t}}}\n",
 	    "3:35 event_server.built_in.listen.port: is missing\n" },
 	{ HEAD "event_server: {built_in: {listen: {host: '127.0.0.1', port: 1}}}\n",
