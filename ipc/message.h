@@ -66,7 +66,7 @@ enum { IPC_CONFIG_WARNING, IPC_CONFIG_FAULT, IPC_CONFIG_NOTE };
 	X(TRACE, 9, IPC_SUPERVISOR, PHASE_ANY, 0, "[b]")                                           \
 	X(DESCRIBE, 10, IPC_SUPERVISOR, PHASE_LATER, 0, "[u]")                                     \
 	X(PLAN, 32, IPC_RUNNER, PHASE_INIT, 0, "*[usu]")                                           \
-	X(CONFIG_ERROR, 33, IPC_RUNNER, PHASE_INIT, 0, "[uss]")                                    \
+	X(CONFIG_ERROR, 33, IPC_RUNNER, PHASE_ANY, 0, "[uss]")                                     \
 	X(READY, 34, IPC_RUNNER, PHASE_LATER, 0, "[]")                                             \
 	X(OPEN, 35, IPC_RUNNER, PHASE_LATER, 0, "[u]")                                             \
 	X(CANCEL, 36, IPC_RUNNER, PHASE_LATER, 0, "[]")                                            \

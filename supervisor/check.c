@@ -341,6 +341,7 @@ check_start(struct ev_loop *loop, const struct check_options *options, check_don
 	k->host = (struct child_host){ .loop = loop,
 		.libexec = options->libexec,
 		.zone = options->zone,
+		.broker = options->broker,
 		.ops = &ops,
 		.arg = k,
 		.check_only = true };

@@ -9,13 +9,15 @@
 
 #include "supervisor/config/config.h"
 
+struct broker;
 struct check;
 
 /* All borrowed until the end. */
 struct check_options {
 	const struct config *config;
 	const char *libexec, *zone;
-	bool verbose;  /* prints to stdout what each device does and may touch */
+	struct broker *broker; /* for the files of the devices */
+	bool verbose;	       /* prints to stdout what each device does and may touch */
 	bool together; /* the devices are all there will be: what two cannot both have is a fault */
 	/* Faults are reported like the file's own. */
 	config_report *report;

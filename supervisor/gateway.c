@@ -445,8 +445,8 @@ open_parts(struct gateway *g)
 	};
 
 	g->broker = broker_new(g->loop, g->paths->resolver);
-	g->reload = reload_new(
-	    g->loop, g->config_path, g->paths->libexec, g->paths->zone, &reload_handler, g);
+	g->reload = reload_new(g->loop, g->config_path, g->paths->libexec, g->paths->zone,
+	    g->broker, &reload_handler, g);
 	if (!g->broker || !g->reload || init_engine(g) < 0) {
 		log_error("start: %s", strerror(errno));
 		return -1;

@@ -23,6 +23,7 @@
 #include "supervisor/gateway.h"
 #include "supervisor/init.h"
 #include "supervisor/log/log_sink.h"
+#include "supervisor/net/broker.h"
 
 #define DEFAULT_CONFIG "/etc/gatewayd/gatewayd.yaml"
 
@@ -221,12 +222,15 @@ run_check(struct program *g)
 		.together = true,
 		.libexec = g->paths.libexec,
 		.zone = g->paths.zone,
+		.broker = broker_new(g->loop, NULL),
 		.verbose = g->verbose && !g->json,
 		.wants = has_runner,
 		.report = check_report_fault,
 		.arg = &g->report };
 	check_group(g);
-	int faulty = check_devices(g->loop, &options);
+	int faulty = options.broker ? check_devices(g->loop, &options) : -1;
+
+	broker_free(options.broker);
 
 	if (faulty < 0) {
 		log_error("check: %s", strerror(errno));

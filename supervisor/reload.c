@@ -14,6 +14,7 @@
 struct reload {
 	struct ev_loop *loop;
 	const char *config_path, *libexec, *zone;
+	struct broker *broker;
 	const struct reload_handler *handler;
 	void *arg;
 	bool busy, again; /* one is under way; another is to follow */
@@ -243,6 +244,7 @@ begin(struct reload *r)
 {
 	struct check_options options = { .libexec = r->libexec,
 		.zone = r->zone,
+		.broker = r->broker,
 		.report = on_fault,
 		.wants = is_new,
 		.arg = r };
@@ -311,7 +313,7 @@ reload_forget_client(struct reload *r, const struct control_client *client)
 
 struct reload *
 reload_new(struct ev_loop *loop, const char *config_path, const char *libexec, const char *zone,
-    const struct reload_handler *handler, void *arg)
+    struct broker *broker, const struct reload_handler *handler, void *arg)
 {
 	struct reload *r = calloc(1, sizeof(*r));
 
@@ -321,6 +323,7 @@ reload_new(struct ev_loop *loop, const char *config_path, const char *libexec, c
 		.config_path = config_path,
 		.libexec = libexec,
 		.zone = zone,
+		.broker = broker,
 		.handler = handler,
 		.arg = arg };
 	ev_timer_init(&r->begin, on_again, 0., 0.);

@@ -13,6 +13,8 @@
 
 struct reload;
 
+struct broker;
+
 struct reload_handler {
 	/* The configuration that is in force. */
 	const struct config *(*current)(void *arg);
@@ -24,9 +26,9 @@ struct reload_handler {
 	bool (*may_begin)(void *arg);
 };
 
-/* Texts are borrowed. NULL when out of memory. */
+/* Texts and broker are borrowed. NULL when out of memory. */
 struct reload *reload_new(struct ev_loop *loop, const char *config_path, const char *libexec,
-    const char *zone, const struct reload_handler *handler, void *arg);
+    const char *zone, struct broker *broker, const struct reload_handler *handler, void *arg);
 /* Ends what is under way. NULL is fine. */
 void reload_free(struct reload *r);
 

@@ -410,6 +410,13 @@ set_zone(const msgpack_object_str *zone)
 	tzset();
 }
 
+void
+runner_checked(struct runner *r)
+{
+	r->type->free(r->device);
+	leave(r, r->config_errors ? EX_CONFIG : EXIT_SUCCESS);
+}
+
 static void
 on_init(struct runner *r, const msgpack_object *f, int fd)
 {
@@ -441,15 +448,17 @@ on_init(struct runner *r, const msgpack_object *f, int fd)
 	if (!created)
 		leave(r, EX_CONFIG);
 	send_plan(r);
-	if (r->check_only) {
-		r->type->free(r->device);
-		leave(r, EXIT_SUCCESS);
-	}
+	if (r->check_only && !r->type->check)
+		runner_checked(r);
 	sandbox.tty = r->has_tty;
 	sandbox.addresses = r->has_udp_listen;
 	sandbox.files += (uint32_t)r->plan_count;
 	if (sandbox_lock(&sandbox, &why) < 0)
 		runner_fail(r, "cannot close the sandbox: %s: %s", why, strerror(errno));
+	if (r->check_only) {
+		r->type->check(r->device);
+		return;
+	}
 	r->started = true;
 	r->type->start(r->device);
 }

@@ -76,6 +76,9 @@ struct runner_device {
 	/* Describes data number `index` by describe_put(), where somebody asks a running device
 	 * (report/describe.h). false: there is none, nor behind it. May be NULL. */
 	bool (*describe_data)(void *device, struct describe *d, size_t index);
+	/* In a check only, in place of start(): the door is locked. Reads the planned files, calls
+	 * runner_config_error() for what is wrong with them, then runner_checked(). May be NULL. */
+	void (*check)(void *device);
 	/* The door is locked: queries, opens, timers. */
 	void (*start)(void *device);
 	/* One event of this device's prefix, in the Event Server's order. It may come before
@@ -132,6 +135,8 @@ int runner_check_config(
 
 /* Seconds of a checked number as milliseconds: more than 0 is at least 1, what is missing is 0. */
 int64_t runner_config_ms(const struct json *conf, const char *key);
+/* The end of a check, after runner_device.check(): the process leaves. */
+_Noreturn void runner_checked(struct runner *r);
 
 /* --- RUN --- */
 

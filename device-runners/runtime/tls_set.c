@@ -40,9 +40,39 @@ forget(struct tls_set *f)
 	}
 }
 
+/* Of the file that was being read, or of the one that the reason names. */
+static const char *
+key_of(const struct tls_set *f, const char *why)
+{
+	unsigned i = f->at;
+
+	for (unsigned n = 0; i == 3 && n < 3; n++)
+		if (strncmp(why, file_names[n], strlen(file_names[n])) == 0)
+			i = n;
+	return i < 3 && f->plan->keys[i] ? f->plan->keys[i] : "";
+}
+
+static _Noreturn void
+finish_check(struct tls_set *f, struct tls_context *context, const char *why)
+{
+	const char *key = key_of(f, why), *rest = strstr(why, ": ");
+
+	rest = *key && rest ? rest + 2 : why;
+	if (!context)
+		runner_config_error(f->runner, key, "%s", rest);
+	else if (why[0])
+		runner_config_warning(f->runner, key, "%s", rest);
+	f->plan->ops->context_free(context);
+	runner_checked(f->runner);
+}
+
 static void
 finish(struct tls_set *f, struct tls_context *context, const char *why)
 {
+	if (!f->ops) {
+		forget(f);
+		finish_check(f, context, why);
+	}
 	int64_t reload_ms = f->plan->reload_ms ? f->plan->reload_ms : TLS_RELOAD_MS;
 
 	forget(f);
@@ -152,6 +182,16 @@ tls_set_start(struct tls_set *f, struct runner *r, const struct tls_plan *plan,
 		next(f);
 	else
 		ops->ready(arg);
+}
+
+void
+tls_set_check(struct tls_set *f, struct runner *r, const struct tls_plan *plan)
+{
+	*f = (struct tls_set){ .runner = r, .plan = plan };
+	ev_timer_init(&f->again, on_again, 0., 0.);
+	if (!plan->ops)
+		runner_checked(r);
+	next(f);
 }
 
 void

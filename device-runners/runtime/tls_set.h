@@ -14,12 +14,18 @@
 struct tls_plan {
 	const struct tls_ops *ops; /* NULL: no TLS */
 	struct tls_settings settings;
-	int cert, key, ca; /* in the plan; -1: none */
-	int64_t reload_ms; /* the files are read again so often; 0: TLS_RELOAD_MS */
+	int cert, key, ca;   /* in the plan; -1: none */
+	const char *keys[3]; /* of the configuration that name them */
+	int64_t reload_ms;   /* the files are read again so often; 0: TLS_RELOAD_MS */
 };
 
 /* Loads TLS, before the sandbox closes. Returns 0, or -1 after a runner_config_error() at path. */
 int tls_plan_load(struct tls_plan *p, struct runner *r, const char *path);
+
+/* In a check: reads the files, says what is wrong with them, and ends the check. Where there is no
+ * TLS it ends it at once. f and plan are borrowed. */
+struct tls_set;
+void tls_set_check(struct tls_set *f, struct runner *r, const struct tls_plan *plan);
 
 struct tls_set_ops {
 	/* Connections can be made: once, at once where there is no TLS. */
@@ -31,9 +37,9 @@ struct tls_set_ops {
 struct tls_set {
 	struct runner *runner;
 	const struct tls_plan *plan;
-	char warned[TLS_WHY];	     /* what the files that are in use were warned of */
-	struct tls_context *context; /* owned; NULL: not read yet, or no TLS */
-	const struct tls_set_ops *ops;
+	char warned[TLS_WHY];	       /* what the files that are in use were warned of */
+	struct tls_context *context;   /* owned; NULL: not read yet, or no TLS */
+	const struct tls_set_ops *ops; /* NULL: a check */
 	void *arg;
 	uint32_t open_id;
 	ev_timer again;

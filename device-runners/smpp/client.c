@@ -521,6 +521,14 @@ on_renewed(void *arg, struct tls_context *context)
 }
 
 static void
+client_check(void *device)
+{
+	struct client *m = device;
+
+	tls_set_check(&m->files, m->runner, &m->conf.tls);
+}
+
+static void
 client_start(void *device)
 {
 	static const struct tls_set_ops ops = { .ready = on_files, .renewed = on_renewed };
@@ -626,6 +634,7 @@ const struct runner_device smpp_client_device = {
 	.create = client_create,
 	.describe = conf_client_describe,
 	.describe_data = client_describe_data,
+	.check = client_check,
 	.start = client_start,
 	.on_event = client_on_event,
 	.stop = client_stop,

@@ -194,6 +194,7 @@ load_tls(struct conf_client *c, struct runner *r, const struct json *conf)
 	c->tls = (struct tls_plan){ .cert = -1,
 		.key = -1,
 		.ca = -1,
+		.keys = { NULL, NULL, "ssl_ca" },
 		.settings = { .verify = verify, .verify_host = verify } };
 	if (verify && (!wanted || !ca)) {
 		runner_config_error(r, "ssl_verify", "expected %s beside it",

@@ -374,9 +374,8 @@ child_new(const struct child_host *host, const struct config_device *conf,
 	c->conf = conf;
 	c->owner = owner;
 	c->channel.fd = -1;
-	c->requests = (struct requests){ .broker = host->check_only ? NULL : host->broker,
-		.on_opened = child_on_opened,
-		.arg = c };
+	c->requests =
+	    (struct requests){ .broker = host->broker, .on_opened = child_on_opened, .arg = c };
 	ev_timer_init(&c->closed, on_closed_timer, 0., CHILD_CLOSED_MS / 1e3);
 	c->closed.data = c;
 	uplink_init(&c->uplink, &c->prefix, conf->limits.credit);

@@ -42,6 +42,8 @@ on_config_error(struct child *c, uint32_t id, const msgpack_object *body)
 	bool warning = f[0].via.u64 == IPC_CONFIG_WARNING;
 
 	(void)id;
+	if (c->channel.phase != PHASE_INIT && !c->host->check_only)
+		return "a fault of the configuration after the plan";
 	ipc_copy_text(path, sizeof(path), &f[1].via.str);
 	ipc_copy_text(message, sizeof(message), &f[2].via.str);
 	if (f[0].via.u64 == IPC_CONFIG_NOTE) {
@@ -112,7 +114,8 @@ names(const struct json *j, const char *text)
 	return false;
 }
 
-/* A file is one that the device's own configuration names, or the system's authorities. */
+/* A file is one that the device's own configuration names, or the system's authorities; a check
+ * opens nothing else. */
 static const char *
 check_file(const struct child *c, uint64_t index)
 {
@@ -120,6 +123,8 @@ check_file(const struct child *c, uint64_t index)
 	const struct plan_row *row =
 	    index < c->requests.plan_count ? &c->requests.plan[index] : NULL;
 
+	if (row && row->kind != IPC_RESOURCE_FILE && c->host->check_only)
+		return "an open during a check that is not of a file";
 	if (!row || row->kind != IPC_RESOURCE_FILE || strcmp(row->target, authorities) == 0 ||
 	    names(c->conf->conf, row->target))
 		return NULL;

@@ -62,7 +62,7 @@ requests_open(struct requests *r, uint32_t id, uint64_t index, bool ending)
 	struct request_open *o = NULL;
 
 	if (index >= r->plan_count || !r->broker)
-		return "an open that is not in its plan, or during a check";
+		return "an open that is not in its plan";
 	if (++r->opened > REQUESTS_MAX_OPENS)
 		return "a flood of opens";
 	if (ending)

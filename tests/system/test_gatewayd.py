@@ -18,6 +18,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
+import pki  # noqa: E402
 from gatewayd import BUILD, ROOT, WAIT_S, Gateway, probe, program, wait_until  # noqa: E402
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -44,8 +45,23 @@ class Case(unittest.TestCase):
             f.write(text if isinstance(text, bytes) else text.encode())
         return path
 
+    def with_files(self, text):
+        """The same with one file for each certificate, key and list of authorities that it names."""
+        if not re.search(r"_path: /", text):
+            return text
+        both = os.path.join(self.dir, "both.pem")
+        if not os.path.exists(both):
+            cert, key = pki.Authority(self.dir).issue("station")
+            with open(both, "wb") as out:
+                for path in cert, key:
+                    with open(path, "rb") as f:
+                        out.write(f.read())
+        return re.sub(r"((?:cert|key|ca)_path: )/\S+", lambda m: m[1] + json.dumps(both), text)
+
     def check(self, text):
         """Exit code and lines of --check."""
+        if isinstance(text, str):
+            text = self.with_files(text)
         r = self.run_gatewayd("--check", "--config", self.write(text))
         self.assertNotIn("Sanitizer", r.stderr)
         return r.returncode, (r.stderr + r.stdout).splitlines()
@@ -177,6 +193,43 @@ class Check(Case):
             self.assertRegex(text, f"(?m)^.*site.yaml:{re.escape(where)}")
         self.assertNotIn("plc.example", text)
 
+    def test_files_are_read_as_the_device_would(self):
+        authority, other = pki.Authority(self.dir), pki.Authority(self.dir, "other")
+        good, old = authority.issue("good"), authority.issue("old", start="20200101000000Z", end="20200201000000Z")
+        stranger, folder = other.issue("stranger"), os.path.join(self.dir, "folder")
+        empty = os.path.join(self.dir, "empty.pem")
+        os.mkdir(folder)
+        with open(empty, "w", encoding="ascii"):
+            pass
+        rows = (
+            (good, authority.cert, None),
+            (("/nonexistent.pem", good[1]), None, "error cert_path: open /nonexistent.pem: No such file or directory"),
+            ((good[0], folder), None, f"error key_path: not a regular file: {folder}"),
+            ((good[0], stranger[1]), None, "error key_path: no private key that fits the certificate"),
+            ((empty, good[1]), None, "error cert_path: no usable certificate"),
+            (good, empty, "error ca_path: no certificate in it"),
+            (old, None, "warning cert_path: the certificate expired on 2020-02-01: renew it"),
+        )
+        for module in "master", "slave":
+            for (cert, key), ca, expected in rows:
+                conf = {"module": f"iec104_{module}", "name": "d", "response_timeout": 15, "supervisory_timeout": 10,
+                        "test_timeout": 20, "send_window_size": 12, "receive_window_size": 8,
+                        "security": pki.security(cert, key, ca, verify=bool(ca))}
+                conf |= ({"remote_addresses": [{"host": "127.0.0.1", "port": 1}], "reconnect_delay": 1,
+                          "time_sync_delay": None} if module == "master" else
+                         {"local_host": "127.0.0.1", "local_port": 19998, "remote_hosts": None, "max_connections": None,
+                          "buffers": [], "data": []})
+                path = self.write(json.dumps({"name": "g", "devices": [conf]}))
+                r = self.run_gatewayd("--check", "--json", "--config", path)
+                found = [f"{row['severity']} {row['path'].removeprefix('devices[0].security.')}: {row['message']}"
+                         for row in json.loads(r.stdout) if "renegotiate_delay" not in row["message"]]
+                if expected is None:
+                    self.assertEqual((found, r.returncode), ([], 0))
+                    continue
+                self.assertEqual(len(found), 1, (expected, found))
+                self.assertTrue(found[0].startswith(expected), (expected, found))
+                self.assertEqual(r.returncode, 78 if expected.startswith("error") else 0)
+
     def test_strict(self):
         text = "name: gw\ndevices: []\nbogus: 1\n"
         path = self.write(text)
@@ -249,7 +302,9 @@ class Check(Case):
         for name in sorted(os.listdir(samples)):
             if name == "own-keys.yaml":  # its runner is somebody else's
                 continue
-            r = self.run_gatewayd("--check", "--verbose", "--config", os.path.join(samples, name), cwd=ROOT)
+            with open(os.path.join(samples, name), encoding="utf-8") as f:
+                path = self.write(self.with_files(f.read()))
+            r = self.run_gatewayd("--check", "--verbose", "--config", path, cwd=ROOT)
             self.assertEqual(r.returncode, 0, (name, r.stderr))
 
     def test_years(self):

@@ -96,7 +96,7 @@ LIES = {
     "open-in-init": ("init", [packet(OPEN, [0])], "not in this phase"),
     "query-in-init": ("init", [packet(QUERY, [["x"]])], "not in this phase"),
     "plan-later": ("plan", [packet(PLAN, [])], "not in this phase"),
-    "config-error-later": ("plan", [packet(CONFIG_ERROR, [1, "x", "y"])], "not in this phase"),
+    "config-error-later": ("plan", [packet(CONFIG_ERROR, [1, "x", "y"])], "a fault of the configuration after the plan"),
     "ready-twice": ("run", [packet(READY, [])], "ready twice"),
     "pong-in-init": ("init", [packet(PONG, [], 1)], "pong without a ping"),
     "pong-of-another": ("run", [packet(PONG, [], 7)], "pong without a ping"),

@@ -39,7 +39,10 @@ read_security(struct iec104_conf *c, struct runner *r, const struct json *j, boo
 	struct tls_settings *t = &c->tls.settings;
 	double renew = 0;
 
-	c->tls = (struct tls_plan){ .cert = -1, .key = -1, .ca = -1 };
+	c->tls = (struct tls_plan){ .cert = -1,
+		.key = -1,
+		.ca = -1,
+		.keys = { "security.cert_path", "security.key_path", "security.ca_path" } };
 	if (!j || j->type == JSON_NULL)
 		return 0;
 	t->server = server;

@@ -222,6 +222,14 @@ on_renewed(void *arg, struct tls_context *context)
 }
 
 static void
+master_check(void *device)
+{
+	struct iec104_master *m = device;
+
+	tls_set_check(&m->conf.files, m->runner, &m->conf.tls);
+}
+
+static void
 master_start(void *device)
 {
 	static const struct tls_set_ops ops = { .ready = on_files, .renewed = on_renewed };
@@ -366,6 +374,7 @@ const struct runner_device iec104_master_device = {
 	.create = master_create,
 	.describe = describe_104_master,
 	.describe_data = master_describe_data,
+	.check = master_check,
 	.start = master_start,
 	.on_event = master_on_event,
 	.on_credit = master_on_credit,

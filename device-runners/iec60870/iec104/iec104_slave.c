@@ -207,6 +207,14 @@ static const struct iec_sink sink = {
 };
 
 static void
+slave_check(void *device)
+{
+	struct slave *s = device;
+
+	tls_set_check(&s->conf.files, s->station.runner, &s->conf.tls);
+}
+
+static void
 slave_on_credit(void *device)
 {
 	struct slave *s = device;
@@ -275,6 +283,7 @@ const struct runner_device iec104_slave_device = {
 	.create = slave_create,
 	.describe = describe_104_slave,
 	.describe_data = describe_iec_slave_data,
+	.check = slave_check,
 	.start = iec_station_start,
 	.on_event = iec_station_on_event,
 	.on_credit = slave_on_credit,

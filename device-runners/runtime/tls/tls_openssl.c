@@ -12,8 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { SECURITY_LEVEL = 2 }; /* 112 bits: RSA keys of 2048 bits and more, as IEC 62351-3 asks */
+enum {
+	SECURITY_LEVEL = 2, /* 112 bits: RSA keys of 2048 bits and more, as IEC 62351-3 asks */
+	EXPIRES_SOON_S = 14 * 24 * 3600,
+};
 
 /* TLS 1.2; those of 1.3 are OpenSSL's. Never without encryption or authentication; the last one is
  * what IEC 62351-3 made mandatory first, and old stations have no other. */
@@ -208,6 +212,30 @@ context_free(struct tls_context *c)
 	free(c);
 }
 
+/* Warns of our own certificate where peers will refuse it, today or soon. */
+static void
+judge_times(SSL_CTX *ssl, char why[TLS_WHY])
+{
+	X509 *cert = SSL_CTX_get0_certificate(ssl);
+	time_t soon = time(NULL) + EXPIRES_SOON_S;
+	char date[16];
+	struct tm tm;
+
+	if (!cert || why[0])
+		return;
+	bool early = X509_cmp_current_time(X509_get0_notBefore(cert)) > 0;
+	const ASN1_TIME *at = early ? X509_get0_notBefore(cert) : X509_get0_notAfter(cert);
+	if ((!early && X509_cmp_time(at, &soon) > 0) || !ASN1_TIME_to_tm(at, &tm))
+		return;
+	strftime(date, sizeof(date), "%Y-%m-%d", &tm);
+	if (early)
+		snprintf(why, TLS_WHY,
+		    "cert_path: the certificate is valid from %s on: set the clock, or wait", date);
+	else
+		snprintf(why, TLS_WHY, "cert_path: the certificate %s on %s: renew it",
+		    X509_cmp_current_time(at) < 0 ? "expired" : "expires", date);
+}
+
 static struct tls_context *
 context_new(const struct tls_files *files, const struct tls_settings *settings, char why[TLS_WHY])
 {
@@ -238,6 +266,7 @@ context_new(const struct tls_files *files, const struct tls_settings *settings, 
 		    first_reason());
 		goto fail;
 	}
+	judge_times(c->ssl, why);
 	ERR_clear_error();
 	return c;
 fail:

@@ -71,7 +71,7 @@ static const struct row rows[] = {
 	    "\x93\x02\xaa"
 	    "/dev/ttyS0"
 	    "\x00"), /* tty, path, no port */
-	ROW(CONFIG_ERROR, RUN, PHASE_INIT, "\x93\x00\xa4port\xa8too high"),
+	ROW(CONFIG_ERROR, RUN, PHASE_ANY, "\x93\x00\xa4port\xa8too high"),
 	ROW(READY, RUN, PHASE_LATER, "\x90"), ROW(OPEN, RUN, PHASE_LATER, "\x91\x00"),
 	ROW(CANCEL, RUN, PHASE_LATER, "\x90"),
 	ROW(REGISTER, RUN, PHASE_LATER,

@@ -91,7 +91,7 @@ setup(void)
 	applied = apply_error = 0;
 	may = true;
 	fault[0] = failure[0] = done[0] = '\0';
-	reload = reload_new(loop, path, "/nonexistent", "", &handler, NULL);
+	reload = reload_new(loop, path, "/nonexistent", "", NULL, &handler, NULL);
 	ck_assert_ptr_nonnull(reload);
 }
 

@@ -76,7 +76,7 @@ START_TEST(only_the_plan_is_opened)
 	static const struct row row = { IPC_RESOURCE_TTY, "/dev/null", 9, 0 };
 
 	ck_assert_ptr_null(set_plan(&row, 1));
-	/* A check opens nothing. */
+	/* Without a broker nothing is opened. */
 	ck_assert_ptr_nonnull(requests_open(&r, 1, 0, false));
 	r.broker = (struct broker *)&r;
 	ck_assert_ptr_nonnull(requests_open(&r, 1, 1, false));
