@@ -55,7 +55,7 @@ FAMILIES := $(patsubst device-runners/%/family.mk,%,$(wildcard device-runners/*/
 PROTOCOLS := $(patsubst protocols/%/,%,$(wildcard protocols/*/))
 PROGRAMS := $(B)/gatewayd $(B)/gateway-eventd $(B)/gatewayctl $(B)/gateway-web $(B)/libexec/gateway-resolve $(FAMILIES:%=$(B)/libexec/%)
 
-.PHONY: all check check-san unit vectors replay system interop same fault attack fuzz bench growth lint schema install deb clean demo soak \
+.PHONY: all check check-san unit vectors replay system interop same fault attack fuzz bench growth lint schema install deb clean demo soak page pictures \
     test-tools demo-tools
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -188,6 +188,14 @@ check-san:
 # Peers from PyPI, in a venv of its own; skipped, saying so, where PyPI is out of reach.
 interop: all test-tools
 	@BUILD=$(B) tests/interop/run
+
+# The page of gateway-web in Debian's chromium; skipped, saying so, where that is not installed.
+page: all test-tools
+	@BUILD=$(B) SUITE=page JOBS=2 tests/lib/run-system tests/web/test_*.py
+
+# build/pictures/*.png of the page at three widths, for looking at; the README's among them.
+pictures: all test-tools
+	@BUILD=$(B) tests/web/pictures
 
 # Random configurations and events to hat-gateway's devices and to ours: make same SECONDS=3600 SEED=1 SAME=yaml.
 same: all test-tools

@@ -112,6 +112,7 @@ function stored(value) {
 function setTheme(theme) {
 	document.documentElement.dataset.theme = theme;
 	setText($("theme-name"), theme);
+	setAttribute($("theme"), "aria-label", `Theme: ${theme}`);
 }
 
 function nextTheme() {
