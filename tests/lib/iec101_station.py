@@ -26,11 +26,11 @@ class Station:
     """`to`: the address in its requests and their answers; `own`: that in the requests it gets. b_to_a: its direction bit
     is 0. deaf(n): whether the n-th request is not heard."""
 
-    def __init__(self, path, to=1, own=1, balanced=True, controlling=True, b_to_a=False, single=True, timeout=1.0,
+    def __init__(self, path, to=1, own=1, balanced=True, controlling=True, b_to_a=False, single=True, timeout=1.0, tries=3,
                  deaf=lambda n: False, on_asdu=None, class2=()):
         self.to, self.own, self.balanced, self.controlling = to, own, balanced, controlling
         self.direction = 0x80 * (balanced and not b_to_a)
-        self.single, self.timeout, self.deaf, self.on_asdu = single, timeout, deaf, on_asdu
+        self.single, self.timeout, self.tries, self.deaf, self.on_asdu = single, timeout, tries, deaf, on_asdu
         self.outbox, self.class2, self.received = collections.deque(), collections.deque(class2), []
         self.faults, self.frames, self.count = [], [], 0
         self.up = False  # its own direction
@@ -190,12 +190,12 @@ class Station:
     # As a primary station.
 
     def _ask(self, function, data=b""):
-        """The answer, or None after three tries. Requests that come meanwhile are answered."""
+        """The answer, or None after the last try. Requests that come meanwhile are answered."""
         control = self.direction | 0x40 | function
         if function in WITH_FCB:
             control |= 0x10 | 0x20 * self._fcb
             self._fcb ^= 1
-        for _ in range(3):
+        for _ in range(self.tries):
             self._write(octets(control, self.to, data))
             until = time.monotonic() + self.timeout
             while (f := self._receive(until)) is not None:

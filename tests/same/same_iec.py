@@ -14,8 +14,10 @@ import hat.gateway.devices.iec104.slave as hat_slave104
 import iec_serial
 import test_station_same as station
 from hat.drivers.iec60870.encodings import iec103
+from iec101_station import Station as Balanced
 from iec104 import Asdu, Peer, Station, asdu, free_port, master_conf, slave_conf
 from patience import WAIT_S
+from serial_bridge import Bridge
 from sides import connected, known, seen
 from test_vectors import TYPES, elements, octets
 
@@ -379,6 +381,68 @@ def slave101(rng, side):
     return {"wire": wire, "events": events_of_slave(d)}
 
 
+def balanced101(rng, line, role, **keys):
+    """The far end of a balanced line, in one of both directions, and the keys of ours."""
+    b_to_a = rng.random() < .5
+    far = Balanced(line.b, 7, 7, controlling=role == "controlling", b_to_a=b_to_a, timeout=2, tries=int(WAIT_S), **keys)
+    return far, {"direction": "A_TO_B" if b_to_a else "B_TO_A", "response_timeout": WAIT_S, "status_delay": WAIT_S}
+
+
+def end_balanced(side, far):
+    """What the standard says is asked of ours alone."""
+    far.close()
+    return {"faults": far.faults if side.ours else []}
+
+
+def master101_balanced(rng, side):
+    with Bridge() as line:
+        far, keys = balanced101(rng, line, "controlled")
+        d = side("iec60870", "iec101_master", hat_master101.info, iec_serial.master101(
+            line.a, [iec_serial.remote(7, True, **keys)], True), {"system/remote_device/7/enable": True})
+        try:
+            d.wait_event("gateway/remote_device/7/status", "CONNECTED")
+            d.wait(lambda: far.up)
+            at = 0
+            for n in range(rng.randrange(1, 4)):
+                far.send(*(monitored(rng, True) for _ in range(rng.randrange(1, 30))), station.last(n))
+                at = data_of(d, at, f"gateway/remote_device/7/data/single/1/{LAST + n}")
+                start = len(far.received)
+                for _ in range(rng.randrange(0, 12)):
+                    d.send(*(lambda k, p, s: (f"system/remote_device/7/{k}", p, s))(*order(rng)))
+                d.send(f"system/remote_device/7/command/single/1/{LAST}", GOOD)
+                d.wait(lambda: far.received[start:] and Asdu(far.received[-1]).address == LAST)
+        finally:
+            d.stop()
+            found = end_balanced(side, far)
+        return {"events": [e for e in seen(d.events) if not e[0].endswith("status")], "wire": list(far.received), **found}
+
+
+def slave101_balanced(rng, side):
+    tagged_of[0] = False
+    commons = rng.choice(((1,), (1, 2), (7, 300)))
+    all_points = [{**p, "with_ack": rng.random() < .7} for p in points(rng, commons)]
+    with Bridge() as line:
+        far, keys = balanced101(rng, line, "controlling")
+        d = side("iec60870", "iec101_slave", hat_slave101.info, iec_serial.slave101(
+            line.a, [7], all_points, True, buffers=[{"name": "b", "size": rng.choice((1, 4, 100))}], **keys),
+                 latest_of(rng, all_points))
+        read = [0]
+
+        def take(until):
+            def end():
+                return next((n for n in range(read[0], len(far.received)) if until(Asdu(far.received[n]))), None)
+            d.wait(lambda: end() is not None)
+            start, read[0] = read[0], end() + 1
+            return far.received[start:read[0]]
+        try:
+            d.wait(lambda: far.up and d.events and d.events[-1].payload)
+            wire = play_slave(rng, d, commons, all_points, 1, far.send, take)
+        finally:
+            d.stop()
+            found = end_balanced(side, far)
+        return {"wire": wire, "events": events_of_slave(d), **found}
+
+
 def time_now(rng, now):
     """Within the half day in which both take a time of day for the same moment."""
     return station.time103(now + rng.randrange(-10 * 3600, 10 * 3600))
@@ -439,4 +503,5 @@ def master103(rng, side):
 
 
 SCENARIOS = {"iec104_master": master104, "iec104_slave": slave104, "iec101_master": master101, "iec101_slave": slave101,
+             "iec101_master_balanced": master101_balanced, "iec101_slave_balanced": slave101_balanced,
              "iec103_master": master103}
