@@ -110,6 +110,7 @@ static const struct {
 	[CONTROL_TOP] = { .name = "top", .looks = true, .fields = FIELDS(any_names) },
 	[CONTROL_SHOW] = { .name = "show", .looks = true, .fields = FIELDS(few_names) },
 	[CONTROL_INFO] = { .name = "info", .looks = true, .fields = FIELDS(nothing) },
+	[CONTROL_METRICS] = { .name = "metrics", .looks = true, .fields = FIELDS(nothing) },
 	[CONTROL_HEALTH] = { .name = "health", .looks = true, .fields = FIELDS(health_fields) },
 	[CONTROL_DESCRIBE] = { .name = "describe",
 	    .looks = true,

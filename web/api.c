@@ -5,6 +5,9 @@
 #include "web/target.h"
 
 static const struct api_route routes[] = {
+	{ .path = "/metrics", .command = CONTROL_METRICS, .shape = API_METRICS },
+	{ .path = "/healthz", .command = CONTROL_INFO, .shape = API_LIVE },
+	{ .path = "/readyz", .command = CONTROL_INFO, .shape = API_READY },
 	{ .path = "/api/v1/info", .command = CONTROL_INFO, .view = &view_info },
 	{ .path = "/api/v1/status",
 	    .command = CONTROL_STATUS,

@@ -7,13 +7,22 @@
 #include "gatewayctl/view.h"
 #include "ipc/control.h"
 
+/* What becomes of the rows. */
+enum api_shape {
+	API_ROWS,    /* an array of them, or server-sent events */
+	API_METRICS, /* text for Prometheus */
+	API_LIVE,    /* whether gatewayd answers */
+	API_READY,   /* whether its devices may run */
+};
+
 /* What may follow the path: nothing, TYPE/NAME or NAME of a device, or either. */
 enum api_device { API_NO_DEVICE, API_DEVICE, API_ANY_DEVICE };
 
 struct api_route {
 	const char *path;
 	enum control_id command;
-	const struct view_format *view;
+	enum api_shape shape;
+	const struct view_format *view; /* of API_ROWS */
 	enum api_device device;
 	const char *member; /* of the request, that names the device; a list unless "name" */
 	bool streams;

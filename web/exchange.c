@@ -46,11 +46,52 @@ fail(struct exchange *x, unsigned status, const char *why)
 /* --- rows --- */
 
 static void
+take_metrics(struct exchange *x, const struct json *row)
+{
+	if (!metrics_add(x->metrics, row))
+		x->body.failed = true;
+}
+
+static void
+take_live(struct exchange *x, const struct json *row)
+{
+	(void)row;
+	buffer_append_str(&x->body, "{\"status\":\"ok\"}\n");
+}
+
+/* The link is up, the Event Server is operational where it has to be, and a Monitor Server has
+ * blessed us where there is one: the engine is there. */
+static void
+take_ready(struct exchange *x, const struct json *row)
+{
+	const char *why = json_str(json_get(row, "why_idle"));
+
+	if (json_is_true(json_get(row, "engine"))) {
+		take_live(x, row);
+		return;
+	}
+	why = why ? why : json_str(json_get(row, "link_error"));
+	x->status = MHD_HTTP_SERVICE_UNAVAILABLE;
+	snprintf(x->why, sizeof(x->why), "devices do not run: %s",
+	    why ? why : "the Event Server is not connected");
+}
+
+static void (*const take_row[])(struct exchange *x, const struct json *row) = {
+	[API_METRICS] = take_metrics,
+	[API_LIVE] = take_live,
+	[API_READY] = take_ready,
+};
+
+static void
 put_row(struct exchange *x, const struct json *row)
 {
 	struct json_writer w = { .b = &x->body };
 	size_t before = x->body.len;
 
+	if (x->route->shape != API_ROWS) {
+		take_row[x->route->shape](x, row);
+		return;
+	}
 	if (x->route->pages && json_get(row, "next")) {
 		int64_t next = 0;
 		json_int(json_get(row, "next"), 0, UINT32_MAX, &next);
@@ -70,7 +111,7 @@ put_row(struct exchange *x, const struct json *row)
 static void
 finish(struct exchange *x)
 {
-	if (!x->route->streams)
+	if (!x->route->streams && x->route->shape == API_ROWS)
 		buffer_append_str(&x->body, x->rows ? "\n]\n" : "[]\n");
 	end(x);
 }
@@ -104,7 +145,7 @@ on_reply(void *arg, const struct control_reply *reply, const char *why)
 		return;
 	}
 	json_foreach (row, reply->rows)
-		if (!x->limit || x->rows < x->limit)
+		if (!x->wish.limit || x->rows < x->wish.limit)
 			put_row(x, row);
 	if (buffer_failed(&x->body))
 		fail(x, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
@@ -112,7 +153,7 @@ on_reply(void *arg, const struct control_reply *reply, const char *why)
 		fail(x, MHD_HTTP_SERVICE_UNAVAILABLE, "read too slowly");
 	else if (reply->end)
 		on_end(x, reply);
-	else if (x->limit && x->rows >= x->limit)
+	else if (x->wish.limit && x->rows >= x->wish.limit)
 		finish(x);
 	else if (!x->route->streams && x->body.len > EXCHANGE_PAUSE_BYTES)
 		upstream_pause(x->upstream, true);
@@ -127,7 +168,7 @@ ask(struct exchange *x)
 	char why[CONTROL_MAX_ERROR] = "out of memory";
 
 	buffer_init(&b, CONTROL_MAX_REQUEST);
-	api_put_request(&b, x->route, x->device, x->next, x->all);
+	api_put_request(&b, x->route, x->wish.device, x->next, x->wish.all);
 	if (!buffer_failed(&b))
 		x->upstream = upstream_open(x->upstreams, (const char *)buffer_data(&b), b.len,
 		    x->route->streams, on_reply, x, why, sizeof(why));
@@ -138,13 +179,24 @@ ask(struct exchange *x)
 
 /* --- the response --- */
 
+static void
+write_metrics(struct exchange *x)
+{
+	if (!x->failed && metrics_write(x->metrics, &x->body))
+		return;
+	metrics_free(x->metrics);
+	x->metrics = NULL;
+}
+
 static ssize_t
 read_body(void *arg, uint64_t at, char *out, size_t most)
 {
 	struct exchange *x = arg;
-	size_t n = x->body.len < most ? x->body.len : most;
 
 	(void)at;
+	if (x->metrics && x->ended && x->body.len < most)
+		write_metrics(x);
+	size_t n = x->body.len < most ? x->body.len : most;
 	if (n == 0 && x->ended)
 		return x->failed ? MHD_CONTENT_READER_END_WITH_ERROR
 				 : MHD_CONTENT_READER_END_OF_STREAM;
@@ -162,12 +214,15 @@ read_body(void *arg, uint64_t at, char *out, size_t most)
 enum MHD_Result
 exchange_respond(struct exchange *x)
 {
-	const char *type = x->route->streams ? REPLY_EVENT_STREAM : REPLY_JSON;
+	const char *type = x->route->streams		    ? REPLY_EVENT_STREAM
+			   : x->route->shape != API_METRICS ? REPLY_JSON
+			   : x->wish.open		    ? METRICS_OPEN
+							    : METRICS_TEXT;
 
 	if (x->status)
 		return reply_error(x->connection, x->status, x->why);
 	x->queued = true;
-	if (x->ended && !x->route->streams)
+	if (x->ended && !x->route->streams && !x->metrics)
 		return reply_bytes(
 		    x->connection, MHD_HTTP_OK, type, buffer_data(&x->body), x->body.len);
 	struct MHD_Response *response = MHD_create_response_from_callback(
@@ -209,20 +264,21 @@ exchange_new_page(
 
 struct exchange *
 exchange_new(struct upstreams *upstreams, struct MHD_Connection *connection,
-    const struct api_route *route, const char *device, bool all, uint32_t limit)
+    const struct api_route *route, const struct exchange_wish *wish)
 {
 	struct exchange *x = calloc(1, sizeof(*x));
 
 	if (!x)
 		return NULL;
-	*x = (struct exchange){ .connection = connection,
-		.upstreams = upstreams,
-		.route = route,
-		.all = all,
-		.limit = limit };
+	*x = (struct exchange){
+		.connection = connection, .upstreams = upstreams, .route = route, .wish = *wish
+	};
 	x->begun = x->beat = monotime_now();
-	snprintf(x->device, sizeof(x->device), "%s", device);
 	buffer_init(&x->body, EXCHANGE_MAX_BYTES);
+	if (route->shape == API_METRICS && !(x->metrics = metrics_new(wish->open))) {
+		free(x);
+		return NULL;
+	}
 	suspend(x);
 	ask(x);
 	return x;
@@ -234,6 +290,7 @@ exchange_free(struct exchange *x)
 	if (x->board)
 		board_leave(x->board);
 	upstream_close(x->upstream);
+	metrics_free(x->metrics);
 	buffer_clear(&x->body);
 	free(x);
 }

@@ -11,6 +11,7 @@
 
 #include "web/api.h"
 #include "web/board.h"
+#include "web/metrics.h"
 #include "web/upstream.h"
 
 enum {
@@ -26,6 +27,14 @@ enum {
 	EXCHANGE_DEVICE = 1025,
 };
 
+/* What is asked for, of the route. */
+struct exchange_wish {
+	char device[EXCHANGE_DEVICE];
+	bool all;	/* of health */
+	bool open;	/* OpenMetrics */
+	uint32_t limit; /* rows; 0: all */
+};
+
 struct exchange {
 	struct MHD_Connection *connection;
 	struct upstreams *upstreams;
@@ -33,21 +42,21 @@ struct exchange {
 	struct upstream *upstream; /* NULL: closed */
 	struct board *board;	   /* whose page it is, or NULL */
 	struct buffer body;
-	char device[EXCHANGE_DEVICE];
-	bool all, suspended, queued;
+	struct metrics *metrics; /* of API_METRICS, until they are written */
+	struct exchange_wish wish;
+	bool suspended, queued;
 	bool ended;	 /* nothing more comes */
 	bool failed;	 /* nor was that the whole */
 	unsigned status; /* of an answer that is not the rows, or 0 */
 	char why[CONTROL_MAX_ERROR];
 	size_t rows;
-	uint32_t limit; /* rows; 0: all */
-	uint32_t next;	/* page */
+	uint32_t next; /* page */
 	struct monotime begun, beat;
 };
 
 /* Asks; the connection is suspended. Returns NULL when out of memory. */
 struct exchange *exchange_new(struct upstreams *upstreams, struct MHD_Connection *connection,
-    const struct api_route *route, const char *device, bool all, uint32_t limit);
+    const struct api_route *route, const struct exchange_wish *wish);
 /* A page of the board; the same otherwise. */
 struct exchange *exchange_new_page(
     struct board *board, struct MHD_Connection *connection, const struct api_route *route);

@@ -44,22 +44,26 @@ static enum MHD_Result
 pass_on(struct server *s, struct MHD_Connection *connection, const struct api_route *route,
     const char *encoded, void **seen)
 {
-	char device[TARGET_MAX + 1];
 	const char *limit = argument(connection, "limit");
-	bool all = strcmp(argument(connection, "all"), "true") == 0;
+	const char *accept =
+	    MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+	struct exchange_wish wish = {
+		.all = strcmp(argument(connection, "all"), "true") == 0,
+		.open = metrics_wants_open(accept),
+		.limit = target_number(limit, MAX_ROWS),
+	};
 
-	if (!target_decode(encoded, device))
+	if (!target_decode(encoded, wish.device))
 		return reply_error(connection, MHD_HTTP_BAD_REQUEST, "the path is not valid");
-	if (*limit && !target_number(limit, MAX_ROWS))
+	if (*limit && !wish.limit)
 		return reply_error(
 		    connection, MHD_HTTP_BAD_REQUEST, "limit: expected a number from 1 to 1000000");
 	if (s->exchange_count == EXCHANGES_MAX)
 		return reply_error(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
 		    "too many requests at once: try again later");
-	bool page = route->board && !*device;
+	bool page = route->board && !*wish.device;
 	struct exchange *x = page ? exchange_new_page(&s->board, connection, route)
-				  : exchange_new(&s->upstreams, connection, route, device, all,
-					target_number(limit, MAX_ROWS));
+				  : exchange_new(&s->upstreams, connection, route, &wish);
 	if (!x)
 		return MHD_NO;
 	s->exchanges[s->exchange_count++] = x;

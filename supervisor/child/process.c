@@ -145,6 +145,20 @@ describe_signal(const struct process *p, int signum, char *cause, size_t size)
 		snprintf(cause, size, "signal %d", signum);
 }
 
+static enum process_cause
+classify_death(const struct process *p)
+{
+	if (p->fsm.kill == CHILD_KILL_VIOLATION)
+		return PROCESS_VIOLATION;
+	if (p->fsm.kill != CHILD_KILL_NONE)
+		return PROCESS_DEADLINE;
+	if (p->out_of_memory)
+		return PROCESS_MEMORY;
+	if (WIFSIGNALED(p->status))
+		return PROCESS_SIGNAL;
+	return WEXITSTATUS(p->status) == EX_CONFIG ? PROCESS_CONFIGURATION : PROCESS_EXIT;
+}
+
 static void
 describe_death(const struct process *p, char *cause, size_t size)
 {
@@ -180,6 +194,7 @@ make_obituary(struct process *p)
 	*o = (struct process_obituary){ .when = timestamp_now(),
 		.uptime_ms = monotime_diff_ms(monotime_now(), p->spawned),
 		.pid = p->pid };
+	p->deaths_by[classify_death(p)]++;
 	describe_death(p, o->cause, sizeof(o->cause));
 	snprintf(o->last_line, sizeof(o->last_line), "%s", p->output.last);
 	/* A check says itself what is wrong. */
@@ -197,6 +212,7 @@ process_refuse(struct process *p, const char *cause)
 
 	p->refused = true;
 	*o = (struct process_obituary){ .when = timestamp_now() };
+	p->deaths_by[PROCESS_CONFIGURATION]++;
 	snprintf(o->cause, sizeof(o->cause), "%s", cause);
 	log_write(LOG_LEVEL_ERROR, p->options.device, "not_started", "%snot started: %s",
 	    p->subject, o->cause);
@@ -566,6 +582,27 @@ uint32_t
 process_deaths(const struct process *p)
 {
 	return p->deaths;
+}
+
+uint32_t
+process_deaths_by(const struct process *p, enum process_cause cause)
+{
+	return p->deaths_by[cause];
+}
+
+const char *
+process_cause_name(enum process_cause cause)
+{
+	static const char *const names[PROCESS_CAUSES] = {
+		[PROCESS_VIOLATION] = "violation",
+		[PROCESS_DEADLINE] = "deadline",
+		[PROCESS_MEMORY] = "memory",
+		[PROCESS_SIGNAL] = "signal",
+		[PROCESS_CONFIGURATION] = "configuration",
+		[PROCESS_EXIT] = "exit",
+	};
+
+	return names[cause];
 }
 
 struct monotime

@@ -28,6 +28,17 @@ enum {
 
 struct process;
 
+/* How processes end that are not asked to. */
+enum process_cause {
+	PROCESS_VIOLATION, /* it broke its contract */
+	PROCESS_DEADLINE,  /* it was not ready, did not answer or did not stop in time */
+	PROCESS_MEMORY,	   /* killed by the kernel at its limit */
+	PROCESS_SIGNAL,
+	PROCESS_CONFIGURATION, /* exit code 78, or refused by gatewayd */
+	PROCESS_EXIT,
+	PROCESS_CAUSES,
+};
+
 struct process_obituary {
 	struct timestamp when;
 	int64_t uptime_ms;
@@ -116,6 +127,9 @@ bool process_is_reaped(const struct process *p);
 bool process_is_violating(const struct process *p);
 uint32_t process_restarts(const struct process *p);
 uint32_t process_deaths(const struct process *p);
+uint32_t process_deaths_by(const struct process *p, enum process_cause cause);
+/* A word: "violation". */
+const char *process_cause_name(enum process_cause cause);
 struct monotime process_spawned(const struct process *p);
 /* The duration of the last start, in nanoseconds. */
 uint64_t process_exec_ns(const struct process *p);

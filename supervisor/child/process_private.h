@@ -22,6 +22,7 @@ struct process {
 	char violation[PROCESS_MAX_WORDS], last_words[PROCESS_MAX_WORDS];
 	struct process_obituary obituaries[PROCESS_MAX_OBITUARIES]; /* a ring */
 	uint32_t deaths;					    /* ever */
+	uint32_t deaths_by[PROCESS_CAUSES];
 	struct process *next_freed;
 };
 

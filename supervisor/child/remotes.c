@@ -49,7 +49,7 @@ drop(struct remotes *r, size_t key)
 
 /* Without memory it is not shown. */
 static void
-set(struct remotes *r, size_t key, const msgpack_object *f)
+set(struct remotes *r, size_t key, const msgpack_object *f, ev_tstamp now)
 {
 	struct remote_end *e = make_room(r, key) ? r->ends[key] : NULL;
 
@@ -62,6 +62,8 @@ set(struct remotes *r, size_t key, const msgpack_object *f)
 	e->since = ipc_timestamp(&f[2]);
 	ipc_copy_text(e->what, sizeof(e->what), &f[3].via.str);
 	ipc_copy_text(e->last_error, sizeof(e->last_error), &f[4].via.str);
+	if (f[5].via.array.ptr[IPC_REMOTE_BYTES_IN].via.u64 > e->counters[IPC_REMOTE_BYTES_IN])
+		e->heard = now;
 	for (size_t i = 0; i < IPC_REMOTE_COUNTERS; i++)
 		e->counters[i] = f[5].via.array.ptr[i].via.u64;
 	r->counts[e->state]++;
@@ -86,7 +88,7 @@ remotes_update(struct remotes *r, const msgpack_object_array *list, ev_tstamp no
 		if (f[1].type == MSGPACK_OBJECT_NIL)
 			drop(r, f[0].via.u64);
 		else
-			set(r, f[0].via.u64, f[1].via.array.ptr);
+			set(r, f[0].via.u64, f[1].via.array.ptr, now);
 	}
 	return NULL;
 }

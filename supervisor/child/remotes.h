@@ -21,6 +21,7 @@ struct remote_end {
 	struct timestamp since;
 	char name[REMOTES_MAX_NAME], what[REMOTES_MAX_WHAT], last_error[REMOTES_MAX_WHAT];
 	uint64_t counters[IPC_REMOTE_COUNTERS];
+	ev_tstamp heard; /* when bytes of it were told of last; 0: never */
 };
 
 struct remotes {

@@ -30,6 +30,7 @@ static control_handler *const handlers[CONTROL_COMMAND_COUNT] = {
 	[CONTROL_TOP] = control_on_top,
 	[CONTROL_SHOW] = control_on_show,
 	[CONTROL_INFO] = control_on_info,
+	[CONTROL_METRICS] = control_on_metrics,
 	[CONTROL_HEALTH] = control_on_health,
 	[CONTROL_DESCRIBE] = control_on_describe,
 	[CONTROL_WATCH] = control_on_watch,
@@ -488,6 +489,7 @@ take_client(struct control *control, int fd, const struct ucred *peer, bool obse
 	ev_io_init(&c->readable, on_readable, fd, EV_READ);
 	ev_io_init(&c->writable, on_writable, fd, EV_WRITE);
 	ev_timer_init(&c->deadline, on_deadline, 0., 0.);
+	ev_init(&c->walk, NULL);
 	c->readable.data = c->writable.data = c->deadline.data = c;
 	control->clients[control->client_count++] = c;
 	ev_io_start(control->loop, &c->readable);

@@ -29,6 +29,8 @@ struct control_client {
 	size_t row_start; /* in packet */
 	bool row_comma;
 	struct buffer queue; /* u32 length and bytes of each packet that waits */
+	ev_timer walk;	     /* over all devices, in slices */
+	size_t walked;	     /* devices that it has shown */
 };
 
 /* Where clients come from; path NULL: there is none. */
@@ -105,6 +107,10 @@ size_t control_prefix(const struct child *child, struct sbs_str *segments);
 void control_refuse_errno(struct control_client *c, const char *what);
 /* control_events.c */
 control_handler control_on_events;
+/* control_metrics.c */
+control_handler control_on_metrics;
+/* The client is gone. */
+void control_forget_walk(struct control_client *c);
 /* control_stream.c */
 control_handler control_on_watch, control_on_trace, control_on_wait;
 /* Whether the command runs until its client closes. */

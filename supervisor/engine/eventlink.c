@@ -486,5 +486,8 @@ eventlink_stats(const struct eventlink *l)
 		.connects = l->connects,
 		.events_out = l->events_out,
 		.messages_out = l->messages_out,
-		.events_in = l->events_in };
+		.events_in = l->events_in,
+		.bytes_in = l->conn.bytes_in,
+		.bytes_out = l->conn.bytes_out,
+		.heard = l->conn.heard };
 }

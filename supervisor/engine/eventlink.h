@@ -123,7 +123,8 @@ struct eventlink_stats {
 	const struct eventlink_target *target;
 	struct monotime since;	/* of the state */
 	const char *last_error; /* "": none */
-	uint64_t connects, events_out, messages_out, events_in;
+	uint64_t connects, events_out, messages_out, events_in, bytes_in, bytes_out;
+	struct monotime heard; /* when the server sent something last; ns 0: never */
 };
 struct eventlink_stats eventlink_stats(const struct eventlink *l);
 

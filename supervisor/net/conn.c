@@ -75,7 +75,9 @@ read_messages(struct conn *c)
 		}
 		if (c->ended)
 			continue;
-		chatter_fed(&c->chatter, (size_t)n, monotime_now());
+		c->bytes_in += (uint64_t)n;
+		c->heard = monotime_now();
+		chatter_fed(&c->chatter, (size_t)n, c->heard);
 		if (!pull_messages(c))
 			return false;
 		if ((size_t)n < size)
@@ -143,6 +145,7 @@ conn_flush(struct conn *c)
 			finish(c, strerror(errno));
 			return;
 		}
+		c->bytes_out += (uint64_t)n;
 		buffer_consume(&c->out, (size_t)n);
 		/* Bytes appended in the callback are written here: the next write would be a turn
 		 * later. */

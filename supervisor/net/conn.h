@@ -36,6 +36,8 @@ struct conn {
 	ev_timer timer;
 	struct chatter chatter;
 	struct buffer out;
+	uint64_t bytes_in, bytes_out; /* of all its connections */
+	struct monotime heard;	      /* when the peer sent something last; ns 0: never */
 	const struct conn_handler *handler;
 	void *arg;
 };

@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
 from gatewayd import WAIT_S, Gateway, probe, program, wait_until  # noqa: E402
 
 # Every verb of the control socket, and what it asks with.
-LOOKS = {'status': {}, 'top': {}, 'show': {'names': ['p1']}, 'info': {}, 'health': {}, 'describe': {'name': 'p1'},
+LOOKS = {'status': {}, 'top': {}, 'show': {'names': ['p1']}, 'info': {}, 'metrics': {}, 'health': {}, 'describe': {'name': 'p1'},
          'watch': {}, 'events': {}, 'wait': {'names': ['p1'], 'states': ['running']}, 'trace': {'names': ['p1']}}
 DOES = {'send': {'name': 'p1', 'type': 'x'}, 'enable': {'names': ['p1']}, 'disable': {'names': ['p1']},
         'restart': {'names': ['p1']}, 'log': {'level': 'info'}, 'reload': {}}

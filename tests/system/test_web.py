@@ -5,6 +5,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
+from event_server import EventServer  # noqa: E402
 from gatewayd import Gateway, probe, wait_until  # noqa: E402
 from web import Web  # noqa: E402
 
@@ -68,6 +69,26 @@ class WebApi(unittest.TestCase):
                 self.assertIn(b'"error":', text)
                 self.assertEqual(headers.get('Allow'), 'GET, HEAD' if status == 405 else None)
 
+    def test_metrics(self):
+        status, headers, body = self.web.ask('/metrics')
+        text = body.decode()
+        self.assertEqual((status, headers['Content-Type']), (200, 'text/plain; version=0.0.4; charset=utf-8'))
+        values = dict(line.rsplit(' ', 1) for line in text.splitlines() if not line.startswith('#'))
+        self.assertEqual(values['gatewayd_link_up'], '1')
+        self.assertEqual(values['gatewayd_devices'], '2')
+        self.assertEqual(values['gatewayd_device_state{device="p1",type="probe",state="running"}'], '1')
+        self.assertGreater(int(values['gatewayd_device_events_registered_total{device="p1",type="probe"}']), 0)
+        self.assertGreater(int(values['gatewayd_link_sent_bytes_total']), 100)
+        self.assertGreater(int(values['gatewayd_device_memory_bytes{device="a b%c",type="probe"}']), 100000)
+        self.assertEqual(len(values), len([x for x in text.splitlines() if not x.startswith('#')]), 'no series twice')
+        _, headers, body = self.web.ask('/metrics', headers={'Accept': 'application/openmetrics-text;version=1.0.0'})
+        self.assertEqual(headers['Content-Type'], 'application/openmetrics-text; version=1.0.0; charset=utf-8')
+        self.assertTrue(body.endswith(b'# EOF\n'))
+
+    def test_health_and_readiness(self):
+        for path in ('/healthz', '/readyz'):
+            self.assertEqual(self.web.get(path)[::2], (200, {'status': 'ok'}), path)
+
     def test_head_has_the_headers_alone(self):
         status, headers, body = self.web.ask('/api/v1/info', 'HEAD')
         self.assertEqual((status, body), (200, b''))
@@ -126,6 +147,23 @@ class Board(unittest.TestCase):
             wait_until(lambda: g.ctl('info')[0]['clients'] == 1, 'its connections to gatewayd are closed')
 
 
+class Unready(unittest.TestCase):
+    def test_without_its_event_server(self):
+        server = EventServer()
+        self.addCleanup(server.close)
+        g = Gateway({'event_server': server.conf, 'devices': [probe('p1')]})
+        self.addCleanup(g.close)
+        g.wait_connected()
+        web = Web(g)
+        self.addCleanup(web.close)
+        self.assertEqual(web.get('/readyz')[0], 200)
+        server.close()
+        wait_until(lambda: web.get('/readyz')[0] == 503, 'it is not ready')
+        self.assertIn('devices do not run', web.get('/readyz')[2]['error'])
+        self.assertEqual(web.get('/healthz')[0], 200)
+        self.assertIn('\ngatewayd_link_up 0\n', web.ask('/metrics')[2].decode())
+
+
 class WithoutGateway(unittest.TestCase):
     def test_it_says_so(self):
         with Gateway() as g:
@@ -133,6 +171,8 @@ class WithoutGateway(unittest.TestCase):
             web = Web(g)
             self.addCleanup(web.close)
             self.assertEqual(web.get('/api/v1/info')[0], 200)
+        for path in ('/metrics', '/healthz', '/readyz', '/api/v1/status'):
+            self.assertEqual(web.get(path)[0], 503, path)
         status, headers, answer = web.get('/api/v1/info')
         self.assertEqual((status, headers['Retry-After']), (503, '1'))
         self.assertIn('gatewayd is not reachable', answer['error'])

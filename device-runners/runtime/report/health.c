@@ -10,6 +10,7 @@
 enum {
 	ENTRY_MAX = 64 + 3 * 9 + 9 * IPC_REMOTE_COUNTERS + HEALTH_MAX_NAME + 2 * HEALTH_MAX_WHAT,
 	MESSAGE_MAX = 32 * 1024,
+	BUCKETS = 8, /* of round trips; the last one is their sum */
 };
 
 /* The part of an end that was not sent yet. */
@@ -36,9 +37,24 @@ struct health {
 	ev_timer pace;
 	bool refused;
 	struct limit limit;
+	uint64_t *histogram[BUCKETS]; /* counters of the runner, once there is a round trip */
 };
 
 static struct health_end nobody;
+
+static const struct {
+	uint64_t us; /* at most */
+	const char *counter;
+} buckets[BUCKETS] = {
+	{ .us = 1000, .counter = "rtt_le_1ms" },
+	{ .us = 5000, .counter = "rtt_le_5ms" },
+	{ .us = 20000, .counter = "rtt_le_20ms" },
+	{ .us = 100000, .counter = "rtt_le_100ms" },
+	{ .us = 500000, .counter = "rtt_le_500ms" },
+	{ .us = 2000000, .counter = "rtt_le_2s" },
+	{ .us = UINT64_MAX, .counter = "rtt_count" },
+	{ .counter = "rtt_sum_us" },
+};
 
 /* --- sending --- */
 
@@ -329,11 +345,29 @@ health_retried(struct health_end *h)
 	count(h, IPC_REMOTE_RETRIES, 1);
 }
 
+/* Adds it to the device's counters of round trips: how many took up to so many microseconds, as
+ * Prometheus has histograms, and the sum of all. */
+static void
+count_in_histogram(struct health_end *h, uint64_t us)
+{
+	struct health *s = h->r ? h->r->health : NULL;
+
+	for (size_t i = 0; s && i < BUCKETS; i++) {
+		if (!s->histogram[i])
+			s->histogram[i] = runner_counter(h->r, buckets[i].counter);
+		if (i == BUCKETS - 1)
+			*s->histogram[i] += us;
+		else if (us <= buckets[i].us)
+			++*s->histogram[i];
+	}
+}
+
 static void
 count_round_trip(struct health_end *h, int64_t ns)
 {
 	uint64_t us = (uint64_t)ns / 1000, *c = h->counters;
 
+	count_in_histogram(h, us);
 	h->round_trips++;
 	h->round_trip_us += us;
 	if (h->round_trips == 1 || us < c[IPC_REMOTE_RTT_MIN])

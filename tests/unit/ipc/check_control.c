@@ -66,6 +66,7 @@ START_TEST(verbs_that_look)
 		[CONTROL_TOP] = true,
 		[CONTROL_SHOW] = true,
 		[CONTROL_INFO] = true,
+		[CONTROL_METRICS] = true,
 		[CONTROL_HEALTH] = true,
 		[CONTROL_DESCRIBE] = true,
 		[CONTROL_WATCH] = true,

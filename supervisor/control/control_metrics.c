@@ -1,0 +1,263 @@
+/*
+ * The control socket's command for monitoring: every number of the gateway and
+ * its devices, in one answer. It is given in slices, so that no turn of the loop
+ * is long however many devices there are.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/fdutil.h"
+#include "supervisor/control/control_client.h"
+
+enum {
+	SLICE_US = 1000, /* of a turn; what one device takes comes on top */
+	MAX_STATM = 128,
+	SHOWN_ENDS = 64, /* remote ends of a device */
+};
+
+static void
+put_optional(struct json_writer *w, const char *key, int64_t v)
+{
+	if (v < 0)
+		json_put_null(w, key);
+	else
+		json_put_int(w, key, v);
+}
+
+/* --- processes --- */
+
+/* CPU time of a process so far; -1: it is gone. */
+static int64_t
+cpu_us(pid_t pid)
+{
+	clockid_t clock;
+	struct timespec ts;
+
+	if (pid <= 0 || clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &ts) < 0)
+		return -1;
+	return ts.tv_sec * INT64_C(1000000) + ts.tv_nsec / 1000;
+}
+
+/* Resident memory; -1: not known. */
+static int64_t
+rss_bytes(pid_t pid)
+{
+	char path[32], text[MAX_STATM + 1];
+	long long pages = -1;
+
+	if (pid <= 0)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, MAX_STATM);
+	fd_close(fd);
+	if (n <= 0)
+		return -1;
+	text[n] = '\0';
+	return sscanf(text, "%*d %lld", &pages) == 1 ? pages * sysconf(_SC_PAGESIZE) : -1;
+}
+
+/* Open descriptors of our own, but for the one that counts them; -1: not known. */
+static int64_t
+open_files(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	int64_t count = -3; /* ".", "..", the folder */
+
+	if (!folder)
+		return -1;
+	while (readdir(folder))
+		count++;
+	closedir(folder);
+	return count;
+}
+
+/* --- rows --- */
+
+static void
+put_causes(struct json_writer *w, const struct process *p)
+{
+	json_begin_object(w, "deaths_by_cause");
+	for (int i = 0; i < PROCESS_CAUSES; i++)
+		json_put_int(w, process_cause_name((enum process_cause)i),
+		    process_deaths_by(p, (enum process_cause)i));
+	json_end_object(w);
+}
+
+static void
+put_eventd(struct json_writer *w, const struct process *p)
+{
+	if (!p) {
+		json_put_null(w, "eventd_running");
+		return;
+	}
+	json_put_int(w, "eventd_running", process_state(p) == CHILD_RUNNING);
+	json_put_int(w, "eventd_restarts", process_restarts(p));
+	put_optional(w, "eventd_cpu_us", cpu_us(process_pid(p)));
+	put_optional(w, "eventd_memory_bytes", rss_bytes(process_pid(p)));
+}
+
+static void
+put_link(struct json_writer *w, const struct engine *e)
+{
+	const struct eventlink *l = engine_link(e);
+	const struct eventlink_stats s = eventlink_stats(l);
+
+	json_put_int(w, "link_up", eventlink_state(l) == LINK_UP);
+	json_put_int(
+	    w, "link_since_ms", s.since.ns ? monotime_diff_ms(monotime_now(), s.since) : 0);
+	json_put_int(w, "link_connects", (int64_t)s.connects);
+	json_put_int(w, "link_events_out", (int64_t)s.events_out);
+	json_put_int(w, "link_events_in", (int64_t)s.events_in);
+	json_put_int(w, "link_messages_out", (int64_t)s.messages_out);
+	json_put_int(w, "link_bytes_out", (int64_t)s.bytes_out);
+	json_put_int(w, "link_bytes_in", (int64_t)s.bytes_in);
+	put_optional(
+	    w, "link_idle_ms", s.heard.ns ? monotime_diff_ms(monotime_now(), s.heard) : -1);
+	json_put_int(w, "link_pending_bytes", (int64_t)eventlink_unsent(l));
+	json_put_int(w, "events_unrouted", (int64_t)e->unrouted);
+}
+
+static void
+gateway_row(struct control_client *c)
+{
+	const struct control *control = c->control;
+	const struct engine *e = control->engine;
+	const struct monitor *m = control->hooks.monitor(control->hooks.arg);
+	struct json_writer *w = control_begin_row(c);
+
+	json_put_str(w, "kind", "gateway");
+	json_put_str(w, "name", e->config->name);
+	json_put_str(w, "version", GATEWAYD_VERSION);
+	json_put_int(w, "uptime_ms", monotime_diff_ms(monotime_now(), control->started));
+	json_put_int(w, "engine_active", e->active);
+	if (m)
+		json_put_int(w, "blessed", strcmp(monitor_state_name(m), "active") == 0);
+	else
+		json_put_null(w, "blessed");
+	put_link(w, e);
+	json_put_int(w, "devices", (int64_t)e->device_count);
+	json_put_int(w, "control_clients", (int64_t)control->client_count);
+	json_put_int(w, "control_requests", (int64_t)control->served);
+	json_put_int(w, "longest_turn_us", turns_longest_us(&e->turns));
+	json_put_int(w, "longest_turn_minute_us", turns_last_minute_us(&e->turns, monotime_now()));
+	put_optional(w, "cpu_us", cpu_us(getpid()));
+	put_optional(w, "memory_bytes", rss_bytes(getpid()));
+	put_optional(w, "open_files", open_files());
+	put_eventd(w, control->hooks.eventd(control->hooks.arg));
+	control_end_row(c);
+}
+
+static void
+put_ends(struct json_writer *w, const struct remotes *r)
+{
+	size_t shown = 0, all = 0;
+
+	json_begin_array(w, "ends");
+	for (size_t i = 0; i < r->room; i++) {
+		const struct remote_end *e = r->ends[i];
+		all += e != NULL;
+		if (!e || shown == SHOWN_ENDS)
+			continue;
+		shown++;
+		json_begin_object(w, NULL);
+		json_put_str(w, "remote", e->name);
+		json_put_int(w, "up", e->state == IPC_REMOTE_UP);
+		json_put_int(w, "requests", (int64_t)e->counters[IPC_REMOTE_REQUESTS]);
+		json_put_int(w, "errors", (int64_t)e->counters[IPC_REMOTE_ERRORS]);
+		json_put_int(w, "timeouts", (int64_t)e->counters[IPC_REMOTE_TIMEOUTS]);
+		json_put_int(w, "rtt_avg_us", (int64_t)e->counters[IPC_REMOTE_RTT_AVG]);
+		put_optional(w, "last_success", e->heard ? (int64_t)e->heard : -1);
+		json_end_object(w);
+	}
+	json_end_array(w);
+	json_put_int(w, "ends_not_shown", (int64_t)(all - shown));
+}
+
+static void
+put_process(struct json_writer *w, const struct process *p)
+{
+	pid_t pid = process_pid(p);
+
+	put_optional(
+	    w, "uptime_ms", pid ? monotime_diff_ms(monotime_now(), process_spawned(p)) : -1);
+	put_optional(w, "cpu_us", cpu_us(pid));
+	put_optional(w, "memory_bytes", rss_bytes(pid));
+	json_put_int(w, "restarts", process_restarts(p));
+	put_causes(w, p);
+}
+
+static void
+device_row(struct control_client *c, const struct child *child)
+{
+	const struct stats *s = child_stats(child);
+	const struct child_queues q = child_queues(child);
+	const struct child_types types = child_types(child);
+	struct json_writer *w = control_begin_row(c);
+
+	json_put_str(w, "kind", "device");
+	json_put_str(w, "name", child_conf(child)->name);
+	json_put_str(w, "type", child_conf(child)->type);
+	json_put_str(w, "state", child_state_name(child_state(child)));
+	json_put_int(w, "enabled", child_is_wanted(child));
+	put_process(w, child_process(child));
+	json_put_int(w, "credit_used", (int64_t)q.credit_outstanding);
+	json_put_int(w, "queued_bytes", (int64_t)(q.to_event_server + q.to_runner));
+	json_put_int(w, "registered", (int64_t)s->registered);
+	json_put_int(w, "delivered", (int64_t)s->delivered);
+	json_put_int(w, "dropped", (int64_t)s->dropped);
+	json_put_int(w, "types", (int64_t)types.count);
+	json_put_int(w, "dropped_types", (int64_t)types.refused);
+	json_put_int(w, "violations", (int64_t)s->violations);
+	json_begin_object(w, "counters");
+	for (size_t i = 0; i < s->counter_count; i++)
+		json_put_int(w, s->counters[i].name, (int64_t)(s->counters[i].value & INT64_MAX));
+	json_end_object(w);
+	put_ends(w, child_remotes(child));
+	control_end_row(c);
+}
+
+/* --- slices --- */
+
+static void
+on_slice(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct control_client *c = timer->data;
+	const struct engine *e = c->control->engine;
+	struct monotime began = monotime_now();
+
+	(void)loop, (void)revents;
+	while (c->walked < e->device_count) {
+		device_row(c, e->devices[c->walked++]->child);
+		if ((monotime_now().ns - began.ns) / 1000 >= SLICE_US)
+			break;
+	}
+	if (c->walked < e->device_count) {
+		ev_timer_set(&c->walk, 0., 0.);
+		ev_timer_start(c->control->loop, &c->walk);
+	} else {
+		control_finish(c, CONTROL_DONE, NULL);
+	}
+}
+
+void
+control_on_metrics(struct control_client *c, const struct json *request)
+{
+	(void)request;
+	gateway_row(c);
+	c->walked = 0;
+	ev_timer_init(&c->walk, on_slice, 0., 0.);
+	c->walk.data = c;
+	ev_timer_start(c->control->loop, &c->walk);
+}
+
+void
+control_forget_walk(struct control_client *c)
+{
+	ev_timer_stop(c->control->loop, &c->walk);
+}
