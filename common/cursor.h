@@ -6,6 +6,7 @@
 #ifndef COMMON_CURSOR_H
 #define COMMON_CURSOR_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -100,7 +101,12 @@ cursor_be(struct cursor *c, size_t n)
 {
 	const uint8_t *p = cursor_bytes(c, n);
 	uint64_t v = 0;
+	uint32_t word;
 
+	if (p && n == sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		return be32toh(word);
+	}
 	for (size_t i = 0; p && i < n; i++)
 		v = v << 8 | p[i];
 	return v;

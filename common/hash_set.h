@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "common/words.h"
+
 struct hash_set {
 	uint64_t *set; /* owned; open addressing, 0 is a free place */
 	size_t size;   /* a power of 2, or 0 */
@@ -42,17 +44,12 @@ hash_mix(uint64_t hash, uint64_t word)
 static inline uint64_t
 hash_add(uint64_t hash, const void *part, size_t len)
 {
-	const char *p = part;
+	const uint8_t *p = part;
 	uint64_t word;
-	size_t i = 0;
 
-	for (; i + sizeof(word) <= len; i += sizeof(word)) {
-		memcpy(&word, p + i, sizeof(word));
-		hash = hash_mix(hash, word);
-	}
-	word = 0;
-	if (len > i)
-		memcpy(&word, p + i, len - i);
+	for (size_t i = 0; i + 8 < len; i += 8)
+		hash = hash_mix(hash, words_load(p + i));
+	word = len >= 8 ? words_load(p + len - 8) : words_load_short(p, len);
 	/* The length keeps parts apart. */
 	return hash_mix(hash_mix(hash, word), len);
 }

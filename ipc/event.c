@@ -7,6 +7,7 @@
 enum {
 	MAX_HEAD = 5, /* bytes before a text, bytes or an array's elements */
 	MAX_TIME = 1 + 9 + 5,
+	NIL = 0xc0,
 };
 
 static const char cut_short[] = "cut short";
@@ -24,27 +25,40 @@ read_bytes(struct cursor *c, struct ipc_item it, struct ipc_text *t)
 	return p ? NULL : cut_short;
 }
 
-/* Most texts are short: their first byte is looked at before what else it may be. */
-static inline const char *
-read_text(struct cursor *c, size_t max, struct ipc_text *t)
+static __attribute__((noinline)) const char *
+read_odd_text(struct ipc_event *e, struct cursor *c, struct ipc_text *t)
 {
-	struct ipc_item it = { IPC_STR, 0 };
+	struct ipc_item it = ipc_item_read(c);
 
-	if (c->p < c->end && (*c->p & 0xe0) == 0xa0)
-		it.n = *c->p++ & 0x1f;
-	else
-		it = ipc_item_read(c);
 	if (!cursor_ok(c))
 		return cut_short;
-	if (it.kind != IPC_STR || it.n > max)
+	if (it.kind != IPC_STR || it.n > IPC_MAX_TEXT)
 		return bad_text;
 	const char *why = read_bytes(c, it, t);
-	return why || utf8_valid(t->p, t->len) ? why : not_utf8;
+	if (why || utf8_is_plain(t->p, t->len))
+		return why;
+	e->plain = false;
+	return utf8_valid_odd(t->p, t->len) ? NULL : not_utf8;
+}
+
+/* Most texts are shorter than 32 bytes, and plain. */
+static inline const char *
+read_text(struct ipc_event *e, struct cursor *c, struct ipc_text *t)
+{
+	const uint8_t *p = c->p;
+	size_t len = p < c->end ? *p ^ 0xa0u : SIZE_MAX;
+
+	if (len >= 32 || len >= cursor_left(c) || !utf8_is_plain(p + 1, len))
+		return read_odd_text(e, c, t);
+	*t = (struct ipc_text){ (const char *)p + 1, len };
+	c->p = p + 1 + len;
+	return NULL;
 }
 
 static const char *
 read_type(struct ipc_event *e, struct cursor *c)
 {
+	const uint8_t *start = c->p;
 	struct ipc_item it = ipc_item_read(c);
 	const char *why = NULL;
 
@@ -55,21 +69,24 @@ read_type(struct ipc_event *e, struct cursor *c)
 	if (it.n == 0)
 		return "empty event type";
 	e->count = (size_t)it.n;
+	e->plain = true;
 	for (size_t i = 0; i < e->count && !why; i++)
-		why = read_text(c, IPC_MAX_TEXT, &e->segments[i]);
+		why = read_text(e, c, &e->segments[i]);
+	e->type = (struct ipc_text){ (const char *)start, (size_t)(c->p - start) };
 	return why;
 }
 
 static const char *
 read_source(struct ipc_event *e, struct cursor *c)
 {
+	e->has_source = c->p == c->end || *c->p != NIL;
+	if (!e->has_source) {
+		c->p++;
+		return NULL;
+	}
 	struct ipc_item it = ipc_item_read(c);
-
-	e->has_source = it.kind != IPC_NIL;
 	if (!cursor_ok(c))
 		return cut_short;
-	if (!e->has_source)
-		return NULL;
 	if (it.kind != IPC_ARRAY || it.n != 2)
 		return bad_time;
 	struct ipc_item s = ipc_item_read(c), us = ipc_item_read(c);
@@ -109,7 +126,7 @@ read_payload(struct ipc_event *e, struct cursor *c)
 	if (it.kind != IPC_ARRAY || it.n != 2)
 		return bad_payload;
 	e->payload = IPC_PAYLOAD_BINARY;
-	const char *why = read_text(c, IPC_MAX_TEXT, &e->payload_type);
+	const char *why = read_text(e, c, &e->payload_type);
 	if (why)
 		return why;
 	it = ipc_item_read(c);
@@ -202,8 +219,6 @@ put_time(uint8_t *p, const struct timestamp *t)
 uint8_t *
 ipc_event_write(const struct ipc_event *e, uint8_t *p)
 {
-	static const uint8_t nil = 0xc0;
-
 	*p++ = 0x93;
 	if (e->count < 16)
 		*p++ = (uint8_t)(0x90 | e->count);
@@ -214,11 +229,11 @@ ipc_event_write(const struct ipc_event *e, uint8_t *p)
 	if (e->has_source)
 		p = put_time(p, &e->source);
 	else
-		*p++ = nil;
+		*p++ = NIL;
 	if (e->payload == IPC_PAYLOAD_JSON)
 		return put_text(p, e->data);
 	if (e->payload == IPC_PAYLOAD_NONE) {
-		*p++ = nil;
+		*p++ = NIL;
 		return p;
 	}
 	*p++ = 0x92;

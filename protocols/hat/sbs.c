@@ -115,15 +115,6 @@ sbs_write_long_int(uint8_t *p, int64_t v)
 	return p + n;
 }
 
-uint8_t *
-sbs_write_str(uint8_t *p, struct sbs_str s)
-{
-	p = sbs_write_int(p, (int64_t)s.len);
-	if (s.len)
-		memcpy(p, s.p, s.len);
-	return p + s.len;
-}
-
 void
 sbs_put_int(struct buffer *b, int64_t v)
 {

@@ -14,6 +14,7 @@
 
 #include "common/buffer.h"
 #include "common/cursor.h"
+#include "common/words.h"
 
 enum {
 	SBS_MAX_INT = 10, /* bytes of an int64: 7 bits a byte; longer forms are refused */
@@ -89,7 +90,13 @@ sbs_write_int(uint8_t *p, int64_t v)
 }
 
 /* Integer length and the bytes, at p, which has room for SBS_MAX_INT + s.len bytes. */
-uint8_t *sbs_write_str(uint8_t *p, struct sbs_str s);
+static inline uint8_t *
+sbs_write_str(uint8_t *p, struct sbs_str s)
+{
+	p = sbs_write_int(p, (int64_t)s.len);
+	words_copy(p, s.p, s.len);
+	return p + s.len;
+}
 
 void sbs_put_int(struct buffer *b, int64_t v);
 void sbs_put_bool(struct buffer *b, bool v);

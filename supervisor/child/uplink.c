@@ -112,52 +112,43 @@ uplink_put(struct uplink *u, const struct sbs_str *segments, size_t count,
 	return true;
 }
 
-/* The fault in the type of an event that a runner registers, or NULL. Subscribers would take
- * the segments '?' and '*' for patterns, and programs in C cut a segment at a NUL. */
+/* The fault in the type of an event that a runner registers, or NULL; its segments for the Event
+ * Server. Subscribers would take the segments '?' and '*' for patterns, and programs in C cut a
+ * segment at a NUL. */
 static const char *
-check_type(const struct sbs_str *segments, size_t count)
+check_type(const struct ipc_event *e, struct sbs_str *segments)
 {
+	bool pattern = false, nul = false;
+
+	for (size_t i = 0; i < e->count; i++) {
+		const struct ipc_text *s = &e->segments[i];
+		segments[i] = (struct sbs_str){ s->p, s->len };
+		pattern |= s->len == 1 && (s->p[0] == '?' || s->p[0] == '*');
+		nul |= !e->plain && memchr(s->p, '\0', s->len);
+	}
 	if (!sbs_str_eq(segments[0], sbs_str("gateway")))
 		return "an event that is not of source 'gateway'";
-	if (count == 2 && sbs_str_eq(segments[1], sbs_str("running")))
+	if (e->count == 2 && sbs_str_eq(segments[1], sbs_str("running")))
 		return "the event gateway/running, which only the gateway registers";
-	for (size_t i = 1; i < count; i++) {
-		const struct sbs_str *s = &segments[i];
-		if (s->len == 1 && (s->p[0] == '?' || s->p[0] == '*'))
-			return "an event type with a segment '?' or '*'";
-		if (memchr(s->p, '\0', s->len))
-			return "an event type with a NUL";
-	}
-	return NULL;
-}
-
-static bool
-admit_type(struct uplink *u, const struct sbs_str *segments, size_t count)
-{
-	uint64_t hash = hash_begin();
-
-	for (size_t i = 0; i < count; i++)
-		hash = hash_add(hash, segments[i].p, segments[i].len);
-	return hash_set_admit(&u->types, hash, u->max_types);
+	if (pattern)
+		return "an event type with a segment '?' or '*'";
+	return nul ? "an event type with a NUL" : NULL;
 }
 
 /* One event of a REGISTER; what is wrong with it, or NULL. */
 static const char *
 take_event(struct uplink *u, struct cursor *in, uint32_t *kept)
 {
-	struct ipc_event e;
-	struct sbs_str segments[IPC_MAX_SEGMENTS];
+	/* Static: the compiler would clear them for each event. */
+	static struct ipc_event e;
+	static struct sbs_str segments[IPC_MAX_SEGMENTS];
 	struct eventer_payload payload = { .kind = EVENTER_PAYLOAD_NONE };
 	const char *why = ipc_event_read(&e, in);
 
-	if (why)
+	if (why || (why = check_type(&e, segments)))
 		return why;
-	for (size_t i = 0; i < e.count; i++)
-		segments[i] = (struct sbs_str){ e.segments[i].p, e.segments[i].len };
-	why = check_type(segments, e.count);
-	if (why)
-		return why;
-	if (!admit_type(u, segments, e.count))
+	uint64_t hash = hash_add(hash_begin(), e.type.p, e.type.len);
+	if (!hash_set_admit(&u->types, hash, u->max_types))
 		return NULL;
 	++*kept;
 	if (e.payload == IPC_PAYLOAD_JSON) {

@@ -68,6 +68,57 @@ take(size_t size, const char *source)
 	return u.outstanding - before;
 }
 
+/* A REGISTER of one event of that type without payload; what is wrong with it, or NULL. */
+static const char *
+take_type(const struct sbs_str *segments, uint32_t n)
+{
+	struct buffer b;
+	msgpack_packer p;
+	uint32_t count;
+
+	buffer_init(&b, 1 << 20);
+	msgpack_packer_init(&p, &b, write_body);
+	msgpack_pack_array(&p, 1);
+	msgpack_pack_array(&p, 3);
+	msgpack_pack_array(&p, n);
+	for (uint32_t i = 0; i < n; i++)
+		ipc_pack_text(&p, segments[i].p, segments[i].len);
+	msgpack_pack_nil(&p);
+	msgpack_pack_nil(&p);
+	const char *why = uplink_take(&u, buffer_data(&b), b.len, &count);
+	buffer_clear(&b);
+	return why;
+}
+
+static const struct {
+	struct sbs_str segments[3];
+	uint32_t count;
+	const char *why; /* NULL: it is taken */
+} types[] = {
+	{ { { "gateway", 7 }, { "read", 4 }, { "a-rather-long-name", 18 } }, 3, NULL },
+	{ { { "gateway", 7 }, { "gr\xc3\xbc\xc3\x9f", 6 }, { "", 0 } }, 3, NULL },
+	{ { { "gateway", 7 }, { "running", 7 }, { "x", 1 } }, 3, NULL },
+	{ { { "gateway", 7 }, { "running", 7 } }, 2, "the event gateway/running" },
+	{ { { "system", 6 }, { "x", 1 } }, 2, "not of source" },
+	{ { { "gateway", 7 }, { "?", 1 }, { "x", 1 } }, 3, "segment '?'" },
+	{ { { "gateway", 7 }, { "x", 1 }, { "*", 1 } }, 3, "segment '?'" },
+	{ { { "gateway", 7 }, { "a\0b", 3 } }, 2, "a NUL" },
+	{ { { "gateway", 7 }, { "a-rather-long\0name", 18 } }, 2, "a NUL" },
+	{ { { "gateway", 7 }, { "\xc3\xbc\0", 3 }, { "x", 1 } }, 3, "a NUL" },
+	{ { { "gateway", 7 }, { "x\xc3", 2 }, { "x", 1 } }, 3, "not UTF-8" },
+};
+
+START_TEST(types_that_a_runner_may_register)
+{
+	const char *why = take_type(types[_i].segments, types[_i].count);
+
+	if (!types[_i].why)
+		ck_assert_ptr_null(why);
+	else
+		ck_assert_msg(why && strstr(why, types[_i].why), "row %d: %s", _i, why);
+}
+END_TEST
+
 START_TEST(what_is_registered_leaves_in_order_and_holds_credit)
 {
 	const void *events;
@@ -222,6 +273,7 @@ static void
 add_tests(TCase *tc)
 {
 	tcase_add_checked_fixture(tc, begin, end);
+	tcase_add_table_test(tc, types_that_a_runner_may_register, types);
 	tcase_add_test(tc, what_is_registered_leaves_in_order_and_holds_credit);
 	tcase_add_test(tc, credit_goes_back_in_quarters);
 	tcase_add_test(tc, who_overdraws_or_lies_leaves_nothing_pending);
