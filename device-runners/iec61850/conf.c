@@ -281,6 +281,7 @@ conf_load(struct conf *c, struct runner *r, const struct json *conf)
 	int errors = load_connection(c, r, json_get(conf, "connection")) +
 		     types_load(c->types, r, json_get(conf, "value_types"));
 	errors += conf_load_model(c, r, conf);
+	types_seal(c->types);
 	return errors ? -1 : 0;
 }
 

@@ -49,7 +49,7 @@ struct conf_rcb {
 };
 
 struct conf_data {
-	char *name;
+	const char *name; /* of the types */
 	const struct conf_rcb *rcb;
 	struct reference parts[CONF_PARTS]; /* item NULL: there is none */
 };

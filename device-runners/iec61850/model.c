@@ -294,7 +294,8 @@ load_data(struct conf *c, struct runner *r, const struct json *conf, size_t inde
 	char path[PATH];
 	int errors = 0;
 
-	d->name = reference_text(r, "%s", text_of(conf, "name"));
+	const char *name = text_of(conf, "name");
+	d->name = types_text(c->types, r, name, strlen(name));
 	d->rcb = find_rcb(c, r, json_get(conf, "rcb"));
 	if (!d->rcb) {
 		snprintf(path, sizeof(path), "data[%zu].rcb", index);
@@ -430,20 +431,10 @@ conf_load_model(struct conf *c, struct runner *r, const struct json *conf)
 static void
 clear_dataset(struct conf_dataset *d)
 {
-	for (size_t i = 0; i < d->count; i++)
-		reference_clear(&d->members[i].ref);
 	free(d->members);
 	free(d->domain);
 	free(d->item);
 	free(d->text);
-}
-
-static void
-clear_data(struct conf_data *d)
-{
-	for (int part = 0; part < CONF_PARTS; part++)
-		reference_clear(&d->parts[part]);
-	free(d->name);
 }
 
 static void
@@ -463,10 +454,8 @@ clear_requests(struct conf *c)
 		free(c->commands[i].domain);
 		free(c->commands[i].item);
 	}
-	for (size_t i = 0; i < c->change_count; i++) {
+	for (size_t i = 0; i < c->change_count; i++)
 		free(c->changes[i].name);
-		reference_clear(&c->changes[i].ref);
-	}
 	free(c->commands);
 	free(c->changes);
 }
@@ -480,8 +469,6 @@ conf_clear_model(struct conf *c)
 		free(c->points[i].links);
 	for (size_t i = 0; i < c->rcb_count; i++)
 		clear_rcb(&c->rcbs[i]);
-	for (size_t i = 0; i < c->data_count; i++)
-		clear_data(&c->data[i]);
 	free(c->datasets);
 	free(c->points);
 	free(c->rcbs);

@@ -4,16 +4,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "device-runners/iec61850/texts.h"
 #include "device-runners/runtime/runner.h"
 
+/* Most data objects have a type that an earlier one has: one of so many is looked for. */
+enum { RECENT = 32, MAX_TEXT = 4096 };
+
 struct typed {
-	char *domain, *object;
-	struct iec61850_type *type;
+	const char *domain, *object;
+	const struct iec61850_type *type;
 };
 
 struct types {
 	struct typed *items; /* in order of their names */
 	size_t count;
+	struct iec61850_type **all; /* owned, each different from those just before it */
+	size_t all_count;
+	struct texts *texts;
 };
 
 char *
@@ -51,7 +58,14 @@ by_name(const void *a, const void *b)
 struct types *
 types_new(void)
 {
-	return calloc(1, sizeof(struct types));
+	struct types *t = calloc(1, sizeof(*t));
+
+	if (t)
+		t->texts = texts_new();
+	if (t && t->texts)
+		return t;
+	types_free(t);
+	return NULL;
 }
 
 void
@@ -59,13 +73,38 @@ types_free(struct types *t)
 {
 	if (!t)
 		return;
-	for (size_t i = 0; i < t->count; i++) {
-		free(t->items[i].domain);
-		free(t->items[i].object);
-		iec61850_type_free(t->items[i].type);
-	}
+	for (size_t i = 0; i < t->all_count; i++)
+		iec61850_type_free(t->all[i]);
+	texts_free(t->texts);
+	free(t->all);
 	free(t->items);
 	free(t);
+}
+
+const char *
+types_text(struct types *t, struct runner *r, const char *text, size_t len)
+{
+	const char *kept = texts_keep(t->texts, text, len);
+
+	if (!kept)
+		runner_fail(r, "out of memory");
+	return kept;
+}
+
+void
+types_seal(struct types *t)
+{
+	texts_seal(t->texts);
+}
+
+/* What a buffer has; clears it. */
+static const char *
+keep(struct types *t, struct runner *r, struct buffer *b)
+{
+	const char *text = types_text(t, r, (const char *)buffer_data(b), b->len);
+
+	buffer_clear(b);
+	return text;
 }
 
 static const char *
@@ -76,22 +115,47 @@ text_of(const struct json *conf, const char *key)
 	return text ? text : "";
 }
 
+/* Takes a type; the equal one that is there already, or it. */
+static const struct iec61850_type *
+share(struct types *t, struct iec61850_type *type)
+{
+	for (size_t i = t->all_count; i > 0 && t->all_count - i < RECENT; i--)
+		if (iec61850_type_equal(t->all[i - 1], type)) {
+			iec61850_type_free(type);
+			return t->all[i - 1];
+		}
+	return t->all[t->all_count++] = type;
+}
+
+/* What is not used of the room for as many types as objects. */
+static void
+shrink(struct types *t)
+{
+	void *exact = reallocarray(t->all, t->all_count + 1, sizeof(*t->all));
+
+	t->all = exact ? exact : t->all;
+}
+
 static int
 load_type(struct types *t, struct runner *r, const struct json *conf, size_t index)
 {
-	struct typed *item = &t->items[t->count];
+	struct iec61850_type *type;
 	char why[100], path[64];
+	struct buffer object;
 
-	item->type = iec61850_type_new(json_get(conf, "type"), why);
-	if (!item->type) {
+	type = iec61850_type_new(json_get(conf, "type"), why);
+	if (!type) {
 		snprintf(path, sizeof(path), "value_types[%zu].type", index);
 		runner_config_error(r, path, "%s", why);
 		return 1;
 	}
-	item->domain = reference_text(r, "%s", text_of(conf, "logical_device"));
-	item->object = reference_text(r, "%s$%s$%s", text_of(conf, "logical_node"),
-	    text_of(conf, "fc"), text_of(conf, "name"));
-	t->count++;
+	const char *domain = text_of(conf, "logical_device");
+	buffer_init(&object, MAX_TEXT);
+	buffer_printf(&object, "%s$%s$%s", text_of(conf, "logical_node"), text_of(conf, "fc"),
+	    text_of(conf, "name"));
+	t->items[t->count++] = (struct typed){ .type = share(t, type),
+		.domain = types_text(t, r, domain, strlen(domain)),
+		.object = keep(t, r, &object) };
 	return 0;
 }
 
@@ -102,8 +166,10 @@ types_load(struct types *t, struct runner *r, const struct json *value_types)
 	int errors = 0;
 
 	t->items = runner_alloc(r, value_types->count + 1, sizeof(*t->items));
+	t->all = runner_alloc(r, value_types->count + 1, sizeof(struct iec61850_type *));
 	json_foreach (conf, value_types)
 		errors += load_type(t, r, conf, index++);
+	shrink(t);
 	qsort(t->items, t->count, sizeof(*t->items), by_name);
 	for (size_t i = 1; i < t->count; i++)
 		if (by_name(&t->items[i - 1], &t->items[i]) == 0)
@@ -159,28 +225,32 @@ add_name(struct buffer *item, struct iec61850_step *step, const struct json *nam
 }
 
 static int
-load_names(struct reference *ref, struct buffer *item, struct runner *r, const char *path,
-    const struct json *names)
+load_names(struct reference *ref, struct types *t, struct buffer *item, struct runner *r,
+    const char *path, const struct json *names)
 {
-	struct iec61850_step first = { 0 };
+	struct iec61850_step steps[REFERENCE_MAX_NAMES] = { 0 };
 	size_t n = 0;
 
 	if (!names || names->count == 0 || names->count > REFERENCE_MAX_NAMES)
 		return refuse(r, path, "expected 1 to 24 names");
-	ref->steps = runner_alloc(r, names->count, sizeof(*ref->steps));
 	json_foreach (name, names) {
-		struct iec61850_step *step = n ? &ref->steps[n - 1] : &first;
-		if (!add_name(item, step, name) || (n == 0 && !first.name))
+		struct iec61850_step *step = &steps[n];
+		if (!add_name(item, step, name) || (n == 0 && !step->name))
 			return refuse(
 			    r, path, "expected names without $ ( ) /, or indexes behind the first");
 		/* The configuration does not live as long. */
-		if (n && step->name)
-			step->name = reference_text(r, "%s", step->name);
+		if (step->name)
+			step->name = types_text(t, r, step->name, strlen(step->name));
 		if (n++ == 0)
-			ref->object = reference_text(
-			    r, "%.*s", (int)item->len, (const char *)buffer_data(item));
-		ref->count = n - 1;
+			ref->object = types_text(t, r, (const char *)buffer_data(item), item->len);
 	}
+	/* The first is the data object, whose type it is. */
+	ref->count = n - 1;
+	struct iec61850_step *kept = texts_take(t->texts, ref->count * sizeof(*kept));
+	if (!kept)
+		runner_fail(r, "out of memory");
+	memcpy(kept, steps + 1, ref->count * sizeof(*kept));
+	ref->steps = kept;
 	return 0;
 }
 
@@ -202,35 +272,22 @@ find_type(struct reference *ref, const struct types *types, struct runner *r, co
 }
 
 int
-reference_load(struct reference *ref, const struct types *types, struct runner *r, const char *path,
+reference_load(struct reference *ref, struct types *types, struct runner *r, const char *path,
     const struct json *conf)
 {
+	const char *domain = text_of(conf, "logical_device");
 	struct buffer item;
 
-	*ref = (struct reference){ 0 };
-	buffer_init(&item, 4096);
-	ref->domain = reference_text(r, "%s", text_of(conf, "logical_device"));
+	*ref = (struct reference){ .domain = types_text(types, r, domain, strlen(domain)) };
+	buffer_init(&item, MAX_TEXT);
 	buffer_printf(&item, "%s$%s", text_of(conf, "logical_node"), text_of(conf, "fc"));
-	int errors = load_names(ref, &item, r, path, json_get(conf, "names"));
-	ref->item = reference_text(r, "%.*s", (int)item.len, (const char *)buffer_data(&item));
+	int errors = load_names(ref, types, &item, r, path, json_get(conf, "names"));
 	if (errors == 0 && (strlen(ref->domain) > REFERENCE_MAX_DOMAIN ||
 			       item.len > REFERENCE_MAX_ITEM || buffer_failed(&item)))
 		errors =
 		    refuse(r, path, "expected at most 64 characters of device, 129 of the rest");
-	buffer_clear(&item);
+	ref->item = keep(types, r, &item);
 	return errors ? errors : find_type(ref, types, r, path);
-}
-
-void
-reference_clear(struct reference *ref)
-{
-	for (size_t i = 0; i < ref->count; i++)
-		free((char *)ref->steps[i].name);
-	free(ref->steps);
-	free(ref->domain);
-	free(ref->item);
-	free(ref->object);
-	*ref = (struct reference){ 0 };
 }
 
 bool

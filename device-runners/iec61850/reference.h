@@ -17,15 +17,16 @@ enum {
 	REFERENCE_MAX_NAMES = 24,
 };
 
+/* All that it points to belongs to the types. */
 struct reference {
-	char *domain, *item;	     /* owned; NULL: there is none */
-	struct iec61850_step *steps; /* owned; what leads into the type of the data object */
+	const char *domain, *item;	   /* NULL: there is none */
+	const struct iec61850_step *steps; /* what leads into the type of the data object */
 	size_t count;
-	const struct iec61850_type *type; /* of what is named; borrowed from the types */
-	char *object;			  /* owned: LN$FC$name, what the type belongs to */
+	const struct iec61850_type *type; /* of what is named */
+	const char *object;		  /* LN$FC$name, what the type belongs to */
 };
 
-/* The value types of a configuration, by data object. */
+/* The value types of a configuration, by data object, and its names. */
 struct types;
 struct types *types_new(void);
 void types_free(struct types *t);
@@ -35,11 +36,15 @@ int types_load(struct types *t, struct runner *r, const struct json *value_types
 const struct iec61850_type *types_find(
     const struct types *t, const char *domain, const char *object);
 
+/* A text that lives as long as the types. */
+const char *types_text(struct types *t, struct runner *r, const char *text, size_t len);
+/* The configuration is loaded: frees what looks for texts that are there. */
+void types_seal(struct types *t);
+
 /* A value ref: {logical_device, logical_node, fc, names}. Reports what is wrong with it, path its
- * place, and returns the number of errors. Clear in both cases. */
-int reference_load(struct reference *ref, const struct types *types, struct runner *r,
-    const char *path, const struct json *conf);
-void reference_clear(struct reference *ref);
+ * place, and returns the number of errors. */
+int reference_load(struct reference *ref, struct types *types, struct runner *r, const char *path,
+    const struct json *conf);
 
 enum reference_relation {
 	REFERENCE_APART,

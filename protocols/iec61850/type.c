@@ -132,6 +132,20 @@ iec61850_type_new(const struct json *conf, char why[100])
 	return NULL;
 }
 
+bool
+iec61850_type_equal(const struct iec61850_type *a, const struct iec61850_type *b)
+{
+	if (a->kind != b->kind || a->count != b->count)
+		return false;
+	if (a->kind == IEC61850_ARRAY)
+		return iec61850_type_equal(a->members, b->members);
+	for (size_t i = 0; a->kind == IEC61850_STRUCT && i < a->count; i++)
+		if (strcmp(a->members[i].name, b->members[i].name) != 0 ||
+		    !iec61850_type_equal(&a->members[i], &b->members[i]))
+			return false;
+	return true;
+}
+
 /* --- Ways into a value --- */
 
 const struct iec61850_type iec61850_integer = { .kind = IEC61850_INTEGER },

@@ -57,6 +57,8 @@ struct iec61850_step {
  * what is wrong with it. */
 struct iec61850_type *iec61850_type_new(const struct json *conf, char why[100]);
 void iec61850_type_free(struct iec61850_type *type);
+/* Whether they are the same but for their own names. */
+bool iec61850_type_equal(const struct iec61850_type *a, const struct iec61850_type *b);
 /* The type of what is reached by the steps, or NULL: members of ANALOGUE are i and f, of VECTOR mag
  * and ang, of STEP_POSITION posVal and transInd. Borrowed from type, or a constant. */
 const struct iec61850_type *iec61850_type_at(

@@ -150,6 +150,27 @@ START_TEST(values_become_json)
 }
 END_TEST
 
+START_TEST(equal_types)
+{
+	static const char *const different[] = { "\"BOOLEAN\"", "\"INTEGER\"",
+		"{\"type\":\"ARRAY\",\"element_type\":\"BOOLEAN\",\"length\":2}",
+		"{\"type\":\"ARRAY\",\"element_type\":\"BOOLEAN\",\"length\":3}",
+		"{\"type\":\"ARRAY\",\"element_type\":\"INTEGER\",\"length\":2}",
+		"{\"type\":\"STRUCT\",\"elements\":[{\"name\":\"a\",\"type\":\"BOOLEAN\"}]}",
+		"{\"type\":\"STRUCT\",\"elements\":[{\"name\":\"b\",\"type\":\"BOOLEAN\"}]}",
+		"{\"type\":\"STRUCT\",\"elements\":[{\"name\":\"a\",\"type\":\"INTEGER\"}]}" };
+	enum { N = sizeof(different) / sizeof(different[0]) };
+
+	for (int i = 0; i < N; i++)
+		for (int j = 0; j < N; j++) {
+			struct iec61850_type *a = type_of(different[i]), *b = type_of(different[j]);
+			ck_assert_int_eq(iec61850_type_equal(a, b), i == j);
+			iec61850_type_free(a);
+			iec61850_type_free(b);
+		}
+}
+END_TEST
+
 START_TEST(json_becomes_values)
 {
 	struct iec61850_type *type = type_of(values[_i].type);
@@ -245,6 +266,7 @@ add_tests(TCase *tc)
 	tcase_add_table_test(tc, json_of_another_type_is_refused, wrong);
 	tcase_add_table_test(tc, what_is_no_type_says_why, no_types);
 	tcase_add_test(tc, ways_into_values);
+	tcase_add_test(tc, equal_types);
 }
 
 UNIT_MAIN("iec61850 type")
