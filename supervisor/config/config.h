@@ -18,9 +18,9 @@
 #include "ipc/message.h"
 
 enum {
-	CONFIG_MAX_FILE = 32 * 1024 * 1024, /* bytes of a file: ten times 50,000 data points */
+	CONFIG_MAX_FILE = 64 * 1024 * 1024, /* bytes: 100 servers of IEC 61850, 2,000 points each */
 	CONFIG_MAX_READS = 16,		    /* paths that a runner may read */
-	CONFIG_MAX_NODES = 2 * 1000 * 1000, /* values in it: 96 bytes of memory each */
+	CONFIG_MAX_NODES = 4 * 1000 * 1000, /* values in it: 96 bytes of memory each */
 	CONFIG_MAX_DEVICES = 4096,
 	CONFIG_MAX_NAME = 255,	 /* bytes of a gateway's, device's or type's name */
 	CONFIG_MAX_FAULTS = 200, /* reported one by one; the rest is counted in a last line */

@@ -181,7 +181,7 @@ class Session:
     def __init__(self, server, sock):
         self.server, self.sock, self.rest = server, sock, b""
         self.closed = False
-        sock.settimeout(WAIT_S)
+        sock.settimeout(server.patience)
 
     def send(self, octets):
         with contextlib.suppress(OSError):
@@ -276,6 +276,7 @@ class Server:
     def __init__(self, variables=None, sets=None):
         self.variables, self.sets, self.refused = dict(variables or {}), dict(sets or {}), {}
         self.writes, self.reads, self.sessions = [], [], []
+        self.patience = WAIT_S  # with a client that has nothing to say
         self.hook, self.silent, self.refusal, self.pdu_size, self.calls = None, None, None, 65000, 5
         self._changed = threading.Condition()
         self._listen("127.0.0.1", 0)

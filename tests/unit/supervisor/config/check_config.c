@@ -793,7 +793,7 @@ START_TEST(limits_of_file_and_name)
 	ck_assert_int_eq(ftruncate(fd, CONFIG_MAX_FILE + 1), 0);
 	buffer_reset(&faults);
 	ck_assert_ptr_null(config_load(path, on_fault, NULL));
-	ck_assert_str_eq(reported(), "0:0 : longer than 33554432 bytes\n");
+	ck_assert_str_eq(reported(), "0:0 : longer than 67108864 bytes\n");
 	close(fd);
 	unlink(path);
 
