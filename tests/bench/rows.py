@@ -137,7 +137,7 @@ def modbus_change(side):
 
 def writes(scene, kind, event_type, gap_us):
     """Sends commands, some of them in each window, and returns their ages at the device and the sink."""
-    counter = {"modbus": "writes", "iec": "commands"}[kind]
+    counter = "writes" if kind == "modbus" else "commands"
     count = int(bench.WINDOW_S * 1e6 / gap_us)
     samples = []
     for _ in range(bench.WINDOWS):

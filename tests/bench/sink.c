@@ -7,8 +7,8 @@
  * whose age is kept).
  *
  * "notify KIND N GAP TYPE" sends N events of that type, GAP us apart, with a
- * stamp in a payload for modbus, iec or data (of iec104_slave), and answers at once.
- * "stat": {"now":..,"events":..,"messages":..,"bytes":..,"bad":..,"running":..,
+ * stamp in a payload for modbus, iec, data (of iec104_slave) or mms (of iec61850_client), and
+ * answers at once. "stat": {"now":..,"events":..,"messages":..,"bytes":..,"bad":..,"running":..,
  * "running_at":..,"left":..,"age":{..}}; left: of those to notify
  */
 #include <errno.h>
@@ -23,7 +23,7 @@
 #include "tests/bench/tool.h"
 
 enum { READ_SIZE = 256 * 1024, MAX_OUT = 64 * 1024 * 1024 };
-enum mode { COUNT, RUNNING, MODBUS, IEC, DATA };
+enum mode { COUNT, RUNNING, MODBUS, IEC, DATA, MMS };
 
 /* A bitstring for iec104_slave, around its four octets. */
 #define DATA_HEAD "{\"is_test\":false,\"cause\":\"SPONTANEOUS\",\"data\":{\"value\":["
@@ -272,6 +272,12 @@ put_stamp(char *json, size_t size)
 	if (notify_kind == MODBUS)
 		snprintf(
 		    json, size, "{\"request_id\":\"1\",\"value\":%lld}", (long long)tool_now_ns());
+	else if (notify_kind == MMS)
+		snprintf(json, size,
+		    "{\"session_id\":\"1\",\"action\":\"OPERATE\",\"value\":%lld,\"origin\":"
+		    "{\"category\":\"REMOTE_CONTROL\",\"identification\":\"b\"},"
+		    "\"test\":false,\"checks\":[]}",
+		    (long long)tool_now_ns());
 	else
 		snprintf(json, size,
 		    notify_kind == DATA ? DATA_HEAD "%u,%u,%u,%u" DATA_TAIL
@@ -309,9 +315,9 @@ notify(void)
 static enum mode
 mode_of(const char *name)
 {
-	static const char *const names[] = { "count", "running", "modbus", "iec", "data" };
+	static const char *const names[] = { "count", "running", "modbus", "iec", "data", "mms" };
 
-	for (unsigned i = 0; i < 5; i++)
+	for (unsigned i = 0; i < 6; i++)
 		if (strncmp(name, names[i], strlen(names[i])) == 0)
 			return i;
 	return COUNT;
