@@ -3,6 +3,7 @@ balanced in both directions, with one address and with two, unbalanced; requests
 restarts. What passed is given to iec60870-parser as well."""
 
 import os
+import socket
 import sys
 import time
 import unittest
@@ -10,6 +11,7 @@ import unittest
 LIB = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'lib')
 sys.path.append(LIB)
 
+import iec104  # noqa: E402
 import iec_serial as lib  # noqa: E402
 from iec101_station import E5, Station  # noqa: E402
 from iec104 import Asdu, asdu  # noqa: E402
@@ -266,6 +268,57 @@ class Dissector103(lib.Case):
             self.assertEqual((f.status.value, f.fields['link_address']), ('VALID', 5), f)
             kinds.add(f.frame_type)
         self.assertEqual(kinds, {'fixed', 'variable'})
+
+
+class Dissector104(lib.Case):
+
+    def kept(self, peer):
+        """Frames that the peer gets from now on."""
+        frames, frame = [], peer.frame
+
+        def keep(*timeout):
+            frames.append(frame(*timeout))
+            return frames[-1]
+        peer.frame = keep
+        return frames
+
+    def dissect(self, frames, kinds):
+        found = [iec60870.parse_frame(f, protocol='t104') for f in frames]
+        self.assertEqual([r.error for r in found if r.status.value != 'VALID'], [])
+        sent = [r.fields for r in found if r.frame_type == 'I']
+        self.assertEqual([f['send_sequence'] for f in sent], list(range(len(sent))))
+        self.assertEqual([f['asdu']['type_id'] for f in sent], kinds)
+
+    def test_frames_of_a_master(self):
+        station = self.enterContext(iec104.Station())
+        r = self.start('iec104_master', iec104.master_conf(station.port, time_sync_delay=600))
+        peer = station.accept()
+        frames = self.kept(peer)
+        peer.expect(103, 6)
+        for kind, (name, _, command) in COMMANDS.items():
+            r.send(f'system/command/{name}/1/{kind}', {'is_test': False, 'cause': 'ACTIVATION', 'command': command})
+            peer.expect(kind, 6)
+            peer.acknowledge()
+        self.dissect(frames, [103, *COMMANDS])
+        peer.close()
+
+    def test_frames_of_a_slave(self):
+        r = self.start('iec104_slave', iec104.slave_conf(iec104.free_port(), [lib.point('SINGLE', 1, 2)]))
+        r.wait(lambda: r.ready)
+        peer = iec104.Peer(socket.create_connection(('127.0.0.1', r.port)))
+        frames = self.kept(peer)
+        peer.startdt()
+        r.wait(lambda: r.events and r.events[-1].payload)
+        stamps = (None, (1700000000, 0))
+        for stamp in stamps:
+            r.send('system/data/single/1/2', lib.single('ON'), stamp)
+        for kind in (1, 30):
+            peer.expect(kind, 3, address=2)
+            peer.acknowledge()
+        self.dissect(frames, [1, 30])
+        found = iec60870.parse_frame(frames[-1], protocol='t104').fields['asdu']['information_objects'][0]
+        self.assertEqual((found['ioa'], found['value'], found['timestamp']['year'], found['timestamp']['month']), (2, 1, 2023, 11))
+        peer.close()
 
 
 if __name__ == '__main__':
