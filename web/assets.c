@@ -76,11 +76,12 @@ static int
 load(struct assets *all, int folder, const char *name, const char *type, size_t *total)
 {
 	struct asset *a = &all->all[all->count];
+	size_t len = strlen(name);
 
-	if (all->count == ASSETS_MAX || strlen(name) >= sizeof(a->name))
+	if (all->count == ASSETS_MAX || len >= sizeof(a->name))
 		return errno = E2BIG, -1;
 	*a = (struct asset){ .type = type };
-	snprintf(a->name, sizeof(a->name), "%s", name);
+	memcpy(a->name, name, len);
 	all->count++;
 	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	int result = fd < 0 ? -1 : read_file(a, fd, ASSETS_MAX_BYTES - *total);
