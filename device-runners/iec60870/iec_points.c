@@ -17,7 +17,7 @@ struct point_change {
 
 static const struct schema_field buffer_fields[] = {
 	{ "name", true, { .kind = SCHEMA_STRING } },
-	{ "size", true, { .kind = SCHEMA_INT, .min = 0, .max = POINTS_MAX_CHANGES } },
+	{ "size", true, { .kind = SCHEMA_INT, .min = 0, SCHEMA_UP_TO(POINTS_MAX_CHANGES) } },
 	{ .key = NULL },
 };
 const struct schema points_buffers_schema = { .kind = SCHEMA_OBJECT, .fields = buffer_fields };

@@ -9,11 +9,11 @@
 #include "device-runners/iec60870/iec_json.h"
 #include "device-runners/runtime/runner.h"
 
+#define POINTS_MAX_CHANGES 10000000 /* of one buffer; memory is taken as they come */
 enum {
 	POINTS_MAX_ASDU = 40,	   /* an ASDU of one data object, with every size at its largest */
 	POINTS_MAX_DATA = 1000000, /* of one device */
 	POINTS_MAX_BUFFERS = 1024, /* of one device: each master reads each of them */
-	POINTS_MAX_CHANGES = 10000000, /* of one buffer; memory is taken as they come */
 };
 
 /* The keys of both slaves, for a row each of their schemas. */

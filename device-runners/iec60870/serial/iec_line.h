@@ -15,10 +15,10 @@
 #include "protocols/iec60870/link.h"
 
 #define IEC_LINE_MAX_RETRIES 1000000
+#define IEC_LINE_MAX_SILENCE 10 /* seconds of silent_interval */
 enum {
-	IEC_LINE_MAX_SILENCE = 10, /* seconds of silent_interval */
-	IEC_LINE_LIVED_MS = 1000,  /* a tty that was open for longer is opened again at once */
-	IEC_LINE_MAX_OUT = 4096,   /* bytes that the tty has not taken */
+	IEC_LINE_LIVED_MS = 1000, /* a tty that was open for longer is opened again at once */
+	IEC_LINE_MAX_OUT = 4096,  /* bytes that the tty has not taken */
 };
 
 #define IEC_LINE_SECONDS                                                                           \
@@ -40,7 +40,7 @@ enum {
 	{                                                                                          \
 		"silent_interval", true,                                                           \
 		{                                                                                  \
-			.kind = SCHEMA_NUMBER, .min = 0, .max = IEC_LINE_MAX_SILENCE               \
+			.kind = SCHEMA_NUMBER, .min = 0, SCHEMA_UP_TO(IEC_LINE_MAX_SILENCE)        \
 		}                                                                                  \
 	}
 
