@@ -10,6 +10,8 @@ import subprocess
 import sys
 import threading
 
+from patience import WAIT_S
+
 INDICATIONS = 4
 WIDE = 100  # members of the data set "wide": GGIO2$MX$AnIn1 and so on
 # Names of controls and their models; the number is libiec61850's.
@@ -38,7 +40,7 @@ class Server:
             self.lines.append(None)
             self._changed.notify_all()
 
-    def wait(self, line, timeout=20):
+    def wait(self, line, timeout=WAIT_S):
         """Until the process has said that line, which is taken out."""
         with self._changed:
             ok = self._changed.wait_for(lambda: line in self.lines or None in self.lines, timeout)

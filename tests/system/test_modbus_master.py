@@ -676,7 +676,7 @@ class Serial(Case):
                 conf['remote_devices'][0]['data'] = [register(f'r{i}', i, 0) for i in range(10)]
                 conf['connection']['request_timeout'] = 2
                 r = self.start(conf)
-                r.wait(lambda: len(slave.device.requests) > 40, 10)
+                r.wait(lambda: len(slave.device.requests) > 40)
                 r.stop()
                 silences, last = [], None
                 for t, side, _ in list(bridge.log):
