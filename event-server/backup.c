@@ -143,7 +143,7 @@ take_page(struct backup *b, struct eventer_events_iter *it, struct eventer_id *l
 	if (eventer_query_res_end(it, &b->more) != DEC_OK)
 		return fail(b, "the Event Server", "it sent a malformed message");
 	b->more = b->more && n && eventer_time_cmp(&b->store.state.last, &b->started) <= 0;
-	if (store_commit(&b->store) < 0)
+	if (store_commit(&b->store) != 0)
 		return fail(b, "the backup", db_error(b->store.db));
 	store_release(&b->store);
 	return 0;

@@ -261,6 +261,29 @@ db_put_state(struct db *db, const struct db_state *state)
 		note(db, mdb_put(db->txn, db->meta, &k, &v, 0));
 }
 
+/* LMDB calls it an I/O error where the disk took a part of what was written. The reason comes from
+ * writing one more page at the end of the file, which is taken back. */
+static int
+reason(struct db *db, int r)
+{
+	static const char page[4096];
+	struct stat st;
+	size_t done = 0;
+	ssize_t n = 1;
+	int fd;
+
+	if (r != EIO || mdb_env_get_fd(db->env, &fd) || fstat(fd, &st) < 0)
+		return r;
+	while (n > 0 && done < sizeof(page)) {
+		n = pwrite(fd, page, sizeof(page) - done, st.st_size + (off_t)done);
+		done += n > 0 ? (size_t)n : 0;
+	}
+	int error = n < 0 ? errno : r;
+	if (ftruncate(fd, st.st_size) < 0)
+		return r;
+	return error;
+}
+
 int
 db_commit(struct db *db)
 {
@@ -269,7 +292,7 @@ db_commit(struct db *db)
 	else if (db->txn)
 		note(db, mdb_txn_commit(db->txn));
 	db->txn = NULL;
-	db->error = db->failed;
+	db->error = reason(db, db->failed);
 	return db->failed ? -1 : 0;
 }
 
@@ -476,6 +499,13 @@ const char *
 db_error(const struct db *db)
 {
 	return mdb_strerror(db->error);
+}
+
+bool
+db_is_full(const struct db *db)
+{
+	return db->error == ENOSPC || db->error == EDQUOT || db->error == EFBIG ||
+	       db->error == MDB_MAP_FULL;
 }
 
 /* LMDB takes no transaction after a page that says which ones are whole could not be written, be

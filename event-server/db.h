@@ -49,6 +49,8 @@ void db_put_state(struct db *db, const struct db_state *state);
 int db_commit(struct db *db);
 /* What the last failure was. */
 const char *db_error(const struct db *db);
+/* Whether it was for want of room. */
+bool db_is_full(const struct db *db);
 /* Whether it was the last one there can be: nothing is written any more until the folder is opened
  * again, with what was committed before. */
 bool db_is_broken(const struct db *db);

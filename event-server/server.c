@@ -172,30 +172,66 @@ reserve_picked(struct server *s)
 	return 0;
 }
 
+static void
+check_broken(struct server *s)
+{
+	if (!s->store.db || !db_is_broken(s->store.db) || s->broken)
+		return;
+	log_error("cannot write to the store any more: exiting; a restart loads the stored events");
+	s->broken = true;
+	ev_break(s->loop, EVBREAK_ALL);
+}
+
+/* The disk is full, or cannot be written: subscribers go on hearing of events. */
+static void
+begin_saving(struct server *s)
+{
+	if (ev_is_active(&s->save))
+		return;
+	log_error("cannot write to the store: %s: events are kept in memory alone until it can be "
+		  "written; requests that want an answer fail",
+	    db_error(s->store.db));
+	ev_timer_set(&s->save, SERVER_SAVE_S, 0);
+	ev_timer_start(s->loop, &s->save);
+}
+
+static void
+on_save(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct server *s = w->data;
+	bool good = store_save(&s->store);
+
+	(void)revents;
+	check_broken(s);
+	if (good && !s->store.behind) {
+		log_notice("the store is written again: it has all events that are kept");
+		return;
+	}
+	ev_timer_set(w, good ? 0 : SERVER_SAVE_S, 0);
+	ev_timer_start(loop, w);
+}
+
 /* Does not close a client, which would register an event: the flush does that. */
 void
 server_commit(struct server *s)
 {
 	if (s->store.staged_count == 0 && s->request_count == 0)
 		return;
-	bool committed = reserve_picked(s) == 0 && store_commit(&s->store) == 0;
+	int result = reserve_picked(s) < 0 ? -1 : store_commit(&s->store);
 
-	if (!committed)
+	if (result == 1)
+		begin_saving(s);
+	if (result < 0)
 		server_warn(s, "cannot store %zu events: %s", s->store.staged_count,
 		    s->store.db ? db_error(s->store.db) : "out of memory");
-	if (!committed && s->store.db && db_is_broken(s->store.db) && !s->broken) {
-		log_error("cannot write to the store any more: exiting; a restart loads the stored "
-			  "events");
-		s->broken = true;
-		ev_break(s->loop, EVBREAK_ALL);
-	}
-	if (committed)
+	check_broken(s);
+	if (result >= 0)
 		notify(s);
 	for (struct peer *c = s->subscribers.new ? s->clients : NULL; c; c = c->next)
 		c->from = 0;
 	s->subscribers.new = false;
 	for (size_t i = 0; i < s->request_count; i++)
-		answer(s, &s->requests[i], committed);
+		answer(s, &s->requests[i], result == 0);
 	s->request_count = 0;
 	store_release(&s->store);
 }
@@ -497,6 +533,8 @@ server_init(struct server *s, struct db *db, int64_t server_id, size_t series_ma
 	ev_prepare_init(&s->before_sleep, on_before_sleep);
 	ev_timer_init(&s->again, on_again, 0, 0);
 	ev_timer_init(&s->stop, on_stop_timeout, 0, 0);
+	ev_timer_init(&s->save, on_save, SERVER_SAVE_S, 0);
+	s->save.data = s;
 	ev_timer_init(&s->retain, on_retain, SERVER_RETAIN_S, SERVER_RETAIN_S);
 	s->before_sleep.data = s->again.data = s->stop.data = s->retain.data = s;
 	ev_prepare_start(s->loop, &s->before_sleep);
@@ -520,6 +558,9 @@ server_clear(struct server *s)
 	for (struct peer *c = s->clients; c; c = c->next)
 		peer_close(c, NULL);
 	server_commit(s);
+	if (s->store.behind && !store_save(&s->store))
+		log_error(
+		    "events that were kept in memory alone are lost: %s", db_error(s->store.db));
 	reap(s);
 	store_clear(&s->store);
 	query_clear(&s->query);

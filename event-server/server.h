@@ -26,6 +26,7 @@ enum {
 	SERVER_MAX_STAGED_BYTES = 16 << 20,
 	SERVER_MAX_NOTIFY = 1 << 20, /* bytes of events in one MsgEventsNotify, about */
 	SERVER_RETAIN_S = 10,
+	SERVER_SAVE_S = 1,
 	SERVER_STOP_MS = 500, /* what clients get to read the last words */
 };
 
@@ -69,6 +70,7 @@ struct server {
 	ev_timer again;	 /* clients with more to do */
 	ev_timer accept; /* after running out of descriptors */
 	ev_timer stop;
+	ev_timer save;	 /* tries to write what the db lacks */
 	ev_timer retain; /* looks what has become too old */
 	ev_signal term, interrupt;
 	bool broken;   /* the db is */

@@ -1,4 +1,4 @@
-#include "event-server/store.h"
+#include "event-server/store_private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,13 +9,11 @@
 #include "common/log.h"
 #include "event-server/siphash.h"
 
-enum { FIRST_TABLE = 1024, FIRST_STAGED = 256 };
-
-static size_t
-record_size(size_t len)
-{
-	return sizeof(struct record) + len;
-}
+enum {
+	FIRST_TABLE = 1024,
+	FIRST_STAGED = 256,
+	SAVE_MAX = 8192, /* events of the series that store_save() writes at once */
+};
 
 static struct record *
 record_new(struct store *s, struct store_type *type, struct sbs_str bytes)
@@ -31,8 +29,8 @@ record_new(struct store *s, struct store_type *type, struct sbs_str bytes)
 	return r;
 }
 
-static void
-record_unref(struct store *s, struct record *r)
+void
+store_record_unref(struct store *s, struct record *r)
 {
 	if (!r || --r->refs)
 		return;
@@ -187,7 +185,7 @@ drop_latest(struct store *s, struct store_type *t)
 	if (!t->latest)
 		return;
 	credit(t->latest);
-	record_unref(s, t->latest);
+	store_record_unref(s, t->latest);
 	t->latest = NULL;
 }
 
@@ -242,90 +240,6 @@ load_latest(void *arg, uint64_t number, struct sbs_str value)
 	if (number >= l->s->next_number)
 		l->s->next_number = number + 1;
 	return !l->no_memory;
-}
-
-/* It is deleted from the db by the next commit. Out of memory it stays there, until the next start
- * finds it too much. */
-static void
-series_note_gone(struct store *s, uint64_t seq)
-{
-	struct series *l = &s->series;
-
-	if (l->gone_count == l->gone_size) {
-		size_t size = l->gone_size ? l->gone_size * 2 : FIRST_STAGED;
-		uint64_t *gone = realloc(l->gone, size * sizeof(*gone));
-		if (!gone)
-			return;
-		l->gone = gone;
-		l->gone_size = size;
-	}
-	l->gone[l->gone_count++] = seq;
-}
-
-/* It has left its place. */
-static void
-series_forget(struct store *s, struct record *r)
-{
-	struct retention_rule *rule = r->type->rule;
-
-	if (rule) {
-		rule->count--;
-		rule->bytes -= record_size(r->len);
-	}
-	if (s->db)
-		series_note_gone(s, r->seq);
-	record_unref(s, r);
-}
-
-static void
-series_drop_oldest(struct store *s)
-{
-	struct record *r = s->series.ring[s->series.first];
-
-	s->series.first = (s->series.first + 1) % s->series.size;
-	s->series.count--;
-	series_forget(s, r);
-}
-
-/* Room for n more. */
-static int
-series_reserve(struct store *s, size_t n)
-{
-	size_t size = s->series.size ? s->series.size : FIRST_TABLE;
-
-	if (s->series.count + n <= s->series.size)
-		return 0;
-	while (size < s->series.count + n)
-		size *= 2;
-	struct record **ring = malloc(size * sizeof(struct record *));
-	if (!ring)
-		return -1;
-	for (size_t i = 0; i < s->series.count; i++)
-		ring[i] = s->series.ring[(s->series.first + i) % s->series.size];
-	free(s->series.ring);
-	s->series.ring = ring;
-	s->series.size = size;
-	s->series.first = 0;
-	return 0;
-}
-
-/* Takes over a reference; the room is reserved. */
-static void
-series_push(struct store *s, struct record *r, uint64_t seq)
-{
-	struct retention_rule *rule = r->type->rule;
-
-	if (s->series.count &&
-	    eventer_time_cmp(&r->timestamp, &store_series(s, s->series.count - 1)->timestamp) < 0)
-		s->series.ordered = seq;
-	if (rule) {
-		rule->count++;
-		rule->bytes += record_size(r->len);
-	}
-	r->seq = seq;
-	s->series.next = seq + 1;
-	s->series.ring[(s->series.first + s->series.count) % s->series.size] = r;
-	s->series.count++;
 }
 
 static bool
@@ -393,6 +307,7 @@ store_init(struct store *s, struct db *db, int64_t server_id, size_t series_max,
 	}
 	s->state.server = server_id;
 	s->kept = s->state;
+	s->series.saved = s->series.next;
 	return 0;
 }
 
@@ -404,31 +319,6 @@ store_set_quotas(struct store *s, size_t max_types, size_t max_bytes)
 }
 
 void
-store_set_retention(struct store *s, const struct retention *r)
-{
-	s->retention = *r;
-	for (size_t i = 0; i < r->count; i++)
-		for (size_t k = 0; k < r->rules[i].segment_count; k++)
-			s->retention.rules[i].segments[k].p =
-			    s->retention.rules[i].text +
-			    (r->rules[i].segments[k].p - r->rules[i].text);
-	for (size_t i = 0; i < s->type_count; i++) {
-		struct eventer_types one = { 1, s->types[i]->raw };
-		struct eventer_types_iter it = eventer_types_begin(&one);
-		struct eventer_type type;
-		if (eventer_types_next(&it, &type))
-			s->types[i]->rule = retention_find(&s->retention, &type);
-	}
-	for (size_t i = 0; i < s->series.count; i++) {
-		const struct record *record = store_series(s, i);
-		if (record->type->rule) {
-			record->type->rule->count++;
-			record->type->rule->bytes += record_size(record->len);
-		}
-	}
-}
-
-void
 store_clear(struct store *s)
 {
 	store_release(s);
@@ -436,7 +326,7 @@ store_clear(struct store *s)
 		series_drop_oldest(s);
 	free(s->series.gone);
 	for (size_t i = 0; i < s->type_count; i++) {
-		record_unref(s, s->types[i]->latest);
+		store_record_unref(s, s->types[i]->latest);
 		free(s->types[i]);
 	}
 	free(s->types);
@@ -567,7 +457,7 @@ store_stage(struct store *s, const struct eventer_event *event)
 	struct sbs_str bytes = { (const char *)buffer_data(&s->scratch), s->scratch.len };
 	struct record *r = record_new(s, t, bytes);
 	if (!r || stage_record(s, r) < 0) {
-		record_unref(s, r);
+		store_record_unref(s, r);
 		type_drop(s, t);
 		errno = ENOMEM;
 		return -1;
@@ -588,7 +478,7 @@ store_restore(struct store *s, const struct eventer_event *event)
 
 	if (!r || stage_record(s, r) < 0) {
 		if (r)
-			record_unref(s, r);
+			store_record_unref(s, r);
 		if (t)
 			type_drop(s, t);
 		errno = ENOMEM;
@@ -610,7 +500,7 @@ store_unstage(struct store *s, size_t count)
 		/* What was committed pays as the latest of its type. */
 		if (!s->staged_kept)
 			credit(r);
-		record_unref(s, r);
+		store_record_unref(s, r);
 		type_drop(s, t);
 	}
 }
@@ -622,90 +512,7 @@ store_release(struct store *s)
 	s->staged_kept = false;
 }
 
-/* What is beyond the bounds of a rule: events that are left to drop. */
-struct excess {
-	uint64_t count, bytes;
-	struct timestamp oldest; /* older ones go */
-};
-
-static uint64_t
-beyond(uint64_t v, uint64_t max)
-{
-	return v > max ? v - max : 0;
-}
-
-static void
-excess_of(struct excess *x, const struct retention_rule *rule, struct timestamp now)
-{
-	*x = (struct excess){ .count = beyond(rule->count, rule->max_count),
-		.bytes = beyond(rule->bytes, rule->max_bytes),
-		.oldest = { INT64_MIN, 0 } };
-	if (rule->max_age_s != INT64_MAX)
-		__builtin_sub_overflow(now.s, rule->max_age_s, &x->oldest.s);
-}
-
-static bool
-is_excess(struct excess *x, const struct record *r)
-{
-	uint64_t size = record_size(r->len);
-
-	if (x->count == 0 && x->bytes == 0 && eventer_time_cmp(&r->timestamp, &x->oldest) >= 0)
-		return false;
-	x->count -= x->count > 0;
-	x->bytes -= x->bytes < size ? x->bytes : size;
-	return true;
-}
-
-void
-store_retain(struct store *s, struct timestamp now)
-{
-	struct excess excess[RETENTION_MAX_RULES];
-	struct series *l = &s->series;
-	size_t kept = 0;
-
-	if (s->retention.count == 0)
-		return;
-	for (size_t i = 0; i < s->retention.count; i++)
-		excess_of(&excess[i], &s->retention.rules[i], now);
-	for (size_t i = 0; i < l->count; i++) {
-		struct record *r = l->ring[(l->first + i) % l->size];
-		const struct retention_rule *rule = r->type->rule;
-		if (rule && is_excess(&excess[rule - s->retention.rules], r))
-			series_forget(s, r);
-		else
-			l->ring[(l->first + kept++) % l->size] = r;
-	}
-	l->count = kept;
-}
-
-/* Whether so much is beyond a bound that a walk over the series pays. */
-static bool
-is_far_beyond(const struct store *s)
-{
-	for (size_t i = 0; i < s->retention.count; i++) {
-		const struct retention_rule *rule = &s->retention.rules[i];
-		uint64_t slack = rule->max_count / 8;
-		if (slack < s->series.count / 64)
-			slack = s->series.count / 64;
-		if (beyond(rule->count, rule->max_count) > (slack < 8192 ? slack : 8192) ||
-		    beyond(rule->bytes, rule->max_bytes) > rule->max_bytes / 8 + (1 << 20))
-			return true;
-	}
-	return false;
-}
-
-/* Room in the series for what is staged. */
-static void
-series_make_room(struct store *s)
-{
-	if (is_far_beyond(s))
-		store_retain(s, s->state.last);
-	while (s->series.count &&
-	       (s->series.count + s->staged_count > s->series.max || s->bytes > STORE_SERIES_BYTES))
-		series_drop_oldest(s);
-}
-
-/* skip: so many of the first ones are more than the series may have. */
+/* The staged events; skip: so many of the first ones are more than the series may have. */
 static int
 write_staged(struct store *s, size_t skip)
 {
@@ -723,6 +530,24 @@ write_staged(struct store *s, size_t skip)
 	return db_commit(s->db);
 }
 
+static void
+take_staged(struct store *s, size_t skip)
+{
+	s->kept = s->state;
+	s->staged_kept = true;
+	for (size_t i = 0; i < s->staged_count; i++) {
+		struct record *r = s->staged[i];
+		drop_latest(s, r->type);
+		r->type->latest = r;
+		r->type->unsaved = s->behind;
+		r->refs++;
+		if (i >= skip) {
+			r->refs++;
+			series_push(s, r, s->series.next);
+		}
+	}
+}
+
 int
 store_commit(struct store *s)
 {
@@ -730,61 +555,59 @@ store_commit(struct store *s)
 		return 0;
 	series_make_room(s);
 	size_t skip = s->staged_count > s->series.max ? s->staged_count - s->series.max : 0;
-	if (series_reserve(s, s->staged_count - skip) < 0 || (s->db && write_staged(s, skip) < 0)) {
+	bool reserved = series_reserve(s, s->staged_count - skip) == 0;
+	bool saved = reserved && (!s->db || (!s->behind && write_staged(s, skip) == 0));
+
+	if (!reserved || (!saved && db_is_broken(s->db))) {
 		s->state = s->kept;
 		return -1;
 	}
+	s->behind = !saved;
+	take_staged(s, skip);
+	if (saved) {
+		s->series.gone_count = 0;
+		s->series.saved = s->series.next;
+	}
+	return saved ? 0 : 1;
+}
+
+/* What the db lacks: first the latest events, then the series from where it ends. max: of the
+ * series. Returns how many of it, or -1. */
+static int64_t
+write_missing(struct store *s, size_t max)
+{
+	size_t i = series_find(s, s->series.saved), n = 0;
+
+	db_begin(s->db);
+	db_drop_series(s->db, s->series.gone, s->series.gone_count);
+	for (size_t k = 0; k < s->type_count; k++)
+		if (s->types[k]->unsaved && s->types[k]->latest)
+			db_put_latest(
+			    s->db, s->types[k]->number, record_bytes(s->types[k]->latest));
+	for (; i < s->series.count && n < max; i++, n++)
+		db_put_series(s->db, store_series(s, i)->seq, record_bytes(store_series(s, i)));
+	db_put_state(s->db, &s->kept);
+	if (db_commit(s->db) < 0)
+		return -1;
 	s->series.gone_count = 0;
-	s->kept = s->state;
-	s->staged_kept = true;
-	for (size_t i = 0; i < s->staged_count; i++) {
-		struct record *r = s->staged[i];
-		drop_latest(s, r->type);
-		r->type->latest = r;
-		r->refs++;
-		if (i >= skip) {
-			r->refs++;
-			series_push(s, r, s->series.next);
-		}
-	}
-	return 0;
+	for (size_t k = 0; k < s->type_count; k++)
+		s->types[k]->unsaved = false;
+	if (n)
+		s->series.saved = store_series(s, i - 1)->seq + 1;
+	s->behind = i < s->series.count;
+	return (int64_t)n;
 }
 
-const struct record *
-store_series(const struct store *s, size_t i)
+bool
+store_save(struct store *s)
 {
-	return s->series.ring[(s->series.first + i) % s->series.size];
-}
-
-/* The first event from <= i < to whose timestamp is not less, or is greater; they are ordered. */
-static size_t
-bound(const struct store *s, size_t from, size_t to, const struct timestamp *t, bool greater)
-{
-	while (from < to) {
-		size_t middle = from + (to - from) / 2;
-		if (eventer_time_cmp(&store_series(s, middle)->timestamp, t) < greater)
-			from = middle + 1;
-		else
-			to = middle;
-	}
-	return from;
-}
-
-void
-store_series_between(const struct store *s, const struct eventer_time *first,
-    const struct eventer_time *last, size_t *from, size_t *to)
-{
-	size_t start = 0, end = s->series.count;
-
-	while (start < end) {
-		size_t middle = start + (end - start) / 2;
-		if (store_series(s, middle)->seq < s->series.ordered)
-			start = middle + 1;
-		else
-			end = middle;
-	}
-	if (last->set && start < *to)
-		*to = bound(s, start > *from ? start : *from, *to, &last->t, true);
-	if (first->set && start <= *from)
-		*from = bound(s, *from, *to, &first->t, false);
+	if (!s->behind || write_missing(s, SAVE_MAX) >= 0)
+		return true;
+	if (db_is_broken(s->db) || write_missing(s, 0) >= 0)
+		return false;
+	/* Not even the latest events have room: the oldest of the series give way. */
+	if (db_is_full(s->db))
+		for (size_t n = s->series.count / 8; n > 0; n--)
+			series_drop_oldest(s);
+	return false;
 }

@@ -40,6 +40,7 @@ struct store_type {
 	struct record *latest;	     /* NULL: staged only */
 	struct sbs_str raw;	     /* the encoded EventType, owned */
 	struct quota *device;	     /* whose it is, or NULL */
+	bool unsaved;		     /* the db does not have its latest event */
 	struct retention_rule *rule; /* how much of it the series keeps, or NULL */
 	/* Room for the owner: which subscribers it concerns, valid while the epoch is the owner's.
 	 */
@@ -64,6 +65,7 @@ struct record {
 struct series {
 	struct record **ring; /* of size places */
 	size_t size, first, count, max;
+	uint64_t saved;	  /* seq from which on none is in the db */
 	uint64_t next;	  /* seq of the next one; there may be gaps between them */
 	uint64_t ordered; /* seq from which on no timestamp is less than the one before */
 	uint64_t *gone;	  /* seqs that are still in the db */
@@ -89,6 +91,7 @@ struct store {
 	size_t bytes; /* of all records */
 	size_t staged_bytes;
 	bool staged_kept; /* they were committed */
+	bool behind;	  /* the db lacks events that were committed in memory */
 	uint64_t query;	  /* number of the last query */
 	struct buffer scratch;
 };
@@ -121,9 +124,13 @@ int store_stage(struct store *s, const struct eventer_event *event);
 int store_restore(struct store *s, const struct eventer_event *event);
 /* Takes back staged events from that count on. */
 void store_unstage(struct store *s, size_t count);
-/* Commits what is staged. -1: nothing of it was kept or can be seen. Either way the staged events
+/* Commits what is staged. 0; or 1: in memory alone, as the db could not be written and
+ * store_save() has to; or -1: nothing of it was kept or can be seen. Either way the staged events
  * can be looked at until store_release. */
 int store_commit(struct store *s);
+/* Writes what the db lacks: latest events first, then a part of the series, for which the oldest
+ * give way where the disk stays full. Whether it could; s->behind: more is left. */
+bool store_save(struct store *s);
 void store_release(struct store *s);
 
 /* The type of these segments, or NULL. */

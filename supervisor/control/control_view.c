@@ -346,14 +346,30 @@ put_server(struct json_writer *w, const struct engine *e)
 	json_put_int(w, "unrouted", (int64_t)e->unrouted);
 }
 
+/* What keeps the built-in Event Server from working, in its own words. */
+static void
+explain_eventd(const struct process *p, char *text, size_t size)
+{
+	const char *line = process_last_line(p);
+	const struct process_obituary *o = process_obituary(p, 0);
+
+	if (process_state(p) == CHILD_RUNNING || !o)
+		return;
+	snprintf(text, size, "the built-in Event Server does not start: %s",
+	    line && line[0] ? line : o->cause);
+}
+
 /* The reason that keeps all devices from running, other than the Event Server's link. */
 static void
-put_why_idle(struct json_writer *w, const struct engine *e, const struct monitor *m)
+put_why_idle(struct json_writer *w, const struct engine *e, const struct monitor *m,
+    const struct process *eventd)
 {
 	char text[MONITOR_MAX_TEXT] = "";
 
 	if (m)
 		monitor_explain(m, text, sizeof(text));
+	if (!text[0] && eventd)
+		explain_eventd(eventd, text, sizeof(text));
 	if (!text[0] && eventlink_state(engine_link(e)) == LINK_UP && !e->active)
 		snprintf(text, sizeof(text), "the Event Server is %s, require_operational is set",
 		    eventer_status_name(eventlink_status(engine_link(e))));
@@ -418,7 +434,7 @@ control_on_info(struct control_client *c, const struct json *request)
 	json_put_str(w, "log_level", log_level_name(log_sink_device_level(NULL)));
 	json_put_bool(w, "engine", e->active);
 	put_monitor(w, monitor);
-	put_why_idle(w, e, monitor);
+	put_why_idle(w, e, monitor, control->hooks.eventd(control->hooks.arg));
 	put_server(w, e);
 	put_eventd(w, control->hooks.eventd(control->hooks.arg));
 	json_put_int(w, "devices", (int64_t)e->device_count);

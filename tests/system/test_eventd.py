@@ -26,6 +26,9 @@ from patience import WAIT_S, end_process  # noqa: E402
 PROGRAM = ROOT / os.environ.get('BUILD', 'build') / 'gateway-eventd'
 
 
+MOUNTS = subprocess.run(['unshare', '-m', 'true'], stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
 def setUpModule():
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -34,10 +37,10 @@ def setUpModule():
 class Eventd:
     """One gateway-eventd on a free port."""
 
-    def __init__(self, *args, listen='127.0.0.1:0', limits=None, insecure=True):
+    def __init__(self, *args, listen='127.0.0.1:0', limits=None, insecure=True, wrap=()):
         ready, writer = os.pipe()
         self.log = tempfile.TemporaryFile()
-        args = [str(PROGRAM), '--sandbox', '--ready-fd', str(writer), *args]
+        args = [*wrap, str(PROGRAM), '--sandbox', '--ready-fd', str(writer), *args]
         if listen:
             args += ['--listen', listen]
         if listen and insecure:
@@ -668,26 +671,63 @@ class TestDurability(unittest.TestCase):
             self.assertEqual(kept, {str(n): -1 if n in (0, 99) else n for n in range(100)})
             self.assertEqual(d.logged().count('gateway/g/t/inventor has 100 event types'), 1)
 
-    def test_a_full_disk_fails_the_request_and_nothing_else(self):
+    def test_a_full_disk(self):
+        """Requests that want an answer fail; subscribers and queries have the events all the same, and so has the
+        disk when it has room again."""
         def small_files():
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
 
         with tempfile.TemporaryDirectory() as d:
             with Eventd('--data', d, limits=small_files) as server, \
                     server.client(subscriptions=['a', 'b']) as client:
-                kept = 0
-                while client.register([RegisterEvent('b', None, Binary('', bytes(50000)))],
-                                      response=True):
-                    kept += 1
+                put = 1
+                while client.register([RegisterEvent('b', None, Binary('', bytes(50000)))], response=True):
+                    put += 1
                     client.next_events()
-                self.assertGreater(kept, 3)
-                self.assertTrue(client.notified.empty())
-                self.assertEqual(len(client.query_timeseries(['b']).events), kept)
+                self.assertGreater(put, 3)
+                self.assertEqual([e.type for e in client.next_events()], [('b',)])
+                self.assertIn('cannot write to the store: File too large', server.logged())
+                for i in range(50):
+                    self.assertIsNone(client.register(numbers('a', [i]), response=True))
+                    self.assertEqual(payloads(client.next_events()), [i])
+                self.assertEqual(len(client.query_timeseries(['b']).events), put)
+                self.assertEqual(payloads(client.query_latest(['a']).events), [49])
+                resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE,
+                                 (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+                eventually(lambda: 'the store is written again' in server.logged())
+                self.assertTrue(client.register(numbers('a', [50]), response=True))
+                server.kill()
             with Eventd('--data', d) as server, server.client() as client:
-                self.assertEqual(len(client.query_timeseries(['b']).events), kept)
-                self.assertTrue(client.register(numbers('a', [1]), response=True))
+                self.assertEqual(len(client.query_timeseries(['b']).events), put)
+                self.assertEqual(payloads(client.query_timeseries(['a'], ascending=True).events), list(range(51)))
 
+    @unittest.skipUnless(MOUNTS, 'a mount namespace is not available')
+    def test_a_disk_that_stays_full(self):
+        """The latest events come before the series: its oldest give way to them."""
+        with tempfile.TemporaryDirectory() as d:
+            wrap = ['unshare', '-m', 'sh', '-c', 'mount -t tmpfs -o size=1m none "$0" && exec "$@"', d]
+            with Eventd('--data', d, wrap=wrap) as server, server.client(subscriptions=['*']) as client:
+                while client.register([RegisterEvent('fill', None, Binary('', bytes(9000)))], response=True):
+                    pass
+                self.assertIn('No space left on device', server.logged())
+                for i in range(20):
+                    client.register(numbers(f'new/{i}', [i]))
+                # The latest events are on the disk when it is written again, without any more room.
+                eventually(lambda: 'the store is written again' in server.logged())
+                self.assertLess(len(client.query_timeseries(['fill']).events), 100)
+                enter = ['nsenter', '-m', '-t', str(server.process.pid)]
+                with tempfile.TemporaryDirectory() as outside:
+                    data = subprocess.run([*enter, 'cat', os.path.join(d, 'data.mdb')], capture_output=True,
+                                          check=True).stdout
+                    pathlib.Path(outside, 'data.mdb').write_bytes(data)
+                    with Eventd('--data', outside) as again, again.client() as reader:
+                        kept = {e.type: e.payload.data for e in reader.query_latest([('new', '*')]).events}
+                self.assertEqual(kept, {('new', str(i)): i for i in range(20)})
+
+    def test_a_folder_that_cannot_be_written(self):
+        with self.assertRaisesRegex(RuntimeError, 'No such file or directory'):
+            Eventd('--data', '/proc/none/data')
 
     def test_its_memory_is_hidden(self):
         with Eventd() as server:

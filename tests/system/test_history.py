@@ -6,6 +6,7 @@ import json
 import os
 import select
 import signal
+import subprocess
 import sys
 import time
 import unittest
@@ -16,6 +17,7 @@ import eventer  # noqa: E402
 from eventer import Json, RegisterEvent  # noqa: E402
 from gatewayd import CtlError, Gateway, probe  # noqa: E402
 
+MOUNTS = subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
 MANY = 2500  # more than two pages
 
 
@@ -129,6 +131,48 @@ class History(unittest.TestCase):
         self.refused(2, "the columns are", "--csv", "--columns", "colour")
         self.refused(1, "no device 'nope'", "--limit", "1", "nope")
         self.refused(1, "an empty segment", "--limit", "1", "a//b")
+
+
+class Disk(unittest.TestCase):
+    @unittest.skipUnless(MOUNTS, "a mount namespace is not available")
+    def test_a_state_folder_that_cannot_be_written(self):
+        g = Gateway({"devices": [probe("p1")]}, start=False)
+        self.addCleanup(g.close)
+        g.wrap = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o ro,mode=700 none "$0" && exec "$@"', g.state]
+        g.start()
+        g.wait(lambda: "Read-only file system" in (g.ctl("info")[0]["why_idle"] or ""), "the reason is shown")
+        mount = ["nsenter", "-m", "-t", str(g.pid), "mount", "-o", "remount,rw", g.state]
+        subprocess.run(mount, check=True)
+        g.wait(lambda: g.ctl("info")[0]["link"] == "connected", "it starts when the folder can be written")
+        self.assertIsNone(g.ctl("info")[0]["why_idle"])
+
+    @unittest.skipUnless(MOUNTS, "a mount namespace is not available")
+    def test_a_full_disk_under_a_gateway(self):
+        """What devices register reaches those who are connected; a device can still be switched off."""
+        g = Gateway({"devices": [probe("p1")]}, start=False)
+        self.addCleanup(g.close)
+        g.wrap = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=1m,mode=700 none "$0" && exec "$@"', g.state]
+        g.start()
+        g.wait(lambda: g.ctl("info")[0]["link"] == "connected", "the built-in Event Server answers")
+        g.enable("p1")
+        g.wait_state("p1", "running")
+        fill = os.path.join(g.state, "fill")
+        enter = ["nsenter", "-m", "-t", str(g.pid)]
+        subprocess.run([*enter, "sh", "-c", f"cat /dev/zero >{fill}"], stderr=subprocess.DEVNULL, check=False)
+        with eventer.EventerClient(path=os.path.join(g.runtime, "eventd"), subscriptions=[("x",)]) as client:
+            def refused():
+                return client.register([RegisterEvent(("x",), None, Json("x" * 9000))], True) is None
+
+            g.wait(refused, "the disk is full")
+            g.wait_log("cannot write to the store: No space left on device")
+            with self.assertRaises(CtlError) as e:
+                g.ctl("disable", "p1")
+            self.assertEqual(e.exception.code, 1)
+            g.wait_state("p1", "disabled")
+            subprocess.run([*enter, "rm", fill], check=True)
+            g.wait_log("the store is written again")
+            self.assertEqual(g.ctl("events", "p1/system/enable")[0]["payload"], False)
+            self.assertFalse(refused())
 
 
 class Retention(unittest.TestCase):

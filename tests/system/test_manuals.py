@@ -117,12 +117,18 @@ class Programs(Case):
 
     def test_gateway_eventd(self):
         lines = commands("gateway-eventd.8")
-        self.assertEqual(len(lines), 3)
+        self.assertEqual(len(lines), 5)
         folder = os.path.join(self.dir, "eventd")
         os.mkdir(folder)
         places = (("/run/gateway-eventd", folder), ("/var/lib/gateway-eventd", os.path.join(folder, "data")),
-                  ("/etc/gateway-eventd.token", os.path.join(folder, "token")), ("192.0.2.1:23012", "127.0.0.1:0"))
-        for line, ready in zip(lines, ("listening on /", None, "listening on 127.0.0.1:")):
+                  ("/etc/gateway-eventd.token", os.path.join(folder, "token")), ("192.0.2.1:23012", "127.0.0.1:0"),
+                  ("/var/backups", folder))
+        g = Gateway()  # whose Event Server is saved
+        self.addCleanup(g.close)
+        g.wait(lambda: g.ctl("info")[0]["link"] == "connected", "the built-in Event Server answers")
+        places = (("/run/gatewayd", g.runtime), *places)
+        serves = "listening on /"
+        for line, ready in zip(lines, (serves, serves, None, None, "listening on 127.0.0.1:")):
             for there, here in places:
                 line = line.replace(there, here)
             if not ready:

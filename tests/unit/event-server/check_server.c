@@ -72,7 +72,7 @@ START_TEST(a_disk_that_failed_once_ends_the_process)
 	bad_writes = 1;
 	put("lost");
 	ck_assert_int_eq(bad_writes, 0);
-	ck_assert_uint_eq(kept(), 1);
+	ck_assert_uint_eq(kept(), 2);
 	ck_assert_int_eq(server_run(&server), -1);
 	server_clear(&server);
 	start();
