@@ -122,11 +122,14 @@ peer_close(struct peer *c, const char *reason)
 	server_again(s); /* so that it is freed */
 }
 
+static void end_walk(struct peer *c);
+
 void
 peer_free(struct peer *c)
 {
 	if (!c)
 		return;
+	end_walk(c);
 	chatter_clear(&c->chatter);
 	buffer_clear(&c->out);
 	subs_clear(&c->subscriptions);
@@ -259,31 +262,86 @@ on_register_req(struct peer *c, const struct chatter_msg *msg)
 	return true;
 }
 
+/* The protocol has no error for a query: an answer that is empty and says that more follows. */
+static void
+answer_query(struct peer *c, struct chatter_conv conv, int result)
+{
+	struct query *q = &c->server->query;
+
+	if (result < 0 && !q->more) {
+		peer_close(c, "found no memory");
+		return;
+	}
+	if (result < 0)
+		server_warn(c->server,
+		    "client %lld (%s) sent a query with too many patterns: answered with no events",
+		    (long long)c->id, c->name);
+	eventer_begin_query_res(&c->chatter, conv, q->count, q->bytes);
+	for (size_t i = 0; i < q->count; i++)
+		buffer_append(&c->out, q->results[i]->bytes, q->results[i]->len);
+	eventer_put_query_more(&c->chatter, q->more);
+	c->again = true;
+}
+
+static void
+end_walk(struct peer *c)
+{
+	if (!c->walk)
+		return;
+	query_walk_clear(c->walk);
+	free(c->walk);
+	c->walk = NULL;
+	c->server->walks--;
+}
+
+/* Whether the query goes on in steps. */
+static bool
+begin_walk(struct peer *c, struct chatter_conv conv, const struct eventer_query *params)
+{
+	struct server *s = c->server;
+
+	if (s->walks == SERVER_MAX_WALKS || !query_is_long(&s->store, params))
+		return false;
+	struct query_walk *w = calloc(1, sizeof(*w));
+	if (!w || query_walk_begin(w, &s->store, params) < 0) {
+		free(w);
+		return false;
+	}
+	c->walk = w;
+	c->asked = conv;
+	c->again = true;
+	s->walks++;
+	return true;
+}
+
+static void
+walk_on(struct peer *c)
+{
+	int r = query_walk_step(c->walk, &c->server->store);
+
+	c->again = true;
+	if (r > 0)
+		return;
+	/* What was registered until now is in the answer, and in no notification behind it. */
+	server_commit(c->server);
+	c->server->query.more = false;
+	r = r < 0 ? r : query_walk_end(c->walk, &c->server->query);
+	end_walk(c);
+	answer_query(c, c->asked, r);
+}
+
 static bool
 on_query_req(struct peer *c, const struct chatter_msg *msg)
 {
-	struct query *q = &c->server->query;
 	struct eventer_query params;
 
 	if (eventer_query_req_decode(msg->data, &params) != DEC_OK)
 		return false;
 	/* What was registered before the query is found by it. */
 	server_commit(c->server);
-	int r = query_run(q, &c->server->store, &params);
-	if (r < 0 && !q->more) {
-		peer_close(c, "found no memory");
-		return true;
-	}
-	/* The protocol has no error for a query: the answer is empty and says that more follows. */
-	if (r < 0)
-		server_warn(c->server,
-		    "client %lld (%s) sent a query with too many patterns: answered with no events",
-		    (long long)c->id, c->name);
-	eventer_begin_query_res(&c->chatter, chatter_msg_conv(msg), q->count, q->bytes);
-	for (size_t i = 0; i < q->count; i++)
-		buffer_append(&c->out, q->results[i]->bytes, q->results[i]->len);
-	eventer_put_query_more(&c->chatter, q->more);
-	c->again = true;
+	if (!begin_walk(c, chatter_msg_conv(msg), &params))
+		answer_query(c, chatter_msg_conv(msg),
+		    query_run(&c->server->query, &c->server->store, &params));
 	return true;
 }
 
@@ -330,6 +388,8 @@ peer_work(struct peer *c)
 	enum dec r = DEC_OK;
 
 	c->again = false;
+	if (c->walk)
+		walk_on(c);
 	while (r == DEC_OK && may_go_on(c)) {
 		r = chatter_next(&c->chatter, &msg);
 		if (r == DEC_OK)

@@ -51,6 +51,8 @@ struct peer {
 	bool deaf;   /* takes nothing more; what it sent before it left still counts */
 	struct monotime init_deadline; /* PEER_REFUSED: when the answer goes out */
 	struct chatter_conv init;      /* PEER_REFUSED: the conversation to answer in */
+	struct query_walk *walk;   /* owned: a query under way, which nothing overtakes; or NULL */
+	struct chatter_conv asked; /* the conversation to answer it in */
 	struct access_client who;
 	char *name; /* owned, as the client gave it */
 	struct subs subscriptions;

@@ -412,3 +412,85 @@ query_run(struct query *q, struct store *s, const struct eventer_query *params)
 	limit(q, params);
 	return 0;
 }
+
+bool
+query_is_long(const struct store *s, const struct eventer_query *params)
+{
+	return params->kind == EVENTER_QUERY_LATEST && s->type_count > QUERY_SLICE &&
+	       (!params->has_types || has_pattern(&params->types));
+}
+
+int
+query_walk_begin(struct query_walk *w, const struct store *s, const struct eventer_query *params)
+{
+	struct eventer_types_iter it = eventer_types_begin(&params->types);
+	struct eventer_type type;
+	size_t patterns = 0;
+
+	w->all = !params->has_types;
+	if (w->all)
+		return 0;
+	while (eventer_types_next(&it, &type))
+		patterns += !type.cut && is_pattern(&type);
+	if (patterns * s->type_count > QUERY_MAX_WORK) {
+		errno = E2BIG;
+		return -1;
+	}
+	return subs_init(&w->types, &params->types);
+}
+
+static int
+add_found(struct query_walk *w, struct store_type *t)
+{
+	if (w->count == w->size) {
+		size_t size = w->size ? w->size * 2 : 256;
+		struct store_type **found = realloc(w->found, size * sizeof(struct store_type *));
+		if (!found)
+			return -1;
+		w->found = found;
+		w->size = size;
+	}
+	w->found[w->count++] = t;
+	return 0;
+}
+
+int
+query_walk_step(struct query_walk *w, struct store *s)
+{
+	for (size_t n = 0; n < QUERY_SLICE && w->at < s->type_count; n++, w->at++) {
+		struct store_type *t = s->types[w->at];
+		struct eventer_types one = { 1, t->raw };
+		struct eventer_types_iter it = eventer_types_begin(&one);
+		struct eventer_type type;
+		if (!t->latest)
+			continue;
+		if (!w->all && (!eventer_types_next(&it, &type) || !subs_match(&w->types, &type)))
+			continue;
+		if (add_found(w, t) < 0)
+			return -1;
+	}
+	return w->at < s->type_count;
+}
+
+int
+query_walk_end(struct query_walk *w, struct query *q)
+{
+	const struct eventer_query latest = { .kind = EVENTER_QUERY_LATEST };
+
+	q->count = 0;
+	q->bytes = 0;
+	q->more = false;
+	for (size_t i = 0; i < w->count; i++)
+		if (add(q, w->found[i]->latest) < 0)
+			return -1;
+	limit(q, &latest);
+	return 0;
+}
+
+void
+query_walk_clear(struct query_walk *w)
+{
+	subs_clear(&w->types);
+	free(w->found);
+	*w = (struct query_walk){ 0 };
+}

@@ -18,19 +18,19 @@ server_warn(struct server *s, const char *fmt, ...)
 	va_list ap;
 	double now = ev_now(s->loop);
 
-	if (now - s->warned < 1) {
-		s->suppressed++;
+	if (now - s->warnings.last < 1) {
+		s->warnings.suppressed++;
 		return;
 	}
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (s->suppressed)
-		log_warning("%s (%lu more warnings suppressed)", text, s->suppressed);
+	if (s->warnings.suppressed)
+		log_warning("%s (%lu more warnings suppressed)", text, s->warnings.suppressed);
 	else
 		log_warning("%s", text);
-	s->warned = now;
-	s->suppressed = 0;
+	s->warnings.last = now;
+	s->warnings.suppressed = 0;
 }
 
 static void

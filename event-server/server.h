@@ -22,6 +22,7 @@ enum {
 	SERVER_MAX_BUFFERS =
 	    512 << 20,		       /* bytes of all clients' buffers; over it the largest goes */
 	SERVER_SLOTS = STORE_WATCHERS, /* subscribers whose match is remembered per event type */
+	SERVER_MAX_WALKS = 8,	       /* queries that are answered in steps at a time */
 	SERVER_MAX_STAGED = 65536,     /* events that are staged before a turn is over */
 	SERVER_MAX_STAGED_BYTES = 16 << 20,
 	SERVER_MAX_NOTIFY = 1 << 20, /* bytes of events in one MsgEventsNotify, about */
@@ -38,6 +39,12 @@ struct request {
 	struct chatter_conv conv;
 	size_t first, count;
 	bool failed;
+};
+
+/* Of clients' faults. */
+struct warnings {
+	double last; /* when one was logged */
+	unsigned long suppressed;
 };
 
 /* The clients that want to be notified. */
@@ -73,9 +80,9 @@ struct server {
 	ev_timer save;	 /* tries to write what the db lacks */
 	ev_timer retain; /* looks what has become too old */
 	ev_signal term, interrupt;
-	bool broken;   /* the db is */
-	double warned; /* when a client's fault was logged last */
-	unsigned long suppressed;
+	bool broken; /* the db is */
+	struct warnings warnings;
+	size_t walks; /* of clients, under way */
 };
 
 /* Takes db, copies access. 0, or -1 with a message. */

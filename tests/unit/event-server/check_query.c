@@ -190,12 +190,53 @@ START_TEST(all_of_a_server_in_pages)
 }
 END_TEST
 
+/* Asked in steps, while events are registered. */
+START_TEST(a_walk_finds_what_a_query_finds)
+{
+	static const char *const patterns[] = { "?", "*", "t1", "t?", "" };
+	struct query other = { 0 };
+	struct timestamp now = { 1000, 0 }, before;
+
+	store_begin_session(&s, now, &before);
+	for (int i = 0; i < 3 * QUERY_SLICE; i++)
+		put(i, NULL);
+	ck_assert_int_eq(store_commit(&s), 0);
+	store_release(&s);
+	struct eventer_query p = { .kind = EVENTER_QUERY_LATEST, .has_types = patterns[_i][0] };
+	struct query_walk w = { 0 };
+	struct buffer b;
+	buffer_init(&b, 1000);
+	eventer_put_type_text(&b, patterns[_i]);
+	p.types = (struct eventer_types){ 1, { (const char *)buffer_data(&b), b.len } };
+	ck_assert_int_eq(query_walk_begin(&w, &s, &p), 0);
+	ck_assert_int_eq(query_walk_step(&w, &s), 1);
+	store_begin_session(&s, now, &before);
+	put(1, NULL); /* that the walk has passed */
+	put(100000, NULL);
+	ck_assert_int_eq(store_commit(&s), 0);
+	store_release(&s);
+	while (query_walk_step(&w, &s))
+		;
+	ck_assert_int_eq(query_walk_end(&w, &q), 0);
+	ck_assert_int_eq(query_run(&other, &s, &p), 0);
+	ck_assert_uint_eq(q.count, other.count);
+	ck_assert_uint_eq(q.bytes, other.bytes);
+	ck_assert(!q.more);
+	for (size_t i = 0; i < q.count; i++)
+		ck_assert_ptr_eq(q.results[i], other.results[i]);
+	query_walk_clear(&w);
+	query_clear(&other);
+	buffer_clear(&b);
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, pages_are_what_is_kept, 0, 2);
 	tcase_add_test(tc, all_of_a_server_in_pages);
+	tcase_add_loop_test(tc, a_walk_finds_what_a_query_finds, 0, 5);
 }
 
 UNIT_MAIN("pages of queries")
