@@ -112,7 +112,7 @@ $(B)/gatewayctl: $(B)/ctl/main.o $(AR_CTL) $(AR_IPC) $(AR_COMMON)
 	$(LINK) $^ -l$(MSGPACK) -lexpat -lm
 # It shows rows as gatewayctl --json does: by the same code.
 $(B)/gateway-web: $(B)/web/main.o $(AR_WEB) $(AR_CTL) $(AR_IPC) $(AR_COMMON)
-	$(LINK) $^ -lmicrohttpd -l$(MSGPACK) -lm
+	$(LINK) $^ -lmicrohttpd -lseccomp -l$(MSGPACK) -lm
 
 # Each runner has its own copy of these two, where the system has them as archives: many processes, each started
 # often, pay more for a shared library than for the few pages of it that they use. libm comes after libc: most runners
@@ -272,7 +272,7 @@ install: all
 	install -D -m 644 etc/samples/starter.yaml "$(DESTDIR)$(PREFIX)/share/gatewayd/starter.yaml"
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gatewayd/sysctl.d" etc/sysctl.d/*.conf
 	install -d "$(DESTDIR)/etc/gatewayd"
-	for f in etc/systemd/*.service; do [ -e "$$f" ] && install -D -m 644 "$$f" \
+	for f in etc/systemd/*.service etc/systemd/*.socket; do [ -e "$$f" ] && install -D -m 644 "$$f" \
 	    "$(DESTDIR)$(PREFIX)/lib/systemd/system/$${f##*/}"; done; true
 	for d in sysusers.d tmpfiles.d; do [ -e etc/systemd/$$d/gatewayd.conf ] && install -D -m 644 \
 	    etc/systemd/$$d/gatewayd.conf "$(DESTDIR)$(PREFIX)/lib/$$d/gatewayd.conf"; done; true

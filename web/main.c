@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/fdutil.h"
 #include "common/log.h"
 #include "web/listen.h"
+#include "web/sandbox.h"
 #include "web/server.h"
 
 #ifndef WEB_ASSETS
@@ -26,13 +26,15 @@ static const char usage[] =
     "  --insecure           the address may be one that other machines reach\n"
     "  --socket PATH        gatewayd's control socket\n"
     "  --assets DIR         the page's files (" WEB_ASSETS ")\n"
+    "  --host NAME          a name under which browsers reach it, besides addresses and localhost\n"
     "  --log-level LEVEL    error, warning, notice, info (the default) or debug\n"
     "  --log-prefix         log lines begin with <N>, for systemd and supervisors\n"
     "  --help, --version\n"
     "With sockets from systemd it listens on those instead.\n";
 
 struct options {
-	const char *listen, *unix_path, *socket, *assets;
+	const char *listen, *unix_path;
+	struct server_options server;
 	bool insecure;
 };
 
@@ -42,6 +44,7 @@ enum {
 	OPT_INSECURE,
 	OPT_SOCKET,
 	OPT_ASSETS,
+	OPT_HOST,
 	OPT_LOG_LEVEL,
 	OPT_LOG_PREFIX,
 	OPT_HELP,
@@ -54,6 +57,7 @@ static const struct option long_options[] = {
 	{ .name = "insecure", .has_arg = no_argument, .val = OPT_INSECURE },
 	{ .name = "socket", .has_arg = required_argument, .val = OPT_SOCKET },
 	{ .name = "assets", .has_arg = required_argument, .val = OPT_ASSETS },
+	{ .name = "host", .has_arg = required_argument, .val = OPT_HOST },
 	{ .name = "log-level", .has_arg = required_argument, .val = OPT_LOG_LEVEL },
 	{ .name = "log-prefix", .has_arg = no_argument, .val = OPT_LOG_PREFIX },
 	{ .name = "help", .has_arg = no_argument, .val = OPT_HELP },
@@ -95,10 +99,15 @@ apply(struct options *o, int opt, const char *arg)
 		o->insecure = true;
 		return 0;
 	case OPT_SOCKET:
-		o->socket = arg;
+		o->server.socket = arg;
 		return 0;
 	case OPT_ASSETS:
-		o->assets = arg;
+		o->server.assets = arg;
+		return 0;
+	case OPT_HOST:
+		if (o->server.host_count == GUARD_HOSTS)
+			return -1;
+		o->server.hosts[o->server.host_count++] = arg;
 		return 0;
 	case OPT_LOG_LEVEL:
 		return set_level(arg);
@@ -162,29 +171,32 @@ int
 main(int argc, char **argv)
 {
 	static struct server server;
-	struct options o = { .assets = WEB_ASSETS };
+	struct options o = { .server.assets = WEB_ASSETS };
 	char err[512], path[4096];
 	sigset_t waiting;
 	int code = parse_options(&o, argc, argv);
 
 	if (code >= 0)
 		return code;
-	if (!o.socket && control_find_observe(path, sizeof(path)) < 0) {
+	if (!o.server.socket && control_find_observe(path, sizeof(path)) < 0) {
 		log_error("the path of the control socket is too long");
 		return EXIT_FAILURE;
 	}
+	if (!o.server.socket)
+		o.server.socket = path;
 	catch_signals(&waiting);
 	int fd = listen_open(o.listen || o.unix_path ? o.listen : DEFAULT_LISTEN, o.unix_path,
 	    o.insecure, err, sizeof(err));
-	if (fd < 0 ||
-	    web_init(&server, fd, o.assets, o.socket ? o.socket : path, err, sizeof(err)) < 0) {
+	if (fd < 0 || web_init(&server, fd, &o.server, err, sizeof(err)) < 0) {
 		log_error("%s", err);
 		return EXIT_FAILURE;
 	}
 	listen_log(fd);
+	if (web_sandbox_lock(err, sizeof(err)) < 0) {
+		log_error("%s", err);
+		return EXIT_FAILURE;
+	}
 	web_run(&server, &stopping, &waiting);
 	web_clear(&server);
-	if (o.unix_path)
-		unlink(o.unix_path);
 	return EXIT_SUCCESS;
 }

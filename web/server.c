@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/log.h"
 #include "web/reply.h"
@@ -40,6 +41,29 @@ argument(struct MHD_Connection *connection, const char *name)
 	return text ? text : "";
 }
 
+/* Its phase from now on. */
+static void
+enter(struct MHD_Connection *connection, enum guard_phase phase)
+{
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct server_connection *c = info ? info->socket_context : NULL;
+
+	if (!c)
+		return;
+	c->phase = phase;
+	c->since = monotime_now();
+}
+
+/* Those who watch the gateway do not wait for those who look at it. */
+static bool
+may_ask(struct server *s, const struct api_route *route)
+{
+	if (route->shape != API_ROWS)
+		return guard_spend(&s->probes, GUARD_PROBES_A_SECOND, monotime_now());
+	return guard_spend(&s->asks, GUARD_ASKS_A_SECOND, monotime_now());
+}
+
 static enum MHD_Result
 pass_on(struct server *s, struct MHD_Connection *connection, const struct api_route *route,
     const char *encoded, void **seen)
@@ -58,10 +82,12 @@ pass_on(struct server *s, struct MHD_Connection *connection, const struct api_ro
 	if (*limit && !wish.limit)
 		return reply_error(
 		    connection, MHD_HTTP_BAD_REQUEST, "limit: expected a number from 1 to 1000000");
-	if (s->exchange_count == EXCHANGES_MAX)
-		return reply_error(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
-		    "too many requests at once: try again later");
 	bool page = route->board && !*wish.device;
+	if (s->exchange_count == EXCHANGES_MAX || (!page && !may_ask(s, route)))
+		return reply_error(
+		    connection, MHD_HTTP_SERVICE_UNAVAILABLE, "too many requests: try again later");
+	if (route->streams)
+		enter(connection, GUARD_STREAMS);
 	struct exchange *x = page ? exchange_new_page(&s->board, connection, route)
 				  : exchange_new(&s->upstreams, connection, route, &wish);
 	if (!x)
@@ -89,15 +115,22 @@ static enum MHD_Result
 on_request(void *arg, struct MHD_Connection *connection, const char *path, const char *method,
     const char *version, const char *data, size_t *len, void **seen)
 {
+	struct server *s = arg;
 	bool get =
 	    strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
 
 	(void)version, (void)data;
 	if (*seen == NULL) {
 		*seen = (void *)&first_seen;
+		enter(connection, GUARD_ANSWERS);
 		if (!get)
 			return reply_error(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
 			    "this server only shows: GET and HEAD");
+		if (!guard_allows_host(MHD_lookup_connection_value(
+					   connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST),
+			s->options.hosts, s->options.host_count))
+			return reply_error(connection, MHD_HTTP_FORBIDDEN,
+			    "this name is not one of this server's (--host)");
 		if (has_body(connection))
 			return reply_error(connection, MHD_HTTP_BAD_REQUEST,
 			    "a request without a body is expected");
@@ -106,7 +139,7 @@ on_request(void *arg, struct MHD_Connection *connection, const char *path, const
 	if (*len)
 		return MHD_NO;
 	struct exchange *x = as_exchange(*seen);
-	return x ? exchange_respond(x) : begin(arg, connection, path, seen);
+	return x ? exchange_respond(x) : begin(s, connection, path, seen);
 }
 
 static void
@@ -117,7 +150,8 @@ on_completed(
 	struct exchange *x = *seen ? as_exchange(*seen) : NULL;
 	size_t i = 0;
 
-	(void)connection, (void)how;
+	(void)how;
+	enter(connection, GUARD_WAITS);
 	*seen = NULL;
 	if (!x)
 		return;
@@ -125,6 +159,52 @@ on_completed(
 		i++;
 	s->exchanges[i] = s->exchanges[--s->exchange_count];
 	exchange_free(x);
+}
+
+/* The connection that has waited for a request for longest: MHD sees its end. */
+static void
+end_oldest(struct server *s)
+{
+	struct server_connection *oldest = NULL;
+
+	for (struct server_connection *c = s->connections; c; c = c->next)
+		if (c->phase == GUARD_WAITS && !c->ended && c != s->connections)
+			oldest = c;
+	if (!oldest)
+		oldest = s->connections; /* all are at work: the new one */
+	oldest->ended = true;
+	shutdown(oldest->fd, SHUT_RDWR);
+}
+
+static void
+on_connection(void *arg, struct MHD_Connection *connection, void **context,
+    enum MHD_ConnectionNotificationCode what)
+{
+	struct server *s = arg;
+	struct server_connection *c = *context, **at = &s->connections;
+
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		const union MHD_ConnectionInfo *info =
+		    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		c = info ? calloc(1, sizeof(*c)) : NULL;
+		if (!c)
+			return;
+		*c = (struct server_connection){
+			.fd = info->connect_fd, .since = monotime_now(), .next = s->connections
+		};
+		*context = s->connections = c;
+		if (++s->connection_count > SERVER_CONNECTIONS)
+			end_oldest(s);
+		return;
+	}
+	while (c && *at != c)
+		at = &(*at)->next;
+	if (c) {
+		*at = c->next;
+		s->connection_count--;
+	}
+	free(c);
+	*context = NULL;
 }
 
 /* Paths and values are decoded where they are used, and refused where they are wrong. */
@@ -147,21 +227,20 @@ broadcast(void *arg, const char *message, size_t len)
 }
 
 int
-web_init(
-    struct server *s, int fd, const char *assets, const char *socket, char *err, size_t err_size)
+web_init(struct server *s, int fd, const struct server_options *options, char *err, size_t err_size)
 {
-	*s = (struct server){ .ticked = monotime_now() };
-	if (assets_load(&s->assets, assets, err, err_size) < 0)
+	*s = (struct server){ .options = *options, .ticked = monotime_now() };
+	if (assets_load(&s->assets, options->assets, err, err_size) < 0)
 		return -1;
 	board_init(&s->board, &s->upstreams, broadcast, s);
-	if (upstreams_init(&s->upstreams, socket) == 0)
+	if (upstreams_init(&s->upstreams, options->socket) == 0)
 		s->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
 		    NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-		    (unsigned)SERVER_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+		    (unsigned)(SERVER_CONNECTIONS + SERVER_ENDING), MHD_OPTION_CONNECTION_TIMEOUT,
 		    (unsigned)SERVER_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		    (size_t)SERVER_REQUEST_BYTES, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
-		    MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_STRICT_FOR_CLIENT,
-		    1, MHD_OPTION_END);
+		    MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_CONNECTION,
+		    on_connection, s, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 	if (s->daemon)
 		return 0;
 	snprintf(err, err_size, "cannot start the HTTP server: %s",
@@ -186,7 +265,7 @@ next_timeout_ms(struct server *s)
 
 	if (MHD_get_timeout(s->daemon, &http) == MHD_YES)
 		least = earlier(least, http > TICK_MS ? TICK_MS : (int)http);
-	return s->exchange_count ? earlier(least, TICK_MS) : least;
+	return s->connections ? earlier(least, TICK_MS) : least;
 }
 
 static void
@@ -199,6 +278,10 @@ tick(struct server *s)
 	s->ticked = now;
 	for (size_t i = 0; i < s->exchange_count; i++)
 		exchange_tick(s->exchanges[i], now);
+	/* MHD sees its end then. */
+	for (struct server_connection *c = s->connections; c; c = c->next)
+		if (guard_is_over(c->phase, c->since, now))
+			shutdown(c->fd, SHUT_RDWR);
 }
 
 void
