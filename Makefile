@@ -270,6 +270,8 @@ install: all
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gatewayd/samples" etc/samples/*.yaml
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/gatewayd" etc/gatewayd.schema.json
 	install -D -m 644 etc/samples/starter.yaml "$(DESTDIR)$(PREFIX)/share/gatewayd/starter.yaml"
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gatewayd/prometheus" etc/prometheus/*
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gatewayd/grafana" etc/grafana/*
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/gatewayd/sysctl.d" etc/sysctl.d/*.conf
 	install -d "$(DESTDIR)/etc/gatewayd"
 	for f in etc/systemd/*.service etc/systemd/*.socket; do [ -e "$$f" ] && install -D -m 644 "$$f" \

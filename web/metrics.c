@@ -556,7 +556,7 @@ static void
 put_counters(struct buffer *b, const struct device_subject *d)
 {
 	for (size_t i = 0; i < d->counter_count; i++)
-		put_sample(b, "gatewayd_device_counter", "_total", d->self.labels, "name",
+		put_sample(b, "gatewayd_device_reported", "_total", d->self.labels, "name",
 		    d->counters[i].name, d->counters[i].value);
 }
 
@@ -585,7 +585,7 @@ static const struct {
 	    .type = "counter",
 	    .put = put_deaths,
 	    .help = "Ends of the device's process that nobody asked for, by cause." },
-	{ .name = "gatewayd_device_counter",
+	{ .name = "gatewayd_device_reported",
 	    .type = "counter",
 	    .put = put_counters,
 	    .help = "What the device's process counts by names of its own." },

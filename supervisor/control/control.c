@@ -489,7 +489,6 @@ take_client(struct control *control, int fd, const struct ucred *peer, bool obse
 	ev_io_init(&c->readable, on_readable, fd, EV_READ);
 	ev_io_init(&c->writable, on_writable, fd, EV_WRITE);
 	ev_timer_init(&c->deadline, on_deadline, 0., 0.);
-	ev_init(&c->walk, NULL);
 	c->readable.data = c->writable.data = c->deadline.data = c;
 	control->clients[control->client_count++] = c;
 	ev_io_start(control->loop, &c->readable);
@@ -567,10 +566,12 @@ watch(struct control *control)
 	watch_socket(&control->observe);
 	ev_timer_init(&control->refill, on_refill, 0., 0.);
 	ev_timer_init(&control->rates, on_rates, CONTROL_RATE_MS / 1e3, CONTROL_RATE_MS / 1e3);
+	ev_timer_init(&control->walk, control_on_walk, 0., 0.);
 	ev_prepare_init(&control->before_wait, on_before_wait);
 	/* After the engine's, which sends the turn's events. */
 	ev_set_priority(&control->before_wait, -1);
-	control->refill.data = control->rates.data = control->before_wait.data = control;
+	control->walk.data = control->refill.data = control->rates.data =
+	    control->before_wait.data = control;
 	ev_timer_start(control->loop, &control->rates);
 	ev_prepare_start(control->loop, &control->before_wait);
 	control_stream_update(control);
@@ -670,6 +671,7 @@ control_close(struct control *control)
 	ev_io_stop(control->loop, &control->observe.acceptable);
 	ev_timer_stop(control->loop, &control->refill);
 	ev_timer_stop(control->loop, &control->rates);
+	ev_timer_stop(control->loop, &control->walk);
 	ev_prepare_stop(control->loop, &control->before_wait);
 	control->engine->watch = (struct engine_watch){ 0 };
 	control_free(control);

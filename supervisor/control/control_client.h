@@ -10,6 +10,17 @@
 
 #include "supervisor/control/control.h"
 
+/* A row, or more, of one device. */
+typedef void control_each(struct control_client *c, struct child *child);
+
+/* The answer that is given device by device. */
+struct control_walk {
+	control_each *each; /* NULL: none is */
+	bool named;
+	const struct json *name; /* the next one, of the request */
+	size_t next;		 /* device, where none is named */
+};
+
 struct control_client {
 	struct control *control;
 	int fd;
@@ -29,8 +40,7 @@ struct control_client {
 	size_t row_start; /* in packet */
 	bool row_comma;
 	struct buffer queue; /* u32 length and bytes of each packet that waits */
-	ev_timer walk;	     /* over all devices, in slices */
-	size_t walked;	     /* devices that it has shown */
+	struct control_walk walk;
 };
 
 /* Where clients come from; path NULL: there is none. */
@@ -52,6 +62,8 @@ struct control {
 	struct monotime started;
 	ev_timer refill; /* of budget; runs while it is used up */
 	ev_timer rates;
+	ev_timer walk; /* runs while a client's answer is given in slices */
+	size_t walked; /* the client that had the last slice */
 	ev_prepare before_wait;
 	unsigned budget, observer_budget;
 	struct monotime budget_since;
@@ -109,8 +121,12 @@ void control_refuse_errno(struct control_client *c, const char *what);
 control_handler control_on_events;
 /* control_metrics.c */
 control_handler control_on_metrics;
-/* The client is gone. */
-void control_forget_walk(struct control_client *c);
+/* control_walk.c */
+/* Calls each for every device in "names" of the request (all, where there are none), in slices from
+ * the loop, and finishes the answer. */
+void control_walk(struct control_client *c, const struct json *request, control_each *each);
+/* Of control->walk. */
+void control_on_walk(struct ev_loop *loop, ev_timer *timer, int revents);
 /* control_stream.c */
 control_handler control_on_watch, control_on_trace, control_on_wait;
 /* Whether the command runs until its client closes. */

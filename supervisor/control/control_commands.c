@@ -305,7 +305,7 @@ control_forget_request(struct control_client *c)
 {
 	const struct control_hooks *hooks = &c->control->hooks;
 
-	control_forget_walk(c);
+	c->walk = (struct control_walk){ 0 };
 	if (c->request)
 		engine_forget(c->control->engine, c);
 	if (c->request && c->command == CONTROL_DESCRIBE)

@@ -1,8 +1,5 @@
-/*
- * The control socket's command for monitoring: every number of the gateway and
- * its devices, in one answer. It is given in slices, so that no turn of the loop
- * is long however many devices there are.
- */
+/* The control socket's command for monitoring: every number of the gateway and its devices, in one
+ * answer. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,7 +12,6 @@
 #include "supervisor/control/control_client.h"
 
 enum {
-	SLICE_US = 1000, /* of a turn; what one device takes comes on top */
 	MAX_STATM = 128,
 	SHOWN_ENDS = 64, /* remote ends of a device */
 };
@@ -193,7 +189,7 @@ put_process(struct json_writer *w, const struct process *p)
 }
 
 static void
-device_row(struct control_client *c, const struct child *child)
+device_row(struct control_client *c, struct child *child)
 {
 	const struct stats *s = child_stats(child);
 	const struct child_queues q = child_queues(child);
@@ -222,42 +218,9 @@ device_row(struct control_client *c, const struct child *child)
 	control_end_row(c);
 }
 
-/* --- slices --- */
-
-static void
-on_slice(struct ev_loop *loop, ev_timer *timer, int revents)
-{
-	struct control_client *c = timer->data;
-	const struct engine *e = c->control->engine;
-	struct monotime began = monotime_now();
-
-	(void)loop, (void)revents;
-	while (c->walked < e->device_count) {
-		device_row(c, e->devices[c->walked++]->child);
-		if ((monotime_now().ns - began.ns) / 1000 >= SLICE_US)
-			break;
-	}
-	if (c->walked < e->device_count) {
-		ev_timer_set(&c->walk, 0., 0.);
-		ev_timer_start(c->control->loop, &c->walk);
-	} else {
-		control_finish(c, CONTROL_DONE, NULL);
-	}
-}
-
 void
 control_on_metrics(struct control_client *c, const struct json *request)
 {
-	(void)request;
 	gateway_row(c);
-	c->walked = 0;
-	ev_timer_init(&c->walk, on_slice, 0., 0.);
-	c->walk.data = c;
-	ev_timer_start(c->control->loop, &c->walk);
-}
-
-void
-control_forget_walk(struct control_client *c)
-{
-	ev_timer_stop(c->control->loop, &c->walk);
+	control_walk(c, request, device_row);
 }

@@ -111,15 +111,13 @@ top_row(struct control_client *c, struct child *child)
 void
 control_on_top(struct control_client *c, const struct json *request)
 {
-	if (control_each_device(c, request, top_row) == 0)
-		control_finish(c, CONTROL_DONE, NULL);
+	control_walk(c, request, top_row);
 }
 
 void
 control_on_status(struct control_client *c, const struct json *request)
 {
-	if (control_each_device(c, request, status_row) == 0)
-		control_finish(c, CONTROL_DONE, NULL);
+	control_walk(c, request, status_row);
 }
 
 static void
@@ -314,8 +312,7 @@ show_row(struct control_client *c, struct child *child)
 void
 control_on_show(struct control_client *c, const struct json *request)
 {
-	if (control_each_device(c, request, show_row) == 0)
-		control_finish(c, CONTROL_DONE, NULL);
+	control_walk(c, request, show_row);
 }
 
 static void

@@ -62,7 +62,7 @@ START_TEST(check_text_format)
 	HAS(text, "{device=\"a\\\"b\\\\c\\nd\",type=\"t\",state=\"running\"} 1\n");
 	HAS(text, "{device=\"a\\\"b\\\\c\\nd\",type=\"t\",state=\"backoff\"} 0\n");
 	HAS(text, "cause=\"signal\"} 2\n");
-	HAS(text, "gatewayd_device_counter_total{device=\"a\\\"b\\\\c\\nd\",type=\"t\",name="
+	HAS(text, "gatewayd_device_reported_total{device=\"a\\\"b\\\\c\\nd\",type=\"t\",name="
 		  "\"reads\"} 7\n");
 	HAS_NOT(text, "name=\"rtt_count\"");
 	free(text);

@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+"""Debian's Prometheus and promtool: our metrics, alerts and the dashboard's expressions. nginx and
+systemd-socket-proxyd before gateway-web, as its manual page says."""
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+import urllib.parse
+import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
+from gatewayd import ROOT, WAIT_S, Gateway, probe, wait_until  # noqa: E402
+from ports import free_port  # noqa: E402
+from web import Web  # noqa: E402
+
+RULES = os.path.join(ROOT, 'etc', 'prometheus')
+CONFIG = """
+global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+rule_files: ['{rules}/gatewayd.rules.yaml']
+scrape_configs:
+  - job_name: gatewayd
+    static_configs: [{{targets: ['127.0.0.1:{port}']}}]
+"""
+
+
+def promtool(*args, text=None, cwd=None):
+    return subprocess.run(['promtool', *args], input=text, capture_output=True, text=True, cwd=cwd)
+
+
+@unittest.skipUnless(shutil.which('prometheus') and shutil.which('promtool'), "Debian's prometheus is not installed")
+class Prometheus(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.g = Gateway({'devices': [probe('p1', interval_ms=20), probe('odd "\\ name', interval_ms=20), probe('off')]})
+        cls.addClassCleanup(cls.g.close)
+        cls.g.wait_connected()
+        cls.g.enable('p1', 'odd "\\ name')
+        cls.g.wait_state(['p1', 'odd "\\ name'], 'running')
+        cls.web = Web(cls.g)
+        cls.addClassCleanup(cls.web.close)
+
+    def test_promtool_finds_nothing_to_say(self):
+        r = promtool('check', 'metrics', text=self.web.ask('/metrics')[2].decode())
+        self.assertEqual((r.returncode, r.stdout, r.stderr), (0, '', ''))
+
+    def test_rules(self):
+        r = promtool('check', 'rules', 'gatewayd.rules.yaml', cwd=RULES)
+        self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
+        r = promtool('test', 'rules', 'gatewayd.rules.test.yaml', cwd=RULES)
+        self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
+
+    def start(self):
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        port = free_port()
+        with open(os.path.join(folder, 'prometheus.yml'), 'w', encoding='utf-8') as f:
+            f.write(CONFIG.format(rules=RULES, port=self.web.port))
+        with open(os.path.join(folder, 'log'), 'wb') as log:
+            p = subprocess.Popen(['prometheus', f'--config.file={folder}/prometheus.yml', '--log.level=warn',
+                                  f'--storage.tsdb.path={folder}/data', f'--web.listen-address=127.0.0.1:{port}'],
+                                 stdout=log, stderr=log)
+        self.addCleanup(p.wait, WAIT_S)
+        self.addCleanup(p.send_signal, signal.SIGTERM)
+        self.api = f'http://127.0.0.1:{port}/api/v1/'
+
+    def ask(self, path, **arguments):
+        try:
+            with urllib.request.urlopen(self.api + path + '?' + urllib.parse.urlencode(arguments), timeout=WAIT_S) as r:
+                return json.load(r)['data']
+        except OSError:
+            return None
+
+    def query(self, text):
+        found = self.ask('query', query=text)
+        return found['result'] if found else []
+
+    def test_a_real_prometheus_scrapes_it(self):
+        self.start()
+        wait_until(lambda: self.query('up{job="gatewayd"} == 1'), 'it is scraped', seconds=3 * WAIT_S)
+        target = self.ask('targets')['activeTargets'][0]
+        self.assertEqual((target['lastError'], target['health']), ('', 'up'))
+        running = self.query('gatewayd_device_state{state="running"} == 1')
+        self.assertEqual({r['metric']['device'] for r in running}, {'p1', 'odd "\\ name'})
+        wait_until(lambda: any(float(r['value'][1]) > 0 for r in
+                               self.query('rate(gatewayd_device_events_registered_total{device="p1"}[10s])')),
+                   'a rate', seconds=3 * WAIT_S)
+        kinds = self.ask('metadata')
+        self.assertEqual(kinds['gatewayd_device_state'][0]['type'], 'gauge')
+        self.assertEqual({x['name'] for g in self.ask('rules')['groups'] for x in g['rules'] if x['health'] == 'err'}, set())
+        self.dashboard()
+
+    def dashboard(self):
+        """Each expression of the dashboard is one that Prometheus takes, of metrics that there are."""
+        with open(os.path.join(ROOT, 'etc', 'grafana', 'gatewayd.json'), encoding='utf-8') as f:
+            dashboard = json.load(f)
+        named = set(self.ask('label/__name__/values'))
+        for panel in dashboard['panels']:
+            for target in panel['targets']:
+                text = target['expr'].replace('$instance', '.*').replace('$__rate_interval', '10s')
+                self.assertIsNotNone(self.ask('query', query=text), text)
+                for name in re.findall(r'gatewayd_\w+', text):
+                    # Histograms come with the first round trip, remote ends with the first of them.
+                    self.assertTrue(name in named or 'round_trip' in name or 'remote_' in name, name)
+
+
+def displays(section):
+    """The examples of gateway-web(8), by what the words before them say."""
+    with open(os.path.join(ROOT, 'man', 'gateway-web.8'), encoding='utf-8') as f:
+        text = f.read()
+    found = re.search(section + r'.*?\.Bd -literal[^\n]*\n(.*?)\.Ed', text, re.S)
+    return found[1].replace('\\e', '\\')
+
+
+@unittest.skipUnless(shutil.which('nginx'), "Debian's nginx is not installed")
+class Proxies(unittest.TestCase):
+    def setUp(self):
+        self.g = Gateway({'devices': [probe('p1', interval_ms=50)]})
+        self.addCleanup(self.g.close)
+        self.g.wait_connected()
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+        os.chmod(self.folder, 0o755)
+
+    def fetch(self, port, path, scheme='http', **headers):
+        r = subprocess.run(['curl', '-sk', '-m', str(WAIT_S), '-w', '\n%{http_code}',
+                            *(x for k, v in headers.items() for x in ('-H', f'{k}: {v}')),
+                            *(['-u', 'op:secret'] if scheme == 'https' else []),
+                            f'{scheme}://127.0.0.1:{port}{path}'], capture_output=True, text=True)
+        body, _, code = r.stdout.rpartition('\n')
+        return int(code or 0), body
+
+    def test_nginx_of_the_manual(self):
+        web, port = Web(self.g), free_port()
+        self.addCleanup(web.close)
+        subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes',
+                        '-keyout', f'{self.folder}/key', '-out', f'{self.folder}/cert', '-subj', '/CN=gw'], check=True,
+                       capture_output=True)
+        password = subprocess.run(['openssl', 'passwd', '-apr1', 'secret'], capture_output=True, text=True, check=True)
+        with open(f'{self.folder}/users', 'w', encoding='ascii') as f:
+            f.write('op:' + password.stdout)
+        server = displays('nginx')
+        for was, now in (('443', f'127.0.0.1:{port}'), ('9404', str(web.port)), ('/etc/nginx/gw.crt', f'{self.folder}/cert'),
+                         ('/etc/nginx/gw.key', f'{self.folder}/key'), ('/etc/nginx/gw.users', f'{self.folder}/users')):
+            self.assertIn(was, server)
+            server = server.replace(was, now)
+        temp = ''.join(f'{x}_temp_path {self.folder}/{x};' for x in ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))
+        with open(f'{self.folder}/nginx.conf', 'w', encoding='ascii') as f:
+            f.write(f'daemon off; user root; pid {self.folder}/pid; error_log {self.folder}/log; events {{}}\n'
+                    f'http {{ access_log off; {temp}\n{server}\n}}\n')
+        p = subprocess.Popen(['nginx', '-c', f'{self.folder}/nginx.conf', '-e', f'{self.folder}/log'])
+        self.addCleanup(p.wait, WAIT_S)
+        self.addCleanup(p.terminate)
+        wait_until(lambda: self.fetch(port, '/healthz', 'https')[0] == 200, 'nginx answers')
+        self.assertEqual(self.fetch(port, '/api/v1/status', 'https')[0], 200)
+        nobody = subprocess.run(['curl', '-sk', '-o', '/dev/null', '-w', '%{http_code}', f'https://127.0.0.1:{port}/'],
+                                capture_output=True, text=True)
+        self.assertEqual(nobody.stdout, '401')
+        stream = subprocess.Popen(['curl', '-skN', '-u', 'op:secret', f'https://127.0.0.1:{port}/api/v1/watch'],
+                                  stdout=subprocess.PIPE, text=True)
+        self.addCleanup(stream.stdout.close)
+        self.addCleanup(stream.wait)
+        self.addCleanup(stream.kill)
+        self.assertTrue(any('"kind":"rows"' in line for line in iter(stream.stdout.readline, '')))
+
+    @unittest.skipUnless(os.path.exists('/lib/systemd/systemd-socket-proxyd'), 'systemd-socket-proxyd is not installed')
+    def test_socket_proxyd_of_the_manual(self):
+        path = os.path.join(self.g.dir, 'web.sock')
+        web = Web(self.g, '--unix', path, listen=None)
+        self.addCleanup(web.close)
+        command = re.search(r'^ExecStart=(\S+) (\S+)$', displays('systemd-socket-proxyd'), re.M)
+        self.assertEqual(command[2], '/run/gateway-web.sock')
+        with socket.create_server(('127.0.0.1', 0)) as listener:
+            fd = listener.fileno()
+
+            def hand_over():
+                os.dup2(fd, 3)
+                os.environ['LISTEN_PID'] = str(os.getpid())
+            p = subprocess.Popen(['/bin/sh', '-c', f'LISTEN_PID=$$ LISTEN_FDS=1 exec {command[1]} {path}'],
+                                 preexec_fn=hand_over, pass_fds=(3,))
+            self.addCleanup(p.wait, WAIT_S)
+            self.addCleanup(p.terminate)
+            port = listener.getsockname()[1]
+            wait_until(lambda: self.fetch(port, '/healthz')[0] == 200, 'the proxy answers')
+
+
+if __name__ == '__main__':
+    unittest.main()
