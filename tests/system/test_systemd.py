@@ -97,6 +97,32 @@ class Service(unittest.TestCase):
             return text in out
         wait_until(lines, text, DEADLINE_S)
 
+    def test_the_view_over_http(self):
+        """gateway-web: off at first, then by its socket, confined, in the role observe."""
+        self.assertNotEqual(self.box.run("systemctl", "is-active", "gateway-web.socket").returncode, 0)
+        self.box.write(CONFIG, SAMPLE + "\ncontrol: {observe_group: gateway-web}\n")
+        self.tell("systemctl", "restart", "gatewayd")
+        self.wait_polls()
+        self.tell("systemctl", "start", "gateway-web.socket")
+        fetch = ("import urllib.request as u, sys; "
+                 "sys.stdout.write(u.urlopen('http://127.0.0.1:9404' + sys.argv[1]).read().decode())")
+        self.assertEqual(json.loads(self.tell("python3", "-c", fetch, "/healthz")), {"status": "ok"})
+        self.assertIn('gatewayd_remote_up{device="plc1"', self.tell("python3", "-c", fetch, "/metrics"))
+        self.assertIn("<title>", self.tell("python3", "-c", fetch, "/"))
+        pid = self.tell("systemctl", "show", "-p", "MainPID", "--value", "gateway-web").strip()
+        status = self.tell("cat", f"/proc/{pid}/status")
+        self.assertIn("CapEff:\t0000000000000000", status)
+        self.assertIn("Seccomp:\t2", status)
+        self.assertEqual(self.tell("id", "-u", "gateway-web").strip(), status.split("Uid:\t")[1].split()[0])
+        out = self.tell("systemd-analyze", "security", "--no-pager", "gateway-web")
+        self.assertLessEqual(float(re.search(r"exposure level for gateway-web.service: ([\d.]+)", out)[1]), 1.2)
+        as_web = ("setpriv", "--reuid=gateway-web", "--regid=gateway-web", "--clear-groups", "gatewayctl", "--socket")
+        self.assertEqual(self.box.run(*as_web, "/run/gatewayd/observe", "status").returncode, 0)
+        r = self.box.run(*as_web, "/run/gatewayd/observe", "restart", "plc1")
+        self.assertIn("may look and not do", r.stderr)
+        self.assertEqual(self.box.run(*as_web, "/run/gatewayd/control", "status").returncode, 3)
+        self.tell("systemctl", "stop", "gateway-web.socket", "gateway-web")
+
     def test_it_is_confined_and_says_so_in_the_journal(self):
         pid = self.show("MainPID")
         status = self.tell("cat", f"/proc/{pid}/status")
