@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """gateway-web: the JSON of gatewayctl over HTTP, streams, what is refused."""
+import json
 import os
+import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
 from event_server import EventServer  # noqa: E402
-from gatewayd import Gateway, probe, wait_until  # noqa: E402
+from gatewayd import Gateway, probe, program, wait_until  # noqa: E402
 from web import Web  # noqa: E402
 
 # What passes between two questions.
@@ -68,6 +70,45 @@ class WebApi(unittest.TestCase):
                 self.assertEqual(got, status, text)
                 self.assertIn(b'"error":', text)
                 self.assertEqual(headers.get('Allow'), 'GET, HEAD' if status == 405 else None)
+
+    def test_openapi_says_what_is_served(self):
+        status, headers, text = self.web.ask('/openapi.yaml')
+        self.assertEqual((status, headers['Content-Type']), (200, 'application/yaml'))
+        r = subprocess.run([program('tests/lib/tree-json'), 'yaml'], input=len(text).to_bytes(4, 'little') + text,
+                           capture_output=True, check=True)
+        faults, _, tree = r.stdout.decode().rstrip('\n').partition('\t')
+        self.assertEqual(faults, '')
+        document = json.loads(tree)
+        schemas = document['components']['schemas']
+        for path, item in document['paths'].items():
+            content = item['get']['responses']['200']['content']
+            ours = path.replace('{type}', 'probe').replace('{name}', 'p1')
+            with self.subTest(path=path):
+                if 'text/event-stream' in content:
+                    stream = self.web.stream(ours)
+                    self.addCleanup(stream.close)
+                    self.assertEqual(stream.answer.status, 200)
+                    self.assertTrue(stream.answer.headers['Content-Type'].startswith('text/event-stream'))
+                    continue
+                status, headers, body = self.web.ask(ours)
+                if 'describe' in path:  # The probe has no description of its data, and says so.
+                    self.assertIn(status, (200, 409))
+                    continue
+                self.assertEqual(status, 200, body)
+                self.assertTrue(headers['Content-Type'].startswith(next(iter(content))))
+                schema = next(iter(content.values()))['schema']
+                for row in json.loads(body) if schema['type'] == 'array' else ():
+                    self.fits(row, schemas[schema['items']['$ref'].rsplit('/', 1)[1]])
+
+    def fits(self, row, schema):
+        kinds = {'string': str, 'integer': int, 'number': (int, float), 'boolean': bool, 'object': dict, 'array': list,
+                 'null': type(None)}
+        self.assertEqual(set(row), set(schema['properties']))
+        self.assertEqual(set(schema['required']), set(schema['properties']))
+        for key, value in row.items():
+            types = schema['properties'][key].get('type')
+            types = [types] if isinstance(types, str) else types
+            self.assertTrue(types is None or any(isinstance(value, kinds[t]) for t in types), (key, value))
 
     def test_metrics(self):
         status, headers, body = self.web.ask('/metrics')
