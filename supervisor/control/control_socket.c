@@ -1,13 +1,17 @@
 /* The control socket's place in the file system: its lock, its group, and what becomes of it. */
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "common/fdutil.h"
@@ -55,15 +59,38 @@ find_folder(const struct control_socket *s, char folder[FOLDER_SIZE])
 	*(slash ? slash : folder) = '\0';
 }
 
-/* Gives a path to the group; 0, or -1 where that is not ours to do: who is neither root nor in the
- * group cannot, and the unit of systemd denies the call. Everybody gets `others` then, and is told
- * apart by what the kernel says of who connects. */
+/* Another group beside that of the path, by an access control list (acl(5)). 0, or -1 with errno.
+ */
+static int
+add_group(const char *path, gid_t group, mode_t mode)
+{
+	uint16_t owner = mode >> 6 & 7, members = mode >> 3 & 7;
+	const struct {
+		struct posix_acl_xattr_header head;
+		struct posix_acl_xattr_entry entries[5];
+	} list = { { htole32(POSIX_ACL_XATTR_VERSION) },
+		{ { htole16(ACL_USER_OBJ), htole16(owner), htole32(ACL_UNDEFINED_ID) },
+		    { htole16(ACL_GROUP_OBJ), htole16(members), htole32(ACL_UNDEFINED_ID) },
+		    { htole16(ACL_GROUP), htole16(members), htole32(group) },
+		    { htole16(ACL_MASK), htole16(members), htole32(ACL_UNDEFINED_ID) },
+		    { htole16(ACL_OTHER), htole16(mode & 7), htole32(ACL_UNDEFINED_ID) } } };
+
+	return setxattr(path, "system.posix_acl_access", &list, sizeof(list), 0);
+}
+
+/* Opens a path to the group. Who is neither root nor in the group cannot give it the path, and the
+ * unit of systemd denies the call; the path gets a list then. Where the file system has none,
+ * everybody gets `others`, and is told apart by what the kernel says of who connects. */
 static int
 give_to_group(const struct control_socket *s, const char *path, mode_t mode, mode_t others)
 {
 	if (s->group == getegid() || chown(path, (uid_t)-1, s->group) == 0)
 		return chmod(path, mode);
-	return errno == EPERM ? chmod(path, mode | others) : -1;
+	if (errno != EPERM)
+		return -1;
+	if (chmod(path, mode) == 0 && add_group(path, s->group, mode) == 0)
+		return 0;
+	return chmod(path, mode | others);
 }
 
 /* The members of the group must get through the folder, where it is ours alone to say so: what else

@@ -86,7 +86,7 @@ class Box:
         return subprocess.run(
             ["nsenter", "-t", init[0], "-m", "-p", "-n", "-i", "-u", "-C", "-r", "-w", "env", "-i",
              "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", *command],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=60, check=False)
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=180, check=False)
 
     def write(self, path, text):
         r = self.run("sh", "-c", 'printf %s "$1" >"$2"', "sh", text, path)
