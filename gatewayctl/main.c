@@ -417,18 +417,21 @@ keep_standard_descriptors(void)
 static int
 help(int argc, char **argv)
 {
+	static char *const of_new[] = { "new", "--help", NULL };
 	char text[200];
-	bool one = argc > 1 && argv[1][0] != '-';
-	const struct command *c = one ? command_match(argv[1], text, sizeof(text)) : NULL;
 
-	if (one && !c) {
+	if (argc < 2 || argv[1][0] == '-') {
+		options_summary(stdout);
+		return CONTROL_DONE;
+	}
+	if (strcmp(argv[1], of_new[0]) == 0)
+		return blocks_new(2, (char **)of_new);
+	const struct command *c = command_match(argv[1], text, sizeof(text));
+	if (!c) {
 		fprintf(stderr, "gatewayctl: %s\n", text);
 		return CONTROL_USAGE;
 	}
-	if (c)
-		options_usage(stdout, c);
-	else
-		options_summary(stdout);
+	options_usage(stdout, c);
 	return CONTROL_DONE;
 }
 

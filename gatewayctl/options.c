@@ -93,9 +93,9 @@ options_summary(FILE *f)
 		fprintf(f, "%*s%s\n", n < COLUMN ? COLUMN - n : 1, "", c->about);
 	}
 	fprintf(f,
-	    "  new TYPE NAME%*sprint a block of a configuration for a device; of an SCL\n"
-	    "%*sfile: new iec61850_client NAME --scl FILE [--ied IED]\n",
-	    COLUMN - 15, "", COLUMN + 2, "");
+	    "  new TYPE NAME%*sprint a block of a configuration for a device, also\n"
+	    "%*sof an SCL file\n",
+	    COLUMN - 15, "", COLUMN, "");
 	fprintf(f, "  help [COMMAND]%*sprint this text, or that of a command\n", COLUMN - 16, "");
 	fprintf(f,
 	    "\n"

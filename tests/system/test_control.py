@@ -807,6 +807,8 @@ class Usage(Case):
             if name != "help":
                 self.assertIn(f"gatewayctl {name}", ctl.text(name, "--help"))
             text += ctl.text(name, "--help")
+            if name != "help":
+                self.assertEqual(ctl.text("help", name), ctl.text(name, "--help"))
         text += subprocess.run([program("gatewayd"), "--help"], capture_output=True, text=True).stdout
         self.assertEqual([line for line in text.splitlines() if len(line) > 79], [])
 
