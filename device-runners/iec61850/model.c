@@ -191,9 +191,14 @@ load_rcb(struct conf *c, struct runner *r, const struct json *conf, size_t index
 	rcb->dataset = find_dataset(c, r, json_get(conf, "dataset"));
 	snprintf(path, sizeof(path), "rcbs[%zu].ref", index);
 	int errors = check_lengths(r, path, rcb->domain, rcb->item);
+	snprintf(path, sizeof(path), "rcbs[%zu].dataset", index);
+	if (rcb->dataset && rcb->buffered && !rcb->dataset->domain)
+		runner_config_warning(r, path,
+		    "%s ends with the association, which a buffered block outlives: servers may "
+		    "refuse it",
+		    rcb->dataset->text);
 	if (rcb->dataset)
 		return errors;
-	snprintf(path, sizeof(path), "rcbs[%zu].dataset", index);
 	runner_config_error(r, path, "datasets has none of that name");
 	return errors + 1;
 }

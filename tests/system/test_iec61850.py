@@ -743,6 +743,13 @@ class Configuration(Case):
             "value_types[2].type", "datasets[0].values[1]", "datasets[0].values[2]", "rcbs[0].dataset",
             "commands[0].ref", "changes", "connection.remote_tsel", "connection.local_ap_title"})
 
+    def test_a_buffered_block_outlives_the_association(self):
+        """libiec61850 refuses such a data set."""
+        for kind, told in (("BUFFERED", True), ("UNBUFFERED", False)):
+            errors = self.errors(config(102, dynamic=True, dataset={"ref": "mine"}, data=[], rcb={
+                "ref": block(kind=kind), "dataset": "mine"}))
+            self.assertEqual("rcbs[0].dataset" in errors, told)
+
     def test_names(self):
         conf = config(102)
         conf["data"][0]["name"] = "*"
