@@ -258,7 +258,37 @@ class Changes(PageCase):
                 self.assertTrue(page.eval("document.querySelector('#lost').hidden"))
 
 
+    def test_a_page_that_nobody_sees_asks_nothing(self):
+        with site([probe("p1", enabled=True, interval_ms=100)]) as (g, web):
+            wait_running(g)
+            page = self.open(web, "#/device/probe/p1")
+            page.wait("document.querySelectorAll('.feed li').length > 2")
+
+            def clients():
+                return g.ctl("info")[0]["clients"]
+
+            self.assertGreater(clients(), 2)
+            page.minimize(True)
+            g.wait(lambda: clients() == 1, "only gatewayctl is left")
+            page.minimize(False)
+            number = int(page.text(".feedbox .shown"))
+            page.wait(f"parseInt(document.querySelector('.feedbox .shown').innerText) > {number}")
+            self.quiet(page)
+
+
 class Many(PageCase):
+    def test_many_values_are_read_on_demand(self):
+        with site([probe("p1", enabled=True, interval_ms=1000, values=2500)]) as (g, web):
+            wait_running(g)
+            g.wait(lambda: g.ctl("show", "p1")[0]["counters"]["types"] > 2100, "its event types")
+            page = self.open(web, "#/device/probe/p1")
+            page.wait_text("Those that change are shown as they come")
+            page.click("[aria-labelledby=values] > button")
+            page.wait_text("200 of 2,", "[aria-labelledby=values] .shown")
+            page.eval("((f) => { f.value = 'value/77'; f.dispatchEvent(new Event('input')); })(document.querySelector('[aria-label=\"Filter the values\"]'))")
+            page.wait("((rows) => rows.length > 0 && rows.length < 200 && rows.every((r) => r.innerText.includes('value/77')))([...document.querySelectorAll('.values tbody tr')])")
+            self.quiet(page)
+
     def test_4096_devices(self):
         devices = [probe(f"d{n:04}", enabled=n < 8, interval_ms=100) for n in range(4096)]
         with site(devices) as (_, web):

@@ -31,6 +31,10 @@ const CARDS = [
 		["Configuration", (i) => i.config, ["config"]], ["Log level", (i) => i.log_level, ["log_level"]], ["Devices", (i) => i.devices, ["devices"], count],
 		["Enabled", (i) => i.enabled, ["enabled"], count], ["Running", (i) => i.running, ["running"], count], ["Clients of the control socket", (i) => i.clients, ["clients"], count],
 	]],
+	["Sandbox of gatewayd itself", [
+		["System calls", (i) => (i.seccomp === "filter" ? "allowed by a filter" : i.seccomp), ["seccomp"]], ["New privileges", (i) => (i.no_new_privs ? "never" : "possible"), ["no_new_privs"]],
+		["May be read by its user's other processes", (i) => (i.dumpable ? "yes" : "no"), ["dumpable"]],
+	]],
 ];
 const KNOWN = new Set(CARDS.flatMap(([, lines]) => lines.flatMap(([, , keys]) => keys)));
 
