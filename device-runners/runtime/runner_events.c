@@ -102,6 +102,8 @@ runner_events_flush(struct runner *r)
 void
 runner_on_credit(struct runner *r, uint32_t credit)
 {
+	/* Events may have begun to wait in this turn of the loop, and the device to pause. */
+	r->was_congested |= r->waiting.len > 0;
 	r->credit += credit;
 	send_waiting(r);
 	if (r->was_congested && r->waiting.len == 0) {

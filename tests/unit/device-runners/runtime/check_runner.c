@@ -113,6 +113,19 @@ START_TEST(a_turn_is_one_message)
 }
 END_TEST
 
+/* The device pauses when it is congested, so it has to hear of the end of that. */
+START_TEST(credit_in_the_turn_in_which_events_began_to_wait)
+{
+	r.credit = 0;
+	for (long i = 0; !runner_congested(&r) && i < 1000; i++)
+		register_number(i, 4000);
+	ck_assert(runner_congested(&r));
+	runner_on_credit(&r, 1 << 20);
+	ck_assert(!runner_congested(&r));
+	ck_assert_int_eq(credits, 1);
+}
+END_TEST
+
 START_TEST(without_credit_events_wait_in_order)
 {
 	r.credit = 0;
@@ -320,6 +333,7 @@ add_tests(TCase *tc)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, a_turn_is_one_message);
+	tcase_add_test(tc, credit_in_the_turn_in_which_events_began_to_wait);
 	tcase_add_test(tc, without_credit_events_wait_in_order);
 	tcase_add_test(tc, an_event_that_is_too_long_is_left_out_alone);
 	tcase_add_test(tc, credit_is_never_exceeded_and_never_stuck);
