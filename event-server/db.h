@@ -1,5 +1,5 @@
 /*
- * What gateway-eventd keeps over restarts: LMDB in a folder of its own. One
+ * The data that gateway-eventd keeps over restarts: LMDB in a folder of its own. One
  * process at a time; everything is read at the start, and then only written,
  * one transaction per turn of the loop. A committed transaction survives
  * kill -9; with sync it survives a power cut too.
@@ -47,7 +47,7 @@ void db_put_series(struct db *db, uint64_t seq, struct sbs_str event);
 void db_drop_series(struct db *db, const uint64_t *seqs, size_t count);
 void db_put_state(struct db *db, const struct db_state *state);
 int db_commit(struct db *db);
-/* What the last failure was. */
+/* The text of the last failure. */
 const char *db_error(const struct db *db);
 /* Whether it was for want of room. */
 bool db_is_full(const struct db *db);

@@ -337,7 +337,7 @@ on_query_req(struct peer *c, const struct chatter_msg *msg)
 
 	if (eventer_query_req_decode(msg->data, &params) != DEC_OK)
 		return false;
-	/* What was registered before the query is found by it. */
+	/* Events that were registered before the query are found by it. */
 	server_commit(c->server);
 	if (!begin_walk(c, chatter_msg_conv(msg), &params))
 		answer_query(c, chatter_msg_conv(msg),
@@ -464,7 +464,8 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	struct monotime now = monotime_now();
 
 	(void)revents;
-	/* What it said is heard first, where it is us who came late: the disk may take its time. */
+	/* Its messages are read first, in case it is us who are late: the disk may take its time.
+	 */
 	if (ev_is_active(&c->readable))
 		on_readable(loop, &c->readable, EV_READ);
 	if (c->state == PEER_DEAD)

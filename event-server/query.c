@@ -305,7 +305,7 @@ collect_by_id(struct query *q, struct store *s, const struct eventer_query *p)
 	return 0;
 }
 
-/* What a former answer ended with must still be there. */
+/* The event that ended a former answer must still be there. */
 static int
 collect_by_source(struct query *q, struct store *s, const struct eventer_query *p)
 {

@@ -1,5 +1,5 @@
 /*
- * What each device may keep in gateway-eventd: event types, and bytes of their
+ * The quota of each device in gateway-eventd: event types, and bytes of their
  * latest events, so that one that invents types leaves room for the others. A
  * device is the first four segments of an event type that has more. Pure; the
  * store counts, and asks.
@@ -19,7 +19,7 @@ enum {
 	QUOTA_DEFAULT_BYTES = 64 << 20, /* a third of what new types may take */
 };
 
-/* What one device uses. */
+/* The use of one device. */
 struct quota {
 	uint64_t hash;
 	size_t types, bytes;

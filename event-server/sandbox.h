@@ -1,5 +1,5 @@
 /*
- * What gateway-eventd keeps to itself once it runs: its sockets, its data, and
+ * The sandbox of gateway-eventd, once it runs: it keeps its sockets, its data, and
  * the system calls that serving needs. Whatever else it is made to try fails.
  */
 #ifndef EVENT_SERVER_SANDBOX_H

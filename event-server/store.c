@@ -497,7 +497,7 @@ store_unstage(struct store *s, size_t count)
 		struct record *r = s->staged[--s->staged_count];
 		struct store_type *t = r->type;
 		s->staged_bytes -= record_size(r->len);
-		/* What was committed pays as the latest of its type. */
+		/* The committed event is credited, as the latest of its type. */
 		if (!s->staged_kept)
 			credit(r);
 		store_record_unref(s, r);

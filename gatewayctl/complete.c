@@ -206,7 +206,7 @@ offer_words(struct line *l, const char *verb)
 	description_clear(&d);
 }
 
-/* What follows "system" in the types of events that the device takes. */
+/* Offers the part behind "system" in the types of events that the device takes. */
 static void
 offer_taken(struct line *l)
 {

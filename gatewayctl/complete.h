@@ -1,4 +1,4 @@
-/* What a shell offers for a command line of gatewayctl that is being typed. */
+/* Completion of a command line of gatewayctl in a shell. */
 #ifndef GATEWAYCTL_COMPLETE_H
 #define GATEWAYCTL_COMPLETE_H
 

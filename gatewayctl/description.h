@@ -1,4 +1,4 @@
-/* What a device says of its data, as gatewayctl's verbs use it: names, values, requests. */
+/* The description of a device's data, as gatewayctl's verbs use it: names, values, requests. */
 #ifndef GATEWAYCTL_DESCRIPTION_H
 #define GATEWAYCTL_DESCRIPTION_H
 
@@ -45,7 +45,7 @@ void description_join(
     const struct json *type, size_t from, const struct described *wild, char out[DESCRIPTION_TEXT]);
 void description_name(const struct described *found, char out[DESCRIPTION_TEXT]);
 
-/* What a user typed as a value of that kind, as JSON. */
+/* Converts the text that a user typed to a value of that kind, as JSON. */
 void description_value(const char *kind, const char *typed, char out[DESCRIPTION_TEXT]);
 /* A request, match or good with the texts in the place of $id and $value. */
 void description_fill(

@@ -116,7 +116,7 @@ receive(struct session *client, const struct command *c, const struct options *o
 			break;
 		}
 		bool full = add_rows(v, &reply, o, &count);
-		/* Nobody sees it any more: the terminal is gone, or the disk is full. */
+		/* The output is lost: the terminal is gone, or the disk is full. */
 		bool unheard = is_stream(c) && (o->view.capture ? pcapng_flush(o->view.capture)
 								: fflush(stdout)) != 0;
 		if (reply.error)
@@ -318,7 +318,7 @@ ask_again(
 	return code;
 }
 
-/* What a command does itself, and what is checked before the rest is asked for. */
+/* Runs the command's own part, and checks it before the rest is asked for. */
 static int
 do_command(
     struct session *client, const struct command *c, const struct options *o, int argc, char **argv)
@@ -342,7 +342,7 @@ static int
 run_names(
     struct session *client, const struct command *c, const struct options *o, int argc, char **argv)
 {
-	/* Of all that --wait waits for. */
+	/* The deadline is for everything that --wait waits for. */
 	double seconds = o->has_timeout ? o->timeout_s : WAIT_DEFAULT_S;
 	struct monotime deadline = monotime_add_ms(monotime_now(), (int64_t)(seconds * 1e3));
 
@@ -400,7 +400,7 @@ capture(const struct command *c, const struct options *o, int argc, char **argv)
 	return code;
 }
 
-/* Where one of these was closed, the socket must not become it: what we print would go to gatewayd.
+/* The socket must not take the number of a closed one of these: what we print would go to gatewayd.
  */
 static void
 keep_standard_descriptors(void)

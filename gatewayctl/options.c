@@ -54,7 +54,7 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-/* What an option needs of its command, and how it is shown in the command's usage. */
+/* The flag that an option needs of its command, and its form in the command's usage. */
 static const struct {
 	int option;
 	unsigned needs;
@@ -166,7 +166,7 @@ option_name(int option)
 	return o->name;
 }
 
-/* What it needs of its command; 0: nothing. */
+/* The flag that it needs of its command; 0: none. */
 static unsigned
 needed(int option)
 {

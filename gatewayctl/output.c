@@ -12,9 +12,10 @@ enum { MAX_CELL = 1024 * 1024 };
 
 /* --- cells --- */
 
-/* What a terminal takes for a command, or what turns the direction of writing so that a line shows
- * what it does not say: C1 controls, and the bidirectional controls of Unicode (UAX 9, 2). p: left
- * bytes of UTF-8. Returns their bytes, 0 where there is none, and the code point. */
+/* Finds bytes that a terminal takes for a command, or that turn the direction of writing: a line
+ * would show what it does not say. These are C1 controls, and the bidirectional controls of Unicode
+ * (UAX 9, 2). p: left bytes of UTF-8. Returns their bytes, 0 where there is none, and the code
+ * point. */
 static size_t
 deceiving(const uint8_t *p, size_t left, unsigned *point)
 {
@@ -236,7 +237,7 @@ payload_text(struct buffer *b, const struct column *col, const struct json *row)
 	}
 }
 
-/* What is JSON goes in as it is; but a line is a row, so the white space in it is spaces. */
+/* JSON goes in as it is; but a line is a row, so the white space in it is spaces. */
 static void
 payload_json(struct json_writer *w, const struct column *col, const struct json *row)
 {

@@ -1,5 +1,5 @@
 /*
- * What gatewayctl prints. A table of columns fills text and JSON from the same
+ * The output of gatewayctl. A table of columns fills text and JSON from the same
  * rows: each kind of cell has a function for either. Texts come from devices and
  * servers: nothing in them reaches a terminal as a control character.
  */
@@ -62,7 +62,7 @@ size_t output_width(const char *text);
 /* Prints a line. On a terminal that is narrower it is broken, at a space where there is one late in
  * the line; what follows is indented. */
 void output_folded(FILE *f, const char *text, size_t indent);
-/* Of the terminal at f, or 0 where it is none. */
+/* The width of the terminal at f, or 0 where it is none. */
 size_t output_terminal_width(FILE *f);
 
 #endif

@@ -28,7 +28,7 @@ struct pcapng {
 int pcapng_open(struct pcapng *p, const char *path);
 /* A row of the stream. Returns whether it was a frame. */
 bool pcapng_add(struct pcapng *p, const struct json *row);
-/* What was added is in the file. Returns 0, or -1 with errno. */
+/* Writes everything that was added to the file. Returns 0, or -1 with errno. */
 int pcapng_flush(struct pcapng *p);
 /* Returns 0, or -1 with errno where it could not be written. */
 int pcapng_close(struct pcapng *p);

@@ -1,4 +1,4 @@
-/* What gatewayctl does where its output is a terminal: colours, and a pager for what is long. */
+/* The terminal of gatewayctl: colours, and a pager for long output. */
 #ifndef GATEWAYCTL_TERMINAL_H
 #define GATEWAYCTL_TERMINAL_H
 

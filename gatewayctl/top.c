@@ -39,7 +39,7 @@ struct devices {
 	struct monotime at;
 };
 
-/* What the list is sorted by. */
+/* The column by which the list is sorted. */
 enum order { ORDER_CPU, ORDER_EVENTS, ORDER_ERRORS, ORDER_NAME };
 
 static const struct {
@@ -382,7 +382,7 @@ put_summary(const struct top *t, size_t shown)
 	printf("%s\033[K\r\n", t->message);
 }
 
-/* Where the selected device is in the list; the nearest where it is gone. */
+/* The place of the selected device in the list; the nearest one where it is gone. */
 static size_t
 selection(struct top *t, const struct device *const *list, size_t count)
 {
@@ -513,7 +513,7 @@ take_key(struct top *t, char c)
 	return c == 'q';
 }
 
-/* What a key sends: one character, or an escape and what follows it. */
+/* A key sends one character, or an escape and what follows it. */
 static bool
 take_keys(struct top *t)
 {

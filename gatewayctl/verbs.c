@@ -196,7 +196,7 @@ send_event(struct session *s, const struct exchange *x)
 	return verbs_ask(s, &b, &w, ignore_row, NULL);
 }
 
-/* What in the answer is not as it is when all went well, for people. */
+/* Prints what in the answer differs from one of success, for people. */
 static void
 say_failure(const struct exchange *x, const struct json *good, const struct json *have)
 {

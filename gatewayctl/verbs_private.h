@@ -1,4 +1,4 @@
-/* What the files of gatewayctl's verbs share. */
+/* Shared by the files of gatewayctl's verbs. */
 #ifndef GATEWAYCTL_VERBS_PRIVATE_H
 #define GATEWAYCTL_VERBS_PRIVATE_H
 

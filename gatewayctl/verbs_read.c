@@ -228,7 +228,7 @@ want(struct reading *r, int argc, char **argv)
 	return CONTROL_DONE;
 }
 
-/* What was asked for and has no value yet. */
+/* Adds the data that was asked for and has no value yet. */
 static void
 add_missing(struct reading *r)
 {

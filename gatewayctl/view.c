@@ -463,7 +463,7 @@ static const struct {
 	{ "link", stream_link_columns, "kind", link_detail, false },
 };
 
-/* Of what is in the buffer behind start. */
+/* The width of the text in the buffer behind start. */
 static size_t
 width_from(struct buffer *b, size_t start)
 {

@@ -30,7 +30,7 @@ struct view_format {
 
 enum { VIEW_MAX_FILTERS = 8 };
 
-/* What a user wants to see of it. */
+/* The user's options for it. */
 struct view_options {
 	bool json, colour;
 	size_t width;	     /* of the terminal; 0: none */
@@ -59,7 +59,7 @@ bool view_put_json(struct json_writer *w, const struct view_format *format, cons
 /* Borrows options. Returns false, having said so, when they name what is no column. */
 bool view_begin(
     struct view *v, const struct view_format *format, const struct view_options *options);
-/* What came as a row; true when it is one that --count counts. */
+/* Adds a row that came; true when it is one that --count counts. */
 bool view_add(struct view *v, const struct json *row);
 /* failed: an error was said; a table without rows then says nothing. */
 void view_end(struct view *v, bool failed);

@@ -1,5 +1,5 @@
-/* What gateway-web serves below /api/v1: a table of paths, the request of the control socket that
- * each becomes, and how its rows are shown: as gatewayctl --json shows them. */
+/* The interface of gateway-web below /api/v1: a table of paths, the request of the control socket
+ * that each becomes, and how its rows are shown: as gatewayctl --json shows them. */
 #ifndef WEB_API_H
 #define WEB_API_H
 
@@ -7,7 +7,7 @@
 #include "gatewayctl/view.h"
 #include "ipc/control.h"
 
-/* What becomes of the rows. */
+/* The form of the answer. */
 enum api_shape {
 	API_ROWS,    /* an array of them, or server-sent events */
 	API_METRICS, /* text for Prometheus */
@@ -15,7 +15,7 @@ enum api_shape {
 	API_READY,   /* whether its devices may run */
 };
 
-/* What may follow the path: nothing, TYPE/NAME or NAME of a device, or either. */
+/* The part that may follow the path: nothing, TYPE/NAME or NAME of a device, or either. */
 enum api_device { API_NO_DEVICE, API_DEVICE, API_ANY_DEVICE };
 
 struct api_route {

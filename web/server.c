@@ -13,7 +13,7 @@
 
 enum { TICK_MS = 1000, MAX_ROWS = 1000000 };
 
-/* What is known of a request before it is answered. */
+/* Marks a request whose header came and that has no answer yet. */
 static const char first_seen;
 
 static struct exchange *

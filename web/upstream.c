@@ -143,7 +143,7 @@ upstreams_serve(struct upstreams *l, const struct pollfd *p)
 	for (size_t i = 0; i < UPSTREAMS_MAX; i++) {
 		struct upstream *k = &l->all[i];
 		int n = 0;
-		/* What has come is read before a time-out is believed. */
+		/* Packets that have come are read before a time-out is believed. */
 		if (k->fd >= 0 && k->fd == p[i].fd && p[i].revents)
 			while (n++ < UPSTREAM_PACKETS_A_TURN && receive(l, k))
 				;

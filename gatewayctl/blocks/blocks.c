@@ -9,7 +9,8 @@
 #include "gatewayctl/scl/scl.h"
 #include "ipc/control.h"
 
-/* What lines have in common; the rest of each is required, but for what a comment says. */
+/* The part that all serial lines have; the rest of each is required, except where a comment says
+ * so. */
 #define SERIAL                                                                                     \
 	"  port: /dev/ttyS0\n"                                                                     \
 	"  baudrate: 9600\n"                                                                       \

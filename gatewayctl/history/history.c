@@ -303,7 +303,7 @@ ask_page(struct history *h, int64_t size, bool newest_first)
 	return verbs_ask(h->client, &b, &w, on_row, h);
 }
 
-/* Nobody reads it any more. */
+/* Whether the output has no reader any more. */
 static bool
 is_unheard(const struct history *h)
 {

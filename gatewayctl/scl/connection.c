@@ -1,4 +1,4 @@
-/* Where a server is, from the section Communication. */
+/* The address of a server, from the section Communication. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>

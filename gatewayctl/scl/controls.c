@@ -21,7 +21,7 @@ static const struct {
 	    .model = "SBO_WITH_ENHANCED_SECURITY" },
 };
 
-/* What an instance, or else the type, says. */
+/* The control model that an instance, or else the type, has. */
 static const char *
 control_model(const struct scl_node *n, const char *object, const struct scl_element *attribute)
 {

@@ -1,4 +1,4 @@
-/* What the files that turn SCL into a configuration share. In gatewayctl. */
+/* Shared by the files that turn SCL into a configuration. In gatewayctl. */
 #ifndef GATEWAYCTL_SCL_CONVERT_H
 #define GATEWAYCTL_SCL_CONVERT_H
 

@@ -19,7 +19,7 @@ struct block {
 	const char *name;
 };
 
-/* What a data object is about, the first that it has (IEC 61850-7-3). */
+/* The main attribute of a data object is the first of these that it has (IEC 61850-7-3). */
 static const char *const primaries[] = { "stVal", "valWTr", "mag", "cVal", "actVal", "mxVal",
 	"instMag", NULL };
 

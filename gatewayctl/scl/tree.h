@@ -68,7 +68,7 @@ const struct scl_element *scl_root(const struct scl_tree *t);
 
 /* An attribute, "" where there is none. */
 const char *scl_get(const struct scl_element *e, const char *name);
-/* Of an attribute that is "true" or "1". */
+/* Whether an attribute is "true" or "1". */
 bool scl_is(const struct scl_element *e, const char *name, bool otherwise);
 /* The first of that kind at or behind e; the first child with that attribute. NULL: none. */
 const struct scl_element *scl_next(const struct scl_element *e, enum scl_tag tag);

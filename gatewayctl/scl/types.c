@@ -260,7 +260,7 @@ put_structure(struct buffer *b, struct scl_types *t, const struct scl_element *s
 	return n > 0 || refuse(t, "a structure has no members");
 }
 
-/* Of an element, where it is an array. */
+/* The type is that of an element, where the attribute is an array. */
 static bool
 put_type(struct buffer *b, struct scl_types *t, const struct scl_element *attribute, unsigned depth)
 {

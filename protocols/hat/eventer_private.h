@@ -1,4 +1,4 @@
-/* What eventer.c takes from eventer_event.c to build its messages of; nobody else needs it. */
+/* The parts of eventer_event.c of which eventer.c builds its messages. For eventer.c only. */
 #ifndef PROTOCOLS_HAT_EVENTER_PRIVATE_H
 #define PROTOCOLS_HAT_EVENTER_PRIVATE_H
 

@@ -204,7 +204,7 @@ read_event_server(const struct json *data, struct observer_event_server *es)
 	return !es->has_token || copy_text(token, es->token, sizeof(es->token));
 }
 
-/* What an active Event Server's component says about it; found only where it can be used. */
+/* The address in an active Event Server's component; found only where it can be used. */
 static enum observer_lack
 find_event_server(const struct observer *o, struct sbs_str data, struct observer_event_server *es)
 {

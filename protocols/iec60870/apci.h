@@ -89,7 +89,7 @@ void apci_clear(struct apci *a);
 void apci_start(struct apci *a, struct monotime now, struct buffer *out);
 void apci_stop(struct apci *a, struct monotime now, struct buffer *out);
 
-/* What a received frame means for the user. */
+/* The meaning of a received frame for the user. */
 enum apci_event {
 	APCI_NOTHING,
 	APCI_ASDU,     /* an I frame in sequence: its ASDU is to be served */

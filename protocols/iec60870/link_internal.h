@@ -1,5 +1,5 @@
-/* What the parts of the link machine share: link.c (stations, actions, time), link_primary.c
- * (requests and their answers), link_secondary.c (answers). Nobody else includes it. */
+/* Shared by the parts of the link machine: link.c (stations, actions, time), link_primary.c
+ * (requests and their answers), link_secondary.c (answers). For these files only. */
 #ifndef PROTOCOLS_IEC60870_LINK_INTERNAL_H
 #define PROTOCOLS_IEC60870_LINK_INTERNAL_H
 

@@ -2,7 +2,7 @@
 
 #include "protocols/iec60870/link_internal.h"
 
-/* What an answer means for the request under way. */
+/* The meaning of an answer for the request under way. */
 enum verdict {
 	STRAY, /* not an answer to it */
 	DONE,

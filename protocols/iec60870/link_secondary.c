@@ -36,8 +36,8 @@ return_given(struct link_station *st)
 	st->secondary.given = NULL;
 }
 
-/* What the request says of the last answer. One with the old frame count bit and other content
- * comes from a master that has given up on that answer. */
+/* Judges by the request whether the last answer arrived. One with the old frame count bit and other
+ * content comes from a master that has given up on that answer. */
 static void
 settle_given(struct link *l, int index, const struct ft12_frame *f)
 {

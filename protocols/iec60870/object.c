@@ -618,7 +618,7 @@ static const struct iec_type types[128] = {
 	ROW(126, "F_DR_TA_1",  FILE,                  NO_VALUE, NONE,   13, NONE, BOTH, get_f_dr, put_f_dr),
 };
 
-/* What the fields of an object may hold, per kind. */
+/* The range of the fields of an object, by kind. */
 static const struct {
 	int32_t min, max;
 } ranges[IEC_KINDS + 1] = {

@@ -94,7 +94,7 @@ iec_time_text(struct textbuf *t, const struct iec_time *time)
 	    t, "%02u.%03u%s)", time->ms / 1000, time->ms % 1000, time->invalid ? " invalid" : "");
 }
 
-/* What the qualifier of a class is for: its word before the number. */
+/* The word for the qualifier of a class, before the number. */
 static const char *const qualifiers[] = {
 	[IEC_CLASS_COMMAND] = "QU",
 	[IEC_CLASS_END_OF_INIT] = "COI",

@@ -254,7 +254,7 @@ iec_time_from_timestamp(struct iec_time *t, struct iec_zone *z, struct timestamp
 	};
 }
 
-/* Of the moments that repeat every period seconds, the one closest to now. of_period_ms: where in
+/* The closest to now of the moments that repeat every period seconds. of_period_ms: where in
  * the period it is. All in local time. */
 static int64_t
 closest_ms(int64_t now_ms, int64_t of_period_ms, int64_t period_ms)

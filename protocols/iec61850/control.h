@@ -41,7 +41,7 @@ struct iec61850_application_error {
 	uint64_t number; /* ctlNum */
 };
 
-/* What a report that is none of RPT says of a control. */
+/* The content of a report about a control, which is none of RPT. */
 struct iec61850_termination {
 	bool has_error;
 	struct iec61850_application_error error;

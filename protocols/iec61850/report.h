@@ -47,7 +47,7 @@ struct iec61850_report {
 	size_t at; /* of the walk: the next member */
 };
 
-/* What one member of the data set brings. */
+/* One member of the data set in a report. */
 struct iec61850_member {
 	size_t index;
 	struct mms_value value;

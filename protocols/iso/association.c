@@ -48,7 +48,7 @@ iso_start(struct iso_association *a, const struct iso_address *local,
 	cotp_encode_request(out, OUR_REFERENCE, COTP_MAX_SIZE_CODE, &local->tsel, &remote->tsel);
 }
 
-/* What the last event borrowed. */
+/* Takes back what the last event borrowed. */
 static void
 take_back(struct iso_association *a)
 {

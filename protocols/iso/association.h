@@ -62,7 +62,8 @@ void iso_start(struct iso_association *a, const struct iso_address *local,
     const struct iso_address *remote, struct buffer *out);
 /* Copies octets that were read. Without memory the next event is ISO_EVENT_ENDED. */
 void iso_feed(struct iso_association *a, const void *data, size_t len);
-/* What happened next, or false. Nothing follows ISO_EVENT_ENDED and ISO_EVENT_RELEASED. */
+/* Takes the next event, or returns false. Nothing follows ISO_EVENT_ENDED and ISO_EVENT_RELEASED.
+ */
 bool iso_next(struct iso_association *a, struct iso_event *e);
 
 /* After ISO_EVENT_CONNECTED: the rest of the connection, with user information of the application.

@@ -1,5 +1,5 @@
 /*
- * What addresses an association over the OSI layers (IEC 61850-8-1 table 105 and annex A of RFC
+ * The addresses of an association over the OSI layers (IEC 61850-8-1 table 105 and annex A of RFC
  * 1006), in runner processes: selectors of transport, session and presentation, and titles of the
  * application.
  */

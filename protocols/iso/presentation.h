@@ -39,7 +39,7 @@ struct presentation_end {
 enum dec presentation_decode_accept(struct presentation_accept *a, const uint8_t *data, size_t len);
 enum dec presentation_decode_refuse(struct presentation_end *e, const uint8_t *data, size_t len);
 enum dec presentation_decode_abort(struct presentation_end *e, const uint8_t *data, size_t len);
-/* What a session data transfer, finish or disconnect carries. */
+/* Decodes the content of a session data transfer, finish or disconnect. */
 enum dec presentation_decode_data(struct presentation_value *v, const uint8_t *data, size_t len);
 
 /* CP, with data as the value of PRESENTATION_ACSE. Selectors of length 0 are left out. */

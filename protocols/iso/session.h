@@ -38,7 +38,7 @@ void session_encode_connect(struct buffer *b, const struct iso_selector *calling
     const struct iso_selector *called, const void *data, size_t len);
 /* SESSION_FN, SESSION_AB: the transport connection is not kept. */
 void session_encode_end(struct buffer *b, enum session_type type, const void *data, size_t len);
-/* What stands in front of the data of a SESSION_DT. */
+/* Writes the header in front of the data of a SESSION_DT. */
 void session_put_data_header(uint8_t header[SESSION_DT_HEADER]);
 
 /* "rejected by the called user"; "reason 77" for what has no name. Uses text. */

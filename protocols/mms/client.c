@@ -10,8 +10,8 @@ enum {
 	MAX_INITIATE = 256,
 };
 
-/* What we ask for, in ServiceSupportOptions: services of the client, informationReport, conclude
- * and cancel. */
+/* The services that we propose, in ServiceSupportOptions: those of the client, informationReport,
+ * conclude and cancel. */
 static const uint8_t our_services[MMS_SERVICE_OCTETS] = { 0xee, 0x1c, [9] = 0x01, [10] = 0x18 };
 
 struct mms_client *

@@ -103,7 +103,7 @@ void mms_client_start(struct mms_client *c, struct buffer *out, struct monotime 
 /* Copies octets that were read. What cannot be kept, for lack of memory, ends the association. Call
  * mms_client_next() until it is false before the next octets. */
 void mms_client_feed(struct mms_client *c, const void *data, size_t len, struct monotime now);
-/* What happened next, or false. */
+/* Takes the next event, or returns false. */
 bool mms_client_next(struct mms_client *c, struct mms_event *e);
 /* Time-outs and keep-alive. */
 void mms_client_tick(struct mms_client *c, struct monotime now);

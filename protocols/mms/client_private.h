@@ -1,5 +1,5 @@
 /*
- * What the parts of the association share: its state (client.c) and its calls (client_call.c).
+ * Shared by the parts of the association: its state (client.c) and its calls (client_call.c).
  */
 #ifndef PROTOCOLS_MMS_CLIENT_PRIVATE_H
 #define PROTOCOLS_MMS_CLIENT_PRIVATE_H

@@ -140,7 +140,7 @@ struct mms_report {
 enum dec mms_response_decode(struct mms_response *r, const struct ber_element *service);
 /* The service of an unconfirmed PDU, which follows in the reader. */
 enum dec mms_report_decode(struct mms_report *r, struct ber_reader *reader);
-/* What stands in a report, and in a request to write: which variables, and values where there are
+/* Decodes a report, or a request to write: which variables, and values where there are
  * some. */
 enum dec mms_access_decode(struct mms_report *r, struct ber_reader *reader);
 

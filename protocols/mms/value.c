@@ -10,7 +10,7 @@ enum {
 	CONTENT_MAX_ARCS = BER_OID_MAX,
 };
 
-/* What the kinds of Data are: their content's size in octets; max 0: no limit of its own. */
+/* The kinds of Data: their content's size in octets; max 0: no limit of its own. */
 static const struct {
 	const char *name;
 	size_t min, max;

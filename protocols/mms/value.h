@@ -75,7 +75,7 @@ bool mms_value_members(const struct mms_value *v, struct mms_values *list);
 bool mms_value_member(const struct mms_value *v, size_t n, struct mms_value *member);
 
 bool mms_value_bool(const struct mms_value *v, bool *out);
-/* Of an integer or an unsigned that fits. */
+/* The value of an integer or an unsigned, if it fits. */
 bool mms_value_int(const struct mms_value *v, int64_t *out);
 bool mms_value_uint(const struct mms_value *v, uint64_t *out);
 /* single: whether it came as 32 bits; NULL: not asked. */

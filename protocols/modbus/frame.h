@@ -28,7 +28,7 @@ struct modbus_frame {
 size_t modbus_frame_encode(enum modbus_framing framing, uint16_t transaction, uint8_t unit,
     const uint8_t *pdu, size_t len, uint8_t out[MODBUS_MAX_FRAME]);
 
-/* What a master waits for: what lets a stream find an answer behind or inside of noise at once. */
+/* The answer that a master waits for: a stream finds it behind or inside of noise at once. */
 struct modbus_expect {
 	uint16_t transaction;
 	uint8_t unit;
@@ -51,7 +51,7 @@ struct modbus_stream {
 
 void modbus_stream_init(
     struct modbus_stream *s, enum modbus_framing framing, enum modbus_direction dir);
-/* Where the next bytes may be put, *room of them (never 0); then commit how many there are. */
+/* The place for the next bytes, *room of them (never 0); then commit how many there are. */
 uint8_t *modbus_stream_room(struct modbus_stream *s, size_t *room);
 void modbus_stream_commit(struct modbus_stream *s, size_t n);
 

@@ -34,7 +34,7 @@ modbus_kind_bits(enum modbus_kind kind)
 	return kinds[kind].bits;
 }
 
-/* Where octet i of the number, big endian, stands among `size` octets. */
+/* The place of octet i of the number, big endian, among `size` octets. */
 static size_t
 place(const struct modbus_typed *t, size_t i, size_t size)
 {
@@ -104,8 +104,8 @@ modbus_typed_number(const struct modbus_typed *t, const uint8_t *value)
 	return isfinite(d) ? d : NAN;
 }
 
-/* Of a binary32, the shortest text that is the same again; of a scaled number, as many digits as
- * are surely its own, so that 3 times 0.1 is 0.3. */
+/* A binary32 becomes the shortest text that is the same again; a scaled number gets as many digits
+ * as are surely its own: 3 times 0.1 is 0.3. */
 static double
 tidy(const struct modbus_typed *t, double d)
 {

@@ -73,7 +73,7 @@ modbus_value_get(
 {
 	bool coils = types[type].bits == 1;
 	size_t size = modbus_value_size(bits);
-	/* Where the first output byte, zero bits on its left, would begin. */
+	/* The bit at which the first output byte, with zero bits on its left, would begin. */
 	size_t lead = size * 8 - bits;
 
 	for (size_t i = 0; i < size; i++) {

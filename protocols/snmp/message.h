@@ -29,13 +29,13 @@ snmp_text_is(struct snmp_text t, const void *data, size_t len)
 	return t.len == len && (len == 0 || memcmp(t.data, data, len) == 0);
 }
 
-/* What every message begins with, and its PDU where that is not encrypted. */
+/* The beginning of every message, and its PDU where that is not encrypted. */
 struct snmp_message {
 	enum snmp_version version;
 	size_t size;		    /* bytes, without what came behind it */
 	struct snmp_text community; /* of V1 and V2C */
 
-	/* Of V3 from here on. */
+	/* The fields of V3 follow. */
 	int32_t id;
 	int32_t max_size;
 	uint8_t flags;
@@ -63,7 +63,7 @@ enum dec snmp_message_decrypt(struct snmp_message *m, struct snmp_pdu *pdu, enum
 
 /* --- Writing. Returns the bytes written, 0 where out has no room for them. --- */
 
-/* What the PDU of a message is. */
+/* The PDU of a message. */
 struct snmp_content {
 	enum snmp_pdu_type type;
 	int32_t request_id;

@@ -27,7 +27,7 @@ enum snmp_pdu_type {
 	SNMP_REPORT = 8,
 };
 
-/* Of a value: RFC 2578, 7.1, and RFC 3416, 3. */
+/* Tags of values: RFC 2578, 7.1, and RFC 3416, 3. */
 #define SNMP_IP_ADDRESS BER_APPLICATION(0)
 #define SNMP_COUNTER32 BER_APPLICATION(1)
 #define SNMP_GAUGE32 BER_APPLICATION(2)

@@ -40,7 +40,7 @@ struct usm_user {
 	char name[USM_MAX_USER + 1];
 	enum usm_auth auth;
 	enum usm_priv priv; /* needs auth */
-	/* Of the passwords, before an engine ID is known: RFC 3414, 2.6. */
+	/* Keys of the passwords, before an engine ID is known: RFC 3414, 2.6. */
 	uint8_t auth_key[USM_MAX_KEY], priv_key[USM_MAX_KEY];
 };
 
