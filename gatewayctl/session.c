@@ -22,7 +22,7 @@ describe(struct session *c, int error)
 		hint = "Be root, or in the group that the configuration names (control: {group: "
 		       "...}).";
 	snprintf(c->error, sizeof(c->error), "gatewayd is not reachable at %s: %s\n%s", c->path,
-	    error == ECONNREFUSED ? "nobody listens there any more" : strerror(error), hint);
+	    error == ECONNREFUSED ? "no process listens there any more" : strerror(error), hint);
 }
 
 static int

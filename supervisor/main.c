@@ -68,24 +68,24 @@ usage(FILE *f)
 		   "See gatewayd(8), gatewayd.yaml(5).\n");
 }
 
+static const struct option long_options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "libexec", required_argument, NULL, 'l' },
+	{ "check", no_argument, NULL, 'k' },
+	{ "strict", no_argument, NULL, 's' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "schema", no_argument, NULL, 'S' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL, 0, NULL, 0 },
+};
+
 /* Returns -1 to go on, else an exit code. */
 static int
 parse_options(struct program *g, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "libexec", required_argument, NULL, 'l' },
-		{ "check", no_argument, NULL, 'k' },
-		{ "strict", no_argument, NULL, 's' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "schema", no_argument, NULL, 'S' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
-	};
-
-	for (int o; (o = getopt_long(argc, argv, "c:vhV", options, NULL)) != -1;) {
+	for (int o; (o = getopt_long(argc, argv, "c:vhV", long_options, NULL)) != -1;) {
 		switch (o) {
 		case 'c':
 			g->config_path = optarg;

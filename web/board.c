@@ -24,7 +24,7 @@ hash(uint64_t h, const void *p, size_t len)
 	return h;
 }
 
-/* Of a row but for the age of what it says. In a string a quote has a backslash before it, so that
+/* A row without the age of its data. A quote in a string has a backslash before it, so that
  * this is the key. */
 static uint64_t
 hash_row(uint64_t h, const char *row, size_t len)

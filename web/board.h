@@ -1,5 +1,5 @@
 /*
- * What all open pages of gateway-web show of all devices: one poll of status
+ * The board of gateway-web, which all open pages share: one poll of status
  * and health, and one watch without events, however many pages there are, and
  * none where there is no page. Pages are told of what differs.
  */

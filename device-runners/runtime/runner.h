@@ -63,7 +63,8 @@ bool runner_event_is_true(const struct runner_event *event);
 
 struct runner_device {
 	const char *type; /* "modbus_master" */
-	/* What create() checks conf against first; the program prints it where it is called with
+	/* The schema that create() checks conf against first; the program prints it if it is called
+	 * with
 	 * --schema. */
 	const struct schema *schema;
 	/* Checks conf (borrowed until the return), calls runner_plan_*() and, for each fault,

@@ -1,4 +1,4 @@
-/* What the files about types and values share. Pure. */
+/* Shared by the files about types and values. Pure. */
 #ifndef PROTOCOLS_IEC61850_TYPE_PRIVATE_H
 #define PROTOCOLS_IEC61850_TYPE_PRIVATE_H
 
