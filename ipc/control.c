@@ -41,7 +41,7 @@ static const struct schema_field nothing[] = { COMMAND, { 0 } };
 static const struct schema_field watch_fields[] = {
 	COMMAND,
 	LIST("names", false, 0, MAX, text),
-	{ "events", false, { .kind = SCHEMA_BOOL } },
+	{ .key = "events", .is = { .kind = SCHEMA_BOOL } },
 	{ 0 },
 };
 static const struct schema_field any_names[] = { COMMAND, LIST("names", false, 0, MAX, text),
@@ -53,18 +53,24 @@ static const struct schema_field few_names[] = { COMMAND,
 static const struct schema_field events_fields[] = {
 	COMMAND,
 	LIST("types", false, 0, MAX, text),
-	{ "page", false, { .kind = SCHEMA_INT, .min = 1, .max = CONTROL_MAX_PAGE } },
+	{ .key = "page",
+
+	    .is = { .kind = SCHEMA_INT, .min = 1, .max = CONTROL_MAX_PAGE } },
 	LIST("since", false, 2, 2, integer), /* seconds and microseconds */
 	LIST("until", false, 2, 2, integer),
 	LIST("after", false, 3, 3, integer), /* the id of an event */
-	{ "newest_first", false, { .kind = SCHEMA_BOOL } },
+	{ .key = "newest_first", .is = { .kind = SCHEMA_BOOL } },
 	{ 0 },
 };
 static const struct schema_field send_fields[] = {
 	COMMAND,
-	{ "name", false, { .kind = SCHEMA_STRING, .max = CONTROL_MAX_TEXT } },
-	{ "type", true, { .kind = SCHEMA_STRING, .max = CONTROL_MAX_TEXT } },
-	{ "payload", false, { .kind = SCHEMA_STRING } }, /* JSON as text */
+	{ .key = "name",
+
+	    .is = { .kind = SCHEMA_STRING, .max = CONTROL_MAX_TEXT } },
+	{ .key = "type",
+	    .required = true,
+	    .is = { .kind = SCHEMA_STRING, .max = CONTROL_MAX_TEXT } },
+	{ .key = "payload", .is = { .kind = SCHEMA_STRING } }, /* JSON as text */
 	{ 0 },
 };
 static const struct schema_field wait_fields[] = {
@@ -76,24 +82,28 @@ static const struct schema_field wait_fields[] = {
 static const struct schema_field health_fields[] = {
 	COMMAND,
 	LIST("names", false, 0, MAX, text),
-	{ "all", false, { .kind = SCHEMA_BOOL } },
+	{ .key = "all", .is = { .kind = SCHEMA_BOOL } },
 	{ 0 },
 };
 static const struct schema_field describe_fields[] = {
 	COMMAND,
-	{ "name", true, { .kind = SCHEMA_STRING, .max = CONTROL_MAX_TEXT } },
-	{ "from", false, { .kind = SCHEMA_INT, .min = 0, .max = UINT32_MAX } },
+	{ .key = "name",
+	    .required = true,
+	    .is = { .kind = SCHEMA_STRING, .max = CONTROL_MAX_TEXT } },
+	{ .key = "from",
+
+	    .is = { .kind = SCHEMA_INT, .min = 0, .max = UINT32_MAX } },
 	{ 0 },
 };
 static const struct schema_field log_fields[] = {
 	COMMAND,
 	LIST("names", false, 0, MAX, text),
-	{ "level", true, { .kind = SCHEMA_ENUM, .names = levels } },
+	{ .key = "level", .required = true, .is = { .kind = SCHEMA_ENUM, .names = levels } },
 	{ 0 },
 };
 static const struct schema_field reload_fields[] = {
 	COMMAND,
-	{ "diff", false, { .kind = SCHEMA_BOOL } },
+	{ .key = "diff", .is = { .kind = SCHEMA_BOOL } },
 	{ 0 },
 };
 

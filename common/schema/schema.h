@@ -51,6 +51,11 @@ struct schema_field {
 	struct schema is;
 };
 
+/* A port number of TCP or UDP. */
+#define SCHEMA_PORT                                                                                \
+	{                                                                                          \
+		.kind = SCHEMA_INT, .min = 1, .max = 65535                                         \
+	}
 /* Part of a field: a number above n, a macro of digits, becomes n. */
 #define SCHEMA_UP_TO(n) .max = (n), .at_most = SCHEMA_DIGITS(n)
 #define SCHEMA_DIGITS(n) SCHEMA_DIGITS_OF(n)

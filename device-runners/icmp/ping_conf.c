@@ -18,19 +18,22 @@ enum {
 	}
 
 static const struct schema_field host_fields[] = {
-	{ "name", true, { .kind = SCHEMA_STRING, .max = MAX_TEXT } },
-	{ "host", true, { .kind = SCHEMA_STRING, .max = MAX_TEXT } },
-	{ "ping_delay", true, SECONDS(0) },
-	{ "ping_timeout", true, SECONDS(0.001) },
-	{ "retry_count", true, { .kind = SCHEMA_INT, SCHEMA_UP_TO(1000000) } },
-	{ "retry_delay", true, SECONDS(0) },
+	{ .key = "name", .required = true, .is = { .kind = SCHEMA_STRING, .max = MAX_TEXT } },
+	{ .key = "host", .required = true, .is = { .kind = SCHEMA_STRING, .max = MAX_TEXT } },
+	{ .key = "ping_delay", .required = true, .is = SECONDS(0) },
+	{ .key = "ping_timeout", .required = true, .is = SECONDS(0.001) },
+	{ .key = "retry_count",
+	    .required = true,
+	    .is = { .kind = SCHEMA_INT, SCHEMA_UP_TO(1000000) } },
+	{ .key = "retry_delay", .required = true, .is = SECONDS(0) },
 	{ .key = NULL },
 };
 static const struct schema host_schema = { .kind = SCHEMA_OBJECT, .fields = host_fields };
 static const struct schema_field ping_fields[] = {
 	RUNNER_SCHEMA_FIELDS,
-	{ "remote_devices", true,
-	    { .kind = SCHEMA_ARRAY, .max = MAX_HOSTS, .items = &host_schema } },
+	{ .key = "remote_devices",
+	    .required = true,
+	    .is = { .kind = SCHEMA_ARRAY, .max = MAX_HOSTS, .items = &host_schema } },
 	{ .key = NULL },
 };
 const struct schema ping_conf_schema = { .kind = SCHEMA_OBJECT, .fields = ping_fields };

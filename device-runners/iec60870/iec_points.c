@@ -16,18 +16,26 @@ struct point_change {
 /* --- configuration --- */
 
 static const struct schema_field buffer_fields[] = {
-	{ "name", true, { .kind = SCHEMA_STRING } },
-	{ "size", true, { .kind = SCHEMA_INT, .min = 0, SCHEMA_UP_TO(POINTS_MAX_CHANGES) } },
+	{ .key = "name", .required = true, .is = { .kind = SCHEMA_STRING } },
+	{ .key = "size",
+	    .required = true,
+	    .is = { .kind = SCHEMA_INT, .min = 0, SCHEMA_UP_TO(POINTS_MAX_CHANGES) } },
 	{ .key = NULL },
 };
 const struct schema points_buffers_schema = { .kind = SCHEMA_OBJECT, .fields = buffer_fields };
 static const struct schema_field data_fields[] = {
-	{ "data_type", true, { .kind = SCHEMA_ENUM, .names = iec_kind_conf_names } },
-	{ "asdu_address", true, { .kind = SCHEMA_INT, .min = 0, .max = 0xFFFE } },
-	{ "io_address", true, { .kind = SCHEMA_INT, .min = 0, .max = 0xFFFFFF } },
-	{ "buffer", true, { .kind = SCHEMA_STRING, .nullable = true } },
-	{ "with_ack", false, { .kind = SCHEMA_BOOL } },
-	{ "freeze", false, { .kind = SCHEMA_BOOL } },
+	{ .key = "data_type",
+	    .required = true,
+	    .is = { .kind = SCHEMA_ENUM, .names = iec_kind_conf_names } },
+	{ .key = "asdu_address",
+	    .required = true,
+	    .is = { .kind = SCHEMA_INT, .min = 0, .max = 0xFFFE } },
+	{ .key = "io_address",
+	    .required = true,
+	    .is = { .kind = SCHEMA_INT, .min = 0, .max = 0xFFFFFF } },
+	{ .key = "buffer", .required = true, .is = { .kind = SCHEMA_STRING, .nullable = true } },
+	{ .key = "with_ack", .is = { .kind = SCHEMA_BOOL } },
+	{ .key = "freeze", .is = { .kind = SCHEMA_BOOL } },
 	{ .key = NULL },
 };
 const struct schema points_data_schema = { .kind = SCHEMA_OBJECT, .fields = data_fields };

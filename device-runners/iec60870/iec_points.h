@@ -19,15 +19,16 @@ enum {
 /* The keys of both slaves, for a row each of their schemas. */
 extern const struct schema points_buffers_schema, points_data_schema;
 #define POINTS_SCHEMA_FIELDS                                                                       \
-	{ "buffers", true,                                                                         \
-		{ .kind = SCHEMA_ARRAY,                                                            \
+	{ .key = "buffers",                                                                        \
+		.required = true,                                                                  \
+		.is = { .kind = SCHEMA_ARRAY,                                                      \
 		    .items = &points_buffers_schema,                                               \
 		    .max = POINTS_MAX_BUFFERS } },                                                 \
 	{                                                                                          \
-		"data", true,                                                                      \
-		{                                                                                  \
-			.kind = SCHEMA_ARRAY, .items = &points_data_schema, .max = POINTS_MAX_DATA \
-		}                                                                                  \
+		.key = "data", .required = true,                                                   \
+		.is = {.kind = SCHEMA_ARRAY,                                                       \
+			.items = &points_data_schema,                                              \
+			.max = POINTS_MAX_DATA }                                                   \
 	}
 
 struct point {

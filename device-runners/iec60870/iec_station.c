@@ -1,8 +1,6 @@
 #include "device-runners/iec60870/iec_station.h"
 
-#include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* --- answers --- */

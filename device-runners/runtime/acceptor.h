@@ -61,16 +61,18 @@ struct acceptor {
 /* For the schema of the object that acceptor_configure() reads. */
 extern const struct schema acceptor_host_schema;
 #define ACCEPTOR_SCHEMA_FIELDS                                                                     \
-	{ "remote_hosts", true,                                                                    \
-		{ .kind = SCHEMA_ARRAY,                                                            \
+	{ .key = "remote_hosts",                                                                   \
+		.required = true,                                                                  \
+		.is = { .kind = SCHEMA_ARRAY,                                                      \
 		    .nullable = true,                                                              \
 		    .items = &acceptor_host_schema,                                                \
 		    .max = ACCEPTOR_MAX_HOSTS } },                                                 \
 	{                                                                                          \
-		"max_connections", true,                                                           \
-		{                                                                                  \
-			.kind = SCHEMA_INT, .nullable = true, .min = 0, .max = INT32_MAX           \
-		}                                                                                  \
+		.key = "max_connections", .required = true,                                        \
+		.is = {.kind = SCHEMA_INT,                                                         \
+			.nullable = true,                                                          \
+			.min = 0,                                                                  \
+			.max = INT32_MAX }                                                         \
 	}
 
 void acceptor_init(struct acceptor *a, struct runner *r, const struct acceptor_ops *ops, void *arg);

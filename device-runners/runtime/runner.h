@@ -28,12 +28,10 @@ struct describe;
 /* The keys that every device's configuration has, for its schema_field table. The supervisor has
  * checked them. */
 #define RUNNER_SCHEMA_FIELDS                                                                       \
-	{ "module", false, { .kind = SCHEMA_ANY } }, { "type", false, { .kind = SCHEMA_ANY } },    \
+	{ .key = "module", .is = { .kind = SCHEMA_ANY } },                                         \
+	    { .key = "type", .is = { .kind = SCHEMA_ANY } },                                       \
 	{                                                                                          \
-		"name", false,                                                                     \
-		{                                                                                  \
-			.kind = SCHEMA_ANY                                                         \
-		}                                                                                  \
+		.key = "name", .is = {.kind = SCHEMA_ANY }                                         \
 	}
 
 #define RUNNER_MAX_SECONDS 100000000 /* of any time in a configuration: three years */

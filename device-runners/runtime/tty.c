@@ -14,9 +14,9 @@ const char *const tty_parity_names[] = { "NONE", "EVEN", "ODD", "MARK", "SPACE",
 const char *const tty_stop_names[] = { "ONE", "ONE_POINT_FIVE", "TWO", NULL };
 
 const struct schema_field tty_flow_fields[] = {
-	{ "xonxoff", true, { .kind = SCHEMA_BOOL } },
-	{ "rtscts", true, { .kind = SCHEMA_BOOL } },
-	{ "dsrdtr", true, { .kind = SCHEMA_BOOL } },
+	{ .key = "xonxoff", .required = true, .is = { .kind = SCHEMA_BOOL } },
+	{ .key = "rtscts", .required = true, .is = { .kind = SCHEMA_BOOL } },
+	{ .key = "dsrdtr", .required = true, .is = { .kind = SCHEMA_BOOL } },
 	{ .key = NULL },
 };
 

@@ -36,17 +36,23 @@ extern const struct schema_field tty_flow_fields[];
 
 /* The keys of a serial transport in every family's schema; put them into a schema_field table. */
 #define TTY_SCHEMA_FIELDS                                                                          \
-	{ "port", true, { .kind = SCHEMA_STRING, .max = 4095 } },                                  \
-	    { "baudrate", true,                                                                    \
-		    { .kind = SCHEMA_INT, .min = TTY_MIN_BAUD, .max = TTY_MAX_BAUD } },            \
-	    { "bytesize", true, { .kind = SCHEMA_ENUM, .names = tty_bytesize_names } },            \
-	    { "parity", true, { .kind = SCHEMA_ENUM, .names = tty_parity_names } },                \
-	    { "stopbits", true, { .kind = SCHEMA_ENUM, .names = tty_stop_names } },                \
+	{ .key = "port", .required = true, .is = { .kind = SCHEMA_STRING, .max = 4095 } },         \
+	    { .key = "baudrate",                                                                   \
+		    .required = true,                                                              \
+		    .is = { .kind = SCHEMA_INT, .min = TTY_MIN_BAUD, .max = TTY_MAX_BAUD } },      \
+	    { .key = "bytesize",                                                                   \
+		    .required = true,                                                              \
+		    .is = { .kind = SCHEMA_ENUM, .names = tty_bytesize_names } },                  \
+	    { .key = "parity",                                                                     \
+		    .required = true,                                                              \
+		    .is = { .kind = SCHEMA_ENUM, .names = tty_parity_names } },                    \
+	    { .key = "stopbits",                                                                   \
+		    .required = true,                                                              \
+		    .is = { .kind = SCHEMA_ENUM, .names = tty_stop_names } },                      \
 	{                                                                                          \
-		"flow_control", true,                                                              \
-		{                                                                                  \
-			.kind = SCHEMA_OBJECT, .fields = tty_flow_fields                           \
-		}                                                                                  \
+		.key = "flow_control", .required = true,                                           \
+		.is = {.kind = SCHEMA_OBJECT,                                                      \
+			.fields = tty_flow_fields }                                                \
 	}
 
 /* Reads the keys above from a tree that passed the schema. Borrows its texts. */

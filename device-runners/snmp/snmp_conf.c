@@ -19,18 +19,18 @@ const char *const snmp_conf_version_names[] = { "V1", "V2C", "V3", NULL };
 const struct schema snmp_conf_oid_schema = { .kind = SCHEMA_STRING, .max = BER_OID_TEXT };
 
 const struct schema_field snmp_conf_context_fields[] = {
-	{ "engine_id", true, { .kind = SCHEMA_STRING } },
-	{ "name", true, { .kind = SCHEMA_STRING, .max = CONF_MAX_TEXT } },
+	{ .key = "engine_id", .required = true, .is = { .kind = SCHEMA_STRING } },
+	{ .key = "name", .required = true, .is = { .kind = SCHEMA_STRING, .max = CONF_MAX_TEXT } },
 	{ .key = NULL },
 };
 const struct schema_field snmp_conf_authentication_fields[] = {
-	{ "type", true, { .kind = SCHEMA_ENUM, .names = usm_auth_names } },
-	{ "password", true, { .kind = SCHEMA_STRING } },
+	{ .key = "type", .required = true, .is = { .kind = SCHEMA_ENUM, .names = usm_auth_names } },
+	{ .key = "password", .required = true, .is = { .kind = SCHEMA_STRING } },
 	{ .key = NULL },
 };
 const struct schema_field snmp_conf_privacy_fields[] = {
-	{ "type", true, { .kind = SCHEMA_ENUM, .names = usm_priv_names } },
-	{ "password", true, { .kind = SCHEMA_STRING } },
+	{ .key = "type", .required = true, .is = { .kind = SCHEMA_ENUM, .names = usm_priv_names } },
+	{ .key = "password", .required = true, .is = { .kind = SCHEMA_STRING } },
 	{ .key = NULL },
 };
 

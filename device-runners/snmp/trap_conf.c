@@ -15,26 +15,32 @@ enum {
 };
 
 static const struct schema_field user_fields[] = {
-	{ "name", true, { .kind = SCHEMA_STRING, .max = USM_MAX_USER } },
-	{ "authentication", true, CONF_NULLABLE(snmp_conf_authentication_fields) },
-	{ "privacy", true, CONF_NULLABLE(snmp_conf_privacy_fields) },
+	{ .key = "name", .required = true, .is = { .kind = SCHEMA_STRING, .max = USM_MAX_USER } },
+	{ .key = "authentication",
+	    .required = true,
+	    .is = CONF_NULLABLE(snmp_conf_authentication_fields) },
+	{ .key = "privacy", .required = true, .is = CONF_NULLABLE(snmp_conf_privacy_fields) },
 	{ .key = NULL },
 };
 static const struct schema user_schema = { .kind = SCHEMA_OBJECT, .fields = user_fields };
 
 static const struct schema_field device_fields[] = {
-	{ "version", true, { .kind = SCHEMA_ENUM, .names = snmp_conf_version_names } },
-	{ "name", true, { .kind = SCHEMA_STRING, .max = CONF_MAX_TEXT } },
-	{ "oids", true, CONF_OIDS },
-	{ "string_hex_oids", true, CONF_OIDS },
+	{ .key = "version",
+	    .required = true,
+	    .is = { .kind = SCHEMA_ENUM, .names = snmp_conf_version_names } },
+	{ .key = "name", .required = true, .is = { .kind = SCHEMA_STRING, .max = CONF_MAX_TEXT } },
+	{ .key = "oids", .required = true, .is = CONF_OIDS },
+	{ .key = "string_hex_oids", .required = true, .is = CONF_OIDS },
 	{ .key = NULL },
 };
 static const struct schema_field community_fields[] = {
-	{ "community", true, { .kind = SCHEMA_STRING, .nullable = true, .max = CONF_MAX_TEXT } },
+	{ .key = "community",
+	    .required = true,
+	    .is = { .kind = SCHEMA_STRING, .nullable = true, .max = CONF_MAX_TEXT } },
 	{ .key = NULL },
 };
 static const struct schema_field context_fields[] = {
-	{ "context", true, CONF_NULLABLE(snmp_conf_context_fields) },
+	{ .key = "context", .required = true, .is = CONF_NULLABLE(snmp_conf_context_fields) },
 	{ .key = NULL },
 };
 static const struct schema_variant versions[] =
@@ -42,13 +48,18 @@ static const struct schema_variant versions[] =
 static const struct schema remote_schema = SNMP_CONF_BY_VERSION(device_fields, versions);
 static const struct schema_field trap_fields[] = {
 	RUNNER_SCHEMA_FIELDS,
-	{ "local_host", true, { .kind = SCHEMA_STRING, .max = CONF_MAX_TEXT } },
-	{ "local_port", true, { .kind = SCHEMA_INT, .min = 1, .max = 65535 } },
-	{ "users", true, { .kind = SCHEMA_ARRAY, .max = MAX_USERS, .items = &user_schema } },
-	{ "remote_devices", true,
-	    { .kind = SCHEMA_ARRAY, .max = MAX_DEVICES, .items = &remote_schema } },
-	{ "engine_id", false, { .kind = SCHEMA_STRING } },
-	{ "time_window", false, { .kind = SCHEMA_BOOL } },
+	{ .key = "local_host",
+	    .required = true,
+	    .is = { .kind = SCHEMA_STRING, .max = CONF_MAX_TEXT } },
+	{ .key = "local_port", .required = true, .is = SCHEMA_PORT },
+	{ .key = "users",
+	    .required = true,
+	    .is = { .kind = SCHEMA_ARRAY, .max = MAX_USERS, .items = &user_schema } },
+	{ .key = "remote_devices",
+	    .required = true,
+	    .is = { .kind = SCHEMA_ARRAY, .max = MAX_DEVICES, .items = &remote_schema } },
+	{ .key = "engine_id", .is = { .kind = SCHEMA_STRING } },
+	{ .key = "time_window", .is = { .kind = SCHEMA_BOOL } },
 	{ .key = NULL },
 };
 const struct schema trap_conf_schema = { .kind = SCHEMA_OBJECT, .fields = trap_fields };

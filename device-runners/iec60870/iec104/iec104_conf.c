@@ -3,14 +3,15 @@
 #define SYSTEM_AUTHORITIES "/etc/ssl/certs/ca-certificates.crt"
 
 const struct schema_field iec104_security_fields[] = {
-	{ "cert_path", true, { .kind = SCHEMA_STRING, .nullable = true } },
-	{ "key_path", true, { .kind = SCHEMA_STRING, .nullable = true } },
-	{ "verify_cert", true, { .kind = SCHEMA_BOOL } },
-	{ "ca_path", true, { .kind = SCHEMA_STRING, .nullable = true } },
-	{ "verify_host", false, { .kind = SCHEMA_BOOL } },
-	{ "strict_mode", false, { .kind = SCHEMA_BOOL } },
-	{ "renegotiate_delay", false,
-	    { .kind = SCHEMA_NUMBER,
+	{ .key = "cert_path", .required = true, .is = { .kind = SCHEMA_STRING, .nullable = true } },
+	{ .key = "key_path", .required = true, .is = { .kind = SCHEMA_STRING, .nullable = true } },
+	{ .key = "verify_cert", .required = true, .is = { .kind = SCHEMA_BOOL } },
+	{ .key = "ca_path", .required = true, .is = { .kind = SCHEMA_STRING, .nullable = true } },
+	{ .key = "verify_host", .is = { .kind = SCHEMA_BOOL } },
+	{ .key = "strict_mode", .is = { .kind = SCHEMA_BOOL } },
+	{ .key = "renegotiate_delay",
+
+	    .is = { .kind = SCHEMA_NUMBER,
 		.nullable = true,
 		.min = 0,
 		SCHEMA_UP_TO(RUNNER_MAX_SECONDS) } },

@@ -15,25 +15,29 @@
 /* Rows of both schemas. */
 #define IEC104_NUMBER(key_, required_, min_, max_)                                                 \
 	{                                                                                          \
-		key_, required_,                                                                   \
-		{                                                                                  \
-			.kind = SCHEMA_NUMBER, .min = min_, SCHEMA_UP_TO(max_)                     \
-		}                                                                                  \
+		.key = key_, .required = required_,                                                \
+		.is = {.kind = SCHEMA_NUMBER,                                                      \
+			.min = min_,                                                               \
+			SCHEMA_UP_TO(max_) }                                                       \
 	}
 #define IEC104_CONF_ROWS                                                                           \
 	RUNNER_SCHEMA_FIELDS, IEC104_NUMBER("response_timeout", true, 0.001, RUNNER_MAX_SECONDS),  \
 	    IEC104_NUMBER("supervisory_timeout", true, 0.001, RUNNER_MAX_SECONDS),                 \
 	    IEC104_NUMBER("test_timeout", true, 0.001, RUNNER_MAX_SECONDS),                        \
-	    { "send_window_size", true,                                                            \
-		    { .kind = SCHEMA_INT, .min = 1, SCHEMA_UP_TO(APCI_MAX_WINDOW) } },             \
-	    { "receive_window_size", true,                                                         \
-		    { .kind = SCHEMA_INT, .min = 1, SCHEMA_UP_TO(APCI_MAX_WINDOW) } },             \
-	    { "time_zone", false, { .kind = SCHEMA_STRING, .nullable = true, .max = 128 } },       \
+	    { .key = "send_window_size",                                                           \
+		    .required = true,                                                              \
+		    .is = { .kind = SCHEMA_INT, .min = 1, SCHEMA_UP_TO(APCI_MAX_WINDOW) } },       \
+	    { .key = "receive_window_size",                                                        \
+		    .required = true,                                                              \
+		    .is = { .kind = SCHEMA_INT, .min = 1, SCHEMA_UP_TO(APCI_MAX_WINDOW) } },       \
+	    { .key = "time_zone",                                                                  \
+                                                                                                   \
+		    .is = { .kind = SCHEMA_STRING, .nullable = true, .max = 128 } },               \
 	{                                                                                          \
-		"security", false,                                                                 \
-		{                                                                                  \
-			.kind = SCHEMA_OBJECT, .nullable = true, .fields = iec104_security_fields  \
-		}                                                                                  \
+		.key = "security",                                                                 \
+		.is = {.kind = SCHEMA_OBJECT,                                                      \
+			.nullable = true,                                                          \
+			.fields = iec104_security_fields }                                         \
 	}
 
 extern const struct schema_field iec104_security_fields[];

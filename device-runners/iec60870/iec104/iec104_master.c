@@ -290,21 +290,23 @@ master_free(void *device)
 }
 
 static const struct schema_field address_fields[] = {
-	{ "host", true, { .kind = SCHEMA_STRING } },
-	{ "port", true, { .kind = SCHEMA_INT, .min = 1, .max = 65535 } },
+	{ .key = "host", .required = true, .is = { .kind = SCHEMA_STRING } },
+	{ .key = "port", .required = true, .is = SCHEMA_PORT },
 	{ .key = NULL },
 };
 static const struct schema address_schema = { .kind = SCHEMA_OBJECT, .fields = address_fields };
 static const struct schema_field master_fields[] = {
 	IEC104_CONF_ROWS,
-	{ "remote_addresses", true,
-	    { .kind = SCHEMA_ARRAY,
+	{ .key = "remote_addresses",
+	    .required = true,
+	    .is = { .kind = SCHEMA_ARRAY,
 		.min = 1,
 		.max = MASTER_MAX_ADDRESSES,
 		.items = &address_schema } },
 	IEC104_NUMBER("reconnect_delay", true, 0, RUNNER_MAX_SECONDS),
-	{ "time_sync_delay", true,
-	    { .kind = SCHEMA_NUMBER,
+	{ .key = "time_sync_delay",
+	    .required = true,
+	    .is = { .kind = SCHEMA_NUMBER,
 		.nullable = true,
 		.min = 0,
 		SCHEMA_UP_TO(RUNNER_MAX_SECONDS) } },

@@ -250,8 +250,8 @@ slave_free(void *device)
 
 static const struct schema_field slave_fields[] = {
 	IEC104_CONF_ROWS,
-	{ "local_host", true, { .kind = SCHEMA_STRING } },
-	{ "local_port", true, { .kind = SCHEMA_INT, .min = 1, .max = 65535 } },
+	{ .key = "local_host", .required = true, .is = { .kind = SCHEMA_STRING } },
+	{ .key = "local_port", .required = true, .is = SCHEMA_PORT },
 	ACCEPTOR_SCHEMA_FIELDS,
 	POINTS_SCHEMA_FIELDS,
 	{ .key = NULL },

@@ -24,52 +24,55 @@ static const char *const sizes_from_zero[] = { "ZERO", "ONE", "TWO", NULL };
 	}
 
 #define BALANCED_FIELDS                                                                            \
-	{ "direction", true, NAMES(directions) }, { "address", true, ADDRESS },                    \
-	    { "response_timeout", true, IEC_LINE_SECONDS }, { "send_retry_count", true, RETRIES }, \
-	    { "status_delay", true, IEC_LINE_SECONDS },                                            \
+	{ .key = "direction", .required = true, .is = NAMES(directions) },                         \
+	    { .key = "address", .required = true, .is = ADDRESS },                                 \
+	    { .key = "response_timeout", .required = true, .is = IEC_LINE_SECONDS },               \
+	    { .key = "send_retry_count", .required = true, .is = RETRIES },                        \
+	    { .key = "status_delay", .required = true, .is = IEC_LINE_SECONDS },                   \
 	{                                                                                          \
-		"reconnect_delay", true, IEC_LINE_DELAY                                            \
+		.key = "reconnect_delay", .required = true, .is = IEC_LINE_DELAY                   \
 	}
 
 static const struct schema_field master_balanced_item[] = {
 	BALANCED_FIELDS,
-	{ "own_address", false, ADDRESS },
-	{ "time_sync_delay", true, IEC_LINE_DELAY_OR_NULL },
+	{ .key = "own_address", .is = ADDRESS },
+	{ .key = "time_sync_delay", .required = true, .is = IEC_LINE_DELAY_OR_NULL },
 	{ .key = NULL },
 };
 static const struct schema_field slave_balanced_item[] = {
 	BALANCED_FIELDS,
-	{ "master_address", false, ADDRESS },
+	{ .key = "master_address", .is = ADDRESS },
 	{ .key = NULL },
 };
 static const struct schema_field master_unbalanced_item[] = {
-	{ "address", true, ADDRESS },
-	{ "response_timeout", true, IEC_LINE_SECONDS },
-	{ "send_retry_count", true, RETRIES },
-	{ "poll_class1_delay", true, IEC_LINE_DELAY_OR_NULL },
-	{ "poll_class2_delay", true, IEC_LINE_DELAY_OR_NULL },
-	{ "reconnect_delay", true, IEC_LINE_DELAY },
-	{ "time_sync_delay", true, IEC_LINE_DELAY_OR_NULL },
+	{ .key = "address", .required = true, .is = ADDRESS },
+	{ .key = "response_timeout", .required = true, .is = IEC_LINE_SECONDS },
+	{ .key = "send_retry_count", .required = true, .is = RETRIES },
+	{ .key = "poll_class1_delay", .required = true, .is = IEC_LINE_DELAY_OR_NULL },
+	{ .key = "poll_class2_delay", .required = true, .is = IEC_LINE_DELAY_OR_NULL },
+	{ .key = "reconnect_delay", .required = true, .is = IEC_LINE_DELAY },
+	{ .key = "time_sync_delay", .required = true, .is = IEC_LINE_DELAY_OR_NULL },
 	{ .key = NULL },
 };
 static const struct schema_field slave_unbalanced_item[] = {
-	{ "address", true, ADDRESS },
-	{ "keep_alive_timeout", true, IEC_LINE_SECONDS },
-	{ "reconnect_delay", true, IEC_LINE_DELAY },
+	{ .key = "address", .required = true, .is = ADDRESS },
+	{ .key = "keep_alive_timeout", .required = true, .is = IEC_LINE_SECONDS },
+	{ .key = "reconnect_delay", .required = true, .is = IEC_LINE_DELAY },
 	{ .key = NULL },
 };
 
 #define COMMON_FIELDS                                                                              \
-	RUNNER_SCHEMA_FIELDS, IEC_LINE_SCHEMA_FIELDS, { "cause_size", true, NAMES(sizes_to_two) }, \
-	    { "asdu_address_size", true, NAMES(sizes_to_two) },                                    \
-	    { "io_address_size", true, NAMES(sizes) },                                             \
+	RUNNER_SCHEMA_FIELDS, IEC_LINE_SCHEMA_FIELDS,                                              \
+	    { .key = "cause_size", .required = true, .is = NAMES(sizes_to_two) },                  \
+	    { .key = "asdu_address_size", .required = true, .is = NAMES(sizes_to_two) },           \
+	    { .key = "io_address_size", .required = true, .is = NAMES(sizes) },                    \
 	{                                                                                          \
-		"link_type", true, NAMES(link_types)                                               \
+		.key = "link_type", .required = true, .is = NAMES(link_types)                      \
 	}
 
 static const struct schema_field master_fields[] = {
 	COMMON_FIELDS,
-	{ "reconnect_delay", true, IEC_LINE_DELAY },
+	{ .key = "reconnect_delay", .required = true, .is = IEC_LINE_DELAY },
 	{ .key = NULL },
 };
 static const struct schema_field slave_fields[] = {
@@ -85,7 +88,7 @@ static const struct schema_field slave_fields[] = {
 		.fields = role##_##link##_item,                                                    \
 	};                                                                                         \
 	static const struct schema_field role##_##link##_fields[] = {                              \
-		{ "device_address_size", true, NAMES(sizes_) },                                    \
+		{ .key = "device_address_size", .required = true, .is = NAMES(sizes_) },           \
 		{ list, true,                                                                      \
 		    { .kind = SCHEMA_ARRAY,                                                        \
 			.max = LINK_MAX_STATIONS,                                                  \

@@ -422,23 +422,25 @@ on_event(void *device, const struct runner_event *event)
 /* --- life --- */
 
 static const struct schema_field remote_fields[] = {
-	{ "address", true, { .kind = SCHEMA_INT, .min = 0, .max = 254 } },
-	{ "response_timeout", true, IEC_LINE_SECONDS },
-	{ "send_retry_count", true,
-	    { .kind = SCHEMA_INT, .min = 0, SCHEMA_UP_TO(IEC_LINE_MAX_RETRIES) } },
-	{ "poll_class1_delay", true, IEC_LINE_DELAY_OR_NULL },
-	{ "poll_class2_delay", true, IEC_LINE_DELAY_OR_NULL },
-	{ "reconnect_delay", true, IEC_LINE_DELAY },
-	{ "time_sync_delay", true, IEC_LINE_DELAY_OR_NULL },
+	{ .key = "address", .required = true, .is = { .kind = SCHEMA_INT, .min = 0, .max = 254 } },
+	{ .key = "response_timeout", .required = true, .is = IEC_LINE_SECONDS },
+	{ .key = "send_retry_count",
+	    .required = true,
+	    .is = { .kind = SCHEMA_INT, .min = 0, SCHEMA_UP_TO(IEC_LINE_MAX_RETRIES) } },
+	{ .key = "poll_class1_delay", .required = true, .is = IEC_LINE_DELAY_OR_NULL },
+	{ .key = "poll_class2_delay", .required = true, .is = IEC_LINE_DELAY_OR_NULL },
+	{ .key = "reconnect_delay", .required = true, .is = IEC_LINE_DELAY },
+	{ .key = "time_sync_delay", .required = true, .is = IEC_LINE_DELAY_OR_NULL },
 	{ .key = NULL },
 };
 static const struct schema remote_schema = { .kind = SCHEMA_OBJECT, .fields = remote_fields };
 static const struct schema_field master_fields[] = {
 	RUNNER_SCHEMA_FIELDS,
 	IEC_LINE_SCHEMA_FIELDS,
-	{ "reconnect_delay", true, IEC_LINE_DELAY },
-	{ "remote_devices", true,
-	    { .kind = SCHEMA_ARRAY, .items = &remote_schema, .max = LINK_MAX_STATIONS } },
+	{ .key = "reconnect_delay", .required = true, .is = IEC_LINE_DELAY },
+	{ .key = "remote_devices",
+	    .required = true,
+	    .is = { .kind = SCHEMA_ARRAY, .items = &remote_schema, .max = LINK_MAX_STATIONS } },
 	{ .key = NULL },
 };
 static const struct schema master_schema = { .kind = SCHEMA_OBJECT, .fields = master_fields };

@@ -65,7 +65,9 @@ read_serial(struct conf_transport *t, struct runner *r, const struct json *tree,
 }
 
 const struct schema_field conf_transport_fields[] = {
-	{ "type", true, { .kind = SCHEMA_ENUM, .names = conf_transport_names } },
+	{ .key = "type",
+	    .required = true,
+	    .is = { .kind = SCHEMA_ENUM, .names = conf_transport_names } },
 	{ .key = NULL },
 };
 

@@ -7,39 +7,50 @@ enum { PATH_TEXT = 256 };
 
 static const struct schema_field data_fields[] = {
 	CONF_DATA_FIELDS,
-	{ "interval", true,
-	    { .kind = SCHEMA_NUMBER,
+	{ .key = "interval",
+	    .required = true,
+	    .is = { .kind = SCHEMA_NUMBER,
 		.nullable = true,
 		.min = 0,
 		SCHEMA_UP_TO(RUNNER_MAX_SECONDS) } },
-	{ "deadband", false, CONF_NUMBER(0) },
+	{ .key = "deadband", .is = CONF_NUMBER(0) },
 	{ .key = NULL },
 };
 static const struct schema data_schema = { .kind = SCHEMA_OBJECT, .fields = data_fields };
 
 static const struct schema_field remote_fields[] = {
-	{ "device_id", true, CONF_UNIT },
-	{ "timeout_poll_delay", true, CONF_SECONDS(0) },
-	{ "enabled", false, { .kind = SCHEMA_BOOL } },
-	{ "data", true, { .kind = SCHEMA_ARRAY, .items = &data_schema, .max = CONF_MAX_DATA } },
-	{ "broadcast", false, { .kind = SCHEMA_BOOL } },
-	{ "one_request_per_data", false, { .kind = SCHEMA_BOOL } },
-	{ "max_bits", false, { .kind = SCHEMA_INT, .min = 1, .max = MODBUS_MAX_READ_BITS } },
-	{ "max_registers", false, { .kind = SCHEMA_INT, .min = 1, .max = MODBUS_MAX_READ_REGS } },
-	{ "hole_bits", false, { .kind = SCHEMA_INT, .max = MODBUS_MAX_READ_BITS } },
-	{ "hole_registers", false, { .kind = SCHEMA_INT, .max = MODBUS_MAX_READ_REGS } },
+	{ .key = "device_id", .required = true, .is = CONF_UNIT },
+	{ .key = "timeout_poll_delay", .required = true, .is = CONF_SECONDS(0) },
+	{ .key = "enabled", .is = { .kind = SCHEMA_BOOL } },
+	{ .key = "data",
+	    .required = true,
+	    .is = { .kind = SCHEMA_ARRAY, .items = &data_schema, .max = CONF_MAX_DATA } },
+	{ .key = "broadcast", .is = { .kind = SCHEMA_BOOL } },
+	{ .key = "one_request_per_data", .is = { .kind = SCHEMA_BOOL } },
+	{ .key = "max_bits",
+
+	    .is = { .kind = SCHEMA_INT, .min = 1, .max = MODBUS_MAX_READ_BITS } },
+	{ .key = "max_registers",
+
+	    .is = { .kind = SCHEMA_INT, .min = 1, .max = MODBUS_MAX_READ_REGS } },
+	{ .key = "hole_bits",
+
+	    .is = { .kind = SCHEMA_INT, .max = MODBUS_MAX_READ_BITS } },
+	{ .key = "hole_registers",
+
+	    .is = { .kind = SCHEMA_INT, .max = MODBUS_MAX_READ_REGS } },
 	{ .key = NULL },
 };
 static const struct schema remote_schema = { .kind = SCHEMA_OBJECT, .fields = remote_fields };
 
 static const struct schema_field tcp_fields[] = {
-	{ "host", true, CONF_TEXT },
-	{ "port", true, { .kind = SCHEMA_INT, .min = 1, .max = 65535 } },
+	{ .key = "host", .required = true, .is = CONF_TEXT },
+	{ .key = "port", .required = true, .is = SCHEMA_PORT },
 	{ .key = NULL },
 };
 static const struct schema_field serial_fields[] = {
 	TTY_SCHEMA_FIELDS,
-	{ "silent_interval", true, CONF_SECONDS(0) },
+	{ .key = "silent_interval", .required = true, .is = CONF_SECONDS(0) },
 	{ .key = NULL },
 };
 static const struct schema_variant transports[] = {
@@ -49,26 +60,34 @@ static const struct schema_variant transports[] = {
 };
 
 static const struct schema_field connection_fields[] = {
-	{ "modbus_type", true, { .kind = SCHEMA_ENUM, .names = conf_framing_names } },
-	{ "transport", true, CONF_TRANSPORT(transports) },
-	{ "connect_timeout", true, CONF_SECONDS(0) },
-	{ "connect_delay", true, CONF_SECONDS(0) },
-	{ "request_timeout", true, CONF_SECONDS(0) },
-	{ "request_delay", true, CONF_SECONDS(0) },
-	{ "request_retry_immediate_count", true,
-	    { .kind = SCHEMA_INT, SCHEMA_UP_TO(CONF_MAX_RETRIES) } },
-	{ "request_retry_delayed_count", true,
-	    { .kind = SCHEMA_INT, SCHEMA_UP_TO(CONF_MAX_RETRIES) } },
-	{ "request_retry_delay", true, CONF_SECONDS(0) },
-	{ "connect_pause", false, CONF_SECONDS(0) },
-	{ "accept_zero_transaction", false, { .kind = SCHEMA_BOOL } },
+	{ .key = "modbus_type",
+	    .required = true,
+	    .is = { .kind = SCHEMA_ENUM, .names = conf_framing_names } },
+	{ .key = "transport", .required = true, .is = CONF_TRANSPORT(transports) },
+	{ .key = "connect_timeout", .required = true, .is = CONF_SECONDS(0) },
+	{ .key = "connect_delay", .required = true, .is = CONF_SECONDS(0) },
+	{ .key = "request_timeout", .required = true, .is = CONF_SECONDS(0) },
+	{ .key = "request_delay", .required = true, .is = CONF_SECONDS(0) },
+	{ .key = "request_retry_immediate_count",
+	    .required = true,
+	    .is = { .kind = SCHEMA_INT, SCHEMA_UP_TO(CONF_MAX_RETRIES) } },
+	{ .key = "request_retry_delayed_count",
+	    .required = true,
+	    .is = { .kind = SCHEMA_INT, SCHEMA_UP_TO(CONF_MAX_RETRIES) } },
+	{ .key = "request_retry_delay", .required = true, .is = CONF_SECONDS(0) },
+	{ .key = "connect_pause", .is = CONF_SECONDS(0) },
+	{ .key = "accept_zero_transaction", .is = { .kind = SCHEMA_BOOL } },
 	{ .key = NULL },
 };
 
 static const struct schema_field master_fields[] = {
 	RUNNER_SCHEMA_FIELDS,
-	{ "connection", true, { .kind = SCHEMA_OBJECT, .fields = connection_fields } },
-	{ "remote_devices", true, { .kind = SCHEMA_ARRAY, .items = &remote_schema, .max = 256 } },
+	{ .key = "connection",
+	    .required = true,
+	    .is = { .kind = SCHEMA_OBJECT, .fields = connection_fields } },
+	{ .key = "remote_devices",
+	    .required = true,
+	    .is = { .kind = SCHEMA_ARRAY, .items = &remote_schema, .max = 256 } },
 	{ .key = NULL },
 };
 const struct schema conf_master_schema = { .kind = SCHEMA_OBJECT, .fields = master_fields };

@@ -25,19 +25,34 @@
 	}
 /* The keys of a data that both roles have. */
 #define CONF_DATA_FIELDS                                                                           \
-	{ "name", true, { .kind = SCHEMA_STRING, .max = CONF_MAX_NAME } },                         \
-	    { "data_type", true, { .kind = SCHEMA_ENUM, .names = modbus_type_names } },            \
-	    { "start_address", true, { .kind = SCHEMA_INT, .max = MODBUS_ADDRESSES - 1 } },        \
-	    { "bit_offset", true, { .kind = SCHEMA_INT, .max = 16 * MODBUS_ADDRESSES } },          \
-	    { "type", false, { .kind = SCHEMA_ENUM, .names = modbus_kind_names } },                \
-	    { "byte_order", false, { .kind = SCHEMA_ENUM, .names = conf_order_names } },           \
-	    { "word_order", false, { .kind = SCHEMA_ENUM, .names = conf_order_names } },           \
-	    { "scale", false, CONF_NUMBER(-1e300) }, { "offset", false, CONF_NUMBER(-1e300) },     \
+	{ .key = "name",                                                                           \
+		.required = true,                                                                  \
+		.is = { .kind = SCHEMA_STRING, .max = CONF_MAX_NAME } },                           \
+	    { .key = "data_type",                                                                  \
+		    .required = true,                                                              \
+		    .is = { .kind = SCHEMA_ENUM, .names = modbus_type_names } },                   \
+	    { .key = "start_address",                                                              \
+		    .required = true,                                                              \
+		    .is = { .kind = SCHEMA_INT, .max = MODBUS_ADDRESSES - 1 } },                   \
+	    { .key = "bit_offset",                                                                 \
+		    .required = true,                                                              \
+		    .is = { .kind = SCHEMA_INT, .max = 16 * MODBUS_ADDRESSES } },                  \
+	    { .key = "type",                                                                       \
+                                                                                                   \
+		    .is = { .kind = SCHEMA_ENUM, .names = modbus_kind_names } },                   \
+	    { .key = "byte_order",                                                                 \
+                                                                                                   \
+		    .is = { .kind = SCHEMA_ENUM, .names = conf_order_names } },                    \
+	    { .key = "word_order",                                                                 \
+                                                                                                   \
+		    .is = { .kind = SCHEMA_ENUM, .names = conf_order_names } },                    \
+	    { .key = "scale", .is = CONF_NUMBER(-1e300) },                                         \
+	    { .key = "offset", .is = CONF_NUMBER(-1e300) },                                        \
 	{                                                                                          \
-		"bit_count", true,                                                                 \
-		{                                                                                  \
-			.kind = SCHEMA_INT, .min = 1, .max = MODBUS_MAX_VALUE_BITS                 \
-		}                                                                                  \
+		.key = "bit_count", .required = true,                                              \
+		.is = {.kind = SCHEMA_INT,                                                         \
+			.min = 1,                                                                  \
+			.max = MODBUS_MAX_VALUE_BITS }                                             \
 	}
 
 extern const char *const conf_framing_names[], *const conf_transport_names[];

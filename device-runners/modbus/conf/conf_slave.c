@@ -8,18 +8,19 @@ enum { PATH_TEXT = 256 };
 
 static const struct schema_field data_fields[] = {
 	CONF_DATA_FIELDS,
-	{ "device_id", true, CONF_UNIT },
+	{ .key = "device_id", .required = true, .is = CONF_UNIT },
 	{ .key = NULL },
 };
 static const struct schema data_schema = { .kind = SCHEMA_OBJECT, .fields = data_fields };
 
 static const struct schema_field tcp_fields[] = {
-	{ "local_host", true, CONF_TEXT },
-	{ "local_port", true, { .kind = SCHEMA_INT, .max = 65535 } },
+	{ .key = "local_host", .required = true, .is = CONF_TEXT },
+	{ .key = "local_port", .required = true, .is = { .kind = SCHEMA_INT, .max = 65535 } },
 	ACCEPTOR_SCHEMA_FIELDS,
-	{ "response_timeout", true, CONF_SECONDS(0) },
-	{ "keep_alive_timeout", true,
-	    { .kind = SCHEMA_NUMBER,
+	{ .key = "response_timeout", .required = true, .is = CONF_SECONDS(0) },
+	{ .key = "keep_alive_timeout",
+	    .required = true,
+	    .is = { .kind = SCHEMA_NUMBER,
 		.nullable = true,
 		.min = 0.001,
 		SCHEMA_UP_TO(RUNNER_MAX_SECONDS) } },
@@ -27,9 +28,9 @@ static const struct schema_field tcp_fields[] = {
 };
 static const struct schema_field serial_fields[] = {
 	TTY_SCHEMA_FIELDS,
-	{ "silent_interval", true, CONF_SECONDS(0) },
-	{ "response_timeout", true, CONF_SECONDS(0) },
-	{ "keep_alive_timeout", true, CONF_SECONDS(0.001) },
+	{ .key = "silent_interval", .required = true, .is = CONF_SECONDS(0) },
+	{ .key = "response_timeout", .required = true, .is = CONF_SECONDS(0) },
+	{ .key = "keep_alive_timeout", .required = true, .is = CONF_SECONDS(0.001) },
 	{ .key = NULL },
 };
 static const struct schema_variant transports[] = {
@@ -40,9 +41,13 @@ static const struct schema_variant transports[] = {
 
 static const struct schema_field slave_fields[] = {
 	RUNNER_SCHEMA_FIELDS,
-	{ "modbus_type", true, { .kind = SCHEMA_ENUM, .names = conf_framing_names } },
-	{ "transport", true, CONF_TRANSPORT(transports) },
-	{ "data", true, { .kind = SCHEMA_ARRAY, .items = &data_schema, .max = CONF_MAX_DATA } },
+	{ .key = "modbus_type",
+	    .required = true,
+	    .is = { .kind = SCHEMA_ENUM, .names = conf_framing_names } },
+	{ .key = "transport", .required = true, .is = CONF_TRANSPORT(transports) },
+	{ .key = "data",
+	    .required = true,
+	    .is = { .kind = SCHEMA_ARRAY, .items = &data_schema, .max = CONF_MAX_DATA } },
 	{ .key = NULL },
 };
 const struct schema conf_slave_schema = { .kind = SCHEMA_OBJECT, .fields = slave_fields };
