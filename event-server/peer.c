@@ -357,10 +357,10 @@ static const struct {
 	enum peer_state state;
 	bool (*on)(struct peer *c, const struct chatter_msg *msg); /* false: malformed */
 } handlers[EVENTER_MSG_COUNT] = {
-	[EVENTER_INIT_REQ] = { PEER_NEW, on_init_req },
-	[EVENTER_REGISTER_REQ] = { PEER_READY, on_register_req },
-	[EVENTER_QUERY_REQ] = { PEER_READY, on_query_req },
-	[EVENTER_EVENTS_ACK] = { PEER_READY, on_events_ack },
+	[EVENTER_INIT_REQ] = { .state = PEER_NEW, .on = on_init_req },
+	[EVENTER_REGISTER_REQ] = { .state = PEER_READY, .on = on_register_req },
+	[EVENTER_QUERY_REQ] = { .state = PEER_READY, .on = on_query_req },
+	[EVENTER_EVENTS_ACK] = { .state = PEER_READY, .on = on_events_ack },
 };
 
 static void

@@ -341,21 +341,21 @@ static const struct {
 	void (*text)(struct buffer *b, const struct column *col, const struct json *row);
 	void (*json)(struct json_writer *w, const struct column *col, const struct json *row);
 } cells[] = {
-	[CELL_TEXT] = { text_text, json_any },
-	[CELL_INT] = { text_text, json_any },
-	[CELL_RATE] = { rate_text, rate_json },
-	[CELL_DURATION] = { duration_text, duration_json },
-	[CELL_TIME] = { time_text, time_json },
-	[CELL_FLAG] = { flag_text, json_any },
-	[CELL_LIST] = { list_text, json_any },
-	[CELL_TYPE] = { type_text, json_any },
-	[CELL_PAYLOAD] = { payload_text, payload_json },
-	[CELL_MEMORY] = { memory_text, json_any },
-	[CELL_BYTES] = { bytes_text, json_any },
-	[CELL_SHARE] = { share_text, json_any },
-	[CELL_MICROS] = { micros_text, json_any },
-	[CELL_JSON] = { json_text, json_any },
-	[CELL_VERBS] = { verbs_text, json_any },
+	[CELL_TEXT] = { .text = text_text, .json = json_any },
+	[CELL_INT] = { .text = text_text, .json = json_any },
+	[CELL_RATE] = { .text = rate_text, .json = rate_json },
+	[CELL_DURATION] = { .text = duration_text, .json = duration_json },
+	[CELL_TIME] = { .text = time_text, .json = time_json },
+	[CELL_FLAG] = { .text = flag_text, .json = json_any },
+	[CELL_LIST] = { .text = list_text, .json = json_any },
+	[CELL_TYPE] = { .text = type_text, .json = json_any },
+	[CELL_PAYLOAD] = { .text = payload_text, .json = payload_json },
+	[CELL_MEMORY] = { .text = memory_text, .json = json_any },
+	[CELL_BYTES] = { .text = bytes_text, .json = json_any },
+	[CELL_SHARE] = { .text = share_text, .json = json_any },
+	[CELL_MICROS] = { .text = micros_text, .json = json_any },
+	[CELL_JSON] = { .text = json_text, .json = json_any },
+	[CELL_VERBS] = { .text = verbs_text, .json = json_any },
 };
 
 void

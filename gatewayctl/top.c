@@ -46,10 +46,10 @@ static const struct {
 	char key;
 	const char *column, *word;
 } orders[] = {
-	[ORDER_CPU] = { 'c', "cpu", "CPU" },
-	[ORDER_EVENTS] = { 'e', "events_per_s", "events" },
-	[ORDER_ERRORS] = { 'x', "errors", "errors" },
-	[ORDER_NAME] = { 'n', "name", "name" },
+	[ORDER_CPU] = { .key = 'c', .column = "cpu", .word = "CPU" },
+	[ORDER_EVENTS] = { .key = 'e', .column = "events_per_s", .word = "events" },
+	[ORDER_ERRORS] = { .key = 'x', .column = "errors", .word = "errors" },
+	[ORDER_NAME] = { .key = 'n', .column = "name", .word = "name" },
 };
 
 enum { ORDERS = sizeof(orders) / sizeof(orders[0]) };

@@ -36,10 +36,11 @@ contain(void)
 		rlim_t most;
 	} limits[] = {
 #ifndef __SANITIZE_ADDRESS__ /* which maps terabytes */
-		{ RLIMIT_AS, MEMORY },
+		{ .resource = RLIMIT_AS, .most = MEMORY },
 #endif
-		{ RLIMIT_CPU, CPU_S }, { RLIMIT_NOFILE, FILES }, { RLIMIT_CORE, 0 },
-		{ RLIMIT_FSIZE, 0 }
+		{ .resource = RLIMIT_CPU, .most = CPU_S },
+		{ .resource = RLIMIT_NOFILE, .most = FILES },
+		{ .resource = RLIMIT_CORE, .most = 0 }, { .resource = RLIMIT_FSIZE, .most = 0 }
 	};
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);

@@ -17,20 +17,26 @@ enum { REST = 48, NAME = 80, MAX_TYPE = 8 };
 static const struct {
 	const char *value, *state;
 } kinds[IEC_KINDS] = {
-	[IEC_SINGLE] = { "OFF|ON", SPONTANEOUS QUALITY "}}}" },
-	[IEC_DOUBLE] = { "INTERMEDIATE|OFF|ON|FAULT", SPONTANEOUS QUALITY "}}}" },
-	[IEC_STEP_POSITION] = { "json", SPONTANEOUS QUALITY ",\"overflow\":false}}}" },
-	[IEC_BITSTRING] = { "json", SPONTANEOUS QUALITY ",\"overflow\":false}}}" },
-	[IEC_NORMALIZED] = { "number -1..1", SPONTANEOUS QUALITY ",\"overflow\":false}}}" },
-	[IEC_SCALED] = { "integer -32768..32767", SPONTANEOUS QUALITY ",\"overflow\":false}}}" },
-	[IEC_FLOATING] = { "number", SPONTANEOUS QUALITY ",\"overflow\":false}}}" },
-	[IEC_BINARY_COUNTER] = { "integer -2147483648..2147483647", SPONTANEOUS
+	[IEC_SINGLE] = { .value = "OFF|ON", .state = SPONTANEOUS QUALITY "}}}" },
+	[IEC_DOUBLE] = { .value = "INTERMEDIATE|OFF|ON|FAULT", .state = SPONTANEOUS QUALITY "}}}" },
+	[IEC_STEP_POSITION] = { .value = "json",
+	    .state = SPONTANEOUS QUALITY ",\"overflow\":false}}}" },
+	[IEC_BITSTRING] = { .value = "json",
+	    .state = SPONTANEOUS QUALITY ",\"overflow\":false}}}" },
+	[IEC_NORMALIZED] = { .value = "number -1..1",
+	    .state = SPONTANEOUS QUALITY ",\"overflow\":false}}}" },
+	[IEC_SCALED] = { .value = "integer -32768..32767",
+	    .state = SPONTANEOUS QUALITY ",\"overflow\":false}}}" },
+	[IEC_FLOATING] = { .value = "number",
+	    .state = SPONTANEOUS QUALITY ",\"overflow\":false}}}" },
+	[IEC_BINARY_COUNTER] = { .value = "integer -2147483648..2147483647",
+	    .state = SPONTANEOUS
 	    "\"invalid\":false,\"adjusted\":false,\"overflow\":false,\"sequence\":0}}}" },
-	[IEC_PROTECTION] = { "json", NULL },
-	[IEC_PROTECTION_START] = { "json", NULL },
-	[IEC_PROTECTION_COMMAND] = { "json", NULL },
-	[IEC_STATUS] = { "json", NULL },
-	[IEC_REGULATING] = { "LOWER|HIGHER", NULL },
+	[IEC_PROTECTION] = { .value = "json", .state = NULL },
+	[IEC_PROTECTION_START] = { .value = "json", .state = NULL },
+	[IEC_PROTECTION_COMMAND] = { .value = "json", .state = NULL },
+	[IEC_STATUS] = { .value = "json", .state = NULL },
+	[IEC_REGULATING] = { .value = "LOWER|HIGHER", .state = NULL },
 };
 
 struct type {

@@ -80,18 +80,23 @@ struct flag {
 	uint8_t bit;
 };
 
-static const struct flag indication_flags[] = { { "invalid", IEC_Q_INVALID },
-	{ "not_topical", IEC_Q_NOT_TOPICAL }, { "substituted", IEC_Q_SUBSTITUTED },
-	{ "blocked", IEC_Q_BLOCKED }, { NULL, 0 } };
-static const struct flag measurement_flags[] = { { "invalid", IEC_Q_INVALID },
-	{ "not_topical", IEC_Q_NOT_TOPICAL }, { "substituted", IEC_Q_SUBSTITUTED },
-	{ "blocked", IEC_Q_BLOCKED }, { "overflow", IEC_Q_OVERFLOW }, { NULL, 0 } };
-static const struct flag protection_flags[] = { { "invalid", IEC_Q_INVALID },
-	{ "not_topical", IEC_Q_NOT_TOPICAL }, { "substituted", IEC_Q_SUBSTITUTED },
-	{ "blocked", IEC_Q_BLOCKED }, { "time_invalid", IEC_Q_TIME_INVALID }, { NULL, 0 } };
-static const struct flag counter_flags[] = { { "invalid", IEC_Q_INVALID },
-	{ "adjusted", IEC_Q_COUNTER_ADJUSTED }, { "overflow", IEC_Q_COUNTER_OVERFLOW },
-	{ NULL, 0 } };
+static const struct flag indication_flags[] = { { .key = "invalid", .bit = IEC_Q_INVALID },
+	{ .key = "not_topical", .bit = IEC_Q_NOT_TOPICAL },
+	{ .key = "substituted", .bit = IEC_Q_SUBSTITUTED },
+	{ .key = "blocked", .bit = IEC_Q_BLOCKED }, { .key = NULL } };
+static const struct flag measurement_flags[] = { { .key = "invalid", .bit = IEC_Q_INVALID },
+	{ .key = "not_topical", .bit = IEC_Q_NOT_TOPICAL },
+	{ .key = "substituted", .bit = IEC_Q_SUBSTITUTED },
+	{ .key = "blocked", .bit = IEC_Q_BLOCKED }, { .key = "overflow", .bit = IEC_Q_OVERFLOW },
+	{ .key = NULL } };
+static const struct flag protection_flags[] = { { .key = "invalid", .bit = IEC_Q_INVALID },
+	{ .key = "not_topical", .bit = IEC_Q_NOT_TOPICAL },
+	{ .key = "substituted", .bit = IEC_Q_SUBSTITUTED },
+	{ .key = "blocked", .bit = IEC_Q_BLOCKED },
+	{ .key = "time_invalid", .bit = IEC_Q_TIME_INVALID }, { .key = NULL } };
+static const struct flag counter_flags[] = { { .key = "invalid", .bit = IEC_Q_INVALID },
+	{ .key = "adjusted", .bit = IEC_Q_COUNTER_ADJUSTED },
+	{ .key = "overflow", .bit = IEC_Q_COUNTER_OVERFLOW }, { .key = NULL } };
 
 static const struct flag *const quality_flags[] = {
 	[IEC_QUALITY_INDICATION] = indication_flags,
@@ -372,10 +377,22 @@ static const struct {
 	size_t segments;
 	bool slave, master;
 } events[] = {
-	{ "data", IEC_CLASS_DATA, 4, true, false },
-	{ "command", IEC_CLASS_COMMAND, 4, true, true },
-	{ "interrogation", IEC_CLASS_INTERROGATION, 2, false, true },
-	{ "counter_interrogation", IEC_CLASS_COUNTER_INTERROGATION, 2, false, true },
+	{ .name = "data", .class = IEC_CLASS_DATA, .segments = 4, .slave = true, .master = false },
+	{ .name = "command",
+	    .class = IEC_CLASS_COMMAND,
+	    .segments = 4,
+	    .slave = true,
+	    .master = true },
+	{ .name = "interrogation",
+	    .class = IEC_CLASS_INTERROGATION,
+	    .segments = 2,
+	    .slave = false,
+	    .master = true },
+	{ .name = "counter_interrogation",
+	    .class = IEC_CLASS_COUNTER_INTERROGATION,
+	    .segments = 2,
+	    .slave = false,
+	    .master = true },
 };
 
 static uint32_t

@@ -346,12 +346,12 @@ put_object(
 		enum iec61850_kind kind;
 		const char *name, *json;
 	} names[] = {
-		{ IEC61850_ANALOGUE, "i", "i" },
-		{ IEC61850_ANALOGUE, "f", "f" },
-		{ IEC61850_VECTOR, "mag", "magnitude" },
-		{ IEC61850_VECTOR, "ang", "angle" },
-		{ IEC61850_STEP_POSITION, "posVal", "value" },
-		{ IEC61850_STEP_POSITION, "transInd", "transient" },
+		{ .kind = IEC61850_ANALOGUE, .name = "i", .json = "i" },
+		{ .kind = IEC61850_ANALOGUE, .name = "f", .json = "f" },
+		{ .kind = IEC61850_VECTOR, .name = "mag", .json = "magnitude" },
+		{ .kind = IEC61850_VECTOR, .name = "ang", .json = "angle" },
+		{ .kind = IEC61850_STEP_POSITION, .name = "posVal", .json = "value" },
+		{ .kind = IEC61850_STEP_POSITION, .name = "transInd", .json = "transient" },
 	};
 	size_t put = 0;
 

@@ -126,11 +126,11 @@ set_options(int fd)
 	static const struct {
 		int level, name, value;
 	} options[] = {
-		{ IPPROTO_TCP, TCP_NODELAY, 1 },
-		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
-		{ IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE_S },
-		{ IPPROTO_TCP, TCP_KEEPINTVL, KEEP_INTERVAL_S },
-		{ IPPROTO_TCP, TCP_KEEPCNT, KEEP_COUNT },
+		{ .level = IPPROTO_TCP, .name = TCP_NODELAY, .value = 1 },
+		{ .level = SOL_SOCKET, .name = SO_KEEPALIVE, .value = 1 },
+		{ .level = IPPROTO_TCP, .name = TCP_KEEPIDLE, .value = KEEP_IDLE_S },
+		{ .level = IPPROTO_TCP, .name = TCP_KEEPINTVL, .value = KEEP_INTERVAL_S },
+		{ .level = IPPROTO_TCP, .name = TCP_KEEPCNT, .value = KEEP_COUNT },
 	};
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)

@@ -23,17 +23,17 @@ struct kind {
 
 /* The first of a tag is what comes from the wire, the first of a name what goes to it. */
 static const struct kind kinds[] = {
-	{ BER_INTEGER, "INTEGER", FORM_SIGNED, 0 },
-	{ SNMP_GAUGE32, "UNSIGNED", FORM_UNSIGNED, 4 },
-	{ SNMP_UINTEGER32, "UNSIGNED", FORM_UNSIGNED, 4 },
-	{ SNMP_COUNTER32, "COUNTER", FORM_UNSIGNED, 4 },
-	{ SNMP_COUNTER64, "BIG_COUNTER", FORM_UNSIGNED, 8 },
-	{ SNMP_TIME_TICKS, "TIME_TICKS", FORM_UNSIGNED, 4 },
-	{ BER_OCTET_STRING, "STRING", FORM_TEXT, 0 },
-	{ BER_OCTET_STRING, "STRING_HEX", FORM_HEX, 0 },
-	{ BER_OBJECT_ID, "OBJECT_ID", FORM_OID, 0 },
-	{ SNMP_IP_ADDRESS, "IP_ADDRESS", FORM_ADDRESS, 0 },
-	{ SNMP_OPAQUE, "ARBITRARY", FORM_HEX, 0 },
+	{ .tag = BER_INTEGER, .name = "INTEGER", .form = FORM_SIGNED, .octets = 0 },
+	{ .tag = SNMP_GAUGE32, .name = "UNSIGNED", .form = FORM_UNSIGNED, .octets = 4 },
+	{ .tag = SNMP_UINTEGER32, .name = "UNSIGNED", .form = FORM_UNSIGNED, .octets = 4 },
+	{ .tag = SNMP_COUNTER32, .name = "COUNTER", .form = FORM_UNSIGNED, .octets = 4 },
+	{ .tag = SNMP_COUNTER64, .name = "BIG_COUNTER", .form = FORM_UNSIGNED, .octets = 8 },
+	{ .tag = SNMP_TIME_TICKS, .name = "TIME_TICKS", .form = FORM_UNSIGNED, .octets = 4 },
+	{ .tag = BER_OCTET_STRING, .name = "STRING", .form = FORM_TEXT, .octets = 0 },
+	{ .tag = BER_OCTET_STRING, .name = "STRING_HEX", .form = FORM_HEX, .octets = 0 },
+	{ .tag = BER_OBJECT_ID, .name = "OBJECT_ID", .form = FORM_OID, .octets = 0 },
+	{ .tag = SNMP_IP_ADDRESS, .name = "IP_ADDRESS", .form = FORM_ADDRESS, .octets = 0 },
+	{ .tag = SNMP_OPAQUE, .name = "ARBITRARY", .form = FORM_HEX, .octets = 0 },
 };
 
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };

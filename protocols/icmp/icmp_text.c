@@ -7,15 +7,15 @@ static const struct {
 	bool echo;
 	const char *name;
 } types[] = {
-	{ ICMP_V4, 8, true, "echo request" },
-	{ ICMP_V4, 0, true, "echo reply" },
-	{ ICMP_V4, 3, false, "destination unreachable" },
-	{ ICMP_V4, 11, false, "time exceeded" },
-	{ ICMP_V6, 128, true, "echo request" },
-	{ ICMP_V6, 129, true, "echo reply" },
-	{ ICMP_V6, 1, false, "destination unreachable" },
-	{ ICMP_V6, 2, false, "packet too big" },
-	{ ICMP_V6, 3, false, "time exceeded" },
+	{ .family = ICMP_V4, .type = 8, .echo = true, .name = "echo request" },
+	{ .family = ICMP_V4, .type = 0, .echo = true, .name = "echo reply" },
+	{ .family = ICMP_V4, .type = 3, .echo = false, .name = "destination unreachable" },
+	{ .family = ICMP_V4, .type = 11, .echo = false, .name = "time exceeded" },
+	{ .family = ICMP_V6, .type = 128, .echo = true, .name = "echo request" },
+	{ .family = ICMP_V6, .type = 129, .echo = true, .name = "echo reply" },
+	{ .family = ICMP_V6, .type = 1, .echo = false, .name = "destination unreachable" },
+	{ .family = ICMP_V6, .type = 2, .echo = false, .name = "packet too big" },
+	{ .family = ICMP_V6, .type = 3, .echo = false, .name = "time exceeded" },
 };
 
 void

@@ -55,13 +55,13 @@ static const struct {
 	uint8_t function;
 	bool fcv;
 } requests[] = {
-	[LINK_REQ_RESET] = { FT12_RESET_LINK, false },
-	[LINK_REQ_DATA] = { FT12_DATA, true },
-	[LINK_REQ_DATA_NO_REPLY] = { FT12_DATA_NO_REPLY, false },
-	[LINK_REQ_POLL1] = { FT12_REQ_CLASS1, true },
-	[LINK_REQ_POLL2] = { FT12_REQ_CLASS2, true },
-	[LINK_REQ_STATUS] = { FT12_REQ_STATUS, false },
-	[LINK_REQ_BROADCAST] = { FT12_DATA_NO_REPLY, false },
+	[LINK_REQ_RESET] = { .function = FT12_RESET_LINK, .fcv = false },
+	[LINK_REQ_DATA] = { .function = FT12_DATA, .fcv = true },
+	[LINK_REQ_DATA_NO_REPLY] = { .function = FT12_DATA_NO_REPLY, .fcv = false },
+	[LINK_REQ_POLL1] = { .function = FT12_REQ_CLASS1, .fcv = true },
+	[LINK_REQ_POLL2] = { .function = FT12_REQ_CLASS2, .fcv = true },
+	[LINK_REQ_STATUS] = { .function = FT12_REQ_STATUS, .fcv = false },
+	[LINK_REQ_BROADCAST] = { .function = FT12_DATA_NO_REPLY, .fcv = false },
 };
 
 /* Whether other open stations use the line, so that one that is silent must not take it all. */

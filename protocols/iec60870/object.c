@@ -622,13 +622,13 @@ static const struct iec_type types[128] = {
 static const struct {
 	int32_t min, max;
 } ranges[IEC_KINDS + 1] = {
-	[IEC_SINGLE] = { 0, 1 }, [IEC_DOUBLE] = { 0, 3 }, [IEC_STEP_POSITION] = { -64, 63 },
-	[IEC_BITSTRING] = { INT32_MIN, INT32_MAX }, [IEC_NORMALIZED] = { INT16_MIN, INT16_MAX },
-	[IEC_SCALED] = { INT16_MIN, INT16_MAX }, [IEC_FLOATING] = { 0, 0 },
-	[IEC_BINARY_COUNTER] = { INT32_MIN, INT32_MAX }, [IEC_PROTECTION] = { 1, 2 },
-	[IEC_PROTECTION_START] = { 0, 0x3f }, [IEC_PROTECTION_COMMAND] = { 0, 0x0f },
-	[IEC_STATUS] = { INT32_MIN, INT32_MAX }, [IEC_REGULATING] = { 1, 2 },
-	[IEC_NO_VALUE] = { 0, UINT16_MAX },
+	[IEC_SINGLE] = { .min = 0, .max = 1 }, [IEC_DOUBLE] = { .min = 0, .max = 3 }, [IEC_STEP_POSITION] = { .min = -64, .max = 63 },
+	[IEC_BITSTRING] = { .min = INT32_MIN, .max = INT32_MAX }, [IEC_NORMALIZED] = { .min = INT16_MIN, .max = INT16_MAX },
+	[IEC_SCALED] = { .min = INT16_MIN, .max = INT16_MAX }, [IEC_FLOATING] = { .min = 0, .max = 0 },
+	[IEC_BINARY_COUNTER] = { .min = INT32_MIN, .max = INT32_MAX }, [IEC_PROTECTION] = { .min = 1, .max = 2 },
+	[IEC_PROTECTION_START] = { .min = 0, .max = 0x3f }, [IEC_PROTECTION_COMMAND] = { .min = 0, .max = 0x0f },
+	[IEC_STATUS] = { .min = INT32_MIN, .max = INT32_MAX }, [IEC_REGULATING] = { .min = 1, .max = 2 },
+	[IEC_NO_VALUE] = { .min = 0, .max = UINT16_MAX },
 };
 
 /* Bits that each quality descriptor has. */

@@ -14,10 +14,10 @@ static const struct {
 	const char *const *names;
 	int32_t count;
 } named[IEC_KINDS + 1] = {
-	[IEC_SINGLE] = { single_names, 2 },
-	[IEC_DOUBLE] = { double_names, 4 },
-	[IEC_PROTECTION] = { protection_names, 4 },
-	[IEC_REGULATING] = { regulating_names, 4 },
+	[IEC_SINGLE] = { .names = single_names, .count = 2 },
+	[IEC_DOUBLE] = { .names = double_names, .count = 4 },
+	[IEC_PROTECTION] = { .names = protection_names, .count = 4 },
+	[IEC_REGULATING] = { .names = regulating_names, .count = 4 },
 };
 
 static void
@@ -50,16 +50,16 @@ static const struct {
 	uint8_t mask;
 	const char *word;
 } quality_words[] = {
-	{ IEC_Q_INVALID, "invalid" },
-	{ IEC_Q_NOT_TOPICAL, "not topical" },
-	{ IEC_Q_SUBSTITUTED, "substituted" },
-	{ IEC_Q_BLOCKED, "blocked" },
-	{ IEC_Q_TIME_INVALID, "elapsed time invalid" },
-	{ IEC_Q_OVERFLOW, "overflow" },
+	{ .mask = IEC_Q_INVALID, .word = "invalid" },
+	{ .mask = IEC_Q_NOT_TOPICAL, .word = "not topical" },
+	{ .mask = IEC_Q_SUBSTITUTED, .word = "substituted" },
+	{ .mask = IEC_Q_BLOCKED, .word = "blocked" },
+	{ .mask = IEC_Q_TIME_INVALID, .word = "elapsed time invalid" },
+	{ .mask = IEC_Q_OVERFLOW, .word = "overflow" },
 }, counter_words[] = {
-	{ IEC_Q_INVALID, "invalid" },
-	{ IEC_Q_COUNTER_ADJUSTED, "adjusted" },
-	{ IEC_Q_COUNTER_OVERFLOW, "overflow" },
+	{ .mask = IEC_Q_INVALID, .word = "invalid" },
+	{ .mask = IEC_Q_COUNTER_ADJUSTED, .word = "adjusted" },
+	{ .mask = IEC_Q_COUNTER_OVERFLOW, .word = "overflow" },
 };
 
 static void
@@ -184,12 +184,12 @@ function_name(enum apci_u function)
 		enum apci_u function;
 		const char *name;
 	} names[] = {
-		{ APCI_STARTDT_ACT, "STARTDT act" },
-		{ APCI_STARTDT_CON, "STARTDT con" },
-		{ APCI_STOPDT_ACT, "STOPDT act" },
-		{ APCI_STOPDT_CON, "STOPDT con" },
-		{ APCI_TESTFR_ACT, "TESTFR act" },
-		{ APCI_TESTFR_CON, "TESTFR con" },
+		{ .function = APCI_STARTDT_ACT, .name = "STARTDT act" },
+		{ .function = APCI_STARTDT_CON, .name = "STARTDT con" },
+		{ .function = APCI_STOPDT_ACT, .name = "STOPDT act" },
+		{ .function = APCI_STOPDT_CON, .name = "STOPDT con" },
+		{ .function = APCI_TESTFR_ACT, .name = "TESTFR act" },
+		{ .function = APCI_TESTFR_CON, .name = "TESTFR con" },
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -200,16 +200,16 @@ static const struct {
 	uint16_t point;
 	uint8_t septet;
 } gsm_extension[] = {
-	{ '\f', 0x0a },
-	{ '^', 0x14 },
-	{ '{', 0x28 },
-	{ '}', 0x29 },
-	{ '\\', 0x2f },
-	{ '[', 0x3c },
-	{ '~', 0x3d },
-	{ ']', 0x3e },
-	{ '|', 0x40 },
-	{ 0x20ac, 0x65 },
+	{ .point = '\f', .septet = 0x0a },
+	{ .point = '^', .septet = 0x14 },
+	{ .point = '{', .septet = 0x28 },
+	{ .point = '}', .septet = 0x29 },
+	{ .point = '\\', .septet = 0x2f },
+	{ .point = '[', .septet = 0x3c },
+	{ .point = '~', .septet = 0x3d },
+	{ .point = ']', .septet = 0x3e },
+	{ .point = '|', .septet = 0x40 },
+	{ .point = 0x20ac, .septet = 0x65 },
 };
 
 enum {

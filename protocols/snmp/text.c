@@ -20,15 +20,15 @@ static const struct {
 	uint8_t octets; /* 0: no number */
 	const char *word;
 } kinds[] = {
-	{ SNMP_COUNTER32, 4, "Counter32" },
-	{ SNMP_GAUGE32, 4, "Gauge32" },
-	{ SNMP_TIME_TICKS, 4, "TimeTicks" },
-	{ SNMP_COUNTER64, 8, "Counter64" },
-	{ SNMP_UINTEGER32, 4, "UInteger32" },
-	{ BER_NULL, 0, "" },
-	{ SNMP_NO_SUCH_OBJECT, 0, " noSuchObject" },
-	{ SNMP_NO_SUCH_INSTANCE, 0, " noSuchInstance" },
-	{ SNMP_END_OF_MIB_VIEW, 0, " endOfMibView" },
+	{ .tag = SNMP_COUNTER32, .octets = 4, .word = "Counter32" },
+	{ .tag = SNMP_GAUGE32, .octets = 4, .word = "Gauge32" },
+	{ .tag = SNMP_TIME_TICKS, .octets = 4, .word = "TimeTicks" },
+	{ .tag = SNMP_COUNTER64, .octets = 8, .word = "Counter64" },
+	{ .tag = SNMP_UINTEGER32, .octets = 4, .word = "UInteger32" },
+	{ .tag = BER_NULL, .octets = 0, .word = "" },
+	{ .tag = SNMP_NO_SUCH_OBJECT, .octets = 0, .word = " noSuchObject" },
+	{ .tag = SNMP_NO_SUCH_INSTANCE, .octets = 0, .word = " noSuchInstance" },
+	{ .tag = SNMP_END_OF_MIB_VIEW, .octets = 0, .word = " endOfMibView" },
 };
 
 static void

@@ -25,12 +25,12 @@ static const struct {
 	const struct nettle_hash *hash;
 	size_t mac;
 } auths[] = {
-	[USM_MD5] = { &nettle_md5, 12 },
-	[USM_SHA1] = { &nettle_sha1, 12 },
-	[USM_SHA224] = { &nettle_sha224, 16 },
-	[USM_SHA256] = { &nettle_sha256, 24 },
-	[USM_SHA384] = { &nettle_sha384, 32 },
-	[USM_SHA512] = { &nettle_sha512, 48 },
+	[USM_MD5] = { .hash = &nettle_md5, .mac = 12 },
+	[USM_SHA1] = { .hash = &nettle_sha1, .mac = 12 },
+	[USM_SHA224] = { .hash = &nettle_sha224, .mac = 16 },
+	[USM_SHA256] = { .hash = &nettle_sha256, .mac = 24 },
+	[USM_SHA384] = { .hash = &nettle_sha384, .mac = 32 },
+	[USM_SHA512] = { .hash = &nettle_sha512, .mac = 48 },
 };
 
 union hash_state {

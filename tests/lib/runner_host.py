@@ -148,6 +148,8 @@ class Runner:
         while True:
             try:
                 packet = self._sock.recv(70000)
+            except ConnectionResetError:
+                continue  # of a process that ended with packets unread: its last ones follow
             except OSError:
                 packet = b''
             if not packet:

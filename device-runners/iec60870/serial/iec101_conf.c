@@ -89,8 +89,9 @@ static const struct schema_field slave_fields[] = {
 	};                                                                                         \
 	static const struct schema_field role##_##link##_fields[] = {                              \
 		{ .key = "device_address_size", .required = true, .is = NAMES(sizes_) },           \
-		{ list, true,                                                                      \
-		    { .kind = SCHEMA_ARRAY,                                                        \
+		{ .key = list,                                                                     \
+		    .required = true,                                                              \
+		    .is = { .kind = SCHEMA_ARRAY,                                                  \
 			.max = LINK_MAX_STATIONS,                                                  \
 			.items = &role##_##link##_schema } },                                      \
 		{ .key = NULL },                                                                   \

@@ -405,16 +405,16 @@ static const struct {
 	const char *name;
 	unsigned arg;
 } to_zero[] = {
-	{ "prlimit64", 0 },
-	{ "sched_setaffinity", 0 },
-	{ "sched_setscheduler", 0 },
-	{ "sched_setparam", 0 },
-	{ "sched_setattr", 0 },
-	{ "migrate_pages", 0 },
-	{ "move_pages", 0 },
-	{ "setpgid", 0 },
-	{ "setpriority", 1 },
-	{ "ioprio_set", 1 },
+	{ .name = "prlimit64", .arg = 0 },
+	{ .name = "sched_setaffinity", .arg = 0 },
+	{ .name = "sched_setscheduler", .arg = 0 },
+	{ .name = "sched_setparam", .arg = 0 },
+	{ .name = "sched_setattr", .arg = 0 },
+	{ .name = "migrate_pages", .arg = 0 },
+	{ .name = "move_pages", .arg = 0 },
+	{ .name = "setpgid", .arg = 0 },
+	{ .name = "setpriority", .arg = 1 },
+	{ .name = "ioprio_set", .arg = 1 },
 };
 
 enum { FCHMODAT2 = 452 }; /* on every machine; libseccomp 2.5 does not know its name */
