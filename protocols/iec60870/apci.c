@@ -286,6 +286,30 @@ apci_settle(struct apci *a, struct buffer *out)
 		put_s(a, out);
 }
 
+enum apci_state
+apci_state(const struct apci *a)
+{
+	return a->state;
+}
+
+const char *
+apci_why(const struct apci *a)
+{
+	return a->why;
+}
+
+uint64_t
+apci_sent(const struct apci *a)
+{
+	return a->sent;
+}
+
+uint64_t
+apci_acked(const struct apci *a)
+{
+	return a->acked;
+}
+
 uint32_t
 apci_window(const struct apci *a)
 {

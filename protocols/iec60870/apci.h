@@ -106,6 +106,13 @@ void apci_settle(struct apci *a, struct buffer *out);
 /* Acknowledges all that came, if it was not yet: before the line is not looked at for a while. */
 void apci_confirm(struct apci *a, struct buffer *out);
 
+enum apci_state apci_state(const struct apci *a);
+/* The fault that ended the protocol; of APCI_CLOSED. */
+const char *apci_why(const struct apci *a);
+/* The number of I frames that were sent since the start, and acknowledged by the peer. The first
+ * has number 1. */
+uint64_t apci_sent(const struct apci *a);
+uint64_t apci_acked(const struct apci *a);
 /* How many more I frames may go out now: 0 unless started. */
 uint32_t apci_window(const struct apci *a);
 /* Sends an ASDU; only while apci_window() > 0 and len <= APCI_MAX_ASDU. */

@@ -54,7 +54,7 @@ release(struct iec104_conn *c)
 	if (c->tls)
 		c->tls_ops->close(c->tls);
 	c->tls = NULL;
-	if (c->apci.params.controlling && c->apci.sent != c->apci.acked)
+	if (c->controlling && apci_sent(&c->apci) != apci_acked(&c->apci))
 		discard_unsent(c->fd);
 	fd_close(c->fd);
 	c->fd = -1;
@@ -250,7 +250,7 @@ flush(struct iec104_conn *c)
 bool
 iec104_conn_started(const struct iec104_conn *c)
 {
-	return is_open(c) && c->apci.state == APCI_STARTED;
+	return is_open(c) && apci_state(&c->apci) == APCI_STARTED;
 }
 
 /* A message with a token, which its acknowledgement tells. */
@@ -277,7 +277,7 @@ queue_reset(struct iec104_conn *c)
 	/* Messages that were sent can still be acknowledged. */
 	for (struct pending p; keep + sizeof(p) <= c->waiting.tokens.len; keep += sizeof(p)) {
 		memcpy(&p, buffer_data(&c->waiting.tokens) + keep, sizeof(p));
-		if (p.number > c->apci.sent)
+		if (p.number > apci_sent(&c->apci))
 			break;
 	}
 	buffer_truncate(&c->waiting.tokens, keep);
@@ -294,7 +294,7 @@ iec104_conn_send(struct iec104_conn *c, const void *asdu, size_t len, uint64_t t
 	if (c->waiting.count == 0 && may_send(c)) {
 		apci_send(&c->apci, asdu, len, monotime_now(), &c->out);
 		++*c->frames_out;
-		return remember_token(c, c->apci.sent, token);
+		return remember_token(c, apci_sent(&c->apci), token);
 	}
 	struct waiting_head head = { monotime_now().ns, (uint8_t)len };
 	uint8_t *room = buffer_reserve(&c->waiting.asdus, sizeof(head) + len);
@@ -307,7 +307,7 @@ iec104_conn_send(struct iec104_conn *c, const void *asdu, size_t len, uint64_t t
 	memcpy(room + sizeof(head), asdu, len);
 	buffer_commit(&c->waiting.asdus, sizeof(head) + len);
 	c->waiting.count++;
-	return remember_token(c, c->apci.sent + c->waiting.count, token);
+	return remember_token(c, apci_sent(&c->apci) + c->waiting.count, token);
 }
 
 size_t
@@ -335,7 +335,7 @@ take_event(struct iec104_conn *c, enum apci_event event, const struct apdu *apdu
 		c->handler->on_enabled(c->arg, event == APCI_ENABLED);
 		break;
 	case APCI_BROKEN:
-		iec104_conn_break(c, c->apci.why);
+		iec104_conn_break(c, apci_why(&c->apci));
 		break;
 	default:
 		break;
@@ -349,7 +349,7 @@ tell_delivered(struct iec104_conn *c)
 {
 	for (struct pending p; is_open(c) && c->waiting.tokens.len >= sizeof(p);) {
 		memcpy(&p, buffer_data(&c->waiting.tokens), sizeof(p));
-		if (p.number > c->apci.acked)
+		if (p.number > apci_acked(&c->apci))
 			break;
 		buffer_consume(&c->waiting.tokens, sizeof(p));
 		c->handler->on_delivered(c->arg, p.token);
@@ -452,7 +452,7 @@ begin(struct iec104_conn *c)
 
 	if (c->handler->on_ready)
 		c->handler->on_ready(c->arg);
-	if (c->apci.params.controlling)
+	if (c->controlling)
 		apci_start(&c->apci, now, &c->out);
 	flush(c);
 }
@@ -668,7 +668,8 @@ iec104_conn_open(struct iec104_conn *c, struct runner *r, int fd, const struct a
 	buffer_init(&c->waiting.asdus, IEC104_MAX_QUEUE);
 	buffer_init(&c->waiting.tokens, IEC104_MAX_TOKENS);
 	init_watchers(c);
-	trace_init(&c->trace, r, "iec104", !params->controlling, show, NULL);
+	c->controlling = params->controlling;
+	trace_init(&c->trace, r, "iec104", !c->controlling, show, NULL);
 	trace_set_socket(&c->trace, fd);
 	ev_io_start(c->loop, &c->watch.readable);
 	if (c->handshaking) {

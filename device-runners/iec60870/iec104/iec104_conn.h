@@ -61,7 +61,8 @@ struct iec104_conn {
 	void *arg;
 	int fd; /* -1 when closed */
 	const struct tls_ops *tls_ops;
-	struct tls *tls; /* NULL without */
+	struct tls *tls;  /* NULL without */
+	bool controlling; /* the master's side */
 	bool handshaking;
 	bool enabled; /* as on_enabled() was told */
 	bool paused;
