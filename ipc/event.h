@@ -21,7 +21,7 @@ enum ipc_payload { IPC_PAYLOAD_NONE, IPC_PAYLOAD_JSON, IPC_PAYLOAD_BINARY };
 struct ipc_event {
 	size_t count; /* segments, 1 to IPC_MAX_SEGMENTS */
 	struct ipc_text segments[IPC_MAX_SEGMENTS];
-	/* What reading tells too: its type as it came, and whether that is ASCII without a NUL. */
+	/* Set by reading: its type as it came, and whether that is ASCII without a NUL. */
 	struct ipc_text type;
 	bool plain;
 	bool has_source;

@@ -27,7 +27,7 @@ enum {
 	EXCHANGE_DEVICE = 1025,
 };
 
-/* What is asked for, of the route. */
+/* The wishes of a request to the route. */
 struct exchange_wish {
 	char device[EXCHANGE_DEVICE];
 	bool all;	/* of health */

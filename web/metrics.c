@@ -11,7 +11,7 @@ enum { MAX_VALUES = 14, MAX_LABELS = 4096 };
 
 enum kind { GAUGE, COUNTER };
 
-/* What one number of a row becomes. */
+/* The metric of one number of a row. */
 struct family {
 	const char *key, *name, *help;
 	enum kind kind;

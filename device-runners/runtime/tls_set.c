@@ -40,7 +40,7 @@ forget(struct tls_set *f)
 	}
 }
 
-/* Of the file that was being read, or of the one that the reason names. */
+/* The key of the file that was being read, or of the one that the reason names. */
 static const char *
 key_of(const struct tls_set *f, const char *why)
 {

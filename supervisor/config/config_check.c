@@ -230,7 +230,7 @@ check_listen(struct config_check *k, const struct json *listen)
 		    "insecure is for loopback addresses: '%.80s' needs token_file", b->listen_host);
 }
 
-/* What the schema cannot say: gateway-eventd would not start with it. */
+/* Reports what the schema cannot express: gateway-eventd would not start with it. */
 static void
 check_retention(struct config_check *k, const struct json *rules)
 {
