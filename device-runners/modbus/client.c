@@ -209,15 +209,19 @@ strip_echo(struct client *c)
 	return true;
 }
 
+/* Whether an echo of the request would look like its answer. */
+static bool
+awaits_alike(const struct client *c)
+{
+	return c->echo == CLIENT_ECHO_HEARD && c->echo_open && is_alike(&c->req);
+}
+
 /* A frame with the bytes of the request, where the answer may have them too: on a line with an echo
  * the first of two, wherever it lies. */
 static bool
 take_echo(struct client *c, const struct modbus_frame *f)
 {
 	uint8_t frame[MODBUS_MAX_FRAME];
-
-	if (c->echo != CLIENT_ECHO_HEARD || !c->echo_open || !is_alike(&c->req))
-		return false;
 	size_t n = modbus_frame_encode(c->conf.framing, 0, f->unit, f->pdu, f->len, frame);
 	if (n != c->sent_len || memcmp(frame, c->sent, n) != 0)
 		return false;
@@ -292,7 +296,7 @@ on_frame(struct client *c, const struct modbus_frame *f, struct monotime now)
 		drop_late(c, f);
 		return;
 	}
-	if (take_echo(c, f))
+	if (awaits_alike(c) && take_echo(c, f))
 		return;
 	if (!understand(c, f, &res)) {
 		/* On a line without identifiers it may be the answer that another request is

@@ -5,12 +5,13 @@
 void
 outcome_answered(struct health_end *h, const struct modbus_pdu *res, int64_t ns)
 {
-	const char *name = modbus_exception_name(res->exception);
-
 	if (!res->exception) {
 		health_answered(h, ns, 0);
-	} else if (res->exception == MODBUS_GATEWAY_PATH_UNAVAILABLE ||
-		   res->exception == MODBUS_GATEWAY_TARGET_FAILED) {
+		return;
+	}
+	const char *name = modbus_exception_name(res->exception);
+	if (res->exception == MODBUS_GATEWAY_PATH_UNAVAILABLE ||
+	    res->exception == MODBUS_GATEWAY_TARGET_FAILED) {
 		health_note_error(h, "exception %u: %s", res->exception, name);
 		health_down(h, "exception %u: %s", res->exception, name);
 	} else {

@@ -390,6 +390,8 @@ health_answered(struct health_end *h, int64_t round_trip_ns, size_t bytes)
 	if (round_trip_ns > 0)
 		count_round_trip(h, round_trip_ns);
 	h->silences = 0;
+	if (h->state == IPC_REMOTE_UP)
+		return;
 	if (h->state != IPC_REMOTE_DEGRADED ||
 	    monotime_diff_ms(monotime_now(), h->bad) >= HEALTH_SETTLE_MS)
 		health_up(h);
