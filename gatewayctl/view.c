@@ -302,6 +302,7 @@ static const struct column reload_columns[] = {
 	{ .key = "change", .header = "CHANGE", .cell = CELL_TEXT },
 	{ .key = "what", .header = "WHAT", .cell = CELL_TEXT },
 	{ .key = "detail", .header = "DETAIL", .cell = CELL_TEXT },
+	{ .key = "keys", .header = "KEYS", .cell = CELL_LIST },
 	{ .key = NULL },
 };
 

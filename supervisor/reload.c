@@ -8,8 +8,14 @@
 #include <systemd/sd-daemon.h>
 
 #include "common/log.h"
+#include "common/textbuf.h"
 #include "common/monotime.h"
 #include "supervisor/check.h"
+
+enum {
+	MAX_KEYS = 20,	/* of one device */
+	LOG_KEYS = 800, /* bytes of them in a line of the log */
+};
 
 struct reload {
 	struct ev_loop *loop;
@@ -35,7 +41,63 @@ put_row(struct reload *r, const char *change, const char *what, const char *deta
 	json_put_str(w, "change", change);
 	json_put_str(w, "what", what);
 	json_put_str(w, "detail", detail);
+	json_begin_array(w, "keys");
+	json_end_array(w);
 	control_end_row(r->client);
+}
+
+/* What changed of a device, key by key; of many the first are said. */
+struct keys {
+	struct json_writer *w; /* of the client's row, or NULL */
+	struct textbuf text;   /* of the log's line */
+	size_t count;
+};
+
+static void
+on_key(void *arg, const char *text)
+{
+	struct keys *k = arg;
+
+	if (k->count++ >= MAX_KEYS)
+		return;
+	if (k->w)
+		json_put_str(k->w, NULL, text);
+	else
+		textbuf_add(&k->text, "%s%s", k->text.len ? ", " : "", text);
+}
+
+static void
+put_device_row(struct reload *r, const struct config_diff_row *row, const char *detail)
+{
+	const struct config_device *of = row->after ? row->after : row->before;
+	char name[2 * CONFIG_MAX_NAME + 2];
+
+	if (!r->client)
+		return;
+	snprintf(name, sizeof(name), "%s/%s", of->type, of->name);
+	struct keys k = { .w = control_begin_row(r->client) };
+	json_put_str(k.w, "change", config_change_name(row->change));
+	json_put_str(k.w, "what", name);
+	json_put_str(k.w, "detail", detail);
+	json_begin_array(k.w, "keys");
+	if (row->before && row->after)
+		config_device_changes(row->before, row->after, on_key, &k);
+	json_end_array(k.w);
+	control_end_row(r->client);
+}
+
+static void
+log_device(const struct config_diff_row *row, const char *detail)
+{
+	const struct config_device *of = row->after ? row->after : row->before;
+	char text[LOG_KEYS];
+	struct keys k = { .text = textbuf_make(text, sizeof(text)) };
+
+	text[0] = '\0';
+	if (row->before && row->after)
+		config_device_changes(row->before, row->after, on_key, &k);
+	log_write(LOG_LEVEL_NOTICE, of->label, "reload_device", "%s%s%s, %s",
+	    config_change_name(row->change), k.text.len ? ": " : "", text, detail);
 }
 
 static void
@@ -62,9 +124,11 @@ on_fault(void *arg, enum schema_severity severity, const char *file, uint32_t li
 static const char *
 device_detail(const struct config_diff *d, const struct config_diff_row *row)
 {
-	static const char *const details[] = { "stops", "restarts", "starts when it is enabled",
-		"goes on" };
-	bool again = d->server && row->change == CONFIG_CHANGED;
+	static const char *const details[] = { [CONFIG_REMOVED] = "stops",
+		[CONFIG_CHANGED] = "restarts",
+		[CONFIG_ADDED] = "starts when it is enabled",
+		[CONFIG_TUNED] = "goes on, takes effect at once" };
+	bool again = d->server && (row->change == CONFIG_CHANGED || row->change == CONFIG_TUNED);
 
 	return again ? "restarts" : details[row->change];
 }
@@ -105,17 +169,15 @@ static void
 put_rows(struct reload *r)
 {
 	const struct config_diff *d = r->diff;
-	size_t changes =
-	    d->counts[CONFIG_REMOVED] + d->counts[CONFIG_CHANGED] + d->counts[CONFIG_ADDED];
-	char name[2 * CONFIG_MAX_NAME + 2];
+	size_t changes = d->count - d->counts[CONFIG_SAME];
+	char name[32];
 
 	put_gateway_rows(r);
 	for (size_t i = 0; i < d->count && d->rows[i].change != CONFIG_SAME; i++) {
-		const struct config_device *of =
-		    d->rows[i].after ? d->rows[i].after : d->rows[i].before;
-		snprintf(name, sizeof(name), "%s/%s", of->type, of->name);
-		put_row(
-		    r, config_change_name(d->rows[i].change), name, device_detail(d, &d->rows[i]));
+		const char *detail = device_detail(d, &d->rows[i]);
+		put_device_row(r, &d->rows[i], detail);
+		if (!r->diff_only)
+			log_device(&d->rows[i], detail);
 	}
 	snprintf(name, sizeof(name), "%zu device%s", d->counts[CONFIG_SAME],
 	    LOG_PLURAL(d->counts[CONFIG_SAME]));
@@ -166,7 +228,7 @@ finish(struct reload *r, const char *error)
 static void
 apply(struct reload *r)
 {
-	size_t counts[4];
+	size_t counts[CONFIG_CHANGES];
 
 	memcpy(counts, r->diff->counts, sizeof(counts));
 	put_rows(r);
@@ -181,8 +243,9 @@ apply(struct reload *r)
 	r->after = NULL;
 	log_write(LOG_LEVEL_NOTICE, NULL, "reload",
 	    "reloaded %s: devices: %zu removed, %zu changed, %zu added, %zu the same%s",
-	    r->config_path, counts[CONFIG_REMOVED], counts[CONFIG_CHANGED], counts[CONFIG_ADDED],
-	    counts[CONFIG_SAME], r->diff->server ? "; everything restarts" : "");
+	    r->config_path, counts[CONFIG_REMOVED], counts[CONFIG_CHANGED] + counts[CONFIG_TUNED],
+	    counts[CONFIG_ADDED], counts[CONFIG_SAME],
+	    r->diff->server ? "; everything restarts" : "");
 	finish(r, NULL);
 }
 

@@ -420,7 +420,7 @@ child_move(struct child *c, const struct config_device *conf)
 }
 
 void
-child_reconfigure(struct child *c, const struct config_device *conf)
+child_tune(struct child *c, const struct config_device *conf)
 {
 	const struct child_deadlines limits = deadlines(conf);
 
@@ -428,6 +428,12 @@ child_reconfigure(struct child *c, const struct config_device *conf)
 	uplink_set_window(&c->uplink, conf->limits.credit);
 	uplink_set_types(&c->uplink, conf->limits.types);
 	process_set_limits(c->process, &limits);
+}
+
+void
+child_reconfigure(struct child *c, const struct config_device *conf)
+{
+	child_tune(c, conf);
 	process_step(c->process, CHILD_RESTART);
 }
 

@@ -78,6 +78,8 @@ void child_free(struct child *c);
 
 void child_enable(struct child *c, bool enabled);
 void child_restart(struct child *c);
+/* Limits are others from now on, but for those of the process itself. Borrowed. */
+void child_tune(struct child *c, const struct config_device *conf);
 /* The device's configuration is another from now on; restarts what runs. Borrowed. */
 void child_reconfigure(struct child *c, const struct config_device *conf);
 /* The same configuration, in another place. Borrowed. */

@@ -46,6 +46,8 @@ uplink_clear(struct uplink *u)
 void
 uplink_set_window(struct uplink *u, uint32_t window)
 {
+	if (window > u->window)
+		u->to_return += window - u->window;
 	u->window = window;
 	/* Never below what it holds. */
 	if (pending_limit(window) > u->pending.limit)

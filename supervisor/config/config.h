@@ -181,7 +181,14 @@ bool config_device_equal(const struct config_device *a, const struct config_devi
 void config_device_json(const struct config_device *d, struct buffer *b);
 
 /* The effect of a reload, one row a device. */
-enum config_change { CONFIG_REMOVED, CONFIG_CHANGED, CONFIG_ADDED, CONFIG_SAME };
+enum config_change {
+	CONFIG_REMOVED,
+	CONFIG_CHANGED, /* the device restarts */
+	CONFIG_ADDED,
+	CONFIG_TUNED, /* limits and "enabled", which take effect while it runs */
+	CONFIG_SAME,
+	CONFIG_CHANGES,
+};
 
 struct config_diff_row {
 	enum config_change change;
@@ -196,14 +203,20 @@ struct config_diff {
 	size_t levels;	      /* devices in both whose loggers have another level */
 	bool control;
 	size_t count;
-	size_t counts[4]; /* by enum config_change */
+	size_t counts[CONFIG_CHANGES];
 	struct config_diff_row rows[];
 };
 
 /* Compares by type and name. Rows come in the order in which a reload acts, so that what a removed
- * device held is free for an added one: removed, changed, added, same; each in its file's order.
- * Returns a diff for free(), or NULL with errno. */
+ * device held is free for an added one: removed, changed, added, tuned, same; each in its file's
+ * order. Returns a diff for free(), or NULL with errno. */
 struct config_diff *config_diff(const struct config *before, const struct config *after);
 const char *config_change_name(enum config_change change);
+
+/* "data[3].interval: 1 -> 2"; values of secrets are left out. Borrowed. */
+typedef void config_key_change(void *arg, const char *text);
+/* Says for each key of a device what has changed, in the file's order. */
+void config_device_changes(const struct config_device *before, const struct config_device *after,
+    config_key_change *say, void *arg);
 
 #endif

@@ -27,8 +27,6 @@ sorted_members(const struct json *o, bool (*skip)(const char *key), size_t *coun
 	return sorted;
 }
 
-static bool tree_equal(const struct json *a, const struct json *b);
-
 /* Whatever the order of keys. Out of memory is a difference: it costs a restart. */
 static bool
 members_equal(const struct json *a, const struct json *b, bool (*skip)(const char *key))
@@ -38,7 +36,7 @@ members_equal(const struct json *a, const struct json *b, bool (*skip)(const cha
 	bool equal = x && y && n == m;
 
 	for (size_t i = 0; equal && i < n; i++)
-		equal = strcmp(x[i]->key, y[i]->key) == 0 && tree_equal(x[i], y[i]);
+		equal = strcmp(x[i]->key, y[i]->key) == 0 && config_tree_equal(x[i], y[i]);
 	free(x);
 	free(y);
 	return equal;
@@ -55,8 +53,8 @@ same_order(const struct json *a, const struct json *b)
 	return true;
 }
 
-static bool
-tree_equal(const struct json *a, const struct json *b)
+bool
+config_tree_equal(const struct json *a, const struct json *b)
 {
 	if (a->type != b->type || a->boolean != b->boolean || a->count != b->count)
 		return false;
@@ -66,7 +64,7 @@ tree_equal(const struct json *a, const struct json *b)
 		return members_equal(a, b, NULL);
 	const struct json *y = b->child;
 	for (const struct json *x = a->child; x; x = x->next, y = y->next)
-		if (!tree_equal(x, y))
+		if (!config_tree_equal(x, y))
 			return false;
 	return true;
 }
@@ -77,18 +75,27 @@ text_equal(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+/* Those that the process itself has: the kernel lets nobody raise them while it runs. */
 static bool
-limits_equal(const struct config_limits *a, const struct config_limits *b)
+own_limits_equal(const struct config_limits *a, const struct config_limits *b)
 {
-	return a->memory == b->memory && a->files == b->files && a->start_ms == b->start_ms &&
-	       a->ping_ms == b->ping_ms && a->stop_ms == b->stop_ms && a->credit == b->credit &&
-	       a->types == b->types;
+	return a->memory == b->memory && a->files == b->files;
+}
+
+/* What the supervisor keeps, and its runner does not know. */
+static bool
+kept_equal(const struct config_device *x, const struct config_device *y)
+{
+	const struct config_limits *a = &x->limits, *b = &y->limits;
+
+	return a->start_ms == b->start_ms && a->ping_ms == b->ping_ms && a->stop_ms == b->stop_ms &&
+	       a->credit == b->credit && a->types == b->types && x->enabled == y->enabled;
 }
 
 static bool
 trees_equal(const struct json *a, const struct json *b)
 {
-	return a == b || (a && b && tree_equal(a, b));
+	return a == b || (a && b && config_tree_equal(a, b));
 }
 
 bool
@@ -97,7 +104,7 @@ config_device_equal(const struct config_device *a, const struct config_device *b
 	return text_equal(a->name, b->name) && text_equal(a->type, b->type) &&
 	       text_equal(a->family, b->family) && text_equal(a->runner, b->runner) &&
 	       trees_equal(a->runner_reads, b->runner_reads) && text_equal(a->fault, b->fault) &&
-	       a->sandbox == b->sandbox && limits_equal(&a->limits, &b->limits) &&
+	       a->sandbox == b->sandbox && own_limits_equal(&a->limits, &b->limits) &&
 	       members_equal(a->conf, b->conf, config_is_supervisors_key);
 }
 
@@ -191,9 +198,10 @@ add_rows_after(struct config_diff *d, const struct config *after, const struct c
 	for (size_t i = 0; i < after->device_count; i++) {
 		const struct config_device *a = &after->devices[i];
 		const struct config_device *b = counterpart(old, before, a);
-		changes[i] = !b				 ? CONFIG_ADDED
-			     : config_device_equal(b, a) ? CONFIG_SAME
-							 : CONFIG_CHANGED;
+		changes[i] = !b				  ? CONFIG_ADDED
+			     : !config_device_equal(b, a) ? CONFIG_CHANGED
+			     : kept_equal(b, a)		  ? CONFIG_SAME
+							  : CONFIG_TUNED;
 	}
 	for (enum config_change change = CONFIG_CHANGED; change <= CONFIG_SAME; change++)
 		for (size_t i = 0; i < after->device_count; i++)
@@ -235,7 +243,7 @@ config_diff(const struct config *before, const struct config *after)
 const char *
 config_change_name(enum config_change change)
 {
-	static const char *const names[] = { "removed", "changed", "added", "same" };
+	static const char *const names[] = { "removed", "changed", "added", "changed", "same" };
 
 	return names[change];
 }

@@ -44,6 +44,8 @@ enum log_level config_log_level(const struct json *log, const char *logger);
 /* A segment of an event type: not empty, no '/', '?', '*' nor control character, CONFIG_MAX_NAME
  * bytes. Returns its text, or NULL after an error (none where j is NULL or no string). */
 const char *config_check_name(struct config_check *k, const struct json *j, const char *path);
+/* Whether two trees mean the same, whatever the order of keys. Out of memory is a difference. */
+bool config_tree_equal(const struct json *a, const struct json *b);
 /* Whether a key of a device is the supervisor's alone. */
 bool config_is_supervisors_key(const char *key);
 

@@ -252,6 +252,14 @@ add_device(struct engine *e, struct engine_device *d, const struct config_device
 	d->added = eventlink_state(&e->link) == LINK_UP && !e->config->name_in_types;
 }
 
+/* "enabled" is what counts where no event has said so or otherwise. */
+static void
+follow_enabled(const struct config_diff_row *row, struct engine_device *d)
+{
+	if (row->before->enabled != row->after->enabled && d->enable_answered && !d->enable_known)
+		engine_enable(d, row->after->enabled);
+}
+
 static void
 apply_row(struct engine *e, const struct config_diff_row *row, struct engine_device *d)
 {
@@ -261,11 +269,18 @@ apply_row(struct engine *e, const struct config_diff_row *row, struct engine_dev
 		return;
 	case CONFIG_CHANGED:
 		child_reconfigure(d->child, row->after);
+		follow_enabled(row, d);
 		break;
 	case CONFIG_ADDED:
 		add_device(e, d, row->after);
 		break;
+	case CONFIG_TUNED:
+		child_move(d->child, row->after);
+		child_tune(d->child, row->after);
+		follow_enabled(row, d);
+		break;
 	case CONFIG_SAME:
+	case CONFIG_CHANGES:
 		child_move(d->child, row->after);
 	}
 }

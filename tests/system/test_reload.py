@@ -250,6 +250,49 @@ class TestReload(Base):
             self.assertEqual(rows, expected)
         g.wait(lambda: list(g.status()) == ["p1", "p3"], "what the file says")
 
+    def test_the_keys_that_changed(self):
+        data = [{"name": n, "interval": 1, "password": "secret1"} for n in "abcd"]
+        self.preset("p1")
+        g = self.start(probe("p1", data=data, old=[1, {"x": 5}], gone=True))
+        g.wait_state("p1", "running")
+        first = g.status("p1")["pid"]
+        data[3] = {"name": "d", "interval": 2, "password": "secret2"}
+        self.write(g, probe("p1", data=[data[0], data[2], data[3]], old=[1, {"x": 5}], new={"y": 1},
+                            limits={"files": 300}))
+        for args in (("--diff",), ()):
+            row = next(r for r in g.ctl("reload", *args) if r["what"] == "probe/p1")
+            self.assertEqual((row["change"], row["detail"]), ("changed", "restarts"))
+            self.assertEqual(sorted(row["keys"]), sorted([
+                "data[1].name: b -> c", "data[2].name: c -> d", "data[2].interval: 1 -> 2", "data[2].password: changed",
+                "data[3]: removed, was {...}", "gone: removed, was true", "new: added, {...}",
+                "limits.files: 256 -> 300"]))
+        g.wait_log("data[2].interval: 1 -> 2")
+        self.assertNotIn("secret", g.log())
+        g.wait(lambda: g.status("p1")["pid"] not in (None, first), "another process")
+
+    def test_limits_without_a_restart(self):
+        self.preset("p1")
+        g = self.start(probe("p1", interval_ms=5), limits={"ping_ms": 3000})
+        g.wait_state("p1", "running")
+        first = g.status("p1")["pid"]
+        self.write(g, probe("p1", interval_ms=5, limits={"stop_ms": 700, "credit": 400000, "types": 9}),
+                   limits={"ping_ms": 4000})
+        row = next(r for r in g.ctl("reload") if r["what"] == "probe/p1")
+        self.assertEqual((row["change"], row["detail"]), ("changed", "goes on, takes effect at once"))
+        self.assertEqual(row["keys"], ["limits.ping_ms: 3000 -> 4000", "limits.stop_ms: 5000 -> 700",
+                                       "limits.credit: 262144 -> 400000", "limits.types: 262144 -> 9"])
+        self.assertEqual(g.status("p1")["pid"], first)
+        self.assertEqual([r["change"] for r in g.ctl("reload")], ["same"])
+
+    def test_enabled_without_a_restart(self):
+        g = self.start(probe("p1", interval_ms=5), probe("p2"))
+        self.server.wait(lambda: self.running("p1"))
+        self.assertEqual(g.status("p1")["state"], "disabled")
+        self.write(g, probe("p1", interval_ms=5, enabled=True), probe("p2"))
+        g.wait(lambda: any(r["keys"] == ["enabled: false -> true"] for r in g.ctl("reload")) or
+               g.status("p1")["state"] == "running", "the key")
+        g.wait_state("p1", "running")
+
     def test_a_runner_that_never_says_its_plan(self):
         g = self.start(probe("p1"))
         runner = os.path.join(g.dir, "runner")
