@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/remedy.h"
 #include "common/trust.h"
 #include "ipc/control.h"
 
@@ -40,9 +41,10 @@ make_folder(const char *path)
 {
 	char why[PATHS_SIZE + 512];
 
+	errno = 0;
 	if (trust_make_folder(path, why, sizeof(why)) == 0)
 		return 0;
-	log_error("%s", why);
+	log_error("%s%s", why, remedy_text(REMEDY_FOLDER, errno));
 	return -1;
 }
 
@@ -64,7 +66,8 @@ paths_make_folders(struct paths *p)
 	const char *state = getenv("STATE_DIRECTORY"), *xdg_state = getenv("XDG_STATE_HOME");
 
 	if (control_runtime_folder(p->runtime, sizeof(p->runtime)) < 0) {
-		log_error("folder for sockets: %s", strerror(errno));
+		log_error(
+		    "folder for sockets: %s%s", strerror(errno), remedy_text(REMEDY_FOLDER, errno));
 		return -1;
 	}
 	/* systemd gives a list with colons: the first folder counts. */

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "common/fdutil.h"
+#include "common/remedy.h"
 #include "common/log.h"
 #include "common/trust.h"
 #include "supervisor/net/icmp_socket.h"
@@ -49,7 +50,7 @@ struct broker_request {
 	int fd, error;
 	struct lookup_addresses addresses;
 	size_t tried; /* of them, from the first on */
-	char why[256];
+	char why[400];
 };
 
 static void
@@ -87,6 +88,16 @@ broker_cancel(struct broker_request *q)
 	request_free(q);
 }
 
+static const enum remedy_of remedies[IPC_RESOURCE_COUNT] = {
+	[IPC_RESOURCE_CONNECT] = REMEDY_CONNECT,
+	[IPC_RESOURCE_LISTEN] = REMEDY_LISTEN,
+	[IPC_RESOURCE_TTY] = REMEDY_TTY,
+	[IPC_RESOURCE_FILE] = REMEDY_FILE,
+	[IPC_RESOURCE_UDP] = REMEDY_CONNECT,
+	[IPC_RESOURCE_UDP_LISTEN] = REMEDY_LISTEN,
+	[IPC_RESOURCE_ICMP] = REMEDY_PING,
+};
+
 static void
 answer(struct broker_request *q)
 {
@@ -122,7 +133,9 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		q->fd = -1;
 		q->error = ETIMEDOUT;
 		snprintf(q->why, sizeof(q->why), "%.100s: no answer for %d s%s", q->target,
-		    q->broker->limit_ms / 1000, q->lookup ? ", still looking up the name" : "");
+		    q->broker->limit_ms / 1000,
+		    q->lookup ? ", still looking up the name"
+			      : remedy_text(remedies[q->kind], ETIMEDOUT));
 	}
 	answer(q);
 }
@@ -143,12 +156,13 @@ fail(struct broker_request *q, int error, const char *what)
 	fd_close(q->fd);
 	q->fd = -1;
 	q->error = error;
+	const char *remedy = remedy_text(remedies[q->kind], error);
 	if (ipc_resource_has_port(q->kind))
-		snprintf(q->why, sizeof(q->why), "%s %.100s port %u: %s", what, q->target, q->port,
-		    strerror(error));
+		snprintf(q->why, sizeof(q->why), "%s %.100s port %u: %s%s", what, q->target,
+		    q->port, strerror(error), remedy);
 	else
 		snprintf(q->why, sizeof(q->why), "%s %.100s: %s%s", what, q->target,
-		    strerror(error), q->kind == IPC_RESOURCE_ICMP ? icmp_socket_hint(error) : "");
+		    strerror(error), remedy);
 	answer_soon(q);
 }
 

@@ -51,12 +51,3 @@ icmp_socket(int family)
 	errno = error;
 	return -1;
 }
-
-const char *
-icmp_socket_hint(int error)
-{
-	return is_not_allowed(error)
-		   ? ": needs net.ipv4.ping_group_range (sysctl) to include a group of gatewayd, "
-		     "or CAP_NET_RAW"
-		   : "";
-}

@@ -10,8 +10,5 @@
  * of ours (both families ask that range), else SOCK_RAW, which needs CAP_NET_RAW. Returns -1 with
  * errno. */
 int icmp_socket(int family);
-/* Advice to an operator about this error of icmp_socket(), to be put behind its text; "" when
- * there is nothing to say. */
-const char *icmp_socket_hint(int error);
 
 #endif

@@ -1,3 +1,4 @@
+#include "common/remedy.h"
 #include "supervisor/net/lookup.h"
 
 #include <errno.h>
@@ -246,6 +247,23 @@ follow_conf(struct lookups *l)
 		l->ares = old;
 }
 
+static const char *
+remedy_of_status(int status)
+{
+	switch (status) {
+	case ARES_ENOTFOUND:
+	case ARES_ENODATA:
+	case ARES_SUCCESS:
+		return remedy_text(REMEDY_NAME, REMEDY_NAME_UNKNOWN);
+	case ARES_ECONNREFUSED:
+	case ARES_ETIMEOUT:
+	case ARES_ESERVFAIL:
+		return remedy_text(REMEDY_NAME, REMEDY_NAME_NO_SERVER);
+	default:
+		return "";
+	}
+}
+
 static void
 on_resolved(void *arg, int status, int timeouts, struct ares_addrinfo *result)
 {
@@ -255,8 +273,9 @@ on_resolved(void *arg, int status, int timeouts, struct ares_addrinfo *result)
 	for (struct ares_addrinfo_node *a = result ? result->nodes : NULL; a; a = a->ai_next)
 		take(&n->found, a->ai_addr, (socklen_t)a->ai_addrlen);
 	ares_freeaddrinfo(result);
-	snprintf(n->why, sizeof(n->why), "look up %.100s: %s", n->name,
-	    status != ARES_SUCCESS ? ares_strerror(status) : "no address");
+	snprintf(n->why, sizeof(n->why), "look up %.100s: %s%s", n->name,
+	    status != ARES_SUCCESS ? ares_strerror(status) : "no address",
+	    remedy_of_status(status));
 	if (status == ARES_SUCCESS && n->found.count > 0)
 		lookup_end(n, NULL);
 	else if (!n->all->closing && lookup_process_is_needed(n->all))

@@ -25,7 +25,7 @@ struct lookup_wait {
 	lookup_cb *cb;
 	void *arg;
 	struct lookup_addresses found; /* the answer; none: why */
-	char why[160];
+	char why[256];
 };
 
 /* A name that is asked for, or remembered. */
@@ -40,7 +40,7 @@ struct lookup {
 	struct monotime when;
 	size_t first;  /* lookup_try_first() */
 	bool kept;     /* it is remembered only */
-	char why[160]; /* of c-ares, for when the process finds nothing either */
+	char why[256]; /* of c-ares, for when the process finds nothing either */
 	/* Its process. */
 	struct lookup_process *process; /* or NULL */
 	int pipe;			/* -1: none */
