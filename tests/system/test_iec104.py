@@ -795,18 +795,6 @@ class Hostile(unittest.TestCase):
             peer.close()
 
 
-class Samples(unittest.TestCase):
-
-    def test_samples_are_valid(self):
-        folder = os.path.join(ROOT, 'etc', 'samples')
-        names = [n for n in os.listdir(folder) if n.startswith('iec104-')]
-        self.assertGreaterEqual(len(names), 3)
-        for name in names:
-            with self.subTest(name):
-                subprocess.run([os.path.join(BUILD, 'gatewayd'), '--check', '--config',
-                                os.path.join(folder, name)], check=True, capture_output=True)
-
-
 class Manual(unittest.TestCase):
 
     def test_examples_do_what_they_say(self):
