@@ -327,6 +327,7 @@ send_stats(struct runner *r)
 {
 	uint32_t changed = 0;
 
+	runner_health_count(r);
 	for (size_t i = 0; i < r->counter_count; i++)
 		changed += r->counters[i].value != r->counters[i].reported;
 	if (changed == 0)

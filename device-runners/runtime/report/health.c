@@ -37,7 +37,7 @@ struct health {
 	ev_timer pace;
 	bool refused;
 	struct limit limit;
-	uint64_t *histogram[BUCKETS]; /* counters of the runner, once there is a round trip */
+	uint64_t trips[BUCKETS]; /* round trips by bucket, each in one, and their sum */
 };
 
 static struct health_end nobody;
@@ -75,7 +75,9 @@ pack_end(msgpack_packer *p, uint32_t key, const struct health_end *h)
 	ipc_pack_reason(p, h->last_error);
 	msgpack_pack_array(p, IPC_REMOTE_COUNTERS);
 	for (size_t i = 0; i < IPC_REMOTE_COUNTERS; i++)
-		msgpack_pack_uint64(p, h->counters[i]);
+		msgpack_pack_uint64(p, i == IPC_REMOTE_RTT_AVG && h->round_trips
+					   ? h->round_trip_us / h->round_trips
+					   : h->counters[i]);
 }
 
 static bool
@@ -345,21 +347,31 @@ health_retried(struct health_end *h)
 	count(h, IPC_REMOTE_RETRIES, 1);
 }
 
-/* Adds it to the device's counters of round trips: how many took up to so many microseconds, as
- * Prometheus has histograms, and the sum of all. */
 static void
-count_in_histogram(struct health_end *h, uint64_t us)
+count_in_bucket(struct health_end *h, uint64_t us)
 {
 	struct health *s = h->r ? h->r->health : NULL;
+	size_t i = 0;
 
-	for (size_t i = 0; s && i < BUCKETS; i++) {
-		if (!s->histogram[i])
-			s->histogram[i] = runner_counter(h->r, buckets[i].counter);
-		if (i == BUCKETS - 1)
-			*s->histogram[i] += us;
-		else if (us <= buckets[i].us)
-			++*s->histogram[i];
-	}
+	if (!s)
+		return;
+	while (us > buckets[i].us)
+		i++;
+	s->trips[i]++;
+	s->trips[BUCKETS - 1] += us;
+}
+
+void
+runner_health_count(struct runner *r)
+{
+	const struct health *s = r->health;
+	uint64_t trips = 0;
+
+	if (!s || !s->trips[BUCKETS - 1])
+		return;
+	for (size_t i = 0; i < BUCKETS - 1; i++)
+		*runner_counter(r, buckets[i].counter) = trips += s->trips[i];
+	*runner_counter(r, buckets[BUCKETS - 1].counter) = s->trips[BUCKETS - 1];
 }
 
 static void
@@ -367,14 +379,13 @@ count_round_trip(struct health_end *h, int64_t ns)
 {
 	uint64_t us = (uint64_t)ns / 1000, *c = h->counters;
 
-	count_in_histogram(h, us);
+	count_in_bucket(h, us);
 	h->round_trips++;
 	h->round_trip_us += us;
 	if (h->round_trips == 1 || us < c[IPC_REMOTE_RTT_MIN])
 		c[IPC_REMOTE_RTT_MIN] = us;
 	if (us > c[IPC_REMOTE_RTT_MAX])
 		c[IPC_REMOTE_RTT_MAX] = us;
-	c[IPC_REMOTE_RTT_AVG] = h->round_trip_us / h->round_trips;
 }
 
 void

@@ -78,6 +78,31 @@ START_TEST(counters_are_told_with_the_ping)
 }
 END_TEST
 
+START_TEST(round_trips_of_all_ends_are_a_histogram)
+{
+	static const struct {
+		const char *name;
+		uint64_t expected;
+	} counters[] = { { "rtt_le_1ms", 2 }, { "rtt_le_5ms", 3 }, { "rtt_le_20ms", 3 },
+		{ "rtt_le_2s", 3 }, { "rtt_count", 4 },
+		{ "rtt_sum_us", 500 + 1000 + 1001 + 2000001 } };
+	struct health_end *one = health_add(&r, "1"), *other = health_add(&r, "2");
+
+	runner_health_count(&r);
+	ck_assert_uint_eq(r.counter_count, 0);
+	health_answered(one, 500 * 1000, 1);
+	health_answered(other, 1000 * 1000, 1);
+	health_answered(other, 1001 * 1000, 1);
+	health_answered(one, 2000001 * INT64_C(1000), 1);
+	for (int again = 0; again < 2; again++) {
+		runner_health_count(&r);
+		for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+			ck_assert_uint_eq(
+			    *runner_counter(&r, counters[i].name), counters[i].expected);
+	}
+}
+END_TEST
+
 START_TEST(states_are_told_by_themselves)
 {
 	struct health_end *h = health_add(&r, "host");
@@ -237,6 +262,7 @@ add_tests(TCase *tc)
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, begin_health, end);
 	tcase_add_test(tc, counters_are_told_with_the_ping);
+	tcase_add_test(tc, round_trips_of_all_ends_are_a_histogram);
 	tcase_add_test(tc, states_are_told_by_themselves);
 	tcase_add_test(tc, a_silent_one_is_degraded_then_down);
 	tcase_add_test(tc, errors_last_a_while);
