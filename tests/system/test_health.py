@@ -52,6 +52,10 @@ class Case(unittest.TestCase):
     def all_ends(self, name):
         return self.health("--all", name)[1]
 
+    def count(self, name, end, key):
+        """What it has counted so far, once it is known."""
+        return self.all_ends(name).get(end, {}).get(key, 0)
+
     def wait_end(self, name, end, state):
         """The row of a remote end once it is in that state."""
 
@@ -84,7 +88,7 @@ class Modbus(Case):
         self.slave.silent_units = {1}
         row = self.wait_end("plc", "device 1", "down")
         self.assertEqual(row["what"], "no answer within 0.2 s")
-        self.g.wait(lambda: self.all_ends("plc")["device 1"]["timeouts"] >= 3, "its time-outs")
+        self.g.wait(lambda: self.count("plc", "device 1", "timeouts") >= 3, "its time-outs")
         code, rows = self.health()
         self.assertEqual((code, list(rows)), (2, ["device 1"]))
         self.assertEqual((rows["device 1"]["device"], rows["device 1"]["severity"]), ("plc", "critical"))
@@ -103,7 +107,7 @@ class Modbus(Case):
 
     def test_counters(self):
         self.modbus([(1, [register("x", 0)])])
-        self.g.wait(lambda: (self.all_ends("plc").get("device 1") or {}).get("requests", 0) > 5, "requests")
+        self.g.wait(lambda: self.count("plc", "device 1", "requests") > 5, "requests")
         row = self.all_ends("plc")["device 1"]
         self.assertGreater(row["bytes_out"], 12 * 5)
         self.assertGreater(row["bytes_in"], 10 * 5)
@@ -119,7 +123,7 @@ class Modbus(Case):
         self.assertEqual(row["what"], "exception 2: illegal data address")
         code, rows = self.health()
         self.assertEqual((code, rows["device 1"]["severity"]), (1, "warning"))
-        self.g.wait(lambda: self.all_ends("plc")["device 1"]["errors"], "its errors")
+        self.g.wait(lambda: self.count("plc", "device 1", "errors"), "its errors")
 
     def test_a_wrong_unit_behind_a_gateway(self):
         self.modbus([(1, [register("x", 0)]), (9, [register("y", 0)])])
@@ -134,7 +138,7 @@ class Modbus(Case):
             s.bind(("127.0.0.1", 0))
             self.serve({"module": "hat.gateway.devices.modbus.master",
                         **master_conf(s.getsockname()[1], [(1, [register("x", 0)])]), "name": "plc"})
-            self.assertEqual(self.all_ends("plc")["device 1"]["state"], "off")
+            self.wait_end("plc", "device 1", "off")
             self.g.ctl("send", "plc", "remote_device/1/enable", "true")
             row = self.wait_end("plc", "device 1", "down")
         self.assertIn("refused", row["what"])
@@ -194,7 +198,7 @@ class Others(Case):
         self.serve({"module": "hat.gateway.devices.ping", "name": "p",
                     "remote_devices": [host("here"), host("nowhere", "nowhere.invalid")]})
         row = self.wait_end("p", "here (127.0.0.1)", "up")
-        self.g.wait(lambda: self.all_ends("p")["here (127.0.0.1)"]["rtt_avg_us"], "round trips")
+        self.g.wait(lambda: self.count("p", "here (127.0.0.1)", "rtt_avg_us"), "round trips")
         row = self.wait_end("p", "nowhere (nowhere.invalid)", "down")
         self.assertEqual(row["what"], "no reply to 2 requests")
         self.assertTrue(row["last_error"])

@@ -179,7 +179,7 @@ class Ping(unittest.TestCase):
     def test_neither(self):
         g = self.start('sysctl -qw net.ipv4.ping_group_range="1 0"',
                        ['setpriv', '--bounding-set=-net_raw', '--inh-caps=-all'])
-        g.wait_log('needs net.ipv4.ping_group_range (sysctl) to include a group of gatewayd, or CAP_NET_RAW')
+        g.wait_log('net.ipv4.ping_group_range (sysctl) has to include a group of gatewayd, or it needs CAP_NET_RAW')
         g.wait(lambda: g.ctl('show', 'net')[0]['obituaries'], 'an obituary')
 
 
