@@ -57,7 +57,7 @@ class Libiec61850(unittest.TestCase):
         self.assertEqual(lines[2:], [
             "status answered 0 0",
             "getNameList answered testLD0",
-            "getNameList answered LLN0$events",
+            "getNameList answered LLN0$events LLN0$wide",
             "getNamedVariableListAttributes answered testLD0/GGIO1$ST$Ind1 testLD0/GGIO1$ST$Ind2 "
             "testLD0/GGIO1$ST$Ind3 testLD0/GGIO1$ST$Ind4 testLD0/GGIO1$MX$AnIn1",
             "read answered {2.5}",
