@@ -6,12 +6,12 @@ after(struct monotime t, int64_t ns)
 	return (struct monotime){ t.ns + ns };
 }
 
-/* At the end of a pause, to a hundredth of it. Hosts whose pauses end together are asked in one
+/* At the end of a pause, to a fortieth of it. Hosts whose pauses end together are asked in one
  * turn: a wake-up costs as much as several requests. */
 static struct monotime
 after_pause(struct monotime t, int64_t ns)
 {
-	int64_t slot = ns / 50 < PROBE_SLOT_NS ? ns / 50 : PROBE_SLOT_NS, at = t.ns + ns;
+	int64_t slot = ns / 20 < PROBE_SLOT_NS ? ns / 20 : PROBE_SLOT_NS, at = t.ns + ns;
 
 	return (struct monotime){ slot ? (at + slot / 2) / slot * slot : at };
 }

@@ -13,8 +13,8 @@
 #include "protocols/icmp/icmp.h"
 
 /* The pauses of all hosts end at multiples of it since the clock's start; shorter ones at
- * multiples of a fiftieth of themselves. */
-#define PROBE_SLOT_NS INT64_C(20000000)
+ * multiples of a twentieth of themselves. */
+#define PROBE_SLOT_NS INT64_C(50000000)
 
 struct probe_conf {
 	int64_t delay_ns, timeout_ns, retry_delay_ns;
