@@ -3,6 +3,7 @@
  * association, makes what data sets it is told to, and says yes to each write. BLOCKS report
  * control blocks of MEMBERS floats each; each interrogation is answered by a report.
  *	reports BLOCKS MEMBERS: once all are interrogated, one of them reports each millisecond
+ *	burst BLOCKS MEMBERS: the same number, all of them at once
  *	still BLOCKS MEMBERS: no more reports
  *	setup BLOCKS MEMBERS: it closes the connection once all are interrogated; the ages are those
  *		of the last interrogation since the connection
@@ -31,7 +32,7 @@ struct octets {
 };
 
 static struct peer *peers[TOOL_MAX_FDS];
-static bool setup, still;
+static bool setup, still, burst;
 static unsigned long blocks, members;
 static uint64_t reports, commands, setups;
 static struct samples age;
@@ -154,9 +155,11 @@ report(int fd, const char *id, size_t id_len)
 static void
 on_tick(void)
 {
+	static size_t ticks;
 	char id[MAX_NAME];
+	size_t due = !burst ? 1 : ++ticks % blocks == 0 ? blocks : 0;
 
-	if (reporting >= 0)
+	while (reporting >= 0 && due--)
 		report(reporting, id,
 		    (size_t)snprintf(id, sizeof(id), "u%lu", (unsigned long)(reports % blocks)));
 }
@@ -343,6 +346,7 @@ main(int argc, char **argv)
 		return EXIT_FAILURE;
 	setup = strcmp(argv[1], "setup") == 0;
 	still = strcmp(argv[1], "still") == 0;
+	burst = strcmp(argv[1], "burst") == 0;
 	blocks = strtoul(argv[2], NULL, 10);
 	members = strtoul(argv[3], NULL, 10);
 	if (blocks == 0 || members == 0 || members > 1000)

@@ -42,12 +42,23 @@ def interrogated(scene):
     bench.wait(lambda: scene.device.ask("count")["reports"] >= BLOCKS, "reports")
 
 
-@row("iec61850-report-10")
-def report(side):
-    """1,000 reports a second, of 10 members each: ours is to take a twentieth of hat-gateway's CPU."""
-    with Scene(side, ("mms_device", "reports", BLOCKS, MEMBERS), [client]) as s:
+def reports(side, mode):
+    with Scene(side, ("mms_device", mode, BLOCKS, MEMBERS), [client]) as s:
         interrogated(s)
         return s.windows(lambda w: per_event(side, w))
+
+
+@row("iec61850-report-10")
+def report(side):
+    """1,000 reports a second of 10 members, those of 20 blocks at once, as after a fault in the bay: ours is to take a
+    twentieth of hat-gateway's CPU."""
+    return reports(side, "burst")
+
+
+@row("iec61850-report-each")
+def report_each(side):
+    """The same number of reports, each for itself: with nothing else to do, most of it is waking up."""
+    return reports(side, "reports")
 
 
 @row("iec61850-setup-20")
@@ -65,11 +76,15 @@ def setup(side):
 
 @row("iec61850-command", {"p50 us - floor": 30, "p99 us - floor": 200})
 def command(side):
-    """A command event to the request at the server, beyond the bare way between the same cores."""
+    """A command event to the request at the server, beyond the bare way between the same cores. hat-gateway cannot do
+    900 a second: it gets 200."""
     with bench.realtime(), Scene(side, ("mms_device", "still", BLOCKS, MEMBERS), [client]) as s:
-        bare = relayed()
+        floors = [relayed()]
         interrogated(s)
-        ages = writes(s, "mms", "gateway/iec61850_client/s/system/command/c", 5000)
+        ages = writes(s, "mms", "gateway/iec61850_client/s/system/command/c", 1100 if side == "ours" else 5000)
+        # The machine is not the same from one second to the next: the floor is that of before and after.
+        floors.append(relayed())
+        bare = {name: sum(f[name] for f in floors) / 2 for name in floors[0]}
         return [
             {
                 **bare,
