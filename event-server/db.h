@@ -32,8 +32,8 @@ typedef bool db_visit(void *arg, uint64_t key, struct sbs_str value);
 /* Makes the folder where it is missing. NULL with a message of one line. */
 struct db *db_open(const char *dir, bool sync, char *err, size_t err_size);
 void db_close(struct db *db);
-/* Writes the file of a folder that no process uses anew, without its free pages. before, after: its
- * bytes. 0, or -1 with a message: it is as it was. */
+/* Rewrites the file of a folder without its free pages; no process may use the folder. before,
+ * after: the bytes of the file. 0, or -1 with a message: the file is as it was. */
 int db_compact(const char *dir, long long *before, long long *after, char *err, size_t err_size);
 /* Visits latest events by their type's number, then the series in order. 0 or -1. */
 int db_load(struct db *db, db_visit *latest, db_visit *series, void *arg, struct db_state *state);

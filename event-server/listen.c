@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/address.h"
 #include "common/fdutil.h"
 #include "common/log.h"
 #include "event-server/peer.h"
@@ -114,27 +115,6 @@ add_listener(struct server *s, int fd)
 	ev_io_start(s->loop, w);
 }
 
-/* Cuts "HOST:PORT" or "[HOST]:PORT" in place; what follows the last colon is the port. */
-static int
-split_address(char *address, char **host, char **port)
-{
-	char *colon = strrchr(address, ':');
-
-	/* getaddrinfo takes any number for a port. */
-	if (!colon || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
-	    strlen(colon + 1) > 5 || strtoul(colon + 1, NULL, 10) > UINT16_MAX)
-		return -1;
-	*colon = '\0';
-	*port = colon + 1;
-	*host = address;
-	size_t len = strlen(address);
-	if (address[0] == '[' && len > 2 && address[len - 1] == ']') {
-		address[len - 1] = '\0';
-		*host = address + 1;
-	}
-	return 0;
-}
-
 /* -1: err or errno says why. */
 static int
 bind_first(const struct access *access, const struct addrinfo *list, char *err, size_t err_size)
@@ -177,7 +157,7 @@ server_listen_tcp(struct server *s, const char *address, char *err, size_t err_s
 	char *copy = strdup(address), *host, *port;
 	int fd = -1, r;
 
-	if (!copy || split_address(copy, &host, &port) < 0) {
+	if (!copy || address_split(copy, &host, &port) < 0) {
 		snprintf(err, err_size, "%s: not HOST:PORT", address);
 		goto out;
 	}

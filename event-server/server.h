@@ -41,7 +41,7 @@ struct request {
 	bool failed;
 };
 
-/* Of clients' faults. */
+/* Log lines about faults of clients, which are limited in rate. */
 struct warnings {
 	double last; /* when one was logged */
 	unsigned long suppressed;

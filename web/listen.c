@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/address.h"
 #include "common/fdutil.h"
 #include "common/log.h"
 
@@ -47,26 +47,6 @@ is_loopback(const struct sockaddr *a)
 	return IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
 }
 
-/* Cuts "HOST:PORT" or "[HOST]:PORT" in place. */
-static int
-split_address(char *address, char **host, char **port)
-{
-	char *colon = strrchr(address, ':');
-
-	if (!colon || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
-	    strlen(colon + 1) > 5 || strtoul(colon + 1, NULL, 10) > UINT16_MAX)
-		return -1;
-	*colon = '\0';
-	*port = colon + 1;
-	*host = address;
-	size_t len = strlen(address);
-	if (address[0] == '[' && len > 2 && address[len - 1] == ']') {
-		address[len - 1] = '\0';
-		*host = address + 1;
-	}
-	return 0;
-}
-
 static int
 bind_to(int family, const struct sockaddr *address, socklen_t len)
 {
@@ -93,7 +73,7 @@ listen_tcp(const char *address, bool insecure, char *err, size_t err_size)
 	int fd = -1;
 
 	snprintf(copy, sizeof(copy), "%s", address);
-	if (split_address(copy, &host, &port) < 0 || getaddrinfo(host, port, &hints, &list) != 0) {
+	if (address_split(copy, &host, &port) < 0 || getaddrinfo(host, port, &hints, &list) != 0) {
 		snprintf(
 		    err, err_size, "--listen %s: expected ADDRESS:PORT, both as numbers", address);
 		return -1;

@@ -295,7 +295,7 @@ is_old(const struct link_msg *m, struct monotime now)
 	       monotime_diff_ms(now, m->queued) > LINK_MAX_AGE_MS;
 }
 
-/* Why the first message for the station is not to be sent any more, or NULL. */
+/* The reason not to send the first message for the station any more, or NULL. */
 static const char *
 why_refused(const struct link_station *st, struct monotime now)
 {

@@ -125,7 +125,7 @@ control_handler control_on_metrics;
 /* Calls each for every device in "names" of the request (all, where there are none), in slices from
  * the loop, and finishes the answer. */
 void control_walk(struct control_client *c, const struct json *request, control_each *each);
-/* Of control->walk. */
+/* The callback of control->walk. */
 void control_on_walk(struct ev_loop *loop, ev_timer *timer, int revents);
 /* control_stream.c */
 control_handler control_on_watch, control_on_trace, control_on_wait;

@@ -54,7 +54,7 @@ static const uint8_t accepted[] = { 0x03, 0x00, 0x00, 0x8f, 0x02, 0xf0, 0x80, 0x
 
 /* --- Octets --- */
 
-/* Of an element: its content; *all goes behind it. */
+/* Returns the content of the element at the begin of *all, which goes behind the element. */
 static struct octets
 enter(struct octets *all)
 {

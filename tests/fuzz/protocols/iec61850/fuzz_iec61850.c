@@ -12,7 +12,7 @@ static struct iec61850_type members[] = {
 	{ .kind = IEC61850_TIMESTAMP, .name = "t" },
 };
 
-/* Of a value that passes the check, all of it becomes JSON. */
+/* A value that passes the check becomes JSON, all of it. */
 static void
 show(const struct mms_value *v)
 {
