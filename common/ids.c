@@ -23,13 +23,29 @@ enum { MAX_CAPABILITY = 63 };
 #define CALL_SETRESUID SYS_setresuid
 #endif
 
+/* Without CAP_SETPCAP the set stays; with no_new_privs nothing can be taken from it. */
 static int
 drop_bounding_set(void)
 {
 	for (int c = 0; c <= MAX_CAPABILITY; c++)
 		if (prctl(PR_CAPBSET_DROP, c) < 0)
-			return errno == EINVAL ? 0 : -1;
+			return errno == EINVAL || errno == EPERM ? 0 : -1;
 	return 0;
+}
+
+static int
+drop_own_sets(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	const struct __user_cap_data_struct none[2] = { 0 };
+	struct __user_cap_data_struct have[2];
+
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
+		return -1;
+	/* With no capability left there is nothing to drop, and the call may be forbidden. */
+	if (syscall(SYS_capget, &head, have) == 0 && memcmp(have, none, sizeof(none)) == 0)
+		return 0;
+	return (int)syscall(SYS_capset, &head, none);
 }
 
 static int
@@ -50,21 +66,15 @@ become_nobody(void)
 }
 
 int
+ids_drop_capabilities(void)
+{
+	return drop_bounding_set() < 0 ? -1 : drop_own_sets();
+}
+
+int
 ids_drop(void)
 {
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	const struct __user_cap_data_struct none[2] = { 0 };
-	struct __user_cap_data_struct have[2];
-
-	/* Without CAP_SETPCAP the set stays; with no_new_privs nothing can be taken from it. */
-	if (drop_bounding_set() < 0 && errno != EPERM)
+	if (drop_bounding_set() < 0 || (geteuid() == 0 && become_nobody() < 0))
 		return -1;
-	if (geteuid() == 0 && become_nobody() < 0)
-		return -1;
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
-		return -1;
-	/* With no capability left there is nothing to drop, and the call may be forbidden. */
-	if (syscall(SYS_capget, &head, have) == 0 && memcmp(have, none, sizeof(none)) == 0)
-		return 0;
-	return (int)syscall(SYS_capset, &head, none);
+	return drop_own_sets();
 }

@@ -11,5 +11,7 @@ enum { IDS_NOBODY = 65534 }; /* user and group */
 /* Root becomes user and group 65534 (nobody) without supplementary groups. The capabilities of
  * anybody are dropped: bounding, ambient, permitted, effective. 0, or -1 with errno. */
 int ids_drop(void);
+/* The capabilities alone; the user stays. 0, or -1 with errno. */
+int ids_drop_capabilities(void);
 
 #endif

@@ -1,17 +1,16 @@
 #include "web/sandbox.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <seccomp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/fdutil.h"
+#include "common/ids.h"
 #include "common/kernel.h"
 #include "common/log.h"
 
@@ -92,26 +91,6 @@ set_limits(void)
 
 /* The user stays: gatewayd knows us by it. */
 static int
-drop_capabilities(void)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
-	struct __user_cap_data_struct have[_LINUX_CAPABILITY_U32S_3];
-
-	/* The unit gives none, and denies the calls that drop them. */
-	if (syscall(SYS_capget, &head, have) < 0)
-		return -1;
-	if (memcmp(have, none, sizeof(none)) == 0)
-		return 0;
-	for (int i = 0; i <= CAP_LAST_CAP; i++)
-		if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0 && errno != EPERM && errno != EINVAL)
-			return -1;
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
-		return -1;
-	return (int)syscall(SYS_capset, &head, none);
-}
-
-static int
 lock_landlock(void)
 {
 	int rules = kernel_landlock_open();
@@ -163,7 +142,7 @@ static const struct {
 	int (*lock)(void);
 } locks[] = {
 	{ .what = "limits", .lock = set_limits },
-	{ .what = "capabilities", .lock = drop_capabilities },
+	{ .what = "capabilities", .lock = ids_drop_capabilities },
 	{ .what = "Landlock", .lock = lock_landlock },
 	{ .what = "the system call filter", .lock = lock_calls },
 };
