@@ -79,9 +79,10 @@ iec_masters_disconnect(struct iec_masters *s)
 /* --- one --- */
 
 void
-iec_master_init(struct iec_master *m, struct iec_masters *s)
+iec_master_init(struct iec_master *m, struct iec_masters *s, const char *name)
 {
 	*m = (struct iec_master){ .all = s };
+	snprintf(m->name, sizeof(m->name), "%s", name);
 	if (points_reader_init(&m->reader, s->points) < 0)
 		runner_fail(s->listed.runner, "out of memory");
 }
@@ -111,9 +112,8 @@ void
 iec_master_show(struct iec_master *m)
 {
 	m->shown = true;
-	const char *name = m->all->sink->name(m);
-	bool whole = strncmp(name, "master", 6) == 0;
-	m->health = health_masters_join(m->all->health, "%s%s", whole ? "" : "master ", name);
+	bool whole = strncmp(m->name, "master", 6) == 0;
+	m->health = health_masters_join(m->all->health, "%s%s", whole ? "" : "master ", m->name);
 	connections_changed(&m->all->listed);
 }
 

@@ -6,6 +6,8 @@
 #ifndef DEVICE_RUNNERS_IEC60870_IEC_MASTER_H
 #define DEVICE_RUNNERS_IEC60870_IEC_MASTER_H
 
+#include <netinet/in.h>
+
 #include "device-runners/iec60870/iec_points.h"
 #include "device-runners/runtime/connections.h"
 #include "device-runners/runtime/report/health.h"
@@ -15,6 +17,7 @@ struct iec_masters;
 /* The first member of what the sink knows of a master. */
 struct iec_master {
 	struct iec_masters *all;
+	char name[INET6_ADDRSTRLEN]; /* in log lines */
 	struct iec_master *next;
 	int64_t id;	    /* connection_id; 0: not connected */
 	bool shown;	    /* in 'connections' events */
@@ -35,8 +38,6 @@ struct iec_sink {
 	    struct iec_master *m, const void *asdu, size_t len, bool confirmed, uint64_t token);
 	/* Whether the queue has room for buffered changes beside answers. */
 	bool (*has_room)(const struct iec_master *m);
-	/* The name of the master in a log line. Valid until the next call. */
-	const char *(*name)(const struct iec_master *m);
 	/* Its keys in the 'connections' event, beside connection_id. */
 	void (*put)(const struct iec_master *m, struct json_writer *w);
 	bool link_is_count; /* The link state is the number of masters that are shown. */
@@ -60,8 +61,8 @@ struct iec_master *iec_masters_find(const struct iec_masters *s, int64_t id);
 /* All are gone: one 'connections' event. */
 void iec_masters_disconnect(struct iec_masters *s);
 
-/* Exits when out of memory. iec_master_clear() disconnects as well. */
-void iec_master_init(struct iec_master *m, struct iec_masters *s);
+/* Copies name. Exits when out of memory. iec_master_clear() disconnects as well. */
+void iec_master_init(struct iec_master *m, struct iec_masters *s, const char *name);
 void iec_master_clear(struct iec_master *m);
 /* It is there, with a new connection_id; it is shown in 'connections' events from now on; and gone.
  */

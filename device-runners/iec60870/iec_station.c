@@ -192,8 +192,7 @@ serve_command(struct request *q)
 			continue;
 		++*q->s->ignored;
 		limit_warning(&q->s->input_limit, "refused %s to %u/%u from %s: %s",
-		    q->asdu.head.type->name, q->asdu.head.common, o->address,
-		    q->m->all->sink->name(q->m), why);
+		    q->asdu.head.type->name, q->asdu.head.common, o->address, q->m->name, why);
 		refuse(q, q->asdu.head.cause + 1u);
 	} while (asdu_next(&q->asdu, o));
 }
@@ -237,7 +236,7 @@ ignore(const struct request *q, const char *why)
 {
 	++*q->s->ignored;
 	limit_warning(&q->s->input_limit, "ASDU of type %u and %zu bytes from %s %s",
-	    q->asdu.head.type_id, q->len, q->m->all->sink->name(q->m), why);
+	    q->asdu.head.type_id, q->len, q->m->name, why);
 }
 
 void

@@ -72,12 +72,6 @@ has_room(const struct iec_master *m)
 	return iec104_conn_room(&((const struct slave_conn *)m)->conn) >= CHANGES_ROOM;
 }
 
-static const char *
-master_name(const struct iec_master *m)
-{
-	return ((const struct slave_conn *)m)->remote.host;
-}
-
 static void
 put_addresses(const struct iec_master *m, struct json_writer *w)
 {
@@ -147,7 +141,7 @@ take_connection(
 	struct slave *s = arg;
 	struct slave_conn *sc = runner_alloc(s->station.runner, 1, sizeof(*sc));
 
-	iec_master_init(&sc->master, &s->station.masters);
+	iec_master_init(&sc->master, &s->station.masters, remote->host);
 	iec_master_connect(&sc->master);
 	sc->local = *local;
 	sc->remote = *remote;
@@ -201,7 +195,6 @@ static const struct iec_sink sink = {
 	.start = read_files,
 	.send = send_asdu,
 	.has_room = has_room,
-	.name = master_name,
 	.put = put_addresses,
 	.link_is_count = true,
 };

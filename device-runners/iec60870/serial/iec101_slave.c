@@ -34,12 +34,6 @@ index_of(const struct iec_master *m)
 
 /* --- the link below the station --- */
 
-static const char *
-master_name(const struct iec_master *m)
-{
-	return iec_line_name(line_of(m), index_of(m));
-}
-
 static bool
 send_asdu(struct iec_master *m, const void *asdu, size_t len, bool confirmed, uint64_t token)
 {
@@ -51,7 +45,7 @@ send_asdu(struct iec_master *m, const void *asdu, size_t len, bool confirmed, ui
 	if (!token)
 		limit_warning(iec_line_limit(line),
 		    "dropped an ASDU of type %u, cause %u for %s: %s", bytes[0], bytes[2] & 0x3f,
-		    master_name(m), strerror(errno));
+		    m->name, strerror(errno));
 	return false;
 }
 
@@ -78,7 +72,6 @@ static const struct iec_sink sink = {
 	.start = open_line,
 	.send = send_asdu,
 	.has_room = has_room,
-	.name = master_name,
 	.put = put_address,
 };
 
@@ -184,7 +177,7 @@ create(struct runner *r, const struct json *conf)
 	s->station.max_asdu = iec_line_max_asdu(&s->line);
 	rc |= iec_station_init(&s->station, r, &sink, conf);
 	for (int i = 0; i < iec_line_stations(&s->line); i++)
-		iec_master_init(&s->masters[i], &s->station.masters);
+		iec_master_init(&s->masters[i], &s->station.masters, iec_line_name(&s->line, i));
 	if (rc == 0)
 		return s;
 	destroy(s);
