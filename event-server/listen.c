@@ -6,11 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/address.h"
+#include "common/daemon/unix_socket.h"
 #include "common/fdutil.h"
 #include "common/log.h"
 #include "event-server/peer.h"
@@ -183,52 +182,16 @@ out:
 	return fd < 0 ? -1 : port_of(fd);
 }
 
-/* A socket file that nobody listens on goes; one that is in use stays. */
-static int
-clear_stale(const struct sockaddr_un *a)
-{
-	struct stat st;
-
-	if (lstat(a->sun_path, &st) < 0)
-		return errno == ENOENT ? 0 : -1;
-	if (!S_ISSOCK(st.st_mode)) {
-		errno = EEXIST;
-		return -1;
-	}
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -1;
-	bool dead =
-	    connect(fd, (const struct sockaddr *)a, sizeof(*a)) < 0 && errno == ECONNREFUSED;
-	fd_close(fd);
-	if (!dead) {
-		errno = EADDRINUSE;
-		return -1;
-	}
-	return unlink(a->sun_path);
-}
-
 int
 server_listen_unix(struct server *s, const char *path, char *err, size_t err_size)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = -1;
+	int fd = unix_socket_listen(path, BACKLOG);
 
-	if (strlen(path) >= sizeof(a.sun_path)) {
-		snprintf(err, err_size, "%s: too long for a socket", path);
+	if (fd < 0) {
+		snprintf(err, err_size, "%s: %s", path,
+		    errno == ENAMETOOLONG ? "too long for a socket" : strerror(errno));
 		return -1;
 	}
-	memcpy(a.sun_path, path, strlen(path) + 1);
-	mode_t mask = umask(0117);
-	if (clear_stale(&a) == 0)
-		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, BACKLOG) < 0) {
-		snprintf(err, err_size, "%s: %s", path, strerror(errno));
-		fd_close(fd);
-		umask(mask);
-		return -1;
-	}
-	umask(mask);
 	s->unix_path = path;
 	add_listener(s, fd);
 	log_notice("listening on %s", path);

@@ -9,12 +9,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/daemon/command_line.h"
 #include "common/log.h"
 #include "event-server/backup.h"
 #include "event-server/sandbox.h"
 #include "event-server/server.h"
-
-enum { EXIT_USAGE = 2 };
 
 struct options {
 	const char *listen, *unix_path, *data, *token_file, *backup;
@@ -50,77 +49,9 @@ static const char usage[] =
     "  --help, --version\n";
 
 static int
-parse_number(const char *text, long long min, long long max, long long *v)
+take_rule(void *options, const char *arg)
 {
-	char *end;
-
-	errno = 0;
-	*v = strtoll(text, &end, 10);
-	return errno || end == text || *end || *v < min || *v > max ? -1 : 0;
-}
-
-enum {
-	OPT_LISTEN = 256,
-	OPT_UNIX,
-	OPT_DATA,
-	OPT_BACKUP,
-	OPT_COMPACT,
-	OPT_NO_SYNC,
-	OPT_TIMESERIES,
-	OPT_KEEP,
-	OPT_DEVICE_TYPES,
-	OPT_DEVICE_BYTES,
-	OPT_SERVER_ID,
-	OPT_TOKEN_FILE,
-	OPT_INSECURE,
-	OPT_READY_FD,
-	OPT_END_WITH_PARENT,
-	OPT_SANDBOX,
-	OPT_LOG_LEVEL,
-	OPT_LOG_PREFIX,
-	OPT_HELP,
-	OPT_VERSION,
-};
-
-static const struct option long_options[] = {
-	{ "listen", required_argument, NULL, OPT_LISTEN },
-	{ "unix", required_argument, NULL, OPT_UNIX },
-	{ "data", required_argument, NULL, OPT_DATA },
-	{ "backup", required_argument, NULL, OPT_BACKUP },
-	{ "compact", no_argument, NULL, OPT_COMPACT },
-	{ "no-sync", no_argument, NULL, OPT_NO_SYNC },
-	{ "timeseries", required_argument, NULL, OPT_TIMESERIES },
-	{ "keep", required_argument, NULL, OPT_KEEP },
-	{ "device-types", required_argument, NULL, OPT_DEVICE_TYPES },
-	{ "device-bytes", required_argument, NULL, OPT_DEVICE_BYTES },
-	{ "server-id", required_argument, NULL, OPT_SERVER_ID },
-	{ "token-file", required_argument, NULL, OPT_TOKEN_FILE },
-	{ "insecure", no_argument, NULL, OPT_INSECURE },
-	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
-	{ "end-with-parent", no_argument, NULL, OPT_END_WITH_PARENT },
-	{ "sandbox", optional_argument, NULL, OPT_SANDBOX },
-	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
-	{ "log-prefix", no_argument, NULL, OPT_LOG_PREFIX },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ "version", no_argument, NULL, OPT_VERSION },
-	{ 0 },
-};
-
-static int
-set_level(const char *name)
-{
-	int level = log_level_parse(name);
-
-	if (level < 0)
-		return -1;
-	log_set_level((enum log_level)level);
-	return 0;
-}
-
-static int
-take_rule(struct options *o, const char *arg)
-{
-	const char *fault = retention_add(&o->retention, arg);
+	const char *fault = retention_add(&((struct options *)options)->retention, arg);
 
 	if (fault)
 		fprintf(stderr, "gateway-eventd: %s: %s\n", arg, fault);
@@ -128,103 +59,85 @@ take_rule(struct options *o, const char *arg)
 }
 
 static int
-apply(struct options *o, int opt, const char *arg)
+take_sandbox(void *options, const char *arg)
 {
-	switch (opt) {
-	case OPT_LISTEN:
-		o->listen = arg;
-		return 0;
-	case OPT_UNIX:
-		o->unix_path = arg;
-		return 0;
-	case OPT_DATA:
-		o->data = arg;
-		return 0;
-	case OPT_BACKUP:
-		o->backup = arg;
-		return 0;
-	case OPT_COMPACT:
-		o->compact = true;
-		return 0;
-	case OPT_NO_SYNC:
-		o->no_sync = true;
-		return 0;
-	case OPT_TIMESERIES:
-		return parse_number(arg, 0, STORE_MAX_SERIES, &o->timeseries);
-	case OPT_KEEP:
-		return take_rule(o, arg);
-	case OPT_DEVICE_TYPES:
-		return parse_number(arg, 1, STORE_MAX_TYPES, &o->device_types);
-	case OPT_DEVICE_BYTES:
-		return parse_number(arg, 1, STORE_MAX_BYTES, &o->device_bytes);
-	case OPT_SERVER_ID:
-		return parse_number(arg, 0, INT64_MAX, &o->server_id);
-	case OPT_TOKEN_FILE:
-		o->token_file = arg;
-		return 0;
-	case OPT_INSECURE:
-		o->access.insecure = true;
-		return 0;
-	case OPT_READY_FD:
-		return parse_number(arg, 0, INT32_MAX, &o->ready_fd);
-	case OPT_END_WITH_PARENT:
-		return prctl(PR_SET_PDEATHSIG, SIGTERM);
-	case OPT_SANDBOX:
-		o->sandbox = true;
-		o->best_effort = arg && strcmp(arg, "best-effort") == 0;
-		return !arg || o->best_effort ? 0 : -1;
-	case OPT_LOG_LEVEL:
-		return set_level(arg);
-	case OPT_LOG_PREFIX:
-		log_set_target(LOG_TARGET_PREFIX);
-		return 0;
-	default:
-		return -1;
-	}
+	struct options *o = options;
+
+	o->sandbox = true;
+	o->best_effort = arg && strcmp(arg, "best-effort") == 0;
+	return !arg || o->best_effort ? 0 : -1;
 }
+
+static int
+end_with_parent(void *options, const char *arg)
+{
+	(void)options, (void)arg;
+	return prctl(PR_SET_PDEATHSIG, SIGTERM);
+}
+
+#define AT(member) offsetof(struct options, member)
+static const struct command_line_option rows[] = {
+	{ .name = "listen", .kind = COMMAND_LINE_TEXT, .at = AT(listen) },
+	{ .name = "unix", .kind = COMMAND_LINE_TEXT, .at = AT(unix_path) },
+	{ .name = "data", .kind = COMMAND_LINE_TEXT, .at = AT(data) },
+	{ .name = "backup", .kind = COMMAND_LINE_TEXT, .at = AT(backup) },
+	{ .name = "compact", .kind = COMMAND_LINE_FLAG, .at = AT(compact) },
+	{ .name = "no-sync", .kind = COMMAND_LINE_FLAG, .at = AT(no_sync) },
+	{ .name = "timeseries",
+	    .kind = COMMAND_LINE_NUMBER,
+	    .at = AT(timeseries),
+	    .max = STORE_MAX_SERIES },
+	{ .name = "keep",
+	    .kind = COMMAND_LINE_CALL,
+	    .take = take_rule,
+	    .argument = required_argument },
+	{ .name = "device-types",
+	    .kind = COMMAND_LINE_NUMBER,
+	    .at = AT(device_types),
+	    .min = 1,
+	    .max = STORE_MAX_TYPES },
+	{ .name = "device-bytes",
+	    .kind = COMMAND_LINE_NUMBER,
+	    .at = AT(device_bytes),
+	    .min = 1,
+	    .max = STORE_MAX_BYTES },
+	{ .name = "server-id", .kind = COMMAND_LINE_NUMBER, .at = AT(server_id), .max = INT64_MAX },
+	{ .name = "token-file", .kind = COMMAND_LINE_TEXT, .at = AT(token_file) },
+	{ .name = "insecure", .kind = COMMAND_LINE_FLAG, .at = AT(access.insecure) },
+	{ .name = "ready-fd", .kind = COMMAND_LINE_NUMBER, .at = AT(ready_fd), .max = INT32_MAX },
+	{ .name = "end-with-parent", .kind = COMMAND_LINE_CALL, .take = end_with_parent },
+	{ .name = "sandbox",
+	    .kind = COMMAND_LINE_CALL,
+	    .take = take_sandbox,
+	    .argument = optional_argument },
+	{ .name = NULL },
+};
+
+static const struct command_line command_line = {
+	.program = "gateway-eventd",
+	.usage = usage,
+	.options = rows,
+};
 
 /* -1, or the code to exit with. */
 static int
 parse_options(struct options *o, int argc, char **argv)
 {
-	int opt, index = 0;
+	int code = command_line_read(&command_line, o, argc, argv);
+	const char *needs = NULL;
 
-	while ((opt = getopt_long(argc, argv, "", long_options, &index)) >= 0) {
-		if (opt == OPT_HELP) {
-			fputs(usage, stdout);
-			return 0;
-		}
-		if (opt == OPT_VERSION) {
-			puts("gateway-eventd " GATEWAYD_VERSION);
-			return 0;
-		}
-		if (opt == '?') {
-			fputs(usage, stderr);
-			return EXIT_USAGE;
-		}
-		if (apply(o, opt, optarg) < 0) {
-			fprintf(
-			    stderr, "gateway-eventd: --%s: not usable\n", long_options[index].name);
-			return EXIT_USAGE;
-		}
-	}
-	if (optind < argc) {
-		fputs(usage, stderr);
-		return EXIT_USAGE;
-	}
-	if (o->compact ? !o->data : o->backup && !o->unix_path) {
-		fputs(o->compact ? "gateway-eventd: --compact needs --data DIR\n"
-				 : "gateway-eventd: --backup needs --unix PATH\n",
-		    stderr);
-		return EXIT_USAGE;
-	}
-	if (!o->listen && !o->unix_path && !o->compact) {
-		fputs("gateway-eventd: needs --unix PATH, or --listen HOST:PORT with "
-		      "--token-file FILE\n",
-		    stderr);
-		return EXIT_USAGE;
-	}
-	return -1;
+	if (code >= 0)
+		return code;
+	if (o->compact && !o->data)
+		needs = "--compact needs --data DIR";
+	else if (!o->compact && o->backup && !o->unix_path)
+		needs = "--backup needs --unix PATH";
+	else if (!o->compact && !o->listen && !o->unix_path)
+		needs = "needs --unix PATH, or --listen HOST:PORT with --token-file FILE";
+	if (!needs)
+		return -1;
+	fprintf(stderr, "gateway-eventd: %s\n", needs);
+	return COMMAND_LINE_USAGE;
 }
 
 /* As many clients as there may be, whatever the shell's soft limit. */
@@ -284,56 +197,83 @@ backup(const struct options *o, char *err, size_t err_size)
 	return 0;
 }
 
+/* 0, or -1 with a message. */
+static int
+lock_process(const struct options *o, char *err, size_t err_size)
+{
+	if (!o->sandbox || sandbox_enter() == 0)
+		return 0;
+	snprintf(err, err_size, "cannot set up the sandbox: %s", strerror(errno));
+	if (!o->best_effort)
+		return -1;
+	log_warning("%s", err);
+	return 0;
+}
+
+/* Opens what serving needs. 0, or -1 with a message; *started: the server is to be cleared. */
+static int
+start(struct server *s, const struct options *o, bool *started, char *err, size_t err_size)
+{
+	struct db *db = o->data ? db_open(o->data, !o->no_sync, err, err_size) : NULL;
+	int port = 0;
+
+	if (o->data && !db)
+		return -1;
+	if (server_init(s, db, o->server_id, (size_t)o->timeseries, &o->access, err, err_size) < 0)
+		return -1;
+	*started = true;
+	store_set_quotas(&s->store, (size_t)o->device_types, (size_t)o->device_bytes);
+	server_set_retention(s, &o->retention);
+	if (o->listen && (port = server_listen_tcp(s, o->listen, err, err_size)) < 0)
+		return -1;
+	if (o->unix_path && server_listen_unix(s, o->unix_path, err, err_size) < 0)
+		return -1;
+	if (lock_process(o, err, err_size) < 0)
+		return -1;
+	tell_ready(o->ready_fd, port);
+	return 0;
+}
+
+static int
+serve(const struct options *o, char *err, size_t err_size)
+{
+	static struct server server;
+	bool started = false;
+	int r = start(&server, o, &started, err, err_size);
+
+	if (r < 0)
+		log_error("%s", err);
+	else
+		r = server_run(&server);
+	if (started)
+		server_clear(&server);
+	return r;
+}
+
 int
 main(int argc, char **argv)
 {
-	static struct server server;
 	static struct options o = { .server_id = 1,
 		.timeseries = STORE_DEFAULT_SERIES,
 		.ready_fd = -1,
 		.device_types = QUOTA_DEFAULT_TYPES,
 		.device_bytes = QUOTA_DEFAULT_BYTES };
 	char err[512];
-	struct db *db = NULL;
-	int port = 0, code = parse_options(&o, argc, argv);
+	int r, code = parse_options(&o, argc, argv);
 
 	if (code >= 0)
 		return code;
 	signal(SIGPIPE, SIG_IGN);
 	raise_files();
 	hide_memory();
-	if (o.token_file && access_read_token(&o.access, o.token_file, err, sizeof(err)) < 0)
-		goto fail;
-	if (o.compact || o.backup) {
-		if ((o.compact ? compact(o.data, err, sizeof(err)) : backup(&o, err, sizeof(err))) <
-		    0)
-			goto fail;
-		return EXIT_SUCCESS;
+	if (o.token_file && access_read_token(&o.access, o.token_file, err, sizeof(err)) < 0) {
+		log_error("%s", err);
+		return EXIT_FAILURE;
 	}
-	if (o.data && !(db = db_open(o.data, !o.no_sync, err, sizeof(err))))
-		goto fail;
-	if (server_init(
-		&server, db, o.server_id, (size_t)o.timeseries, &o.access, err, sizeof(err)) < 0)
-		goto fail;
-	store_set_quotas(&server.store, (size_t)o.device_types, (size_t)o.device_bytes);
-	server_set_retention(&server, &o.retention);
-	if (o.listen && (port = server_listen_tcp(&server, o.listen, err, sizeof(err))) < 0)
-		goto fail_clear;
-	if (o.unix_path && server_listen_unix(&server, o.unix_path, err, sizeof(err)) < 0)
-		goto fail_clear;
-	if (o.sandbox && sandbox_enter() < 0) {
-		snprintf(err, sizeof(err), "cannot set up the sandbox: %s", strerror(errno));
-		if (!o.best_effort)
-			goto fail_clear;
-		log_warning("%s", err);
-	}
-	tell_ready(o.ready_fd, port);
-	int r = server_run(&server);
-	server_clear(&server);
+	if (!o.compact && !o.backup)
+		return serve(&o, err, sizeof(err)) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	r = o.compact ? compact(o.data, err, sizeof(err)) : backup(&o, err, sizeof(err));
+	if (r < 0)
+		log_error("%s", err);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-fail_clear:
-	server_clear(&server);
-fail:
-	log_error("%s", err);
-	return EXIT_FAILURE;
 }

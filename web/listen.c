@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "common/address.h"
+#include "common/daemon/unix_socket.h"
 #include "common/fdutil.h"
 #include "common/log.h"
 
@@ -55,8 +55,7 @@ bind_to(int family, const struct sockaddr *address, socklen_t len)
 
 	if (fd < 0)
 		return -1;
-	if (family != AF_UNIX)
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, address, len) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
 	fd_close(fd);
@@ -90,37 +89,14 @@ listen_tcp(const char *address, bool insecure, char *err, size_t err_size)
 	return fd;
 }
 
-/* Whether it is a socket at which nobody listens any more. */
-static bool
-is_dead(const struct sockaddr_un *address)
-{
-	struct stat st;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool dead = fd >= 0 && lstat(address->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
-		    connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 &&
-		    errno == ECONNREFUSED;
-
-	fd_close(fd);
-	return dead;
-}
-
 static int
 listen_unix(const char *path, char *err, size_t err_size)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = unix_socket_listen(path, BACKLOG);
 
-	if (strlen(path) >= sizeof(address.sun_path)) {
-		snprintf(err, err_size, "--unix %s: the path is too long for a socket", path);
-		return -1;
-	}
-	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
-	if (is_dead(&address))
-		unlink(path);
-	mode_t before = umask(0117);
-	int fd = bind_to(AF_UNIX, (const struct sockaddr *)&address, sizeof(address));
-	umask(before);
 	if (fd < 0)
-		snprintf(err, err_size, "--unix %s: %s", path, strerror(errno));
+		snprintf(err, err_size, "--unix %s: %s", path,
+		    errno == ENAMETOOLONG ? "the path is too long for a socket" : strerror(errno));
 	return fd;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/daemon/command_line.h"
 #include "common/fdutil.h"
 #include "common/log.h"
 #include "web/listen.h"
@@ -16,8 +17,6 @@
 #define WEB_ASSETS "/usr/share/gatewayd/web"
 #endif
 #define DEFAULT_LISTEN "127.0.0.1:9404"
-
-enum { EXIT_USAGE = 2 };
 
 static const char usage[] =
     "usage: gateway-web [options]\n"
@@ -38,31 +37,35 @@ struct options {
 	bool insecure;
 };
 
-enum {
-	OPT_LISTEN = 256,
-	OPT_UNIX,
-	OPT_INSECURE,
-	OPT_SOCKET,
-	OPT_ASSETS,
-	OPT_HOST,
-	OPT_LOG_LEVEL,
-	OPT_LOG_PREFIX,
-	OPT_HELP,
-	OPT_VERSION,
+static int
+take_host(void *options, const char *arg)
+{
+	struct server_options *o = &((struct options *)options)->server;
+
+	if (o->host_count == GUARD_HOSTS)
+		return -1;
+	o->hosts[o->host_count++] = arg;
+	return 0;
+}
+
+#define AT(member) offsetof(struct options, member)
+static const struct command_line_option rows[] = {
+	{ .name = "listen", .kind = COMMAND_LINE_TEXT, .at = AT(listen) },
+	{ .name = "unix", .kind = COMMAND_LINE_TEXT, .at = AT(unix_path) },
+	{ .name = "insecure", .kind = COMMAND_LINE_FLAG, .at = AT(insecure) },
+	{ .name = "socket", .kind = COMMAND_LINE_TEXT, .at = AT(server.socket) },
+	{ .name = "assets", .kind = COMMAND_LINE_TEXT, .at = AT(server.assets) },
+	{ .name = "host",
+	    .kind = COMMAND_LINE_CALL,
+	    .take = take_host,
+	    .argument = required_argument },
+	{ .name = NULL },
 };
 
-static const struct option long_options[] = {
-	{ .name = "listen", .has_arg = required_argument, .val = OPT_LISTEN },
-	{ .name = "unix", .has_arg = required_argument, .val = OPT_UNIX },
-	{ .name = "insecure", .has_arg = no_argument, .val = OPT_INSECURE },
-	{ .name = "socket", .has_arg = required_argument, .val = OPT_SOCKET },
-	{ .name = "assets", .has_arg = required_argument, .val = OPT_ASSETS },
-	{ .name = "host", .has_arg = required_argument, .val = OPT_HOST },
-	{ .name = "log-level", .has_arg = required_argument, .val = OPT_LOG_LEVEL },
-	{ .name = "log-prefix", .has_arg = no_argument, .val = OPT_LOG_PREFIX },
-	{ .name = "help", .has_arg = no_argument, .val = OPT_HELP },
-	{ .name = "version", .has_arg = no_argument, .val = OPT_VERSION },
-	{ 0 },
+static const struct command_line command_line = {
+	.program = "gateway-web",
+	.usage = usage,
+	.options = rows,
 };
 
 static volatile sig_atomic_t stopping;
@@ -74,79 +77,16 @@ on_signal(int number)
 	stopping = 1;
 }
 
-static int
-set_level(const char *name)
-{
-	int level = log_level_parse(name);
-
-	if (level < 0)
-		return -1;
-	log_set_level((enum log_level)level);
-	return 0;
-}
-
-static int
-apply(struct options *o, int opt, const char *arg)
-{
-	switch (opt) {
-	case OPT_LISTEN:
-		o->listen = arg;
-		return 0;
-	case OPT_UNIX:
-		o->unix_path = arg;
-		return 0;
-	case OPT_INSECURE:
-		o->insecure = true;
-		return 0;
-	case OPT_SOCKET:
-		o->server.socket = arg;
-		return 0;
-	case OPT_ASSETS:
-		o->server.assets = arg;
-		return 0;
-	case OPT_HOST:
-		if (o->server.host_count == GUARD_HOSTS)
-			return -1;
-		o->server.hosts[o->server.host_count++] = arg;
-		return 0;
-	case OPT_LOG_LEVEL:
-		return set_level(arg);
-	case OPT_LOG_PREFIX:
-		log_set_target(LOG_TARGET_PREFIX);
-		return 0;
-	default:
-		return -1;
-	}
-}
-
 /* -1, or the code to exit with. */
 static int
 parse_options(struct options *o, int argc, char **argv)
 {
-	int opt, index = 0;
+	int code = command_line_read(&command_line, o, argc, argv);
 
-	while ((opt = getopt_long(argc, argv, "", long_options, &index)) >= 0) {
-		if (opt == OPT_HELP) {
-			fputs(usage, stdout);
-			return 0;
-		}
-		if (opt == OPT_VERSION) {
-			puts("gateway-web " GATEWAYD_VERSION);
-			return 0;
-		}
-		if (opt != '?' && apply(o, opt, optarg) == 0)
-			continue;
-		if (opt != '?')
-			fprintf(
-			    stderr, "gateway-web: --%s: not usable\n", long_options[index].name);
-		fputs(usage, stderr);
-		return EXIT_USAGE;
-	}
-	if (optind < argc || (o->listen && o->unix_path)) {
-		fputs(usage, stderr);
-		return EXIT_USAGE;
-	}
-	return -1;
+	if (code >= 0 || !o->listen || !o->unix_path)
+		return code;
+	fputs(usage, stderr);
+	return COMMAND_LINE_USAGE;
 }
 
 /* Signals are taken only while the loop waits. */

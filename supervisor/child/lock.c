@@ -16,6 +16,7 @@
 #include "common/fdutil.h"
 #include "common/ids.h"
 #include "common/kernel.h"
+#include "common/sanitized.h"
 #include "supervisor/child/lock_filter.h"
 
 enum { MAX_FILTER = 512 };
@@ -36,13 +37,6 @@ static const char *const system_reads[] = {
 #endif
 	NULL,
 };
-
-/* AddressSanitizer reserves terabytes of addresses. */
-#ifdef __SANITIZE_ADDRESS__
-static const bool sanitized = true;
-#else
-static const bool sanitized = false;
-#endif
 
 /* --- before the fork --- */
 
@@ -136,7 +130,7 @@ limit_all(const struct lock *l)
 	if (limit(RLIMIT_CORE, 0) < 0 || limit(RLIMIT_MSGQUEUE, 0) < 0 ||
 	    limit(RLIMIT_FSIZE, 0) < 0 || limit(RLIMIT_MEMLOCK, 0) < 0)
 		return -1;
-	if (l->memory && !sanitized && limit(RLIMIT_AS, l->memory) < 0)
+	if (l->memory && !SANITIZED && limit(RLIMIT_AS, l->memory) < 0)
 		return -1;
 	return l->files ? limit(RLIMIT_NOFILE, l->files) : 0;
 }
@@ -203,7 +197,7 @@ lock_exec(const struct lock *l, const char *path, const char *const argv[])
 int
 lock_supervisor(void)
 {
-	if (sanitized) /* whose search for leaks traces the process */
+	if (SANITIZED) /* whose search for leaks traces the process */
 		return 0;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -1;

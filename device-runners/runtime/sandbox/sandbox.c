@@ -11,13 +11,12 @@
 #include "common/ids.h"
 #include "common/kernel.h"
 #include "common/log.h"
+#include "common/sanitized.h"
 #include "device-runners/runtime/sandbox/sandbox_private.h"
 
 enum { FIRST_FOREIGN_FD = 4 };
 
-/* AddressSanitizer reserves terabytes of addresses and reports through calls that are denied. */
 #ifdef __SANITIZE_ADDRESS__
-static const bool sanitized = true;
 static bool is_locked;
 
 /* The leak check needs ptrace: in the sandbox it fails, and every orderly exit with it. The
@@ -28,8 +27,6 @@ __lsan_is_turned_off(void)
 {
 	return is_locked || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
 }
-#else
-static const bool sanitized = false;
 #endif
 
 static int
@@ -55,7 +52,7 @@ sandbox_enter(void)
 static int
 set_budget(const struct sandbox *s)
 {
-	if (!sanitized && set_limit(RLIMIT_AS, s->memory) < 0)
+	if (!SANITIZED && set_limit(RLIMIT_AS, s->memory) < 0)
 		return -1;
 	return set_limit(RLIMIT_NOFILE, s->files);
 }
@@ -117,7 +114,7 @@ lock_landlock(const struct sandbox *s)
 static int
 lock_seccomp(const struct sandbox *s)
 {
-	return sanitized ? 0 : sandbox_seccomp_lock(s);
+	return SANITIZED ? 0 : sandbox_seccomp_lock(s);
 }
 
 /* In this order: the last two need no_new_privs, and nothing can be set up after the last. Landlock

@@ -1,6 +1,6 @@
 #include "web/guard.h"
+#include "tests/unit/suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 
 static struct monotime
@@ -63,19 +63,12 @@ START_TEST(check_hosts)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	Suite *s = suite_create("guard");
-	TCase *t = tcase_create("guard");
-	SRunner *r = srunner_create(s);
-
-	tcase_add_test(t, check_budget);
-	tcase_add_test(t, check_times);
-	tcase_add_loop_test(t, check_hosts, 0, sizeof(hosts) / sizeof(hosts[0]));
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	tcase_add_test(tc, check_budget);
+	tcase_add_test(tc, check_times);
+	tcase_add_table_test(tc, check_hosts, hosts);
 }
+
+UNIT_MAIN("guard")

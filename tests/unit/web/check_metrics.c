@@ -1,6 +1,6 @@
 #include "web/metrics.h"
+#include "tests/unit/suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,23 +144,16 @@ START_TEST(check_accept)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	Suite *s = suite_create("metrics");
-	TCase *t = tcase_create("metrics");
-	SRunner *r = srunner_create(s);
-
-	tcase_add_test(t, check_text_format);
-	tcase_add_test(t, check_histogram);
-	tcase_add_test(t, check_a_remote_of_a_name_once);
-	tcase_add_test(t, check_open_metrics);
-	tcase_add_test(t, check_nothing_and_rows_of_other_kinds);
-	tcase_add_test(t, check_bounds);
-	tcase_add_test(t, check_accept);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	tcase_add_test(tc, check_text_format);
+	tcase_add_test(tc, check_histogram);
+	tcase_add_test(tc, check_a_remote_of_a_name_once);
+	tcase_add_test(tc, check_open_metrics);
+	tcase_add_test(tc, check_nothing_and_rows_of_other_kinds);
+	tcase_add_test(tc, check_bounds);
+	tcase_add_test(tc, check_accept);
 }
+
+UNIT_MAIN("metrics")

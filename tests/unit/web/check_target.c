@@ -1,6 +1,6 @@
 #include "web/target.h"
+#include "tests/unit/suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,20 +67,13 @@ START_TEST(check_number)
 }
 END_TEST
 
-int
-main(void)
+static void
+add_tests(TCase *tc)
 {
-	Suite *s = suite_create("target");
-	TCase *t = tcase_create("target");
-	SRunner *r = srunner_create(s);
-
-	tcase_add_loop_test(t, check_decode, 0, sizeof(cases) / sizeof(cases[0]));
-	tcase_add_test(t, check_length);
-	tcase_add_test(t, check_below);
-	tcase_add_test(t, check_number);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	tcase_add_table_test(tc, check_decode, cases);
+	tcase_add_test(tc, check_length);
+	tcase_add_test(tc, check_below);
+	tcase_add_test(tc, check_number);
 }
+
+UNIT_MAIN("target")

@@ -15,16 +15,10 @@
 #include <unistd.h>
 
 #include "common/kernel.h"
+#include "common/sanitized.h"
 #include "supervisor/child/lock.h"
 #include "supervisor/child/sandbox_view.h"
 #include "tests/unit/suite.h"
-
-/* AddressSanitizer's programs may read /proc. */
-#ifdef __SANITIZE_ADDRESS__
-static const bool sanitized = true;
-#else
-static const bool sanitized = false;
-#endif
 
 /* Runs try() in a process that is locked so; its exit code. */
 static int
@@ -162,7 +156,7 @@ try_files(void)
 
 START_TEST(files_are_those_of_the_system_to_read)
 {
-	if (!sanitized && kernel_landlock_abi() > 0)
+	if (!SANITIZED && kernel_landlock_abi() > 0)
 		ck_assert_int_eq(locked(LOCK_STRICT, try_files), 0);
 }
 END_TEST
@@ -181,7 +175,7 @@ look_at_ids(void)
 
 START_TEST(root_becomes_nobody)
 {
-	if (!sanitized && geteuid() == 0 && kernel_landlock_abi() > 0)
+	if (!SANITIZED && geteuid() == 0 && kernel_landlock_abi() > 0)
 		ck_assert_int_eq(locked(LOCK_STRICT, look_at_ids), 0);
 }
 END_TEST

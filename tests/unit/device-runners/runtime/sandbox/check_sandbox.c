@@ -19,15 +19,10 @@
 #include <unistd.h>
 
 #include "common/monotime.h"
+#include "common/sanitized.h"
 #include "device-runners/runtime/filter/filter.h"
 #include "device-runners/runtime/sandbox/sandbox.h"
 #include "tests/unit/suite.h"
-
-#ifdef __SANITIZE_ADDRESS__
-enum { SANITIZED = 1 }; /* no filter then */
-#else
-enum { SANITIZED = 0 };
-#endif
 
 static char said[512];
 
