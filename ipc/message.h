@@ -12,7 +12,10 @@
 #include <stdint.h>
 
 enum {
-	IPC_VERSION = 1,
+	/* Of this table: it is raised with every change of a shape, of a meaning, or of what a side
+	 * must understand. Both sides say theirs, INIT as a field and PLAN as its id, and neither
+	 * goes on with another. 1 had no version in PLAN. */
+	IPC_VERSION = 2,
 	IPC_HEADER = 8,		     /* type u16, flags u16 (0), id u32; little endian */
 	IPC_MAX_MESSAGE = 64 * 1024, /* bytes of a packet, header included */
 	IPC_MAX_EVENT = 60 * 1024,   /* bytes of one event in a message */

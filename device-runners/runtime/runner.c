@@ -372,7 +372,7 @@ load_config(struct runner *r, int fd)
 static void
 send_plan(struct runner *r)
 {
-	msgpack_packer *p = channel_begin(&r->channel, IPC_PLAN, 0);
+	msgpack_packer *p = channel_begin(&r->channel, IPC_PLAN, IPC_VERSION);
 
 	msgpack_pack_array(p, r->plan_count);
 	for (size_t i = 0; i < r->plan_count; i++) {

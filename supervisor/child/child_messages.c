@@ -8,12 +8,27 @@
 
 /* A handler returns what is wrong with the message, or NULL. */
 
+/* Version 1 had the id 0. NULL where it is ours. */
+static const char *
+other_version(uint32_t id)
+{
+	static char why[80];
+
+	if (id == IPC_VERSION)
+		return NULL;
+	snprintf(why, sizeof(why),
+	    "the runner speaks version %u of the IPC contract, gatewayd speaks %u", id ? id : 1,
+	    (unsigned)IPC_VERSION);
+	return why;
+}
+
 static const char *
 on_plan(struct child *c, uint32_t id, const msgpack_object *body)
 {
-	const char *why = requests_set_plan(&c->requests, &body->via.array);
+	const char *why = other_version(id);
 
-	(void)id;
+	if (!why)
+		why = requests_set_plan(&c->requests, &body->via.array);
 	if (why)
 		return why;
 	/* The plan is frozen: none is heard in the phases that follow. */

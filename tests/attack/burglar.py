@@ -53,7 +53,7 @@ for n, attempt in enumerate(conf["attempts"]):
 for n in range(0, len(said), 12):
     print("said", *said[n:n + 12], flush=True)
 print("said all", flush=True)
-s.send(bytes([32, 0, 0, 0, 0, 0, 0, 0, 0x90]))
+s.send(bytes([32, 0, 0, 0, 2, 0, 0, 0, 0x90]))
 s.send(bytes([34, 0, 0, 0, 0, 0, 0, 0, 0x90]))
 while True:
     packet = s.recv(65536)

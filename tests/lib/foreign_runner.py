@@ -87,10 +87,10 @@ def create(fields, fds):
     version, kind, name, zone, level, check_only, sandbox, memory, files, credit = fields
     with os.fdopen(fds[0], 'rb') as f:
         config = json.load(f)
-    if version != 1 or not config.get('address'):
+    if version != 2 or not config.get('address'):
         send(CONFIG_ERROR, [1, 'address', 'expected where the meter is'])
         sys.exit(78)
-    send(PLAN, [[0, config['address'], 502]])
+    send(PLAN, [[0, config['address'], 502]], config.get('version', 2))
     if check_only and not config.get('heedless'):
         sys.exit(0)
     send(READY, [])

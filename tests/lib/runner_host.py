@@ -95,7 +95,7 @@ class Runner:
     receive_buffer = 1 << 20  # of a bound datagram socket
 
     def __init__(self, executable, device_type, conf, latest=None, name='dev', check_only=False,
-                 log_level=6, credit=1 << 30, memory=1 << 28, refuse=()):
+                 log_level=6, credit=1 << 30, memory=1 << 28, refuse=(), version=2):
         self.events, self.plan, self.config_errors = [], None, []
         self.links, self.opens, self.counters, self.latest = [], [], {}, dict(latest or {})
         self.ready = self.closed = None
@@ -111,7 +111,7 @@ class Runner:
         os.write(conf_fd, json.dumps(conf).encode())
         san = 'san' in os.path.basename(os.environ.get('BUILD', ''))
         sandbox, memory = (2, 1 << 50) if san else (0, memory)
-        self._send(INIT, 0, [1, device_type, name, 'UTC', log_level, check_only, sandbox,
+        self._send(INIT, 0, [version, device_type, name, 'UTC', log_level, check_only, sandbox,
                              memory, 1100, credit], conf_fd)
         os.close(conf_fd)
         self._thread = threading.Thread(target=self._run, daemon=True)

@@ -74,9 +74,9 @@ class Case(unittest.TestCase):
 TRACER = """#!/usr/bin/python3 -I
 import socket
 s = socket.socket(fileno=3)
-def say(kind, body):
-    s.send(bytes([kind, 0, 0, 0, 0, 0, 0, 0]) + body)
-say(32, b"\\x90")
+def say(kind, body, id=0):
+    s.send(bytes([kind, 0, 0, 0, id, 0, 0, 0]) + body)
+say(32, b"\\x90", 2)
 say(34, b"\\x90")
 while True:
     packet = s.recv(65536)

@@ -10,7 +10,8 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from gatewayd import BUILD, ROOT, Gateway, program, wait_until  # noqa: E402
+import runner_host  # noqa: E402
+from gatewayd import BUILD, ROOT, WAIT_S, Gateway, program, wait_until  # noqa: E402
 
 RUNNER = os.path.join(ROOT, "tests", "lib", "foreign_runner.py")
 # Python and its libraries are larger than a runner in C.
@@ -50,7 +51,7 @@ s = socket.socket(fileno=3)
 s.setblocking(True)
 def say(kind, body, id=bytes(4)):
     s.send(bytes([kind, 0, 0, 0]) + id + body)
-say(32, b"\\x90")
+say(32, b"\\x90", b"\\2\\0\\0\\0")
 say(34, b"\\x90")
 while True:
     packet = s.recv(65536)
@@ -87,6 +88,21 @@ class Foreign(unittest.TestCase):
             g.wait_state("meter7", "disabled")
             self.assertEqual(self.value(g, "last"), "words")
             self.assertFalse(os.path.exists(f"/proc/{pid}"))
+
+    def test_of_another_version(self):
+        """Each side refuses the other, and names both versions."""
+        devices = [dict(meter(address="10.0.0.7", version=v), name=f"v{v}") for v in (0, 3)]
+        with Gateway({"devices": devices}) as g:
+            g.enable("v0", "v3")
+            for name, said in ("v0", 1), ("v3", 3):
+                died = g.wait(lambda n=name: g.ctl("show", n)[0]["obituaries"], f"the end of {name}")
+                self.assertEqual(died[0]["cause"], f"protocol violation: the runner speaks version {said} of the IPC "
+                                 "contract, gatewayd speaks 2")
+        ours = runner_host.Runner(program("libexec/modbus"), "modbus_slave", {}, version=3)
+        self.addCleanup(ours.stop)
+        self.assertEqual(ours.process.wait(WAIT_S), 1)
+        wait_until(lambda: ours.closed not in (None, "eof"), "its reason")
+        self.assertEqual(ours.closed, "this runner speaks version 2 of the IPC contract, the supervisor speaks 3")
 
     def test_it_is_locked_before_it_begins(self):
         with tempfile.TemporaryDirectory() as folder:  # which nobody cannot enter

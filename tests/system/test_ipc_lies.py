@@ -20,12 +20,12 @@ conf = json.loads(os.pread(fds[0], 1 << 24, 0))
 def say(number, body=b"\\x90", id=0, flags=0):
     s.send(number.to_bytes(2, "little") + flags.to_bytes(2, "little") + id.to_bytes(4, "little") + body)
 if conf["when"] == "name":
-    say(32, b"\\x91\\x93\\x00\\xa9x.invalid\\x09")
+    say(32, b"\\x91\\x93\\x00\\xa9x.invalid\\x09", 2)
 elif conf["when"] == "file":
-    say(32, b"\\x91\\x93\\x03\\xab/etc/shadow\\x00")
+    say(32, b"\\x91\\x93\\x03\\xab/etc/shadow\\x00", 2)
     say(34)
 elif conf["when"] != "init":
-    say(32, b"\\x91\\x93\\x00\\xa9127.0.0.1\\x09")
+    say(32, b"\\x91\\x93\\x00\\xa9127.0.0.1\\x09", 2)
 if conf["when"] in ("run", "name"):
     say(34)
 for packet in conf["packets"] * 200:
@@ -95,12 +95,15 @@ LIES = {
     "ready-in-init": ("init", [packet(READY, [])], "not in this phase"),
     "open-in-init": ("init", [packet(OPEN, [0])], "not in this phase"),
     "query-in-init": ("init", [packet(QUERY, [["x"]])], "not in this phase"),
-    "plan-later": ("plan", [packet(PLAN, [])], "not in this phase"),
+    "plan-later": ("plan", [packet(PLAN, [], 2)], "not in this phase"),
     "config-error-later": ("plan", [packet(CONFIG_ERROR, [1, "x", "y"])], "a fault of the configuration after the plan"),
     "ready-twice": ("run", [packet(READY, [])], "ready twice"),
     "pong-in-init": ("init", [packet(PONG, [], 1)], "pong without a ping"),
     "pong-of-another": ("run", [packet(PONG, [], 7)], "pong without a ping"),
     "pongs": ("run", [packet(PONG, [], 1)], "pong without a ping"),
+    # the version
+    "version-1": ("init", [packet(PLAN, [])], "speaks version 1 of the IPC contract, gatewayd speaks 2"),
+    "version-3": ("init", [packet(PLAN, [], 3)], "speaks version 3 of the IPC contract, gatewayd speaks 2"),
     # the body's bytes
     "trailing": ("run", [packet(LINK, pack(["x"]) + b"\x00")], "bytes after the message"),
     "cut": ("run", [packet(REGISTER, pack([EVENT])[:-1])], "cut short"),
@@ -145,12 +148,13 @@ LIES = {
     "json-of-utf16": ("run", [registering([["gateway"], None, '"\udcff"'])], "not JSON"),
     "deep-json": ("run", [registering([["gateway"], None, "[" * 20000 + "]" * 20000])], "not JSON"),
     "second-of-two": ("run", [packet(REGISTER, [EVENT, [["system"], None, "1"]])], "not of source"),
-    "over-credit": ("run", [registering([["gateway"], None, f'"{"x" * 50000}"'])], "more than its credit"),
+    # one message that costs more than the whole credit: what was taken before returns as the link has room
+    "over-credit": ("run", [packet(REGISTER, [EVENT] * 1500)], "more than its credit"),
     # resources
-    "1025-resources": ("init", [packet(PLAN, [[0, "a", 1]] * 1025)], "too many resources"),
-    "unknown-resource": ("init", [packet(PLAN, [[7, "a", 1]])], "unknown kind of resource"),
-    "port-70000": ("init", [packet(PLAN, [[0, "a", 70000]])], "unknown kind of resource"),
-    "nul-in-path": ("init", [packet(PLAN, [[3, "/etc\x00/passwd", 0]])], "unknown kind of resource"),
+    "1025-resources": ("init", [packet(PLAN, [[0, "a", 1]] * 1025, 2)], "too many resources"),
+    "unknown-resource": ("init", [packet(PLAN, [[7, "a", 1]], 2)], "unknown kind of resource"),
+    "port-70000": ("init", [packet(PLAN, [[0, "a", 70000]], 2)], "unknown kind of resource"),
+    "nul-in-path": ("init", [packet(PLAN, [[3, "/etc\x00/passwd", 0]], 2)], "unknown kind of resource"),
     "unnamed-file": ("file", [packet(OPEN, [0], 5)], "a file that its configuration does not name"),
     "unplanned": ("run", [packet(OPEN, [1], 5)], "not in its plan"),
     "opens-twice": ("run", [packet(OPEN, [0], 5)] * 5, "an id in use|flood of opens"),
@@ -178,6 +182,10 @@ LIES = {
 }
 
 
+# A liar never answers a ping: its lie is what ends it, however busy the machine.
+LIMITS = {"ping_ms": 30000, "credit": 65536}
+
+
 class Lies(unittest.TestCase):
     def test_every_one_of_them(self):
         folder = tempfile.TemporaryDirectory(prefix="gatewayd-liar-")
@@ -190,7 +198,8 @@ class Lies(unittest.TestCase):
         self.addCleanup(server.close)
         server.answering.clear()  # queries stay under way
         devices = [
-            {"name": name, "runner": path, "type": "liar", "when": when, "packets": [p.hex() for p in packets]}
+            {"name": name, "runner": path, "type": "liar", "when": when, "packets": [p.hex() for p in packets],
+             "limits": LIMITS}
             for name, (when, packets, _) in LIES.items()
         ]
         g = Gateway(

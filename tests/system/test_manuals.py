@@ -27,7 +27,7 @@ s.settimeout(30)
 def say(number, body, id=0):
     s.send(number.to_bytes(2, "little") + b"\0\0" + id.to_bytes(4, "little") + body)
 s.recv(65536)
-say(32, b"\x90")
+say(32, b"\x90", 2)
 say(34, b"\x90")
 s.send(bytes.fromhex("EXAMPLE"))
 while True:
