@@ -19,7 +19,7 @@ struct options {
 	const char *listen, *unix_path, *data, *token_file, *backup;
 	struct access access;
 	bool no_sync, compact;
-	long long server_id, timeseries, ready_fd, device_types, device_bytes;
+	long long server_id, timeseries, ready_fd, numbers_fd, device_types, device_bytes;
 	bool sandbox, best_effort;
 	struct retention retention;
 };
@@ -41,6 +41,7 @@ static const char usage[] =
     "  --device-bytes N     bytes of their latest events (67108864)\n"
     "  --server-id N        server id in the ids of events (1)\n"
     "  --ready-fd N         write \"PORT\\n\" to descriptor N when ready, and close it\n"
+    "  --numbers-fd N       show what it counts in the page of memory of descriptor N\n"
     "  --end-with-parent    end when the process that started it does\n"
     "  --sandbox[=best-effort]\n"
     "                       block system calls that serving does not need\n"
@@ -105,6 +106,10 @@ static const struct command_line_option rows[] = {
 	{ .name = "token-file", .kind = COMMAND_LINE_TEXT, .at = AT(token_file) },
 	{ .name = "insecure", .kind = COMMAND_LINE_FLAG, .at = AT(access.insecure) },
 	{ .name = "ready-fd", .kind = COMMAND_LINE_NUMBER, .at = AT(ready_fd), .max = INT32_MAX },
+	{ .name = "numbers-fd",
+	    .kind = COMMAND_LINE_NUMBER,
+	    .at = AT(numbers_fd),
+	    .max = INT32_MAX },
 	{ .name = "end-with-parent", .kind = COMMAND_LINE_CALL, .take = end_with_parent },
 	{ .name = "sandbox",
 	    .kind = COMMAND_LINE_CALL,
@@ -210,6 +215,23 @@ lock_process(const struct options *o, char *err, size_t err_size)
 	return 0;
 }
 
+/* 0, or -1 with a message. */
+static int
+show_numbers(struct server *s, const struct options *o, char *err, size_t err_size)
+{
+	uint64_t *page = o->numbers_fd < 0 ? NULL : numbers_map((int)o->numbers_fd, true);
+
+	if (o->numbers_fd < 0)
+		return 0;
+	if (!page) {
+		snprintf(err, err_size, "--numbers-fd %lld: %s", o->numbers_fd, strerror(errno));
+		return -1;
+	}
+	close((int)o->numbers_fd);
+	server_show_numbers(s, page);
+	return 0;
+}
+
 /* Opens what serving needs. 0, or -1 with a message; *started: the server is to be cleared. */
 static int
 start(struct server *s, const struct options *o, bool *started, char *err, size_t err_size)
@@ -228,7 +250,7 @@ start(struct server *s, const struct options *o, bool *started, char *err, size_
 		return -1;
 	if (o->unix_path && server_listen_unix(s, o->unix_path, err, err_size) < 0)
 		return -1;
-	if (lock_process(o, err, err_size) < 0)
+	if (show_numbers(s, o, err, err_size) < 0 || lock_process(o, err, err_size) < 0)
 		return -1;
 	tell_ready(o->ready_fd, port);
 	return 0;
@@ -256,6 +278,7 @@ main(int argc, char **argv)
 	static struct options o = { .server_id = 1,
 		.timeseries = STORE_DEFAULT_SERIES,
 		.ready_fd = -1,
+		.numbers_fd = -1,
 		.device_types = QUOTA_DEFAULT_TYPES,
 		.device_bytes = QUOTA_DEFAULT_BYTES };
 	char err[512];

@@ -339,6 +339,7 @@ on_query_req(struct peer *c, const struct chatter_msg *msg)
 		return false;
 	/* Events that were registered before the query are found by it. */
 	server_commit(c->server);
+	c->server->counts.queries++;
 	if (!begin_walk(c, chatter_msg_conv(msg), &params))
 		answer_query(c, chatter_msg_conv(msg),
 		    query_run(&c->server->query, &c->server->store, &params));

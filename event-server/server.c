@@ -96,7 +96,7 @@ send_events(struct server *s, struct peer *c, size_t count, size_t bytes)
 	if (count == 0 || eventer_begin_events_notify(&c->chatter, count, bytes, false) < 0)
 		return;
 	for (size_t i = 0; i < count; i++) {
-		const struct record *r = s->store.staged[s->picked[i]];
+		const struct record *r = s->store.staged[s->picked.at[i]];
 		buffer_append(&c->out, r->bytes, r->len);
 	}
 }
@@ -116,7 +116,7 @@ notify_client(struct server *s, struct peer *c)
 			send_events(s, c, count, bytes);
 			count = bytes = 0;
 		}
-		s->picked[count++] = i;
+		s->picked.at[count++] = i;
 		bytes += r->len;
 	}
 	send_events(s, c, count, bytes);
@@ -162,13 +162,13 @@ answer(struct server *s, const struct request *r, bool committed)
 static int
 reserve_picked(struct server *s)
 {
-	if (s->store.staged_count <= s->picked_size)
+	if (s->store.staged_count <= s->picked.size)
 		return 0;
-	size_t *picked = realloc(s->picked, s->store.staged_size * sizeof(*picked));
+	size_t *picked = realloc(s->picked.at, s->store.staged_size * sizeof(*picked));
 	if (!picked)
 		return -1;
-	s->picked = picked;
-	s->picked_size = s->store.staged_size;
+	s->picked.at = picked;
+	s->picked.size = s->store.staged_size;
 	return 0;
 }
 
@@ -225,8 +225,11 @@ server_commit(struct server *s)
 		server_warn(s, "cannot store %zu events: %s", s->store.staged_count,
 		    s->store.db ? db_error(s->store.db) : "out of memory");
 	check_broken(s);
-	if (result >= 0)
+	if (result >= 0) {
+		s->counts.commits += s->store.staged_count != 0;
+		s->counts.events += s->store.staged_count;
 		notify(s);
+	}
 	for (struct peer *c = s->subscribers.new ? s->clients : NULL; c; c = c->next)
 		c->from = 0;
 	s->subscribers.new = false;
@@ -278,10 +281,14 @@ stage(struct server *s, const struct eventer_event *e)
 	if (errno == EMSGSIZE)
 		return "an event is too large";
 	if (errno == EDQUOT) {
+		s->counts.refused_quota++;
 		tell_full(s, e);
 		return "its device keeps too much";
 	}
-	return errno == ENOSPC ? "the store is full" : "out of memory";
+	if (errno != ENOSPC)
+		return "out of memory";
+	s->counts.refused_full++;
+	return "the store is full";
 }
 
 static void
@@ -406,6 +413,37 @@ all_sent(const struct server *s)
 }
 
 static void
+show_numbers(const struct server *s)
+{
+	const struct store *store = &s->store;
+	const uint64_t now[NUMBER_COUNT] = {
+		[NUMBER_TYPES] = store->type_count,
+		[NUMBER_TYPES_MAX] = STORE_MAX_TYPES - STORE_OWN_TYPES,
+		[NUMBER_BYTES] = store->bytes,
+		[NUMBER_BYTES_MAX] = STORE_NEW_BYTES,
+		[NUMBER_SERIES] = store->series.count,
+		[NUMBER_SERIES_MAX] = store->series.max,
+		[NUMBER_CLIENTS] = s->client_count,
+		[NUMBER_EVENTS] = s->counts.events,
+		[NUMBER_COMMITS] = s->counts.commits,
+		[NUMBER_QUERIES] = s->counts.queries,
+		[NUMBER_REFUSED_QUOTA] = s->counts.refused_quota,
+		[NUMBER_REFUSED_FULL] = s->counts.refused_full,
+		[NUMBER_UNSAVED] = store->behind,
+	};
+
+	for (int i = 0; s->counts.page && i < NUMBER_COUNT; i++)
+		number_write(s->counts.page, (enum number)i, now[i]);
+}
+
+void
+server_show_numbers(struct server *s, uint64_t *page)
+{
+	s->counts.page = page;
+	show_numbers(s);
+}
+
+static void
 on_before_sleep(struct ev_loop *loop, ev_prepare *w, int revents)
 {
 	struct server *s = w->data;
@@ -421,6 +459,7 @@ on_before_sleep(struct ev_loop *loop, ev_prepare *w, int revents)
 	closed |= close_largest(s);
 	if (closed)
 		reap(s);
+	show_numbers(s);
 	if (s->status == EVENTER_STOPPING && all_sent(s))
 		ev_break(loop, EVBREAK_ALL);
 }
@@ -565,6 +604,6 @@ server_clear(struct server *s)
 	store_clear(&s->store);
 	query_clear(&s->query);
 	free(s->requests);
-	free(s->picked);
+	free(s->picked.at);
 	ev_loop_destroy(s->loop);
 }

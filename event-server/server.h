@@ -9,6 +9,7 @@
 
 #include <ev.h>
 
+#include "common/daemon/numbers.h"
 #include "event-server/access.h"
 #include "event-server/query.h"
 #include "event-server/store.h"
@@ -56,6 +57,18 @@ struct subscribers {
 	bool new;	      /* some came after events that are staged */
 };
 
+/* Indices of staged events for one client. */
+struct picked {
+	size_t *at; /* owned */
+	size_t size;
+};
+
+/* What happened since the start, and the page where it is shown; NULL: nowhere. */
+struct counts {
+	uint64_t events, commits, queries, refused_quota, refused_full;
+	uint64_t *page;
+};
+
 struct server {
 	struct ev_loop *loop;
 	struct store store;
@@ -68,8 +81,8 @@ struct server {
 	struct subscribers subscribers;
 	struct request *requests;
 	size_t request_count, request_size;
-	size_t *picked; /* indices of staged events for one client */
-	size_t picked_size;
+	struct picked picked;
+	struct counts counts;
 	ev_io listeners[SERVER_MAX_LISTENERS];
 	size_t listener_count;
 	const char *unix_path; /* borrowed */
@@ -96,6 +109,8 @@ int server_listen_tcp(struct server *s, const char *address, char *err, size_t e
 int server_listen_unix(struct server *s, const char *path, char *err, size_t err_size);
 /* Until SIGTERM or SIGINT: 0; or -1 where a new process must go on, as the db is broken. */
 int server_run(struct server *s);
+/* Shows what it counts at the end of each turn. Borrows the page. */
+void server_show_numbers(struct server *s, uint64_t *page);
 void server_clear(struct server *s);
 
 /* For clients. */

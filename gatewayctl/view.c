@@ -238,51 +238,6 @@ static const struct section show_sections[] = {
 	{ .title = NULL },
 };
 
-static const struct column info_columns[] = {
-	{ .key = "name", .header = "gateway", .cell = CELL_TEXT },
-	{ .key = "version", .header = "version", .cell = CELL_TEXT },
-	{ .key = "pid", .header = "pid", .cell = CELL_INT },
-	{ .key = "uptime", .header = "uptime", .cell = CELL_DURATION },
-	{ .key = "config", .header = "configuration", .cell = CELL_TEXT },
-	{ .key = "log_level", .header = "log level", .cell = CELL_TEXT },
-	{ .key = "monitor_server", .header = "Monitor Server", .cell = CELL_TEXT },
-	{ .key = "blessing", .header = "blessing", .cell = CELL_TEXT },
-	{ .key = "why_idle", .header = "why idle", .cell = CELL_TEXT },
-	{ .key = "event_server", .header = "Event Server", .cell = CELL_TEXT },
-	{ .key = "eventd_state", .header = "its process", .cell = CELL_TEXT },
-	{ .key = "eventd_pid", .header = "its pid", .cell = CELL_INT },
-	{ .key = "eventd_restarts", .header = "its restarts", .cell = CELL_INT },
-	{ .key = "eventd_last_exit", .header = "its last exit", .cell = CELL_TEXT },
-	{ .key = "eventd_uptime", .header = "after", .cell = CELL_DURATION },
-	{ .key = "eventd_last_line", .header = "its last log line", .cell = CELL_TEXT },
-	{ .key = "link", .header = "link", .cell = CELL_TEXT },
-	{ .key = "server_status", .header = "server status", .cell = CELL_TEXT },
-	{ .key = "link_since", .header = "since", .cell = CELL_DURATION },
-	{ .key = "link_error", .header = "last error", .cell = CELL_TEXT },
-	{ .key = "engine", .header = "engine active", .cell = CELL_FLAG },
-	{ .key = "connects", .header = "connections made", .cell = CELL_INT },
-	{ .key = "events_out", .header = "events out", .cell = CELL_INT },
-	{ .key = "messages_out", .header = "messages out", .cell = CELL_INT },
-	{ .key = "events_in", .header = "events in", .cell = CELL_INT },
-	{ .key = "waiting_bytes", .header = "bytes waiting", .cell = CELL_BYTES },
-	{ .key = "unrouted", .header = "events of no device", .cell = CELL_INT },
-	{ .key = "devices", .header = "devices", .cell = CELL_INT },
-	{ .key = "enabled", .header = "devices enabled", .cell = CELL_INT },
-	{ .key = "running", .header = "devices running", .cell = CELL_INT },
-	{ .key = "clients", .header = "control clients", .cell = CELL_INT },
-	{ .key = "longest_turn_us", .header = "longest turn, us", .cell = CELL_INT },
-	{ .key = "longest_turn_minute_us", .header = "in the last minute", .cell = CELL_INT },
-	{ .key = "seccomp", .header = "own call filter", .cell = CELL_TEXT },
-	{ .key = "no_new_privs", .header = "no new privileges", .cell = CELL_FLAG },
-	{ .key = "dumpable", .header = "memory can be read", .cell = CELL_FLAG },
-	{ .key = NULL },
-};
-
-static const struct section info_sections[] = {
-	{ .title = "gateway", .kind = SECTION_PAIRS, .columns = info_columns },
-	{ .title = NULL },
-};
-
 static const struct column event_columns[] = {
 	{ .key = "time", .header = "TIME", .cell = CELL_TIME },
 	{ .key = "type", .header = "TYPE", .cell = CELL_TYPE, .least = 30 },
@@ -314,7 +269,6 @@ const struct view_format view_health = {
 const struct view_format view_describe = { .kind = VIEW_TABLE, .columns = description_columns };
 const struct view_format view_read = { .kind = VIEW_TABLE, .columns = read_columns };
 const struct view_format view_show = { .kind = VIEW_SECTIONS, .sections = show_sections };
-const struct view_format view_info = { .kind = VIEW_SECTIONS, .sections = info_sections };
 const struct view_format view_events = { .kind = VIEW_TABLE, .columns = event_columns };
 const struct view_format view_results = { .kind = VIEW_RESULTS, .columns = result_columns };
 const struct view_format view_reload = { .kind = VIEW_TABLE, .columns = reload_columns };

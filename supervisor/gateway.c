@@ -394,12 +394,12 @@ find_monitor(void *arg)
 		   : NULL;
 }
 
-static const struct process *
+static const struct eventd *
 find_eventd(void *arg)
 {
 	const struct gateway *g = arg;
 
-	return g->eventd ? eventd_process(g->eventd) : NULL;
+	return g->eventd;
 }
 
 /* Before anything else is started: a second gateway in the same folder ends here. */

@@ -322,7 +322,13 @@ set_descriptors(const struct start *s)
 	if (null < 0 || move_fd(null, STDIN_FILENO) < 0 || move_fd(s->output, STDOUT_FILENO) < 0 ||
 	    move_fd(s->output, STDERR_FILENO) < 0)
 		return -1;
-	return s->exec->fd < 0 ? 0 : move_fd(s->exec->fd, PROCESS_FD);
+	/* Out of the way of the other one. */
+	int extra = s->exec->extra_fd;
+	if (extra && (extra = fcntl(extra, F_DUPFD_CLOEXEC, PROCESS_EXTRA_FD + 1)) < 0)
+		return -1;
+	if (s->exec->fd >= 0 && move_fd(s->exec->fd, PROCESS_FD) < 0)
+		return -1;
+	return extra ? move_fd(extra, PROCESS_EXTRA_FD) : 0;
 }
 
 static void

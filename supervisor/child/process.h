@@ -22,6 +22,7 @@
 enum {
 	PROCESS_MAX_OBITUARIES = 8,
 	PROCESS_FD = 3,		 /* what a process gets beside its standard descriptors */
+	PROCESS_EXTRA_FD = 4,	 /* and another one, where there is one */
 	PROCESS_MAX_WORDS = 160, /* bytes of a reason */
 	PROCESS_KILL_MS = 1000,	 /* a killed process has this long to end, at our own end */
 };
@@ -83,6 +84,7 @@ struct process_exec {
 	const char *path;
 	const char *const *argv; /* with the name, NULL at the end */
 	int fd;			 /* becomes PROCESS_FD; -1: none. The caller's */
+	int extra_fd;		 /* becomes PROCESS_EXTRA_FD; 0: none. The caller's */
 	uint64_t memory;	 /* bytes that its control group may have; 0: it gets no group */
 	struct lock lock;	 /* what lock_prepare() takes */
 };

@@ -12,6 +12,7 @@
 #include "common/json.h"
 #include "ipc/control.h"
 #include "supervisor/engine/engine.h"
+#include "supervisor/engine/eventd.h"
 #include "supervisor/engine/monitor.h"
 
 enum {
@@ -45,8 +46,8 @@ struct control_hooks {
 	void (*forget_reload)(void *arg, struct control_client *client);
 	/* The Monitor Server's client, or NULL where the configuration has none. */
 	const struct monitor *(*monitor)(void *arg);
-	/* The process of the built-in Event Server, or NULL where there is none. */
-	const struct process *(*eventd)(void *arg);
+	/* The built-in Event Server, or NULL where there is none. */
+	const struct eventd *(*eventd)(void *arg);
 };
 
 /* Opens the socket at `path`, for the configuration's control_group; and where it has an

@@ -97,6 +97,8 @@ void control_socket_keep(struct control_socket *s);
 /* control_view.c */
 /* As [seconds, microseconds]. */
 void control_put_time(struct json_writer *w, const char *key, const struct timestamp *t);
+/* What the built-in Event Server counts; all null where there is none, or it does not run. */
+void control_put_numbers(struct json_writer *w, const struct eventd *d);
 control_handler control_on_top, control_on_status, control_on_show, control_on_info;
 /* control_health.c */
 control_handler control_on_health, control_on_describe;

@@ -86,8 +86,10 @@ put_causes(struct json_writer *w, const struct process *p)
 }
 
 static void
-put_eventd(struct json_writer *w, const struct process *p)
+put_eventd(struct json_writer *w, const struct eventd *d)
 {
+	const struct process *p = d ? eventd_process(d) : NULL;
+
 	if (!p) {
 		json_put_null(w, "eventd_running");
 		return;
@@ -96,6 +98,7 @@ put_eventd(struct json_writer *w, const struct process *p)
 	json_put_int(w, "eventd_restarts", process_restarts(p));
 	put_optional(w, "eventd_cpu_us", cpu_us(process_pid(p)));
 	put_optional(w, "eventd_memory_bytes", rss_bytes(process_pid(p)));
+	control_put_numbers(w, d);
 }
 
 static void

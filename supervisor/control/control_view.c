@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "common/daemon/numbers.h"
 #include "supervisor/control/control_client.h"
 #include "supervisor/log/log_sink.h"
 #include "supervisor/child/sandbox_view.h"
@@ -385,10 +386,21 @@ put_monitor(struct json_writer *w, const struct monitor *m)
 	json_put_str(w, "blessing", m ? monitor_state_name(m) : NULL);
 }
 
+void
+control_put_numbers(struct json_writer *w, const struct eventd *d)
+{
+	const uint64_t *numbers = d ? eventd_numbers(d) : NULL;
+
+	for (int i = 0; i < NUMBER_COUNT; i++)
+		put_optional(w, number_key((enum number)i),
+		    numbers ? number_read(numbers, (enum number)i) : -1);
+}
+
 /* The process of the built-in Event Server and its last exit; null when another is used. */
 static void
-put_eventd(struct json_writer *w, const struct process *p)
+put_eventd(struct json_writer *w, const struct eventd *d)
 {
+	const struct process *p = d ? eventd_process(d) : NULL;
 	const struct process_obituary *o = p ? process_obituary(p, 0) : NULL;
 	pid_t pid = p ? process_pid(p) : 0;
 
@@ -398,6 +410,7 @@ put_eventd(struct json_writer *w, const struct process *p)
 	put_text(w, "eventd_last_exit", o ? o->cause : NULL);
 	put_optional(w, "eventd_uptime", o ? o->uptime_ms : -1);
 	put_text(w, "eventd_last_line", p ? process_last_line(p) : NULL);
+	control_put_numbers(w, d);
 }
 
 /* The restrictions of gatewayd itself, as the kernel reports them. */
@@ -415,6 +428,7 @@ control_on_info(struct control_client *c, const struct json *request)
 	const struct control *control = c->control;
 	const struct engine *e = control->engine;
 	const struct monitor *monitor = control->hooks.monitor(control->hooks.arg);
+	const struct eventd *eventd = control->hooks.eventd(control->hooks.arg);
 	struct json_writer *w = control_begin_row(c);
 	int64_t running = 0, enabled = 0;
 
@@ -431,9 +445,9 @@ control_on_info(struct control_client *c, const struct json *request)
 	json_put_str(w, "log_level", log_level_name(log_sink_device_level(NULL)));
 	json_put_bool(w, "engine", e->active);
 	put_monitor(w, monitor);
-	put_why_idle(w, e, monitor, control->hooks.eventd(control->hooks.arg));
+	put_why_idle(w, e, monitor, eventd ? eventd_process(eventd) : NULL);
 	put_server(w, e);
-	put_eventd(w, control->hooks.eventd(control->hooks.arg));
+	put_eventd(w, eventd);
 	json_put_int(w, "devices", (int64_t)e->device_count);
 	json_put_int(w, "enabled", enabled);
 	json_put_int(w, "running", running);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/daemon/numbers.h"
 #include "common/fdutil.h"
 #include "common/log.h"
 #include "supervisor/log/log_sink.h"
@@ -21,7 +22,8 @@ struct eventd {
 	const char *program, *socket_path, *data;
 	const struct config_built_in *conf;
 	struct process *process;
-	int ready_fd; /* it writes a line when it listens; -1: closed */
+	int ready_fd;		 /* it writes a line when it listens; -1: closed */
+	const uint64_t *numbers; /* of this process or of the last one; NULL: none */
 	ev_io ready;
 	ev_timer stopped; /* the callback comes from the loop */
 	eventd_ready_cb *on_ready;
@@ -81,7 +83,7 @@ put_retention(const struct json *rules, const char **argv)
 }
 
 static int
-exec_with(struct eventd *d, int ready)
+exec_with(struct eventd *d, int ready, int numbers)
 {
 	char series[16], address[300];
 	const char *argv[MAX_ARGUMENTS];
@@ -99,6 +101,8 @@ exec_with(struct eventd *d, int ready)
 	argv[n++] = series;
 	argv[n++] = "--ready-fd";
 	argv[n++] = "3";
+	argv[n++] = "--numbers-fd";
+	argv[n++] = "4";
 	argv[n++] = "--end-with-parent";
 	if (d->conf->sandbox != IPC_SANDBOX_OFF)
 		argv[n++] = d->conf->sandbox == IPC_SANDBOX_BEST_EFFORT ? "--sandbox=best-effort"
@@ -116,8 +120,24 @@ exec_with(struct eventd *d, int ready)
 		argv[n++] = "--insecure";
 	n += put_retention(d->conf->retention, argv + n);
 	argv[n] = NULL;
-	const struct process_exec exec = { .path = d->program, .argv = argv, .fd = ready };
+	const struct process_exec exec = {
+		.path = d->program, .argv = argv, .fd = ready, .extra_fd = numbers
+	};
 	return process_exec(d->process, &exec);
+}
+
+/* A page of its own for each process: the next one begins with 0. Returns the descriptor, or -1. */
+static int
+new_numbers(struct eventd *d)
+{
+	int fd = numbers_create();
+
+	numbers_unmap(d->numbers);
+	d->numbers = fd < 0 ? NULL : numbers_map(fd, false);
+	if (d->numbers)
+		return fd;
+	fd_close(fd);
+	return -1;
 }
 
 static int
@@ -129,7 +149,9 @@ spawn(void *arg)
 	process_set_log_level(d->process, log_sink_device_level(NULL));
 	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -1;
-	int result = exec_with(d, pipes[1]);
+	int numbers = new_numbers(d);
+	int result = numbers < 0 ? -1 : exec_with(d, pipes[1], numbers);
+	fd_close(numbers);
 	fd_close(pipes[1]);
 	if (result < 0) {
 		fd_close(pipes[0]);
@@ -243,6 +265,7 @@ eventd_free(struct eventd *d)
 	forget_ready(d);
 	ev_timer_stop(d->loop, &d->stopped);
 	process_free(d->process, SIGTERM);
+	numbers_unmap(d->numbers);
 	free(d);
 }
 
@@ -273,4 +296,10 @@ const struct process *
 eventd_process(const struct eventd *d)
 {
 	return d->process;
+}
+
+const uint64_t *
+eventd_numbers(const struct eventd *d)
+{
+	return process_state(d->process) == CHILD_RUNNING ? d->numbers : NULL;
 }

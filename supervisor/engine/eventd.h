@@ -34,6 +34,8 @@ bool eventd_is_lost(const struct eventd *d);
 /* The same configuration, in another place; borrowed. NULL is fine. */
 void eventd_move(struct eventd *d, const struct config_built_in *conf);
 const struct process *eventd_process(const struct eventd *d);
+/* What it counts, for number_read(); NULL while it does not run. Valid until the loop goes on. */
+const uint64_t *eventd_numbers(const struct eventd *d);
 
 enum {
 	EVENTD_START_MS = 120000, /* until it listens: it reads all that it has kept first */

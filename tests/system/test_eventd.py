@@ -3,12 +3,14 @@
 Run from the top folder: python3 tests/system/test_eventd.py; $BUILD names the build folder.
 """
 
+import fcntl
 import os
 import pathlib
 import random
 import resource
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -37,7 +39,7 @@ def setUpModule():
 class Eventd:
     """One gateway-eventd on a free port."""
 
-    def __init__(self, *args, listen='127.0.0.1:0', limits=None, insecure=True, wrap=()):
+    def __init__(self, *args, listen='127.0.0.1:0', limits=None, insecure=True, wrap=(), fds=()):
         ready, writer = os.pipe()
         self.log = tempfile.TemporaryFile()
         args = [*wrap, str(PROGRAM), '--sandbox', '--ready-fd', str(writer), *args]
@@ -45,7 +47,7 @@ class Eventd:
             args += ['--listen', listen]
         if listen and insecure:
             args += ['--insecure']
-        self.process = subprocess.Popen(args, pass_fds=[writer], stderr=self.log,
+        self.process = subprocess.Popen(args, pass_fds=[writer, *fds], stderr=self.log,
                                         preexec_fn=limits)
         os.close(writer)
         with os.fdopen(ready) as f:
@@ -670,6 +672,26 @@ class TestDurability(unittest.TestCase):
             del kept['running']
             self.assertEqual(kept, {str(n): -1 if n in (0, 99) else n for n in range(100)})
             self.assertEqual(d.logged().count('gateway/g/t/inventor has 100 event types'), 1)
+
+    def test_its_numbers_count_what_was_refused(self):
+        fd = os.memfd_create('numbers', os.MFD_ALLOW_SEALING)
+        self.addCleanup(os.close, fd)
+        with self.assertRaisesRegex(RuntimeError, '--numbers-fd [0-9]+: Invalid argument'):
+            Eventd('--numbers-fd', str(fd), fds=[fd])
+        os.truncate(fd, 4096)
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+        with Eventd('--device-types', '10', '--numbers-fd', str(fd), fds=[fd]) as d, \
+                eventer.EventerClient(port=d.port) as client:
+            client.register([RegisterEvent(f'gateway/g/t/d/gateway/{n}', None, Json(n)) for n in range(15)])
+            client.query_latest(['gateway/*'])
+
+            def shown():
+                types, _, held, _, series, most, clients, events, commits, queries, quota, full, unsaved = \
+                    struct.unpack('=13Q', os.pread(fd, 104, 0))
+                # The server registers that it runs, and that a client came.
+                self.assertTrue(held > 0 and commits > 0 and types >= 10, (held, commits, types))
+                return (series == events, most, clients, queries, quota, full, unsaved)
+            eventually(lambda: shown() == (True, 65536, 1, 1, 5, 0, 0))
 
     def test_a_full_disk(self):
         """Requests that want an answer fail; subscribers and queries have the events all the same, and so has the

@@ -610,6 +610,35 @@ class BuiltIn(Case):
         self.assertRegex(log, r"gateway-eventd: running -> backoff, restart in 0\.\d s")
         self.assertEqual(g.stop(), 0)
 
+    def test_it_shows_its_numbers(self):
+        g = Gateway({"devices": [probe("p1", interval_ms=20, values=50)]})
+        self.addCleanup(g.close)
+        g.enable("p1")
+        g.wait_state("p1", "running")
+
+        def numbers():
+            return {k: v for k, v in g.ctl("info")[0].items() if k.startswith("store_")}
+
+        g.wait(lambda: (numbers()["store_types"] or 0) >= 50, "its event types")
+        first = g.wait(lambda: numbers()["store_events"] > 200 and numbers(), "its events")
+        self.assertEqual((first["store_types_max"], first["store_series_max"], first["store_bytes_max"]),
+                         ((1 << 20) - (1 << 16), 65536, 192 << 20))
+        self.assertGreaterEqual(first["store_events"], first["store_series"])
+        self.assertGreater(first["store_commits"], 0)
+        self.assertGreaterEqual(first["store_queries"], 1)
+        self.assertGreater(first["store_bytes"], 5000)
+        self.assertEqual((first["store_clients"], first["store_refused_quota"], first["store_refused_full"],
+                          first["store_unsaved"]), (1, 0, 0, 0))
+        asked = numbers()["store_queries"]
+        g.ctl("events", "p1")
+        self.assertGreater(g.wait(lambda: numbers()["store_queries"] > asked and numbers(), "the query")["store_queries"], asked)
+        self.assertIn("event types stored", g.ctl.text("info"))
+        os.kill(self.eventd(g), signal.SIGSTOP)
+        self.assertIsNotNone(numbers()["store_types"])  # read without its help
+        os.kill(self.eventd(g), signal.SIGKILL)
+        g.wait(lambda: numbers()["store_clients"] == 1 and g.ctl("info")[0]["eventd_restarts"] == 1, "the next one", 3 * WAIT_S)
+        self.assertGreaterEqual(numbers()["store_types"], 50)  # which are kept
+
     def test_nobody_waits_for_one_that_does_not_end(self):
         config = {"devices": [probe("p1")]}
         g = Gateway(config)

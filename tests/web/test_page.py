@@ -114,7 +114,7 @@ class Looks(PageCase):
     def test_gateway(self):
         page = self.open(self.web, "#/gateway")
         page.wait_text("Event Server connected")
-        for text in ("Redundancy", "this gateway is alone", "Longest in the last minute", "Built-in Event Server", "listening on"):
+        for text in ("Redundancy", "this gateway is alone", "Longest in the last minute", "Built-in Event Server", "listening on", " of 983,040, 0.0 %", "has all events"):
             page.wait_text(text)
         self.quiet(page)
 

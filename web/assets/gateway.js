@@ -5,6 +5,9 @@ import { facts } from "./table.js";
 
 const INFO_MS = 2000;
 
+// "5 of 960, 0.5 %": the number of that key and its bound.
+const of = (key, form) => (i) => (i[key] === null ? null : `${form(i[key])} of ${form(i[`${key}_max`])}, ${((100 * i[key]) / i[`${key}_max`]).toFixed(1)} %`);
+
 // What has a place of its own; what else `info` says is listed as it is.
 const CARDS = [
 	["Link to the Event Server", [
@@ -17,6 +20,12 @@ const CARDS = [
 	["Built-in Event Server and its store", [
 		["State", (i) => i.eventd_state, ["eventd_state"]], ["Process", (i) => i.eventd_pid, ["eventd_pid"]], ["Restarts", (i) => i.eventd_restarts, ["eventd_restarts"], count],
 		["Last exit", (i) => i.eventd_last_exit, ["eventd_last_exit"]], ["After", (i) => i.eventd_uptime, ["eventd_uptime"], duration], ["Last line of its log", (i) => i.eventd_last_line, ["eventd_last_line"]],
+		["Event types", of("store_types", count), ["store_types", "store_types_max"]], ["Bytes of events", of("store_bytes", bytes), ["store_bytes", "store_bytes_max"]],
+		["Events of the time series", of("store_series", count), ["store_series", "store_series_max"]], ["Clients", (i) => i.store_clients, ["store_clients"], count],
+		["Events registered", (i) => i.store_events, ["store_events"], count], ["Commits", (i) => i.store_commits, ["store_commits"], count],
+		["Queries", (i) => i.store_queries, ["store_queries"], count], ["Refused: too much of a device", (i) => i.store_refused_quota, ["store_refused_quota"], count],
+		["Refused: the store is full", (i) => i.store_refused_full, ["store_refused_full"], count],
+		["Disk", (i) => (i.store_unsaved === null ? null : i.store_unsaved ? "lacks events that are in memory" : "has all events"), ["store_unsaved"]],
 	]],
 	["Redundancy", [
 		["Monitor Server", (i) => i.monitor_server ?? "none: this gateway is alone", ["monitor_server"]], ["Blessing", (i) => i.blessing, ["blessing"]],

@@ -14,7 +14,7 @@
 static struct ev_loop *loop;
 static struct process *p;
 static const char *script;
-static int fd;
+static int fd, extra_fd;
 static enum child_state wanted;
 static int running, ended, ended_well;
 
@@ -28,7 +28,9 @@ static int
 spawn(void *arg)
 {
 	const char *const argv[] = { "sh", "-c", script, NULL };
-	const struct process_exec exec = { .path = "/bin/sh", .argv = argv, .fd = fd };
+	const struct process_exec exec = {
+		.path = "/bin/sh", .argv = argv, .fd = fd, .extra_fd = extra_fd
+	};
 
 	(void)arg;
 	return process_exec(p, &exec);
@@ -73,6 +75,7 @@ begin(void)
 
 	log_set_sink(no_sink);
 	fd = -1;
+	extra_fd = 0;
 	wanted = CHILD_STATE_COUNT;
 	running = ended = ended_well = 0;
 	p = process_new(&options);
@@ -231,6 +234,26 @@ START_TEST(it_has_one_descriptor_more_and_no_environment)
 }
 END_TEST
 
+START_TEST(it_has_both_descriptors)
+{
+	int one[2], two[2];
+	char text[8];
+
+	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+	ck_assert_int_eq(pipe2(one, O_CLOEXEC), 0);
+	ck_assert_int_eq(pipe2(two, O_CLOEXEC), 0);
+	/* Whichever of them has the lower number. */
+	fd = _i ? one[1] : two[1];
+	extra_fd = _i ? two[1] : one[1];
+	script = _i ? "echo 1 >&3; echo 2 >&4" : "echo 1 >&4; echo 2 >&3";
+	process_step(p, CHILD_ENABLE);
+	ck_assert_int_eq(read(one[0], text, sizeof(text)), 2);
+	ck_assert_int_eq(text[0], '1');
+	ck_assert_int_eq(read(two[0], text, sizeof(text)), 2);
+	ck_assert_int_eq(text[0], '2');
+}
+END_TEST
+
 /* Without its descriptor it would start, and be of no use. */
 START_TEST(a_descriptor_that_cannot_be_handed_over_stops_the_start)
 {
@@ -285,6 +308,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, one_that_hangs_is_started_again);
 	tcase_add_test(tc, a_violation_is_the_cause);
 	tcase_add_test(tc, it_has_one_descriptor_more_and_no_environment);
+	tcase_add_loop_test(tc, it_has_both_descriptors, 0, 2);
 	tcase_add_test(tc, a_descriptor_that_cannot_be_handed_over_stops_the_start);
 	tcase_add_test(tc, one_that_is_freed_is_reaped_by_the_loop);
 	tcase_add_test(tc, the_last_wait_is_bounded);
