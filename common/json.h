@@ -58,6 +58,10 @@ struct json *json_add(struct json_doc *doc, struct json *parent, enum json_type 
 /* Exactly one valid JSON value in UTF-8 and nothing else, of bounded depth, without NUL in a key:
  * what json_parse() takes. For hot paths: one pass, allocates nothing. */
 bool json_valid(const char *text, size_t len);
+/* True: text is JSON as well as known, which json_valid() took (or which has no bytes: never true).
+ * They differ in scalars only, of letters, digits and "+-._" and without space around them. False
+ * says nothing of the text. Less than half of the cost of json_valid(), for events of one kind. */
+bool json_valid_like(const char *text, size_t len, const char *known, size_t known_len);
 
 /* The last member of that name, or NULL (also where o is NULL or no object). */
 const struct json *json_get(const struct json *o, const char *key);

@@ -8,6 +8,7 @@ enum {
 	MAX_HEAD = 5, /* bytes before a text, bytes or an array's elements */
 	MAX_TIME = 1 + 9 + 5,
 	NIL = 0xc0,
+	STR_8 = 0xd9, /* a text whose length is one byte */
 };
 
 static const char cut_short[] = "cut short";
@@ -100,21 +101,40 @@ read_source(struct ipc_event *e, struct cursor *c)
 	return NULL;
 }
 
-/* The only look at the text on its way to the Event Server: JSON, and with it UTF-8. */
+/* The only look at the text on its way to the Event Server: JSON, and with it UTF-8. Events of one
+ * message mostly differ in a few values. */
 static const char *
-read_json(struct ipc_event *e, struct cursor *c, struct ipc_item it)
+read_json(struct ipc_event *e, struct cursor *c, struct ipc_item it, struct ipc_text *known)
 {
 	e->payload = IPC_PAYLOAD_JSON;
 	if (it.n > IPC_MAX_EVENT)
 		return bad_text;
 	const char *why = read_bytes(c, it, &e->data);
-	return why || json_valid(e->data.p, e->data.len) ? why : "a payload that is not JSON";
+	if (why)
+		return why;
+	if (!json_valid_like(e->data.p, e->data.len, known->p, known->len) &&
+	    !json_valid(e->data.p, e->data.len))
+		return "a payload that is not JSON";
+	*known = e->data;
+	return NULL;
+}
+
+/* Most payloads are texts of 32 to 255 bytes. */
+static inline struct ipc_item
+read_payload_item(struct cursor *c)
+{
+	const uint8_t *p = c->p;
+
+	if (cursor_left(c) < 2 || *p != STR_8)
+		return ipc_item_read(c);
+	c->p = p + 2;
+	return (struct ipc_item){ IPC_STR, p[1] };
 }
 
 static const char *
-read_payload(struct ipc_event *e, struct cursor *c)
+read_payload(struct ipc_event *e, struct cursor *c, struct ipc_text *known)
 {
-	struct ipc_item it = ipc_item_read(c);
+	struct ipc_item it = read_payload_item(c);
 
 	e->payload = IPC_PAYLOAD_NONE;
 	if (!cursor_ok(c))
@@ -122,7 +142,7 @@ read_payload(struct ipc_event *e, struct cursor *c)
 	if (it.kind == IPC_NIL)
 		return NULL;
 	if (it.kind == IPC_STR)
-		return read_json(e, c, it);
+		return read_json(e, c, it, known);
 	if (it.kind != IPC_ARRAY || it.n != 2)
 		return bad_payload;
 	e->payload = IPC_PAYLOAD_BINARY;
@@ -137,7 +157,7 @@ read_payload(struct ipc_event *e, struct cursor *c)
 }
 
 const char *
-ipc_event_read(struct ipc_event *e, struct cursor *c)
+ipc_event_read(struct ipc_event *e, struct cursor *c, struct ipc_text *known)
 {
 	const uint8_t *start = c->p;
 	struct ipc_item it = ipc_item_read(c);
@@ -147,7 +167,8 @@ ipc_event_read(struct ipc_event *e, struct cursor *c)
 		return cut_short;
 	if (it.kind != IPC_ARRAY || it.n != 3)
 		return "wrong number of fields";
-	if ((why = read_type(e, c)) || (why = read_source(e, c)) || (why = read_payload(e, c)))
+	if ((why = read_type(e, c)) || (why = read_source(e, c)) ||
+	    (why = read_payload(e, c, known)))
 		return why;
 	return c->p - start > IPC_MAX_EVENT ? "an event is too long" : NULL;
 }
@@ -197,7 +218,7 @@ put_text(uint8_t *p, struct ipc_text t)
 	if (t.len < 32)
 		*p++ = (uint8_t)(0xa0 | t.len);
 	else if (t.len <= UINT8_MAX)
-		p = put_be(p, 0xd9, t.len, 1);
+		p = put_be(p, STR_8, t.len, 1);
 	else if (t.len <= UINT16_MAX)
 		p = put_be(p, 0xda, t.len, 2);
 	else

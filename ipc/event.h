@@ -32,8 +32,9 @@ struct ipc_event {
 };
 
 /* Reads one event [N?TP] and moves behind it. NULL, or what is wrong with it, a constant text. This
- * is the one check of an event: bytes, limits, UTF-8, and JSON where the payload is one. */
-const char *ipc_event_read(struct ipc_event *e, struct cursor *c);
+ * is the one check of an event: bytes, limits, UTF-8, and JSON where the payload is one. known: a
+ * payload of the same message that was JSON, or no bytes; then this event's, if it is JSON. */
+const char *ipc_event_read(struct ipc_event *e, struct cursor *c, struct ipc_text *known);
 /* The count of a REGISTER's body that ipc_check() took; its events follow, and nothing behind them:
  * the reader looks at both. */
 uint32_t ipc_events_begin(struct cursor *c);

@@ -114,19 +114,28 @@ uplink_put(struct uplink *u, const struct sbs_str *segments, size_t count,
 	return true;
 }
 
+static bool
+has_nul(const struct sbs_str *segments, size_t count)
+{
+	bool nul = false;
+
+	for (size_t i = 0; i < count; i++)
+		nul |= memchr(segments[i].p, '\0', segments[i].len) != NULL;
+	return nul;
+}
+
 /* The fault in the type of an event that a runner registers, or NULL; its segments for the Event
  * Server. Subscribers would take the segments '?' and '*' for patterns, and programs in C cut a
  * segment at a NUL. */
 static const char *
 check_type(const struct ipc_event *e, struct sbs_str *segments)
 {
-	bool pattern = false, nul = false;
+	bool pattern = false;
 
 	for (size_t i = 0; i < e->count; i++) {
 		const struct ipc_text *s = &e->segments[i];
 		segments[i] = (struct sbs_str){ s->p, s->len };
 		pattern |= s->len == 1 && (s->p[0] == '?' || s->p[0] == '*');
-		nul |= !e->plain && memchr(s->p, '\0', s->len);
 	}
 	if (!sbs_str_eq(segments[0], sbs_str("gateway")))
 		return "an event that is not of source 'gateway'";
@@ -134,18 +143,18 @@ check_type(const struct ipc_event *e, struct sbs_str *segments)
 		return "the event gateway/running, which only the gateway registers";
 	if (pattern)
 		return "an event type with a segment '?' or '*'";
-	return nul ? "an event type with a NUL" : NULL;
+	return e->plain || !has_nul(segments, e->count) ? NULL : "an event type with a NUL";
 }
 
-/* One event of a REGISTER; what is wrong with it, or NULL. */
+/* One event of a REGISTER, known: the payload of an earlier one; what is wrong with it, or NULL. */
 static const char *
-take_event(struct uplink *u, struct cursor *in, uint32_t *kept)
+take_event(struct uplink *u, struct cursor *in, struct ipc_text *known, uint32_t *kept)
 {
 	/* Static: the compiler would clear them for each event. */
 	static struct ipc_event e;
 	static struct sbs_str segments[IPC_MAX_SEGMENTS];
 	struct eventer_payload payload = { .kind = EVENTER_PAYLOAD_NONE };
-	const char *why = ipc_event_read(&e, in);
+	const char *why = ipc_event_read(&e, in, known);
 
 	if (why || (why = check_type(&e, segments)))
 		return why;
@@ -170,6 +179,7 @@ const char *
 uplink_take(struct uplink *u, const void *body, size_t len, uint32_t *count)
 {
 	struct cursor in = cursor_make(body, len);
+	struct ipc_text known = { 0 };
 	const char *why = NULL;
 
 	*count = ipc_events_begin(&in);
@@ -179,7 +189,7 @@ uplink_take(struct uplink *u, const void *body, size_t len, uint32_t *count)
 	size_t before = u->pending.len, start = begin_chunk(u);
 	*count = 0;
 	for (uint32_t i = 0; i < sent && !why; i++)
-		why = take_event(u, &in, count);
+		why = take_event(u, &in, &known, count);
 	if (!why && !cursor_done(&in))
 		why = "bytes after the message";
 	u->credit -= (int64_t)cost;

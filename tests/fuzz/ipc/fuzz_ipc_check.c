@@ -3,6 +3,7 @@
 #include <msgpack.h>
 #include <stdlib.h>
 
+#include "common/json.h"
 #include "ipc/event.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -13,11 +14,16 @@ read_events(const void *body, size_t len)
 {
 	struct cursor c = cursor_make(body, len);
 	uint32_t count = ipc_events_begin(&c);
+	struct ipc_text known = { 0 };
 	struct ipc_event e;
 
-	for (uint32_t i = 0; i < count; i++)
-		if (ipc_event_read(&e, &c))
+	for (uint32_t i = 0; i < count; i++) {
+		if (ipc_event_read(&e, &c, &known))
 			return -1;
+		/* Also what was compared with an earlier one only. */
+		if (e.payload == IPC_PAYLOAD_JSON && !json_valid(e.data.p, e.data.len))
+			abort();
+	}
 	return cursor_done(&c) ? (int64_t)count : -1;
 }
 

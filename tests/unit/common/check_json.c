@@ -118,6 +118,69 @@ START_TEST(parser_and_validator_agree)
 }
 END_TEST
 
+static const struct {
+	const char *known, *text;
+	bool like;
+} pairs[] = {
+	{ "{\"value\":41,\"cause\":\"CHANGE\"}", "{\"value\":-1.5e+30,\"cause\":\"CHANGE\"}",
+	    true },
+	{ "[1,22,333,4444]", "[1,2,3,4]", true },
+	{ "[1,2,3,4]", "[10,20,30,40]", true },
+	{ "{\"a\":true,\"b\":[0]}", "{\"a\":true,\"b\":[0]}", true },
+	{ "[\"a:1,b\",1]", "[\"a:2,b\",3]", true },
+	{ "[\"a:1.1.1,b\"]", "[\"a:2,b\"]", true },
+	{ "[1]", "[01]", false },
+	{ "[10]", "[00]", false },
+	{ "[1]", "[1.]", false },
+	{ "[1]", "[-]", false },
+	{ "[1]", "[]", false },
+	{ "[1,2]", "[,2]", false },
+	{ "[1]", "[1", false },
+	{ "[1]", "[1]]", false },
+	{ "[1]", "[2", false },
+	{ "[1]", "[1}", false },
+	{ "[1,2]", "[1:2]", false },
+	{ "[1,2]", "[3]2]", false },
+	{ "[\"1\"]", "[\"2\"]", true },
+	{ "{\"a\":\"ON\",\"b\":1}", "{\"a\":\"OFF\",\"b\":2}", true },
+	{ "[true,null,false]", "[false,true,null]", true },
+	{ "[true]", "[0.5]", true },
+	{ "[\"a\"]", "[\"\"]", true },
+	{ "[\"\"]", "[\"a\"]", false },
+	{ "[\"a:\",\",b\"]", "[\"a:\"x\",b\"]", false },
+	{ "[\"a\"]", "[\"b\\\"]", false },
+	{ "[\"a\"]", "[\"b]", false },
+	{ "[\"a\"]", "[\"b", false },
+	{ "[1]", "[nul]", false },
+	{ "[1]", "[\"a\"]", false },
+	{ "[\"a\"]", "[1]", false },
+	{ "{\"a\":1}", "{\"b\":1}", false },
+	{ "[1,{\"a\":1}]", "[1,{\"b\":1}]", false },
+	{ "[\"\\u0041\"]", "[\"\\u004\"]", false },
+	{ "[true]", "[truE]", false },
+	{ "1", "2", false },
+	{ "", "", false },
+	{ "", "1", false },
+	{ "1", "", false },
+};
+
+START_TEST(like_a_text_that_is_valid)
+{
+	size_t known_len = strlen(pairs[_i].known), len = strlen(pairs[_i].text);
+	/* On the heap, so that a read past the end shows. */
+	char *known = malloc(known_len + !known_len), *text = malloc(len + !len);
+
+	memcpy(known, pairs[_i].known, known_len);
+	memcpy(text, pairs[_i].text, len);
+	ck_assert(known_len == 0 || json_valid(known, known_len));
+	ck_assert_msg(json_valid_like(text, len, known, known_len) == pairs[_i].like, "'%s', '%s'",
+	    pairs[_i].known, pairs[_i].text);
+	ck_assert(!pairs[_i].like || json_valid(text, len));
+	free(known);
+	free(text);
+}
+END_TEST
+
 static struct json_doc *
 parse(const char *text)
 {
@@ -341,6 +404,7 @@ static void
 add_tests(TCase *tc)
 {
 	tcase_add_table_test(tc, parser_and_validator_agree, texts);
+	tcase_add_table_test(tc, like_a_text_that_is_valid, pairs);
 	tcase_add_test(tc, every_prefix_is_refused);
 	tcase_add_test(tc, nodes_are_bounded);
 	tcase_add_test(tc, tree_is_what_was_written);

@@ -30,7 +30,8 @@ read_copy(struct ipc_event *e, const void *bytes, size_t len, size_t *used)
 	uint8_t *copy = malloc(len ? len : 1);
 	memcpy(copy, bytes, len);
 	struct cursor c = cursor_make(copy, len);
-	const char *why = ipc_event_read(e, &c);
+	struct ipc_text known = { 0 };
+	const char *why = ipc_event_read(e, &c, &known);
 	if (used)
 		*used = len - cursor_left(&c);
 	free(copy);

@@ -139,11 +139,12 @@ check_events(const void *body, size_t len)
 {
 	struct cursor c = cursor_make(body, len);
 	uint32_t count = ipc_events_begin(&c);
+	struct ipc_text known = { 0 };
 	struct ipc_event e;
 	const char *why = NULL;
 
 	for (uint32_t i = 0; i < count && !why; i++)
-		why = ipc_event_read(&e, &c);
+		why = ipc_event_read(&e, &c, &known);
 	return why || cursor_done(&c) ? why : "bytes after the message";
 }
 
