@@ -8,3 +8,4 @@ end
 complete -c gatewayctl -f -a '(__gatewayctl_complete)'
 complete -c gatewayctl -s s -l socket -r -F
 complete -c gatewayctl -l pcapng -r -F
+complete -c gatewayctl -l scl -r -F

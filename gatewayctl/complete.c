@@ -4,17 +4,21 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gatewayctl/blocks/blocks.h"
 #include "gatewayctl/description.h"
 #include "gatewayctl/options.h"
+#include "gatewayctl/scl/scl.h"
 
 enum { ANSWER_MS = 2000 /* a shell waits */, MAX_WORDS = 64 };
 
 /* The line as far as it is typed. */
 struct line {
-	const char *now, *before; /* the word that is typed, and the one before it */
-	const char *socket;
+	const char *now;	       /* what is typed of the part that is completed */
+	char before[DESCRIPTION_TEXT]; /* what stands before it in the same word */
+	const char *option;	       /* long name of the option that takes the word, or NULL */
+	const char *socket, *scl;
 	const struct command *command; /* or NULL */
-	bool has_command;
+	bool has_command, is_help, is_new;
 	const char *args[MAX_WORDS]; /* behind the command, without options */
 	int count;
 	struct session session;
@@ -27,47 +31,77 @@ offer(const struct line *l, const char *word, const char *more)
 
 	snprintf(whole, sizeof(whole), "%s%s", word, more);
 	if (strncmp(whole, l->now, strlen(l->now)) == 0)
-		puts(whole);
+		printf("%s%s\n", l->before, whole);
 }
 
-static bool
-takes_value(const char *word)
+/* What follows the first len bytes of the word is completed by itself. */
+static void
+move_on(struct line *l, size_t len)
 {
-	static const char *const options[] = { "-s", "--socket", "--color", "-t", "--timeout", "-n",
-		"--count", "--columns", "--sort", "--filter", "--pcapng", "--since", "--until",
-		"--limit", "--type" };
+	size_t used = strlen(l->before);
 
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-		if (strcmp(word, options[i]) == 0)
-			return true;
-	return false;
+	snprintf(l->before + used, sizeof(l->before) - used, "%.*s", (int)len, l->now);
+	l->now += len;
+}
+
+/* Its long name, if it takes a value; else NULL. */
+static const char *
+option_of(const struct line *l, const char *word)
+{
+	const char *name = l->is_new ? blocks_with_value(word) : NULL;
+
+	return name ? name : options_with_value(word);
+}
+
+static void
+read_command(struct line *l, const char *word)
+{
+	char text[200];
+
+	if (strcmp(word, "help") == 0 && !l->is_help) {
+		l->is_help = true;
+		return;
+	}
+	l->has_command = true;
+	l->is_new = strcmp(word, "new") == 0;
+	l->command = l->is_new ? NULL : command_match(word, text, sizeof(text));
+}
+
+static void
+keep_value(struct line *l, const char *option, const char *value)
+{
+	if (strcmp(option, "socket") == 0)
+		l->socket = value;
+	if (strcmp(option, "scl") == 0)
+		l->scl = value;
 }
 
 static void
 read_line(struct line *l, int argc, char **argv)
 {
-	char text[200];
-
-	*l = (struct line){ .now = argc ? argv[argc - 1] : "", .before = "", .session.fd = -1 };
-	if (argc > 1)
-		l->before = argv[argc - 2];
+	*l = (struct line){ .now = argc ? argv[argc - 1] : "", .session.fd = -1 };
 	for (int i = 0; i + 1 < argc; i++) {
-		bool is_socket = strcmp(argv[i], "-s") == 0 || strcmp(argv[i], "--socket") == 0;
-		if (is_socket && i + 2 < argc)
-			l->socket = argv[i + 1];
-		if (takes_value(argv[i])) {
-			i++;
-		} else if (argv[i][0] == '-') {
+		const char *option = option_of(l, argv[i]);
+		if (option && i + 2 == argc)
+			l->option = option;
+		else if (option)
+			keep_value(l, option, argv[++i]);
+		else if (argv[i][0] == '-')
 			continue;
-		} else if (!l->has_command) {
-			l->has_command = true;
-			l->command = command_match(argv[i], text, sizeof(text));
-			if (!l->command && strcmp(argv[i], "help") == 0)
-				l->has_command = false;
-		} else if (l->count < MAX_WORDS) {
+		else if (!l->has_command)
+			read_command(l, argv[i]);
+		else if (l->count < MAX_WORDS)
 			l->args[l->count++] = argv[i];
-		}
 	}
+	/* --option=value */
+	size_t len = strcspn(l->now, "=");
+	char word[100];
+	if (l->option || strncmp(l->now, "--", 2) != 0 || !l->now[len])
+		return;
+	snprintf(word, sizeof(word), "%.*s", (int)len, l->now);
+	l->option = option_of(l, word);
+	if (l->option)
+		move_on(l, len + 1);
 }
 
 /* --- from the tables --- */
@@ -79,7 +113,22 @@ offer_option(void *arg, const char *name)
 }
 
 static void
-offer_columns(const struct line *l, const char *more)
+offer_words_of(const struct line *l, const char *const *words)
+{
+	for (; *words; words++)
+		offer(l, *words, "");
+}
+
+static const char *const states[] = { "disabled", "starting", "running", "stopping", "backoff",
+	"failed", NULL };
+static const char *const waited_states[] = { "connected", "healthy", NULL };
+static const char *const remote_states[] = { "up", "degraded", "down", "off", NULL };
+static const char *const levels[] = { "error", "warning", "notice", "info", "debug", NULL };
+static const char *const when[] = { "auto", "always", "never", NULL };
+static const char *const spans[] = { "15m", "1h", "1d", "1w", NULL };
+
+static void
+put_columns(const struct line *l, const char *more)
 {
 	const struct column *c = l->command ? l->command->view->columns : NULL;
 
@@ -88,17 +137,21 @@ offer_columns(const struct line *l, const char *more)
 }
 
 static void
-offer_value(const struct line *l)
+offer_columns(struct line *l)
 {
-	static const char *const when[] = { "auto", "always", "never" };
+	const char *last = strrchr(l->now, ',');
 
-	if (strcmp(l->before, "--columns") == 0 || strcmp(l->before, "--sort") == 0)
-		offer_columns(l, "");
-	else if (strcmp(l->before, "--filter") == 0)
-		offer_columns(l, "=");
-	else if (strcmp(l->before, "--color") == 0)
-		for (int i = 0; i < 3; i++)
-			offer(l, when[i], "");
+	if (last)
+		move_on(l, (size_t)(last + 1 - l->now));
+	put_columns(l, "");
+}
+
+static void
+offer_sort(struct line *l)
+{
+	if (l->now[0] == '-')
+		move_on(l, 1);
+	put_columns(l, "");
 }
 
 static void
@@ -110,6 +163,28 @@ offer_commands(const struct line *l)
 	offer(l, "help", "");
 }
 
+static void
+offer_blocks(const struct line *l)
+{
+	const char *type;
+
+	for (size_t i = 0; (type = blocks_type(i)); i++)
+		offer(l, type, "");
+}
+
+static void
+offer_ied(void *arg, const char *name)
+{
+	offer(arg, name, "");
+}
+
+static void
+offer_ieds(struct line *l)
+{
+	if (l->scl)
+		scl_each_ied(l->scl, offer_ied, l);
+}
+
 /* --- from the gateway --- */
 
 static bool
@@ -118,23 +193,77 @@ is_open(struct line *l)
 	return l->session.fd >= 0 || session_open(&l->session, l->socket) == 0;
 }
 
+/* Each row that answers a request. */
 static void
-offer_names(struct line *l, const char *more)
+ask(struct line *l, const char *request, void (*each)(struct line *l, const struct json *row))
 {
-	static const char request[] = "{\"command\":\"status\"}";
 	struct monotime deadline = monotime_add_ms(monotime_now(), ANSWER_MS);
 	struct control_reply reply = { 0 };
 
-	if (!is_open(l) || session_send(&l->session, request, sizeof(request) - 1) < 0)
+	if (!is_open(l) || session_send(&l->session, request, strlen(request)) < 0)
 		return;
 	while (!reply.end && session_receive(&l->session, deadline, &reply) == SESSION_REPLY) {
-		json_foreach (row, reply.rows) {
-			const char *name = json_str(json_get(row, "name"));
-			if (name)
-				offer(l, name, more);
-		}
+		json_foreach (row, reply.rows)
+			each(l, row);
 		json_free(reply.doc);
 	}
+}
+
+static void
+offer_name(struct line *l, const struct json *row)
+{
+	const char *name = json_str(json_get(row, "name"));
+	const char *type = json_str(json_get(row, "type"));
+	char whole[DESCRIPTION_TEXT];
+
+	if (!name || !type)
+		return;
+	snprintf(whole, sizeof(whole), "%s/%s", type, name);
+	offer(l, strchr(l->now, '/') ? whole : name, "");
+}
+
+static void
+offer_names(struct line *l)
+{
+	ask(l, "{\"command\":\"status\"}", offer_name);
+}
+
+/* The text of a cell of the column that is filtered by. */
+static void
+offer_cell(struct line *l, const struct json *row)
+{
+	const char *column = l->before;
+	char key[100];
+
+	if (strncmp(column, "--filter=", 9) == 0)
+		column += 9;
+	snprintf(key, sizeof(key), "%.*s", (int)strcspn(column, "="), column);
+	const char *text = json_str(json_get(row, key));
+	if (text)
+		offer(l, text, "");
+}
+
+/* KEY, then values that the column has now. */
+static void
+offer_filter(struct line *l)
+{
+	size_t len = strcspn(l->now, "=");
+	enum control_id id = l->command ? l->command->id : CONTROL_RELOAD;
+
+	if (!l->now[len]) {
+		put_columns(l, "=");
+		return;
+	}
+	bool of_state = strncmp(l->now, "state=", 6) == 0;
+	move_on(l, len + 1);
+	if (of_state && id == CONTROL_HEALTH)
+		offer_words_of(l, remote_states);
+	else if (of_state)
+		offer_words_of(l, states);
+	else if (id == CONTROL_STATUS || id == CONTROL_TOP)
+		ask(l, "{\"command\":\"status\"}", offer_cell);
+	else if (id == CONTROL_HEALTH)
+		ask(l, "{\"command\":\"health\",\"all\":true}", offer_cell);
 }
 
 static bool
@@ -223,46 +352,60 @@ offer_taken(struct line *l)
 	description_clear(&d);
 }
 
-/* Types of events that a device registers, behind its name. */
+/* The type of an event, by the name of its device or whole. */
+static void
+offer_type(struct line *l, const struct json *row)
+{
+	const struct json *type = json_get(row, "type");
+	char text[DESCRIPTION_TEXT];
+
+	if (!type || type->type != JSON_ARRAY)
+		return;
+	description_join(type, 0, NULL, text);
+	size_t len = strcspn(l->now, "/");
+	bool whole = strncmp(l->now, "gateway/", 8) == 0;
+	/* Before the source, gateway or system, stands the name. */
+	for (char *at = text; !whole && (at = strchr(at, '/'));)
+		if (strncmp(++at, l->now, len + 1) == 0) {
+			offer(l, at, "");
+			return;
+		}
+	if (whole)
+		offer(l, text, "");
+}
+
+/* Types of events that a device registers, behind its name, or whole ones. Without a description,
+ * those that the Event Server has. */
 static void
 offer_given(struct line *l)
 {
-	struct description d;
+	struct description d = { 0 };
 	char name[DESCRIPTION_TEXT], text[DESCRIPTION_TEXT], whole[2 * DESCRIPTION_TEXT];
 
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(l->now, "/"), l->now);
-	if (load(l, &d, name))
-		for (size_t i = 0; i < d.count; i++) {
-			const struct json *gives = json_get(d.rows[i], "gives");
-			if (!gives || gives->type != JSON_ARRAY)
-				continue;
-			description_join(gives, 0, NULL, text);
-			snprintf(whole, sizeof(whole), "%s/%s", name, text);
-			offer_text(l, whole);
-		}
+	if (strcmp(name, "gateway") == 0 || !load(l, &d, name))
+		ask(l, "{\"command\":\"events\",\"types\":[]}", offer_type);
+	for (size_t i = 0; i < d.count; i++) {
+		const struct json *gives = json_get(d.rows[i], "gives");
+		if (!gives || gives->type != JSON_ARRAY)
+			continue;
+		description_join(gives, 0, NULL, text);
+		snprintf(whole, sizeof(whole), "%s/%s", name, text);
+		offer_text(l, whole);
+	}
 	description_clear(&d);
 }
 
+static void
+offer_types(struct line *l)
+{
+	if (strchr(l->now, '/'))
+		offer_given(l);
+	else
+		offer_names(l);
+}
+
 /* --- by command --- */
-
-static void
-offer_states(const struct line *l)
-{
-	static const char *const states[] = { "disabled", "starting", "running", "stopping",
-		"backoff", "failed", "connected", "healthy" };
-
-	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
-		offer(l, states[i], "");
-}
-
-static void
-offer_levels(const struct line *l)
-{
-	static const char *const levels[] = { "error", "warning", "notice", "info", "debug" };
-
-	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
-		offer(l, levels[i], "");
-}
 
 /* Behind the name of a device. */
 static void
@@ -271,9 +414,10 @@ offer_rest(struct line *l)
 	const char *word = command_name(l->command);
 	bool reads = strcmp(word, "read") == 0;
 
-	if (l->command->id == CONTROL_WAIT)
-		offer_states(l);
-	else if (reads)
+	if (l->command->id == CONTROL_WAIT) {
+		offer_words_of(l, states);
+		offer_words_of(l, waited_states);
+	} else if (reads)
 		offer_data(l, "");
 	else if (l->command->run && l->count == 1)
 		offer_data(l, word);
@@ -287,18 +431,62 @@ static void
 offer_arguments(struct line *l)
 {
 	const struct command *c = l->command;
-	bool any = c->names == NAMES_ALL || c->names == NAMES_BUT_LAST || c->id == CONTROL_EVENTS;
+	bool any = c->names == NAMES_ALL || c->names == NAMES_BUT_LAST;
 
-	if (c->max == 0)
+	if (l->count >= c->max)
 		return;
-	if (c->id == CONTROL_EVENTS && !c->run && strchr(l->now, '/'))
-		offer_given(l);
+	if (c->id == CONTROL_EVENTS && !c->run)
+		offer_types(l);
 	else if (l->count == 0 || (any && !c->run))
-		offer_names(l, "");
+		offer_names(l);
 	else
 		offer_rest(l);
 	if (c->id == CONTROL_LOG)
-		offer_levels(l);
+		offer_words_of(l, levels);
+}
+
+static void
+offer_when(struct line *l)
+{
+	offer_words_of(l, when);
+}
+
+static void
+offer_spans(struct line *l)
+{
+	offer_words_of(l, spans);
+}
+
+/* Files are the shell's own business; numbers nobody's. */
+static const struct {
+	const char *option;
+	void (*offer)(struct line *l);
+} values[] = {
+	{ .option = "columns", .offer = offer_columns },
+	{ .option = "sort", .offer = offer_sort },
+	{ .option = "filter", .offer = offer_filter },
+	{ .option = "color", .offer = offer_when },
+	{ .option = "type", .offer = offer_types },
+	{ .option = "since", .offer = offer_spans },
+	{ .option = "until", .offer = offer_spans },
+	{ .option = "ied", .offer = offer_ieds },
+};
+
+static void
+offer_value(struct line *l)
+{
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		if (strcmp(values[i].option, l->option) == 0)
+			values[i].offer(l);
+}
+
+static void
+offer_options(struct line *l)
+{
+	if (l->is_new)
+		blocks_each_option(offer_option, l);
+	else if (!l->is_help && (l->command || !l->has_command))
+		options_each(l->command, offer_option, l);
 }
 
 void
@@ -307,13 +495,15 @@ complete_print(int argc, char **argv)
 	struct line l;
 
 	read_line(&l, argc, argv);
-	if (takes_value(l.before))
+	if (l.option)
 		offer_value(&l);
 	else if (l.now[0] == '-')
-		options_each(l.command, offer_option, &l);
+		offer_options(&l);
 	else if (!l.has_command)
 		offer_commands(&l);
-	else if (l.command)
+	else if (l.is_new && !l.is_help && l.count == 0)
+		offer_blocks(&l);
+	else if (l.command && !l.is_help)
 		offer_arguments(&l);
 	session_close(&l.session);
 }

@@ -265,10 +265,21 @@ options_each(const struct command *c, void (*each)(void *arg, const char *name),
 {
 	for (const struct option *o = long_options; o->name; o++) {
 		unsigned need = needed(o->val);
-		bool first = o->val != 'h'; /* --json and its like come before the command */
-		if (need ? c && c->options & need : !c || !first)
+		if (!need || (c && c->options & need))
 			each(arg, o->name);
 	}
+}
+
+const char *
+options_with_value(const char *word)
+{
+	for (const struct option *o = long_options; o->name; o++) {
+		bool is_long = strncmp(word, "--", 2) == 0 && strcmp(word + 2, o->name) == 0;
+		bool is_short = word[0] == '-' && word[1] == o->val && !word[2];
+		if (o->has_arg && (is_long || is_short))
+			return o->name;
+	}
+	return NULL;
 }
 
 static bool

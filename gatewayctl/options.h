@@ -11,6 +11,9 @@ bool options_parse(struct options *o, const struct command *c, int argc, char **
 void options_summary(FILE *f);
 /* Each long option, without its dashes, that a command takes (NULL: none is known yet). */
 void options_each(const struct command *c, void (*each)(void *arg, const char *name), void *arg);
+/* The long name of the option that a word is, "-s" or "--socket", if a value follows it; or NULL.
+ */
+const char *options_with_value(const char *word);
 /* One command. */
 void options_usage(FILE *f, const struct command *c);
 

@@ -226,17 +226,39 @@ struct request {
 	bool help;
 };
 
+static const struct option options[] = {
+	{ .name = "scl", .has_arg = required_argument, .val = 's' },
+	{ .name = "ied", .has_arg = required_argument, .val = 'i' },
+	{ .name = "help", .has_arg = no_argument, .val = 'h' },
+	{ .name = NULL },
+};
+
+const char *
+blocks_type(size_t i)
+{
+	return i < BLOCKS ? blocks[i].type : NULL;
+}
+
+void
+blocks_each_option(void (*each)(void *arg, const char *name), void *arg)
+{
+	for (const struct option *o = options; o->name; o++)
+		each(arg, o->name);
+}
+
+const char *
+blocks_with_value(const char *word)
+{
+	for (const struct option *o = options; o->name; o++)
+		if (o->has_arg && strncmp(word, "--", 2) == 0 && strcmp(word + 2, o->name) == 0)
+			return o->name;
+	return NULL;
+}
+
 /* False on wrong usage. */
 static bool
 parse(struct request *r, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ .name = "scl", .has_arg = required_argument, .val = 's' },
-		{ .name = "ied", .has_arg = required_argument, .val = 'i' },
-		{ .name = "help", .has_arg = no_argument, .val = 'h' },
-		{ .name = NULL },
-	};
-
 	*r = (struct request){ 0 };
 	optind = 0; /* glibc: begin again */
 	for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {

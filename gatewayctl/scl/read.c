@@ -73,3 +73,17 @@ scl_read(struct buffer *keys, const char *path, const char *ied)
 	buffer_clear(&notes);
 	return result < 0 ? CONTROL_REFUSED : CONTROL_DONE;
 }
+
+void
+scl_each_ied(const char *path, void (*each)(void *arg, const char *name), void *arg)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct buffer file;
+
+	buffer_init(&file, SCL_MAX_FILE + 1);
+	if (fd >= 0 && read_all(&file, fd) == 0)
+		scl_list_ieds((const char *)buffer_data(&file), file.len, each, arg);
+	if (fd >= 0)
+		close(fd);
+	buffer_clear(&file);
+}

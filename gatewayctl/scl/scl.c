@@ -219,6 +219,23 @@ find_ied(const struct scl_element *root, const char *name, char *why)
 	return NULL;
 }
 
+void
+scl_list_ieds(const char *data, size_t len, void (*each)(void *arg, const char *name), void *arg)
+{
+	const struct scl_element *ap;
+	char why[SCL_WHY];
+	struct scl_tree *tree = scl_tree_new(data, len, why);
+
+	if (!tree)
+		return;
+	scl_foreach(ied, scl_root(tree), SCL_IED)
+	{
+		if (server_of(ied, &ap))
+			each(arg, scl_get(ied, "name"));
+	}
+	scl_tree_free(tree);
+}
+
 static void
 convert_node(struct scl_convert *c, const struct scl_element *device, const struct scl_element *e)
 {

@@ -21,4 +21,10 @@ int scl_convert(const char *data, size_t len, const char *ied, struct buffer *ou
  * having said what is wrong. */
 int scl_read(struct buffer *keys, const char *path, const char *ied);
 
+/* Each IED of a file that has a server, for completion; none where the file cannot be read. */
+void scl_each_ied(const char *path, void (*each)(void *arg, const char *name), void *arg);
+/* The same of a file's contents. */
+void scl_list_ieds(
+    const char *data, size_t len, void (*each)(void *arg, const char *name), void *arg);
+
 #endif

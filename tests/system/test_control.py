@@ -28,6 +28,7 @@ from event_server import EventServer  # noqa: E402
 from gatewayd import ROOT, WAIT_S, Ctl, CtlError, Gateway, probe, program  # noqa: E402
 from manual import displays, source  # noqa: E402
 
+BAY = os.path.join(ROOT, "tests", "lib", "bay.cid")
 MAX_REQUEST = 64 * 1024
 MAX_CLIENTS = 64
 
@@ -903,7 +904,7 @@ class Documents(Case):
     def complete(self, env, *words, shell="bash"):
         source = os.path.join(ROOT, "etc", "gatewayctl." + ("fish" if shell == "fish" else f"{shell}-completion"))
         scripts = {
-            "bash": f'source "{source}"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _gatewayctl;'
+            "bash": f'source "{source}"; COMP_LINE="$*"; COMP_POINT=${{#COMP_LINE}}; _gatewayctl;'
             ' printf "%s\\n" "${COMPREPLY[@]}"',
             # compadd belongs to the line editor: here it prints.
             "zsh": 'compadd() { while [[ $1 == -* ]] { [[ $1 == -S ]] && shift; shift }; print -l -- "$@" };'
@@ -936,15 +937,54 @@ class Documents(Case):
         self.assertEqual(self.complete(env, "help", "inf"), {"info"})
         self.assertIn("--json", self.complete(env, "--"))
         self.assertNotIn("--wait", self.complete(env, "status", "--"))
-        for shell in "zsh", "fish":
+        for words, offered in (
+            (("status", "--filter", "state=st"), {"state=starting", "state=stopping"}),
+            (("status", "--filter", "name=p"), {"name=plc1", "name=plc2"}),
+            (("status", "--columns", "name,si"), {"name,since"}),
+            (("status", "--columns=name,si"), {"--columns=name,since"}),
+            (("status", "--sort", "-re"), {"-restarts", "-remotes"}),
+            (("status", "probe/p"), {"probe/plc1", "probe/plc2"}),
+            (("--color", "a"), {"auto", "always"}),
+            (("health", "--filter", "state=d"), {"state=degraded", "state=down"}),
+            (("events", "plc1/gateway/r"), {"plc1/gateway/running"}),
+            (("events", "--type", "gateway/probe/rtu3/gateway/"), {"gateway/probe/rtu3/gateway/running"}),
+            (("events", "--since", "1"), {"15m", "1h", "1d", "1w"}),
+            (("new", "iec104"), {"iec104_master", "iec104_slave"}),
+            (("new", "iec61850_client", "bay", "--scl", BAY, "--ied", ""), {"BAY1"}),
+            (("new", "ping", ""), set()),
+            (("help", "status", ""), set()),
+            (("describe", "plc1", ""), set()),
+            (("-s", g.socket, "show", "r"), {"rtu3"}),
+        ):
+            with self.subTest(words):
+                self.assertEqual(set(g.ctl.text("complete", *(() if words[0] == "-s" else ("-s", g.socket)),
+                                                *words).split()), offered)
+        # bash holds what stands before = for a word of its own.
+        self.assertEqual(self.complete(env, "status", "--filter", "state=ba"), {"backoff"})
+        for shell in "bash", "zsh", "fish":
             if shutil.which(shell):
-                self.assertEqual(self.complete(env, "show", "pl", shell=shell), {"plc1", "plc2"})
-                self.assertEqual(self.complete(env, "re", shell=shell), {"read", "restart", "reload"})
+                for words, offered in ((("show", "pl"), {"plc1", "plc2"}), (("re",), {"read", "restart", "reload"}),
+                                       (("new", "smp"), {"smpp_client"})):
+                    self.assertEqual(self.complete(env, *words, shell=shell), offered)
+                self.assertIn("BAY1", "\n".join(self.complete(
+                    env, "new", "iec61850_client", "x", "--scl", BAY, "--ied", "", shell=shell)))
+        self.assertIn(BAY, self.complete(env, "new", "iec61850_client", "x", "--scl", BAY[:-6]))
         other = {**env, "RUNTIME_DIRECTORY": "/nonexistent"}
         self.assertEqual(self.complete(other, "show", ""), set())
         self.assertEqual(
             self.complete(other, "--socket", g.socket, "show", ""), {"plc1", "plc2", "rtu3"}
         )
+
+    def test_completion_knows_every_option(self):
+        ctl = Ctl("/nonexistent")
+        top = set(re.findall(r"--[a-z-]+", ctl.text("--help").partition("\n\n  -j")[2])) - {"--version"}
+        for name in re.findall(r"(?m)^  ([a-z]+) ", ctl.text("--help")):
+            if name == "help":
+                continue
+            usage = re.match(r"(?s)usage.*?\n(?! )", ctl.text(name, "--help"))[0]
+            own = set(re.findall(r"--[a-z-]+", ctl.text("new", "--help") if name == "new" else usage))
+            offered = set(ctl.text("complete", name, "--").split()) - {"--version"}
+            self.assertEqual(offered, own | ({"--help"} if name == "new" else top), name)
 
 
 # --- clients that mean no good ---------------------------------------------------------------------
