@@ -2,46 +2,23 @@
 """gatewayctl top: what a person sees of it in a terminal (tmux) of three widths, and what its keys do."""
 import json
 import os
-import shlex
 import shutil
-import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
-from gatewayd import Gateway, probe, wait_until  # noqa: E402
+from gatewayd import Gateway, probe  # noqa: E402
+from screen import Screen  # noqa: E402
 
 
-class Screen:
-    """gatewayctl top in a tmux of its own."""
-
-    def __init__(self, g, width, *args, height=24):
-        self.server = os.path.join(g.dir, f'tmux-{width}')
-        command = ' '.join(map(shlex.quote, g.ctl.argv('top', *args)))
-        self.tmux('-f', '/dev/null', 'new-session', '-d', '-x', str(width), '-y', str(height), '-s', 'top',
-                  f'{command}; echo "ended with $?"; exec cat')
-
-    def tmux(self, *args):
-        return subprocess.run(['tmux', '-S', self.server, *args], check=True, capture_output=True, text=True,
-                              env={**os.environ, 'LC_ALL': 'C.UTF-8', 'TERM': 'screen'}).stdout
-
-    def lines(self):
-        return self.tmux('capture-pane', '-p', '-t', 'top').splitlines()
-
-    def keys(self, *keys):
-        self.tmux('send-keys', '-t', 'top', *keys)
-
-    def wait(self, condition, what):
-        wait_until(lambda: condition(self.lines()), what, log=self.lines)
-        return self.lines()
+class TopScreen(Screen):
+    def __init__(self, g, width, *args):
+        super().__init__(os.path.join(g.dir, f'tmux-{width}'), width, 24, g.ctl.argv('top', *args))
 
     def selected(self):
         """The line in reverse video."""
-        shown = self.tmux('capture-pane', '-p', '-e', '-t', 'top').splitlines()
+        shown = self.tmux('capture-pane', '-p', '-e', '-t', 's').splitlines()
         return ''.join(line for line in shown if '\x1b[7m' in line)
-
-    def close(self):
-        self.tmux('kill-server')
 
 
 class Top(unittest.TestCase):
@@ -55,8 +32,8 @@ class Top(unittest.TestCase):
         g.wait_state(['busy', 'calm'], 'running')
         return g
 
-    def screen(self, *args, **more):
-        s = Screen(*args, **more)
+    def screen(self, *args):
+        s = TopScreen(*args)
         self.addCleanup(s.close)
         return s
 
