@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,11 +25,11 @@ enum {
 static void
 watch_listeners(struct server *s, bool on)
 {
-	for (size_t i = 0; i < s->listener_count; i++) {
+	for (size_t i = 0; i < s->listeners.count; i++) {
 		if (on)
-			ev_io_start(s->loop, &s->listeners[i]);
+			ev_io_start(s->loop, &s->listeners.io[i]);
 		else
-			ev_io_stop(s->loop, &s->listeners[i]);
+			ev_io_stop(s->loop, &s->listeners.io[i]);
 	}
 }
 
@@ -95,8 +96,8 @@ on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 			server_warn(s, "cannot accept connections: %s", strerror(errno));
 			watch_listeners(s, false);
-			ev_timer_set(&s->accept, ACCEPT_PAUSE_S, 0);
-			ev_timer_start(loop, &s->accept);
+			ev_timer_set(&s->listeners.again, ACCEPT_PAUSE_S, 0);
+			ev_timer_start(loop, &s->listeners.again);
 		}
 		return;
 	}
@@ -105,14 +106,108 @@ on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 static void
 add_listener(struct server *s, int fd)
 {
-	ev_io *w = &s->listeners[s->listener_count++];
+	ev_io *w = &s->listeners.io[s->listeners.count++];
 
-	ev_timer_init(&s->accept, on_accept_again, 0, 0);
-	s->accept.data = s;
+	ev_timer_init(&s->listeners.again, on_accept_again, 0, 0);
+	s->listeners.again.data = s;
 	ev_io_init(w, on_acceptable, fd, EV_READ);
 	w->data = s;
 	ev_io_start(s->loop, w);
 }
+
+static int
+port_of(int fd)
+{
+	struct sockaddr_storage a;
+	socklen_t len = sizeof(a);
+
+	if (getsockname(fd, (struct sockaddr *)&a, &len) < 0)
+		return -1;
+	return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port
+					     : ((struct sockaddr_in *)&a)->sin_port);
+}
+
+/* --- sockets that another process opened --- */
+
+/* Returns the descriptor that came, -1 for none yet, -2 at the end. */
+static int
+receive_fd(int from)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	char byte;
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes) };
+	ssize_t n = recvmsg(from, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	const struct cmsghdr *h = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+	int fd;
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		return -2;
+	if (!h || h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+		return -1;
+	memcpy(&fd, CMSG_DATA(h), sizeof(fd));
+	return fd;
+}
+
+/* NULL, or what is wrong with it. */
+static const char *
+check_handed(const struct server *s, int fd, char *err, size_t err_size)
+{
+	struct sockaddr_storage a = { 0 };
+	socklen_t len = sizeof(a), size = sizeof(int);
+	int listens = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || !listens ||
+	    getsockname(fd, (struct sockaddr *)&a, &len) < 0)
+		return "it does not listen";
+	if (a.ss_family != AF_INET && a.ss_family != AF_INET6)
+		return "it is not of TCP";
+	if (s->listeners.count == SERVER_MAX_LISTENERS)
+		return "there are listeners enough";
+	return access_check_listen(&s->access, (struct sockaddr *)&a, err, err_size) < 0 ? err
+											 : NULL;
+}
+
+static void
+on_handed(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct server *s = w->data;
+	char err[256];
+	int fd = receive_fd(w->fd);
+
+	(void)revents;
+	if (fd == -2) {
+		ev_io_stop(loop, w);
+		return;
+	}
+	if (fd < 0)
+		return;
+	const char *why = check_handed(s, fd, err, sizeof(err));
+	if (why) {
+		log_error("refused a listening socket: %s", why);
+		fd_close(fd);
+		return;
+	}
+	add_listener(s, fd);
+	log_notice("listening on TCP port %d", port_of(fd));
+}
+
+void
+server_take_listeners(struct server *s, int fd)
+{
+	fd_set_cloexec(fd, 1);
+	ev_io_init(&s->listeners.handed, on_handed, fd, EV_READ);
+	s->listeners.handed.data = s;
+	ev_io_start(s->loop, &s->listeners.handed);
+}
+
+/* --- sockets of its own --- */
 
 /* -1: err or errno says why. */
 static int
@@ -134,18 +229,6 @@ bind_first(const struct access *access, const struct addrinfo *list, char *err, 
 	}
 	fd_close(fd);
 	return -1;
-}
-
-static int
-port_of(int fd)
-{
-	struct sockaddr_storage a;
-	socklen_t len = sizeof(a);
-
-	if (getsockname(fd, (struct sockaddr *)&a, &len) < 0)
-		return -1;
-	return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port
-					     : ((struct sockaddr_in *)&a)->sin_port);
 }
 
 int

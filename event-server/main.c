@@ -20,7 +20,7 @@ struct options {
 	struct access access;
 	bool no_sync, compact;
 	long long server_id, timeseries, ready_fd, numbers_fd, device_types, device_bytes;
-	bool sandbox, best_effort;
+	bool sandbox, best_effort, listeners;
 	struct retention retention;
 };
 
@@ -41,6 +41,8 @@ static const char usage[] =
     "  --device-bytes N     bytes of their latest events (67108864)\n"
     "  --server-id N        server id in the ids of events (1)\n"
     "  --ready-fd N         write \"PORT\\n\" to descriptor N when ready, and close it\n"
+    "  --listeners          that descriptor is a Unix socket, over which a listening socket for\n"
+    "                       TCP comes by SCM_RIGHTS; needs --token-file or --insecure\n"
     "  --numbers-fd N       show what it counts in the page of memory of descriptor N\n"
     "  --end-with-parent    end when the process that started it does\n"
     "  --sandbox[=best-effort]\n"
@@ -106,6 +108,7 @@ static const struct command_line_option rows[] = {
 	{ .name = "token-file", .kind = COMMAND_LINE_TEXT, .at = AT(token_file) },
 	{ .name = "insecure", .kind = COMMAND_LINE_FLAG, .at = AT(access.insecure) },
 	{ .name = "ready-fd", .kind = COMMAND_LINE_NUMBER, .at = AT(ready_fd), .max = INT32_MAX },
+	{ .name = "listeners", .kind = COMMAND_LINE_FLAG, .at = AT(listeners) },
 	{ .name = "numbers-fd",
 	    .kind = COMMAND_LINE_NUMBER,
 	    .at = AT(numbers_fd),
@@ -139,6 +142,8 @@ parse_options(struct options *o, int argc, char **argv)
 		needs = "--backup needs --unix PATH";
 	else if (!o->compact && !o->listen && !o->unix_path)
 		needs = "needs --unix PATH, or --listen HOST:PORT with --token-file FILE";
+	else if (o->listeners && o->ready_fd < 0)
+		needs = "--listeners needs --ready-fd N";
 	if (!needs)
 		return -1;
 	fprintf(stderr, "gateway-eventd: %s\n", needs);
@@ -169,12 +174,15 @@ hide_memory(void)
 }
 
 static void
-tell_ready(long long fd, int port)
+tell_ready(struct server *s, const struct options *o, int port)
 {
-	if (fd < 0)
+	if (o->ready_fd < 0)
 		return;
-	dprintf((int)fd, "%d\n", port);
-	close((int)fd);
+	dprintf((int)o->ready_fd, "%d\n", port);
+	if (o->listeners)
+		server_take_listeners(s, (int)o->ready_fd);
+	else
+		close((int)o->ready_fd);
 }
 
 static int
@@ -252,7 +260,7 @@ start(struct server *s, const struct options *o, bool *started, char *err, size_
 		return -1;
 	if (show_numbers(s, o, err, err_size) < 0 || lock_process(o, err, err_size) < 0)
 		return -1;
-	tell_ready(o->ready_fd, port);
+	tell_ready(s, o, port);
 	return 0;
 }
 

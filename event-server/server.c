@@ -487,12 +487,12 @@ on_again(struct ev_loop *loop, ev_timer *w, int revents)
 static void
 close_listeners(struct server *s)
 {
-	for (size_t i = 0; i < s->listener_count; i++) {
-		ev_io_stop(s->loop, &s->listeners[i]);
-		fd_close(s->listeners[i].fd);
+	for (size_t i = 0; i < s->listeners.count; i++) {
+		ev_io_stop(s->loop, &s->listeners.io[i]);
+		fd_close(s->listeners.io[i].fd);
 	}
-	s->listener_count = 0;
-	ev_timer_stop(s->loop, &s->accept);
+	s->listeners.count = 0;
+	ev_timer_stop(s->loop, &s->listeners.again);
 	if (s->unix_path)
 		remove(s->unix_path);
 	s->unix_path = NULL;

@@ -69,6 +69,13 @@ struct counts {
 	uint64_t *page;
 };
 
+struct listeners {
+	ev_io io[SERVER_MAX_LISTENERS];
+	size_t count;
+	ev_io handed;	/* another process sends some over it */
+	ev_timer again; /* after running out of descriptors */
+};
+
 struct server {
 	struct ev_loop *loop;
 	struct store store;
@@ -83,12 +90,10 @@ struct server {
 	size_t request_count, request_size;
 	struct picked picked;
 	struct counts counts;
-	ev_io listeners[SERVER_MAX_LISTENERS];
-	size_t listener_count;
+	struct listeners listeners;
 	const char *unix_path; /* borrowed */
 	ev_prepare before_sleep;
-	ev_timer again;	 /* clients with more to do */
-	ev_timer accept; /* after running out of descriptors */
+	ev_timer again; /* clients with more to do */
 	ev_timer stop;
 	ev_timer save;	 /* tries to write what the db lacks */
 	ev_timer retain; /* looks what has become too old */
@@ -105,6 +110,9 @@ int server_init(struct server *s, struct db *db, int64_t server_id, size_t serie
 void server_set_retention(struct server *s, const struct retention *r);
 /* "HOST:PORT" or "[HOST]:PORT"; port 0 takes a free one. Returns the port, or -1 with a message. */
 int server_listen_tcp(struct server *s, const char *address, char *err, size_t err_size);
+/* Takes listening sockets of TCP that come over the Unix socket fd, which it takes, while it runs.
+ */
+void server_take_listeners(struct server *s, int fd);
 /* Replaces a socket that nobody listens on. path is borrowed. 0, or -1 with a message. */
 int server_listen_unix(struct server *s, const char *path, char *err, size_t err_size);
 /* Until SIGTERM or SIGINT: 0; or -1 where a new process must go on, as the db is broken. */

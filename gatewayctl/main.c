@@ -66,10 +66,57 @@ deadline_of(const struct command *c, const struct options *o)
 	return s > 0 ? monotime_add_ms(monotime_now(), (int64_t)(s * 1e3)) : (struct monotime){ 0 };
 }
 
+/* Asks for the row of one device, whatever was asked on that connection before. The reply's doc is
+ * the caller's; NULL rows: there is no answer. */
+static struct control_reply
+ask_status(struct session *client, const char *name)
+{
+	char socket[sizeof(client->path)];
+	struct monotime deadline = monotime_add_ms(monotime_now(), CLIENT_ANSWER_MS);
+	struct control_reply reply = { 0 };
+	struct buffer b;
+	struct json_writer w = { .b = &b };
+
+	memcpy(socket, client->path, sizeof(socket));
+	session_close(client);
+	buffer_init(&b, CONTROL_MAX_REQUEST);
+	json_begin_object(&w, NULL);
+	json_put_str(&w, "command", control_command_name(CONTROL_STATUS));
+	json_begin_array(&w, "names");
+	json_put_str(&w, NULL, name);
+	json_end_array(&w);
+	json_end_object(&w);
+	if (session_open(client, socket) < 0 || session_send(client, buffer_data(&b), b.len) < 0 ||
+	    session_receive(client, deadline, &reply) != SESSION_REPLY)
+		reply = (struct control_reply){ 0 };
+	buffer_clear(&b);
+	return reply;
+}
+
+/* What keeps the device from the state that was waited for. */
+static void
+explain_wait(struct session *client, const char *name)
+{
+	struct control_reply reply = ask_status(client, name);
+	bool said = false;
+
+	json_foreach (row, reply.rows) {
+		const char *state = json_str(json_get(row, "state"));
+		const char *why = json_str(json_get(row, "why"));
+		said = state && why;
+		if (said)
+			fprintf(stderr, ": it is %s: %s\n", state, why);
+	}
+	json_free(reply.doc);
+	if (!said)
+		fprintf(stderr, "; 'gatewayctl show %s' says why\n", name);
+}
+
 /* The time is over: that ends a stream that has begun well, and anything else not. argv: of the
  * command. */
 static int
-give_up(const struct command *c, const struct view *v, int argc, char **argv)
+give_up(
+    struct session *client, const struct command *c, const struct view *v, int argc, char **argv)
 {
 	if (is_stream(c) && v->rows)
 		return CONTROL_DONE;
@@ -80,8 +127,8 @@ give_up(const struct command *c, const struct view *v, int argc, char **argv)
 	fprintf(stderr, "gatewayctl: %s is not", argv[0]);
 	for (int i = 1; i < argc; i++)
 		fprintf(stderr, "%s %s", i > 1 ? " or" : "", argv[i]);
-	fprintf(stderr, "%s in time; 'gatewayctl show %s' says why\n", argc == 1 ? " running" : "",
-	    argv[0]);
+	fprintf(stderr, "%s in time", argc == 1 ? " running" : "");
+	explain_wait(client, argv[0]);
 	return CONTROL_REFUSED;
 }
 
@@ -106,7 +153,7 @@ receive(struct session *client, const struct command *c, const struct options *o
 	while (!interrupted) {
 		switch (session_receive(client, deadline, &reply)) {
 		case SESSION_TIMEOUT:
-			return give_up(c, v, argc, argv);
+			return give_up(client, c, v, argc, argv);
 		case SESSION_INTERRUPTED:
 			continue;
 		case SESSION_LOST:
@@ -221,24 +268,12 @@ is_dead(const struct json *row, const char *name)
 static int
 check_steady(struct session *client, int argc, char **argv)
 {
-	struct monotime deadline = monotime_add_ms(monotime_now(), CLIENT_ANSWER_MS);
-	struct control_reply reply = { 0 };
 	bool dead = false;
 
 	nanosleep(&(struct timespec){ .tv_nsec = STEADY_MS * 1000000L }, NULL);
 	for (int i = 0; i < argc; i++) {
-		struct buffer b;
-		struct json_writer w = { .b = &b };
-		buffer_init(&b, CONTROL_MAX_REQUEST);
-		json_begin_object(&w, NULL);
-		json_put_str(&w, "command", control_command_name(CONTROL_STATUS));
-		json_begin_array(&w, "names");
-		json_put_str(&w, NULL, argv[i]);
-		json_end_array(&w);
-		json_end_object(&w);
-		int sent = session_send(client, buffer_data(&b), b.len);
-		buffer_clear(&b);
-		if (sent < 0 || session_receive(client, deadline, &reply) != SESSION_REPLY) {
+		struct control_reply reply = ask_status(client, argv[i]);
+		if (!reply.doc) {
 			fprintf(stderr, "gatewayctl: %s\n", client->error);
 			return CONTROL_UNREACHABLE;
 		}

@@ -35,6 +35,7 @@ struct column {
 	enum cell cell;
 	bool right;    /* aligned */
 	bool coloured; /* its words have colours on a terminal */
+	bool quiet;    /* left out of a table where no row has it, unless it was asked for */
 	unsigned char
 	    least; /* columns to which it may be cut where the terminal is narrow; 0: not */
 	unsigned char drop; /* left out where that is not enough: the highest first; 0: never */

@@ -50,7 +50,7 @@ choose(struct table *t, const struct column *columns, const char *names)
 bool
 table_init(struct table *t, const struct column *columns, const char *names, bool json)
 {
-	*t = (struct table){ .json = json };
+	*t = (struct table){ .json = json, .chosen = names };
 	buffer_init(&t->cells, MAX_TABLE);
 	if (names)
 		return choose(t, columns, names);
@@ -173,6 +173,8 @@ struct layout {
 static void
 measure(const struct table *t, struct layout *l)
 {
+	bool full[TABLE_MAX_COLUMNS] = { false };
+
 	for (size_t i = 0; i < t->columns; i++)
 		l->width[i] = t->shown[i]->header ? output_width(t->shown[i]->header) : 0;
 	for (size_t n = 0; n < t->rows; n++) {
@@ -181,8 +183,11 @@ measure(const struct table *t, struct layout *l)
 			size_t w = output_width(text);
 			if (w > l->width[i])
 				l->width[i] = w;
+			full[i] |= strcmp(text, "-") != 0;
 		}
 	}
+	for (size_t i = 0; i < t->columns; i++)
+		l->out[i] = t->shown[i]->quiet && !t->chosen && !full[i];
 }
 
 static size_t

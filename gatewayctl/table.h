@@ -13,6 +13,7 @@ enum { TABLE_MAX_COLUMNS = 24 };
 struct table {
 	const struct column *shown[TABLE_MAX_COLUMNS]; /* in their order */
 	size_t columns;
+	bool chosen;	     /* they were asked for */
 	bool json;	     /* a row is one text: an object */
 	struct buffer cells; /* texts, each with a NUL */
 	struct table_row {

@@ -25,6 +25,7 @@ static const struct column status_columns[] = {
 	    .cell = CELL_RATE,
 	    .right = true,
 	    .drop = 3 },
+	{ .key = "why", .header = "WHY", .cell = CELL_TEXT, .least = 20, .quiet = true },
 	{ .key = NULL },
 };
 
@@ -53,6 +54,7 @@ static const struct column device_columns[] = {
 	{ .key = "since", .header = "since", .cell = CELL_DURATION },
 	{ .key = "enabled", .header = "enabled", .cell = CELL_FLAG },
 	{ .key = "pid", .header = "pid", .cell = CELL_INT },
+	{ .key = "why", .header = "why", .cell = CELL_TEXT },
 	{ .key = "link", .header = "link", .cell = CELL_TEXT },
 	{ .key = "remotes", .header = "remotes up", .cell = CELL_SHARE },
 	{ .key = "events_per_s", .header = "events/s", .cell = CELL_RATE },

@@ -13,6 +13,7 @@
 #include "supervisor/control/control.h"
 #include "supervisor/engine/engine.h"
 #include "supervisor/engine/eventd.h"
+#include "supervisor/engine/idle.h"
 #include "supervisor/engine/monitor.h"
 #include "supervisor/log/log_lookup.h"
 #include "supervisor/log/log_sink.h"
@@ -41,6 +42,7 @@ struct gateway {
 	ev_timer log_tick;
 	int exit_code;
 	bool stopping;
+	char idle[IDLE_MAX_TEXT]; /* why no device runs, as it was told last */
 };
 
 static void
@@ -125,10 +127,39 @@ set_log_level(const struct gateway *g, const struct config_device *d)
 static void
 look_after_eventd(struct gateway *g)
 {
+	eventd_look_at_folder(g->eventd);
 	if (engine_hangs(&g->engine, EVENTD_MAX_UNANSWERED))
 		eventd_kill(g->eventd, "accepts connections and does not answer");
 	else if (eventlink_state(engine_link(&g->engine)) != LINK_UP && eventd_is_lost(g->eventd))
 		eventd_kill(g->eventd, "has lost its socket");
+}
+
+static const struct monitor *
+find_monitor(void *arg)
+{
+	const struct gateway *g = arg;
+
+	return g->config->server == CONFIG_SERVER_MONITOR && monitor_is_open(&g->monitor)
+		   ? &g->monitor
+		   : NULL;
+}
+
+/* Each change of the reason is a line, but one that passes as soon as it came. */
+static void
+tell_idle(struct gateway *g)
+{
+	const struct idle idle = {
+		.engine = &g->engine, .monitor = find_monitor(g), .eventd = g->eventd
+	};
+	char text[IDLE_MAX_TEXT];
+
+	if (g->stopping || strcmp(idle_explain(&idle, text), g->idle) == 0)
+		return;
+	memcpy(g->idle, text, sizeof(g->idle));
+	if (text[0])
+		log_write(LOG_LEVEL_NOTICE, NULL, "idle", "no device runs: %s", text);
+	else
+		log_write(LOG_LEVEL_NOTICE, NULL, "idle", "devices can run again");
 }
 
 static void
@@ -139,6 +170,7 @@ on_log_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)loop, (void)revents;
 	if (g->eventd)
 		look_after_eventd(g);
+	tell_idle(g);
 	log_sink_tick(monotime_now());
 	log_lookup_tick(&g->log_lookup, monotime_now());
 }
@@ -241,8 +273,9 @@ connect_server(struct gateway *g)
 		return monitor_open(
 		    &g->monitor, g->loop, g->broker, g->config, &monitor_handler, g);
 	if (g->config->server == CONFIG_SERVER_BUILT_IN) {
-		g->eventd = eventd_start(g->loop, g->paths->eventd_program, &g->config->built_in,
-		    g->paths->eventd_socket, g->paths->state, on_eventd_ready, g);
+		g->eventd =
+		    eventd_start(g->loop, g->broker, g->paths->eventd_program, &g->config->built_in,
+			g->paths->eventd_socket, g->paths->state, on_eventd_ready, g);
 		return g->eventd ? 0 : -1;
 	}
 	connect_engine(g);
@@ -382,16 +415,6 @@ on_control_forget(void *arg, struct control_client *client)
 	struct gateway *g = arg;
 
 	reload_forget_client(g->reload, client);
-}
-
-static const struct monitor *
-find_monitor(void *arg)
-{
-	const struct gateway *g = arg;
-
-	return g->config->server == CONFIG_SERVER_MONITOR && monitor_is_open(&g->monitor)
-		   ? &g->monitor
-		   : NULL;
 }
 
 static const struct eventd *

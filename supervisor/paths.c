@@ -59,7 +59,7 @@ check_programs(const char *folder)
 	return -1;
 }
 
-/* Folders for sockets, and for what is kept. */
+/* The folder for sockets is made; that for what is kept when the built-in Event Server starts. */
 int
 paths_make_folders(struct paths *p)
 {
@@ -80,9 +80,7 @@ paths_make_folders(struct paths *p)
 		    geteuid() == 0 ? "/var/lib/gatewayd" : p->runtime);
 	snprintf(p->eventd_socket, sizeof(p->eventd_socket), "%s/eventd", p->runtime);
 	snprintf(p->control_socket, sizeof(p->control_socket), "%s/control", p->runtime);
-	if (check_programs(p->libexec) < 0 || make_folder(p->runtime) < 0)
-		return -1;
-	return make_folder(p->state);
+	return check_programs(p->libexec) < 0 ? -1 : make_folder(p->runtime);
 }
 
 /* A TZ for the runners that makes glibc read zone data once: it never looks at an unchanged TZ

@@ -56,11 +56,11 @@ on_failure(struct endpoint *e, const char *why)
 		return;
 	}
 	int64_t wait = reconnect_failed(&e->reconnect);
-	if (!e->failing || strncmp(e->told, why, sizeof(e->told) - 1) != 0)
+	if (!e->failing || strncmp(e->why, why, sizeof(e->why) - 1) != 0)
 		limit_warning(&e->failures,
 		    "%s; next attempt in %.3g s, the same failure is not logged again", why,
 		    (double)wait * 1e-9);
-	snprintf(e->told, sizeof(e->told), "%s", why);
+	snprintf(e->why, sizeof(e->why), "%s", why);
 	e->failing = true;
 	set_timer(e, wait);
 	peer_is_down(e, why);
@@ -173,6 +173,12 @@ endpoint_status(const struct endpoint *e)
 	return e->status;
 }
 
+const char *
+endpoint_why(const struct endpoint *e)
+{
+	return e->why;
+}
+
 void
 endpoint_usable(struct endpoint *e)
 {
@@ -190,6 +196,7 @@ endpoint_lost(struct endpoint *e, bool answered, const char *why)
 	int64_t wait = reconnect_lost(&e->reconnect, answered, monotime_now());
 	char next[32] = "now";
 
+	snprintf(e->why, sizeof(e->why), "%s", why);
 	peer_is_down(e, why);
 	if (wait)
 		snprintf(next, sizeof(next), "in %.3g s", (double)wait * 1e-9);

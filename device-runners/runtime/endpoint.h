@@ -53,8 +53,8 @@ struct endpoint {
 	bool beginning;	  /* between the two steps */
 	ev_timer timer;	  /* ends an attempt, or begins the next one */
 	struct reconnect reconnect;
-	bool failing;	/* the last attempt failed */
-	char told[160]; /* why, as the log has it: each other reason is a line */
+	bool failing;  /* the last attempt failed */
+	char why[160]; /* as the log has it: each other reason is a line */
 	struct limit losses, failures;
 };
 
@@ -64,6 +64,8 @@ void endpoint_init(struct endpoint *e, struct runner *r, const struct endpoint_c
 /* Opens it, again and again, until endpoint_stop(). */
 void endpoint_start(struct endpoint *e);
 enum connection_status endpoint_status(const struct endpoint *e);
+/* Why it was lost, or could not be opened, last; "" where neither happened. */
+const char *endpoint_why(const struct endpoint *e);
 /* The second step is done: CONNECTED. */
 void endpoint_usable(struct endpoint *e);
 /* The device lost the connection and closed its descriptor; why for people, answered as in

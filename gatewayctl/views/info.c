@@ -18,6 +18,7 @@ static const struct column info_columns[] = {
 	{ .key = "eventd_last_exit", .header = "its last exit", .cell = CELL_TEXT },
 	{ .key = "eventd_uptime", .header = "after", .cell = CELL_DURATION },
 	{ .key = "eventd_last_line", .header = "its last log line", .cell = CELL_TEXT },
+	{ .key = "eventd_listener", .header = "its TCP listener", .cell = CELL_TEXT },
 	{ .key = "store_types", .header = "event types stored", .cell = CELL_INT },
 	{ .key = "store_types_max", .header = "of at most", .cell = CELL_INT },
 	{ .key = "store_bytes", .header = "bytes stored", .cell = CELL_BYTES },

@@ -139,7 +139,7 @@ static int
 spawn(void *arg)
 {
 	struct child *c = arg;
-	char path[PATH_SIZE];
+	char path[PATH_SIZE], why[PROCESS_MAX_WORDS];
 	int sockets[2];
 
 	forget_last_life(c);
@@ -168,11 +168,13 @@ spawn(void *arg)
 		    .reads = reads } };
 	int result = process_exec(c->process, &exec);
 	fd_close(sockets[1]);
-	if (result < 0 && errno == EACCES && geteuid() == 0)
-		log_write(LOG_LEVEL_ERROR, c->conf->label, "not_executable",
-		    "%s is not executable by user 65534 (nobody), as which a runner runs where "
+	if (result < 0 && errno == EACCES && geteuid() == 0) {
+		snprintf(why, sizeof(why),
+		    "%.100s is not executable by user 65534 (nobody), as which a runner runs where "
 		    "gatewayd is root",
 		    path);
+		process_set_last_words(c->process, why, false);
+	}
 	if (result < 0)
 		fd_close(sockets[0]);
 	else

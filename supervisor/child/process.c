@@ -33,6 +33,13 @@ schedule(struct process *p)
 	ev_timer_start(loop, &p->deadline);
 }
 
+/* What keeps it from running, until it runs. */
+static void
+explain(struct process *p, const char *what, const char *why)
+{
+	snprintf(p->trouble, sizeof(p->trouble), "%s%s%s", what, *why ? ": " : "", why);
+}
+
 static void
 spawn(struct process *p)
 {
@@ -47,8 +54,9 @@ spawn(struct process *p)
 		process_step(p, CHILD_DIED_CONFIG);
 		return;
 	}
-	log_write(LOG_LEVEL_ERROR, p->options.device, "spawn_failed", "start of %s: %s",
-	    p->options.name, strerror(errno));
+	explain(p, "cannot start", p->last_words[0] ? p->last_words : strerror(errno));
+	log_write(LOG_LEVEL_ERROR, p->options.device, "spawn_failed", "%s: %s", p->options.name,
+	    p->trouble);
 	process_step(p, CHILD_SPAWN_ERROR);
 	/* One attempt. */
 	if (p->options.once)
@@ -108,6 +116,8 @@ process_step(struct process *p, enum child_event event)
 
 	if (changed)
 		log_state(p, before);
+	if (p->fsm.state == CHILD_RUNNING || p->fsm.state == CHILD_DISABLED)
+		p->trouble[0] = '\0';
 	if (changed || actions & CHILD_DO_SPAWN)
 		p->options.ops->on_state(p->options.arg, before);
 	schedule(p);
@@ -198,6 +208,7 @@ make_obituary(struct process *p)
 	describe_death(p, o->cause, sizeof(o->cause));
 	snprintf(o->last_line, sizeof(o->last_line), "%s", p->output.last);
 	/* A check says itself what is wrong. */
+	explain(p, o->cause, o->last_line);
 	log_write(p->options.once ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, p->options.device,
 	    p->options.device ? "runner_died" : "eventd_died", "%s %d died after %.1f s: %s%s%s",
 	    p->options.name, (int)p->pid, (double)o->uptime_ms / 1e3, o->cause,
@@ -214,6 +225,7 @@ process_refuse(struct process *p, const char *cause)
 	*o = (struct process_obituary){ .when = timestamp_now() };
 	p->deaths_by[PROCESS_CONFIGURATION]++;
 	snprintf(o->cause, sizeof(o->cause), "%s", cause);
+	explain(p, cause, "");
 	log_write(LOG_LEVEL_ERROR, p->options.device, "not_started", "%snot started: %s",
 	    p->subject, o->cause);
 }
@@ -633,6 +645,12 @@ const char *
 process_last_line(const struct process *p)
 {
 	return p->output.last;
+}
+
+const char *
+process_trouble(const struct process *p)
+{
+	return p->trouble;
 }
 
 const struct process_obituary *

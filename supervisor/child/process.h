@@ -23,8 +23,9 @@ enum {
 	PROCESS_MAX_OBITUARIES = 8,
 	PROCESS_FD = 3,		 /* what a process gets beside its standard descriptors */
 	PROCESS_EXTRA_FD = 4,	 /* and another one, where there is one */
-	PROCESS_MAX_WORDS = 160, /* bytes of a reason */
-	PROCESS_KILL_MS = 1000,	 /* a killed process has this long to end, at our own end */
+	PROCESS_MAX_WORDS = 240, /* bytes of a reason */
+	PROCESS_MAX_TROUBLE = 512,
+	PROCESS_KILL_MS = 1000, /* a killed process has this long to end, at our own end */
 };
 
 struct process;
@@ -44,14 +45,15 @@ struct process_obituary {
 	struct timestamp when;
 	int64_t uptime_ms;
 	pid_t pid;
-	char cause[200]; /* "SIGSEGV", "exit code 1", "missed ping", ... */
+	char cause[280]; /* "SIGSEGV", "exit code 1", "missed ping", ... */
 	char last_line[OUTPUT_MAX_LINE];
 	uint64_t events; /* that it registered: the owner's to say */
 };
 
 /* The owner of a process implements these: all that are not said to be optional. */
 struct process_ops {
-	/* Calls process_exec(). Returns 0, or -1 with errno: then there is no process. */
+	/* Calls process_exec(). Returns 0, or -1 with errno: then there is no process. Why not may
+	 * be said in process_set_last_words(). */
 	int (*spawn)(void *arg);
 	/* Asks it to end. NULL: SIGTERM does. */
 	void (*stop)(void *arg);
@@ -137,6 +139,9 @@ struct monotime process_spawned(const struct process *p);
 uint64_t process_exec_ns(const struct process *p);
 enum log_level process_log_level(const struct process *p);
 const char *process_last_line(const struct process *p);
+/* What keeps it from running, of this attempt or the last one: the errno of its start, or how it
+ * died with its last line. "": it runs, is not wanted, or was not tried yet. */
+const char *process_trouble(const struct process *p);
 /* Index 0 is the latest death; NULL: there were not so many, or it is not kept. */
 const struct process_obituary *process_obituary(const struct process *p, size_t index);
 

@@ -20,6 +20,7 @@ struct process {
 	uint64_t exec_ns;
 	struct output output;
 	char violation[PROCESS_MAX_WORDS], last_words[PROCESS_MAX_WORDS];
+	char trouble[PROCESS_MAX_TROUBLE];
 	struct process_obituary obituaries[PROCESS_MAX_OBITUARIES]; /* a ring */
 	uint32_t deaths;					    /* ever */
 	uint32_t deaths_by[PROCESS_CAUSES];

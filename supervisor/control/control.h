@@ -13,6 +13,7 @@
 #include "ipc/control.h"
 #include "supervisor/engine/engine.h"
 #include "supervisor/engine/eventd.h"
+#include "supervisor/engine/idle.h"
 #include "supervisor/engine/monitor.h"
 
 enum {

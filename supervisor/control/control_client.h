@@ -104,6 +104,11 @@ control_handler control_on_top, control_on_status, control_on_show, control_on_i
 control_handler control_on_health, control_on_describe;
 /* "remotes": how many of a device's remote ends are up; null where there are none. */
 void control_put_remotes(struct json_writer *w, const struct child *c);
+/* Why no device runs, or why this one does not; "" where it runs or nobody enabled it. Returns
+ * text. */
+const char *control_explain_idle(const struct control *control, char text[IDLE_MAX_TEXT]);
+const char *control_explain(
+    const struct control *control, const struct child *c, char text[IDLE_MAX_TEXT]);
 /* "remote_ends", the worst first, and how many were left out. */
 void control_put_remote_ends(struct json_writer *w, const struct child *c);
 /* Drops the description that a client waits for. */

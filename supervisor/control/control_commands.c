@@ -110,23 +110,17 @@ control_prefix(const struct child *child, struct sbs_str *segments)
 	return prefix->count;
 }
 
-/* Why there is no link to the Event Server, for people. */
 static void
 refuse_unconnected(struct control_client *c)
 {
-	const struct control_hooks *hooks = &c->control->hooks;
-	const struct eventlink *l = engine_link(c->control->engine);
-	const struct monitor *monitor = hooks->monitor(hooks->arg);
-	char why[MONITOR_MAX_TEXT] = "";
+	static const char not [] = "the Event Server is not connected";
+	char why[IDLE_MAX_TEXT];
 
-	if (monitor)
-		monitor_explain(monitor, why, sizeof(why));
-	if (!why[0])
-		snprintf(why, sizeof(why), "%s",
-		    eventlink_stats(l).last_error[0] ? eventlink_stats(l).last_error
-		    : eventlink_state(l) == LINK_OFF ? "not started yet"
-						     : eventlink_state_name(eventlink_state(l)));
-	control_finish(c, CONTROL_REFUSED, "the Event Server is not connected: %s", why);
+	control_explain_idle(c->control, why);
+	if (strncmp(why, not, sizeof(not ) - 1) == 0)
+		control_finish(c, CONTROL_REFUSED, "%s", why);
+	else
+		control_finish(c, CONTROL_REFUSED, "%s: %s", not, why);
 }
 
 void

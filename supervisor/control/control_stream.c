@@ -249,10 +249,10 @@ check_wait(struct control_client *c)
 			return;
 		if (is_awaited(states, d->child))
 			continue;
-		const struct process_obituary *o = process_obituary(child_process(d->child), 0);
+		char why[IDLE_MAX_TEXT];
 		if (is_hopeless(states, d->child))
 			control_finish(c, CONTROL_REFUSED, "%.200s failed: %s", name->text,
-			    o ? o->cause : "it cannot be started");
+			    control_explain(c->control, d->child, why));
 		return;
 	}
 	control_finish(c, CONTROL_DONE, NULL);

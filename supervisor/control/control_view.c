@@ -43,10 +43,37 @@ put_text(struct json_writer *w, const char *key, const char *text)
 	json_put_str(w, key, text && *text ? text : NULL);
 }
 
+const char *
+control_explain_idle(const struct control *control, char text[IDLE_MAX_TEXT])
+{
+	const struct control_hooks *hooks = &control->hooks;
+	const struct idle idle = { .engine = control->engine,
+		.monitor = hooks->monitor(hooks->arg),
+		.eventd = hooks->eventd(hooks->arg) };
+
+	return idle_explain(&idle, text);
+}
+
+const char *
+control_explain(const struct control *control, const struct child *c, char text[IDLE_MAX_TEXT])
+{
+	const struct process *p = child_process(c);
+
+	text[0] = '\0';
+	if (child_state(c) == CHILD_RUNNING)
+		return text;
+	if (child_is_wanted(c))
+		snprintf(text, IDLE_MAX_TEXT, "%s", process_trouble(p));
+	else
+		control_explain_idle(control, text);
+	return text;
+}
+
 /* A device's row of `status`. */
 static void
-put_status(struct json_writer *w, const struct child *c)
+put_status(struct json_writer *w, const struct control *control, const struct child *c)
 {
+	char why[IDLE_MAX_TEXT];
 	const struct process *p = child_process(c);
 	const struct process_obituary *o = process_obituary(p, 0);
 	bool running = child_state(c) == CHILD_RUNNING;
@@ -64,12 +91,13 @@ put_status(struct json_writer *w, const struct child *c)
 		json_put_double(w, "events_per_s", child_event_rate(c, monotime_now()));
 	else
 		json_put_null(w, "events_per_s");
+	put_text(w, "why", control_explain(control, c, why));
 }
 
 static void
 status_row(struct control_client *c, struct child *child)
 {
-	put_status(control_begin_row(c), child);
+	put_status(control_begin_row(c), c->control, child);
 	control_end_row(c);
 }
 
@@ -103,7 +131,7 @@ top_row(struct control_client *c, struct child *child)
 {
 	struct json_writer *w = control_begin_row(c);
 
-	put_status(w, child);
+	put_status(w, c->control, child);
 	put_optional(w, "cpu_us", cpu_us(process_pid(child_process(child))));
 	json_put_int(w, "errors", (int64_t)errors_of(child_remotes(child)));
 	control_end_row(c);
@@ -136,12 +164,12 @@ put_prefix(struct json_writer *w, const struct child *c)
 }
 
 static void
-put_device(struct json_writer *w, const struct child *c)
+put_device(struct json_writer *w, const struct control *control, const struct child *c)
 {
 	const struct config_device *conf = child_conf(c);
 
 	json_begin_object(w, "device");
-	put_status(w, c);
+	put_status(w, control, c);
 	json_put_bool(w, "enabled", child_is_wanted(c));
 	json_put_str(w, "module", conf->module);
 	json_put_str(w, "runner", conf->runner ? conf->runner : conf->family);
@@ -296,7 +324,7 @@ show_row(struct control_client *c, struct child *child)
 	const struct process *p = child_process(child);
 	struct sandbox_view v;
 
-	put_device(w, child);
+	put_device(w, c->control, child);
 	if (process_pid(p) && sandbox_view_read(process_pid(p), &v) == 0) {
 		put_process(w, p, &v);
 		put_sandbox(w, child, &v);
@@ -344,36 +372,6 @@ put_server(struct json_writer *w, const struct engine *e)
 	json_put_int(w, "unrouted", (int64_t)e->unrouted);
 }
 
-/* What keeps the built-in Event Server from working, in its own words. */
-static void
-explain_eventd(const struct process *p, char *text, size_t size)
-{
-	const char *line = process_last_line(p);
-	const struct process_obituary *o = process_obituary(p, 0);
-
-	if (process_state(p) == CHILD_RUNNING || !o)
-		return;
-	snprintf(text, size, "the built-in Event Server does not start: %s",
-	    line && line[0] ? line : o->cause);
-}
-
-/* The reason that keeps all devices from running, other than the Event Server's link. */
-static void
-put_why_idle(struct json_writer *w, const struct engine *e, const struct monitor *m,
-    const struct process *eventd)
-{
-	char text[MONITOR_MAX_TEXT] = "";
-
-	if (m)
-		monitor_explain(m, text, sizeof(text));
-	if (!text[0] && eventd)
-		explain_eventd(eventd, text, sizeof(text));
-	if (!text[0] && eventlink_state(engine_link(e)) == LINK_UP && !e->active)
-		snprintf(text, sizeof(text), "the Event Server is %s, require_operational is set",
-		    eventer_status_name(eventlink_status(engine_link(e))));
-	put_text(w, "why_idle", text);
-}
-
 static void
 put_monitor(struct json_writer *w, const struct monitor *m)
 {
@@ -410,6 +408,7 @@ put_eventd(struct json_writer *w, const struct eventd *d)
 	put_text(w, "eventd_last_exit", o ? o->cause : NULL);
 	put_optional(w, "eventd_uptime", o ? o->uptime_ms : -1);
 	put_text(w, "eventd_last_line", p ? process_last_line(p) : NULL);
+	put_text(w, "eventd_listener", d ? eventd_listener_fault(d) : NULL);
 	control_put_numbers(w, d);
 }
 
@@ -431,6 +430,7 @@ control_on_info(struct control_client *c, const struct json *request)
 	const struct eventd *eventd = control->hooks.eventd(control->hooks.arg);
 	struct json_writer *w = control_begin_row(c);
 	int64_t running = 0, enabled = 0;
+	char why[IDLE_MAX_TEXT];
 
 	(void)request;
 	for (size_t i = 0; i < e->device_count; i++) {
@@ -445,7 +445,7 @@ control_on_info(struct control_client *c, const struct json *request)
 	json_put_str(w, "log_level", log_level_name(log_sink_device_level(NULL)));
 	json_put_bool(w, "engine", e->active);
 	put_monitor(w, monitor);
-	put_why_idle(w, e, monitor, eventd ? eventd_process(eventd) : NULL);
+	put_text(w, "why_idle", control_explain_idle(control, why));
 	put_server(w, e);
 	put_eventd(w, eventd);
 	json_put_int(w, "devices", (int64_t)e->device_count);

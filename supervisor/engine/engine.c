@@ -332,6 +332,7 @@ on_enables(void *arg, struct eventer_events_iter *events, const char *error)
 	struct engine *e = arg;
 	struct eventer_event event;
 
+	snprintf(e->starts.unknown, sizeof(e->starts.unknown), "%s", error ? error : "");
 	if (error && e->active)
 		log_error(
 		    "cannot learn from the Event Server which devices are enabled: %s", error);
@@ -404,6 +405,7 @@ static void
 create(struct engine *e)
 {
 	e->active = true;
+	e->starts.unknown[0] = '\0';
 	log_write(LOG_LEVEL_INFO, NULL, "engine", "engine created, %zu device%s", e->device_count,
 	    LOG_PLURAL(e->device_count));
 	for (size_t i = 0; i < e->device_count; i++)

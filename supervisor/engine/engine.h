@@ -52,6 +52,7 @@ struct engine_asked {
 struct engine_starts {
 	struct engine_device *first, *last;
 	ev_timer timer;
+	char unknown[120]; /* why it is not known which devices are enabled; "": it is */
 };
 
 /* Everything that leaves for the Event Server. */

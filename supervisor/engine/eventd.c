@@ -5,12 +5,25 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/daemon/numbers.h"
 #include "common/fdutil.h"
 #include "common/log.h"
+#include "common/remedy.h"
+#include "common/trust.h"
+#include "supervisor/engine/side_listener.h"
 #include "supervisor/log/log_sink.h"
+
+/* What became of the folder that its events are in. */
+enum folder_state {
+	FOLDER_SAME,
+	FOLDER_GONE,
+	FOLDER_OTHER, /* in its place is one without events */
+	FOLDER_KEPT,  /* in its place is one with events: a file system that was mounted late */
+};
 
 enum {
 	MAX_ARGUMENTS = 24 + 2 * CONFIG_RETENTION_MAX,
@@ -22,9 +35,13 @@ struct eventd {
 	const char *program, *socket_path, *data;
 	const struct config_built_in *conf;
 	struct process *process;
-	int ready_fd;		 /* it writes a line when it listens; -1: closed */
+	int ready_fd; /* our end of its socket: it writes a line when it listens; -1: closed */
 	const uint64_t *numbers; /* of this process or of the last one; NULL: none */
 	ev_io ready;
+	bool listens; /* it wrote that line; ready_fd stays open for the side listener */
+	struct side_listener side;
+	struct stat folder; /* of its data, when it began to listen */
+	enum folder_state folder_state;
 	ev_timer stopped; /* the callback comes from the loop */
 	eventd_ready_cb *on_ready;
 	eventd_stopped_cb *on_stopped;
@@ -34,9 +51,38 @@ struct eventd {
 static void
 forget_ready(struct eventd *d)
 {
+	side_listener_stop(&d->side);
 	ev_io_stop(d->loop, &d->ready);
 	fd_close(d->ready_fd);
 	d->ready_fd = -1;
+}
+
+static const char *
+data_folder(const struct eventd *d)
+{
+	return d->conf->data ? d->conf->data : d->data;
+}
+
+static void
+mark_folder(struct eventd *d)
+{
+	d->folder_state = FOLDER_SAME;
+	if (stat(data_folder(d), &d->folder) < 0)
+		d->folder = (struct stat){ 0 };
+}
+
+static enum folder_state
+look_at_folder(const struct eventd *d)
+{
+	char path[4096];
+	struct stat now;
+
+	if (stat(data_folder(d), &now) < 0)
+		return errno == ENOENT ? FOLDER_GONE : d->folder_state;
+	if (now.st_dev == d->folder.st_dev && now.st_ino == d->folder.st_ino)
+		return FOLDER_SAME;
+	snprintf(path, sizeof(path), "%.4000s/data.mdb", data_folder(d));
+	return access(path, F_OK) == 0 ? FOLDER_KEPT : FOLDER_OTHER;
 }
 
 /* It wrote, or it died, which the pidfd tells as well. */
@@ -45,12 +91,18 @@ on_readable(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct eventd *d = w->data;
 	char line[16];
-	bool ready = read(d->ready_fd, line, sizeof(line)) > 0;
 
 	(void)loop, (void)revents;
-	forget_ready(d);
-	if (ready)
-		process_step(d->process, CHILD_READY);
+	if (read(d->ready_fd, line, sizeof(line)) <= 0) {
+		forget_ready(d);
+		return;
+	}
+	if (d->listens)
+		return;
+	d->listens = true;
+	mark_folder(d);
+	side_listener_start(&d->side, d->conf->listen_host, d->conf->listen_port, d->ready_fd);
+	process_step(d->process, CHILD_READY);
 }
 
 /* --- what its process asks for --- */
@@ -82,21 +134,38 @@ put_retention(const struct json *rules, const char **argv)
 	return n;
 }
 
+/* The state folder is made here, as often as it is not there; one of the configuration's by
+ * gateway-eventd. */
+static int
+make_data_folder(struct eventd *d)
+{
+	char why[512], text[768];
+
+	if (d->conf->data)
+		return 0;
+	errno = 0;
+	if (trust_make_folder(d->data, why, sizeof(why)) == 0)
+		return 0;
+	int error = errno ? errno : EPERM;
+	snprintf(text, sizeof(text), "%s%s", why, remedy_text(REMEDY_FOLDER, error));
+	process_set_last_words(d->process, text, false);
+	errno = error;
+	return -1;
+}
+
 static int
 exec_with(struct eventd *d, int ready, int numbers)
 {
-	char series[16], address[300];
+	char series[16];
 	const char *argv[MAX_ARGUMENTS];
 	size_t n = 0;
 
 	snprintf(series, sizeof(series), "%u", d->conf->timeseries);
-	snprintf(address, sizeof(address), "%s:%u",
-	    d->conf->listen_host ? d->conf->listen_host : "", d->conf->listen_port);
 	argv[n++] = d->program;
 	argv[n++] = "--unix";
 	argv[n++] = d->socket_path;
 	argv[n++] = "--data";
-	argv[n++] = d->conf->data ? d->conf->data : d->data;
+	argv[n++] = data_folder(d);
 	argv[n++] = "--timeseries";
 	argv[n++] = series;
 	argv[n++] = "--ready-fd";
@@ -108,10 +177,8 @@ exec_with(struct eventd *d, int ready, int numbers)
 		argv[n++] = d->conf->sandbox == IPC_SANDBOX_BEST_EFFORT ? "--sandbox=best-effort"
 									: "--sandbox";
 	argv[n++] = "--log-prefix";
-	if (d->conf->listen_host) {
-		argv[n++] = "--listen";
-		argv[n++] = address;
-	}
+	if (d->conf->listen_host)
+		argv[n++] = "--listeners";
 	if (d->conf->token_file) {
 		argv[n++] = "--token-file";
 		argv[n++] = d->conf->token_file;
@@ -144,20 +211,21 @@ static int
 spawn(void *arg)
 {
 	struct eventd *d = arg;
-	int pipes[2];
+	int ends[2];
 
 	process_set_log_level(d->process, log_sink_device_level(NULL));
-	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK) < 0)
+	if (make_data_folder(d) < 0 ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
 		return -1;
 	int numbers = new_numbers(d);
-	int result = numbers < 0 ? -1 : exec_with(d, pipes[1], numbers);
+	int result = numbers < 0 ? -1 : exec_with(d, ends[1], numbers);
 	fd_close(numbers);
-	fd_close(pipes[1]);
+	fd_close(ends[1]);
 	if (result < 0) {
-		fd_close(pipes[0]);
+		fd_close(ends[0]);
 		return -1;
 	}
-	d->ready_fd = pipes[0];
+	d->ready_fd = ends[0];
 	ev_io_set(&d->ready, d->ready_fd, EV_READ);
 	ev_io_start(d->loop, &d->ready);
 	return 0;
@@ -185,8 +253,11 @@ on_state(void *arg, enum child_state before)
 static void
 on_ended(void *arg, struct process_obituary *o)
 {
+	struct eventd *d = arg;
+
 	(void)o;
-	forget_ready(arg);
+	forget_ready(d);
+	d->listens = false;
 }
 
 static const struct process_ops process_ops = {
@@ -217,8 +288,9 @@ init_watchers(struct eventd *d)
 }
 
 struct eventd *
-eventd_start(struct ev_loop *loop, const char *program, const struct config_built_in *conf,
-    const char *socket_path, const char *data, eventd_ready_cb *on_ready, void *arg)
+eventd_start(struct ev_loop *loop, struct broker *broker, const char *program,
+    const struct config_built_in *conf, const char *socket_path, const char *data,
+    eventd_ready_cb *on_ready, void *arg)
 {
 	struct eventd *d = calloc(1, sizeof(*d));
 	const struct process_options options = { .loop = loop,
@@ -242,6 +314,7 @@ eventd_start(struct ev_loop *loop, const char *program, const struct config_buil
 		free(d);
 		return NULL;
 	}
+	side_listener_init(&d->side, loop, broker);
 	init_watchers(d);
 	process_step(d->process, CHILD_ENABLE);
 	return d;
@@ -283,6 +356,42 @@ eventd_is_lost(const struct eventd *d)
 {
 	return process_state(d->process) == CHILD_RUNNING && access(d->socket_path, F_OK) < 0 &&
 	       errno == ENOENT;
+}
+
+void
+eventd_look_at_folder(struct eventd *d)
+{
+	enum folder_state state = d->listens ? look_at_folder(d) : d->folder_state;
+	const char *folder = data_folder(d);
+
+	if (state == d->folder_state)
+		return;
+	d->folder_state = state;
+	if (state == FOLDER_GONE)
+		log_write(LOG_LEVEL_ERROR, NULL, "data_folder",
+		    "folder %s was removed: its events are lost when gateway-eventd ends; "
+		    "'gateway-eventd --backup' saves them",
+		    folder);
+	else if (state == FOLDER_OTHER)
+		log_write(LOG_LEVEL_ERROR, NULL, "data_folder",
+		    "folder %s is another one now, without events: gateway-eventd goes on with the "
+		    "one that it began with; 'gateway-eventd --backup' copies its events",
+		    folder);
+	else if (state == FOLDER_SAME)
+		log_write(LOG_LEVEL_NOTICE, NULL, "data_folder",
+		    "folder %s is there again, as it was", folder);
+	if (state != FOLDER_KEPT)
+		return;
+	log_write(LOG_LEVEL_NOTICE, NULL, "data_folder",
+	    "folder %s is another one now, with events: gateway-eventd starts again with them",
+	    folder);
+	process_step(d->process, CHILD_RESTART);
+}
+
+const char *
+eventd_listener_fault(const struct eventd *d)
+{
+	return side_listener_why(&d->side);
 }
 
 void

@@ -10,6 +10,7 @@
 
 #include "supervisor/child/process.h"
 #include "supervisor/config/config.h"
+#include "supervisor/net/broker.h"
 
 struct eventd;
 
@@ -18,8 +19,9 @@ typedef void eventd_ready_cb(void *arg);
 typedef void eventd_stopped_cb(void *arg);
 
 /* Starts program and restarts it when it dies, with backoff. Its socket is `socket_path`, its data
- * in the configured folder, else in `data`. All texts are borrowed. NULL when out of memory. */
-struct eventd *eventd_start(struct ev_loop *loop, const char *program,
+ * in the configured folder, else in `data`, which is made. All texts and broker are borrowed. NULL
+ * when out of memory. */
+struct eventd *eventd_start(struct ev_loop *loop, struct broker *broker, const char *program,
     const struct config_built_in *conf, const char *socket_path, const char *data,
     eventd_ready_cb *on_ready, void *arg);
 /* SIGTERM, and SIGKILL after EVENTD_STOP_MS; then on_stopped, from the loop, in which
@@ -31,6 +33,11 @@ void eventd_free(struct eventd *d);
 void eventd_kill(struct eventd *d, const char *why);
 /* It runs, and nobody can connect any more: somebody removed its socket. */
 bool eventd_is_lost(const struct eventd *d);
+/* Looks whether the folder of its events is still the one that it has open, and says what changed.
+ * Where another one with events took its place, it is started again. */
+void eventd_look_at_folder(struct eventd *d);
+/* Why nobody can connect to it over TCP, where event_server.built_in.listen says so; "". */
+const char *eventd_listener_fault(const struct eventd *d);
 /* The same configuration, in another place; borrowed. NULL is fine. */
 void eventd_move(struct eventd *d, const struct config_built_in *conf);
 const struct process *eventd_process(const struct eventd *d);

@@ -112,7 +112,7 @@ class Status(Case):
         (row,) = g.ctl("status")
         self.assertEqual(
             list(row),
-            "name type state pid since restarts last_exit link remotes events_per_s".split(),
+            "name type state pid since restarts last_exit link remotes events_per_s why".split(),
         )
         self.assertEqual((row["name"], row["state"], row["pid"]), ("p1", "disabled", None))
 

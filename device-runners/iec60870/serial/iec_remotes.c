@@ -193,7 +193,8 @@ on_line(void *device, enum connection_status status)
 
 	for (int i = 0; status == CONNECTION_DISCONNECTED && i < s->count; i++) {
 		if (s->list[i].enabled)
-			health_down(s->list[i].health, "the line is not open");
+			health_down(s->list[i].health, "the line is not open: %s",
+			    endpoint_why(&s->line.endpoint));
 		disconnected(&s->list[i]);
 	}
 	connection_register_status(s->line.r, type, 2, status);

@@ -1,0 +1,268 @@
+"""Why devices do not run: the reason is in info, status and wait, in the words of whoever is in the way, and the log
+has a line for each change. What is optional keeps nobody from running."""
+
+import os
+import pty
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tty
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "system")]
+
+import eventer  # noqa: E402
+import iec_serial  # noqa: E402
+import namespaces as ns  # noqa: E402
+import ports  # noqa: E402
+from gatewayd import PROBE, Gateway, probe  # noqa: E402
+from test_modbus_master import master_conf, register, tty_conf  # noqa: E402
+
+
+REMOTE103 = {"address": 1, "response_timeout": 1, "send_retry_count": 3, "poll_class1_delay": 0.5, "poll_class2_delay": 2,
+             "reconnect_delay": 10, "time_sync_delay": None}
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="gatewayd-test-")
+        self.addCleanup(shutil.rmtree, self.dir)
+
+    def gateway(self, conf, **more):
+        g = Gateway(conf, start=False, **more)
+        self.addCleanup(g.close)
+        return g
+
+    def is_told(self, g, *texts):
+        """Everywhere: info, status, wait and what an operator asks for."""
+        def told(text):
+            return all(part in (text or "") for part in texts)
+        g.wait(lambda: told(g.ctl("info")[0]["why_idle"]), f"info: {texts}")
+        self.assertTrue(told(g.status("p1")["why"]), g.status("p1"))
+        self.assertIn("WHY", g.ctl.text("status"))
+        for command in (("wait", "--timeout", "0.2", "p1"), ("enable", "p1")):
+            r = g.ctl.run(*command)
+            self.assertEqual(r.returncode, 1)
+            self.assertTrue(told(r.stderr), r.stderr)
+        g.wait(lambda: any(told(line) for line in g.log() if "no device runs" in line), "a line of the log")
+
+    def runs(self, g):
+        g.wait_connected(60)
+        g.enable("p1")
+        g.wait_state("p1", "running")
+        self.assertIsNone(g.ctl("info")[0]["why_idle"])
+        self.assertIsNone(g.status("p1")["why"])
+        self.assertNotIn("WHY", g.ctl.text("status"))
+
+
+class State(Case):
+    """The folder of what is kept."""
+
+    def test_a_folder_that_comes_late(self):
+        g = self.gateway({"devices": [probe("p1")]})
+        disk = os.path.join(self.dir, "disk")
+        g.env["STATE_DIRECTORY"] = os.path.join(disk, "state")
+        g.start()
+        self.is_told(g, "No such file or directory", disk)
+        os.mkdir(disk)
+        self.runs(g)
+        g.wait_log("devices can run again")
+
+    def test_a_folder_that_others_can_write_to(self):
+        g = self.gateway({"devices": [probe("p1")]})
+        os.chmod(g.state, 0o777)
+        g.start()
+        self.is_told(g, "other users can write to", g.state)
+        os.chmod(g.state, 0o700)
+        self.runs(g)
+
+    @ns.needs_mounts
+    def test_a_disk_that_is_read_only(self):
+        g = self.gateway({"devices": [probe("p1")]})
+        g.wrap = ns.wrap(f"mount -t tmpfs -o ro,mode=700 none '{g.state}'", "-m")
+        g.start()
+        self.is_told(g, "Read-only file system")
+        ns.enter(g.pid, "mount", "-o", "remount,rw", g.state)
+        self.runs(g)
+
+    @ns.needs_mounts
+    def test_a_disk_that_is_full(self):
+        g = self.gateway({"devices": [probe("p1")]})
+        g.wrap = ns.wrap(f"mount -t tmpfs -o size=64k,mode=700 none '{g.state}'\n"
+                         f"dd if=/dev/zero of='{g.state}/fill' bs=1k 2>/dev/null || true", "-m")
+        g.start()
+        self.is_told(g, "No space left on device")
+        ns.enter(g.pid, "mount", "-o", "remount,size=16m", g.state)
+        self.runs(g)
+
+    @ns.needs_mounts
+    def test_a_disk_that_is_mounted_late(self):
+        """Below the mount point is an empty folder; on the disk are the events of before."""
+        store = os.path.join(self.dir, "store")
+        os.mkdir(store, 0o700)
+        g = self.gateway({"devices": [probe("p1")]})
+        g.env["STATE_DIRECTORY"] = store
+        g.start()
+        self.runs(g)
+        g.stop()
+        g.env["STATE_DIRECTORY"] = g.state
+        g.wrap = ns.wrap("true", "-m")
+        g.start()
+        g.wait_connected()
+        self.assertEqual(g.status("p1")["state"], "disabled")
+        ns.enter(g.pid, "mount", "--bind", store, g.state)
+        g.wait_log("is another one now, with events: gateway-eventd starts again with them")
+        g.wait_state("p1", "running")
+
+    def test_a_folder_that_is_removed(self):
+        """Devices go on, an operator is told, and what is kept can be saved."""
+        g = self.gateway({"devices": [probe("p1")]})
+        g.start()
+        self.runs(g)
+        pid = g.status("p1")["pid"]
+        shutil.rmtree(g.state)
+        g.wait_log(f"folder {g.state} was removed: its events are lost when gateway-eventd ends")
+        os.mkdir(g.state, 0o700)
+        g.wait_log(f"folder {g.state} is another one now, without events")
+        saved = os.path.join(self.dir, "saved")
+        subprocess.run([os.path.join(os.path.dirname(PROBE), "../../gateway-eventd"), "--backup", saved, "--unix",
+                        os.path.join(g.runtime, "eventd")], check=True, capture_output=True)
+        self.assertEqual(g.status("p1")["pid"], pid)
+        shutil.copy(os.path.join(saved, "data.mdb"), g.state)
+        g.wait_log("is another one now, with events")
+        g.wait(lambda: g.status("p1")["state"] == "running" and g.status("p1")["pid"] != pid, "p1 runs again")
+
+
+class SideListener(Case):
+    """The TCP listener of the built-in Event Server."""
+
+    def conf(self, host, port):
+        token = os.path.join(self.dir, "token")
+        with open(token, "w", encoding="ascii") as f:
+            os.fchmod(f.fileno(), 0o600)
+            f.write("a token of this test\n")
+        return {"devices": [probe("p1")],
+                "event_server": {"built_in": {"listen": {"host": host, "port": port, "token_file": token}}}}
+
+    @staticmethod
+    def fault(g):
+        return g.ctl("info")[0]["eventd_listener"] or ""
+
+    def test_a_port_that_another_program_has(self):
+        other = ports.listen()
+        port = other.getsockname()[1]
+        g = self.gateway(self.conf("127.0.0.1", port))
+        g.start()
+        self.runs(g)
+        g.wait(lambda: "Address already in use" in self.fault(g), "the reason")
+        other.close()
+        g.wait(lambda: not self.fault(g), "the listener")
+        g.wait_log(f"listening on TCP port {port}")
+        self.assertEqual(len([line for line in g.log() if "event_server.built_in.listen: " in line]), 1)
+
+        def events():
+            with eventer.EventerClient("127.0.0.1", port, token="a token of this test") as c:
+                return c.query_latest([("*",)])
+        self.assertTrue(events())
+        # It comes again with each process.
+        before = g.ctl("info")[0]["eventd_pid"]
+        os.kill(before, 9)
+        g.wait(lambda: g.ctl("info")[0]["link"] == "connected" and g.ctl("info")[0]["eventd_pid"] != before, "the next one")
+        g.wait(lambda: len([line for line in g.log() if f"eventd: listening on TCP port {port}" in line]) == 2, "listening again")
+        self.assertTrue(events())
+
+    def test_a_name_that_nobody_knows(self):
+        g = self.gateway(self.conf("gateway.invalid", 23012))
+        g.start()
+        self.runs(g)
+        g.wait(lambda: "gateway.invalid" in self.fault(g), "the reason")
+
+    @ns.needs_network
+    def test_an_address_that_comes_late(self):
+        g = self.gateway(self.conf("192.0.2.77", 23012), wrap=ns.wrap("ip link set lo up", "-n"))
+        g.start()
+        self.runs(g)
+        g.wait(lambda: "Cannot assign requested address" in self.fault(g), "the reason")
+        ns.enter(g.pid, "ip", "address", "add", "192.0.2.77/32", "dev", "lo", flags=("-n",))
+        g.wait(lambda: not self.fault(g), "the listener")
+        ns.enter(g.pid, sys.executable, "-c", "import socket; socket.create_connection(('192.0.2.77', 23012), 10)", flags=("-n",))
+
+
+class Device(Case):
+    def test_a_runner_that_cannot_be_started(self):
+        os.chmod(self.dir, 0o755)
+        runner = os.path.join(self.dir, "runner")
+        shutil.copy(PROBE, runner)
+        g = self.gateway({"devices": [probe("p1", runner=runner)]})
+        g.start()
+        self.runs(g)
+        os.rename(runner, runner + ".away")
+        os.kill(g.status("p1")["pid"], 9)
+        g.wait(lambda: "No such file or directory" in (g.status("p1")["why"] or ""), "the errno")
+        r = g.ctl.run("wait", "--timeout", "0.2", "p1")
+        self.assertIn("No such file or directory", r.stderr)
+        self.assertIn("No such file or directory", g.ctl("show", "p1")[0]["device"]["why"])
+        with open(runner, "w", encoding="ascii") as f:
+            f.write("no program\n")
+        os.chmod(runner, 0o755)
+        g.wait(lambda: "Exec format error" in (g.status("p1")["why"] or ""), "the next errno")
+        os.rename(runner + ".away", runner)
+        g.wait_state("p1", "running", 60)
+        self.assertIsNone(g.status("p1")["why"])
+
+    def test_a_tty_whose_fault_changes(self):
+        """Missing, no tty, taken: each is logged once, and shown; of every family that has ttys."""
+        names = {"modbus": "m", "101": "a", "103": "b"}
+        path = {name: os.path.join(self.dir, name) for name in names.values()}
+        modules = "hat.gateway.devices."
+        modbus = master_conf(tty_conf(path["m"]), [(1, [register("a", 1)])], "RTU", connect_delay=0.2)
+        g = self.gateway({"devices": [
+            {**modbus, "module": modules + "modbus.master", "name": "m"},
+            {**iec_serial.master101(path["a"], [iec_serial.remote(1)]), "module": modules + "iec101.master", "name": "a",
+             "reconnect_delay": 0.2},
+            {**iec_serial.master103(path["b"], [REMOTE103]), "module": modules + "iec103.master", "name": "b", "reconnect_delay": 0.2}]})
+        g.start()
+        g.enable(*names.values())
+        g.wait_state(names.values(), "running")
+        for name in names.values():
+            g.ctl("send", name, "remote_device/1/enable", "true")
+        self.shows(g, names.values(), "No such file or directory")
+        for p in path.values():
+            os.symlink("/dev/null", p)
+        self.shows(g, names.values(), "Inappropriate ioctl for device")
+        holders = []
+        for p in path.values():
+            leader, follower = pty.openpty()
+            tty.setraw(follower)
+            holder = subprocess.Popen(["flock", "-n", os.ttyname(follower), "sh", "-c", "echo; read x"],
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            holder.stdout.readline()
+            holders.append(holder)
+            self.addCleanup(holder.communicate)
+            self.addCleanup(os.close, leader)
+            self.addCleanup(os.close, follower)
+            os.symlink(os.ttyname(follower), p + ".new")
+            os.rename(p + ".new", p)
+        self.shows(g, names.values(), "Device or resource busy")
+        for holder in holders:
+            holder.communicate(b"\n")
+        for name in names.values():
+            g.wait(lambda name=name: [x for x in g.log() if x.endswith(f"{name}: connected")], f"{name} connected")
+
+    def shows(self, g, names, text):
+        for name in names:
+            def there(name=name):
+                ends = g.ctl("show", name)[0].get("remote_ends") or []
+                logged = [x for x in g.log() if f" {name}: " in x and text in x and "next attempt" in x]
+                return logged and any(text in (e["what"] or "") for e in ends)
+            g.wait(there, f"{name}: {text}")
+            began = time.monotonic()
+            g.wait(lambda: time.monotonic() - began > 0.5, "more attempts")
+            self.assertEqual(len([x for x in g.log() if f" {name}: " in x and text in x and "next attempt" in x]), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
