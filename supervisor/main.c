@@ -170,6 +170,20 @@ hold_hangup(int how)
 	sigprocmask(how, &set, NULL);
 }
 
+/* From the first instruction on that is the program's own: before the constructors of libraries, as
+ * the loader runs it first. */
+#ifndef __SANITIZE_ADDRESS__ /* which is not there so early */
+static void
+hold_from_the_start(int argc, char **argv, char **environment)
+{
+	(void)argc, (void)argv, (void)environment;
+	hold_hangup(SIG_BLOCK);
+}
+
+__attribute__((section(".preinit_array"), used)) static void (*const before_all)(
+    int, char **, char **) = hold_from_the_start;
+#endif
+
 static void
 watch_signals(struct program *p)
 {
@@ -287,8 +301,7 @@ prepare_process(void)
 static int
 load_config(struct program *p)
 {
-	if (!p->check)
-		hold_hangup(SIG_BLOCK);
+	hold_hangup(p->check ? SIG_UNBLOCK : SIG_BLOCK);
 	if (p->verbose && !p->check)
 		log_set_level(LOG_LEVEL_DEBUG);
 	check_report_init(&p->report, p->check && p->json);

@@ -9,6 +9,10 @@ def may(*flags):
 
 
 MOUNTS, NETWORK = may("-m"), may("-n", "-m")
+LOOP = MOUNTS and subprocess.run(["unshare", "-m", "sh", "-c", """
+    f=$(mktemp) && trap 'umount /mnt; rm -f "$f"' EXIT && truncate -s 1M "$f" && mkfs.ext4 -q -F "$f" && mount -o loop "$f" /mnt
+    """], capture_output=True, check=False).returncode == 0
+needs_loop = unittest.skipUnless(LOOP, "this machine gives no loop device with ext4")
 needs_mounts = unittest.skipUnless(MOUNTS, "this machine gives no mount namespace")
 needs_network = unittest.skipUnless(NETWORK, "this machine gives no network namespace")
 

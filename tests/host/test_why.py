@@ -98,6 +98,30 @@ class State(Case):
         ns.enter(g.pid, "mount", "-o", "remount,size=16m", g.state)
         self.runs(g)
 
+    @ns.needs_loop
+    def test_a_disk_that_dies_and_is_mounted_again(self):
+        """Values go on to whoever is connected; what was kept is there again with the disk."""
+        image = os.path.join(self.dir, "image")
+        subprocess.run(["truncate", "-s", "32M", image], check=True)
+        subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+        g = self.gateway({"devices": [probe("p1", interval_ms=50)]})
+        g.wrap = ns.wrap(f"mount -o loop '{image}' '{g.state}'\nchmod 700 '{g.state}'", "-m")
+        g.start()
+        self.runs(g)
+        shutdown = f"import fcntl, os; fcntl.ioctl(os.open('{g.state}', os.O_RDONLY), 0x8004587d, b'\\2\\0\\0\\0')"
+        ns.enter(g.pid, sys.executable, "-c", shutdown)  # EXT4_IOC_SHUTDOWN, without the journal
+        g.wait_log("cannot write to the store: Input/output error")
+        pid, sent = g.status("p1")["pid"], g.ctl("info")[0]["events_out"]
+        g.wait(lambda: g.ctl("info")[0]["events_out"] > sent + 20, "events go on")
+        self.assertEqual(g.status("p1")["pid"], pid)
+        ns.enter(g.pid, "umount", "-l", g.state)
+        g.wait_log("is another one now, without events")
+        # Plugged in again it is another device; of the same one the kernel would remember that it is dead.
+        shutil.copy(image, image + ".again")
+        ns.enter(g.pid, "mount", "-o", "loop", image + ".again", g.state)
+        g.wait_log("is another one now, with events: gateway-eventd starts again with them")
+        g.wait(lambda: g.status("p1")["state"] == "running" and g.status("p1")["pid"] != pid, "p1 runs again")
+
     @ns.needs_mounts
     def test_a_disk_that_is_mounted_late(self):
         """Below the mount point is an empty folder; on the disk are the events of before."""

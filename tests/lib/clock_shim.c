@@ -1,8 +1,8 @@
 /*
- * Preloaded by test_clock.py: gives a program another clock. The file that
- * $CLOCK_SHIM names holds two 64-bit integers: seconds to add to
- * CLOCK_REALTIME, and nanoseconds since 1970 at which it stands still (0: it
- * runs). Both may change at any time.
+ * Preloaded by tests: gives a program another clock. The file that $CLOCK_SHIM
+ * names, else CLOCK_SHIM_FILE of the compiler's command line, holds two 64-bit integers: seconds to
+ * add to CLOCK_REALTIME, and nanoseconds since 1970 at which it stands still (0: it runs). Both may
+ * change at any time.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -23,6 +23,9 @@ __attribute__((constructor)) static void
 map(void)
 {
 	const char *path = getenv("CLOCK_SHIM");
+#ifdef CLOCK_SHIM_FILE
+	path = path ? path : CLOCK_SHIM_FILE;
+#endif
 	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 
 	if (fd < 0)

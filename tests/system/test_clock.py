@@ -114,6 +114,7 @@ class Store(Case):
             self.assertTrue({f"b{run}{i}" for i in range(3)} <= {e.type[0] for e in events})
             self.end(self.server)
         self.assertEqual(self.logged().count("the clock went back"), 1, self.logged())
+        self.assertRegex(self.logged(), r"the clock went back from \d+\.\d{6} s to \d+\.\d{6} s since 1970: timestamps follow it")
 
     def test_a_jump_while_it_runs(self):
         clock = Clock(self.dir)
@@ -138,6 +139,25 @@ class Store(Case):
         times += [self.put(c, "a")[0] for _ in range(3)]
         self.assertEqual(times, sorted(times))
         self.assertLess(times[-1], 1_800_000_001)
+        self.assertNotIn("went back", self.logged())
+
+    def test_leap_seconds(self):
+        """A second comes twice, as the kernel inserts it."""
+        clock = Clock(self.dir)
+        times = []
+        for second, (first, last) in enumerate(((999_000_000, 0), (999_999_999, 1_000_000))):
+            base = (1_800_000_000 + 10 * second) * 10 ** 9
+            clock.freeze(base + first)
+            if not times:
+                self.start(clock)
+                c = self.client()
+            times += self.put(c, "a")
+            clock.freeze(base + last)
+            times += self.put(c, "a") + self.put(c, "a")
+            clock.freeze(base + 2 * 10 ** 9)
+            times += self.put(c, "a")
+            self.assertEqual(times[-1], base // 10 ** 9 + 2)
+        self.assertEqual(times, sorted(times))
         self.assertNotIn("went back", self.logged())
 
     def test_a_clock_that_stands_still(self):

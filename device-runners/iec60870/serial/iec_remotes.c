@@ -190,11 +190,12 @@ on_line(void *device, enum connection_status status)
 {
 	static const char *const type[] = { "gateway", "status" };
 	struct iec_remotes *s = device;
+	const char *why = endpoint_why(&s->line.endpoint);
 
 	for (int i = 0; status == CONNECTION_DISCONNECTED && i < s->count; i++) {
 		if (s->list[i].enabled)
-			health_down(s->list[i].health, "the line is not open: %s",
-			    endpoint_why(&s->line.endpoint));
+			health_down(
+			    s->list[i].health, "the line is not open%s%s", *why ? ": " : "", why);
 		disconnected(&s->list[i]);
 	}
 	connection_register_status(s->line.r, type, 2, status);
