@@ -218,7 +218,7 @@ host: all test-tools
 BENCH_TOOLS := $(patsubst %.c,$(B)/%,$(filter-out tests/bench/tool.c,$(wildcard tests/bench/*.c)))
 $(BENCH_TOOLS): %: %.o $(B)/tests/bench/tool.o $(TEST_ARCHIVES)
 	$(LINK) $< $(B)/tests/bench/tool.o -Wl,--start-group $(TEST_ARCHIVES) -Wl,--end-group $(TEST_LIBS)
-bench: all $(BENCH_TOOLS) $(B)/tests/lib/modbus-sim
+bench: all $(BENCH_TOOLS) $(B)/tests/lib/modbus-sim $(B)/tests/lib/probe-runner
 	@BUILD=$(B) tests/bench/run
 
 # What an event costs where there is more of something else, in instructions. GROWTH=quick: the bounded version.

@@ -10,6 +10,7 @@
 enum {
 	FIRST_BLOCK = 1024,
 	LAST_BLOCK = 256 * 1024,
+	SHORT_NUMBER = 15, /* digits: less than JSON_MAX_EXACT */
 };
 
 struct block {
@@ -160,11 +161,27 @@ json_int(const struct json *j, int64_t min, int64_t max, int64_t *v)
 	return true;
 }
 
+/* Digits alone, that a binary64 tells from their neighbours. */
+static bool
+read_short(const char *text, long long *n)
+{
+	for (*n = 0; *text >= '0' && *text <= '9'; text++)
+		*n = 10 * *n + (*text - '0');
+	return *text == '\0';
+}
+
 bool
 json_double(const struct json *j, double *v)
 {
+	long long n;
+
 	if (!j || j->type != JSON_NUMBER)
 		return false;
+	/* Most are short and whole: those strtod() would take twice the time for. */
+	if (j->len <= SHORT_NUMBER && read_short(j->text, &n)) {
+		*v = (double)n;
+		return true;
+	}
 	double d = strtod(j->text, NULL);
 	if (!isfinite(d))
 		return false;

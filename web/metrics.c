@@ -7,257 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "web/families.h"
+
 enum { MAX_VALUES = 14, MAX_LABELS = 4096 };
-
-enum kind { GAUGE, COUNTER };
-
-/* The metric of one number of a row. */
-struct family {
-	const char *key, *name, *help;
-	enum kind kind;
-	const char *unit; /* of OpenMetrics: the end of the name, or NULL */
-	double scale;	  /* 0: 1 */
-};
-
-static const struct family gateway[] = {
-	{ .key = "uptime_ms",
-	    .name = "gatewayd_uptime_seconds",
-	    .unit = "seconds",
-	    .scale = 1e-3,
-	    .help = "Time since the start of gatewayd." },
-	{ .key = "engine_active",
-	    .name = "gatewayd_engine_active",
-	    .help =
-		"Whether devices may run: the link is up, and a Monitor Server has blessed it." },
-	{ .key = "blessed",
-	    .name = "gatewayd_monitor_blessed",
-	    .help = "Whether the Monitor Server has blessed this gateway." },
-	{ .key = "link_up",
-	    .name = "gatewayd_link_up",
-	    .help = "Whether the Event Server is connected." },
-	{ .key = "link_since_ms",
-	    .name = "gatewayd_link_state_age_seconds",
-	    .unit = "seconds",
-	    .scale = 1e-3,
-	    .help = "Time since the link to the Event Server is as it is." },
-	{ .key = "link_connects",
-	    .name = "gatewayd_link_connects",
-	    .kind = COUNTER,
-	    .help = "Connections made to the Event Server." },
-	{ .key = "link_events_out",
-	    .name = "gatewayd_link_events_sent",
-	    .kind = COUNTER,
-	    .help = "Events registered at the Event Server." },
-	{ .key = "link_events_in",
-	    .name = "gatewayd_link_events_received",
-	    .kind = COUNTER,
-	    .help = "Events that the Event Server notified." },
-	{ .key = "link_messages_out",
-	    .name = "gatewayd_link_messages_sent",
-	    .kind = COUNTER,
-	    .help = "Messages sent to the Event Server." },
-	{ .key = "link_bytes_out",
-	    .name = "gatewayd_link_sent_bytes",
-	    .kind = COUNTER,
-	    .unit = "bytes",
-	    .help = "Bytes sent to the Event Server." },
-	{ .key = "link_bytes_in",
-	    .name = "gatewayd_link_received_bytes",
-	    .kind = COUNTER,
-	    .unit = "bytes",
-	    .help = "Bytes received from the Event Server." },
-	{ .key = "link_idle_ms",
-	    .name = "gatewayd_link_idle_seconds",
-	    .unit = "seconds",
-	    .scale = 1e-3,
-	    .help = "Time since the Event Server sent anything." },
-	{ .key = "link_pending_bytes",
-	    .name = "gatewayd_link_pending_bytes",
-	    .unit = "bytes",
-	    .help = "Bytes for the Event Server that are not sent yet." },
-	{ .key = "events_unrouted",
-	    .name = "gatewayd_events_unrouted",
-	    .kind = COUNTER,
-	    .help = "Events received that are of no device." },
-	{ .key = "devices", .name = "gatewayd_devices", .help = "Devices of the configuration." },
-	{ .key = "control_clients",
-	    .name = "gatewayd_control_clients",
-	    .help = "Clients of the control socket." },
-	{ .key = "control_requests",
-	    .name = "gatewayd_control_requests",
-	    .kind = COUNTER,
-	    .help = "Requests of the control socket's clients." },
-	{ .key = "longest_turn_us",
-	    .name = "gatewayd_longest_turn_seconds",
-	    .unit = "seconds",
-	    .scale = 1e-6,
-	    .help = "Longest turn of the event loop since the start." },
-	{ .key = "longest_turn_minute_us",
-	    .name = "gatewayd_longest_turn_minute_seconds",
-	    .unit = "seconds",
-	    .scale = 1e-6,
-	    .help = "Longest turn of the event loop in the last minute." },
-	{ .key = "cpu_us",
-	    .name = "gatewayd_cpu_seconds",
-	    .kind = COUNTER,
-	    .unit = "seconds",
-	    .scale = 1e-6,
-	    .help = "CPU time of gatewayd itself." },
-	{ .key = "memory_bytes",
-	    .name = "gatewayd_memory_bytes",
-	    .unit = "bytes",
-	    .help = "Resident memory of gatewayd itself." },
-	{ .key = "open_files",
-	    .name = "gatewayd_open_fds",
-	    .help = "Open file descriptors of gatewayd." },
-	{ .key = "eventd_running",
-	    .name = "gatewayd_eventd_running",
-	    .help = "Whether the built-in Event Server runs." },
-	{ .key = "eventd_restarts",
-	    .name = "gatewayd_eventd_restarts",
-	    .kind = COUNTER,
-	    .help = "Restarts of the built-in Event Server." },
-	{ .key = "eventd_cpu_us",
-	    .name = "gatewayd_eventd_cpu_seconds",
-	    .kind = COUNTER,
-	    .unit = "seconds",
-	    .scale = 1e-6,
-	    .help = "CPU time of the built-in Event Server." },
-	{ .key = "eventd_memory_bytes",
-	    .name = "gatewayd_eventd_memory_bytes",
-	    .unit = "bytes",
-	    .help = "Resident memory of the built-in Event Server." },
-	{ .key = "store_types",
-	    .name = "gatewayd_store_types",
-	    .help = "Event types that the built-in Event Server keeps." },
-	{ .key = "store_types_max",
-	    .name = "gatewayd_store_types_max",
-	    .help = "Event types that it keeps at most." },
-	{ .key = "store_bytes",
-	    .name = "gatewayd_store_bytes",
-	    .unit = "bytes",
-	    .help = "Bytes of the events that the built-in Event Server keeps." },
-	{ .key = "store_bytes_max",
-	    .name = "gatewayd_store_max_bytes",
-	    .unit = "bytes",
-	    .help = "Bytes of events beyond which it takes no new event type." },
-	{ .key = "store_series",
-	    .name = "gatewayd_store_series_events",
-	    .help = "Events of its time series." },
-	{ .key = "store_series_max",
-	    .name = "gatewayd_store_series_max_events",
-	    .help = "Events that its time series keeps at most." },
-	{ .key = "store_clients",
-	    .name = "gatewayd_store_clients",
-	    .help = "Clients of the built-in Event Server." },
-	{ .key = "store_events",
-	    .name = "gatewayd_store_events",
-	    .kind = COUNTER,
-	    .help = "Events registered at the built-in Event Server." },
-	{ .key = "store_commits",
-	    .name = "gatewayd_store_commits",
-	    .kind = COUNTER,
-	    .help = "Commits of the built-in Event Server." },
-	{ .key = "store_queries",
-	    .name = "gatewayd_store_queries",
-	    .kind = COUNTER,
-	    .help = "Queries that the built-in Event Server took." },
-	{ .key = "store_refused_quota",
-	    .name = "gatewayd_store_refused_quota",
-	    .kind = COUNTER,
-	    .help = "Events refused since their device keeps too many types or bytes." },
-	{ .key = "store_refused_full",
-	    .name = "gatewayd_store_refused_full",
-	    .kind = COUNTER,
-	    .help = "Events refused since the store is full." },
-	{ .key = "store_unsaved",
-	    .name = "gatewayd_store_unsaved",
-	    .help = "Whether the disk lacks events that are in memory." },
-};
-
-static const struct family device[] = {
-	{ .key = "enabled",
-	    .name = "gatewayd_device_enabled",
-	    .help = "Whether the device is enabled." },
-	{ .key = "uptime_ms",
-	    .name = "gatewayd_device_uptime_seconds",
-	    .unit = "seconds",
-	    .scale = 1e-3,
-	    .help = "Age of the device's process." },
-	{ .key = "cpu_us",
-	    .name = "gatewayd_device_cpu_seconds",
-	    .kind = COUNTER,
-	    .unit = "seconds",
-	    .scale = 1e-6,
-	    .help = "CPU time of the device's process." },
-	{ .key = "memory_bytes",
-	    .name = "gatewayd_device_memory_bytes",
-	    .unit = "bytes",
-	    .help = "Resident memory of the device's process." },
-	{ .key = "restarts",
-	    .name = "gatewayd_device_restarts",
-	    .kind = COUNTER,
-	    .help = "Restarts of the device's process." },
-	{ .key = "credit_used",
-	    .name = "gatewayd_device_credit_used_bytes",
-	    .unit = "bytes",
-	    .help = "Events of the device that the Event Server has not taken yet." },
-	{ .key = "queued_bytes",
-	    .name = "gatewayd_device_queued_bytes",
-	    .unit = "bytes",
-	    .help = "Events that wait, in either direction." },
-	{ .key = "registered",
-	    .name = "gatewayd_device_events_registered",
-	    .kind = COUNTER,
-	    .help = "Events that the device registered." },
-	{ .key = "delivered",
-	    .name = "gatewayd_device_events_delivered",
-	    .kind = COUNTER,
-	    .help = "Events that the device received." },
-	{ .key = "dropped",
-	    .name = "gatewayd_device_events_dropped",
-	    .kind = COUNTER,
-	    .help = "Events of the device, or for it, that were lost." },
-	{ .key = "types",
-	    .name = "gatewayd_device_event_types",
-	    .help = "Event types that the device has registered." },
-	{ .key = "dropped_types",
-	    .name = "gatewayd_device_types_refused",
-	    .kind = COUNTER,
-	    .help = "Events dropped since the device has too many event types." },
-	{ .key = "violations",
-	    .name = "gatewayd_device_violations",
-	    .kind = COUNTER,
-	    .help = "Violations of the contract between gatewayd and the device's process." },
-	{ .key = "ends_not_shown",
-	    .name = "gatewayd_device_remotes_not_shown",
-	    .help = "Remote ends beyond the first 64, which have no metrics of their own." },
-};
-
-static const struct family end[] = {
-	{ .key = "up", .name = "gatewayd_remote_up", .help = "Whether the remote end is up." },
-	{ .key = "requests",
-	    .name = "gatewayd_remote_requests",
-	    .kind = COUNTER,
-	    .help = "Requests to the remote end." },
-	{ .key = "errors",
-	    .name = "gatewayd_remote_errors",
-	    .kind = COUNTER,
-	    .help = "Errors of the remote end." },
-	{ .key = "timeouts",
-	    .name = "gatewayd_remote_timeouts",
-	    .kind = COUNTER,
-	    .help = "Requests that the remote end did not answer in time." },
-	{ .key = "rtt_avg_us",
-	    .name = "gatewayd_remote_round_trip_seconds",
-	    .unit = "seconds",
-	    .scale = 1e-6,
-	    .help = "Mean time of an answer of the remote end." },
-	{ .key = "last_success",
-	    .name = "gatewayd_remote_last_success_timestamp_seconds",
-	    .unit = "seconds",
-	    .help = "When the remote end answered last, in Unix time." },
-};
+static const double MOST_EXACT = 1e15; /* a binary64 has each whole number up to here */
 
 static const char *const states[] = { "disabled", "starting", "running", "stopping", "backoff",
 	"failed" };
@@ -282,6 +35,7 @@ static_assert(COUNT(device) <= MAX_VALUES && COUNT(end) <= MAX_VALUES, "room for
 /* Something that has labels and a number for each family of its table; NAN: none. */
 struct subject {
 	char *labels; /* owned: device="a",type="b" */
+	size_t len;   /* of labels */
 	double values[MAX_VALUES];
 };
 
@@ -297,6 +51,7 @@ struct device_subject {
 	struct named *counters; /* owned */
 	size_t counter_count;
 	double deaths[COUNT(causes)], round_trips[COUNT(buckets)], round_trip_us;
+	bool has_round_trips;
 	int state; /* of states, or -1 */
 };
 
@@ -319,11 +74,36 @@ number(const struct json *row, const char *key)
 	return json_double(json_get(row, key), &v) ? v : NAN;
 }
 
+/* The member of that key, looked for from *at on: rows have their members in the order of the
+ * tables, so that it is the next one mostly. */
+static const struct json *
+member(const struct json *row, const struct json **at, const char *key)
+{
+	const struct json *first = *at, *m;
+
+	if (!row || row->type != JSON_OBJECT)
+		return NULL;
+	m = first = first ? first : row->child;
+	while (m && strcmp(m->key, key) != 0) {
+		m = m->next ? m->next : row->child;
+		if (m == first)
+			return NULL;
+	}
+	*at = m ? m->next : NULL;
+	return m;
+}
+
 static void
 take_values(double *values, const struct family *table, size_t count, const struct json *row)
 {
-	for (size_t i = 0; i < count; i++)
-		values[i] = number(row, table[i].key) * (table[i].scale ? table[i].scale : 1.);
+	const struct json *at = NULL;
+	double v;
+
+	for (size_t i = 0; i < count; i++) {
+		values[i] = NAN;
+		if (json_double(member(row, &at, table[i].key), &v))
+			values[i] = v * (table[i].scale ? table[i].scale : 1.);
+	}
 }
 
 /* Backslash, quote and newline, as both formats have it. */
@@ -375,22 +155,31 @@ escape(struct metrics *m, const char *text)
 	return take_text(m, &b);
 }
 
-static char *
-end_labels(struct metrics *m, const struct device_subject *d, const char *remote)
+/* Whether there was memory for them. */
+static bool
+take_labels(struct metrics *m, struct subject *s, struct buffer *b)
+{
+	s->len = b->len;
+	s->labels = take_text(m, b);
+	return s->labels != NULL;
+}
+
+static bool
+end_labels(struct metrics *m, const struct device_subject *d, const char *remote, struct subject *s)
 {
 	struct buffer b;
 
 	buffer_init(&b, MAX_LABELS);
-	buffer_append_str(&b, d->self.labels);
+	buffer_append(&b, d->self.labels, d->self.len);
 	put_label(&b, "remote", remote);
-	return take_text(m, &b);
+	return take_labels(m, s, &b);
 }
 
 static bool
-has_end(const struct device_subject *d, const char *labels)
+has_end(const struct device_subject *d, const struct subject *s)
 {
 	for (size_t i = 0; i < d->end_count; i++)
-		if (strcmp(d->ends[i].labels, labels) == 0)
+		if (d->ends[i].len == s->len && memcmp(d->ends[i].labels, s->labels, s->len) == 0)
 			return true;
 	return false;
 }
@@ -408,24 +197,33 @@ take_ends(struct metrics *m, struct device_subject *d, const struct json *ends)
 	for (const struct json *e = most ? ends->child : NULL; e && d->end_count < most;
 	     e = e->next) {
 		struct subject *s = &d->ends[d->end_count];
-		char *labels = end_labels(m, d, json_str(json_get(e, "remote")));
-		if (!labels)
+		if (!end_labels(m, d, json_str(json_get(e, "remote")), s))
 			return false;
-		if (has_end(d, labels)) {
-			free(labels);
+		if (has_end(d, s)) {
+			free(s->labels);
+			*s = (struct subject){ 0 };
 			continue;
 		}
-		s->labels = labels;
 		take_values(s->values, end, COUNT(end), e);
 		d->end_count++;
 	}
 	return true;
 }
 
+/* Takes a count of round trips; false: it is none. One that was never counted up is 0. */
 static bool
-is_bucket(const char *name)
+take_round_trips(struct device_subject *d, const struct json *c)
 {
-	return strncmp(name, "rtt_", 4) == 0;
+	double v;
+
+	if (strncmp(c->key, "rtt_", 4) != 0)
+		return false;
+	for (size_t i = 0; i < COUNT(buckets); i++)
+		if (strcmp(c->key, buckets[i].key) == 0 && json_double(c, &v))
+			d->round_trips[i] = v;
+	if (strcmp(c->key, "rtt_sum_us") == 0 && json_double(c, &v))
+		d->round_trip_us = v;
+	return true;
 }
 
 static bool
@@ -433,13 +231,7 @@ take_counters(struct metrics *m, struct device_subject *d, const struct json *co
 {
 	size_t most = counters && counters->type == JSON_OBJECT ? counters->count : 0;
 
-	for (size_t i = 0; i < COUNT(buckets); i++) {
-		d->round_trips[i] = number(counters, buckets[i].key);
-		/* One that was never counted up is 0, where there are others. */
-		if (isnan(d->round_trips[i]) && !isnan(number(counters, "rtt_count")))
-			d->round_trips[i] = 0;
-	}
-	d->round_trip_us = number(counters, "rtt_sum_us");
+	d->has_round_trips = !isnan(number(counters, "rtt_count"));
 	most = most > METRICS_MAX_COUNTERS ? METRICS_MAX_COUNTERS : most;
 	m->bytes += most * sizeof(*d->counters);
 	if (most && !(d->counters = calloc(most, sizeof(*d->counters))))
@@ -447,7 +239,7 @@ take_counters(struct metrics *m, struct device_subject *d, const struct json *co
 	for (const struct json *c = most ? counters->child : NULL; c && d->counter_count < most;
 	     c = c->next) {
 		struct named *n = &d->counters[d->counter_count];
-		if (is_bucket(c->key) || !json_double(c, &n->value))
+		if (take_round_trips(d, c) || !json_double(c, &n->value))
 			continue;
 		if (!(n->name = escape(m, c->key)))
 			return false;
@@ -459,16 +251,20 @@ take_counters(struct metrics *m, struct device_subject *d, const struct json *co
 static bool
 take_device(struct metrics *m, struct device_subject *d, const struct json *row)
 {
-	const char *state = json_str(json_get(row, "state"));
+	const struct json *at = NULL, *deaths;
 	struct buffer b;
 
 	buffer_init(&b, MAX_LABELS);
-	put_label(&b, "device", json_str(json_get(row, "name")));
-	put_label(&b, "type", json_str(json_get(row, "type")));
-	d->self.labels = take_text(m, &b);
+	put_label(&b, "device", json_str(member(row, &at, "name")));
+	put_label(&b, "type", json_str(member(row, &at, "type")));
+	take_labels(m, &d->self, &b);
+	const char *state = json_str(member(row, &at, "state"));
 	take_values(d->self.values, device, COUNT(device), row);
+	deaths = json_get(row, "deaths_by_cause");
+	at = NULL;
 	for (size_t i = 0; i < COUNT(causes); i++)
-		d->deaths[i] = number(json_get(row, "deaths_by_cause"), causes[i]);
+		if (!json_double(member(deaths, &at, causes[i]), &d->deaths[i]))
+			d->deaths[i] = NAN;
 	d->state = -1;
 	for (size_t i = 0; state && i < COUNT(states); i++)
 		if (strcmp(states[i], state) == 0)
@@ -512,44 +308,64 @@ metrics_add(struct metrics *m, const struct json *row)
 
 /* --- text --- */
 
+/* Ends at text[n]; returns where it begins. Without zeros at the end. */
+static size_t
+put_millionths(char *text, size_t n, unsigned v)
+{
+	int digits = 6;
+
+	for (; v % 10 == 0; v /= 10)
+		digits--;
+	for (; digits > 0; digits--, v /= 10)
+		text[--n] = (char)('0' + v % 10);
+	text[--n] = '.';
+	return n;
+}
+
 static void
 put_number(struct buffer *b, double v)
 {
 	char text[40];
 	size_t n = sizeof(text);
 
-	/* Most are whole: printf() would be most of the time that all this takes. */
-	if (v >= 0 && v < 1e15 && v == (double)(uint64_t)v) {
-		uint64_t whole = (uint64_t)v;
-		do
-			text[--n] = (char)('0' + whole % 10);
-		while (whole /= 10);
-		buffer_append(b, text + n, sizeof(text) - n);
-	} else {
+	/* printf() would be a third of the time that all this takes. */
+	if (!(v >= 0 && v < MOST_EXACT)) {
 		buffer_append(b, text, (size_t)snprintf(text, sizeof(text), "%.10g", v));
+		return;
 	}
+	uint64_t whole = (uint64_t)v, millionths = (uint64_t)((v - (double)whole) * 1e6 + .5);
+	whole += millionths / 1000000;
+	millionths %= 1000000;
+	if (millionths)
+		n = put_millionths(text, n, (unsigned)millionths);
+	do
+		text[--n] = (char)('0' + whole % 10);
+	while (whole /= 10);
+	buffer_append(b, text + n, sizeof(text) - n);
 }
 
+/* of: NULL: without labels. */
 static void
-put_sample(struct buffer *b, const char *name, const char *suffix, const char *labels,
+put_sample(struct buffer *b, const char *name, const char *suffix, const struct subject *of,
     const char *more_name, const char *more, double v)
 {
 	if (isnan(v))
 		return;
 	buffer_append_str(b, name);
 	buffer_append_str(b, suffix);
-	if (*labels || more_name) {
+	if (of || more_name)
 		buffer_u8(b, '{');
-		buffer_append_str(b, labels);
-		if (more_name) {
-			buffer_append_str(b, *labels ? "," : "");
-			buffer_append_str(b, more_name);
-			buffer_append_str(b, "=\"");
-			buffer_append_str(b, more);
-			buffer_u8(b, '"');
-		}
-		buffer_u8(b, '}');
+	if (of)
+		buffer_append(b, of->labels, of->len);
+	if (more_name) {
+		buffer_append_str(b, of ? "," : "");
+		buffer_append_str(b, more_name);
+		buffer_append_str(b, "=\"");
+		buffer_append_str(b, more);
+		buffer_u8(b, '"');
 	}
+	if (of || more_name)
+		buffer_u8(b, '}');
 	buffer_u8(b, ' ');
 	put_number(b, v);
 	buffer_u8(b, '\n');
@@ -586,7 +402,7 @@ static void
 put_states(struct buffer *b, const struct device_subject *d)
 {
 	for (size_t i = 0; i < COUNT(states); i++)
-		put_sample(b, "gatewayd_device_state", "", d->self.labels, "state", states[i],
+		put_sample(b, "gatewayd_device_state", "", &d->self, "state", states[i],
 		    d->state == (int)i);
 }
 
@@ -594,15 +410,15 @@ static void
 put_deaths(struct buffer *b, const struct device_subject *d)
 {
 	for (size_t i = 0; i < COUNT(causes); i++)
-		put_sample(b, "gatewayd_device_deaths", "_total", d->self.labels, "cause",
-		    causes[i], d->deaths[i]);
+		put_sample(b, "gatewayd_device_deaths", "_total", &d->self, "cause", causes[i],
+		    d->deaths[i]);
 }
 
 static void
 put_counters(struct buffer *b, const struct device_subject *d)
 {
 	for (size_t i = 0; i < d->counter_count; i++)
-		put_sample(b, "gatewayd_device_reported", "_total", d->self.labels, "name",
+		put_sample(b, "gatewayd_device_reported", "_total", &d->self, "name",
 		    d->counters[i].name, d->counters[i].value);
 }
 
@@ -611,12 +427,12 @@ put_round_trips(struct buffer *b, const struct device_subject *d)
 {
 	static const char name[] = "gatewayd_device_round_trip_seconds";
 
+	if (!d->has_round_trips)
+		return;
 	for (size_t i = 0; i < COUNT(buckets); i++)
-		put_sample(
-		    b, name, "_bucket", d->self.labels, "le", buckets[i].le, d->round_trips[i]);
-	put_sample(b, name, "_sum", d->self.labels, NULL, NULL, d->round_trip_us * 1e-6);
-	put_sample(
-	    b, name, "_count", d->self.labels, NULL, NULL, d->round_trips[COUNT(buckets) - 1]);
+		put_sample(b, name, "_bucket", &d->self, "le", buckets[i].le, d->round_trips[i]);
+	put_sample(b, name, "_sum", &d->self, NULL, NULL, d->round_trip_us * 1e-6);
+	put_sample(b, name, "_count", &d->self, NULL, NULL, d->round_trips[COUNT(buckets) - 1]);
 }
 
 static const struct {
@@ -653,13 +469,13 @@ static void
 put_gateway(const struct metrics *m, struct buffer *b)
 {
 	put_head(m, b, "gatewayd_build_info", "gauge", NULL, "Version of gatewayd.");
-	put_sample(b, "gatewayd_build_info", "", "", "version", m->version ? m->version : "", 1);
+	put_sample(b, "gatewayd_build_info", "", NULL, "version", m->version ? m->version : "", 1);
 	for (size_t i = 0; i < COUNT(gateway); i++) {
 		if (isnan(m->gateway[i]))
 			continue;
 		put_family(m, b, &gateway[i]);
 		put_sample(
-		    b, gateway[i].name, suffix_of(&gateway[i]), "", NULL, NULL, m->gateway[i]);
+		    b, gateway[i].name, suffix_of(&gateway[i]), NULL, NULL, NULL, m->gateway[i]);
 	}
 }
 
@@ -684,11 +500,11 @@ put_of_device(struct buffer *b, const struct device_subject *d, size_t family)
 	} else if (family >= FAMILIES_END) {
 		size_t i = family - FAMILIES_END;
 		for (size_t n = 0; n < d->end_count; n++)
-			put_sample(b, end[i].name, suffix_of(&end[i]), d->ends[n].labels, NULL,
-			    NULL, d->ends[n].values[i]);
+			put_sample(b, end[i].name, suffix_of(&end[i]), &d->ends[n], NULL, NULL,
+			    d->ends[n].values[i]);
 	} else {
 		size_t i = family - FAMILIES_DEVICE;
-		put_sample(b, device[i].name, suffix_of(&device[i]), d->self.labels, NULL, NULL,
+		put_sample(b, device[i].name, suffix_of(&device[i]), &d->self, NULL, NULL,
 		    d->self.values[i]);
 	}
 }

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/daemon/usage.h"
 #include "common/fdutil.h"
 #include "supervisor/child/child_private.h"
 
@@ -493,6 +494,18 @@ const struct process *
 child_process(const struct child *c)
 {
 	return c->process;
+}
+
+int64_t
+child_memory(struct child *c, unsigned each)
+{
+	pid_t pid = process_pid(c->process);
+
+	if (pid != c->memory.pid || ((unsigned)pid + c->memory.asked++) % each == 0) {
+		c->memory.pid = pid;
+		c->memory.bytes = usage_memory(pid);
+	}
+	return c->memory.bytes;
 }
 
 enum child_state

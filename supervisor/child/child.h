@@ -138,6 +138,9 @@ const struct config_device *child_conf(const struct child *c);
 const struct eventer_prefix *child_prefix(const struct child *c);
 /* Its state, pid, restarts, obituaries. */
 const struct process *child_process(const struct child *c);
+/* Resident memory of its process in bytes; -1: not known. It is read each `each` times that it is
+ * asked for, of different devices at different times, and the first time. */
+int64_t child_memory(struct child *c, unsigned each);
 enum child_state child_state(const struct child *c);
 bool child_is_wanted(const struct child *c);
 /* There is a process. */

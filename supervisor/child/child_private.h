@@ -14,6 +14,13 @@ struct child_describe {
 	void *arg;
 };
 
+/* Its resident memory as it was read last. */
+struct child_memory {
+	pid_t pid; /* whose */
+	int64_t bytes;
+	unsigned asked; /* times */
+};
+
 struct child {
 	const struct child_host *host;
 	const struct config_device *conf; /* borrowed; child_reconfigure() changes it */
@@ -33,6 +40,7 @@ struct child {
 	uint32_t faults; /* of its configuration, in this life */
 	char link[40];
 	bool tracing;
+	struct child_memory memory;
 };
 
 /* child.c */

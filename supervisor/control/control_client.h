@@ -19,6 +19,7 @@ struct control_walk {
 	bool named;
 	const struct json *name; /* the next one, of the request */
 	size_t next;		 /* device, where none is named */
+	enum control_code code;	 /* how it ends */
 };
 
 struct control_client {
@@ -130,8 +131,9 @@ control_handler control_on_events;
 control_handler control_on_metrics;
 /* control_walk.c */
 /* Calls each for every device in "names" of the request (all, where there are none), in slices from
- * the loop, and finishes the answer. */
-void control_walk(struct control_client *c, const struct json *request, control_each *each);
+ * the loop, and finishes the answer with c->walk.code. Returns false after control_finish() where a
+ * name is unknown. */
+bool control_walk(struct control_client *c, const struct json *request, control_each *each);
 /* The callback of control->walk. */
 void control_on_walk(struct ev_loop *loop, ev_timer *timer, int revents);
 /* control_stream.c */

@@ -106,24 +106,19 @@ control_put_remote_ends(struct json_writer *w, const struct child *c)
 
 /* --- health --- */
 
-struct judged {
-	struct control_client *client;
-	bool all;
-	enum control_health worst;
-};
-
 static const char *const severities[] = {
 	[HEALTH_OK] = "ok",
 	[HEALTH_WARNING] = "warning",
 	[HEALTH_CRITICAL] = "critical",
 };
 
+/* Whether it is shown. The worst is the code of the answer. */
 static bool
-judge(struct judged *j, enum control_health how)
+judge(struct control_client *c, enum control_health how)
 {
-	if (how > j->worst)
-		j->worst = how;
-	return how != HEALTH_OK || j->all;
+	if (how > (enum control_health)c->walk.code)
+		c->walk.code = (enum control_code)how;
+	return how != HEALTH_OK || json_is_true(json_get(json_root(c->request), "all"));
 }
 
 static void
@@ -135,24 +130,24 @@ begin_row(struct json_writer *w, const char *device, const char *type, enum cont
 }
 
 static void
-judge_link(struct judged *j)
+judge_link(struct control_client *to)
 {
-	const struct engine *e = j->client->control->engine;
+	const struct engine *e = to->control->engine;
 	const struct eventlink *l = engine_link(e);
 	const struct eventlink_stats stats = eventlink_stats(l);
 	bool up = eventlink_state(l) == LINK_UP;
 	enum control_health how = up ? HEALTH_OK : HEALTH_CRITICAL;
 
-	if (!judge(j, how))
+	if (!judge(to, how))
 		return;
-	struct json_writer *w = control_begin_row(j->client);
+	struct json_writer *w = control_begin_row(to);
 	begin_row(w, NULL, NULL, how);
 	json_put_str(w, "remote", "Event Server");
 	json_put_str(w, "state", eventlink_state_name(eventlink_state(l)));
 	json_put_int(
 	    w, "since", stats.since.ns ? monotime_diff_ms(monotime_now(), stats.since) : 0);
 	put_text(w, "what", up ? NULL : stats.last_error);
-	control_end_row(j->client);
+	control_end_row(to);
 }
 
 static const enum control_health of_child[CHILD_STATE_COUNT] = {
@@ -165,21 +160,21 @@ static const enum control_health of_child[CHILD_STATE_COUNT] = {
 };
 
 static void
-judge_process(struct judged *j, const struct child *c)
+judge_process(struct control_client *to, const struct child *c)
 {
 	const struct process_obituary *o = process_obituary(child_process(c), 0);
 	enum control_health how = of_child[child_state(c)];
 
-	if (!judge(j, how))
+	if (!judge(to, how))
 		return;
-	struct json_writer *w = control_begin_row(j->client);
+	struct json_writer *w = control_begin_row(to);
 	begin_row(w, child_conf(c)->name, child_conf(c)->type, how);
 	json_put_str(w, "remote", NULL);
 	json_put_str(w, "state", child_state_name(child_state(c)));
 	json_put_int(w, "since", monotime_diff_ms(monotime_now(), process_since(child_process(c))));
 	put_text(w, "what", how == HEALTH_OK || !o ? NULL : o->cause);
 	put_text(w, "last_error", o ? o->last_line : NULL);
-	control_end_row(j->client);
+	control_end_row(to);
 }
 
 static const enum control_health of_end[IPC_REMOTE_STATE_COUNT] = {
@@ -190,19 +185,19 @@ static const enum control_health of_end[IPC_REMOTE_STATE_COUNT] = {
 };
 
 static void
-judge_device(struct judged *j, const struct child *c)
+judge_device(struct control_client *to, struct child *c)
 {
 	const struct remotes *r = child_remotes(c);
 
-	judge_process(j, c);
+	judge_process(to, c);
 	for (size_t i = 0; child_state(c) == CHILD_RUNNING && i < r->room; i++) {
 		const struct remote_end *e = r->ends[i];
-		if (!e || !judge(j, of_end[e->state]))
+		if (!e || !judge(to, of_end[e->state]))
 			continue;
-		struct json_writer *w = control_begin_row(j->client);
+		struct json_writer *w = control_begin_row(to);
 		begin_row(w, child_conf(c)->name, child_conf(c)->type, of_end[e->state]);
 		put_end(w, e);
-		control_end_row(j->client);
+		control_end_row(to);
 	}
 }
 
@@ -210,21 +205,11 @@ void
 control_on_health(struct control_client *c, const struct json *request)
 {
 	const struct json *names = json_get(request, "names");
-	struct engine *e = c->control->engine;
-	struct judged j = { .client = c, .all = json_is_true(json_get(request, "all")) };
-	bool some = names && names->count;
 
-	if (!some)
-		judge_link(&j);
-	for (const struct json *name = some ? names->child : NULL; name; name = name->next) {
-		const struct engine_device *d = control_find_device(c, name->text);
-		if (!d)
-			return;
-		judge_device(&j, d->child);
-	}
-	for (size_t i = 0; !some && i < engine_device_count(e); i++)
-		judge_device(&j, engine_device_child(e, i));
-	control_finish(c, (enum control_code)j.worst, NULL);
+	if (!control_walk(c, request, judge_device))
+		return;
+	if (!names || names->count == 0)
+		judge_link(c);
 }
 
 /* --- descriptions --- */

@@ -1,19 +1,15 @@
 /* The control socket's command for monitoring: every number of the gateway and its devices, in one
  * answer. */
-#include <dirent.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "common/fdutil.h"
+#include "common/daemon/usage.h"
 #include "supervisor/control/control_client.h"
 
 enum {
-	MAX_STATM = 128,
-	SHOWN_ENDS = 64, /* remote ends of a device */
+	SHOWN_ENDS = 64,  /* remote ends of a device */
+	FEW_DEVICES = 64, /* so many have their memory read each time, */
+	MEMORY_EACH = 4,  /* more of them each fourth time: it is a third of what all this costs */
 };
 
 static void
@@ -23,54 +19,6 @@ put_optional(struct json_writer *w, const char *key, int64_t v)
 		json_put_null(w, key);
 	else
 		json_put_int(w, key, v);
-}
-
-/* --- processes --- */
-
-/* CPU time of a process so far; -1: it is gone. */
-static int64_t
-cpu_us(pid_t pid)
-{
-	clockid_t clock;
-	struct timespec ts;
-
-	if (pid <= 0 || clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &ts) < 0)
-		return -1;
-	return ts.tv_sec * INT64_C(1000000) + ts.tv_nsec / 1000;
-}
-
-/* Resident memory; -1: not known. */
-static int64_t
-rss_bytes(pid_t pid)
-{
-	char path[32], text[MAX_STATM + 1];
-	long long pages = -1;
-
-	if (pid <= 0)
-		return -1;
-	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, MAX_STATM);
-	fd_close(fd);
-	if (n <= 0)
-		return -1;
-	text[n] = '\0';
-	return sscanf(text, "%*d %lld", &pages) == 1 ? pages * sysconf(_SC_PAGESIZE) : -1;
-}
-
-/* Open descriptors of our own, but for the one that counts them; -1: not known. */
-static int64_t
-open_files(void)
-{
-	DIR *folder = opendir("/proc/self/fd");
-	int64_t count = -3; /* ".", "..", the folder */
-
-	if (!folder)
-		return -1;
-	while (readdir(folder))
-		count++;
-	closedir(folder);
-	return count;
 }
 
 /* --- rows --- */
@@ -96,8 +44,8 @@ put_eventd(struct json_writer *w, const struct eventd *d)
 	}
 	json_put_int(w, "eventd_running", process_state(p) == CHILD_RUNNING);
 	json_put_int(w, "eventd_restarts", process_restarts(p));
-	put_optional(w, "eventd_cpu_us", cpu_us(process_pid(p)));
-	put_optional(w, "eventd_memory_bytes", rss_bytes(process_pid(p)));
+	put_optional(w, "eventd_cpu_us", usage_cpu_us(process_pid(p)));
+	put_optional(w, "eventd_memory_bytes", usage_memory(process_pid(p)));
 	control_put_numbers(w, d);
 }
 
@@ -145,9 +93,9 @@ gateway_row(struct control_client *c)
 	json_put_int(w, "control_requests", (int64_t)control->served);
 	json_put_int(w, "longest_turn_us", turns_longest_us(&e->turns));
 	json_put_int(w, "longest_turn_minute_us", turns_last_minute_us(&e->turns, monotime_now()));
-	put_optional(w, "cpu_us", cpu_us(getpid()));
-	put_optional(w, "memory_bytes", rss_bytes(getpid()));
-	put_optional(w, "open_files", open_files());
+	put_optional(w, "cpu_us", usage_cpu_us(getpid()));
+	put_optional(w, "memory_bytes", usage_memory(getpid()));
+	put_optional(w, "open_files", usage_open_files());
 	put_eventd(w, control->hooks.eventd(control->hooks.arg));
 	control_end_row(c);
 }
@@ -179,14 +127,15 @@ put_ends(struct json_writer *w, const struct remotes *r)
 }
 
 static void
-put_process(struct json_writer *w, const struct process *p)
+put_process(struct json_writer *w, struct child *child, unsigned memory_each)
 {
+	const struct process *p = child_process(child);
 	pid_t pid = process_pid(p);
 
 	put_optional(
 	    w, "uptime_ms", pid ? monotime_diff_ms(monotime_now(), process_spawned(p)) : -1);
-	put_optional(w, "cpu_us", cpu_us(pid));
-	put_optional(w, "memory_bytes", rss_bytes(pid));
+	put_optional(w, "cpu_us", usage_cpu_us(pid));
+	put_optional(w, "memory_bytes", child_memory(child, memory_each));
 	json_put_int(w, "restarts", process_restarts(p));
 	put_causes(w, p);
 }
@@ -204,7 +153,7 @@ device_row(struct control_client *c, struct child *child)
 	json_put_str(w, "type", child_conf(child)->type);
 	json_put_str(w, "state", child_state_name(child_state(child)));
 	json_put_int(w, "enabled", child_is_wanted(child));
-	put_process(w, child_process(child));
+	put_process(w, child, c->control->engine->device_count > FEW_DEVICES ? MEMORY_EACH : 1);
 	json_put_int(w, "credit_used", (int64_t)q.credit_outstanding);
 	json_put_int(w, "queued_bytes", (int64_t)(q.to_event_server + q.to_runner));
 	json_put_int(w, "registered", (int64_t)s->registered);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/daemon/numbers.h"
+#include "common/daemon/usage.h"
 #include "supervisor/control/control_client.h"
 #include "supervisor/log/log_sink.h"
 #include "supervisor/child/sandbox_view.h"
@@ -101,18 +102,6 @@ status_row(struct control_client *c, struct child *child)
 	control_end_row(c);
 }
 
-/* CPU time of a process so far in microseconds; -1: it is gone. One system call. */
-static int64_t
-cpu_us(pid_t pid)
-{
-	clockid_t clock;
-	struct timespec ts;
-
-	if (pid <= 0 || clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &ts) < 0)
-		return -1;
-	return ts.tv_sec * INT64_C(1000000) + ts.tv_nsec / 1000;
-}
-
 /* The errors of all remote ends, time-outs included. */
 static uint64_t
 errors_of(const struct remotes *r)
@@ -132,7 +121,7 @@ top_row(struct control_client *c, struct child *child)
 	struct json_writer *w = control_begin_row(c);
 
 	put_status(w, c->control, child);
-	put_optional(w, "cpu_us", cpu_us(process_pid(child_process(child))));
+	put_optional(w, "cpu_us", usage_cpu_us(process_pid(child_process(child))));
 	json_put_int(w, "errors", (int64_t)errors_of(child_remotes(child)));
 	control_end_row(c);
 }

@@ -67,10 +67,10 @@ control_on_walk(struct ev_loop *loop, ev_timer *timer, int revents)
 	if (!walk_slice(c))
 		return;
 	c->walk.each = NULL;
-	control_finish(c, CONTROL_DONE, NULL);
+	control_finish(c, c->walk.code, NULL);
 }
 
-void
+bool
 control_walk(struct control_client *c, const struct json *request, control_each *each)
 {
 	const struct json *names = json_get(request, "names");
@@ -78,10 +78,11 @@ control_walk(struct control_client *c, const struct json *request, control_each 
 
 	for (const struct json *n = named ? names->child : NULL; n; n = n->next)
 		if (!control_find_device(c, n->text))
-			return;
+			return false;
 	c->walk = (struct control_walk){
 		.each = each, .named = named, .name = named ? names->child : NULL
 	};
 	if (!ev_is_active(&c->control->walk))
 		ev_timer_start(c->control->loop, &c->control->walk);
+	return true;
 }

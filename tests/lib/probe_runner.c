@@ -7,6 +7,7 @@
  *   payload      bytes of text in each value instead of the number
  *   connect, listen, udp, udp_listen  [{host, port}, ...], icmp [{host, port: 0}, ...]: its plan,
  *                opened at the start; files: that many files more, not opened
+ *   remotes      remote ends, each up, with an answer after 2 ms at the start and at each interval
  *   link         the word that it reports as its link (default "connected")
  *   ready        false: never says that it is ready
  *   fault        a text: a configuration error
@@ -28,9 +29,10 @@
 
 #include "common/fdutil.h"
 #include "device-runners/runtime/runner.h"
+#include "device-runners/runtime/report/health.h"
 #include "device-runners/runtime/report/trace.h"
 
-enum { MAX_OPEN = 16, MAX_PAYLOAD = 60000, FLOOD_LINES = 10000 };
+enum { MAX_OPEN = 16, MAX_REMOTES = 64, MAX_PAYLOAD = 60000, FLOOD_LINES = 10000 };
 
 struct probe {
 	struct runner *r;
@@ -43,6 +45,8 @@ struct probe {
 	char link[40];
 	uint64_t *ticks, *echoes;
 	struct trace trace;
+	struct health_end *remotes[MAX_REMOTES];
+	int64_t remote_count;
 };
 
 static void
@@ -117,6 +121,9 @@ probe_create(struct runner *r, const struct json *conf)
 	plan_all(p, json_get(conf, "icmp"), plan_icmp);
 	p->datagrams = p->plan_count - streams;
 	plan_files(r, json_get(conf, "files"));
+	json_int(json_get(conf, "remotes"), 1, MAX_REMOTES, &p->remote_count);
+	for (int64_t i = 0; i < p->remote_count; i++)
+		p->remotes[i] = health_add(r, "remote %d", (int)i);
 	p->ticks = runner_counter(r, "ticks");
 	p->echoes = runner_counter(r, "echoes");
 	return p;
@@ -141,6 +148,15 @@ register_value(struct probe *p, int64_t index)
 }
 
 static void
+hear_remotes(struct probe *p)
+{
+	for (int64_t i = 0; i < p->remote_count; i++) {
+		health_sent(p->remotes[i], 12);
+		health_answered(p->remotes[i], 2000000, 30);
+	}
+}
+
+static void
 on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct probe *p = w->data;
@@ -148,6 +164,7 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)loop, (void)revents;
 	++*p->ticks;
 	p->count++;
+	hear_remotes(p);
 	for (int64_t i = 0; i < p->values && !runner_congested(p->r); i++)
 		register_value(p, i);
 }
@@ -200,6 +217,7 @@ probe_start(void *device)
 	if (p->interval_ms)
 		ev_timer_start(runner_loop(p->r), &p->tick);
 	runner_set_link(p->r, p->link);
+	hear_remotes(p);
 	if (p->ready)
 		runner_ready(p->r);
 }

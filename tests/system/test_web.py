@@ -143,6 +143,30 @@ class WebApi(unittest.TestCase):
         self.assertEqual((again[0], again[2]), (304, b''))
 
 
+class ManyDevices(unittest.TestCase):
+    def test_metrics_and_health_of_more_devices_than_a_slice(self):
+        names = [f'd{n}' for n in range(70)]
+        g = Gateway({'devices': [probe(n, enabled=True, interval_ms=0, remotes=4) for n in names]})
+        self.addCleanup(g.close)
+        g.wait(lambda: g.ctl('info')[0]['running'] == len(names), 'all run')
+        g.wait(lambda: len(g.ctl('health', '--all')) == 1 + 5 * len(names), 'all remote ends are told of')
+        web = Web(g)
+        self.addCleanup(web.close)
+        for _ in range(5):
+            text = web.ask('/metrics')[2].decode()
+            values = dict(line.rsplit(' ', 1) for line in text.splitlines() if not line.startswith('#'))
+            for n in names:
+                labels = f'device="{n}",type="probe"'
+                self.assertGreater(int(values[f'gatewayd_device_memory_bytes{{{labels}}}']), 100000)
+                self.assertEqual(values[f'gatewayd_remote_up{{{labels},remote="remote 3"}}'], '1')
+                self.assertEqual(values[f'gatewayd_remote_round_trip_seconds{{{labels},remote="remote 0"}}'], '0.002')
+        self.assertGreater(int(values['gatewayd_open_fds']), 3 * len(names))
+        os.kill(g.ctl('status', 'd5')[0]['pid'], 9)
+        died = g.wait(lambda: (r := g.ctl('status', 'd5')[0])['restarts'] and r['pid'] and r, 'it is back')
+        self.assertEqual(died['last_exit'], 'SIGKILL')
+        self.assertIn('gatewayd_device_memory_bytes{device="d5"', web.ask('/metrics')[2].decode())
+
+
 class Board(unittest.TestCase):
     """/api/v1/watch: what the page shows of all devices."""
 

@@ -1,0 +1,64 @@
+#include "common/daemon/usage.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/fdutil.h"
+
+/* Reads the file into text, with a NUL. Returns whether it could. */
+static bool
+read_file(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
+
+	fd_close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
+int64_t
+usage_cpu_us(pid_t pid)
+{
+	clockid_t clock;
+	struct timespec ts;
+
+	if (pid <= 0 || clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &ts) < 0)
+		return -1;
+	return ts.tv_sec * INT64_C(1000000) + ts.tv_nsec / 1000;
+}
+
+/* proc(5): "size resident ...", in pages. */
+int64_t
+usage_memory(pid_t pid)
+{
+	char path[32], text[128], *resident;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	if (pid <= 0 || !read_file(path, text, sizeof(text)) || !(resident = strchr(text, ' ')))
+		return -1;
+	return strtoll(resident, NULL, 10) * sysconf(_SC_PAGESIZE);
+}
+
+/* proc(5): no descriptor has a number of FDSize or more. */
+int64_t
+usage_open_files(void)
+{
+	static const char key[] = "\nFDSize:";
+	char text[4096];
+	const char *size =
+	    read_file("/proc/self/status", text, sizeof(text)) ? strstr(text, key) : NULL;
+	int64_t count = 0;
+
+	if (!size)
+		return -1;
+	int end = (int)strtol(size + sizeof(key) - 1, NULL, 10);
+	for (int fd = 0; fd < end; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
