@@ -21,6 +21,20 @@ static const struct schema integer = {
 };
 static const struct schema state = { .kind = SCHEMA_ENUM, .names = states };
 
+static const char *const reasons[CONTROL_REASON_COUNT] = {
+	[REASON_REQUEST] = "request",
+	[REASON_DENIED] = "denied",
+	[REASON_NO_DEVICE] = "no_device",
+	[REASON_AMBIGUOUS] = "ambiguous",
+	[REASON_STATE] = "state",
+	[REASON_EVENT_SERVER] = "event_server",
+	[REASON_VALUE] = "value",
+	[REASON_CONFIGURATION] = "configuration",
+	[REASON_BUSY] = "busy",
+	[REASON_TOO_LONG] = "too_long",
+	[REASON_SYSTEM] = "system",
+};
+
 #define COMMAND                                                                                    \
 	{                                                                                          \
 		"command", true,                                                                   \
@@ -215,6 +229,21 @@ rows_are_objects(const struct json *rows)
 	return true;
 }
 
+const char *
+control_reason_name(enum control_reason reason)
+{
+	return reasons[reason];
+}
+
+static enum control_reason
+find_reason(const char *name)
+{
+	for (int i = REASON_NONE + 1; name && i < CONTROL_REASON_COUNT; i++)
+		if (strcmp(reasons[i], name) == 0)
+			return (enum control_reason)i;
+	return REASON_NONE;
+}
+
 int
 control_reply_decode(const void *packet, size_t len, struct control_reply *reply)
 {
@@ -235,7 +264,8 @@ control_reply_decode(const void *packet, size_t len, struct control_reply *reply
 		return -1;
 	}
 	*reply = (struct control_reply){ doc, rows, end, (enum control_code)code,
-		json_str(json_get(root, "error")) };
+		json_str(json_get(root, "error")),
+		find_reason(json_str(json_get(root, "reason"))) };
 	return 0;
 }
 
@@ -255,7 +285,8 @@ control_put_more(struct json_writer *w)
 }
 
 void
-control_put_end(struct json_writer *w, enum control_code code, const char *error)
+control_put_end(
+    struct json_writer *w, enum control_code code, enum control_reason reason, const char *error)
 {
 	json_end_array(w);
 	json_put_bool(w, "end", true);
@@ -264,6 +295,7 @@ control_put_end(struct json_writer *w, enum control_code code, const char *error
 		json_put_strn(w, "error", error, strnlen(error, CONTROL_MAX_ERROR));
 	else
 		json_put_null(w, "error");
+	json_put_str(w, "reason", reasons[reason]);
 	json_end_object(w);
 }
 

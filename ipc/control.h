@@ -4,7 +4,8 @@
  *
  *   request  {"command": "show", "names": ["plc1"]}
  *   reply    {"rows": [{...}, ...]}, any number of packets, the last one with
- *            "end": true, "code": N, "error": null or a text for people
+ *            "end": true, "code": N, "error": null or a text for people,
+ *            "reason": null or a word for programs
  *
  * One table declares every command and its fields. A connection takes one
  * request after another; a streaming command runs until its client closes.
@@ -38,6 +39,23 @@ enum control_code {
 	CONTROL_UNREACHABLE, /* no gatewayd at the socket */
 };
 
+/* Why a request was refused, for programs: the text of the error is for people. */
+enum control_reason {
+	REASON_NONE,	     /* it was not; or by a gatewayd that does not say why */
+	REASON_REQUEST,	     /* it is not valid */
+	REASON_DENIED,	     /* this client may not */
+	REASON_NO_DEVICE,    /* there is none of that name */
+	REASON_AMBIGUOUS,    /* several types have a device of that name */
+	REASON_STATE,	     /* the device does not run, is disabled or has failed */
+	REASON_EVENT_SERVER, /* it is not connected, or refuses */
+	REASON_VALUE, /* the event type or the payload is not one that can be sent or queried */
+	REASON_CONFIGURATION, /* the file is not valid, or cannot be reloaded now */
+	REASON_BUSY,	      /* too many clients or requests; later */
+	REASON_TOO_LONG,      /* the answer is; less at once */
+	REASON_SYSTEM,	      /* out of memory, or what the system says */
+	CONTROL_REASON_COUNT,
+};
+
 /* The exit codes of `health`: those of monitoring plugins. */
 enum control_health { HEALTH_OK, HEALTH_WARNING, HEALTH_CRITICAL };
 
@@ -64,6 +82,8 @@ enum control_id {
 
 /* The word of a command: "status". */
 const char *control_command_name(enum control_id id);
+/* The word of a reason: "no_device"; NULL of REASON_NONE. */
+const char *control_reason_name(enum control_reason reason);
 /* Whether it only looks. What does something is refused to observers. */
 bool control_command_looks(enum control_id id);
 /* enum control_id, or -1. */
@@ -82,6 +102,7 @@ struct control_reply {
 	bool end;
 	enum control_code code;
 	const char *error; /* or NULL */
+	enum control_reason reason;
 };
 
 /* Checks a whole reply. Returns 0, or -1 where it is none. */
@@ -92,7 +113,8 @@ void control_put_begin(struct buffer *b, struct json_writer *w);
 /* Ends this packet; another one follows. */
 void control_put_more(struct json_writer *w);
 /* Ends the last packet. error: NULL for none; it is cut at CONTROL_MAX_ERROR bytes. */
-void control_put_end(struct json_writer *w, enum control_code code, const char *error);
+void control_put_end(
+    struct json_writer *w, enum control_code code, enum control_reason reason, const char *error);
 
 /* The name of the sockets in the folder below: for clients that may do what the table says, and for
  * those that may only look. */

@@ -116,6 +116,26 @@ finish(struct exchange *x)
 	end(x);
 }
 
+/* The others are conflicts. */
+static const unsigned statuses[CONTROL_REASON_COUNT] = {
+	[REASON_REQUEST] = MHD_HTTP_BAD_REQUEST,
+	[REASON_DENIED] = MHD_HTTP_FORBIDDEN,
+	[REASON_NO_DEVICE] = MHD_HTTP_NOT_FOUND,
+	[REASON_EVENT_SERVER] = MHD_HTTP_SERVICE_UNAVAILABLE,
+	[REASON_VALUE] = MHD_HTTP_BAD_REQUEST,
+	[REASON_BUSY] = MHD_HTTP_SERVICE_UNAVAILABLE,
+	[REASON_SYSTEM] = MHD_HTTP_SERVICE_UNAVAILABLE,
+};
+
+static void
+refuse(struct exchange *x, const struct control_reply *reply)
+{
+	unsigned status = statuses[reply->reason];
+
+	x->reason = reply->reason;
+	fail(x, status ? status : MHD_HTTP_CONFLICT, reply->error);
+}
+
 static void ask(struct exchange *x);
 
 static void
@@ -126,8 +146,7 @@ on_end(struct exchange *x, const struct control_reply *reply)
 	x->upstream = NULL;
 	x->next = 0;
 	if (reply->error)
-		fail(x, reply->code == CONTROL_USAGE ? MHD_HTTP_BAD_REQUEST : MHD_HTTP_CONFLICT,
-		    reply->error);
+		refuse(x, reply);
 	else if (next)
 		ask(x);
 	else
@@ -220,7 +239,8 @@ exchange_respond(struct exchange *x)
 							    : METRICS_TEXT;
 
 	if (x->status)
-		return reply_error(x->connection, x->status, x->why);
+		return reply_refusal(
+		    x->connection, x->status, control_reason_name(x->reason), x->why);
 	x->queued = true;
 	if (x->ended && !x->route->streams && !x->metrics)
 		return reply_bytes(

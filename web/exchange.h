@@ -45,9 +45,10 @@ struct exchange {
 	struct metrics *metrics; /* of API_METRICS, until they are written */
 	struct exchange_wish wish;
 	bool suspended, queued;
-	bool ended;	 /* nothing more comes */
-	bool failed;	 /* nor was that the whole */
-	unsigned status; /* of an answer that is not the rows, or 0 */
+	bool ended;		    /* nothing more comes */
+	bool failed;		    /* nor was that the whole */
+	unsigned status;	    /* of an answer that is not the rows, or 0 */
+	enum control_reason reason; /* of it, where gatewayd refused */
 	char why[CONTROL_MAX_ERROR];
 	size_t rows;
 	uint32_t next; /* page */

@@ -47,7 +47,8 @@ reply_bytes(struct MHD_Connection *connection, unsigned status, const char *type
 }
 
 enum MHD_Result
-reply_error(struct MHD_Connection *connection, unsigned status, const char *text)
+reply_refusal(
+    struct MHD_Connection *connection, unsigned status, const char *reason, const char *text)
 {
 	struct buffer b;
 	struct json_writer w = { .b = &b };
@@ -55,6 +56,8 @@ reply_error(struct MHD_Connection *connection, unsigned status, const char *text
 	buffer_init(&b, MAX_ERROR_BODY);
 	json_begin_object(&w, NULL);
 	json_put_str(&w, "error", text);
+	if (reason)
+		json_put_str(&w, "reason", reason);
 	json_end_object(&w);
 	buffer_u8(&b, '\n');
 	enum MHD_Result result =
@@ -62,6 +65,12 @@ reply_error(struct MHD_Connection *connection, unsigned status, const char *text
 			      : reply_bytes(connection, status, REPLY_JSON, buffer_data(&b), b.len);
 	buffer_clear(&b);
 	return result;
+}
+
+enum MHD_Result
+reply_error(struct MHD_Connection *connection, unsigned status, const char *text)
+{
+	return reply_refusal(connection, status, NULL, text);
 }
 
 enum MHD_Result

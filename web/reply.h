@@ -18,6 +18,9 @@ enum MHD_Result reply_bytes(struct MHD_Connection *connection, unsigned status, 
     const void *data, size_t len);
 /* {"error": text} */
 enum MHD_Result reply_error(struct MHD_Connection *connection, unsigned status, const char *text);
+/* With gatewayd's word for programs beside the text; NULL: none. */
+enum MHD_Result reply_refusal(
+    struct MHD_Connection *connection, unsigned status, const char *reason, const char *text);
 /* The file, or 304 where the client has it. It lives as long as the daemon. */
 enum MHD_Result reply_asset(struct MHD_Connection *connection, const struct asset *asset);
 

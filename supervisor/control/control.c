@@ -221,24 +221,13 @@ close_later(struct control_client *c)
 		set_deadline(c, CONTROL_IDLE_MS);
 }
 
-void
-control_finish(struct control_client *c, enum control_code code, const char *fmt, ...)
+static void
+finish(
+    struct control_client *c, enum control_code code, enum control_reason reason, const char *error)
 {
-	char error[CONTROL_MAX_ERROR];
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (fmt)
-		vsnprintf(error, sizeof(error), fmt, ap);
-	va_end(ap);
-	if (c->overrun && code == CONTROL_DONE) {
-		code = CONTROL_REFUSED;
-		fmt = "";
-		snprintf(error, sizeof(error), "the answer is too long: ask for less at once");
-	}
 	if (c->packet.len == 0)
 		control_put_begin(&c->packet, &c->writer);
-	control_put_end(&c->writer, code, fmt ? error : NULL);
+	control_put_end(&c->writer, code, reason, error);
 	transmit(c, true);
 	bool streamed = is_streaming(c);
 	end_request(c);
@@ -247,6 +236,28 @@ control_finish(struct control_client *c, enum control_code code, const char *fmt
 		control_stream_update(c->control);
 	if (!c->kill_pending && !c->closing)
 		set_deadline(c, CONTROL_IDLE_MS);
+}
+
+void
+control_finish(struct control_client *c, enum control_code code)
+{
+	if (c->overrun && code == CONTROL_DONE)
+		finish(c, CONTROL_REFUSED, REASON_TOO_LONG,
+		    "the answer is too long: ask for less at once");
+	else
+		finish(c, code, REASON_NONE, NULL);
+}
+
+void
+control_refuse(struct control_client *c, enum control_reason reason, const char *fmt, ...)
+{
+	char error[CONTROL_MAX_ERROR];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(error, sizeof(error), fmt, ap);
+	va_end(ap);
+	finish(c, reason == REASON_REQUEST ? CONTROL_USAGE : CONTROL_REFUSED, reason, error);
 }
 
 /* All clients share one budget, and observers a part of it. When it is used up, no request is read
@@ -326,13 +337,13 @@ answer(struct control_client *c, const void *packet, size_t len)
 	c->control->served++;
 	struct json_doc *doc = control_request_decode(packet, len, &c->command, err, sizeof(err));
 	if (!doc) {
-		control_finish(c, CONTROL_USAGE, "request refused: %s", err);
+		control_refuse(c, REASON_REQUEST, "request refused: %s", err);
 		close_later(c);
 		return;
 	}
 	if (c->observes && !control_command_looks(c->command)) {
 		json_free(doc);
-		control_finish(c, CONTROL_REFUSED,
+		control_refuse(c, REASON_DENIED,
 		    "%s is refused: this client may look and not do (role observe)",
 		    control_command_name(c->command));
 		return;
@@ -360,7 +371,7 @@ on_readable(struct ev_loop *loop, ev_io *w, int revents)
 	bool observes = c->observes;
 	if (c->request) {
 		control_forget_request(c);
-		control_finish(c, CONTROL_USAGE, "one request at a time");
+		control_refuse(c, REASON_REQUEST, "one request at a time");
 		close_later(c);
 	} else {
 		answer(c, packet, (size_t)n);
@@ -425,7 +436,7 @@ is_allowed(const struct control_socket *s, int fd, struct ucred *peer)
 }
 
 static void
-turn_away(struct control *control, int fd, const char *why)
+turn_away(struct control *control, int fd, enum control_reason reason, const char *why)
 {
 	struct buffer b;
 	struct json_writer w;
@@ -433,7 +444,7 @@ turn_away(struct control *control, int fd, const char *why)
 	control->refused++;
 	buffer_init(&b, CONTROL_MAX_REPLY);
 	control_put_begin(&b, &w);
-	control_put_end(&w, CONTROL_REFUSED, why);
+	control_put_end(&w, CONTROL_REFUSED, reason, why);
 	if (!buffer_failed(&b) && send(fd, buffer_data(&b), b.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		log_debug("control: %s", strerror(errno));
 	buffer_clear(&b);
@@ -476,7 +487,7 @@ take_client(struct control *control, int fd, const struct ucred *peer, bool obse
 	struct control_client *c = calloc(1, sizeof(*c));
 
 	if (!c) {
-		turn_away(control, fd, "out of memory");
+		turn_away(control, fd, REASON_SYSTEM, "out of memory");
 		return;
 	}
 	c->control = control;
@@ -514,10 +525,10 @@ on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 		    "control: user %u (process %d) is denied: not root, not gatewayd's user, not "
 		    "in its group",
 		    peer.uid, (int)peer.pid);
-		turn_away(
-		    control, fd, "not allowed: not root, not gatewayd's user, not in its group");
+		turn_away(control, fd, REASON_DENIED,
+		    "not allowed: not root, not gatewayd's user, not in its group");
 	} else if (is_full(control, s->observes) && !make_room(control, s->observes)) {
-		turn_away(control, fd, "too many clients: try again later");
+		turn_away(control, fd, REASON_BUSY, "too many clients: try again later");
 	} else {
 		take_client(control, fd, &peer, s->observes);
 	}

@@ -75,8 +75,11 @@ struct control {
 	uint64_t served, refused; /* requests; connections */
 };
 
-/* Ends the answer; error NULL where there is none. The client may ask again. */
-void control_finish(struct control_client *c, enum control_code code, const char *fmt, ...)
+/* Ends the answer. The client may ask again. */
+void control_finish(struct control_client *c, enum control_code code);
+/* Ends the answer with an error: CONTROL_USAGE where the request is at fault, else CONTROL_REFUSED.
+ */
+void control_refuse(struct control_client *c, enum control_reason reason, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Adds a row that is written already: an object. False where it does not fit, as
  * control_end_row(). */
@@ -131,7 +134,7 @@ control_handler control_on_events;
 control_handler control_on_metrics;
 /* control_walk.c */
 /* Calls each for every device in "names" of the request (all, where there are none), in slices from
- * the loop, and finishes the answer with c->walk.code. Returns false after control_finish() where a
+ * the loop, and finishes the answer with c->walk.code. Returns false after control_refuse() where a
  * name is unknown. */
 bool control_walk(struct control_client *c, const struct json *request, control_each *each);
 /* The callback of control->walk. */
@@ -144,12 +147,12 @@ bool control_streams(enum control_id command);
 void control_put_event(struct control_client *c, const char *direction, const struct child *child,
     const struct timestamp *time, const struct eventer_event *e);
 
-/* The device of that name, or NULL after control_finish(). */
+/* The device of that name, or NULL after control_refuse(). */
 struct engine_device *control_find_device(struct control_client *c, const char *name);
 /* Whether "names" of the request holds the device, or there are none. */
 bool control_wants(const struct control_client *c, const struct child *child);
 /* Calls each for every device in "names" of the request (all, where there are none). Returns -1
- * after control_finish() where a name is unknown: nothing was called then. */
+ * after control_refuse() where a name is unknown: nothing was called then. */
 int control_each_device(struct control_client *c, const struct json *request,
     void (*each)(struct control_client *c, struct child *child));
 

@@ -18,12 +18,12 @@ control_find_device(struct control_client *c, const char *name)
 	struct engine_device *d = engine_find(c->control->engine, name);
 
 	if (!d && errno == ENOTUNIQ)
-		control_finish(c, CONTROL_REFUSED,
+		control_refuse(c, REASON_AMBIGUOUS,
 		    "several types have a device '%.200s': say which, as TYPE/%.200s (see status)",
 		    name, name);
 	else if (!d)
-		control_finish(
-		    c, CONTROL_REFUSED, "there is no device '%.200s' (see status)", name);
+		control_refuse(
+		    c, REASON_NO_DEVICE, "there is no device '%.200s' (see status)", name);
 	return d;
 }
 
@@ -118,9 +118,9 @@ refuse_unconnected(struct control_client *c)
 
 	control_explain_idle(c->control, why);
 	if (strncmp(why, not, sizeof(not ) - 1) == 0)
-		control_finish(c, CONTROL_REFUSED, "%s", why);
+		control_refuse(c, REASON_EVENT_SERVER, "%s", why);
 	else
-		control_finish(c, CONTROL_REFUSED, "%s: %s", not, why);
+		control_refuse(c, REASON_EVENT_SERVER, "%s: %s", not, why);
 }
 
 void
@@ -129,7 +129,7 @@ control_refuse_errno(struct control_client *c, const char *what)
 	if (errno == ENOTCONN)
 		refuse_unconnected(c);
 	else
-		control_finish(c, CONTROL_REFUSED, "%s: %s", what, strerror(errno));
+		control_refuse(c, REASON_SYSTEM, "%s: %s", what, strerror(errno));
 }
 
 static void
@@ -161,7 +161,7 @@ on_enabled(void *arg, struct eventer_events_iter *events, const char *error)
 
 	(void)events;
 	if (error && enable) {
-		control_finish(c, CONTROL_REFUSED, "not enabled: %s", error);
+		control_refuse(c, REASON_EVENT_SERVER, "not enabled: %s", error);
 		return;
 	}
 	json_foreach (name, names)
@@ -170,12 +170,12 @@ on_enabled(void *arg, struct eventer_events_iter *events, const char *error)
 		    : enable ? "enable true registered"
 			     : "enable false registered");
 	if (error)
-		control_finish(c, CONTROL_REFUSED,
+		control_refuse(c, REASON_EVENT_SERVER,
 		    "disabled, but that was not kept: %s; after a restart, or the next connection "
 		    "to the Event Server, they are enabled again",
 		    error);
 	else
-		control_finish(c, CONTROL_DONE, NULL);
+		control_finish(c, CONTROL_DONE);
 }
 
 /* A device that is to be disabled is disabled at once, whatever the Event Server says to it. */
@@ -238,11 +238,11 @@ on_sent(void *arg, struct eventer_events_iter *events, const char *error)
 
 	(void)events;
 	if (error) {
-		control_finish(c, CONTROL_REFUSED, "the event is not registered: %s", error);
+		control_refuse(c, REASON_EVENT_SERVER, "the event is not registered: %s", error);
 		return;
 	}
 	put_result(c, name ? name : json_str(json_get(request, "type")), "event registered");
-	control_finish(c, CONTROL_DONE, NULL);
+	control_finish(c, CONTROL_DONE);
 }
 
 static void
@@ -280,12 +280,11 @@ control_on_send(struct control_client *c, const struct json *request)
 	const char *why = more ? type_refused(c->control->engine->config, segments, n + more)
 			       : "an empty segment, or too many";
 	if (why) {
-		control_finish(
-		    c, CONTROL_REFUSED, "event type '%.200s': %s", type ? type : "", why);
+		control_refuse(c, REASON_VALUE, "event type '%.200s': %s", type ? type : "", why);
 		return;
 	}
 	if (text && !json_valid(text->text, text->len)) {
-		control_finish(c, CONTROL_REFUSED, "the payload is not JSON");
+		control_refuse(c, REASON_VALUE, "the payload is not JSON");
 		return;
 	}
 	if (text)
@@ -321,7 +320,7 @@ control_on_restart(struct control_client *c, const struct json *request)
 		if (!d)
 			return;
 		if (!child_is_wanted(d->child)) {
-			control_finish(c, CONTROL_REFUSED, "%.200s is disabled", name->text);
+			control_refuse(c, REASON_STATE, "%.200s is disabled", name->text);
 			return;
 		}
 	}
@@ -332,7 +331,7 @@ control_on_restart(struct control_client *c, const struct json *request)
 		child_restart(child);
 		put_result(c, child_conf(child)->label, "restarts");
 	}
-	control_finish(c, CONTROL_DONE, NULL);
+	control_finish(c, CONTROL_DONE);
 }
 
 static void
@@ -357,7 +356,7 @@ control_on_log(struct control_client *c, const struct json *request)
 		log_sink_set_level((enum log_level)log_level_parse(level));
 		put_result(c, "gatewayd", level);
 	}
-	control_finish(c, CONTROL_DONE, NULL);
+	control_finish(c, CONTROL_DONE);
 }
 
 void
@@ -368,14 +367,14 @@ control_on_reload(struct control_client *c, const struct json *request)
 	char err[CONTROL_MAX_ERROR] = "";
 
 	if (hooks->reload(hooks->arg, diff, c, err, sizeof(err)) < 0)
-		control_finish(c, CONTROL_REFUSED, "%s", err);
+		control_refuse(c, REASON_CONFIGURATION, "%s", err);
 }
 
 void
 control_reload_done(struct control_client *c, const char *error)
 {
 	if (error)
-		control_finish(c, CONTROL_REFUSED, "%s", error);
+		control_refuse(c, REASON_CONFIGURATION, "%s", error);
 	else
-		control_finish(c, CONTROL_DONE, NULL);
+		control_finish(c, CONTROL_DONE);
 }

@@ -23,9 +23,9 @@ on_latest(void *arg, struct eventer_events_iter *events, const char *error)
 
 	put_events(c, events);
 	if (error)
-		control_finish(c, CONTROL_REFUSED, "the query failed: %s", error);
+		control_refuse(c, REASON_EVENT_SERVER, "the query failed: %s", error);
 	else
-		control_finish(c, CONTROL_DONE, NULL);
+		control_finish(c, CONTROL_DONE);
 }
 
 /* A page may be cut anywhere: the client asks on from the last event that it got. */
@@ -37,9 +37,9 @@ on_page(void *arg, struct eventer_events_iter *events, const char *error)
 	put_events(c, events);
 	c->overrun = false;
 	if (error)
-		control_finish(c, CONTROL_REFUSED, "the query failed: %s", error);
+		control_refuse(c, REASON_EVENT_SERVER, "the query failed: %s", error);
 	else
-		control_finish(c, CONTROL_DONE, NULL);
+		control_finish(c, CONTROL_DONE);
 }
 
 /* The device that the text begins with, by NAME or TYPE/NAME, and in *len how much of it that is;
@@ -158,7 +158,7 @@ control_on_events(struct control_client *c, const struct json *request)
 				bad = pattern->text;
 	}
 	if (why) {
-		control_finish(c, CONTROL_REFUSED, "event type '%.200s': %s", bad, why);
+		control_refuse(c, REASON_VALUE, "event type '%.200s': %s", bad, why);
 		buffer_clear(&b);
 	} else if (engine_query(c->control->engine, &q, &b, history ? on_page : on_latest, c) < 0) {
 		control_refuse_errno(c, "cannot query");

@@ -263,7 +263,7 @@ on_page(void *arg, const msgpack_object_array *rows, uint32_t next)
 	struct control_client *c = arg;
 
 	if (!rows) {
-		control_finish(c, CONTROL_REFUSED, "the process of the device has ended");
+		control_refuse(c, REASON_STATE, "the process of the device has ended");
 		return;
 	}
 	for (uint32_t i = 0; i < rows->size; i++) {
@@ -273,7 +273,7 @@ on_page(void *arg, const msgpack_object_array *rows, uint32_t next)
 	struct json_writer *w = control_begin_row(c);
 	json_put_int(w, "next", next);
 	control_end_row(c);
-	control_finish(c, CONTROL_DONE, NULL);
+	control_finish(c, CONTROL_DONE);
 }
 
 void
@@ -288,7 +288,7 @@ control_on_describe(struct control_client *c, const struct json *request)
 	json_int(json_get(request, "from"), 0, UINT32_MAX, &from);
 	if (child_describe(d->child, (uint32_t)from, on_page, c) == 0)
 		return;
-	control_finish(c, CONTROL_REFUSED,
+	control_refuse(c, errno == EBUSY ? REASON_BUSY : REASON_STATE,
 	    errno == EBUSY ? "%.200s: too many ask for its description at once"
 			   : "%.200s is not running: only a running device describes its data",
 	    name);

@@ -251,11 +251,11 @@ check_wait(struct control_client *c)
 			continue;
 		char why[IDLE_MAX_TEXT];
 		if (is_hopeless(states, d->child))
-			control_finish(c, CONTROL_REFUSED, "%.200s failed: %s", name->text,
+			control_refuse(c, REASON_STATE, "%.200s failed: %s", name->text,
 			    control_explain(c->control, d->child, why));
 		return;
 	}
-	control_finish(c, CONTROL_DONE, NULL);
+	control_finish(c, CONTROL_DONE);
 }
 
 static void

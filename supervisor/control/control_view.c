@@ -445,5 +445,5 @@ control_on_info(struct control_client *c, const struct json *request)
 	json_put_int(w, "longest_turn_minute_us", turns_last_minute_us(&e->turns, monotime_now()));
 	put_own_lock(w);
 	control_end_row(c);
-	control_finish(c, CONTROL_DONE, NULL);
+	control_finish(c, CONTROL_DONE);
 }

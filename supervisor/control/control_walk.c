@@ -67,7 +67,7 @@ control_on_walk(struct ev_loop *loop, ev_timer *timer, int revents)
 	if (!walk_slice(c))
 		return;
 	c->walk.each = NULL;
-	control_finish(c, c->walk.code, NULL);
+	control_finish(c, c->walk.code);
 }
 
 bool

@@ -488,6 +488,7 @@ class Events(Case):
             rows, end = collect(s)
         self.assertEqual(end["code"], 1)
         self.assertIn("too long", end["error"])
+        self.assertEqual(end["reason"], "too_long")
         self.assertLess(len(rows), 400)
         self.assertEqual(g.ctl("status"), [])
 
@@ -1067,7 +1068,30 @@ class Hostile(Case):
                 self.assertIsNotNone(end, packet[:60])
                 self.assertEqual(end["code"], 2, packet[:60])
                 self.assertTrue(end["error"])
+                self.assertEqual(end["reason"], "request")
                 self.assertEqual(s.recv(10), b"", packet[:60])
+
+    def test_a_refusal_says_why_in_a_word(self):
+        g = Gateway({"devices": [probe("p1"), probe("off"), {**probe("p1"), "type": "other"},
+                                 probe("bad", fault="x")]})
+        self.addCleanup(g.close)
+        g.wait_connected()
+        self.assertEqual(g.ctl.run("enable", "bad").returncode, 0)
+        g.wait(lambda: g.status("bad")["state"] == "failed", "it fails")
+        with raw(g) as s:
+            for reason, command, arguments in (
+                    (None, "status", {}), ("no_device", "show", {"names": ["nobody"]}),
+                    ("no_device", "wait", {"names": ["nobody"], "states": ["running"]}),
+                    ("ambiguous", "show", {"names": ["p1"]}), ("state", "restart", {"names": ["off"]}),
+                    ("state", "describe", {"name": "off"}), ("state", "wait", {"names": ["bad"], "states": ["running"]}),
+                    ("value", "send", {"type": "a/b", "payload": "1"}),
+                    ("value", "send", {"name": "off", "type": "x", "payload": "{"})):
+                s.send(request(command, **arguments))
+                _, end = collect(s)
+                self.assertEqual((end["reason"], end["code"]), (reason, 1 if reason else 0), (command, arguments, end))
+            g.write_config("devices: 7")
+            s.send(request("reload"))
+            self.assertEqual(collect(s)[1]["reason"], "configuration")
 
     def test_largest_request(self):
         text = request("status", names=["p1"])
@@ -1129,7 +1153,7 @@ class Hostile(Case):
             clients.append(s)
         with raw(self.g) as s:
             rows, end = collect(s)
-            self.assertEqual((rows, end["code"]), ([], 1))
+            self.assertEqual((rows, end["code"], end["reason"]), ([], 1, "busy"))
             self.assertIn("too many clients", end["error"])
         r = self.g.ctl.run("status")
         self.assertEqual(r.returncode, 1)

@@ -57,7 +57,7 @@ class Observe(unittest.TestCase):
                 refused = 'may look and not do' in str(answer.get('error'))
                 self.assertEqual(refused, verb in DOES, answer)
                 if refused:
-                    self.assertEqual((answer['code'], answer['end']), (1, True))
+                    self.assertEqual((answer['code'], answer['end'], answer['reason']), (1, True, 'denied'))
                     self.assertTrue(c.ask('info')['rows'], 'a refusal does not end the connection')
         row = g.ctl('status')[0]
         self.assertEqual((row['pid'], row['state']), (pid, 'running'))

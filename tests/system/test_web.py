@@ -64,11 +64,14 @@ class WebApi(unittest.TestCase):
                 ('/api/v1/info', 'POST', {}, b'{}', 405), ('/api/v1/info', 'DELETE', {}, None, 405),
                 ('/api/v1/info', 'GET', {}, b'{}', 400), ('/api/v1/show/%', 'GET', {}, None, 400),
                 ('/api/v1/show/%00', 'GET', {}, None, 400), ('/api/v1/show/%ff', 'GET', {}, None, 400),
-                ('/api/v1/events?limit=0', 'GET', {}, None, 400), ('/api/v1/show/nobody', 'GET', {}, None, 409)):
+                ('/api/v1/events?limit=0', 'GET', {}, None, 400), ('/api/v1/show/nobody', 'GET', {}, None, 404),
+                ('/api/v1/status/probe/nobody', 'GET', {}, None, 404), ('/api/v1/health/nobody', 'GET', {}, None, 404),
+                ('/api/v1/watch/nobody', 'GET', {}, None, 404), ('/api/v1/describe/probe/nobody', 'GET', {}, None, 404)):
             with self.subTest(path=path, method=method):
                 got, headers, text = self.web.ask(path, method, headers, body)
                 self.assertEqual(got, status, text)
                 self.assertIn(b'"error":', text)
+                self.assertEqual(json.loads(text).get('reason'), 'no_device' if 'nobody' in path else None)
                 self.assertEqual(headers.get('Allow'), 'GET, HEAD' if status == 405 else None)
 
     def test_openapi_says_what_is_served(self):

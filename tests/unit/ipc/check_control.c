@@ -206,7 +206,7 @@ START_TEST(reply_round_trip)
 
 	buffer_truncate(&b, rows);
 	w = at;
-	control_put_end(&w, CONTROL_REFUSED, "no \"such\" device\n");
+	control_put_end(&w, CONTROL_REFUSED, REASON_NO_DEVICE, "no \"such\" device\n");
 	ck_assert_int_eq(control_reply_decode(buffer_data(&b), b.len, &r), 0);
 	ck_assert(r.end);
 	ck_assert_int_eq(r.code, CONTROL_REFUSED);
@@ -226,7 +226,7 @@ START_TEST(reply_without_error)
 
 	buffer_init(&b, CONTROL_MAX_REPLY);
 	control_put_begin(&b, &w);
-	control_put_end(&w, CONTROL_DONE, NULL);
+	control_put_end(&w, CONTROL_DONE, REASON_NONE, NULL);
 	ck_assert_int_eq(control_reply_decode(buffer_data(&b), b.len, &r), 0);
 	ck_assert(r.end);
 	ck_assert_int_eq(r.code, CONTROL_DONE);
@@ -263,7 +263,7 @@ START_TEST(an_error_is_cut)
 	text[sizeof(text) - 1] = '\0';
 	buffer_init(&b, CONTROL_MAX_REPLY);
 	control_put_begin(&b, &w);
-	control_put_end(&w, CONTROL_REFUSED, text);
+	control_put_end(&w, CONTROL_REFUSED, REASON_SYSTEM, text);
 	ck_assert_int_eq(control_reply_decode(buffer_data(&b), b.len, &r), 0);
 	ck_assert_uint_eq(strlen(r.error), CONTROL_MAX_ERROR);
 	json_free(r.doc);
