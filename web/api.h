@@ -13,6 +13,7 @@ enum api_shape {
 	API_METRICS, /* text for Prometheus */
 	API_LIVE,    /* whether gatewayd answers */
 	API_READY,   /* whether its devices may run */
+	API_TOP,     /* an array of rows, after a second look */
 };
 
 /* The part that may follow the path: nothing, TYPE/NAME or NAME of a device, or either. */

@@ -76,10 +76,32 @@ take_ready(struct exchange *x, const struct json *row)
 	    why ? why : "the Event Server is not connected");
 }
 
+/* Between the rows of an array. */
+static const char *
+separator(const struct exchange *x)
+{
+	return x->rows ? ",\n " : "[\n ";
+}
+
+static void
+take_top(struct exchange *x, const struct json *row)
+{
+	struct json_writer w = { .b = &x->body };
+
+	if (!top_looks_again(x->top)) {
+		x->body.failed |= !top_remember(x->top, row);
+		return;
+	}
+	buffer_append_str(&x->body, separator(x));
+	top_put(x->top, &w, row, monotime_now());
+	x->rows++;
+}
+
 static void (*const take_row[])(struct exchange *x, const struct json *row) = {
 	[API_METRICS] = take_metrics,
 	[API_LIVE] = take_live,
 	[API_READY] = take_ready,
+	[API_TOP] = take_top,
 };
 
 static void
@@ -98,7 +120,7 @@ put_row(struct exchange *x, const struct json *row)
 		x->next = (uint32_t)next;
 		return;
 	}
-	buffer_append_str(&x->body, x->route->streams ? "data: " : x->rows ? ",\n " : "[\n ");
+	buffer_append_str(&x->body, x->route->streams ? "data: " : separator(x));
 	if (!view_put_json(&w, x->route->view, row)) {
 		buffer_truncate(&x->body, before);
 		return;
@@ -111,7 +133,7 @@ put_row(struct exchange *x, const struct json *row)
 static void
 finish(struct exchange *x)
 {
-	if (!x->route->streams && x->route->shape == API_ROWS)
+	if (!x->route->streams && (x->route->shape == API_ROWS || x->top))
 		buffer_append_str(&x->body, x->rows ? "\n]\n" : "[]\n");
 	end(x);
 }
@@ -149,6 +171,8 @@ on_end(struct exchange *x, const struct control_reply *reply)
 		refuse(x, reply);
 	else if (next)
 		ask(x);
+	else if (x->top && !top_looks_again(x->top))
+		top_look_again(x->top, monotime_now());
 	else
 		finish(x);
 }
@@ -295,7 +319,8 @@ exchange_new(struct upstreams *upstreams, struct MHD_Connection *connection,
 	};
 	x->begun = x->beat = monotime_now();
 	buffer_init(&x->body, EXCHANGE_MAX_BYTES);
-	if (route->shape == API_METRICS && !(x->metrics = metrics_new(wish->open))) {
+	if ((route->shape == API_METRICS && !(x->metrics = metrics_new(wish->open))) ||
+	    (route->shape == API_TOP && !(x->top = top_new()))) {
 		free(x);
 		return NULL;
 	}
@@ -311,6 +336,7 @@ exchange_free(struct exchange *x)
 		board_leave(x->board);
 	upstream_close(x->upstream);
 	metrics_free(x->metrics);
+	top_free(x->top);
 	buffer_clear(&x->body);
 	free(x);
 }
@@ -320,6 +346,8 @@ exchange_tick(struct exchange *x, struct monotime now)
 {
 	if (!x->route->streams && !x->ended && monotime_diff_ms(now, x->begun) > EXCHANGE_MS)
 		fail(x, MHD_HTTP_SERVICE_UNAVAILABLE, "the answer takes too long");
+	if (x->top && !x->ended && !x->upstream && top_is_due(x->top, now))
+		ask(x);
 	if (!x->route->streams || !x->queued || monotime_diff_ms(now, x->beat) < EXCHANGE_BEAT_MS)
 		return;
 	x->beat = now;

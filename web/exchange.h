@@ -12,6 +12,7 @@
 #include "web/api.h"
 #include "web/board.h"
 #include "web/metrics.h"
+#include "web/top.h"
 #include "web/upstream.h"
 
 enum {
@@ -43,6 +44,7 @@ struct exchange {
 	struct board *board;	   /* whose page it is, or NULL */
 	struct buffer body;
 	struct metrics *metrics; /* of API_METRICS, until they are written */
+	struct top *top;	 /* of API_TOP */
 	struct exchange_wish wish;
 	bool suspended, queued;
 	bool ended;		    /* nothing more comes */

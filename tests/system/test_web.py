@@ -42,6 +42,18 @@ class WebApi(unittest.TestCase):
                 self.assertEqual((status, headers['Content-Type']), (200, 'application/json; charset=utf-8'))
                 self.assertEqual(still(rows), still(self.g.ctl(*args)))
 
+    def test_top_takes_two_looks(self):
+        rows, ours = self.web.rows('/api/v1/top'), self.g.ctl('top')
+        self.assertEqual([list(r) for r in rows], [list(r) for r in ours])
+        by_name = {r['name']: r for r in rows}
+        self.assertEqual(set(by_name), {'p1', 'a b%c'})
+        for r in ours:
+            self.assertEqual([by_name[r['name']][k] for k in ('type', 'state', 'link', 'pid', 'errors', 'remotes')],
+                             [r[k] for k in ('type', 'state', 'link', 'pid', 'errors', 'remotes')])
+        self.assertGreater(by_name['p1']['cpu'], 0)
+        self.assertEqual(by_name['p1']['errors_per_s'], 0)
+        self.assertEqual([r['name'] for r in self.web.rows('/api/v1/top/probe/p1')], ['p1'])
+
     def test_events_of_a_device(self):
         wait_until(lambda: len(self.web.rows('/api/v1/events/probe/p1')) > 2, 'its events are kept')
         rows = self.web.rows('/api/v1/events/probe/p1')
