@@ -15,8 +15,10 @@ import urllib.parse
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'web'))
 from gatewayd import ROOT, WAIT_S, Gateway, probe, wait_until  # noqa: E402
 from ports import free_port  # noqa: E402
+from site_web import modbus, modbus_device  # noqa: E402
 from web import Web  # noqa: E402
 
 RULES = os.path.join(ROOT, 'etc', 'prometheus')
@@ -37,11 +39,14 @@ def promtool(*args, text=None, cwd=None):
 class Prometheus(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.g = Gateway({'devices': [probe('p1', interval_ms=20), probe('odd "\\ name', interval_ms=20), probe('off')]})
+        port = cls.enterClassContext(modbus_device())
+        devices = [probe('p1', interval_ms=20), probe('odd "\\ name', interval_ms=20), probe('off')]
+        cls.g = Gateway({'devices': [*devices, modbus('plc', port)]})
         cls.addClassCleanup(cls.g.close)
         cls.g.wait_connected()
-        cls.g.enable('p1', 'odd "\\ name')
-        cls.g.wait_state(['p1', 'odd "\\ name'], 'running')
+        cls.g.enable('p1', 'odd "\\ name', 'plc')
+        cls.g.wait_state(['p1', 'odd "\\ name', 'plc'], 'running')
+        cls.g.ctl('send', 'plc', 'remote_device/1/enable', 'true')
         cls.web = Web(cls.g)
         cls.addClassCleanup(cls.web.close)
 
@@ -86,7 +91,7 @@ class Prometheus(unittest.TestCase):
         target = self.ask('targets')['activeTargets'][0]
         self.assertEqual((target['lastError'], target['health']), ('', 'up'))
         running = self.query('gatewayd_device_state{state="running"} == 1')
-        self.assertEqual({r['metric']['device'] for r in running}, {'p1', 'odd "\\ name'})
+        self.assertEqual({r['metric']['device'] for r in running}, {'p1', 'odd "\\ name', 'plc'})
         wait_until(lambda: any(float(r['value'][1]) > 0 for r in
                                self.query('rate(gatewayd_device_events_registered_total{device="p1"}[10s])')),
                    'a rate', seconds=3 * WAIT_S)
@@ -96,17 +101,36 @@ class Prometheus(unittest.TestCase):
         self.dashboard()
 
     def dashboard(self):
-        """Each expression of the dashboard is one that Prometheus takes, of metrics that there are."""
+        """Each expression of the dashboard brings data: of a Modbus device, of probes and of the built-in Event Server."""
         with open(os.path.join(ROOT, 'etc', 'grafana', 'gatewayd.json'), encoding='utf-8') as f:
             dashboard = json.load(f)
-        named = set(self.ask('label/__name__/values'))
+        count = 0
         for panel in dashboard['panels']:
             for target in panel['targets']:
                 text = target['expr'].replace('$instance', '.*').replace('$__rate_interval', '10s')
                 self.assertIsNotNone(self.ask('query', query=text), text)
-                for name in re.findall(r'gatewayd_\w+', text):
-                    # Histograms come with the first round trip, remote ends with the first of them.
-                    self.assertTrue(name in named or 'round_trip' in name or 'remote_' in name, name)
+                found = wait_until(lambda t=text: self.query(t), f'data of {panel["title"]}: {text}', seconds=3 * WAIT_S)
+                self.assertTrue(all(r['value'][1] != 'NaN' for r in found) or 'quantile' in text, (text, found))
+                count += 1
+        self.assertGreater(count, 20)
+
+    def test_a_round_trip_from_the_runner_to_its_histogram(self):
+        def buckets():
+            text = self.web.ask('/metrics')[2].decode()
+            found = re.findall(r'^gatewayd_device_round_trip_seconds_bucket\{device="plc",type="modbus_master",le="([^"]+)"\} (\S+)$',
+                               text, re.M)
+            count = re.search(r'^gatewayd_device_round_trip_seconds_count\{device="plc",type="modbus_master"\} (\S+)$', text, re.M)
+            took = re.search(r'^gatewayd_device_round_trip_seconds_sum\{device="plc",type="modbus_master"\} (\S+)$', text, re.M)
+            return count and int(count[1]) > 5 and (text, found, int(count[1]), float(took[1]))
+        text, found, count, took = wait_until(buckets, 'round trips', seconds=3 * WAIT_S)
+        self.assertEqual([le for le, _ in found], ['0.001', '0.005', '0.02', '0.1', '0.5', '2.0', '+Inf'])
+        self.assertEqual([int(n) for _, n in found], sorted(int(n) for _, n in found))
+        self.assertEqual(int(found[-1][1]), count)
+        self.assertTrue(0 < took < count * 2, (took, count))
+        requests = re.search(r'^gatewayd_remote_requests_total\{device="plc"[^}]*\} (\S+)$', text, re.M)
+        self.assertGreaterEqual(int(requests[1]), count)
+        r = promtool('check', 'metrics', text=text)
+        self.assertEqual((r.returncode, r.stdout, r.stderr), (0, '', ''))
 
 
 def displays(section):
@@ -173,7 +197,7 @@ class Proxies(unittest.TestCase):
         path = os.path.join(self.g.dir, 'web.sock')
         web = Web(self.g, '--unix', path, listen=None)
         self.addCleanup(web.close)
-        command = re.search(r'^ExecStart=(\S+) (\S+)$', displays('systemd-socket-proxyd'), re.M)
+        command = re.search(r'^ExecStart=(\S+) (\S+)$', displays('gateway-web-proxy.service'), re.M)
         self.assertEqual(command[2], '/run/gateway-web.sock')
         with socket.create_server(('127.0.0.1', 0)) as listener:
             fd = listener.fileno()

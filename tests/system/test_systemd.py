@@ -122,6 +122,29 @@ class Service(unittest.TestCase):
         self.assertIn("may look and not do", r.stderr)
         self.assertEqual(self.box.run(*as_web, "/run/gatewayd/control", "status").returncode, 3)
         self.tell("systemctl", "stop", "gateway-web.socket", "gateway-web")
+        self.through_a_proxy()
+
+    def through_a_proxy(self):
+        """gateway-web on a Unix socket, and systemd-socket-proxyd before it with the units of gateway-web(8)."""
+        with open(os.path.join(ROOT, "man", "gateway-web.8"), encoding="utf-8") as f:
+            blocks = re.findall(r"\.Bd -literal[^\n]*\n(.*?)\.Ed", f.read(), re.S)
+        dropin, port, service = (next(b for b in blocks if b.startswith(start)) for start in
+                                 ("[Socket]\nListenStream=\n", "[Socket]\nListenStream=127", "[Service]"))
+        self.tell("mkdir", "-p", "/etc/systemd/system/gateway-web.socket.d")
+        self.box.write("/etc/systemd/system/gateway-web.socket.d/override.conf", dropin)
+        self.box.write("/etc/systemd/system/gateway-web-proxy.socket", port)
+        self.box.write("/etc/systemd/system/gateway-web-proxy.service", service)
+        self.tell("systemctl", "daemon-reload")
+        self.tell("systemctl", "start", "gateway-web.socket", "gateway-web-proxy.socket")
+        self.assertEqual(self.box.run("ss", "-Htln", "sport = :9404").stdout, "")
+        address = re.search(r"ListenStream=(\S+)", port)[1]
+        fetch = f"import urllib.request as u; print(u.urlopen('http://{address}/api/v1/status').read().decode())"
+        self.assertEqual(json.loads(self.tell("python3", "-c", fetch))[0]["name"], "plc1")
+        self.assertEqual(self.tell("stat", "-c", "%U:%G %a", "/run/gateway-web.sock").strip(), "root:gateway-web 660")
+        self.tell("systemctl", "stop", "gateway-web-proxy.socket", "gateway-web-proxy", "gateway-web.socket",
+                  "gateway-web")
+        self.tell("rm", "-r", "/etc/systemd/system/gateway-web.socket.d")
+        self.tell("systemctl", "daemon-reload")
 
     def test_it_is_confined_and_says_so_in_the_journal(self):
         pid = self.show("MainPID")
