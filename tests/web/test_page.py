@@ -23,6 +23,9 @@ MOST_BYTES = 100 * 1024
 SHOWN_WITHIN_S = 1.0
 MOST_CPU_MS = 2 * 1000 / 60  # a frame, of all threads
 FRAMES = 240
+LONG_TASK_MS = 50  # the browser's own bound: what takes longer is felt
+# Collects tasks of the page that take longer than that, from now on.
+WATCH_TASKS = "window.tasks = []; new PerformanceObserver(l => window.tasks.push(...l.getEntries().map(e => e.duration))).observe({ type: 'longtask' })"
 # Scrolls as fast as a finger does and tells how long frames take.
 SCROLL = """new Promise(done => {
     const times = []; let last = performance.now();
@@ -47,6 +50,12 @@ def cpu_ms(browser):
     """CPU time of the pages so far: script, style, layout and drawing, which software does here."""
     processes = browser.call("SystemInfo.getProcessInfo")["processInfo"]
     return 1000 * sum(p["cpuTime"] for p in processes if p["type"] == "renderer")
+
+
+def busy_ms(page):
+    """CPU time of the page's own thread so far, after Performance.enable."""
+    metrics = page.call("Performance.getMetrics")["metrics"]
+    return 1000 * next(m["value"] for m in metrics if m["name"] == "TaskDuration")
 
 
 class PageCase(unittest.TestCase):
@@ -226,6 +235,18 @@ class Changes(PageCase):
             self.assertLess(sorted(took)[1], SHOWN_WITHIN_S, took)
             page.wait_text("All is well", "#verdict")
             self.quiet(page)
+            g.ctl("send", "p1", "do", '"print last words"')
+            g.wait_log("last words")
+            g.ctl("send", "p1", "do", '"exit"')
+            page = self.open(web, "#/device/probe/p1")
+            deaths = "[...document.querySelectorAll('[aria-labelledby=table-deaths] tbody tr')].map(r => r.innerText)"
+            page.wait(f"{deaths}.length === 2")
+            latest, first = page.eval(deaths)
+            self.assertIn("exit code 1", latest)
+            self.assertIn("last words", latest)
+            self.assertIn("SIGKILL", first)
+            self.assertIn(g.ctl("show", "p1")[0]["obituaries"][0]["time"].replace("T", " ")[:19], latest)
+            self.quiet(page)
 
     def test_event_server_lost_and_back(self):
         with EventServer() as server:
@@ -287,6 +308,41 @@ class Many(PageCase):
             page.wait_text("200 of 2,", "[aria-labelledby=values] .shown")
             page.eval("((f) => { f.value = 'value/77'; f.dispatchEvent(new Event('input')); })(document.querySelector('[aria-label=\"Filter the values\"]'))")
             page.wait("((rows) => rows.length > 0 && rows.length < 200 && rows.every((r) => r.innerText.includes('value/77')))([...document.querySelectorAll('.values tbody tr')])")
+            self.quiet(page)
+
+    @unittest.skipUnless(os.environ.get("LONG"), "times of the wall, for an idle machine: LONG=1")
+    def test_4096_devices_without_jank(self):
+        devices = [probe(f"d{n:04}", enabled=n < 256, interval_ms=1000, remotes=4) for n in range(4096)]
+        with site(devices) as (g, web):
+            g.wait(lambda: g.ctl("info")[0]["running"] == 256, "they run", 60)
+            page = self.open(web)
+            page.wait_text("4,096 devices", ".shown")
+            page.wait_text("Running 256", ".chips")
+            page.call("Performance.enable", timeDomain="threadTicks")
+            page.eval(WATCH_TASKS)
+            seen, before = {}, busy_ms(page)
+
+            def after(what):
+                nonlocal before
+                page.wait("new Promise(done => requestAnimationFrame(() => setTimeout(() => done(true), 100)))")
+                seen[what] = page.eval("window.tasks.splice(0)")
+                now = busy_ms(page)
+                print(f"    4,096 devices, {what}: {now - before:.0f} ms of CPU of the page's thread; {len(seen[what])} tasks "
+                      f"over {LONG_TASK_MS} ms, the longest {max(seen[what], default=0):.0f} ms")
+                before = now
+
+            page.wait("new Promise(done => setTimeout(() => done(true), 10000))")
+            after("10 s of live rows")
+            page.eval(SCROLL)
+            after("scrolling")
+            page.key("/")
+            page.type("d1")
+            page.wait_text("of 4,096 devices", ".shown")
+            after("filtering")
+            for column in ("State", "Name", "Events/s"):
+                page.eval(f"[...document.querySelectorAll('.head button')].find(b => b.innerText.startsWith({column!r}))?.click()")
+            after("sorting")
+            self.assertEqual([what for what, tasks in seen.items() if tasks], [])
             self.quiet(page)
 
     def test_4096_devices(self):
