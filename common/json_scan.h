@@ -10,6 +10,7 @@
 #include <endian.h>
 #include <string.h>
 
+#include "common/hex.h"
 #include "common/json.h"
 #include "common/utf8.h"
 
@@ -82,13 +83,10 @@ json_scan_hex(const uint8_t *p, const uint8_t *end)
 	int v = 0;
 
 	for (int i = 0; i < 4; i++) {
-		uint8_t c = p + i < end ? p[i] : 0;
-		if (c >= '0' && c <= '9')
-			v = v << 4 | (c - '0');
-		else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-			v = v << 4 | ((c | 0x20) - 'a' + 10);
-		else
+		int digit = p + i < end ? hex_digit(p[i]) : -1;
+		if (digit < 0)
 			return -1;
+		v = v << 4 | digit;
 	}
 	return v;
 }

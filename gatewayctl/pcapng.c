@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/hex.h"
+
 enum {
 	LINK_EXPORTED = 252,
 	LINK_RTAC = 250,
@@ -166,30 +168,6 @@ ends_of(const struct protocol *p, const struct json *row)
 
 /* --- the frame --- */
 
-static int
-digit(char c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-				      : -1;
-}
-
-/* Up to the first character that is no digit. Returns the bytes. */
-static size_t
-from_hex(const char *text, size_t len, uint8_t *out, size_t size)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i + 1 < len && n < size; i += 2) {
-		int high = digit(text[i]), low = digit(text[i + 1]);
-		if (high < 0 || low < 0)
-			break;
-		out[n++] = (uint8_t)(high << 4 | low);
-	}
-	return n;
-}
-
 /* ":1103...LRC\r\n" as the RTU frame of the same content, which Wireshark knows. */
 static size_t
 ascii_to_rtu(uint8_t *frame, size_t len)
@@ -198,7 +176,7 @@ ascii_to_rtu(uint8_t *frame, size_t len)
 
 	if (len < 2)
 		return len;
-	size_t n = from_hex((const char *)frame + 1, len - 1, frame, len);
+	size_t n = hex_read((const char *)frame + 1, len - 1, frame, len);
 	n = n ? n - 1 : 0;
 	for (size_t i = 0; i < n; i++) {
 		crc ^= frame[i];
@@ -323,7 +301,7 @@ pcapng_packet(struct buffer *out, uint16_t *link, const struct json *row)
 		return false;
 	const struct protocol *p = protocol_of(row);
 	struct ends ends = ends_of(p, row);
-	size_t len = from_hex(hex->text, hex->len, frame, sizeof(frame));
+	size_t len = hex_read(hex->text, hex->len, frame, sizeof(frame));
 	if (p->change == CHANGE_ASCII)
 		len = ascii_to_rtu(frame, len);
 	if (p->change == CHANGE_CHECKSUM)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/hex.h"
 #include "common/schema/schema.h"
 #include "protocols/iec61850/report.h"
 
@@ -173,29 +174,13 @@ const struct schema conf_schema = { .kind = SCHEMA_OBJECT, .fields = fields };
 
 /* --- The connection --- */
 
-static int
-hex_digit(char c)
-{
-	return c >= '0' && c <= '9'			? c - '0'
-	       : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-							: -1;
-}
-
 static bool
 hex_selector(struct iso_selector *s, const char *text)
 {
 	size_t n = strlen(text);
 
-	if (n % 2 || n / 2 > ISO_MAX_SELECTOR)
-		return false;
-	for (size_t i = 0; i < n / 2; i++) {
-		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-		if (high < 0 || low < 0)
-			return false;
-		s->octets[i] = (uint8_t)(high << 4 | low);
-	}
-	s->len = (uint8_t)(n / 2);
-	return true;
+	s->len = (uint8_t)hex_read(text, n, s->octets, ISO_MAX_SELECTOR);
+	return n == 2 * (size_t)s->len;
 }
 
 /* An integer, in so many octets, or a text of hexadecimal digits. */

@@ -259,6 +259,18 @@ stream_read(struct stream *s, void *p, size_t size)
 	return 0;
 }
 
+size_t
+stream_read_buffer(struct stream *s, struct buffer *in, size_t size)
+{
+	uint8_t *room = buffer_reserve(in, size);
+
+	if (!room)
+		runner_fail(s->runner, "out of memory");
+	size_t n = stream_read(s, room, size);
+	buffer_commit(in, n);
+	return n;
+}
+
 void
 stream_pause(struct stream *s, bool pause)
 {

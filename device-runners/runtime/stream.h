@@ -52,6 +52,8 @@ struct buffer *stream_out(struct stream *s);
 void stream_flush(struct stream *s);
 /* Bytes that were read, 0: none now, or the connection ended, which closed() will tell. */
 size_t stream_read(struct stream *s, void *p, size_t size);
+/* The same, into a buffer: at most size bytes are added. Exits when out of memory. */
+size_t stream_read_buffer(struct stream *s, struct buffer *in, size_t size);
 /* Ends the connection; closed() follows with why. */
 void stream_break(struct stream *s, const char *why);
 /* Breaks a TLS connection whose peer's certificate does not hold by newly read files. */

@@ -291,13 +291,9 @@ on_readable(void *arg)
 	struct client *c = arg;
 
 	for (int i = 0; i < CLIENT_READS && stream_is_open(&c->stream); i++) {
-		uint8_t *room = buffer_reserve(&c->in, CLIENT_READ);
-		if (!room)
-			runner_fail(c->runner, "out of memory");
-		size_t n = stream_read(&c->stream, room, CLIENT_READ);
+		size_t n = stream_read_buffer(&c->stream, &c->in, CLIENT_READ);
 		if (n == 0)
 			break;
-		buffer_commit(&c->in, n);
 		health_received(c->health, n);
 		serve(c);
 	}

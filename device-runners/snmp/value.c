@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/hex.h"
 #include "common/number.h"
 #include "common/utf8.h"
 
@@ -230,15 +231,6 @@ value_put(struct json_writer *w, const char *key, const struct ber_element *v, b
 }
 
 /* --- From JSON --- */
-
-static int
-hex_digit(char c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-				      : -1;
-}
 
 int
 value_hex(const char *text, uint8_t *out, size_t max)

@@ -1,4 +1,5 @@
 /* Values of JSON, as MMS has them. */
+#include "common/hex.h"
 #include "protocols/iec61850/type_private.h"
 
 static bool
@@ -80,30 +81,17 @@ bits_from_json(struct ber_writer *w, const struct json *json)
 	return true;
 }
 
-static int
-digit(char c)
-{
-	return c >= '0' && c <= '9'			? c - '0'
-	       : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-							: -1;
-}
-
 static bool
 octets_from_json(struct ber_writer *w, const struct json *json)
 {
 	const char *text = json_str(json);
 	uint8_t octets[4096];
 	size_t len = text ? strlen(text) : 1;
+	size_t n = text ? hex_read(text, len, octets, sizeof(octets)) : 0;
 
-	if (len % 2 || len / 2 > sizeof(octets))
+	if (len != 2 * n)
 		return false;
-	for (size_t i = 0; i < len / 2; i++) {
-		int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
-		if (high < 0 || low < 0)
-			return false;
-		octets[i] = (uint8_t)(high << 4 | low);
-	}
-	mms_put_octets(w, octets, len / 2);
+	mms_put_octets(w, octets, n);
 	return true;
 }
 

@@ -1,5 +1,7 @@
 #include "protocols/modbus/frame.h"
 
+#include "common/hex.h"
+
 enum {
 	MBAP_HEADER = 7,
 	RTU_MIN = 4, /* unit, fc, CRC */
@@ -188,16 +190,6 @@ try_rtu(
 	*f = (struct modbus_frame){ .unit = p[0], .pdu = p + 1, .len = size };
 	*used = size + 3;
 	return DEC_OK;
-}
-
-static int
-hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 static enum dec

@@ -170,19 +170,30 @@ aes_cipher(enum usm_priv priv)
 				    : &nettle_aes256;
 }
 
+/* crypt: cfb_encrypt() or cfb_decrypt(). */
+static void
+aes_crypt(void (*crypt)(const void *ctx, nettle_cipher_func *f, size_t block_size, uint8_t *iv,
+	      size_t length, uint8_t *to, const uint8_t *from),
+    enum usm_priv priv, const struct usm_keys *k, uint8_t iv[AES_IV], size_t len, uint8_t *to,
+    const uint8_t *from)
+{
+	const struct nettle_cipher *c = aes_cipher(priv);
+	struct aes256_ctx aes; /* the largest */
+
+	c->set_encrypt_key(&aes, k->priv);
+	crypt(&aes, c->encrypt, AES_BLOCK_SIZE, iv, len, to, from);
+}
+
 size_t
 usm_encrypt(enum usm_priv priv, const struct usm_keys *k, int32_t boots, int32_t time,
     const uint8_t salt[USM_SALT], uint8_t *data, size_t len)
 {
-	struct aes256_ctx aes; /* the largest */
 	struct des_ctx des;
 	uint8_t iv[AES_IV];
 
 	if (priv != USM_DES) {
-		const struct nettle_cipher *c = aes_cipher(priv);
-		c->set_encrypt_key(&aes, k->priv);
 		aes_iv(iv, boots, time, salt);
-		cfb_encrypt(&aes, c->encrypt, AES_BLOCK_SIZE, iv, len, data, data);
+		aes_crypt(cfb_encrypt, priv, k, iv, len, data, data);
 		return len;
 	}
 	size_t padded = (len + DES_BLOCK_SIZE - 1) / DES_BLOCK_SIZE * DES_BLOCK_SIZE;
@@ -197,15 +208,12 @@ bool
 usm_decrypt(enum usm_priv priv, const struct usm_keys *k, int32_t boots, int32_t time,
     const uint8_t salt[USM_SALT], const uint8_t *data, size_t len, uint8_t *out)
 {
-	struct aes256_ctx aes;
 	struct des_ctx des;
 	uint8_t iv[AES_IV];
 
 	if (priv != USM_DES) {
-		const struct nettle_cipher *c = aes_cipher(priv);
-		c->set_encrypt_key(&aes, k->priv);
 		aes_iv(iv, boots, time, salt);
-		cfb_decrypt(&aes, c->encrypt, AES_BLOCK_SIZE, iv, len, out, data);
+		aes_crypt(cfb_decrypt, priv, k, iv, len, out, data);
 		return true;
 	}
 	if (len % DES_BLOCK_SIZE)

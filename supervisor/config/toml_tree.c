@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hex.h"
 #include "common/utf8.h"
 #include "supervisor/config/text_place.h"
 #include "supervisor/config/yaml_scalar.h"
@@ -170,11 +171,11 @@ read_hex(struct toml *t, int digits, struct buffer *b)
 	uint32_t c = 0;
 
 	for (int i = 0; i < digits; i++, t->p++) {
-		if (t->p == t->end || !isxdigit((unsigned char)*t->p))
+		int digit = t->p == t->end ? -1 : hex_digit(*t->p);
+		if (digit < 0)
 			return unexpected(t,
 			    digits == 4 ? "four hexadecimal digits" : "eight hexadecimal digits");
-		unsigned char d = (unsigned char)tolower((unsigned char)*t->p);
-		c = c << 4 | (uint32_t)(d <= '9' ? d - '0' : d - 'a' + 10);
+		c = c << 4 | (uint32_t)digit;
 	}
 	if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
 		return fault(t, t->p - digits, "not TOML: no character of Unicode");

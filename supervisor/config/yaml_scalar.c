@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hex.h"
+
 static const struct {
 	const char *word;
 	enum json_type type;
@@ -63,9 +65,7 @@ is_digit(char c)
 static int
 digit_value(char c, unsigned base)
 {
-	int v = is_digit(c)				 ? c - '0'
-		: (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-							 : 99;
+	int v = hex_digit(c);
 
 	return v < (int)base ? v : -1;
 }

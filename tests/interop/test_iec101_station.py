@@ -2,14 +2,11 @@
 balanced in both directions, with one address and with two, unbalanced; requests and answers that are lost, a peer that
 restarts. What passed is given to iec60870-parser as well."""
 
-import os
 import socket
-import sys
 import time
 import unittest
 
-LIB = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'lib')
-sys.path.append(LIB)
+import peers  # noqa: F401
 
 import iec104  # noqa: E402
 import iec_serial as lib  # noqa: E402

@@ -2,22 +2,20 @@
 
 import asyncio
 import datetime
-import os
 import shutil
-import sys
 import tempfile
 import threading
 import time
 import unittest
 
-LIB = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'lib')
+import peers  # noqa: F401
+
 try:
     import c104
     from hat.drivers import iec104 as drivers
     from hat.drivers import tcp
 except ImportError as e:
     raise unittest.SkipTest(f'c104 or hat-drivers is not importable: {e}')
-sys.path.append(LIB)
 
 import eventer  # noqa: E402
 import pki  # noqa: E402

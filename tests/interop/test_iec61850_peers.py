@@ -8,9 +8,7 @@ import sys
 import tempfile
 import unittest
 
-LIB = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib")
-SYSTEM = os.path.join(os.path.dirname(LIB), "system")
-sys.path += [LIB, SYSTEM]
+from peers import LIB
 
 try:
     import hat.gateway.devices.iec61850.client as hat_client
@@ -21,7 +19,7 @@ except ImportError as e:
 
 from gatewayd import program  # noqa: E402
 from hat_device import Reference  # noqa: E402
-from iec61850_server import WIDE, Server  # noqa: E402
+from iec61850_server import TEMPLATES, WIDE, Server, serve_scl  # noqa: E402
 from ports import free_port  # noqa: E402
 from runner_host import Runner  # noqa: E402
 from test_iec61850 import CONTROL, MODELS, MV, ORIGIN, RUNNER, SPS, STATUS, config as small_config  # noqa: E402
@@ -189,25 +187,7 @@ class Open61850(unittest.TestCase):
   </LN0>
   <LN lnClass="GGIO" inst="1" lnType="GGIO"/>
  </LDevice></Server></AccessPoint></IED>
- <DataTypeTemplates>
-  <LNodeType id="LLN0" lnClass="LLN0"/>
-  <LNodeType id="GGIO" lnClass="GGIO"><DO name="Ind1" type="SPS"/></LNodeType>
-  <DOType id="SPS" cdc="SPS"><DA name="stVal" bType="BOOLEAN" fc="ST" dchg="true"/>
-   <DA name="q" bType="Quality" fc="ST" qchg="true"/><DA name="t" bType="Timestamp" fc="ST"/></DOType>
- </DataTypeTemplates>
-</SCL>
-"""
-
-    def serve(self, path):
-        """open61850's server of that file; its port."""
-        port = free_port()
-        server = subprocess.Popen([os.environ.get("IEC61850_PYTHON", sys.executable), "-u", "-m", "open61850.server",
-                                   path, "--host", "127.0.0.1", "--port", str(port)], stderr=subprocess.PIPE, text=True)
-        self.addCleanup(server.stderr.close)
-        self.addCleanup(server.wait)
-        self.addCleanup(server.kill)
-        self.assertIn(str(port), server.stderr.readline())
-        return port
+""" + TEMPLATES
 
     def test_configuration_of_its_file(self):
         """What gatewayctl makes of a file is what the server of that file has: every data is reported, a control
@@ -216,7 +196,7 @@ class Open61850(unittest.TestCase):
         made = subprocess.run([program("gatewayctl"), "new", "iec61850_client", "bay", "--scl", path],
                               capture_output=True, text=True, timeout=60, check=True).stdout
         conf = yaml.safe_load(made)[0]
-        conf["connection"]["port"] = self.serve(path)
+        conf["connection"]["port"] = serve_scl(self, path)
         r = Runner(RUNNER, "iec61850_client", conf, log_level=7)
         self.addCleanup(r.stop)
         names = {f"gateway/data/{d['name']}" for d in conf["data"]}
@@ -246,7 +226,7 @@ class Open61850(unittest.TestCase):
         with tempfile.NamedTemporaryFile("w", suffix=".cid") as f:
             f.write(self.CID)
             f.flush()
-            port = self.serve(f.name)
+            port = serve_scl(self, f.name)
         conf = small_config(port, members=[{"logical_device": "LD0", "logical_node": "GGIO1", "fc": "ST",
                                             "names": ["Ind1"]}],
                             connection={"status_delay": 0.2, "status_timeout": 5})

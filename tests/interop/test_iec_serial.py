@@ -3,19 +3,17 @@ import asyncio
 import contextlib
 import datetime
 import os
-import sys
 import time
 import unittest
 
-LIB = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'lib')
-sys.path[:] = [p for p in sys.path if os.path.abspath(p or '.') != LIB]  # its hat.py is another hat
+import peers  # noqa: F401
+
 try:
     from hat.drivers import iec101, serial
     from hat.drivers.iec60870 import link
     from hat.drivers.iec60870.encodings import iec103
 except ImportError as e:
     raise unittest.SkipTest(f'hat-drivers is not importable: {e}')
-sys.path.append(LIB)
 
 import iec_serial as lib  # noqa: E402
 from serial_bridge import Bridge  # noqa: E402

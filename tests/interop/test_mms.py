@@ -10,8 +10,7 @@ import tempfile
 import threading
 import unittest
 
-LIB = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib")
-sys.path += [LIB]
+import peers  # noqa: F401
 
 try:
     import open61850  # noqa: F401
@@ -20,7 +19,7 @@ try:
 except ImportError as e:
     raise unittest.SkipTest(f"a peer is not importable: {e}")
 
-from iec61850_server import Server  # noqa: E402
+from iec61850_server import TEMPLATES, Server, serve_scl  # noqa: E402
 from ports import free_port  # noqa: E402
 from tcp_record import Recorder  # noqa: E402
 
@@ -104,16 +103,10 @@ class Libiec61850(unittest.TestCase):
 
 class Open61850(unittest.TestCase):
     def test_services(self):
-        port = free_port()
         with tempfile.NamedTemporaryFile("w", suffix=".cid") as f:
             f.write(CID)
             f.flush()
-            server = subprocess.Popen([sys.executable, "-u", "-m", "open61850.server", f.name, "--host", "127.0.0.1",
-                                       "--port", str(port)], stderr=subprocess.PIPE, text=True)
-            self.addCleanup(server.stderr.close)
-            self.addCleanup(server.wait)
-            self.addCleanup(server.kill)
-            self.assertIn(str(port), server.stderr.readline())
+            port = serve_scl(self, f.name)
         lines = probe(port, "identify", "status", "domains", "variables", "IED1LD0",
                       "read", "IED1LD0", "GGIO1$ST$Ind1$stVal", "type", "IED1LD0", "GGIO1$ST$Ind1")
         self.assertEqual(lines[1:4], ["identify answered open61850, open61850, 0.9.12", "status rejected",
@@ -131,14 +124,7 @@ CID = """<?xml version="1.0"?>
   <LN0 lnClass="LLN0" inst="" lnType="LLN0"/>
   <LN lnClass="GGIO" inst="1" lnType="GGIO"/>
  </LDevice></Server></AccessPoint></IED>
- <DataTypeTemplates>
-  <LNodeType id="LLN0" lnClass="LLN0"/>
-  <LNodeType id="GGIO" lnClass="GGIO"><DO name="Ind1" type="SPS"/></LNodeType>
-  <DOType id="SPS" cdc="SPS"><DA name="stVal" bType="BOOLEAN" fc="ST" dchg="true"/>
-   <DA name="q" bType="Quality" fc="ST" qchg="true"/><DA name="t" bType="Timestamp" fc="ST"/></DOType>
- </DataTypeTemplates>
-</SCL>
-"""
+""" + TEMPLATES
 
 
 class HatDrivers(unittest.TestCase):

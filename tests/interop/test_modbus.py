@@ -7,13 +7,11 @@ import shutil
 import socket
 import struct
 import subprocess
-import sys
 import threading
 import unittest
 
-LIB = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'lib')
-SYSTEM = os.path.join(os.path.dirname(LIB), 'system')
-sys.path[:] = [p for p in sys.path if os.path.abspath(p or '.') != LIB]  # its hat.py is another hat
+import peers  # noqa: F401
+
 try:
     from hat.drivers import modbus, serial, tcp
     import pymodbus
@@ -24,7 +22,6 @@ try:
     from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 except ImportError as e:
     raise unittest.SkipTest(f'peers are not importable: {e}')
-sys.path += [LIB, SYSTEM]
 
 import ports  # noqa: E402
 from modbus_peer import Bridge, mbap  # noqa: E402

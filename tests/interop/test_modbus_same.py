@@ -1,21 +1,17 @@
 """The same device, the same configuration, the same peer: what hat-gateway's Modbus devices register and
 answer, ours register and answer."""
 import logging
-import os
-import sys
 import threading
 import time
 import unittest
 
-LIB = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'lib')
-SYSTEM = os.path.join(os.path.dirname(LIB), 'system')
-sys.path[:] = [p for p in sys.path if os.path.abspath(p or '.') != LIB]  # its hat.py is another hat
+import peers  # noqa: F401
+
 try:
     import hat.gateway.devices.modbus.master as hat_master
     import hat.gateway.devices.modbus.slave as hat_slave
 except ImportError as e:
     raise unittest.SkipTest(f'hat-gateway is not importable: {e}')
-sys.path += [LIB, SYSTEM]
 
 from hat_device import Reference  # noqa: E402
 from modbus_peer import Registers, Slave  # noqa: E402

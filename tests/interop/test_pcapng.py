@@ -26,6 +26,7 @@ SERIAL = {'iec101': ('-d', 'rtacser.data,iec60870_101', *(x for o in (
           'iec103': ('-d', 'rtacser.data,iec60870_5_103')}
 
 
+@unittest.skipUnless(shutil.which('tshark'), 'tshark is not installed')
 class Captured:
     """Traces to a file as well, and compares what tshark says of it with the rows."""
     malformed = ()  # texts of frames that are not as they should be
@@ -88,37 +89,30 @@ class Captured:
             self.assertIn('Query' if request else 'Response', at[0]['_ws.col.Info'])
 
 
-@unittest.skipUnless(shutil.which('tshark'), 'tshark is not installed')
 class Modbus(Captured, test_trace.Modbus):
     pass
 
 
-@unittest.skipUnless(shutil.which('tshark'), 'tshark is not installed')
 class Iec104(Captured, test_trace.Iec104):
     pass
 
 
-@unittest.skipUnless(shutil.which('tshark'), 'tshark is not installed')
 class IecSerial(Captured, test_trace.IecSerial):
     pass
 
 
-@unittest.skipUnless(shutil.which('tshark'), 'tshark is not installed')
 class Snmp(Captured, test_trace.Snmp):
     pass
 
 
-@unittest.skipUnless(shutil.which('tshark'), 'tshark is not installed')
 class Smpp(Captured, test_trace.Smpp):
     malformed = ('deliver_sm 1, malformed',)
 
 
-@unittest.skipUnless(shutil.which('tshark'), 'tshark is not installed')
 class Iec61850(Captured, test_trace.Iec61850):
     pass
 
 
-@unittest.skipUnless(shutil.which('tshark'), 'tshark is not installed')
 class Ping(Captured, test_trace.Ping):
     pass
 

@@ -6,8 +6,7 @@ import subprocess
 import sys
 import unittest
 
-LIB = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib")
-sys.path += [LIB]
+import peers  # noqa: F401
 
 try:
     import hat.gateway.devices.ping as hat_ping

@@ -6,14 +6,10 @@ import logging
 import os
 import shutil
 import subprocess
-import sys
 import threading
 import unittest
 
-LIB = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib")
-SYSTEM = os.path.join(os.path.dirname(LIB), "system")
-ROOT = os.path.dirname(os.path.dirname(LIB))
-sys.path += [LIB, SYSTEM]
+from peers import LIB, ROOT
 
 try:
     import hat.gateway.devices.smpp.client as hat_client

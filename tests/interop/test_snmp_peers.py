@@ -5,12 +5,9 @@ import asyncio
 import logging
 import os
 import shutil
-import sys
 import unittest
 
-LIB = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib")
-SYSTEM = os.path.join(os.path.dirname(LIB), "system")
-sys.path += [LIB, SYSTEM]
+import peers  # noqa: F401
 
 try:
     import hat.gateway.devices.snmp.manager as hat_manager

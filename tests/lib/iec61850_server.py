@@ -11,12 +11,34 @@ import sys
 import threading
 
 from patience import WAIT_S
+from ports import free_port
 
 INDICATIONS = 4
 WIDE = 100  # members of the data set "wide": GGIO2$MX$AnIn1 and so on
 # Names of controls and their models; the number is libiec61850's.
 CONTROLS = {"SPCSO1": "DIRECT_NORMAL", "SPCSO2": "SBO_NORMAL", "SPCSO3": "DIRECT_ENHANCED", "SPCSO4": "SBO_ENHANCED"}
 DATASET = [f"GGIO1$ST$Ind{i + 1}" for i in range(INDICATIONS)] + ["GGIO1$MX$AnIn1"]
+# The end of an SCL file whose nodes are LLN0 and GGIO.
+TEMPLATES = """ <DataTypeTemplates>
+  <LNodeType id="LLN0" lnClass="LLN0"/>
+  <LNodeType id="GGIO" lnClass="GGIO"><DO name="Ind1" type="SPS"/></LNodeType>
+  <DOType id="SPS" cdc="SPS"><DA name="stVal" bType="BOOLEAN" fc="ST" dchg="true"/>
+   <DA name="q" bType="Quality" fc="ST" qchg="true"/><DA name="t" bType="Timestamp" fc="ST"/></DOType>
+ </DataTypeTemplates>
+</SCL>
+"""
+
+
+def serve_scl(test, path):
+    """Starts open61850's server of that file; its port."""
+    port = free_port()
+    server = subprocess.Popen([os.environ.get("IEC61850_PYTHON", sys.executable), "-u", "-m", "open61850.server", path,
+                               "--host", "127.0.0.1", "--port", str(port)], stderr=subprocess.PIPE, text=True)
+    test.addCleanup(server.stderr.close)
+    test.addCleanup(server.wait)
+    test.addCleanup(server.kill)
+    test.assertIn(str(port), server.stderr.readline())
+    return port
 
 
 class Server:

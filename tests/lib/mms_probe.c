@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "protocols/mms/client.h"
+#include "protocols/mms/text.h"
 
 static struct mms_client *client;
 static struct buffer out;
@@ -32,51 +33,14 @@ die(const char *what)
 	exit(1);
 }
 
-static void print_values(struct mms_values list);
-
-static void
-print_octets(const uint8_t *data, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		printf("%02x", data[i]);
-}
-
 static void
 print_value(const struct mms_value *v)
 {
-	struct mms_values members;
-	struct mms_str s;
-	int64_t i;
-	double d;
-	bool b;
+	char text[1 << 16];
+	struct textbuf t = textbuf_make(text, sizeof(text));
 
-	if (mms_value_members(v, &members))
-		print_values(members);
-	else if (mms_value_bool(v, &b))
-		printf("%s", b ? "true" : "false");
-	else if (mms_value_int(v, &i))
-		printf("%lld", (long long)i);
-	else if (mms_value_float(v, &d, NULL))
-		printf("%g", d);
-	else if (mms_value_str(v, &s))
-		printf("\"%.*s\"", (int)s.len, s.p);
-	else
-		print_octets(v->data, v->len);
-}
-
-static void
-print_values(struct mms_values list)
-{
-	struct mms_value v;
-	const char *separator = "";
-
-	printf("{");
-	while (mms_values_next(&list, &v)) {
-		printf("%s", separator);
-		print_value(&v);
-		separator = ", ";
-	}
-	printf("}");
+	mms_value_text(&t, v);
+	printf("%s", textbuf_end(&t));
 }
 
 static void

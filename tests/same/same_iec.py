@@ -141,6 +141,17 @@ def master104(rng, side):
     return {"events": events, "wire": far.wire}
 
 
+def command101(rng, d, taken, at, n):
+    """Waits for the last data of round n, then sends commands until the remote device has taken the last of them."""
+    at = data_of(d, at, f"gateway/remote_device/7/data/single/1/{LAST + n}")
+    start = len(taken)
+    for _ in range(rng.randrange(0, 12)):
+        d.send(*(lambda k, p, s: (f"system/remote_device/7/{k}", p, s))(*order(rng)))
+    d.send(f"system/remote_device/7/command/single/1/{LAST}", GOOD)
+    d.wait(lambda: taken[start:] and Asdu(taken[-1]).address == LAST)
+    return at
+
+
 def master101(rng, side):
     far = iec_serial.Remote(7)
     conf = iec_serial.master101(far.path, [iec_serial.remote(7, time_sync_delay=None, poll_class1_delay=0.005, response_timeout=WAIT_S)])
@@ -150,12 +161,7 @@ def master101(rng, side):
         at = 0
         for n in range(rng.randrange(1, 4)):
             far.queue.extend([*(monitored(rng, True) for _ in range(rng.randrange(1, 30))), station.last(n)])
-            at = data_of(d, at, f"gateway/remote_device/7/data/single/1/{LAST + n}")
-            start = len(far.taken)
-            for _ in range(rng.randrange(0, 12)):
-                d.send(*(lambda k, p, s: (f"system/remote_device/7/{k}", p, s))(*order(rng)))
-            d.send(f"system/remote_device/7/command/single/1/{LAST}", GOOD)
-            d.wait(lambda: far.taken[start:] and Asdu(far.taken[-1]).address == LAST)
+            at = command101(rng, d, far.taken, at, n)
     finally:
         d.stop()
         far.close()
@@ -405,12 +411,7 @@ def master101_balanced(rng, side):
             at = 0
             for n in range(rng.randrange(1, 4)):
                 far.send(*(monitored(rng, True) for _ in range(rng.randrange(1, 30))), station.last(n))
-                at = data_of(d, at, f"gateway/remote_device/7/data/single/1/{LAST + n}")
-                start = len(far.received)
-                for _ in range(rng.randrange(0, 12)):
-                    d.send(*(lambda k, p, s: (f"system/remote_device/7/{k}", p, s))(*order(rng)))
-                d.send(f"system/remote_device/7/command/single/1/{LAST}", GOOD)
-                d.wait(lambda: far.received[start:] and Asdu(far.received[-1]).address == LAST)
+                at = command101(rng, d, far.received, at, n)
         finally:
             d.stop()
             found = end_balanced(side, far)

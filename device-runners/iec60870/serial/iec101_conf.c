@@ -160,17 +160,11 @@ read_addresses(struct link_station_conf *sc, const struct json *item)
 static struct link_station_conf
 read_station(const struct json *item)
 {
-	struct link_station_conf sc = {
-		.dir = json_enum(json_get(item, "direction"), directions) == 1,
-		.retries = (unsigned)integer(item, "send_retry_count"),
-		.response_ms = iec_line_ms(item, "response_timeout", 1),
-		.status_ms = iec_line_ms(item, "status_delay", 1),
-		.poll_ms = { iec_line_ms(item, "poll_class1_delay", -1),
-		    iec_line_ms(item, "poll_class2_delay", -1) },
-		.reconnect_ms = iec_line_ms(item, "reconnect_delay", 0),
-		.keep_alive_ms = iec_line_ms(item, "keep_alive_timeout", 1),
-	};
+	struct link_station_conf sc = iec_line_remote(item);
 
+	sc.dir = json_enum(json_get(item, "direction"), directions) == 1;
+	sc.status_ms = iec_line_ms(item, "status_delay", 1);
+	sc.keep_alive_ms = iec_line_ms(item, "keep_alive_timeout", 1);
 	read_addresses(&sc, item);
 	return sc;
 }
@@ -203,7 +197,6 @@ iec101_conf_load(struct runner *r, const struct json *conf, const struct iec101_
 		.controlling = !role->slave,
 	};
 	int errors = 0, i = 0;
-	char path[64];
 
 	*map = (struct iec_map){ .slave = role->slave };
 	map->sizes.cause = (uint8_t)(1 + json_enum(json_get(conf, "cause_size"), sizes));
@@ -214,12 +207,7 @@ iec101_conf_load(struct runner *r, const struct json *conf, const struct iec101_
 	iec_line_set_sizes(line, &map->sizes);
 	json_foreach (item, json_get(conf, role->list)) {
 		struct link_station_conf sc = read_station(item);
-		snprintf(path, sizeof(path), "%s[%d].address", role->list, i++);
-		/* Events name a device by its address alone, whatever its direction. */
-		if (!role->slave && iec_line_superseded(item))
-			iec_line_warn_superseded(line, path);
-		else
-			errors += iec_line_add(line, &sc, path) < 0;
+		errors += iec_line_add(line, &sc, item, role->list, i++) < 0;
 	}
 	return errors ? -1 : 0;
 }

@@ -449,25 +449,13 @@ static int
 add_stations(struct master *m, const struct json *list)
 {
 	int errors = 0, i = 0;
-	char path[64];
 
 	json_foreach (item, list) {
-		int64_t address = 0, retries = 0;
+		struct link_station_conf sc = iec_line_remote(item);
+		int64_t address = 0;
 		json_int(json_get(item, "address"), 0, 254, &address);
-		json_int(json_get(item, "send_retry_count"), 0, IEC_LINE_MAX_RETRIES, &retries);
-		struct link_station_conf sc = {
-			.address = (uint16_t)address,
-			.retries = (unsigned)retries,
-			.response_ms = iec_line_ms(item, "response_timeout", 1),
-			.poll_ms = { iec_line_ms(item, "poll_class1_delay", -1),
-			    iec_line_ms(item, "poll_class2_delay", -1) },
-			.reconnect_ms = iec_line_ms(item, "reconnect_delay", 0),
-		};
-		snprintf(path, sizeof(path), "remote_devices[%d].address", i++);
-		if (iec_line_superseded(item))
-			iec_line_warn_superseded(&m->remotes.line, path);
-		else
-			errors += iec_line_add(&m->remotes.line, &sc, path) < 0;
+		sc.address = (uint16_t)address;
+		errors += iec_line_add(&m->remotes.line, &sc, item, "remote_devices", i++) < 0;
 	}
 	return errors;
 }
@@ -520,10 +508,7 @@ create(struct runner *r, const struct json *conf)
 static bool
 describe_data(void *device, struct describe *d, size_t i)
 {
-	const struct iec_remotes *s = device;
-	size_t rows = describe_103_count(), remote = i / rows;
-
-	return remote < (size_t)s->count && describe_103_data(s->list[remote].address, d, i % rows);
+	return iec_remotes_describe(device, d, i, describe_103_count(), describe_103_data);
 }
 
 const struct runner_device iec103_master_device = {

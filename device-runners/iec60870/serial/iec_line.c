@@ -282,27 +282,46 @@ iec_line_superseded(const struct json *item)
 	return false;
 }
 
-void
-iec_line_warn_superseded(const struct iec_line *l, const char *path)
+struct link_station_conf
+iec_line_remote(const struct json *item)
 {
-	runner_config_warning(l->r, path, "a later device has the same address: that one counts");
+	int64_t retries = 0;
+
+	json_int(json_get(item, "send_retry_count"), 0, IEC_LINE_MAX_RETRIES, &retries);
+	return (struct link_station_conf){
+		.retries = (unsigned)retries,
+		.response_ms = iec_line_ms(item, "response_timeout", 1),
+		.poll_ms = { iec_line_ms(item, "poll_class1_delay", -1),
+		    iec_line_ms(item, "poll_class2_delay", -1) },
+		.reconnect_ms = iec_line_ms(item, "reconnect_delay", 0),
+	};
 }
 
 int
-iec_line_add(struct iec_line *l, const struct link_station_conf *conf, const char *path)
+iec_line_add(struct iec_line *l, const struct link_station_conf *conf, const struct json *item,
+    const char *list, int i)
 {
-	int i = link_add(&l->link, conf);
+	char path[64];
 
-	if (i < 0 && errno == EINVAL)
+	snprintf(path, sizeof(path), "%s[%d].address", list, i);
+	/* Events name a device by its address alone, whatever its direction. */
+	if (l->link.conf.controlling && iec_line_superseded(item)) {
+		runner_config_warning(
+		    l->r, path, "a later device has the same address: that one counts");
+		return 0;
+	}
+	if (link_add(&l->link, conf) >= 0)
+		return 0;
+	if (errno == EINVAL)
 		runner_config_error(l->r, path,
 		    "expected an address of its own that device_address_size holds%s, found %u",
 		    l->link.conf.mode == LINK_BALANCED ? ""
 						       : " and that is not the broadcast address",
 		    conf->address);
-	else if (i < 0)
+	else
 		runner_config_error(
 		    l->r, path, "expected at most %d devices on a line", LINK_MAX_STATIONS);
-	return i;
+	return -1;
 }
 
 void

@@ -95,10 +95,12 @@ void iec_line_set_sizes(struct iec_line *l, const struct asdu_sizes *sizes);
 /* Whether a later element of a list of devices has the same address: as in hat-gateway, the last
  * one counts. */
 bool iec_line_superseded(const struct json *item);
-void iec_line_warn_superseded(const struct iec_line *l, const char *path);
-/* Reports a station that can not be as a configuration error below path. Returns its index or -1.
- */
-int iec_line_add(struct iec_line *l, const struct link_station_conf *conf, const char *path);
+/* The keys that a remote device of every serial master has; without its address. */
+struct link_station_conf iec_line_remote(const struct json *item);
+/* Adds the station of item i of the configuration's list as the next one. A master's that is
+ * superseded gets a warning instead. Returns 0, or -1 after a configuration error. */
+int iec_line_add(struct iec_line *l, const struct link_station_conf *conf, const struct json *item,
+    const char *list, int i);
 void iec_line_clear(struct iec_line *l);
 
 void iec_line_start(struct iec_line *l);

@@ -243,3 +243,12 @@ const struct iec_line_ops iec_remotes_line_ops = {
 	.data = on_user_data,
 	.noun = "remote device",
 };
+
+bool
+iec_remotes_describe(const struct iec_remotes *s, struct describe *d, size_t i, size_t rows,
+    bool (*put)(const char *address, struct describe *d, size_t i))
+{
+	size_t remote = i / rows;
+
+	return remote < (size_t)s->count && put(s->list[remote].address, d, i % rows);
+}

@@ -57,6 +57,10 @@ void iec_remotes_clear(struct iec_remotes *s);
 /* start() of the device: asks for the last enable events, says ready, and opens the line. */
 void iec_remotes_start(void *device);
 
+/* describe_data() of the device, whose remotes have `rows` each: put() writes one of them. */
+bool iec_remotes_describe(const struct iec_remotes *s, struct describe *d, size_t i, size_t rows,
+    bool (*put)(const char *address, struct describe *d, size_t i));
+
 /* The remote of an event {"system", "remote_device", ADDRESS, ...} that is the device's to read;
  * NULL where that was all: it was an enable event, or is refused. */
 struct iec_remote *iec_remotes_take(struct iec_remotes *s, const struct runner_event *event);

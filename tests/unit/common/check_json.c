@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/json.h"
+#include "tests/unit/parse.h"
 #include "tests/unit/suite.h"
 
 static const struct {
@@ -180,16 +181,6 @@ START_TEST(like_a_text_that_is_valid)
 	free(text);
 }
 END_TEST
-
-static struct json_doc *
-parse(const char *text)
-{
-	char err[128];
-	struct json_doc *doc = json_parse(text, strlen(text), 1000, err, sizeof(err));
-
-	ck_assert_msg(doc != NULL, "'%s': %s", text, err);
-	return doc;
-}
 
 START_TEST(every_prefix_is_refused)
 {

@@ -2,17 +2,8 @@
 #include <string.h>
 
 #include "gatewayctl/description.h"
+#include "tests/unit/parse.h"
 #include "tests/unit/suite.h"
-
-static struct json_doc *
-parse(const char *text)
-{
-	char err[80];
-	struct json_doc *doc = json_parse(text, strlen(text), 1000, err, sizeof(err));
-
-	ck_assert_msg(doc, "%s: %s", text, err);
-	return doc;
-}
 
 /* kind, what was typed, its JSON; what is wrong with it, or NULL. */
 static const struct {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gatewayctl/output.h"
+#include "tests/unit/parse.h"
 #include "tests/unit/suite.h"
 
 static const struct column columns[] = {
@@ -15,16 +16,6 @@ static const struct column columns[] = {
 	{ .key = "rate", .header = "RATE", .cell = CELL_RATE, .right = true },
 	{ .key = NULL },
 };
-
-static struct json_doc *
-parse(const char *text)
-{
-	char err[100];
-	struct json_doc *doc = json_parse(text, strlen(text), 1000, err, sizeof(err));
-
-	ck_assert_msg(doc != NULL, "%s: %s", text, err);
-	return doc;
-}
 
 /* One cell as text and as JSON. */
 static void

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "gatewayctl/table.h"
+#include "tests/unit/parse.h"
 #include "tests/unit/suite.h"
 
 static const struct column columns[] = {
@@ -18,16 +19,6 @@ static const struct column columns[] = {
 /* Of print_table(). */
 static const char *names, *sort;
 static bool json, colour;
-
-static struct json_doc *
-parse(const char *text)
-{
-	char err[100];
-	struct json_doc *doc = json_parse(text, strlen(text), 1000, err, sizeof(err));
-
-	ck_assert_msg(doc != NULL, "%s: %s", text, err);
-	return doc;
-}
 
 /* The table of rows (a JSON array) as text, for free(). */
 static char *

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "device-runners/runtime/tty.h"
+#include "tests/unit/parse.h"
 #include "tests/unit/suite.h"
 
 static int master, slave;
@@ -26,16 +27,6 @@ close_pair(void)
 {
 	close(slave);
 	close(master);
-}
-
-static struct json_doc *
-parse(const char *text)
-{
-	char err[100];
-	struct json_doc *doc = json_parse(text, strlen(text), 100, err, sizeof(err));
-
-	ck_assert_msg(doc != NULL, "%s", err);
-	return doc;
 }
 
 START_TEST(settings_reach_the_line)

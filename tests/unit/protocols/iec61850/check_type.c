@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "tests/unit/expect.h"
+#include "tests/unit/parse.h"
 #include "tests/unit/suite.h"
 
 enum { ROOM = 1000 };
@@ -18,16 +19,6 @@ from_hex(const char *hex)
 	for (; hex[2 * n]; n++)
 		ck_assert_int_eq(sscanf(hex + 2 * n, "%2hhx", &octets[n]), 1);
 	return n;
-}
-
-static struct json_doc *
-parse(const char *text)
-{
-	char err[100];
-	struct json_doc *doc = json_parse(text, strlen(text), ROOM, err, sizeof(err));
-
-	ck_assert_msg(doc != NULL, "%s: %s", text, err);
-	return doc;
 }
 
 static struct iec61850_type *
