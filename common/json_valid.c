@@ -72,8 +72,8 @@ ends_value(const uint8_t **p, const uint8_t *end, bool quoted)
 }
 
 /*
- * Where known has a word between a delimiter before and one behind a value, it goes on in the same
- * state with any scalar there: both are values, or both are part of a string. Where a quote stands
+ * If known has a word between a delimiter before and one behind a value, it goes on in the same
+ * state with any scalar there: both are values, or both are part of a string. If a quote stands
  * on either side of the word, the first one begins a string, as no word follows the end of one.
  */
 static inline bool

@@ -1,7 +1,7 @@
 /*
  * A line for people put together in an array of the caller's, in any process:
- * what does not fit is cut, and the end says so. Of foreign bytes only plain
- * ASCII gets in as it is.
+ * what does not fit is cut, and the end says so. Foreign bytes get in if they are plain
+ * ASCII.
  */
 #ifndef COMMON_TEXTBUF_H
 #define COMMON_TEXTBUF_H

@@ -18,7 +18,7 @@
 
 enum { MEMORY = 256 * 1024 * 1024, CPU_S = 5, FILES = 64 };
 
-/* It may look, and talk to whoever its modules ask, but change no file. Where the kernel has no
+/* It may look, and talk to whoever its modules ask, but change no file. If the kernel has no
  * Landlock it goes on: the name is worth more than the lock. */
 static void
 contain(void)

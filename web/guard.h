@@ -28,7 +28,7 @@ struct guard_budget {
 /* Whether one more may be asked now, of so many a second. */
 bool guard_spend(struct guard_budget *b, unsigned a_second, struct monotime now);
 
-/* Where a connection is. */
+/* The state of a connection. */
 enum guard_phase { GUARD_WAITS, GUARD_ANSWERS, GUARD_STREAMS };
 
 /* Whether a connection that is in the phase since then has had its time. */

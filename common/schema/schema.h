@@ -34,7 +34,7 @@ struct schema {
 	const struct schema_field *fields; /* SCHEMA_OBJECT: ends with key NULL */
 	const struct schema *items;	   /* SCHEMA_ARRAY */
 	/* SCHEMA_OBJECT: the key (of a SCHEMA_ENUM among fields) whose value says which variant's
-	 * fields come in addition; NULL: none. Where it has none of their names, they are not
+	 * fields come in addition; NULL: none. If it has none of their names, they are not
 	 * checked. */
 	const char *tag;
 	const struct schema_variant *variants; /* ends with name NULL */

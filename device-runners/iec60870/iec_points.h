@@ -61,7 +61,7 @@ struct points {
 	size_t buffer_count;
 };
 
-/* Reads the checked keys "buffers" and "data". Of what is there twice the last one counts, with a
+/* Reads the checked keys "buffers" and "data". The last of two that are the same counts, with a
  * warning. Reports what is unknown or out of range. Returns 0, or -1 after a configuration error.
  * points_clear() either way. */
 int points_init(

@@ -5,7 +5,7 @@
  *
  * No address keeps the others out. When all connections are taken, a new one takes
  * the place of one that is not engaged: it has not finished TLS, STARTDT or its
- * first request. Of those it is the oldest of the address that has most. Where all
+ * first request. It is the oldest of the address that has most. If all
  * are engaged, an address that has more than three quarters of them gives its newest
  * one for another address.
  */

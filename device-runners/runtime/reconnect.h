@@ -13,7 +13,7 @@
 
 enum {
 	RECONNECT_MIN_MS = 50, /* a configured delay of 0 means this */
-	/* A request of a predecessor may be answered on a new connection. Where an answer does not
+	/* A request of a predecessor may be answered on a new connection. If an answer does not
 	 * say to what, nothing is asked for its time-out, and no longer than this: time-outs are
 	 * set far above what devices take, and the line would stand still. */
 	RECONNECT_QUIET_MAX_MS = 5000,

@@ -47,7 +47,7 @@ void poll_reset(struct poll *p);
 size_t poll_next(struct poll *p, uint8_t *out, size_t size);
 /* The object whose answer decides on the connection. */
 const struct ber_oid *poll_oid(const struct poll *p);
-/* The answer to it came: calls news() for each item that changed or is new, in order. Where an
+/* The answer to it came: calls news() for each item that changed or is new, in order. If an
  * agent refused several at once, the same are asked for again by smaller GETs. Returns whether the
  * cycle is over. */
 bool poll_answered(struct poll *p, const struct agent_answer *a, enum snmp_version version,

@@ -169,7 +169,7 @@ const struct iec_type *iec_type_choose(
     enum iec_class class, enum iec_kind kind, enum iec_time_size time, bool with_quality);
 
 /* The type of the same data without a time tag, which is the type itself where it has none; NULL:
- * there is none (events of protection equipment). Of data only. */
+ * there is none (events of protection equipment). For data only. */
 const struct iec_type *iec_type_untagged(const struct iec_type *type);
 
 /* Reads one object's elements and, where time is set, its tag; the address is the caller's. */

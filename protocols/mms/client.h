@@ -111,7 +111,7 @@ void mms_client_tick(struct mms_client *c, struct monotime now);
 int64_t mms_client_due(const struct mms_client *c, struct monotime now);
 /* The connection is gone: results and MMS_EVENT_ENDED with why (copied) follow. */
 void mms_client_lost(struct mms_client *c, const char *why);
-/* Leaves in order: conclude, release, MMS_EVENT_ENDED, within MMS_CONCLUDE_MS. Where there is no
+/* Leaves in order: conclude, release, MMS_EVENT_ENDED, within MMS_CONCLUDE_MS. Without an
  * association it ends at once. */
 void mms_client_conclude(struct mms_client *c, struct monotime now);
 /* Leaves at once, by an abort; MMS_EVENT_ENDED with why (copied) follows. */

@@ -47,7 +47,7 @@ struct snmp_message {
 };
 
 /* DEC_OK: pdu is read but for an encrypted one. DEC_UNSUP: a version or a security model that is
- * not ours. DEC_BAD: no message. Of V3 nothing is proved yet. */
+ * not ours. DEC_BAD: no message. For V3 nothing is proved yet. */
 enum dec snmp_message_decode(
     struct snmp_message *m, struct snmp_pdu *pdu, const uint8_t *data, size_t len);
 /* The scoped PDU that was encrypted; padding behind it is passed over. */

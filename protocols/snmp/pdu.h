@@ -62,7 +62,7 @@ struct snmp_pdu {
 };
 
 /* Reads the PDU that r stands at, all of it. False, with the error in r, where it is none, or has
- * more than SNMP_MAX_BINDINGS. Of a trap of version 1 only the bindings are kept. */
+ * more than SNMP_MAX_BINDINGS. From a trap of version 1 only the bindings are kept. */
 bool snmp_pdu_read(struct ber_reader *r, struct snmp_pdu *pdu);
 
 /* "TOO_BIG", ...; GEN_ERR for a status that does not exist. NULL for noError. */

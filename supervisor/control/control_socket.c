@@ -78,9 +78,9 @@ add_group(const char *path, gid_t group, mode_t mode)
 	return setxattr(path, "system.posix_acl_access", &list, sizeof(list), 0);
 }
 
-/* Opens a path to the group. Who is neither root nor in the group cannot give it the path, and the
- * unit of systemd denies the call; the path gets a list then. Where the file system has none,
- * everybody gets `others`, and is told apart by what the kernel says of who connects. */
+/* Opens a path to the group. A process that is neither root nor in the group cannot give it the
+ * path, and the unit of systemd denies the call; the path gets a list then. If the file system has
+ * none, everybody gets `others`, and is told apart by what the kernel says of who connects. */
 static int
 give_to_group(const struct control_socket *s, const char *path, mode_t mode, mode_t others)
 {

@@ -38,7 +38,7 @@ def manager(version):
             "request_retry_count": 1,
             "request_retry_delay": 1,
             "polling_delay": 0,
-            # Of one object each, in one cycle: the pause between two cycles is not what is measured.
+            # Requests of one object each, in one cycle: the pause between two cycles is not what is measured.
             "polling_oids": [f"1.3.6.1.4.1.9.{i}.0" for i in range(1000)],
             "string_hex_oids": [],
         }

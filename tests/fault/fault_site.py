@@ -239,7 +239,7 @@ def percentile(values, p):
 
 
 def disorder(ticks, since, until):
-    """Of one device's ticks in a stretch of time: (lost, repeated, out of order, restarts)."""
+    """What became of one device's ticks in a stretch of time: (lost, repeated, out of order, restarts)."""
     lost = repeated = reordered = restarts = 0
     last = None
     for t, pid, seq, _ in ticks:

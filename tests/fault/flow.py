@@ -122,7 +122,7 @@ def credit_is_shared_between_two_greedy_devices(quick):
             return [len(million(site, n)) for n in greedy]
         for n in greedy:
             site.tell(n, 'torture', 'million')
-        # Whoever was told first filled the buffers on the way alone.
+        # The one that was told first filled the buffers on the way alone.
         wait(lambda: min(counts()) > 1000, 'both', 30)
         before = counts()
         enough = sum(before) + (10_000 if quick else 40_000)

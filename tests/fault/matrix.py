@@ -196,7 +196,7 @@ def measure_calm(site):
 
 def measure_kills(site, count=10):
     """Median times of a SIGKILL: to 'running' false at the Event Server, to the first event again.
-    Of three series the best: what else a machine does only adds."""
+    The best of three series counts: what else a machine does only adds."""
     series = [measure_series(site, count) for _ in range(3)]
     return tuple(min(x) for x in zip(*series))
 

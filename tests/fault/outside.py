@@ -142,7 +142,7 @@ def name_resolution_hangs(quick):
             ticking(site, site.names, now())
             if late > 250:
                 raise AssertionError(f'an event came {late:.0f} ms late')
-            # Who goes away takes his questions with him.
+            # A client that goes away takes its questions with it.
             for n in ('d0', 'd1'):
                 site.renew(n)
             wait(lambda: site.fds() <= fds + 2, f'{fds} descriptors, {site.fds()} are open')

@@ -104,8 +104,8 @@ class Unit(unittest.TestCase):
                                                   for line in lines), module)
 
     def test_a_node_that_comes_after_the_start(self):
-        """Of a kind that is allowed: its driver answers. Of another: the unit denies it, until a drop-in of the manual allows
-        it."""
+        """A node of a kind that is allowed: its driver answers. The unit denies one of another kind, until a drop-in of the
+        manual allows it."""
         layer = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, layer)
         os.chmod(layer, 0o755)

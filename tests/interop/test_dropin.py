@@ -323,7 +323,7 @@ def by_type(events):
 
 
 def statuses(events):
-    """Of the device: two remote devices change theirs beside each other."""
+    """The device's clock: two remote devices change theirs beside each other."""
     return [show(e) for e in events if e.type[4:] in (("running",), ("status",))]
 
 

@@ -35,11 +35,11 @@ class Base(unittest.TestCase):
         return {"gw1": "127.0.0.1", "gw2": "127.0.0.2"}[name], []
 
     def monitor_host(self, name):
-        """Where a gateway finds the Monitor Server."""
+        """The address at which a gateway finds the Monitor Server."""
         return "127.0.0.1"
 
     def server_host(self):
-        """Where all find the Event Servers."""
+        """The address at which all find the Event Servers."""
         return "127.0.0.1"
 
     def setUp(self):

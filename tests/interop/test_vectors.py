@@ -354,7 +354,7 @@ PROGRAMS = {"chatter": "vec_hat", "observer": "vec_hat", "sbs": "vec_sbs", "iec1
 
 
 def run(folder, which):
-    """Of each file that the program says something of: (passed, failed, excepted); its output."""
+    """For each file that the program says something about: (passed, failed, excepted); its output."""
     r = subprocess.run([program(f"tests/vectors/{which}"), folder], capture_output=True, text=True, timeout=120)
     counts = collections.defaultdict(lambda: (0, 0, 0))
     for m in re.finditer(r"^(\w+)\.json(?: \(\w+\))?: (\d+) passed, (\d+) failed, (\d+) excepted", r.stdout, re.M):

@@ -215,7 +215,7 @@ class Station:
         self._fcb, self.up = 1, True
 
     def _poll(self):
-        """Of an unbalanced controlling station: class 1, as long as it is asked for, else class 2."""
+        """Polls of an unbalanced controlling station: class 1, as long as it is asked for, else class 2."""
         f = self._ask(CLASS1 if self._access else CLASS2)
         if f is None:
             self.up = False

@@ -176,7 +176,7 @@ class Station103:
         self.queue.append(self._message(1, 0x80 | n >> 8, n & 0xff, n & 1))
 
     def _reset(self, function):
-        """Of the communication unit, which forgets what it had to send, or of the frame count bit alone."""
+        """A reset of the communication unit, which forgets what it had to send, or of the frame count bit alone."""
         unit = function == 0
         if unit:
             self.queue.clear()

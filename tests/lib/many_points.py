@@ -50,7 +50,7 @@ def interrogate(port, seconds):
 
 
 def objects(a):
-    """Of an ASDU of scaled values: address and value, with and without a sequence of addresses."""
+    """The objects of an ASDU of scaled values: address and value, with and without a sequence of addresses."""
     address, rest = a.address, a.element
     for n in range(a.count):
         yield address, int.from_bytes(rest[:2], "little", signed=True)

@@ -128,7 +128,7 @@ def take_name(tag, c):
 
 
 def take_variables(content):
-    """Of a list of variables: SEQUENCE OF { [0] name }."""
+    """Names of a list of variables: SEQUENCE OF { [0] name }."""
     return [take_name(*elements(elements(c)[0][1])[0]) for _, c in elements(content)]
 
 

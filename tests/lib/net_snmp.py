@@ -29,13 +29,13 @@ def user_name(auth, priv):
 
 
 def user_conf(auth, priv):
-    """Of a user in our configuration, without its name."""
+    """The keys of a user in our configuration, without its name."""
     return {'authentication': auth and {'type': auth, 'password': AUTH_PASSWORD},
             'privacy': priv and {'type': priv, 'password': PRIV_PASSWORD}}
 
 
 def user_options(auth, priv):
-    """Of net-snmp's programs."""
+    """Options of net-snmp's programs."""
     level = 'authPriv' if priv else 'authNoPriv' if auth else 'noAuthNoPriv'
     return ['-v3', '-l', level, '-u', user_name(auth, priv),
             *(['-a', AUTHS[auth], '-A', AUTH_PASSWORD] if auth else []),

@@ -22,7 +22,7 @@ def some(rng, choices, at_least=0):
 
 
 def members(rng):
-    """Of a data set that is made: whole data objects and attributes, each object once or by its attributes."""
+    """Members of a data set that is made: whole data objects and attributes, each object once or by its attributes."""
     found = []
     for name, fc, parts in (*((f"Ind{i + 1}", "ST", ("stVal", "q", "t")) for i in range(INDICATIONS)),
                             ("AnIn1", "MX", ("mag", "q", "t"))):

@@ -26,7 +26,7 @@ SCALARS = (
     "!!str 5", "!!int '5'", "!!float 5", "!!null ''", "!!bool yes", "!!str", "! 5", "!!set {a, b}", "!!binary aGk=", "!!omap [a: 1]", "!!map {}", "!!seq []", "!!int 0x1F",
     "!!float 1:30", "!!int 1_000", "!<tag:yaml.org,2002:str> 7", "9223372036854775808", "123456789012345678901234567890", "1.7976931348623157e+308", "1.0e+999",
     "\u010d", "\u2028", "\xa0", "\x85x", "\U0001F642", "\ufeff", "\x7f")
-# Of more than one letter: PyYAML 6.0.4 tells merged keys apart by the identity of their text in memory.
+# Names of more than one letter: PyYAML 6.0.4 tells merged keys apart by the identity of their text in memory.
 KEYS = ("aa", "bb", "cc", "dd", "'aa'", '"bb"', "1", "true", "~", "1.5", "key with space", "!!str 1", "<<", "? a", "'<<'", "\"<<\"", "-1", "2001-12-14")
 
 

@@ -122,7 +122,7 @@ class Start(Case):
         self.assertEqual([rows[n]["state"] for n in self.names], ["running"] + 3 * ["disabled"])
 
     def test_enabled_by_the_configuration(self):
-        """Where no event has said so or otherwise, on each connection."""
+        """A device that no event has enabled or disabled is enabled by its configuration, on each connection."""
         server = EventerServer()
         server.preset(self.kind("p1", "system/enable"), FALSE)
         self.serve(3, server=server, enabled=True)

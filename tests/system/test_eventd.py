@@ -167,7 +167,7 @@ class TestProgram(unittest.TestCase):
                 self.assertEqual(status['Seccomp'].strip(), '2')
 
 class TestAccess(unittest.TestCase):
-    """Who may be a client."""
+    """The rules of who may be a client."""
 
     TOKEN = 'secret-of-32-bytes-secret-of-32-'
 

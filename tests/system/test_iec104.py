@@ -315,7 +315,7 @@ class Master(unittest.TestCase):
 class Trace(unittest.TestCase):
 
     def test_a_busy_station(self):
-        """Who traces it does not end it."""
+        """A trace does not end it."""
         count = 100000
         with Station() as station, Gate(master_conf(station.port)) as gate, tempfile.TemporaryFile() as out:
             trace = subprocess.Popen([os.path.join(BUILD, 'gatewayctl'), 'trace', 'm1'], stdout=out,
@@ -687,7 +687,7 @@ class Backlog(unittest.TestCase):
 class Memory(unittest.TestCase):
 
     def test_masters_that_ask_and_do_not_read(self):
-        """Where memory is short for what waits for one of them, that one is ended; the others get theirs."""
+        """If memory is short for what waits for one of them, that one is ended; the others get theirs."""
         points, asked = 1000, 1200
         port = free_port()
         quality = {**QUALITY, 'overflow': False}

@@ -590,7 +590,7 @@ class Commands(Case):
             "test_error": "NO_ERROR"})
 
     def test_terminations(self):
-        """Of two commands, one of which fails, and the next one before its answer."""
+        """Two commands, one of which fails, and the next one before its answer."""
         s = self.up()
         oper = Variable(LD, "GGIO1$CO$SPCSO3$Oper")
         for n in (1, 2):

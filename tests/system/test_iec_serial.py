@@ -470,7 +470,7 @@ class Config(Case):
     def test_every_fault_is_named(self):
         conf = lib.master101('/dev/null', [lib.remote(255), lib.remote(3), lib.remote(3)])
         errors = self.refused('iec101_master', conf)
-        # Of two devices of one address the last one counts: a warning, not a fault.
+        # The last of two devices of one address counts: a warning, not a fault.
         self.assertEqual(set(errors), {'remote_devices[0].address', 'remote_devices[1].address'})
         conf = lib.master101('/dev/null', [{**lib.remote(1), 'response_timeout': 0}], baudrate='fast')
         del conf['silent_interval']

@@ -1,4 +1,4 @@
-"""Where gatewayd's lines go, which of them, and that nobody who should take them can hold it up."""
+"""The places where gatewayd's lines go, which of them, and that nobody who should take them can hold it up."""
 
 import contextlib
 import fcntl

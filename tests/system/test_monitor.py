@@ -391,7 +391,7 @@ class TestFrozen(Base):
         return g, g.status(name)["pid"], device
 
     def test_nothing_is_asked_when_all_come_back(self):
-        # Long enough for another to be blessed. Who goes on first is the machine's to say; a pause
+        # Long enough for another to be blessed. The machine decides which one goes on first; a pause
         # between the two is what a loaded one makes of it.
         orders = ([0, 1], [1, 0], [0, None, 1], [1, None, 0], [0])
         self.monitor.set_event_servers(self.component(self.events))

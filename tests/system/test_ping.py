@@ -117,7 +117,7 @@ class Echo(Case):
         return int(fields[11]) + int(fields[12])
 
     def test_raw_sockets(self):
-        """Where the group range lets nobody in: as the supervisor opens them."""
+        """The supervisor opens raw ones, if the group range lets nobody in."""
         class Raw(Runner):
             def _opened(self, kind, target, port):
                 v6 = ':' in target

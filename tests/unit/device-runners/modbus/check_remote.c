@@ -720,7 +720,7 @@ START_TEST(a_flood_of_writes_leaves_room_for_polls)
 	}
 	ck_assert_int_eq(polls, 10);
 	ck_assert_int_eq(writes, 160);
-	/* Where there is nothing to read, nothing is held back. */
+	/* If there is nothing to read, nothing is held back. */
 	remote_enable(remotes[0], false, now);
 	for (int i = 0; i < 40; i++) {
 		line_count = 0;

@@ -214,7 +214,7 @@ START_TEST(more_than_max_connections_are_closed)
 }
 END_TEST
 
-/* Of the address that has most, whoever comes. */
+/* A connection of the address that has most goes, whoever comes. */
 START_TEST(the_oldest_that_is_not_engaged_gives_way)
 {
 	static const struct {

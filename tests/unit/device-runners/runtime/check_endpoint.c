@@ -31,7 +31,7 @@ on_status(void *arg, enum connection_status status, int fd)
 
 static const struct endpoint_ops ops = { .status = on_status };
 
-/* Of two steps. */
+/* An endpoint of two steps. */
 static void
 on_status_alone(void *arg, enum connection_status status, int fd)
 {

@@ -428,7 +428,7 @@ START_TEST(report_about_time_is_obeyed_once)
 	ck_assert_int_eq(asked.time, 3456);
 	answer();
 	expect_said("1 answer");
-	/* Whoever says it for ever gets two messages. */
+	/* An agent that says it for ever gets two messages. */
 	ask(SNMP_GET, &owner_one);
 	for (int i = 0; i < 2; i++) {
 		report_init(&r, USM_REPORT_TIME_WINDOW, SNMP_AUTH);
@@ -502,7 +502,7 @@ START_TEST(forged_report_does_not_beat_the_answer)
 	answer();
 	expect_said("1 answer");
 	ck_assert_int_eq(s.engine.boots, 5);
-	/* Where nothing better comes, it is the answer. */
+	/* If nothing better comes, it is the answer. */
 	ask(SNMP_GET, &owner_one);
 	report_init(&r, USM_REPORT_DIGEST, 0);
 	give(&r);

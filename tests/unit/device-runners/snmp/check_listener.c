@@ -298,7 +298,7 @@ START_TEST(replayed_traps_are_dropped)
 	s.m.boots = 4;
 	s.m.time = 1;
 	ck_assert_ptr_null(give(&s)); /* it restarted */
-	/* Where the configuration says that agents forget their boots. */
+	/* The configuration says that agents forget their boots. */
 	conf.time_window = false;
 	s.m.boots = 3;
 	ck_assert_ptr_null(give(&s));

@@ -7,7 +7,7 @@
 
 static const struct icmp_echo echo = { 0x0102, "0123456789abcdef" };
 
-/* Of IPv4: type 8, code 0, checksum, identifier 0x1234, sequence 0x0102. */
+/* A request of IPv4: type 8, code 0, checksum, identifier 0x1234, sequence 0x0102. */
 static const uint8_t v4_request[ICMP_ECHO] = { 8, 0, 0xb5, 0x92, 0x12, 0x34, 0x01, 0x02, '0', '1',
 	'2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f' };
 

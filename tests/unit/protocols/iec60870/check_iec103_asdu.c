@@ -25,7 +25,7 @@ roundtrip(const uint8_t *bytes, size_t len)
 		uint8_t *copy = calloc(1, k ? k : 1);
 		memcpy(copy, bytes, k < len ? k : len);
 		enum dec dec = iec103_decode(&a, copy, k);
-		/* Of a type that has two forms, what is cut off may be the other one. */
+		/* In a type that has two forms, what is cut off may be the other one. */
 		if (k == len || !a.type || !a.type->may_have_tov)
 			ck_assert_int_eq(dec, k == len ? DEC_OK : k < 4 ? DEC_MORE : DEC_BAD);
 		free(copy);

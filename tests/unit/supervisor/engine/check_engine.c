@@ -1,6 +1,6 @@
 /*
  * engine.c between an Event Server of the test's own on a Unix socket, and children whose programs
- * are not there: one that is started dies at once. Where a runner is to say something, the test is
+ * are not there: one that is started dies at once. If a runner is to say something, the test is
  * the runner.
  */
 #include <stdio.h>

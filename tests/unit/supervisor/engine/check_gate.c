@@ -23,7 +23,7 @@ at(int64_t ms)
 	return monotime_add_ms(start, ms);
 }
 
-/* Whose turn it is, as "a0": the party and the ring; "-" nobody's. */
+/* The party whose turn it is, as "a0": the party and the ring; "-" nobody's. */
 static const char *
 next(size_t unsent, int64_t ms)
 {

@@ -261,7 +261,7 @@ START_TEST(a_socket_of_any_address_hears_both_families)
 }
 END_TEST
 
-/* Of a kernel that has no way to the first address of a name, the second is taken; a way to nobody
+/* If the kernel has no way to the first address of a name, the second is taken; a way to nobody
  * is an error, and names no port. */
 START_TEST(a_datagram_socket_without_a_way_is_an_error)
 {

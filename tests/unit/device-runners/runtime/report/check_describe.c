@@ -42,7 +42,7 @@ START_TEST(a_device_without_a_description)
 }
 END_TEST
 
-/* Of three: a type that no event can have is left out. */
+/* Two of three: a type that no event can have is left out. */
 START_TEST(a_row_has_its_fields)
 {
 	r.type = &with_data;
