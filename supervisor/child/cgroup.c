@@ -72,25 +72,35 @@ cgroup_open_at(struct cgroup *g, const char *path)
 	return 0;
 }
 
+/* Its line is "0::/system.slice/gatewayd.service"; hierarchies of version 1 may be mounted beside
+ * it, and come before. */
+bool
+cgroup_find(const char *text, char *path, size_t size)
+{
+	while (strncmp(text, "0::/", 4) != 0) {
+		text = strchr(text, '\n');
+		if (!text)
+			return false;
+		text++;
+	}
+	size_t len = strcspn(text + 3, "\n");
+	if (len >= size)
+		return false;
+	memcpy(path, text + 3, len);
+	path[len] = '\0';
+	return true;
+}
+
 void
 cgroup_open(struct cgroup *g)
 {
-	char text[MAX_HIERARCHIES * CGROUP_PATH], path[2 * CGROUP_PATH], *line = text;
+	char text[MAX_HIERARCHIES * CGROUP_PATH], own[CGROUP_PATH], path[2 * CGROUP_PATH];
 
 	*g = (struct cgroup){ 0 };
-	/* Version 2's line is "0::/system.slice/gatewayd.service"; hierarchies of version 1 may be
-	 * mounted beside it, and come before. */
 	read_file("/proc/self/cgroup", text, sizeof(text));
-	while (strncmp(line, "0::/", 4) != 0) {
-		line = strchr(line, '\n');
-		if (!line)
-			return;
-		line++;
-	}
-	line[strcspn(line, "\n")] = '\0';
-	if (strlen(line) >= CGROUP_PATH)
+	if (!cgroup_find(text, own, sizeof(own)))
 		return;
-	snprintf(path, sizeof(path), "%s%s", mount_point, line + 3);
+	snprintf(path, sizeof(path), "%s%s", mount_point, own);
 	if (!was_delegated(path))
 		return;
 	if (cgroup_open_at(g, path) < 0)
@@ -105,58 +115,80 @@ cgroup_open(struct cgroup *g)
 		    g->memory ? "limited" : "not limited", g->pids ? "limited" : "not limited");
 }
 
-/* By the process' number: a device's name may be anything. */
+/* By a number of ours: a device's name may be anything. */
 static void
-group_path(const struct cgroup *g, pid_t pid, char *path, size_t size)
+group_path(const struct cgroup *g, uint32_t number, char *path, size_t size)
 {
-	snprintf(path, size, "%s/runner-%d", g->path, (int)pid);
+	snprintf(path, size, "%s/runner-%u", g->path, number);
 }
 
-static void
-limit(const char *path, const char *name, uint64_t value, const char *device)
+/* A number whose group an earlier gatewayd left is passed over. */
+static int
+make_folder(struct cgroup *g, char *path, size_t size)
+{
+	int result;
+
+	do {
+		group_path(g, ++g->made, path, size);
+		result = mkdir(path, 0755);
+	} while (result < 0 && errno == EEXIST);
+	return result;
+}
+
+static int
+set_limit(const char *path, const char *name, uint64_t value)
 {
 	char text[24];
 
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-	if (write_file(path, NULL, name, text) < 0)
-		log_write(LOG_LEVEL_WARNING, device, "cgroup", "%s: %s", name, strerror(errno));
+	return write_file(path, NULL, name, text);
 }
 
-/* One of an earlier process with the same number may be left: what is in it ends, and where it can
- * not be removed yet it serves this process. */
 static int
-make_group(const char *path)
+set_limits(const struct cgroup *g, const char *path, uint64_t memory)
 {
-	if (mkdir(path, 0755) == 0)
-		return 0;
-	if (errno != EEXIST)
+	if (g->memory && set_limit(path, "memory.max", memory) < 0)
 		return -1;
-	write_file(path, NULL, "cgroup.kill", "1");
-	if (rmdir(path) == 0)
-		return mkdir(path, 0755);
-	return 0;
+	return g->pids ? set_limit(path, "pids.max", CGROUP_MAX_PROCESSES) : 0;
 }
 
-void
-cgroup_add(const struct cgroup *g, const char *device, pid_t pid, uint64_t memory)
+int
+cgroup_make(struct cgroup *g, const char *device, uint64_t memory, uint32_t *number)
 {
-	char path[2 * CGROUP_PATH], text[16];
+	char path[2 * CGROUP_PATH], procs[2 * CGROUP_PATH + 16];
+	int fd = -1;
 
+	*number = 0;
 	if (!g || !g->path[0])
-		return;
-	group_path(g, pid, path, sizeof(path));
-	if (make_group(path) < 0) {
-		log_write(LOG_LEVEL_WARNING, device, "cgroup", "%s: %s", path, strerror(errno));
-		return;
+		return errno = 0, -1;
+	bool made = make_folder(g, path, sizeof(path)) == 0;
+	snprintf(procs, sizeof(procs), "%s/cgroup.procs", path);
+	if (made && set_limits(g, path, memory) == 0)
+		fd = open(procs, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		*number = g->made;
+		return fd;
 	}
-	if (g->memory)
-		limit(path, "memory.max", memory, device);
-	if (g->pids)
-		limit(path, "pids.max", CGROUP_MAX_PROCESSES, device);
-	snprintf(text, sizeof(text), "%d", (int)pid);
-	/* It may have ended already. */
-	if (write_file(path, NULL, "cgroup.procs", text) < 0 && errno != ESRCH)
-		log_write(LOG_LEVEL_WARNING, device, "cgroup", "%s: %s", path, strerror(errno));
+	int saved = errno;
+	log_write(
+	    LOG_LEVEL_WARNING, device, "cgroup", "control group %s: %s", path, strerror(saved));
+	if (made)
+		rmdir(path);
+	return errno = saved, -1;
+}
+
+int
+cgroup_join(int group)
+{
+	return write(group, "0", 1) == 1 ? 0 : -1;
+}
+
+bool
+cgroup_killed(const char *text)
+{
+	const char *count = strstr(text, "oom_kill ");
+
+	return count && strtoul(count + 9, NULL, 10) > 0;
 }
 
 static bool
@@ -166,18 +198,17 @@ was_out_of_memory(const char *path)
 
 	snprintf(events, sizeof(events), "%s/memory.events", path);
 	read_file(events, text, sizeof(text));
-	const char *count = strstr(text, "oom_kill ");
-	return count && strtoul(count + 9, NULL, 10) > 0;
+	return cgroup_killed(text);
 }
 
 bool
-cgroup_remove(const struct cgroup *g, const char *device, pid_t pid)
+cgroup_remove(const struct cgroup *g, const char *device, uint32_t number)
 {
 	char path[2 * CGROUP_PATH];
 
-	if (!g || !g->path[0])
+	if (!g || !number)
 		return false;
-	group_path(g, pid, path, sizeof(path));
+	group_path(g, number, path, sizeof(path));
 	bool out_of_memory = g->memory && was_out_of_memory(path);
 	/* A killed process takes a moment to go; then its group stays, empty, until the service
 	 * ends. */

@@ -57,7 +57,7 @@ struct child_host {
 	const char *libexec;
 	const char *zone; /* TZ for the runners */
 	const struct child_ops *ops;
-	const struct cgroup *cgroup; /* or NULL */
+	struct cgroup *cgroup; /* or NULL */
 	void *arg;
 	bool check_only;
 };

@@ -91,6 +91,12 @@ prepare_rules(struct lock *l, const char *program)
 	return allow_all(l->rules, l->reads);
 }
 
+bool
+lock_is_strict(const struct lock *l)
+{
+	return l->level == LOCK_STRICT || l->level == LOCK_NAMESPACES;
+}
+
 int
 lock_prepare(struct lock *l, const char *program)
 {

@@ -33,6 +33,8 @@ struct lock {
 	pid_t parent;
 };
 
+/* Whether a process that cannot have all of it is not started. */
+bool lock_is_strict(const struct lock *l);
 /* In the supervisor, before the fork. Returns 0, or -1 with errno. lock_clear() follows in either
  * case. */
 int lock_prepare(struct lock *l, const char *program);

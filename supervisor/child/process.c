@@ -272,8 +272,7 @@ reap(struct process *p)
 	} else if (info.si_pid == 0) {
 		return false;
 	}
-	p->out_of_memory =
-	    p->grouped && cgroup_remove(p->options.cgroup, p->options.device, p->pid);
+	p->out_of_memory = cgroup_remove(p->options.cgroup, p->options.device, p->group);
 	p->reaped = true;
 	p->status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0)
 					       : W_EXITCODE(0, info.si_status);
@@ -301,6 +300,7 @@ struct start {
 	const struct process_exec *exec;
 	const struct lock *lock;
 	int output;
+	int group; /* for cgroup_join(); -1: none */
 	/* Why it did not come to its program; 0 where it did. Volatile: for the compiler nothing
 	 * comes back from the child. */
 	volatile int error;
@@ -343,11 +343,21 @@ set_descriptors(const struct start *s)
 	return extra ? move_fd(extra, PROCESS_EXTRA_FD) : 0;
 }
 
+/* Before all else, so that what it may use is counted from the first page on. */
+static int
+join_group(const struct start *s)
+{
+	if (s->group < 0 || cgroup_join(s->group) == 0)
+		return 0;
+	return lock_is_strict(s->lock) ? -1 : 0;
+}
+
 static void
 become_program(struct start *s)
 {
 	reset_signals();
-	if (setsid() >= 0 && set_descriptors(s) >= 0 && lock_self(s->lock) == 0)
+	if (join_group(s) == 0 && setsid() >= 0 && set_descriptors(s) >= 0 &&
+	    lock_self(s->lock) == 0)
 		lock_exec(s->lock, s->exec->path, s->exec->argv);
 	s->error = errno;
 	_exit(EX_OSERR);
@@ -367,10 +377,10 @@ start_child(struct start *s)
 
 /* Returns 0, or -1 with errno. */
 static int
-exec_process(struct process *p, const struct process_exec *exec, int output)
+exec_process(struct process *p, const struct process_exec *exec, int output, int group)
 {
 	struct lock lock = exec->lock;
-	struct start s = { .exec = exec, .lock = &lock, .output = output };
+	struct start s = { .exec = exec, .lock = &lock, .output = output, .group = group };
 	sigset_t all, before;
 
 	if (lock_prepare(&lock, exec->path) < 0) {
@@ -393,15 +403,29 @@ exec_process(struct process *p, const struct process_exec *exec, int output)
 	return error ? -1 : 0;
 }
 
+/* In a control group of its own where there is one. Returns 0, or -1 with errno. */
+static int
+exec_in_group(struct process *p, const struct process_exec *exec, int output)
+{
+	struct cgroup *all = exec->memory ? p->options.cgroup : NULL;
+	int group = cgroup_make(all, p->options.device, exec->memory, &p->group);
+
+	if (group < 0 && errno && lock_is_strict(&exec->lock))
+		return -1;
+	int result = exec_process(p, exec, output, group);
+	fd_close(group);
+	return result;
+}
+
 int
 process_exec(struct process *p, const struct process_exec *exec)
 {
 	int pipes[2];
 
-	p->reaped = p->out_of_memory = p->grouped = false;
+	p->reaped = p->out_of_memory = false;
 	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -1;
-	int result = exec_process(p, exec, pipes[1]);
+	int result = exec_in_group(p, exec, pipes[1]);
 	fd_close(pipes[1]);
 	if (result < 0 || (p->pidfd = pidfd_open(p->pid, 0)) < 0) {
 		fd_close(pipes[0]);
@@ -411,13 +435,12 @@ process_exec(struct process *p, const struct process_exec *exec)
 			waitpid(p->pid, NULL, 0);
 		}
 		p->pid = 0;
+		int saved = errno;
+		cgroup_remove(p->options.cgroup, p->options.device, p->group);
+		errno = saved;
 		return -1;
 	}
 	fd_set_cloexec(p->pidfd, 1);
-	if (exec->memory && p->options.cgroup) {
-		cgroup_add(p->options.cgroup, p->options.device, p->pid, exec->memory);
-		p->grouped = true;
-	}
 	output_open(&p->output, pipes[0]);
 	ev_io_set(&p->exited, p->pidfd, EV_READ);
 	ev_io_start(p->options.loop, &p->exited);

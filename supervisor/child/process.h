@@ -74,9 +74,9 @@ struct process_options {
 	struct ev_loop *loop;
 	const struct process_ops *ops; /* borrowed */
 	void *arg;
-	const char *name;	     /* "runner", "gateway-eventd": in the log. Borrowed */
-	const char *device;	     /* whose it is, in the log, or NULL. Borrowed */
-	const struct cgroup *cgroup; /* or NULL; borrowed */
+	const char *name;      /* "runner", "gateway-eventd": in the log. Borrowed */
+	const char *device;    /* whose it is, in the log, or NULL. Borrowed */
+	struct cgroup *cgroup; /* or NULL; borrowed */
 	struct child_deadlines limits;
 	bool once; /* a check: it ends by itself, is not started again, and is hardly logged */
 };

@@ -13,9 +13,9 @@ struct process {
 	int pidfd;
 	ev_io exited;
 	bool reaped, out_of_memory; /* out_of_memory: the kernel killed it for its group's limit */
-	bool grouped;
-	bool refused; /* not started: process_refuse() */
-	int status;   /* of waitpid(2), when it is reaped */
+	uint32_t group;		    /* of its control group; 0: none */
+	bool refused;		    /* not started: process_refuse() */
+	int status;		    /* of waitpid(2), when it is reaped */
 	struct monotime spawned;
 	uint64_t exec_ns;
 	struct output output;

@@ -570,8 +570,8 @@ add_devices(struct engine *e)
 }
 
 int
-engine_init(struct engine *e, struct ev_loop *loop, struct broker *broker,
-    const struct cgroup *cgroup, const struct config *config, const char *libexec, const char *zone)
+engine_init(struct engine *e, struct ev_loop *loop, struct broker *broker, struct cgroup *cgroup,
+    const struct config *config, const char *libexec, const char *zone)
 {
 	*e = (struct engine){ .loop = loop, .config = config };
 	e->host = (struct child_host){ .loop = loop,

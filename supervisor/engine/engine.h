@@ -111,8 +111,7 @@ struct engine {
 
 /* cgroup, libexec, zone: borrowed. Returns 0, or -1 when out of memory. */
 int engine_init(struct engine *e, struct ev_loop *loop, struct broker *broker,
-    const struct cgroup *cgroup, const struct config *config, const char *libexec,
-    const char *zone);
+    struct cgroup *cgroup, const struct config *config, const char *libexec, const char *zone);
 void engine_clear(struct engine *e);
 /* The link goes to this server from now on; texts are borrowed. Only when disconnected. */
 void engine_connect(struct engine *e, const struct eventlink_target *server);

@@ -1,4 +1,5 @@
 #include <dirent.h>
+#include <errno.h>
 #include <mntent.h>
 #include <signal.h>
 #include <stdio.h>
@@ -54,47 +55,64 @@ remove_base(void)
 	ck_assert_int_eq(status, 0);
 }
 
+/* The runner: in its group before it says so, with somebody whom it leaves behind, whom nobody else
+ * would end. */
+static void
+live(int group, int ready)
+{
+	if (cgroup_join(group) < 0)
+		_exit(1);
+	if (fork() == 0)
+		setsid();
+	if (write(ready, "", 1) != 1)
+		_exit(1);
+	pause();
+}
+
+static bool
+is_in(pid_t pid, const char *name)
+{
+	char path[64], text[2048] = "", group[CGROUP_PATH];
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+	FILE *f = fopen(path, "r");
+	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+	if (f)
+		fclose(f);
+	return n && cgroup_find(text, group, sizeof(group)) && strstr(group, name);
+}
+
 /* In a process of its own, as it moves into the group. */
 static int
 supervise(void)
 {
 	struct cgroup g;
-	char name[64], line[256] = "";
-	int status, inside_now[2];
+	char name[64];
+	int status, ready[2];
+	uint32_t number;
 
-	if (cgroup_open_at(&g, base) < 0 || pipe(inside_now) < 0)
+	if (cgroup_open_at(&g, base) < 0 || pipe(ready) < 0)
 		return 10;
-	pid_t pid = fork();
-	if (pid == 0) {
-		/* It leaves somebody behind, who is born in the group: nobody else would end him.
-		 */
-		if (read(inside_now[0], name, 1) != 1)
-			_exit(1);
-		if (fork() == 0)
-			setsid();
-		pause();
-	}
-	cgroup_add(&g, "plc1", pid, UINT64_C(64) << 20);
-	if (write(inside_now[1], "", 1) != 1)
-		return 15;
-	snprintf(name, sizeof(name), "runner-%d", (int)pid);
-	if (!exists(name))
+	int group = cgroup_make(&g, "plc1", UINT64_C(64) << 20, &number);
+	if (group < 0 || number != 1)
 		return 11;
-	snprintf(line, sizeof(line), "/proc/%d/cgroup", (int)pid);
-	FILE *f = fopen(line, "r");
-	bool inside = false;
-	while (f && fgets(line, sizeof(line), f))
-		inside |= strstr(line, name) != NULL;
-	if (f)
-		fclose(f);
+	pid_t pid = fork();
+	if (pid == 0)
+		live(group, ready[1]);
+	close(group);
+	close(ready[1]);
+	if (read(ready[0], name, 1) != 1)
+		return 15;
+	snprintf(name, sizeof(name), "runner-%u", number);
+	bool inside = is_in(pid, name);
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
-	if (cgroup_remove(&g, "plc1", pid))
+	if (cgroup_remove(&g, "plc1", number))
 		return 12;
 	/* Gone, or as soon as what was left behind is. */
 	for (int i = 0; i < 100 && exists(name); i++) {
 		usleep(10000);
-		cgroup_remove(&g, "plc1", pid);
+		cgroup_remove(&g, "plc1", number);
 	}
 	return !inside ? 13 : exists(name) ? 14 : 0;
 }
@@ -119,10 +137,14 @@ END_TEST
 START_TEST(without_delegation_nothing_is_done)
 {
 	struct cgroup none = { 0 }, g;
+	uint32_t number = 1;
 
-	cgroup_add(NULL, "plc1", 1, 1);
-	cgroup_add(&none, "plc1", 1, 1);
-	ck_assert(!cgroup_remove(&none, "plc1", 1));
+	ck_assert_int_eq(cgroup_make(NULL, "plc1", 1, &number), -1);
+	ck_assert_int_eq(errno, 0);
+	ck_assert_uint_eq(number, 0);
+	ck_assert_int_eq(cgroup_make(&none, "plc1", 1, &number), -1);
+	ck_assert_int_eq(errno, 0);
+	ck_assert(!cgroup_remove(&none, "plc1", 0));
 	ck_assert(!cgroup_remove(NULL, "plc1", 1));
 	ck_assert_int_eq(cgroup_open_at(&g, "/nonexistent"), -1);
 	ck_assert_str_eq(g.path, "");
@@ -153,31 +175,51 @@ START_TEST(the_kernel_says_who_was_killed_for_memory)
 }
 END_TEST
 
-/* A group with the number of a process that was: it could not be removed when that ended. */
-START_TEST(a_group_that_is_left_gets_its_limits_again)
+/* What an earlier gatewayd left, with processes in it or without, is nobody's group again. */
+START_TEST(a_group_that_is_left_is_passed_over)
 {
-	struct cgroup g = { .memory = true };
-	char path[CGROUP_PATH], text[32] = "";
+	struct cgroup g = { 0 };
+	char path[CGROUP_PATH];
+	uint32_t number;
 
 	snprintf(g.path, sizeof(g.path), "/tmp/check-cgroup-%d", (int)getpid());
-	snprintf(path, sizeof(path), "%.400s/runner-7", g.path);
+	snprintf(path, sizeof(path), "%.400s/runner-1", g.path);
 	ck_assert_int_eq(mkdir(g.path, 0700), 0);
 	ck_assert_int_eq(mkdir(path, 0700), 0);
-	snprintf(path, sizeof(path), "%.400s/runner-7/memory.max", g.path);
-	FILE *f = fopen(path, "w");
-	fprintf(f, "max");
-	fclose(f);
-	cgroup_add(&g, "plc1", 7, 67108864);
-	f = fopen(path, "r");
-	ck_assert_ptr_nonnull(fgets(text, sizeof(text), f));
-	fclose(f);
-	ck_assert_str_eq(text, "67108864");
-	unlink(path);
-	snprintf(path, sizeof(path), "%.400s/runner-7", g.path);
-	/* An empty one is made again. */
-	cgroup_add(&g, "plc1", 7, 67108864);
+	/* A folder is no group: it has nothing to join by, and goes again. */
+	ck_assert_int_eq(cgroup_make(&g, "plc1", 67108864, &number), -1);
+	ck_assert_int_eq(errno, ENOENT);
+	ck_assert_uint_eq(number, 0);
+	ck_assert_uint_eq(g.made, 2);
 	ck_assert_int_eq(rmdir(path), 0);
-	rmdir(g.path);
+	ck_assert_int_eq(rmdir(g.path), 0);
+}
+END_TEST
+
+/* Nobody starts in a group without the limits that it should have. */
+START_TEST(a_group_that_takes_no_limit_is_none)
+{
+	struct cgroup g = { .memory = true };
+	uint32_t number;
+
+	snprintf(g.path, sizeof(g.path), "/tmp/check-cgroup-%d", (int)getpid());
+	ck_assert_int_eq(mkdir(g.path, 0700), 0);
+	ck_assert_int_eq(cgroup_make(&g, "plc1", 67108864, &number), -1);
+	ck_assert_uint_eq(number, 0);
+	ck_assert_int_eq(rmdir(g.path), 0);
+}
+END_TEST
+
+START_TEST(the_own_group_is_the_line_of_version_2)
+{
+	char path[32];
+
+	ck_assert(cgroup_find("4:pids:/old\n0::/system.slice/x\n", path, sizeof(path)));
+	ck_assert_str_eq(path, "/system.slice/x");
+	ck_assert(cgroup_find("0::/", path, sizeof(path)));
+	ck_assert_str_eq(path, "/");
+	ck_assert(!cgroup_find("4:pids:/old\n", path, sizeof(path)));
+	ck_assert(!cgroup_find("0::/much/longer/than/there/is/room/for\n", path, sizeof(path)));
 }
 END_TEST
 
@@ -186,7 +228,9 @@ add_tests(TCase *tc)
 {
 	tcase_add_test(tc, a_runner_has_a_group_while_it_lives);
 	tcase_add_test(tc, without_delegation_nothing_is_done);
-	tcase_add_test(tc, a_group_that_is_left_gets_its_limits_again);
+	tcase_add_test(tc, a_group_that_is_left_is_passed_over);
+	tcase_add_test(tc, a_group_that_takes_no_limit_is_none);
+	tcase_add_test(tc, the_own_group_is_the_line_of_version_2);
 	tcase_add_test(tc, the_kernel_says_who_was_killed_for_memory);
 }
 
