@@ -55,7 +55,7 @@ FAMILIES := $(patsubst device-runners/%/family.mk,%,$(wildcard device-runners/*/
 PROTOCOLS := $(patsubst protocols/%/,%,$(wildcard protocols/*/))
 PROGRAMS := $(B)/gatewayd $(B)/gateway-eventd $(B)/gatewayctl $(B)/gateway-web $(B)/libexec/gateway-resolve $(FAMILIES:%=$(B)/libexec/%)
 
-.PHONY: all check check-san unit vectors replay system host interop same fault attack fuzz bench growth lint schema install deb clean demo soak page pictures \
+.PHONY: all check check-san unit vectors replay system host interop same fault attack fuzz campaign bench growth lint schema install deb clean demo soak page pictures \
     test-tools demo-tools
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -242,6 +242,11 @@ FUZZ_PROGRAMS = $(foreach f,$(FUZZ),$(patsubst $(B)/%,build-fuzz/%,$(filter %/fu
 fuzz:
 	@$(MAKE) -s SAN=fuzz $(FUZZ_PROGRAMS)
 	@tests/fuzz/run-fuzz $(SECONDS) $(FUZZ_PROGRAMS)
+
+# The same, with a row for each run in tests/fuzz/CAMPAIGNS.md.
+campaign:
+	@$(MAKE) -s SAN=fuzz $(FUZZ_PROGRAMS)
+	@CAMPAIGNS=tests/fuzz/CAMPAIGNS.md tests/fuzz/run-fuzz $(SECONDS) $(FUZZ_PROGRAMS)
 
 demo:
 	@./demo

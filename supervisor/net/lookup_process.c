@@ -1,6 +1,7 @@
 /* gateway-resolve, which blocks where we must not: a process for each name. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -104,6 +105,14 @@ lookup_process_stop(struct lookup *n)
 	n->process = NULL;
 }
 
+/* Whoever asked connects to it: it is of the Internet, not a Unix socket's. */
+static bool
+is_whole_address(const struct sockaddr_storage *a, socklen_t len)
+{
+	return (a->ss_family == AF_INET && len == sizeof(struct sockaddr_in)) ||
+	       (a->ss_family == AF_INET6 && len == sizeof(struct sockaddr_in6));
+}
+
 static bool
 is_sane(const struct lookup *n)
 {
@@ -112,7 +121,7 @@ is_sane(const struct lookup *n)
 	if (n->read != sizeof(*f) || f->count == 0 || f->count > LOOKUP_MAX_ADDRESSES)
 		return false;
 	for (size_t i = 0; i < f->count; i++)
-		if (f->length[i] > sizeof(f->address[i]))
+		if (!is_whole_address(&f->address[i], f->length[i]))
 			return false;
 	return true;
 }
