@@ -48,15 +48,19 @@ make_folder(const char *path)
 	return -1;
 }
 
+/* What is not there is said when it is needed. */
 static int
-check_programs(const char *folder)
+check_programs(const struct paths *p)
 {
+	const char *const programs[] = { p->libexec, p->eventd_program, p->resolver };
 	char why[512];
 
-	if (trust_path(folder, 0, why, sizeof(why)) != TRUST_WRITABLE)
-		return 0;
-	log_error("folder %s refused: %s", folder, why);
-	return -1;
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+		if (trust_path(programs[i], 0, why, sizeof(why)) == TRUST_WRITABLE) {
+			log_error("%s refused: %s", programs[i], why);
+			return -1;
+		}
+	return 0;
 }
 
 /* The folder for sockets is made; that for what is kept when the built-in Event Server starts. */
@@ -80,7 +84,7 @@ paths_make_folders(struct paths *p)
 		    geteuid() == 0 ? "/var/lib/gatewayd" : p->runtime);
 	snprintf(p->eventd_socket, sizeof(p->eventd_socket), "%s/eventd", p->runtime);
 	snprintf(p->control_socket, sizeof(p->control_socket), "%s/control", p->runtime);
-	return check_programs(p->libexec) < 0 ? -1 : make_folder(p->runtime);
+	return check_programs(p) < 0 ? -1 : make_folder(p->runtime);
 }
 
 /* A TZ for the runners that makes glibc read zone data once: it never looks at an unchanged TZ

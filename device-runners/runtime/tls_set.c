@@ -129,6 +129,22 @@ read_file(struct tls_set *f, int fd)
 	return 0;
 }
 
+/* The private key is in the certificate's file where it has none of its own. why: who can read the
+ * file besides us, or "". */
+static void
+warn_readable(struct tls_set *f, const char *why)
+{
+	bool holds_key = f->at == 1 || (f->at == 0 && f->plan->key < 0);
+
+	if (!why || !why[0] || !holds_key || f->warned_readable)
+		return;
+	f->warned_readable = true;
+	if (f->ops)
+		log_warning("TLS: %s: the key is no secret: %s", file_names[f->at], why);
+	else
+		runner_config_warning(f->runner, key_of(f, ""), "the key is no secret: %s", why);
+}
+
 static void
 on_open(void *arg, int fd, int error, const char *why)
 {
@@ -136,6 +152,8 @@ on_open(void *arg, int fd, int error, const char *why)
 	char text[TLS_WHY];
 
 	f->open_id = 0;
+	if (fd >= 0)
+		warn_readable(f, why);
 	if (fd < 0 || read_file(f, fd) < 0) {
 		int reason = error ? error : errno;
 		snprintf(text, sizeof(text), "%s: %.180s", file_names[f->at],

@@ -38,6 +38,7 @@ struct tls_set {
 	struct runner *runner;
 	const struct tls_plan *plan;
 	char warned[TLS_WHY];	       /* what the files that are in use were warned of */
+	bool warned_readable;	       /* others can read the key */
 	struct tls_context *context;   /* owned; NULL: not read yet, or no TLS */
 	const struct tls_set_ops *ops; /* NULL: a check */
 	void *arg;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/fdutil.h"
+#include "common/trust.h"
 #include "supervisor/child/process_private.h"
 
 /* Forgotten by their owners, and not reaped yet. */
@@ -50,14 +51,12 @@ spawn(struct process *p)
 	p->refused = false;
 	if (p->options.ops->spawn(p->options.arg) == 0)
 		return;
-	if (p->refused) {
-		process_step(p, CHILD_DIED_CONFIG);
-		return;
+	if (!p->refused) {
+		explain(p, "cannot start", p->last_words[0] ? p->last_words : strerror(errno));
+		log_write(LOG_LEVEL_ERROR, p->options.device, "spawn_failed", "%s: %s",
+		    p->options.name, p->trouble);
 	}
-	explain(p, "cannot start", p->last_words[0] ? p->last_words : strerror(errno));
-	log_write(LOG_LEVEL_ERROR, p->options.device, "spawn_failed", "%s: %s", p->options.name,
-	    p->trouble);
-	process_step(p, CHILD_SPAWN_ERROR);
+	process_step(p, p->refused ? CHILD_DIED_CONFIG : CHILD_SPAWN_ERROR);
 	/* One attempt. */
 	if (p->options.once)
 		process_step(p, CHILD_DISABLE);
@@ -417,12 +416,28 @@ exec_in_group(struct process *p, const struct process_exec *exec, int output)
 	return result;
 }
 
+/* A program that strangers can change is not executed, whoever it belongs to. */
+static bool
+is_trusted(struct process *p, const char *program)
+{
+	char why[512], cause[600];
+
+	if (trust_path(program, 0, why, sizeof(why)) != TRUST_WRITABLE)
+		return true;
+	snprintf(cause, sizeof(cause), "program refused: %s", why);
+	process_refuse(p, cause);
+	errno = EPERM;
+	return false;
+}
+
 int
 process_exec(struct process *p, const struct process_exec *exec)
 {
 	int pipes[2];
 
 	p->reaped = p->out_of_memory = false;
+	if (!is_trusted(p, exec->path))
+		return -1;
 	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -1;
 	int result = exec_in_group(p, exec, pipes[1]);

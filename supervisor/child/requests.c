@@ -50,10 +50,13 @@ on_opened(void *arg, int fd, int error, const char *why)
 	struct request_open *o = arg;
 	struct requests *r = o->requests;
 
+	struct plan_row *row = &r->plan[o->index];
+
 	o->requests = NULL;
 	if (fd >= 0)
-		r->plan[o->index].open = true;
-	r->on_opened(r->arg, o->id, fd, error, fd >= 0 ? "" : why);
+		row->open = true;
+	r->on_opened(
+	    r->arg, o->id, fd, error, fd >= 0 && row->kind != IPC_RESOURCE_FILE ? "" : why);
 }
 
 const char *

@@ -225,6 +225,18 @@ fail:
 	return NULL;
 }
 
+/* Who reads the file knows what is secret in it. */
+static void
+warn_readable(struct config_check *k)
+{
+	const struct json *secret =
+	    k->c && k->c->doc ? config_find_secret(json_root(k->c->doc)) : NULL;
+	char why[512];
+
+	if (secret && trust_path(k->file, TRUST_SECRET, why, sizeof(why)) == TRUST_READABLE)
+		config_warning(k, secret, secret->key, "is a secret, and %s", why);
+}
+
 static struct config *
 load(const char *path, config_report *report, void *arg, bool part)
 {
@@ -234,9 +246,10 @@ load(const char *path, config_report *report, void *arg, bool part)
 
 	if (!text)
 		return NULL;
-	struct config *c = load_text(text, len, path, report, arg, part);
+	k.c = load_text(text, len, path, report, arg, part);
 	free(text);
-	return c;
+	warn_readable(&k);
+	return k.c;
 }
 
 struct config *

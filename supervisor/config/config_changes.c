@@ -25,6 +25,19 @@ is_secret(const char *key)
 	return false;
 }
 
+const struct json *
+config_find_secret(const struct json *j)
+{
+	const struct json *found = NULL;
+
+	if (j->type == JSON_STRING && j->len && is_secret(j->key))
+		return j;
+	if (j->type == JSON_OBJECT || j->type == JSON_ARRAY)
+		for (const struct json *m = j->child; m && !found; m = m->next)
+			found = config_find_secret(m);
+	return found;
+}
+
 /* What holds others is not written out: secrets may be in it. */
 static void
 value_text(char text[MAX_VALUE], const struct json *j)

@@ -49,4 +49,8 @@ bool config_tree_equal(const struct json *a, const struct json *b);
 /* Whether a key of a device is the supervisor's alone. */
 bool config_is_supervisors_key(const char *key);
 
+/* config_changes.c: the first password, community or token of the tree, or NULL. Trees are no
+ * deeper than the reader allows. */
+const struct json *config_find_secret(const struct json *j);
+
 #endif

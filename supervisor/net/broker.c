@@ -411,7 +411,8 @@ open_to_read(const char *path)
 static void
 open_file(struct broker_request *q)
 {
-	char why[512];
+	char why[sizeof(q->why)];
+	enum trust trust = TRUST_OK;
 	struct stat st;
 
 	q->fd = open_to_read(q->target);
@@ -419,10 +420,13 @@ open_file(struct broker_request *q)
 		fail(q, errno, "open");
 	else if (!S_ISREG(st.st_mode) || is_of_the_kernel(q->fd))
 		fail(q, EINVAL, "not a regular file:");
-	else if (trust_path(q->target, 0, why, sizeof(why)) == TRUST_WRITABLE)
+	else if ((trust = trust_path(q->target, TRUST_SECRET, why, sizeof(why))) == TRUST_WRITABLE)
 		fail(q, EPERM, "other users can change");
 	else
 		answer_soon(q);
+	/* The runner knows whether the file is a secret. */
+	if (trust == TRUST_READABLE)
+		memcpy(q->why, why, sizeof(why));
 }
 
 static struct broker_request *

@@ -673,65 +673,6 @@ class BuiltIn(Case):
         other.wait_connected()
 
 
-class Trust(Case):
-    """What a stranger can write to is not used."""
-
-    def refused(self, text, *args):
-        path = os.path.join(self.dir, "trust.yaml")
-        r = subprocess.run([program("gatewayd"), "--check", "--config", path, *args], capture_output=True, text=True)
-        self.assertNotEqual(r.returncode, 0)
-        self.assertIn(text, r.stderr)
-
-    def write(self, **more):
-        path = os.path.join(self.dir, "trust.yaml")
-        with open(path, "w", encoding="utf-8") as f:
-            json.dump({"type": "gateway", "name": "gw", "devices": [], **more}, f)
-        os.chmod(path, 0o644)
-        return path
-
-    def test_a_configuration(self):
-        path = self.write()
-        os.chmod(path, 0o666)
-        self.refused("refused: other users can write to " + path)
-        os.chmod(path, 0o644)
-        folder = os.path.join(self.dir, "open")
-        os.mkdir(folder)
-        os.chmod(folder, 0o777)
-        os.rename(path, os.path.join(folder, "real.yaml"))
-        os.symlink("open/real.yaml", path)
-        self.refused("refused: other users can write to " + self.dir + "/open")
-
-    def test_a_runner(self):
-        runner = os.path.join(self.dir, "runner")
-        with open(runner, "w", encoding="utf-8") as f:
-            f.write("#!/bin/sh\n")
-        os.chmod(runner, 0o777)
-        self.write(devices=[{"name": "a", "type": "x", "runner": runner}])
-        self.refused("refused: other users can write to " + runner)
-
-    def test_a_token(self):
-        token = os.path.join(self.dir, "token")
-        with open(token, "w", encoding="utf-8") as f:
-            f.write("a token that anybody can replace\n")
-        os.chmod(token, 0o666)
-        listen = {"host": "127.0.0.1", "port": 1, "token_file": token}
-        self.write(event_server={"built_in": {"listen": listen}})
-        self.refused("token_file refused: other users can write to " + token)
-
-    def test_folders(self):
-        path, other = self.write(), os.path.join(self.dir, "others")
-        os.mkdir(other)
-        os.chmod(other, 0o777)
-        link = os.path.join(self.dir, "link")
-        os.symlink(other, link)
-        for folder in (other, link, other + "/below"):
-            env = {**os.environ, "RUNTIME_DIRECTORY": folder, "STATE_DIRECTORY": self.dir}
-            r = subprocess.run([program("gatewayd"), "--config", path], env=env, capture_output=True, text=True,
-                               timeout=WAIT_S)
-            self.assertEqual(r.returncode, 1, r.stderr)
-            self.assertIn("refused: other users can write to", r.stderr)
-
-
 class Installed(Case):
     def runs_from(self, dest):
         gatewayd = os.path.join(dest, "usr/sbin/gatewayd")
