@@ -103,6 +103,8 @@ void runner_on_query_result(struct runner *r, uint32_t id, const msgpack_object 
 
 /* report/health.c: sends what is news of the remote ends. */
 void runner_health_flush(struct runner *r);
+/* report/health.c: forgets them all; the device is gone. */
+void runner_health_clear(struct runner *r);
 /* report/health.c: the round trips of all ends as counters of the runner: how many took up to so
  * many microseconds, as Prometheus has histograms, and the sum of all. */
 void runner_health_count(struct runner *r);

@@ -165,6 +165,20 @@ health_of(struct runner *r)
 	return r->health;
 }
 
+void
+runner_health_clear(struct runner *r)
+{
+	struct health *s = r->health;
+
+	if (!s)
+		return;
+	ev_timer_stop(r->loop, &s->pace);
+	for (size_t i = 0; i < s->count; i++)
+		free(s->ends[i]);
+	free(s);
+	r->health = NULL;
+}
+
 static struct health_end *
 add(struct runner *r, const char *fmt, va_list ap)
 {

@@ -217,6 +217,9 @@ fuzz_serial_stop(struct fuzz_serial *s)
 	s->r.stopping = true;
 	s->r.type->stop(s->r.device);
 	s->r.type->free(s->r.device);
+	runner_health_clear(&s->r);
+	for (size_t i = 0; i < s->r.plan_count; i++)
+		free(s->r.plan[i].target);
 	channel_close(&s->r.channel);
 	runner_events_clear(&s->r);
 	ev_loop_destroy(s->r.loop);
