@@ -13,5 +13,7 @@ enum { IDS_NOBODY = 65534 }; /* user and group */
 int ids_drop(void);
 /* The capabilities alone; the user stays. 0, or -1 with errno. */
 int ids_drop_capabilities(void);
+/* The same but for one, which a program that root executes has as well. */
+int ids_drop_capabilities_but(int capability);
 
 #endif

@@ -104,11 +104,23 @@ static const struct {
 
 enum { NEWEST = sizeof(abis) / sizeof(abis[0]) - 1 };
 
-/* Rights of ABI 1. */
-enum { EXECUTE = 1 << 0, READ_FILE = 1 << 2, READ_DIR = 1 << 3 };
+/* Rights by ABI: from WRITE to MAKE_SYM 1, REFER 2, TRUNCATE 3. */
+enum {
+	EXECUTE = 1 << 0,
+	WRITE_FILE = 1 << 1,
+	READ_FILE = 1 << 2,
+	READ_DIR = 1 << 3,
+	MAKE_CHAR = 1 << 6,
+	MAKE_BLOCK = 1 << 11,
+	REFER = 1 << 13,
+	TRUNCATE = 1 << 14,
+	/* REMOVE_DIR to MAKE_SYM */
+	WRITES = WRITE_FILE | 0x1ff << 4 | REFER | TRUNCATE,
+};
 
-int
-kernel_landlock_open(void)
+/* The newest version of the ABI that both know, or -1 with errno. */
+static int
+known_abi(void)
 {
 	int abi = kernel_landlock_abi();
 
@@ -116,15 +128,40 @@ kernel_landlock_open(void)
 		return -1;
 	if (abi < 1)
 		return errno = EOPNOTSUPP, -1;
-	if (abi > NEWEST)
-		abi = NEWEST;
-	const struct ruleset r = { (UINT64_C(1) << abis[abi].fs_rights) - 1, abis[abi].net,
-		abis[abi].scoped };
+	return abi < NEWEST ? abi : NEWEST;
+}
+
+static uint64_t
+known_rights(int abi)
+{
+	return (UINT64_C(1) << abis[abi].fs_rights) - 1;
+}
+
+int
+kernel_landlock_open(void)
+{
+	int abi = known_abi();
+
+	if (abi < 0)
+		return -1;
+	const struct ruleset r = { known_rights(abi), abis[abi].net, abis[abi].scoped };
 	return kernel_landlock_create(&r, abis[abi].size);
 }
 
 int
-kernel_landlock_allow_read(int rules, const char *path)
+kernel_landlock_open_writes(void)
+{
+	int abi = known_abi();
+
+	if (abi < 0)
+		return -1;
+	const struct ruleset r = { .fs = known_rights(abi) & WRITES };
+	return kernel_landlock_create(&r, abis[abi].size);
+}
+
+/* file: which of the rights a file can have. */
+static int
+allow(int rules, const char *path, uint64_t rights, uint64_t file)
 {
 	int fd = open(path, O_PATH | O_CLOEXEC);
 	struct stat st;
@@ -133,8 +170,22 @@ kernel_landlock_allow_read(int rules, const char *path)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
 	int result = fstat(fd, &st);
 	if (result == 0)
-		result = allow_rights(
-		    rules, fd, EXECUTE | READ_FILE | (S_ISDIR(st.st_mode) ? READ_DIR : 0));
+		result = allow_rights(rules, fd, S_ISDIR(st.st_mode) ? rights : rights & file);
 	fd_close(fd);
 	return result;
+}
+
+int
+kernel_landlock_allow_read(int rules, const char *path)
+{
+	return allow(rules, path, EXECUTE | READ_FILE | READ_DIR, EXECUTE | READ_FILE);
+}
+
+int
+kernel_landlock_allow_write(int rules, const char *path)
+{
+	int abi = known_abi();
+	uint64_t rights = WRITES & ~(uint64_t)(MAKE_CHAR | MAKE_BLOCK);
+
+	return abi < 0 ? -1 : allow(rules, path, rights & known_rights(abi), WRITE_FILE | TRUNCATE);
 }

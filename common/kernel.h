@@ -20,9 +20,15 @@ int kernel_landlock_create(const void *attributes, size_t size);
  * removed, no TCP port bound or connected to, no signal sent to a process outside. A descriptor,
  * close-on-exec, or -1 with errno. */
 int kernel_landlock_open(void);
+/* A rule set that denies to make, change and remove what is in the file system, and nothing else:
+ * reading and executing stay. A descriptor, close-on-exec, or -1 with errno. */
+int kernel_landlock_open_writes(void);
 /* The file, or all below the folder, can be read and executed. A path that does not exist is no
  * failure. 0, or -1 with errno. */
 int kernel_landlock_allow_read(int ruleset, const char *path);
+/* The file can be written, and all below the folder made, changed and removed, but for devices. As
+ * above. */
+int kernel_landlock_allow_write(int ruleset, const char *path);
 /* 0, or -1 with errno. Needs no_new_privs. */
 int kernel_landlock_restrict(int ruleset);
 

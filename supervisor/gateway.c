@@ -487,17 +487,33 @@ open_parts(struct gateway *g)
 	return -1;
 }
 
-/* Its own filter, unless the configuration wants no sandbox. */
+/* The folder that a folder is in, which is made again where somebody removes it, or on which a file
+ * system is mounted late. */
+static const char *
+above(const char *path, char folder[PATHS_SIZE])
+{
+	snprintf(folder, PATHS_SIZE, "%s", path);
+	char *slash = strrchr(folder, '/');
+	if (!slash || slash == folder)
+		return path;
+	*slash = '\0';
+	return folder;
+}
+
+/* Its own lock, unless the configuration wants no sandbox. */
 static int
-lock_down(const struct config *config)
+lock_down(const struct config *config, const struct paths *paths)
 {
 	enum ipc_sandbox level = config->built_in.sandbox;
+	const char *data = config->server == CONFIG_SERVER_BUILT_IN ? config->built_in.data : NULL;
+	char folders[3][PATHS_SIZE];
+	const char *const writes[] = { above(paths->runtime, folders[0]),
+		above(paths->state, folders[1]), data ? above(data, folders[2]) : NULL, NULL };
 
-	if (level == IPC_SANDBOX_OFF || lock_supervisor() == 0)
+	if (level == IPC_SANDBOX_OFF || lock_supervisor(writes) == 0)
 		return 0;
 	log_write(level == IPC_SANDBOX_BEST_EFFORT ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR, NULL,
-	    "sandbox_missing", "gatewayd has no filter of system calls of its own: %s",
-	    strerror(errno));
+	    "sandbox_missing", "gatewayd has no lock of its own: %s", strerror(errno));
 	return level == IPC_SANDBOX_BEST_EFFORT ? 0 : -1;
 }
 
@@ -521,7 +537,7 @@ gateway_start(struct ev_loop *loop, const char *config_path, bool verbose, struc
 	for (size_t i = 0; i < g->config->device_count; i++)
 		set_log_level(g, &g->config->devices[i]);
 	if (kernel_features_check(&kernel, g->config) < 0 || paths_make_folders(paths) < 0 ||
-	    lock_down(g->config) < 0 || open_parts(g) < 0) {
+	    lock_down(g->config, paths) < 0 || open_parts(g) < 0) {
 		clear(g);
 		return NULL;
 	}

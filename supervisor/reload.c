@@ -11,6 +11,7 @@
 #include "common/textbuf.h"
 #include "common/monotime.h"
 #include "supervisor/check.h"
+#include "supervisor/child/lock.h"
 
 enum {
 	MAX_KEYS = 20,	/* of one device */
@@ -302,6 +303,23 @@ is_new_at_fault(const struct reload *r)
 	return false;
 }
 
+/* Landlock, once on, leaves the folders of the start. */
+static bool
+has_data_folder(struct reload *r)
+{
+	static const char key[] = "event_server.built_in.data";
+	const struct config *c = r->after;
+
+	if (c->server != CONFIG_SERVER_BUILT_IN || !c->built_in.data ||
+	    lock_can_write(c->built_in.data))
+		return true;
+	const struct json *where = config_find(c, key);
+	on_fault(r, SCHEMA_ERROR, c->path, where->line, where->column, key,
+	    "gatewayd cannot write to this folder, as it is locked to those of its start: restart "
+	    "gatewayd");
+	return false;
+}
+
 static void
 begin(struct reload *r)
 {
@@ -314,7 +332,7 @@ begin(struct reload *r)
 
 	r->busy = true;
 	r->after = config_load(r->config_path, on_fault, r);
-	if (!r->after || !has_group(r)) {
+	if (!r->after || !has_group(r) || !has_data_folder(r)) {
 		finish(r, "the configuration is at fault");
 		return;
 	}

@@ -19,6 +19,10 @@ static const struct column info_columns[] = {
 	{ .key = "eventd_uptime", .header = "after", .cell = CELL_DURATION },
 	{ .key = "eventd_last_line", .header = "its last log line", .cell = CELL_TEXT },
 	{ .key = "eventd_listener", .header = "its TCP listener", .cell = CELL_TEXT },
+	{ .key = "eventd_seccomp", .header = "its call filter", .cell = CELL_TEXT },
+	{ .key = "eventd_seccomp_filters", .header = "filters on it", .cell = CELL_INT },
+	{ .key = "eventd_no_new_privs", .header = "no new privileges", .cell = CELL_FLAG },
+	{ .key = "eventd_capabilities", .header = "its capabilities", .cell = CELL_TEXT },
 	{ .key = "store_types", .header = "event types stored", .cell = CELL_INT },
 	{ .key = "store_types_max", .header = "of at most", .cell = CELL_INT },
 	{ .key = "store_bytes", .header = "bytes stored", .cell = CELL_BYTES },
@@ -52,6 +56,7 @@ static const struct column info_columns[] = {
 	{ .key = "seccomp", .header = "own call filter", .cell = CELL_TEXT },
 	{ .key = "no_new_privs", .header = "no new privileges", .cell = CELL_FLAG },
 	{ .key = "dumpable", .header = "memory can be read", .cell = CELL_FLAG },
+	{ .key = "landlock", .header = "writes confined", .cell = CELL_FLAG },
 	{ .key = NULL },
 };
 

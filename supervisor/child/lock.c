@@ -6,6 +6,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -58,10 +59,10 @@ others_can_reach(const char *program)
 }
 
 static int
-allow_all(int rules, const char *const *paths)
+allow_all(int rules, const char *const *paths, int (*allow)(int rules, const char *path))
 {
 	for (; paths && *paths; paths++)
-		if (kernel_landlock_allow_read(rules, *paths) < 0)
+		if (allow(rules, *paths) < 0)
 			return -1;
 	return 0;
 }
@@ -86,9 +87,12 @@ prepare_rules(struct lock *l, const char *program)
 	l->rules = kernel_landlock_open();
 	if (l->rules < 0)
 		return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -1;
-	if (allow_program(l->rules, program, l->own) < 0 || allow_all(l->rules, system_reads) < 0)
+	if (allow_program(l->rules, program, l->own) < 0 ||
+	    allow_all(l->rules, system_reads, kernel_landlock_allow_read) < 0 ||
+	    allow_all(l->rules, l->reads, kernel_landlock_allow_read) < 0 ||
+	    allow_all(l->rules, l->writes, kernel_landlock_allow_read) < 0)
 		return -1;
-	return allow_all(l->rules, l->reads);
+	return allow_all(l->rules, l->writes, kernel_landlock_allow_write);
 }
 
 bool
@@ -104,7 +108,7 @@ lock_prepare(struct lock *l, const char *program)
 	l->parent = getpid();
 	if (l->level == LOCK_OFF)
 		return 0;
-	bool hidden = geteuid() == 0 && !others_can_reach(program);
+	bool hidden = geteuid() == 0 && !l->writes && !others_can_reach(program);
 	l->keeps_ids = hidden && l->own;
 	if (hidden && !l->own && (l->program = open(program, O_PATH | O_CLOEXEC)) < 0)
 		return -1;
@@ -134,7 +138,7 @@ static int
 limit_all(const struct lock *l)
 {
 	if (limit(RLIMIT_CORE, 0) < 0 || limit(RLIMIT_MSGQUEUE, 0) < 0 ||
-	    limit(RLIMIT_FSIZE, 0) < 0 || limit(RLIMIT_MEMLOCK, 0) < 0)
+	    limit(RLIMIT_MEMLOCK, 0) < 0 || (!l->writes && limit(RLIMIT_FSIZE, 0) < 0))
 		return -1;
 	if (l->memory && !SANITIZED && limit(RLIMIT_AS, l->memory) < 0)
 		return -1;
@@ -157,11 +161,21 @@ load_filter(const struct sock_filter *source, size_t count)
 }
 
 static int
-filter_calls(enum lock_level level)
+filter_calls(const struct lock *l)
 {
-	return level == LOCK_NAMESPACES
+	if (l->writes)
+		return load_filter(lock_filter_server, lock_filter_server_count);
+	return l->level == LOCK_NAMESPACES
 		   ? load_filter(lock_filter_namespaces, lock_filter_namespaces_count)
 		   : load_filter(lock_filter, lock_filter_count);
+}
+
+static int
+drop_rights(const struct lock *l)
+{
+	if (l->writes)
+		return ids_drop_capabilities();
+	return l->keeps_ids ? 0 : ids_drop();
 }
 
 int
@@ -171,7 +185,7 @@ lock_self(const struct lock *l)
 
 	if (l->level == LOCK_OFF)
 		return 0;
-	if (limit_all(l) < 0 || (!l->keeps_ids && ids_drop() < 0))
+	if (limit_all(l) < 0 || drop_rights(l) < 0)
 		return -1;
 	/* A change of ids undoes it. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
@@ -183,7 +197,7 @@ lock_self(const struct lock *l)
 		return -1;
 	if (l->rules >= 0 && kernel_landlock_restrict(l->rules) < 0 && strict)
 		return -1;
-	return filter_calls(l->level) < 0 && strict ? -1 : 0;
+	return filter_calls(l) < 0 && strict ? -1 : 0;
 }
 
 /* A script's interpreter opens it by its descriptor, which for that stays open. */
@@ -200,12 +214,83 @@ lock_exec(const struct lock *l, const char *path, const char *const argv[])
 
 /* --- the supervisor itself --- */
 
+enum { MAX_WRITES = 8 };
+
+/* Terminals and serial lines, and the groups that are delegated. */
+static const char *const system_writes[] = { "/dev", "/sys/fs/cgroup", NULL };
+
+static char *own_writes[MAX_WRITES + 1]; /* without symbolic links; owned, until the end */
+
+/* The path without symbolic links; of one that does not exist, that of the folder it is in and its
+ * name. The caller's, or NULL. */
+static char *
+real_path(const char *path)
+{
+	char folder[PATH_MAX], *real = realpath(path, NULL);
+	const char *slash = strrchr(path, '/');
+
+	if (real || !slash || slash == path || slash - path >= PATH_MAX)
+		return real;
+	memcpy(folder, path, (size_t)(slash - path));
+	folder[slash - path] = '\0';
+	char *parent = realpath(folder, NULL);
+	if (parent && asprintf(&real, "%s%s", parent, slash) < 0)
+		real = NULL;
+	free(parent);
+	return real;
+}
+
+static bool
+is_below(const char *path, const char *folder)
+{
+	size_t len = strlen(folder);
+
+	return strncmp(path, folder, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
+bool
+lock_confines(void)
+{
+	return own_writes[0];
+}
+
+bool
+lock_can_write(const char *path)
+{
+	char *real = lock_confines() ? real_path(path) : NULL;
+	bool can = !lock_confines();
+
+	for (size_t i = 0; real && own_writes[i] && !can; i++)
+		can = is_below(real, own_writes[i]);
+	free(real);
+	return can;
+}
+
+static int
+confine_writes(const char *const *writes)
+{
+	int rules = kernel_landlock_open_writes();
+
+	if (rules < 0)
+		return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -1;
+	int result = allow_all(rules, system_writes, kernel_landlock_allow_write) < 0 ||
+			     allow_all(rules, writes, kernel_landlock_allow_write) < 0 ||
+			     kernel_landlock_restrict(rules) < 0
+			 ? -1
+			 : 0;
+	fd_close(rules);
+	for (size_t i = 0, n = 0; result == 0 && writes[i] && n < MAX_WRITES; i++)
+		if ((own_writes[n] = real_path(writes[i])))
+			n++;
+	return result;
+}
+
 int
-lock_supervisor(void)
+lock_supervisor(const char *const *writes)
 {
 	if (SANITIZED) /* whose search for leaks traces the process */
 		return 0;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || confine_writes(writes) < 0)
 		return -1;
 	return load_filter(lock_filter_supervisor, lock_filter_supervisor_count);
 }

@@ -26,6 +26,10 @@ struct lock {
 	/* Paths that it may read and execute besides the program and the system's libraries; ends
 	 * with NULL. Borrowed; NULL: nothing. */
 	const char *const *reads;
+	/* gateway-eventd: these files and folders, in which it may write; ends with NULL. Borrowed.
+	 * It keeps its user, may make Unix sockets, and a process that looks at its data. NULL: a
+	 * runner. */
+	const char *const *writes;
 	/* Set by lock_prepare(). */
 	int rules; /* of Landlock; -1: none */
 	bool keeps_ids;
@@ -48,9 +52,15 @@ int lock_self(const struct lock *l);
 /* In the child, after that: becomes the program. Returns with errno where that fails. */
 void lock_exec(const struct lock *l, const char *path, const char *const argv[]);
 
-/* The supervisor's own lock, which its children keep: no new privileges, and a filter that denies
- * with EPERM the calls that no process of the gateway needs (tracing, mounting, namespaces of
- * others, keys, modules, io_uring, setting the clock). Returns 0, or -1 with errno. */
-int lock_supervisor(void);
+/* The supervisor's own lock, which its children keep: no new privileges, a filter that denies with
+ * EPERM the calls that no process of the gateway needs (tracing, mounting, namespaces of others,
+ * keys, modules, io_uring, setting the clock), and Landlock, where the kernel has it, that leaves
+ * writing below these folders, and to devices and control groups. writes ends with NULL. Returns 0,
+ * or -1 with errno. */
+int lock_supervisor(const char *const *writes);
+/* Whether the supervisor is confined by Landlock; and if so, whether it can write at path, which
+ * need not exist yet. */
+bool lock_confines(void);
+bool lock_can_write(const char *path);
 
 #endif

@@ -8,6 +8,7 @@
 #include "common/daemon/usage.h"
 #include "supervisor/control/control_client.h"
 #include "supervisor/log/log_sink.h"
+#include "supervisor/child/lock.h"
 #include "supervisor/child/sandbox_view.h"
 
 static void
@@ -383,6 +384,25 @@ control_put_numbers(struct json_writer *w, const struct eventd *d)
 		    numbers ? number_read(numbers, (enum number)i) : -1);
 }
 
+/* As the kernel reports it; null where there is no process, or /proc hides it. */
+static void
+put_eventd_lock(struct json_writer *w, pid_t pid)
+{
+	static const char *const keys[] = { "eventd_seccomp", "eventd_seccomp_filters",
+		"eventd_no_new_privs", "eventd_capabilities" };
+	struct sandbox_view v;
+
+	if (!pid || sandbox_view_read(pid, &v) < 0) {
+		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+			json_put_str(w, keys[i], NULL);
+		return;
+	}
+	json_put_str(w, keys[0], sandbox_view_seccomp_name(v.seccomp));
+	json_put_int(w, keys[1], v.seccomp_filters);
+	json_put_bool(w, keys[2], v.no_new_privs == 1);
+	json_put_str(w, keys[3], v.capabilities);
+}
+
 /* The process of the built-in Event Server and its last exit; null when another is used. */
 static void
 put_eventd(struct json_writer *w, const struct eventd *d)
@@ -399,6 +419,7 @@ put_eventd(struct json_writer *w, const struct eventd *d)
 	put_text(w, "eventd_last_line", p ? process_last_line(p) : NULL);
 	put_text(w, "eventd_listener", d ? eventd_listener_fault(d) : NULL);
 	control_put_numbers(w, d);
+	put_eventd_lock(w, pid);
 }
 
 /* The restrictions of gatewayd itself, as the kernel reports them. */
@@ -408,6 +429,8 @@ put_own_lock(struct json_writer *w)
 	json_put_str(w, "seccomp", sandbox_view_seccomp_name(prctl(PR_GET_SECCOMP)));
 	json_put_bool(w, "no_new_privs", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
 	json_put_bool(w, "dumpable", prctl(PR_GET_DUMPABLE) == 1);
+	/* Which nobody tells by /proc. */
+	json_put_bool(w, "landlock", lock_confines());
 }
 
 void

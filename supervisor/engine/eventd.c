@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@ enum folder_state {
 enum {
 	MAX_ARGUMENTS = 24 + 2 * CONFIG_RETENTION_MAX,
 	MAX_RULE = CONFIG_RETENTION_TYPE + 100,
+	SOCKET_FOLDER = 4200,
 };
 
 struct eventd {
@@ -134,23 +136,46 @@ put_retention(const struct json *rules, const char **argv)
 	return n;
 }
 
-/* The state folder is made here, as often as it is not there; one of the configuration's by
- * gateway-eventd. */
+/* The folder is made here, as often as it is not there: what Landlock leaves gateway-eventd must be
+ * there when that is started. */
 static int
 make_data_folder(struct eventd *d)
 {
 	char why[512], text[768];
 
-	if (d->conf->data)
+	/* Events are nobody else's. What is wrong is said below. */
+	if (d->conf->data && mkdir(d->conf->data, 0700) == 0)
 		return 0;
 	errno = 0;
-	if (trust_make_folder(d->data, why, sizeof(why)) == 0)
+	if (trust_make_folder(data_folder(d), why, sizeof(why)) == 0)
 		return 0;
 	int error = errno ? errno : EPERM;
 	snprintf(text, sizeof(text), "%s%s", why, remedy_text(REMEDY_FOLDER, error));
 	process_set_last_words(d->process, text, false);
 	errno = error;
 	return -1;
+}
+
+/* The outer lock: it reads its token, and writes its data and the folder of its socket. */
+static int
+exec_locked(struct eventd *d, const char *const argv[], int ready, int numbers)
+{
+	static const enum lock_level levels[] = { [IPC_SANDBOX_STRICT] = LOCK_STRICT,
+		[IPC_SANDBOX_BEST_EFFORT] = LOCK_BEST_EFFORT,
+		[IPC_SANDBOX_OFF] = LOCK_OFF,
+		[IPC_SANDBOX_NAMESPACES] = LOCK_STRICT };
+	char folder[SOCKET_FOLDER];
+	const char *const writes[] = { data_folder(d), folder, NULL };
+	const char *const reads[] = { d->conf->token_file, NULL };
+	const struct process_exec exec = { .path = d->program,
+		.argv = argv,
+		.fd = ready,
+		.extra_fd = numbers,
+		.lock = { .level = levels[d->conf->sandbox], .reads = reads, .writes = writes } };
+
+	snprintf(folder, sizeof(folder), "%s", d->socket_path);
+	*strrchr(folder, '/') = '\0';
+	return process_exec(d->process, &exec);
 }
 
 static int
@@ -187,10 +212,7 @@ exec_with(struct eventd *d, int ready, int numbers)
 		argv[n++] = "--insecure";
 	n += put_retention(d->conf->retention, argv + n);
 	argv[n] = NULL;
-	const struct process_exec exec = {
-		.path = d->program, .argv = argv, .fd = ready, .extra_fd = numbers
-	};
-	return process_exec(d->process, &exec);
+	return exec_locked(d, argv, ready, numbers);
 }
 
 /* A page of its own for each process: the next one begins with 0. Returns the descriptor, or -1. */

@@ -22,6 +22,7 @@ import pki  # noqa: E402
 from gatewayd import BUILD, ROOT, WAIT_S, Gateway, probe, program, wait_until  # noqa: E402
 
 LIBC = ctypes.CDLL(None, use_errno=True)
+LANDLOCK = LIBC.syscall(444, None, ctypes.c_size_t(0), 1) > 0  # landlock_create_ruleset(): the version of its ABI
 MODULES = [
     "modbus.master", "modbus.slave", "iec101.master", "iec101.slave", "iec103.master",
     "iec104.master", "iec104.slave",
@@ -550,14 +551,20 @@ class BuiltIn(Case):
             info = g.ctl("info")[0]
             self.assertEqual([status[key].strip() for key in ("Seccomp", "NoNewPrivs")],
                              ["2", "1"] if filtered else ["0", "0"], level)
-            self.assertEqual([info[key] for key in ("seccomp", "no_new_privs", "dumpable")],
-                             ["filter" if filtered else "none", filtered, False])
+            self.assertEqual([info[key] for key in ("seccomp", "no_new_privs", "dumpable", "landlock")],
+                             ["filter" if filtered else "none", filtered, False, filtered and LANDLOCK])
+            # The supervisor's filter, the outer lock's and its own.
+            if filtered:
+                g.wait(lambda g=g: g.ctl("info")[0]["eventd_seccomp_filters"] == 3, "the locks of gateway-eventd")
+                info = g.ctl("info")[0]
+                self.assertEqual([info[f"eventd_{key}"] for key in ("seccomp", "no_new_privs", "capabilities")],
+                                 ["filter", True, "0" * 16])
         g = Gateway({"sandbox": "strict"}, wrap=[sys.executable, "-c", WITHOUT_FILTERS], start=False)
         self.addCleanup(g.close)
         r = subprocess.run([*g.wrap, program("gatewayd"), "--config", g.config], env=g.env, capture_output=True,
                            text=True, timeout=WAIT_S)
         self.assertEqual(r.returncode, 1)
-        self.assertIn("gatewayd has no filter of system calls of its own: ", r.stderr)
+        self.assertIn("gatewayd has no lock of its own: ", r.stderr)
 
     @unittest.skipIf("san" in os.path.basename(BUILD), "no filter in a sanitized build")
     def test_a_kernel_without_filters(self):
@@ -660,6 +667,25 @@ class BuiltIn(Case):
         g.enable("p1")
         g.wait_state("p1", "running")
         self.assertEqual(g.stop(), 0)
+
+    @unittest.skipIf(not LANDLOCK or "san" in os.path.basename(BUILD), "no Landlock here, or in a sanitized build")
+    def test_a_folder_that_landlock_does_not_leave(self):
+        """Data cannot move to it without a new start; a folder of the start's may be anywhere."""
+        other = os.path.join(self.dir, "other")
+        config = {"event_server": {"built_in": {"data": other}}}
+        g = Gateway({})
+        self.addCleanup(g.close)
+        g.wait_connected()
+        g.write_config(config)
+        r = g.ctl.run("reload")
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("event_server.built_in.data: gatewayd cannot write to this folder", r.stdout + r.stderr)
+        self.assertFalse(os.path.exists(other))
+        g.wait_connected()
+        g.stop()
+        g.start()
+        g.wait_connected()
+        self.assertTrue(os.path.exists(os.path.join(other, "data.mdb")))
 
     def test_two_gateways_need_different_folders(self):
         g = Gateway({})

@@ -26,6 +26,8 @@ const CARDS = [
 		["Queries", (i) => i.store_queries, ["store_queries"], count], ["Refused: too much of a device", (i) => i.store_refused_quota, ["store_refused_quota"], count],
 		["Refused: the store is full", (i) => i.store_refused_full, ["store_refused_full"], count],
 		["Disk", (i) => (i.store_unsaved === null ? null : i.store_unsaved ? "lacks events that are in memory" : "has all events"), ["store_unsaved"]],
+		["System calls", (i) => (i.eventd_seccomp === "filter" ? "allowed by filters" : i.eventd_seccomp), ["eventd_seccomp"]], ["Filters", (i) => i.eventd_seccomp_filters, ["eventd_seccomp_filters"], count],
+		["New privileges", (i) => (i.eventd_no_new_privs ? "never" : "possible"), ["eventd_no_new_privs"]], ["Capabilities", (i) => (/^0*$/.test(i.eventd_capabilities) ? "none" : i.eventd_capabilities), ["eventd_capabilities"]],
 	]],
 	["Redundancy", [
 		["Monitor Server", (i) => i.monitor_server ?? "none: this gateway is alone", ["monitor_server"]], ["Blessing", (i) => i.blessing, ["blessing"]],
@@ -43,6 +45,7 @@ const CARDS = [
 	["Sandbox of gatewayd itself", [
 		["System calls", (i) => (i.seccomp === "filter" ? "allowed by a filter" : i.seccomp), ["seccomp"]], ["New privileges", (i) => (i.no_new_privs ? "never" : "possible"), ["no_new_privs"]],
 		["May be read by its user's other processes", (i) => (i.dumpable ? "yes" : "no"), ["dumpable"]],
+		["May write", (i) => (i.landlock ? "where it keeps its state, and to devices" : "where its user may"), ["landlock"]],
 	]],
 ];
 const KNOWN = new Set(CARDS.flatMap(([, lines]) => lines.flatMap(([, , keys]) => keys)));

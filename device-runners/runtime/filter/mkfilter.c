@@ -365,15 +365,12 @@ static const char *const denied_to_all[] = {
 };
 
 /* The outer lock, which every runner has, whoever wrote it: not what a program needs, but what none
- * may do. */
-static const char *const denied_to_runners[] = {
-	/* connections that the plan does not have */
-	"socket",
-	"connect",
-	"bind",
+ * may do. Connections that the plan does not have, and processes. */
+static const char *const denied_to_runners[] = { "socket", "connect", "bind", "fork", "vfork" };
+
+/* gateway-eventd's as well. */
+static const char *const denied_to_children[] = {
 	/* other processes */
-	"fork",
-	"vfork",
 	"pidfd_open",
 	"pidfd_send_signal",
 	"tkill",
@@ -433,9 +430,9 @@ deny(const char *const names[], size_t count)
 }
 
 static void
-deny_to_runners(bool may_unshare)
+deny_to_children(bool may_unshare)
 {
-	deny(denied_to_runners, sizeof(denied_to_runners) / sizeof(denied_to_runners[0]));
+	deny(denied_to_children, sizeof(denied_to_children) / sizeof(denied_to_children[0]));
 	int r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), FCHMODAT2, 0);
 	if (r < 0)
 		die("fchmodat2", r);
@@ -447,6 +444,12 @@ deny_to_runners(bool may_unshare)
 		    &(struct scmp_arg_cmp){ to_zero[i].arg, SCMP_CMP_NE, 0, 0 });
 	if (!may_unshare)
 		add(SCMP_ACT_ERRNO(EPERM), "unshare", 0, NULL);
+}
+
+static void
+deny_to_runners(void)
+{
+	deny(denied_to_runners, sizeof(denied_to_runners) / sizeof(denied_to_runners[0]));
 	/* Threads, no processes. clone3() has its flags in memory, where a filter does not see
 	 * them: libc takes clone() then. */
 	add(SCMP_ACT_ERRNO(EPERM), "clone", 1,
@@ -485,9 +488,13 @@ write_locks(void)
 	    FILTER_OWN_PID);
 	begin_lock();
 	end_lock("lock_filter_supervisor");
+	begin_lock();
+	deny_to_children(false);
+	end_lock("lock_filter_server");
 	for (int may_unshare = 0; may_unshare < 2; may_unshare++) {
 		begin_lock();
-		deny_to_runners(may_unshare);
+		deny_to_children(may_unshare);
+		deny_to_runners();
 		end_lock(may_unshare ? "lock_filter_namespaces" : "lock_filter");
 	}
 }

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -11,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -249,6 +251,136 @@ START_TEST(a_parent_that_is_gone_is_noticed)
 }
 END_TEST
 
+static char site[] = "/tmp/check_lock-XXXXXX";
+
+static bool
+makes(const char *folder, const char *name)
+{
+	char path[200];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (fd < 0)
+		return false;
+	close(fd);
+	return rename(path, path) == 0 && unlink(path) == 0;
+}
+
+/* Runs try() in a process with the lock of gateway-eventd, whose folder is the site. */
+static int
+locked_server(int (*try)(void))
+{
+	const char *const writes[] = { site, NULL };
+	struct lock lock = { .level = LOCK_STRICT, .writes = writes };
+	int status;
+
+	ck_assert_int_eq(lock_prepare(&lock, "/bin/sh"), 0);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(lock_self(&lock) == 0 ? try() : 100);
+	lock_clear(&lock);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 101;
+}
+
+static int
+serve(void)
+{
+	struct sockaddr_un path = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), status;
+	bool confined = kernel_landlock_abi() > 0;
+
+	snprintf(path.sun_path, sizeof(path.sun_path), "%s/socket", site);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&path, sizeof(path)) < 0 || listen(fd, 1) < 0 ||
+	    unlink(path.sun_path) < 0)
+		return 1;
+	if (!makes(site, "data"))
+		return 2;
+	if (confined && (makes("/tmp", "check_lock-made") || open("/etc/shadow", O_RDONLY) >= 0 ||
+			    open("/dev/null", O_RDWR) >= 0))
+		return 3;
+	pid_t child = fork();
+	if (child == 0)
+		_exit(0);
+	if (waitpid(child, &status, 0) != child)
+		return 4;
+	if (kill(getppid(), 0) == 0 || syscall(SYS_pidfd_open, getppid(), 0) >= 0 ||
+	    syscall(SYS_ptrace, PTRACE_TRACEME, 0, 0, 0) == 0 || chmod(site, 0777) == 0 ||
+	    unshare(0) == 0)
+		return 5;
+	return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0 : 6;
+}
+
+/* Bits of what may be done as root. */
+static int
+count_capabilities(void)
+{
+	int count = 0;
+
+	for (int c = 0; c < 64; c++)
+		count += prctl(PR_CAPBSET_READ, c) == 1;
+	return count;
+}
+
+START_TEST(a_server_may_serve_and_write_its_folder)
+{
+	if (SANITIZED)
+		return;
+	memcpy(site + sizeof(site) - 7, "XXXXXX", 7);
+	ck_assert_ptr_nonnull(mkdtemp(site));
+	ck_assert_int_eq(locked_server(serve), 0);
+	if (geteuid() == 0)
+		ck_assert_int_eq(locked_server(count_capabilities), 0);
+	rmdir(site);
+}
+END_TEST
+
+/* The supervisor's; in a process of its own, as there is no way back. */
+static int
+supervise(void)
+{
+	const char *const writes[] = { site, NULL };
+	char path[200];
+	bool confined = kernel_landlock_abi() > 0;
+
+	if (lock_supervisor(writes) < 0)
+		return 1;
+	if (lock_confines() != confined || !makes(site, "made") || open("/dev/null", O_RDWR) < 0 ||
+	    open("/etc/passwd", O_RDONLY) < 0)
+		return 2;
+	if (confined && (makes("/tmp", "check_lock-made") || makes("/var/tmp", "check_lock-made")))
+		return 3;
+	snprintf(path, sizeof(path), "%s/device", site);
+	if (confined && mknod(path, S_IFCHR | 0600, 0x103) == 0)
+		return 4;
+	snprintf(path, sizeof(path), "%s/../%s/new", site, strrchr(site, '/') + 1);
+	if (!lock_can_write(path) || !lock_can_write(site))
+		return 5;
+	snprintf(path, sizeof(path), "%sx", site);
+	if (confined && (lock_can_write(path) || lock_can_write("/tmp") || lock_can_write("/x")))
+		return 6;
+	return execl("/bin/sh", "sh", "-c", "exec 2>/dev/null; : >/tmp/check_lock-made", NULL);
+}
+
+START_TEST(the_supervisor_and_its_children_write_where_they_must)
+{
+	int status;
+
+	if (SANITIZED)
+		return;
+	memcpy(site + sizeof(site) - 7, "XXXXXX", 7);
+	ck_assert_ptr_nonnull(mkdtemp(site));
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(supervise());
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	rmdir(site);
+	/* The shell, which could not. */
+	ck_assert_int_eq(WEXITSTATUS(status), kernel_landlock_abi() > 0 ? 2 : 0);
+	ck_assert(access("/tmp/check_lock-made", F_OK) < 0 || kernel_landlock_abi() <= 0);
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
@@ -261,6 +393,8 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, root_becomes_nobody);
 	tcase_add_test(tc, nobody_runs_what_he_cannot_reach_by_its_descriptor);
 	tcase_add_test(tc, a_parent_that_is_gone_is_noticed);
+	tcase_add_test(tc, a_server_may_serve_and_write_its_folder);
+	tcase_add_test(tc, the_supervisor_and_its_children_write_where_they_must);
 }
 
 UNIT_MAIN("outer lock")
