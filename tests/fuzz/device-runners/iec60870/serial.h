@@ -202,7 +202,7 @@ fuzz_serial_run(struct fuzz_serial *s, const char *const first[], size_t count, 
 		size_t n = cursor_u8(&c);
 		n = n < cursor_left(&c) ? n : cursor_left(&c);
 		if (kind & 0x80 && n)
-			(void)!write(s->far, cursor_bytes(&c, n), n);
+			(void)!send(s->far, cursor_bytes(&c, n), n, MSG_NOSIGNAL);
 		else if (kind & 0x40)
 			fuzz_event(s, first, count, (const char *)cursor_bytes(&c, n), n);
 		else

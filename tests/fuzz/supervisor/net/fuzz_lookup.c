@@ -56,6 +56,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!l && !(l = lookups_new(ev_loop_new(EVFLAG_NOENV), NULL)))
 		abort();
+	signal(SIGPIPE, SIG_IGN);
 	if (size < 1 || pipe2(pipes, O_CLOEXEC | O_NONBLOCK) < 0)
 		return 0;
 	begin_process(l, pipes[0]);
