@@ -98,6 +98,7 @@ finish(
     struct client *c, enum client_result result, const struct modbus_pdu *res, struct monotime now)
 {
 	c->busy = false;
+	c->now = now;
 	c->earliest = plus(now, c->conf.delay_ns);
 	c->ops->done(c->arg, result, res);
 }
@@ -109,6 +110,7 @@ client_send(struct client *c, uint8_t unit, const struct modbus_pdu *req, const 
 	bool mbap = c->conf.framing == MODBUS_TCP;
 	struct client_late *l = &c->late[unit];
 
+	c->now = now;
 	c->transaction++;
 	c->expect = (struct modbus_expect){ .transaction = mbap ? c->transaction : 0,
 		.unit = unit,
@@ -323,7 +325,8 @@ client_received(struct client *c, struct monotime now)
 	tty_pace_received(&c->pace, now);
 	if (c->busy && !strip_echo(c))
 		return;
-	while (modbus_stream_next(&c->stream, &c->expect, &f) == DEC_OK)
+	while (modbus_stream_pending(&c->stream) &&
+	       modbus_stream_next(&c->stream, &c->expect, &f) == DEC_OK)
 		on_frame(c, &f, now);
 }
 

@@ -60,6 +60,7 @@ struct client {
 	struct client_conf conf;
 	const struct client_ops *ops; /* borrowed */
 	void *arg;
+	struct monotime now; /* of the call in which send() or done() comes */
 	bool busy;
 	bool answered; /* ever, on this connection */
 	uint16_t transaction;
@@ -88,6 +89,13 @@ void client_reset(struct client *c);
  * RECONNECT_QUIET_MAX_MS at most: who had the line before may have left a request behind, and its
  * answer would be taken for one of ours. */
 void client_open(struct client *c, struct monotime now);
+
+/* In send() and done(): the time at which it was called. */
+static inline struct monotime
+client_now(const struct client *c)
+{
+	return c->now;
+}
 
 /* Answers to nothing that was asked; bytes and frames that were thrown away. */
 static inline uint64_t

@@ -204,15 +204,15 @@ on_failed(void *arg, const char *why)
 }
 
 static void
-note_result(
-    struct master *m, struct remote *r, enum client_result result, const struct modbus_pdu *res)
+note_result(struct master *m, struct remote *r, enum client_result result,
+    const struct modbus_pdu *res, struct monotime now)
 {
 	if (!remote_is_enabled(r))
 		return;
 	if (result == CLIENT_TIMEOUT)
 		outcome_timed_out(health_of(m, r), m->conf.request_timeout_ns);
 	else if (result == CLIENT_ANSWER)
-		outcome_answered(health_of(m, r), res, monotime_now().ns - m->asked_at.ns);
+		outcome_answered(health_of(m, r), res, now.ns - m->asked_at.ns);
 }
 
 /* --- The connection --- */
@@ -311,7 +311,7 @@ client_sends(void *arg, const uint8_t *frame, size_t len)
 	struct master *m = arg;
 
 	frames_sent(&m->frames, frame, len);
-	m->asked_at = monotime_now();
+	m->asked_at = client_now(&m->client);
 	health_sent(health_of(m, m->asked), len);
 	/* A line that is lost says so when it is read; one that takes nothing times out. */
 	if (line_write(&m->line, frame, len) < 0 && errno != EAGAIN)
@@ -338,7 +338,7 @@ client_done(void *arg, enum client_result result, const struct modbus_pdu *res)
 {
 	struct master *m = arg;
 	struct remote *r = m->asked;
-	struct monotime now = monotime_now();
+	struct monotime now = client_now(&m->client);
 
 	m->asked = NULL;
 	/* A request that flow control held back must not be sent when it lets go: a write that
@@ -348,7 +348,7 @@ client_done(void *arg, enum client_result result, const struct modbus_pdu *res)
 	*m->timeouts += result == CLIENT_TIMEOUT;
 	*m->late = client_late_answers(&m->client);
 	*m->bad = client_bad_bytes(&m->client);
-	note_result(m, r, result, res);
+	note_result(m, r, result, res, now);
 	if (result == CLIENT_SENT)
 		res = &taken;
 	if (res && res->exception)
@@ -389,7 +389,8 @@ arm(struct master *m, struct monotime at)
 static void
 ask(struct master *m, const struct sched_pick *p, struct monotime now)
 {
-	uint8_t pdu[MODBUS_MAX_PDU];
+	/* As much of it as is sent is written first: clearing all of it would cost more. */
+	__attribute__((uninitialized)) uint8_t pdu[MODBUS_MAX_PDU];
 	const struct conf_remote *conf = remote_conf(p->remote);
 	struct modbus_pdu probe;
 	if (!p->write && remote_is_retried(p->remote))

@@ -230,10 +230,14 @@ remote_status(const struct remote *r)
 	return r->status;
 }
 
-bool
-remote_wants(const struct remote *r, bool suspect, bool write)
+unsigned
+remote_wants(const struct remote *r)
 {
-	return r->suspect == suspect && r->online && (!write || r->writes);
+	if (!r->online)
+		return 0;
+	if (r->suspect)
+		return r->writes ? REMOTE_SUSPECT_POLL | REMOTE_SUSPECT_WRITE : REMOTE_SUSPECT_POLL;
+	return r->writes ? REMOTE_POLL | REMOTE_WRITE : REMOTE_POLL;
 }
 
 bool

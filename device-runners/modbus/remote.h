@@ -66,9 +66,15 @@ const struct conf_remote *remote_conf(const struct remote *r);
 enum remote_status remote_status(const struct remote *r);
 
 /* For the scheduler. A suspect is a remote device whose last request timed out, or that was asked
- * nothing yet. Whether there is something to ask one (write: to write), on the connection that
- * stands; and whether it is enabled and answers. */
-bool remote_wants(const struct remote *r, bool suspect, bool write);
+ * nothing yet. What one may have to be asked on the connection that stands, bits; and whether it is
+ * enabled and answers. */
+enum {
+	REMOTE_POLL = 1,
+	REMOTE_WRITE = 2,
+	REMOTE_SUSPECT_POLL = 4,
+	REMOTE_SUSPECT_WRITE = 8,
+};
+unsigned remote_wants(const struct remote *r);
 bool remote_is_healthy(const struct remote *r);
 bool remote_is_enabled(const struct remote *r);
 /* Whether the next request of remote_poll() was asked before. */

@@ -189,11 +189,13 @@ enum dec
 modbus_pdu_decode_padded(
     enum modbus_direction dir, const uint8_t *p, size_t len, struct modbus_pdu *pdu)
 {
+	enum dec d = modbus_pdu_decode(dir, p, len, pdu);
 	size_t size;
 
-	if (modbus_pdu_size(dir, p, len, &size) == DEC_OK && size < len)
-		len = size;
-	return modbus_pdu_decode(dir, p, len, pdu);
+	/* One without anything behind it is the usual case. */
+	if (d == DEC_OK || modbus_pdu_size(dir, p, len, &size) != DEC_OK || size >= len)
+		return d;
+	return modbus_pdu_decode(dir, p, size, pdu);
 }
 
 static uint8_t *

@@ -358,8 +358,8 @@ def under_callgrind(side, device, conf, family, counter, seconds):
     with tempfile.TemporaryDirectory(prefix="gatewayd-bench-") as folder:
         script = pathlib.Path(folder, "runner")
         script.write_text(
-            # valgrind lets a program set its file limit only to what it was: the limit below and one for its plan.
-            "#!/bin/sh\nulimit -n 65\nPATH=/usr/bin:/bin exec valgrind --tool=callgrind -q "
+            # valgrind lets a program set its file limit only to what it was, twelve less: the limit below and one for its plan.
+            "#!/bin/sh\nulimit -n 77\nPATH=/usr/bin:/bin exec valgrind --tool=callgrind -q "
             f"--callgrind-out-file={folder}/out '{bench.BUILD}/libexec/{family}'\n"
         )
         script.chmod(0o755)

@@ -1,3 +1,4 @@
+#include <endian.h>
 #include <errno.h>
 #include <math.h>
 
@@ -46,6 +47,36 @@ START_TEST(both_ways)
 		ck_assert_mem_eq(value, rows[i].value, 8);
 		double d = modbus_typed_number(&rows[i].t, value);
 		ck_assert(fabs(d - strtod(rows[i].text, NULL)) < 1e-8);
+	}
+}
+END_TEST
+
+/* As round() does, also where half is not a half. */
+START_TEST(rounds_half_away_from_zero)
+{
+	static const struct {
+		const char *text;
+		int64_t value;
+	} halves[] = {
+		{ "0.5", 1 },
+		{ "-0.5", -1 },
+		{ "2.5", 3 },
+		{ "-2.5", -3 },
+		{ "0.49999999999999994", 0 },
+		{ "-1.4999999999999998", -1 },
+		{ "4503599627370495.5", 4503599627370496 },
+		{ "-4503599627370497", -4503599627370497 },
+		{ "9007199254740993", 9007199254740992 },
+	};
+	const struct modbus_typed t = { .kind = MODBUS_KIND_INT64, .scaled = true, .scale = 1 };
+
+	for (size_t i = 0; i < sizeof(halves) / sizeof(halves[0]); i++) {
+		uint8_t value[8];
+		uint64_t bits;
+		const char *text = halves[i].text;
+		ck_assert_int_eq(modbus_typed_parse(&t, text, strlen(text), value), 0);
+		memcpy(&bits, value, sizeof(bits));
+		ck_assert_msg((int64_t)be64toh(bits) == halves[i].value, "%s", text);
 	}
 }
 END_TEST
@@ -120,6 +151,7 @@ static void
 add_tests(TCase *tc)
 {
 	tcase_add_test(tc, both_ways);
+	tcase_add_test(tc, rounds_half_away_from_zero);
 	tcase_add_test(tc, what_does_not_fit);
 	tcase_add_test(tc, no_numbers);
 	tcase_add_test(tc, texts);
