@@ -65,8 +65,10 @@ struct channel {
 	size_t fd_count;
 	size_t answers;	       /* bytes of answers that were queued since it was last empty */
 	uint64_t sent, queued; /* packets sent, packets ever queued or sent */
-	bool stalled;	       /* the queue overflowed: nothing more is sent */
-	const void *packet;    /* while on_message() runs: what it is about, as it came */
+	unsigned turn; /* the loop's count when packets came last, and the last one's type */
+	uint16_t heard;
+	bool stalled;	    /* the queue overflowed: nothing more is sent */
+	const void *packet; /* while on_message() runs: what it is about, as it came */
 };
 
 /* Takes fd (non-blocking). peer: who is at the other end. */

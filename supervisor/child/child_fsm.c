@@ -182,6 +182,18 @@ on_ready(struct child_fsm *f, struct monotime now, uint32_t random)
 	return (f->pinged ? CHILD_DO_PING : 0) | CHILD_DO_RUNNING_TRUE;
 }
 
+/* A pause of a second or more ends at the slot before, so that many devices are pinged in one turn
+ * of the loop, which so often has nothing else to wake up for. */
+static struct monotime
+next_ping(struct monotime now, uint32_t pause_ms)
+{
+	struct monotime at = monotime_add_ms(now, pause_ms);
+
+	if (pause_ms >= 4 * CHILD_PING_SLOT_MS)
+		at.ns -= at.ns % (CHILD_PING_SLOT_MS * INT64_C(1000000));
+	return at;
+}
+
 static unsigned
 on_pong(struct child_fsm *f, struct monotime now, uint32_t random)
 {
@@ -190,7 +202,7 @@ on_pong(struct child_fsm *f, struct monotime now, uint32_t random)
 	uint32_t pause = f->limits.ping_ms < CHILD_PING_MS ? f->limits.ping_ms : CHILD_PING_MS;
 
 	if (f->kill == CHILD_KILL_NONE)
-		f->deadline = monotime_add_ms(now, pause);
+		f->deadline = next_ping(now, pause);
 	return 0;
 }
 

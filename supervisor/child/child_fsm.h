@@ -16,6 +16,7 @@ enum {
 	CHILD_BACKOFF_MAX_MS = 30000,
 	CHILD_PING_MS = 5000,	  /* between a pong and the next ping, where ping_ms is not less: a
 				   * runner ends     by itself after 15 s without a ping */
+	CHILD_PING_SLOT_MS = 250, /* pings of many devices go out together */
 	CHILD_SETTLED_MS = 30000, /* running this long forgets earlier failures */
 	CHILD_LATE_MS =
 	    100, /* a deadline that is noticed later was missed by us: we were held up */

@@ -165,6 +165,25 @@ START_TEST(nobody_takes_more_than_a_burst_in_one_turn)
 }
 END_TEST
 
+/* Nobody asks the kernel for more behind the pong of a quiet runner; what is there all the same
+ * comes in the next turn. */
+START_TEST(behind_a_pong_there_is_mostly_nothing)
+{
+	turn(3);
+	for (uint32_t id = 1; id <= 4; id++) {
+		if (id == 2)
+			channel_send_empty(&runner.channel, IPC_PONG, id);
+		else
+			send_link(&runner.channel, id);
+	}
+	turn(1);
+	ck_assert_int_eq(supervisor.messages, 2);
+	turn(1);
+	ck_assert_int_eq(supervisor.messages, 4);
+	ck_assert(supervisor.in_order);
+}
+END_TEST
+
 START_TEST(an_fd_arrives_with_its_packet)
 {
 	int pipes[2], before = open_fds();
@@ -503,6 +522,7 @@ add_tests(TCase *tc)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, order_is_kept_through_socket_and_queue);
 	tcase_add_test(tc, nobody_takes_more_than_a_burst_in_one_turn);
+	tcase_add_test(tc, behind_a_pong_there_is_mostly_nothing);
 	tcase_add_test(tc, an_fd_arrives_with_its_packet);
 	tcase_add_test(tc, fds_stay_with_their_packets_in_the_queue);
 	tcase_add_test(tc, a_peer_that_does_not_read_is_named);

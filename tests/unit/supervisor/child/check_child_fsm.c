@@ -293,7 +293,7 @@ START_TEST(a_hang_is_found_within_two_ping_deadlines)
 
 	ck_assert_uint_eq(child_fsm_step(&f, CHILD_DEADLINE, at(3000), 0), CHILD_DO_PING);
 	ck_assert_uint_eq(child_fsm_step(&f, CHILD_PONG, at(3001), 0), 0);
-	ck_assert_int_eq(monotime_cmp(f.deadline, at(3001 + PING_MS)), 0);
+	ck_assert_int_eq(f.deadline.ns, at(5000).ns - 1);
 	ck_assert_uint_eq(child_fsm_step(&f, CHILD_DEADLINE, at(5001), 0), CHILD_DO_PING);
 	ck_assert_int_eq(monotime_cmp(f.deadline, at(5001 + PING_MS)), 0);
 	ck_assert_uint_eq(child_fsm_step(&f, CHILD_DEADLINE, at(7001), 0), CHILD_DO_KILL);
@@ -313,7 +313,24 @@ START_TEST(pings_come_often_where_their_deadline_is_far)
 	    child_fsm_step(&f, CHILD_READY, at(2000), 0), CHILD_DO_PING | CHILD_DO_RUNNING_TRUE);
 	ck_assert_int_eq(monotime_cmp(f.deadline, at(2000 + 600000)), 0);
 	child_fsm_step(&f, CHILD_PONG, at(3000), 0);
-	ck_assert_int_eq(monotime_cmp(f.deadline, at(3000 + CHILD_PING_MS)), 0);
+	ck_assert_int_eq(f.deadline.ns, at(3000 + CHILD_PING_MS).ns - 1);
+}
+END_TEST
+
+START_TEST(pings_of_many_devices_go_out_together)
+{
+	for (int64_t ms = 0; ms < CHILD_PING_SLOT_MS; ms += 50) {
+		struct child_fsm f = machine(CHILD_RUNNING);
+		child_fsm_step(&f, CHILD_DEADLINE, at(2900), 0);
+		child_fsm_step(&f, CHILD_PONG, at(3000 + ms), 0);
+		ck_assert_int_eq(f.deadline.ns, at(3000 + PING_MS).ns - 1);
+	}
+	/* A short pause is as long as it is. */
+	struct child_fsm f = machine(CHILD_RUNNING);
+	f.limits.ping_ms = 4 * CHILD_PING_SLOT_MS - 1;
+	child_fsm_step(&f, CHILD_DEADLINE, at(2900), 0);
+	child_fsm_step(&f, CHILD_PONG, at(3001), 0);
+	ck_assert_int_eq(monotime_cmp(f.deadline, at(3001 + 4 * CHILD_PING_SLOT_MS - 1)), 0);
 }
 END_TEST
 
@@ -436,6 +453,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, the_event_servers_time_is_not_the_runners);
 	tcase_add_test(tc, a_hang_is_found_within_two_ping_deadlines);
 	tcase_add_test(tc, pings_come_often_where_their_deadline_is_far);
+	tcase_add_test(tc, pings_of_many_devices_go_out_together);
 	tcase_add_test(tc, who_comes_late_to_a_deadline_reads_first);
 	tcase_add_test(tc, a_stop_has_a_grace);
 	tcase_add_test(tc, the_last_wish_counts_while_it_stops);
