@@ -255,7 +255,7 @@ demo:
 # main() becomes $(B)/tests/lib/NAME-PART.
 TOOL_SOURCES := $(patsubst tests/lib/%.c,%,$(shell grep -lE '^main\>' tests/lib/*.c 2>/dev/null))
 TOOLS := $(patsubst %,$(B)/tests/lib/%,$(subst _,-,$(TOOL_SOURCES)))
-test-tools: $(TOOLS) $(B)/tests/bench/growth_eventd
+test-tools: $(TOOLS) $(B)/tests/bench/growth_eventd $(B)/tests/bench/growth_slaves
 demo-tools: $(filter %/modbus-sim,$(TOOLS))
 define TOOL_RULE
 $(B)/tests/lib/$(subst _,-,$(1)): $(B)/tests/lib/$(1).o $(TEST_ARCHIVES)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""make growth: what an event costs the supervisor, where there is more and more of something else.
+"""make growth: what an event costs the supervisor, where there is more and more of something else; and a runner.
 
 Counts user instructions by callgrind: the difference of a long and a short life, by the events that the long one had
 more. A row fails where ten times as much costs more than 1.3 times as much, or where its last figure is above a limit.
@@ -22,6 +22,7 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import bench  # noqa: E402
+import rows  # noqa: E402
 from bench import Scene, iec104, modbus  # noqa: E402
 
 QUICK = os.environ.get("GROWTH") == "quick"
@@ -140,6 +141,26 @@ def registered_devices(folder, size, long):
 @row("registered-iec104", (10,), limit=1800)
 def registered_iec104(folder, size, long):
     return registered(folder, ("iec104_device", 30, 10), iec104("d0"), size, long)
+
+
+def runner(device, conf, family, counter, long):
+    """A runner under callgrind in place of the supervisor; counter: of the device, else events are counted."""
+    return rows.under_callgrind("ours", device, conf, family, counter, 2 if long else 0.5)
+
+
+@row("runner-still", (1,), limit=2300)
+def runner_still(_folder, _size, long):
+    return runner(("modbus_device", "still"), modbus("d0", 10), "modbus", "requests", long)
+
+
+@row("runner-changing", (1,), limit=1250)
+def runner_changing(_folder, _size, long):
+    return runner(("modbus_device", "changing"), modbus("d0", 100), "modbus", None, long)
+
+
+@row("runner-iec104", (22,), limit=1900)
+def runner_iec104(_folder, _size, long):
+    return runner(("iec104_device", 30, 22), iec104("d0"), "iec60870", None, long)
 
 
 def judge(sizes, figures, limit, each):

@@ -56,3 +56,16 @@ eventd("page by id", "page", [1000, 65_536], [500_000])
 eventd("page by time", "since", [1000, 65_536], [500_000])
 eventd("all, an event", "all", [1000, 65_536], [500_000])
 eventd("an event, clients", "clients", [1, 64, 256], [])
+
+
+def slaves(name, kind, sizes, long_sizes):
+    def measure(_):
+        return growth("growth_slaves", kind, sizes if bench.QUICK else sizes + long_sizes)
+
+    row(f"slaves: {name}", targets={GROWTH: MOST}, peer=False)(measure)
+
+
+slaves("Modbus, a write", "write", [10, 1000], [60_000])
+slaves("Modbus, a read", "read", [10, 1000], [60_000])
+slaves("IEC 60870-5, to find a point", "find", [1000, 10_000], [100_000, 1_000_000])
+slaves("IEC 60870-5, start, a point, with buffers", "start", [1000, 10_000], [100_000, 1_000_000])

@@ -1,4 +1,4 @@
-"""What one thing costs gateway-eventd does not depend on how much there is: instructions, by callgrind."""
+"""What one thing costs gateway-eventd, or a slave, does not depend on how much there is: instructions, by callgrind."""
 
 import os
 import pathlib
@@ -17,8 +17,8 @@ SANITIZED = os.environ.get('BUILD', 'build') != 'build'
 @unittest.skipUnless(shutil.which('valgrind'), 'valgrind is not installed')
 @unittest.skipIf(SANITIZED, 'valgrind does not run what a sanitizer was built into')
 class Growth(unittest.TestCase):
-    def check(self, kind, sizes):
-        [figures] = growth_rows.growth('growth_eventd', kind, sizes)
+    def check(self, kind, sizes, tool='growth_eventd'):
+        [figures] = growth_rows.growth(tool, kind, sizes)
         self.assertLessEqual(figures[growth_rows.GROWTH], growth_rows.MOST, f'{kind}: {figures}')
 
     def test_latest_of_one_type(self):
@@ -31,6 +31,12 @@ class Growth(unittest.TestCase):
 
     def test_an_event_among_clients(self):
         self.check('clients', [1, 256])
+
+    def test_a_slave(self):
+        few, many = [10, 10_000], [1000, 20_000]
+        for kind, sizes in (('write', few), ('read', few), ('find', many), ('start', many)):
+            with self.subTest(kind):
+                self.check(kind, sizes, 'growth_slaves')
 
 
 if __name__ == '__main__':
