@@ -58,4 +58,8 @@ words_copy(uint8_t *to, const void *from, size_t len)
 	}
 }
 
+/* Writes a literal at p, which is a char *; the end of it. */
+#define WORDS_PUT(p, literal)                                                                      \
+	((char *)memcpy(p, literal, sizeof(literal) - 1) + sizeof(literal) - 1)
+
 #endif

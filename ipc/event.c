@@ -2,6 +2,7 @@
 
 #include "common/json.h"
 #include "common/utf8.h"
+#include "common/words.h"
 #include "ipc/item.h"
 
 enum {
@@ -207,8 +208,7 @@ put_be(uint8_t *p, uint8_t format, uint64_t v, unsigned n)
 static uint8_t *
 put_bytes(uint8_t *p, struct ipc_text t)
 {
-	if (t.len)
-		memcpy(p, t.p, t.len);
+	words_copy(p, t.p, t.len);
 	return p + t.len;
 }
 

@@ -17,7 +17,8 @@ iec_events_register(struct iec_events *e, const char *const prefix[], size_t pre
     int64_t connection)
 {
 	struct iec_event *event = &e->event;
-	const char *type[RUNNER_MAX_SEGMENTS];
+	/* As many as the event has are written, and no others are read. */
+	__attribute__((uninitialized)) const char *type[RUNNER_MAX_SEGMENTS];
 	/* CP24Time2a has no date. */
 	struct timestamp now = { 0 };
 	if (head->type->time == IEC_TIME_CP24)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/number.h"
+#include "common/words.h"
 
 static const char *const kind_names[IEC_KINDS] = { "single", "double", "step_position", "bitstring",
 	"normalized", "scaled", "floating", "binary_counter", "protection", "protection_start",
@@ -31,7 +32,7 @@ iec_kind_find(enum iec_class class, const char *name)
 }
 
 /* Writing: p walks through a buffer that holds any payload; its size is proven by a test. */
-#define PUT(p, literal) (memcpy(p, literal, sizeof(literal) - 1), (p) + sizeof(literal) - 1)
+#define PUT WORDS_PUT
 
 static char *
 put_text(char *p, const char *s)

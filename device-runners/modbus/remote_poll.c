@@ -70,7 +70,8 @@ report_value(
 {
 	const struct conf_data *d = &r->conf->data[index];
 	struct remote_point *s = &r->state[index];
-	uint8_t value[MODBUS_MAX_VALUE];
+	/* Its first `size` bytes are written, and no others are read. */
+	__attribute__((uninitialized)) uint8_t value[MODBUS_MAX_VALUE];
 	size_t size = modbus_value_size(d->bits);
 
 	modbus_value_get(d->type, res->data, res->len,

@@ -148,17 +148,17 @@ def runner(device, conf, family, counter, long):
     return rows.under_callgrind("ours", device, conf, family, counter, 2 if long else 0.5)
 
 
-@row("runner-still", (1,), limit=2300)
+@row("runner-still", (1,), limit=2250)
 def runner_still(_folder, _size, long):
     return runner(("modbus_device", "still"), modbus("d0", 10), "modbus", "requests", long)
 
 
-@row("runner-changing", (1,), limit=1250)
+@row("runner-changing", (1,), limit=1550)
 def runner_changing(_folder, _size, long):
     return runner(("modbus_device", "changing"), modbus("d0", 100), "modbus", None, long)
 
 
-@row("runner-iec104", (22,), limit=1900)
+@row("runner-iec104", (22,), limit=1750)
 def runner_iec104(_folder, _size, long):
     return runner(("iec104_device", 30, 22), iec104("d0"), "iec60870", None, long)
 
