@@ -66,10 +66,10 @@ deadline_of(const struct command *c, const struct options *o)
 	return s > 0 ? monotime_add_ms(monotime_now(), (int64_t)(s * 1e3)) : (struct monotime){ 0 };
 }
 
-/* Asks for the row of one device, whatever was asked on that connection before. The reply's doc is
- * the caller's; NULL rows: there is no answer. */
+/* Asks for the row of one device (status or show), whatever was asked on that connection before.
+ * The reply's doc is the caller's; NULL rows: there is no answer. */
 static struct control_reply
-ask_status(struct session *client, const char *name)
+ask_row(struct session *client, enum control_id command, const char *name)
 {
 	char socket[sizeof(client->path)];
 	struct monotime deadline = monotime_add_ms(monotime_now(), CLIENT_ANSWER_MS);
@@ -81,7 +81,7 @@ ask_status(struct session *client, const char *name)
 	session_close(client);
 	buffer_init(&b, CONTROL_MAX_REQUEST);
 	json_begin_object(&w, NULL);
-	json_put_str(&w, "command", control_command_name(CONTROL_STATUS));
+	json_put_str(&w, "command", control_command_name(command));
 	json_begin_array(&w, "names");
 	json_put_str(&w, NULL, name);
 	json_end_array(&w);
@@ -97,7 +97,7 @@ ask_status(struct session *client, const char *name)
 static void
 explain_wait(struct session *client, const char *name)
 {
-	struct control_reply reply = ask_status(client, name);
+	struct control_reply reply = ask_row(client, CONTROL_STATUS, name);
 	bool said = false;
 
 	json_foreach (row, reply.rows) {
@@ -115,9 +115,12 @@ explain_wait(struct session *client, const char *name)
 /* The time is over: that ends a stream that has begun well, and anything else not. argv: of the
  * command. */
 static int
-give_up(
-    struct session *client, const struct command *c, const struct view *v, int argc, char **argv)
+give_up(struct session *client, const struct command *c, const struct options *o,
+    const struct view *v, int argc, char **argv)
 {
+	/* What --wait waits for beside the wanted state ends it early; nobody asked for that. */
+	int states = o->wait ? 2 : argc;
+
 	if (is_stream(c) && v->rows)
 		return CONTROL_DONE;
 	if (c->id != CONTROL_WAIT) {
@@ -125,7 +128,7 @@ give_up(
 		return CONTROL_UNREACHABLE;
 	}
 	fprintf(stderr, "gatewayctl: %s is not", argv[0]);
-	for (int i = 1; i < argc; i++)
+	for (int i = 1; i < states; i++)
 		fprintf(stderr, "%s %s", i > 1 ? " or" : "", argv[i]);
 	fprintf(stderr, "%s in time", argc == 1 ? " running" : "");
 	explain_wait(client, argv[0]);
@@ -153,7 +156,7 @@ receive(struct session *client, const struct command *c, const struct options *o
 	while (!interrupted) {
 		switch (session_receive(client, deadline, &reply)) {
 		case SESSION_TIMEOUT:
-			return give_up(client, c, v, argc, argv);
+			return give_up(client, c, o, v, argc, argv);
 		case SESSION_INTERRUPTED:
 			continue;
 		case SESSION_LOST:
@@ -229,39 +232,49 @@ ask(struct session *client, const struct command *c, const struct options *o, in
 	return code;
 }
 
-/* Each device in turn. */
+/* Each device in turn. One that dies again and again is not waited for: check_steady() tells why.
+ */
 static int
 wait_for_all(struct session *client, const struct command *c, struct monotime deadline, int argc,
     char **argv)
 {
 	const struct command *wait = command_find("wait");
-	struct options left = { .has_timeout = true };
+	struct options left = { .has_timeout = true, .wait = true };
+	bool start = strcmp(c->wait_for, "running") == 0;
 	int code = CONTROL_DONE;
 
 	for (int i = 0; i < argc && code == CONTROL_DONE; i++) {
-		char *args[] = { argv[i], (char *)c->wait_for };
+		char *args[] = { argv[i], (char *)c->wait_for, "backoff" };
 		left.timeout_s = (double)monotime_diff_ms(deadline, monotime_now()) / 1e3;
 		if (left.timeout_s < 0.001)
 			left.timeout_s = 0.001;
-		code = ask(client, wait, &left, 2, args);
+		code = ask(client, wait, &left, start ? 3 : 2, args);
 	}
 	return code;
 }
 
-/* Whether the device of this row died since it was seen running; says so. */
+/* Whether the device of this row does not stay alive; says so. */
 static bool
 is_dead(const struct json *row, const char *name)
 {
-	const char *state = json_str(json_get(row, "state"));
-	const char *why = json_str(json_get(row, "last_exit"));
+	const struct json *device = json_get(row, "device");
+	const char *state = json_str(json_get(device, "state"));
+	const char *why = json_str(json_get(device, "last_exit"));
+	const char *link = json_str(json_get(device, "link"));
+	const char *line = json_str(json_get(device, "last_line"));
 	int64_t since = 0;
 
-	json_int(json_get(row, "since"), 0, INT64_MAX, &since);
-	if (state && strcmp(state, "running") == 0 && since >= STEADY_MS / 2)
-		return false;
-	fprintf(stderr, "gatewayctl: %s ran, and then died: %s; 'gatewayctl show %s' says more\n",
-	    name, why ? why : "it was stopped", name);
-	return true;
+	json_int(json_get(device, "since"), 0, INT64_MAX, &since);
+	if (!state || strcmp(state, "running") != 0 || since < STEADY_MS / 2) {
+		fprintf(stderr,
+		    "gatewayctl: %s does not stay running: %s; 'gatewayctl show %s' says more\n",
+		    name, why ? why : "it was stopped", name);
+		return true;
+	}
+	if (link && strcmp(link, "disconnected") == 0)
+		fprintf(stderr, "gatewayctl: %s runs, but it is not connected: %s\n", name,
+		    line ? line : "it has said nothing yet");
+	return false;
 }
 
 /* Some die of the first thing that they do. */
@@ -272,7 +285,7 @@ check_steady(struct session *client, int argc, char **argv)
 
 	nanosleep(&(struct timespec){ .tv_nsec = STEADY_MS * 1000000L }, NULL);
 	for (int i = 0; i < argc; i++) {
-		struct control_reply reply = ask_status(client, argv[i]);
+		struct control_reply reply = ask_row(client, CONTROL_SHOW, argv[i]);
 		if (!reply.doc) {
 			fprintf(stderr, "gatewayctl: %s\n", client->error);
 			return CONTROL_UNREACHABLE;

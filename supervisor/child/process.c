@@ -205,7 +205,9 @@ make_obituary(struct process *p)
 		.pid = p->pid };
 	p->deaths_by[classify_death(p)]++;
 	describe_death(p, o->cause, sizeof(o->cause));
-	snprintf(o->last_line, sizeof(o->last_line), "%s", p->output.last);
+	/* The last words are mostly the last line, too: they are told once. */
+	if (strncmp(o->cause, p->output.last, sizeof(o->cause) - 1) != 0)
+		snprintf(o->last_line, sizeof(o->last_line), "%s", p->output.last);
 	/* A check says itself what is wrong. */
 	explain(p, o->cause, o->last_line);
 	log_write(p->options.once ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, p->options.device,
