@@ -135,9 +135,10 @@ endef
 $(foreach f,$(FAMILIES),$(eval $(call FAMILY_RULE,$(f))))
 
 # TLS: loaded by the devices that are configured for it, before the sandbox closes.
-$(B)/libexec/runner-tls.so: device-runners/runtime/tls/tls_openssl.c device-runners/runtime/tls.h
+$(B)/libexec/runner-tls.so: device-runners/runtime/tls/tls_openssl.c common/remedy.c \
+    device-runners/runtime/tls.h common/remedy.h
 	@mkdir -p $(@D); echo "  link $@"
-	@$(CC) $(ALL_CFLAGS) -fPIC -shared $(filter-out -pie,$(ALL_LDFLAGS)) -o $@ $< -lssl -lcrypto
+	@$(CC) $(ALL_CFLAGS) -fPIC -shared $(filter-out -pie,$(ALL_LDFLAGS)) -o $@ $(filter %.c,$^) -lssl -lcrypto
 all: $(B)/libexec/runner-tls.so
 
 # Tests. A unit test links what it refers to, nothing else.

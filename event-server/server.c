@@ -9,6 +9,7 @@
 #include "common/fdutil.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/remedy.h"
 #include "event-server/peer.h"
 
 void
@@ -188,9 +189,11 @@ begin_saving(struct server *s)
 {
 	if (ev_is_active(&s->save))
 		return;
-	log_error("cannot write to the store: %s: events are kept in memory alone until it can be "
-		  "written; requests that want an answer fail",
-	    db_error(s->store.db));
+	log_error(
+	    "cannot write to the store: %s%s. Events are kept in memory alone until it can be "
+	    "written; requests that want an answer fail.",
+	    db_error(s->store.db),
+	    db_is_full(s->store.db) ? remedy_text(REMEDY_FOLDER, ENOSPC) : "");
 	ev_timer_set(&s->save, SERVER_SAVE_S, 0);
 	ev_timer_start(s->loop, &s->save);
 }

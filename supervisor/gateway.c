@@ -435,7 +435,7 @@ open_control(struct gateway *g)
 		.forget_reload = on_control_forget,
 		.monitor = find_monitor,
 		.eventd = find_eventd };
-	char err[256];
+	char err[512];
 
 	g->control = control_open(
 	    g->loop, &g->engine, g->paths->control_socket, g->config, &hooks, err, sizeof(err));

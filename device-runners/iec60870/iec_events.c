@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/remedy.h"
+#include "device-runners/runtime/report/health.h"
+
 enum { TYPE_TEXT = 256 };
 
 void
@@ -32,6 +35,27 @@ iec_events_register(struct iec_events *e, const char *const prefix[], size_t pre
 	runner_register(e->runner, type, prefix_len + event->type_len,
 	    event->has_timestamp ? &event->timestamp : NULL, event->text, event->len);
 	return NULL;
+}
+
+void
+iec_events_judge(struct iec_events *e, struct health_end *station, const struct asdu_head *head)
+{
+	static const char *const unknown[] = {
+		[IEC_UNKNOWN_TYPE] = "type",
+		[IEC_UNKNOWN_CAUSE] = "cause of transmission",
+		[IEC_UNKNOWN_ASDU_ADDRESS] = "common address",
+		[IEC_UNKNOWN_IO_ADDRESS] = "address of an object",
+	};
+	const char *what =
+	    head->cause < sizeof(unknown) / sizeof(unknown[0]) ? unknown[head->cause] : NULL;
+	char text[HEALTH_MAX_WHAT];
+
+	if (!what)
+		return;
+	snprintf(text, sizeof(text), "the station answers %s to common address %u: unknown %s%s",
+	    head->type->name, head->common, what, remedy_text(REMEDY_IEC60870, head->cause));
+	health_note_error(station, "%s", text);
+	limit_warning(&e->limit, "%s", text);
 }
 
 void

@@ -27,6 +27,11 @@ const char *iec_events_register(struct iec_events *e, const char *const prefix[]
  * "system". False where the event was refused. */
 bool iec_events_read(struct iec_events *e, const struct runner_event *event, size_t prefix,
     struct iec_map *map, struct iec_request *q);
+struct health_end;
+/* An ASDU came from a station: what it does not know (clause 7.2.3, causes 44 to 47) is logged, and
+ * is the last error of its health. */
+void iec_events_judge(
+    struct iec_events *e, struct health_end *station, const struct asdu_head *head);
 /* The event has no effect; why is a part of a sentence. */
 void iec_events_refuse(struct iec_events *e, const struct runner_event *event, const char *why);
 

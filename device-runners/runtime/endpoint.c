@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/fdutil.h"
+#include "common/remedy.h"
 #include "device-runners/runtime/report/health.h"
 
 static void open_address(struct endpoint *e);
@@ -93,7 +94,8 @@ on_opened(void *arg, int fd, int error, const char *why)
 	if (fd < 0 || !e->ops->late)
 		ev_timer_stop(runner_loop(e->r), &e->timer);
 	if (fd >= 0 && e->conf.tty && tty_setup(fd, e->conf.tty) < 0) {
-		snprintf(text, sizeof(text), "set up %s: %s", e->conf.tty->path, strerror(errno));
+		snprintf(text, sizeof(text), "set up %s: %s%s", e->conf.tty->path, strerror(errno),
+		    remedy_text(REMEDY_TTY, errno));
 		why = text;
 		fd_close(fd);
 		fd = -1;
@@ -131,14 +133,14 @@ static void
 on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct endpoint *e = w->data;
-	char why[64];
+	char why[160];
 
 	(void)loop, (void)revents;
 	if (e->beginning) {
 		e->ops->late(e->arg);
 	} else if (e->opening) {
-		snprintf(why, sizeof(why), "no connection within %.3g s",
-		    (double)e->conf.timeout_ns * 1e-9);
+		snprintf(why, sizeof(why), "no connection within %.3g s%s",
+		    (double)e->conf.timeout_ns * 1e-9, remedy_text(REMEDY_CONNECT, ETIMEDOUT));
 		on_failure(e, why);
 	} else {
 		try_open(e);

@@ -3,9 +3,11 @@
  * with a message centre, sends what system events ask for, and registers how
  * each message ended.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/remedy.h"
 #include "device-runners/runtime/connection.h"
 #include "device-runners/runtime/endpoint.h"
 #include "device-runners/runtime/limit.h"
@@ -242,6 +244,8 @@ note_answer(struct client *c, uint32_t status)
 static void
 take(struct client *c, const struct smpp_event *e)
 {
+	char why[256];
+
 	switch (e->kind) {
 	case SMPP_ACCEPTED:
 		endpoint_usable(&c->endpoint);
@@ -256,7 +260,8 @@ take(struct client *c, const struct smpp_event *e)
 		break;
 	case SMPP_ENDED:
 		flush(c);
-		stream_break(&c->stream, e->why);
+		snprintf(why, sizeof(why), "%s%s", e->why, remedy_text(REMEDY_SMPP, e->status));
+		stream_break(&c->stream, why);
 		break;
 	case SMPP_NOTHING:
 		break;

@@ -1,5 +1,7 @@
 #include "device-runners/snmp/answer.h"
 
+#include <assert.h>
+
 #include "device-runners/snmp/value.h"
 
 static const char gen_err[] = "GEN_ERR";
@@ -67,4 +69,19 @@ answer_closes(const struct agent_answer *a, const struct ber_oid *oid)
 	if (a->result == AGENT_ANSWER && (a->pdu->error_status || snmp_pdu_find(a->pdu, oid)))
 		return NULL;
 	return "the agent does not take this user's security level";
+}
+
+const char *
+answer_remedy(const struct agent_answer *a, enum snmp_version version)
+{
+	static_assert((int)REMEDY_SNMP_LEVEL == USM_REPORT_SECURITY_LEVEL &&
+			  (int)REMEDY_SNMP_USER == USM_REPORT_USER &&
+			  (int)REMEDY_SNMP_DIGEST == USM_REPORT_DIGEST &&
+			  (int)REMEDY_SNMP_DECRYPTION == USM_REPORT_DECRYPTION,
+	    "the remedies of reports have their numbers");
+
+	if (a->result != AGENT_TIMEOUT)
+		return remedy_text(REMEDY_SNMP, (int)report_in(a));
+	return remedy_text(
+	    REMEDY_SNMP, version == SNMP_V3 ? REMEDY_SNMP_NO_ENGINE : REMEDY_SNMP_SILENT);
 }

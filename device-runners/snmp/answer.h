@@ -5,6 +5,7 @@
 #define DEVICE_RUNNERS_SNMP_ANSWER_H
 
 #include "common/json.h"
+#include "common/remedy.h"
 #include "device-runners/snmp/agent.h"
 
 /* One of the two is not NULL. */
@@ -24,5 +25,7 @@ bool answer_is_success(
     const struct agent_answer *a, const struct ber_oid *oid, enum snmp_version version);
 /* Why the polling that got this answer can not go on, or NULL. */
 const char *answer_closes(const struct agent_answer *a, const struct ber_oid *oid);
+/* What an operator can do about it: "; SENTENCE", or "". */
+const char *answer_remedy(const struct agent_answer *a, enum snmp_version version);
 
 #endif

@@ -199,13 +199,14 @@ close_socket(struct manager *m)
 	poll_reset(&m->conf.poll);
 }
 
+/* remedy: "" none. */
 static void
-lose(struct manager *m, const char *why)
+lose(struct manager *m, const char *why, const char *remedy)
 {
 	bool was_connected = m->status && strcmp(m->status, "CONNECTED") == 0;
 
-	limit_warning(&m->link_limit, "agent %s: %s", m->conf.host, why);
-	health_down(m->health, "%s", why);
+	limit_warning(&m->link_limit, "agent %s: %s%s", m->conf.host, why, remedy);
+	health_down(m->health, "%s%s", why, remedy);
 	close_socket(m);
 	wait_and_connect(m, was_connected ? 0 : m->conf.connect_delay_ns);
 }
@@ -235,7 +236,8 @@ on_up(void *arg)
 static void
 on_unknown(void *arg)
 {
-	lose(arg, "no answer to the question for its engine");
+	lose(arg, "no answer to the question for its engine",
+	    remedy_text(REMEDY_SNMP, REMEDY_SNMP_NO_ENGINE));
 }
 
 static void
@@ -254,11 +256,15 @@ on_polled(struct manager *m, const struct agent_answer *answer)
 	if (answer->result == AGENT_CLOSED)
 		return;
 	if (why) {
-		lose(m, why);
+		lose(m, why, answer_remedy(answer, m->conf.agent.version));
 		return;
 	}
 	set_status(m, "CONNECTED", "connected");
-	health_answered(m->health, monotime_now().ns - m->sent_at.ns, 0);
+	if (answer->result == AGENT_REPORT)
+		health_error(m->health, "the agent refuses the user's requests: %s%s",
+		    value_report(answer->report), answer_remedy(answer, m->conf.agent.version));
+	else
+		health_answered(m->health, monotime_now().ns - m->sent_at.ns, 0);
 	if (!poll_answered(&m->conf.poll, answer, m->conf.agent.version, on_news, m)) {
 		m->cycle_due = true;
 		return;
@@ -279,7 +285,7 @@ on_done(void *arg, void *owner, const struct agent_answer *answer)
 	bool lost = !a->write && answer->result == AGENT_TIMEOUT;
 	answer_asked(m, a, answer);
 	if (lost)
-		lose(m, "no answer");
+		lose(m, "no answer", answer_remedy(answer, m->conf.agent.version));
 }
 
 static const struct agent_ops agent_ops = {
@@ -300,7 +306,7 @@ poll_now(struct manager *m)
 	m->cycle_due = false;
 	m->polling = agent_ask(&m->agent, SNMP_GET, bindings, len, &m->conf.poll, monotime_now());
 	if (!m->polling)
-		lose(m, "a request that does not fit a datagram");
+		lose(m, "a request that does not fit a datagram", "");
 }
 
 static size_t
@@ -396,7 +402,7 @@ on_opened(void *arg, int fd, int error, const char *why)
 
 	m->open_id = 0;
 	if (fd < 0) {
-		lose(m, why ? why : strerror(error));
+		lose(m, why ? why : strerror(error), "");
 		return;
 	}
 	m->fd = fd;

@@ -37,15 +37,23 @@ smpp_session_start(struct smpp_session *s, const struct smpp_params *params, str
 /* --- what the peer says, a function each --- */
 
 static struct smpp_event
-on_bind_answer(struct smpp_session *s, const struct smpp_pdu *p)
+bind_refused(struct smpp_session *s, uint32_t status)
 {
 	char name[16];
+	struct smpp_event e = ended(s, "bind refused", smpp_status_name(status, name));
 
+	e.status = status;
+	return e;
+}
+
+static struct smpp_event
+on_bind_answer(struct smpp_session *s, const struct smpp_pdu *p)
+{
 	if (s->state != SMPP_BINDING || p->sequence != s->bind_sequence ||
 	    p->command != (s->params->bind_command | SMPP_RESPONSE))
 		return nothing;
 	if (p->status != SMPP_ROK)
-		return ended(s, "bind refused", smpp_status_name(p->status, name));
+		return bind_refused(s, p->status);
 	s->state = SMPP_BOUND;
 	return (struct smpp_event){ .kind = SMPP_ACCEPTED };
 }
@@ -69,10 +77,8 @@ on_submit_answer(struct smpp_session *s, const struct smpp_pdu *p)
 static struct smpp_event
 on_nack(struct smpp_session *s, const struct smpp_pdu *p)
 {
-	char name[16];
-
 	if (s->state == SMPP_BINDING && (p->sequence == s->bind_sequence || p->sequence == 0))
-		return ended(s, "bind refused", smpp_status_name(p->status, name));
+		return bind_refused(s, p->status);
 	/* A peer that does not know enquire_link is alive all the same. */
 	if (s->enquiring && p->sequence == s->enquire_sequence)
 		s->enquiring = false;

@@ -19,7 +19,8 @@ enum smpp_event_kind {
 	SMPP_ACCEPTED,	/* the bind was */
 	SMPP_SUBMITTED, /* tag, status, id: an answer to a submit_sm */
 	SMPP_DELIVERED, /* sm: a message or receipt came, and was acknowledged */
-	SMPP_ENDED,	/* why: close the connection once what was said is sent */
+	SMPP_ENDED,	/* why; status of a refused bind: close the connection once what was said is
+			   sent */
 };
 
 struct smpp_event {

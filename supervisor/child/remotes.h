@@ -14,7 +14,7 @@
 #include "ipc/message.h"
 
 /* Longer texts are cut. */
-enum { REMOTES_MAX_NAME = 64, REMOTES_MAX_WHAT = 120 };
+enum { REMOTES_MAX_NAME = 64, REMOTES_MAX_WHAT = 240 };
 
 struct remote_end {
 	enum ipc_remote_state state;

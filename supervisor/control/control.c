@@ -15,6 +15,7 @@
 
 #include "common/fdutil.h"
 #include "common/log.h"
+#include "common/remedy.h"
 #include "common/trust.h"
 #include "supervisor/control/control_client.h"
 
@@ -610,12 +611,13 @@ control_free(struct control *control)
 static int
 open_socket(struct control_socket *s, const char *group, char *err, size_t err_size)
 {
+	errno = 0;
 	const char *why = s->path ? control_socket_open(s, group) : "out of memory";
 
 	if (!why)
 		return 0;
-	snprintf(err, err_size, "control socket %s%s%s: %s", s->path ? s->path : "",
-	    group ? ", group " : "", group ? group : "", why);
+	snprintf(err, err_size, "control socket %s%s%s: %s%s", s->path ? s->path : "",
+	    group ? ", group " : "", group ? group : "", why, remedy_text(REMEDY_FOLDER, errno));
 	return -1;
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/remedy.h"
 #include "common/trust.h"
 
 static void connect_now(struct eventlink *l);
@@ -62,6 +63,19 @@ back_off(struct eventlink *l, const char *why)
 		l->handler->on_down(l->arg, l->last_error);
 }
 
+/* The connection was made, and the server has not said that it is one. */
+static void
+doubt(struct eventlink *l, const char *why)
+{
+	char text[sizeof(l->last_error)];
+
+	snprintf(text, sizeof(text), "%.120s%s", why,
+	    l->state == LINK_CONNECTING && !l->target.unix_path
+		? remedy_text(REMEDY_EVENT_SERVER, REMEDY_SERVER_IS_NONE)
+		: "");
+	back_off(l, text);
+}
+
 static void
 on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -70,8 +84,10 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)loop, (void)revents;
 	if (l->state == LINK_CONNECTING && !l->connecting)
 		l->unanswered++;
-	if (l->state == LINK_CONNECTING)
-		back_off(l, l->connecting ? "no connection in time" : "no answer to init in time");
+	if (l->state == LINK_CONNECTING && l->connecting)
+		back_off(l, "no connection in time");
+	else if (l->state == LINK_CONNECTING)
+		doubt(l, "no answer to init in time");
 	else if (l->state == LINK_WAITING)
 		connect_now(l);
 }
@@ -83,13 +99,14 @@ on_init_res(struct eventlink *l, const struct chatter_msg *msg)
 
 	if (l->state != LINK_CONNECTING || msg->owner || msg->first != l->init_conversation ||
 	    eventer_init_res_decode(msg->data, &res) != DEC_OK) {
-		back_off(l, "a wrong answer to init");
+		doubt(l, "a wrong answer to init");
 		return;
 	}
 	if (!res.success) {
-		char why[120];
-		snprintf(why, sizeof(why), "the server refused the connection: %.*s",
-		    (int)res.error.len, res.error.p);
+		char why[sizeof(l->last_error)];
+		snprintf(why, sizeof(why), "the server refused the connection: %.*s%s",
+		    res.error.len < 80 ? (int)res.error.len : 80, res.error.p,
+		    remedy_text(REMEDY_EVENT_SERVER, REMEDY_SERVER_REFUSES));
 		back_off(l, why);
 		return;
 	}
@@ -240,7 +257,7 @@ on_closed(void *arg, const char *why)
 	struct eventlink *l = arg;
 
 	if (l->state != LINK_OFF)
-		back_off(l, why);
+		doubt(l, why);
 }
 
 static void

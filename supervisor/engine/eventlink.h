@@ -77,7 +77,7 @@ struct eventlink {
 	uint32_t unanswered; /* connections in a row on which the server sent nothing */
 	int64_t init_conversation;
 	bool wants_room;
-	char last_error[160];
+	char last_error[256];
 	uint64_t connects, events_out, messages_out, events_in;
 	struct eventlink_asked *asked; /* LINK_MAX_ASKED at most, owned */
 	size_t asked_count;

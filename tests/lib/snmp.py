@@ -246,7 +246,7 @@ class Agent:
                   self.time if seconds is None else seconds,
                   m.user.decode() if flags & AUTH or not known else '',
                   self.user[1] if known else None, self._key() if known else None,
-                  context_engine=m.context_engine or self.engine, context=m.context)
+                  context_engine=getattr(m, "context_engine", b"") or self.engine, context=getattr(m, "context", b""))
 
     def _usual_v3(self, m):
         if m.engine != self.engine:

@@ -141,6 +141,7 @@ on_asdu(void *arg, const uint8_t *bytes, size_t len)
 		limit_info(&m->info_limit, "station %u has initialized", a.head.common);
 		return;
 	}
+	iec_events_judge(&m->events, m->health, &a.head);
 	while (asdu_next(&a, &o))
 		register_object(m, &a.head, &o);
 }

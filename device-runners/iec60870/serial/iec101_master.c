@@ -53,6 +53,7 @@ on_asdu(struct iec_remote *remote, const uint8_t *data, size_t len)
 	/* The confirmation of our own time synchronization is no news. */
 	if (a.head.type->class == IEC_CLASS_CLOCK_SYNC)
 		return;
+	iec_events_judge(&m->remotes.events, remote->health, &a.head);
 	while (asdu_next(&a, &o))
 		register_object(m, remote, &a.head, &o);
 }

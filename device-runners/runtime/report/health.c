@@ -9,7 +9,7 @@
 
 enum {
 	ENTRY_MAX = 64 + 3 * 9 + 9 * IPC_REMOTE_COUNTERS + HEALTH_MAX_NAME + 2 * HEALTH_MAX_WHAT,
-	MESSAGE_MAX = 32 * 1024,
+	MESSAGE_MAX = 48 * 1024,
 	BUCKETS = 8, /* of round trips; the last one is their sum */
 };
 

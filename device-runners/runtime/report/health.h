@@ -28,7 +28,7 @@
 
 enum {
 	HEALTH_MAX_NAME = 64,
-	HEALTH_MAX_WHAT = 120,
+	HEALTH_MAX_WHAT = 240,	  /* a fault and its remedy */
 	HEALTH_DOWN_TIMEOUTS = 3, /* in a row */
 	HEALTH_SETTLE_MS = 75000, /* longer than what is refused is left alone, mostly a minute */
 	HEALTH_PACE_MS = 1000,

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/remedy.h"
+
 enum {
 	SECURITY_LEVEL = 2, /* 112 bits: RSA keys of 2048 bits and more, as IEC 62351-3 asks */
 	EXPIRES_SOON_S = 14 * 24 * 3600,
@@ -329,6 +331,56 @@ open_session(struct tls_context *c, int fd, const char *host)
 	return t;
 }
 
+static const char *
+remedy_of_certificate(long verify)
+{
+	static const struct {
+		long error;
+		enum remedy_tls remedy;
+	} rows[] = {
+		{ .error = X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, .remedy = REMEDY_TLS_UNTRUSTED },
+		{ .error = X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, .remedy = REMEDY_TLS_UNTRUSTED },
+		{ .error = X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, .remedy = REMEDY_TLS_UNTRUSTED },
+		{ .error = X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+		    .remedy = REMEDY_TLS_UNTRUSTED },
+		{ .error = X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE,
+		    .remedy = REMEDY_TLS_UNTRUSTED },
+		{ .error = X509_V_ERR_CERT_HAS_EXPIRED, .remedy = REMEDY_TLS_EXPIRED },
+		{ .error = X509_V_ERR_CERT_NOT_YET_VALID, .remedy = REMEDY_TLS_NOT_YET_VALID },
+		{ .error = X509_V_ERR_HOSTNAME_MISMATCH, .remedy = REMEDY_TLS_NAME },
+		{ .error = X509_V_ERR_IP_ADDRESS_MISMATCH, .remedy = REMEDY_TLS_NAME },
+		{ .error = X509_V_ERR_CERT_REVOKED, .remedy = REMEDY_TLS_REVOKED },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].error == verify)
+			return remedy_text(REMEDY_TLS, (int)rows[i].remedy);
+	return "";
+}
+
+/* reason: of OpenSSL; alerts are what the peer says of our side. */
+static const char *
+remedy_of_reason(int reason)
+{
+	static const int ours[] = { SSL_R_TLSV1_ALERT_UNKNOWN_CA, SSL_R_SSLV3_ALERT_BAD_CERTIFICATE,
+		SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED,
+		SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED };
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (ours[i] == reason)
+			return remedy_text(REMEDY_TLS, REMEDY_TLS_OURS_REFUSED);
+	return reason == SSL_R_WRONG_VERSION_NUMBER
+		   ? remedy_text(REMEDY_TLS, REMEDY_TLS_NONE_SPOKEN)
+		   : "";
+}
+
+static void
+blame_certificate(struct tls *t, long verify)
+{
+	snprintf(t->why, sizeof(t->why), "the peer's certificate: %s%s",
+	    X509_verify_cert_error_string(verify), remedy_of_certificate(verify));
+}
+
 /* One line of why OpenSSL failed: the certificate's fault before the general one. */
 static void
 explain(struct tls *t)
@@ -338,10 +390,10 @@ explain(struct tls *t)
 	unsigned long e = ERR_peek_error();
 
 	if (verify != X509_V_OK && t->context->settings.verify)
-		snprintf(t->why, sizeof(t->why), "the peer's certificate: %s",
-		    X509_verify_cert_error_string(verify));
+		blame_certificate(t, verify);
 	else if (e)
-		snprintf(t->why, sizeof(t->why), "%s", first_reason());
+		snprintf(t->why, sizeof(t->why), "%s%s", first_reason(),
+		    remedy_of_reason(ERR_GET_REASON(e)));
 	else
 		snprintf(
 		    t->why, sizeof(t->why), "%s", saved ? strerror(saved) : "closed by the peer");
@@ -486,8 +538,7 @@ still_valid(struct tls *t, struct tls_context *c)
 	if (c->settings.verify && x && ctx) {
 		ok = verify_again(t, c, x, ctx);
 		if (!ok)
-			snprintf(t->why, sizeof(t->why), "the peer's certificate: %s",
-			    X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
+			blame_certificate(t, X509_STORE_CTX_get_error(ctx));
 	}
 	X509_STORE_CTX_free(ctx);
 	ERR_clear_error();
