@@ -194,12 +194,11 @@ const struct command commands[] = {
 	{ .id = CONTROL_SEND,
 	    .arguments = "[NAME] TYPE [JSON]",
 	    .about = "register a system event",
-	    .help =
-		"With NAME, TYPE is what follows 'system' in the device's event types:\n"
-		"  gatewayctl send plc1 remote_device/1/write/setpoint \\\n"
-		"      '{\"request_id\": \"1\", \"value\": 5}'\n"
-		"Without NAME, TYPE is a whole type: gateway/TYPE/NAME/system/...\n"
-		"With NAME, what the running device would ignore is refused, without --force.\n",
+	    .help = "With NAME, TYPE is what follows 'system' in the device's event types:\n"
+		    "  gatewayctl send plc1 remote_device/1/write/setpoint \\\n"
+		    "      '{\"request_id\": \"1\", \"value\": 5}'\n"
+		    "Without NAME, TYPE is a whole type: gateway/TYPE/NAME/system/...\n"
+		    "What the running device would ignore is refused, without --force.\n",
 	    .options = OPTION_ORDERED | OPTION_FORCE,
 	    .min = 1,
 	    .max = 3,

@@ -54,9 +54,5 @@ void description_fill(
 bool description_holds(const struct json *want, const struct json *have);
 /* Whether a value is of that kind. false with what was expected in why. */
 bool description_value_fits(const char *kind, const struct json *v, char why[DESCRIPTION_WHY]);
-/* Whether a payload (NULL: none) is what a verb takes: its keys are there and its value fits. false
- * with why. */
-bool description_takes(const struct json *row, const struct json *verb, const struct json *payload,
-    char why[DESCRIPTION_WHY]);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "common/fdutil.h"
 #include "gatewayctl/blocks/blocks.h"
+#include "gatewayctl/check/send.h"
 #include "gatewayctl/complete.h"
 #include "gatewayctl/history/history.h"
 #include "gatewayctl/names.h"
@@ -381,7 +382,7 @@ do_command(
 		    code != CONTROL_DONE || o->history.follow || names_exist(client, argc, argv);
 		return good ? code : CONTROL_REFUSED;
 	}
-	if (c->id == CONTROL_SEND && !o->force && !verbs_accepts(client, o, argc, argv))
+	if (c->id == CONTROL_SEND && !o->force && !send_accepts(client, o, argc, argv))
 		return CONTROL_REFUSED;
 	return (o->again ? ask_again : ask)(client, c, o, argc, argv);
 }

@@ -188,6 +188,7 @@ static const struct column description_columns[] = {
 	{ .key = "verbs", .header = "VERBS", .cell = CELL_VERBS },
 	{ .key = "about", .header = "ABOUT", .cell = CELL_TEXT, .least = 12, .drop = 1 },
 	{ .key = "gives", .cell = CELL_LIST },
+	{ .key = "parts", .cell = CELL_LIST },
 	{ .key = NULL },
 };
 

@@ -80,7 +80,7 @@ enum { IPC_CONFIG_WARNING, IPC_CONFIG_FAULT, IPC_CONFIG_NOTE };
 	X(CLOSED, 42, IPC_RUNNER, PHASE_ANY, 0, "[s]")                                             \
 	X(LINK, 43, IPC_RUNNER, PHASE_LATER, 0, "[s]")                                             \
 	X(HEALTH, 44, IPC_RUNNER, PHASE_LATER, 0, "*[u?[suTss[UUUUUUUUU]]]")                       \
-	X(DESCRIPTION, 45, IPC_RUNNER, PHASE_LATER, 0, "[?u*[sss?N*[sNs?Nss]]]")                   \
+	X(DESCRIPTION, 45, IPC_RUNNER, PHASE_LATER, 0, "[?u*[sss?N*[sNs?Nsss]?N]]")                \
 	X(TRACE_FRAME, 50, IPC_RUNNER, PHASE_LATER, 0, "[uUsbsssB]")
 
 enum ipc_type {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "common/number.h"
+#include "device-runners/iec60870/describe_form.h"
 #include "device-runners/runtime/report/describe.h"
 #include "device-runners/iec60870/iec_station.h"
 
@@ -97,9 +98,11 @@ struct verbs {
 
 /* To execute, and to select where that can be. */
 static struct verbs
-command_verbs(enum iec_kind kind, const struct type *takes, const struct type *result)
+command_verbs(
+    enum iec_kind kind, const struct type *takes, const struct type *result, const char *form)
 {
 	struct describe_verb v = { .verb = "command",
+		.form = form,
 		.takes = takes->segments,
 		.request =
 		    ACTIVATION "\"command\":{\"value\":$value,\"select\":false,\"qualifier\":0}}",
@@ -126,13 +129,15 @@ command_verbs(enum iec_kind kind, const struct type *takes, const struct type *r
 }
 
 static void
-put_kind(struct describe *d, const char *remote, enum iec_kind kind)
+put_kind(struct describe *d, const char *remote, enum iec_kind kind, const char *const *parts)
 {
+	char form[DESCRIBE_FORM];
 	const char *word = iec_kind_name(kind);
 	struct type gives = type_of("gateway", remote, "data", word, "?", "?", NULL);
 	struct type takes = type_of("system", remote, "command", word, "?", "?", NULL);
 	struct type result = type_of("gateway", remote, "command", word, "?", "?", NULL);
-	struct verbs verbs = command_verbs(kind, &takes, &result);
+	struct verbs verbs =
+	    command_verbs(kind, &takes, &result, describe_form_command(kind, false, form));
 	char rest[REST], name[NAME];
 
 	snprintf(rest, sizeof(rest), "%s/?/?", word);
@@ -141,11 +146,12 @@ put_kind(struct describe *d, const char *remote, enum iec_kind kind)
 			    .about = "common address, object address",
 			    .gives = kind == IEC_REGULATING ? NULL : gives.segments,
 			    .verbs = verbs.list,
-			    .verb_count = verbs.count });
+			    .verb_count = verbs.count,
+			    .parts = parts });
 }
 
 static void
-put_interrogation(struct describe *d, const char *remote, bool counters)
+put_interrogation(struct describe *d, const char *remote, bool counters, const char *const *parts)
 {
 	const char *word = counters ? "counter_interrogation" : "interrogation";
 	struct type takes = type_of("system", remote, word, "?", NULL, NULL, NULL);
@@ -156,7 +162,8 @@ put_interrogation(struct describe *d, const char *remote, bool counters)
 				    : ACTIVATION "\"request\":$value}",
 		.result = result.segments,
 		.match = "",
-		.good = confirmed };
+		.good = confirmed,
+		.form = describe_form_interrogation(counters) };
 	char rest[REST], name[NAME];
 
 	snprintf(rest, sizeof(rest), "%s/?", word);
@@ -166,7 +173,16 @@ put_interrogation(struct describe *d, const char *remote, bool counters)
 					      : "common address; 20 station, 21 to 36 groups",
 			    .gives = result.segments,
 			    .verbs = &v,
-			    .verb_count = 1 });
+			    .verb_count = 1,
+			    .parts = parts });
+}
+
+static struct asdu_sizes master_sizes = { .cause = 2, .common = 2, .object = 3 };
+
+void
+describe_iec_master_sizes(const struct asdu_sizes *sizes)
+{
+	master_sizes = *sizes;
 }
 
 size_t
@@ -178,10 +194,13 @@ describe_iec_master_count(const char *remote)
 bool
 describe_iec_master_data(const char *remote, struct describe *d, size_t i)
 {
+	struct describe_parts parts;
+
+	describe_parts_make(&parts, &master_sizes);
 	if (i < IEC_KINDS)
-		put_kind(d, remote, (enum iec_kind)i);
+		put_kind(d, remote, (enum iec_kind)i, parts.list);
 	else if (i < IEC_KINDS + 2)
-		put_interrogation(d, remote, i > IEC_KINDS);
+		put_interrogation(d, remote, i > IEC_KINDS, (const char *[]){ parts.common, NULL });
 	else if (remote && i == IEC_KINDS + 2)
 		put_enable(d, remote);
 	return i < describe_iec_master_count(remote);
@@ -190,7 +209,7 @@ describe_iec_master_data(const char *remote, struct describe *d, size_t i)
 static void
 put_point(struct describe *d, const struct point *p)
 {
-	char common[12], address[12], name[NAME];
+	char common[12], address[12], name[NAME], form[DESCRIBE_FORM];
 	const char *word = iec_kind_name((enum iec_kind)p->kind);
 	bool whole = !kinds[p->kind].state;
 
@@ -199,39 +218,62 @@ put_point(struct describe *d, const struct point *p)
 	struct type takes = type_of("system", NULL, "data", word, common, address, NULL);
 	const struct describe_verb v = { .verb = "write",
 		.takes = takes.segments,
-		.request = whole ? "$value" : kinds[p->kind].state };
+		.request = whole ? "$value" : kinds[p->kind].state,
+		.form = describe_form_data((enum iec_kind)p->kind, form) };
+	/* Events of gatewayctl have a time. */
+	bool timed = iec_type_choose(IEC_CLASS_DATA, (enum iec_kind)p->kind, IEC_TIME_CP56, true);
 	snprintf(name, sizeof(name), "%s/%s/%s", word, common, address);
 	describe_put(d, &(struct describe_data){ .name = name,
 			    .value = kinds[p->kind].value,
 			    .about = "common address, object address",
 			    .gives = takes.segments,
 			    .verbs = &v,
-			    .verb_count = 1 });
+			    .verb_count = timed });
+}
+
+/* Commands of a kind from masters, and the answers to them. */
+static void
+put_answer(struct describe *d, enum iec_kind kind, const char *const *parts)
+{
+	const char *word = iec_kind_name(kind);
+	struct type gives = type_of("gateway", NULL, "command", word, "?", "?", NULL);
+	struct type takes = type_of("system", NULL, "command", word, "?", "?", NULL);
+	char name[NAME], form[DESCRIBE_FORM];
+	const struct describe_verb answer = { .verb = "answer",
+		.takes = takes.segments,
+		.request = "$value",
+		.form = describe_form_command(kind, true, form) };
+
+	if (!iec_type_choose(IEC_CLASS_COMMAND, kind, IEC_TIME_NONE, false))
+		return;
+	snprintf(name, sizeof(name), "command/%s/?/?", word);
+	describe_put(d, &(struct describe_data){ .name = name,
+			    .value = "json",
+			    .about = "common address, object address",
+			    .gives = gives.segments,
+			    .verbs = &answer,
+			    .verb_count = 1,
+			    .parts = parts });
 }
 
 bool
 describe_iec_slave_data(void *device, struct describe *d, size_t i)
 {
-	static const char *const gives[] = { "gateway", "command", "?", "?", "?", NULL };
-	static const char *const takes[] = { "system", "command", "?", "?", "?", NULL };
-	static const struct describe_verb answer = {
-		.verb = "answer", .takes = takes, .request = "$value"
-	};
-	const struct points *points = &((const struct iec_station *)device)->points;
+	const struct iec_station *station = device;
+	const struct points *points = &station->points;
+	struct describe_parts parts;
 
+	describe_parts_make(&parts, &station->map.sizes);
 	if (i < points->count)
 		put_point(d, &points->list[i]);
-	if (i == points->count)
-		describe_put(d, &(struct describe_data){ .name = "command/?/?/?",
-				    .value = "json",
-				    .about = "commands of masters, and the answers to them",
-				    .gives = gives,
-				    .verbs = &answer,
-				    .verb_count = 1 });
-	return i <= points->count;
+	else if (i < points->count + IEC_KINDS)
+		put_answer(d, (enum iec_kind)(i - points->count), parts.list);
+	return i < points->count + IEC_KINDS;
 }
 
 /* --- 103 --- */
+
+static const char *const octets[] = { "integer 0..255", "integer 0..255", "integer 0..255", NULL };
 
 static void
 put_103_command(struct describe *d, const char *remote)
@@ -250,7 +292,8 @@ put_103_command(struct describe *d, const char *remote)
 			    .value = "TRANSIENT|OFF|ON|ERROR",
 			    .about = "common address, function type, information number",
 			    .verbs = &v,
-			    .verb_count = 1 });
+			    .verb_count = 1,
+			    .parts = octets });
 }
 
 static void
@@ -278,7 +321,8 @@ put_103_interrogation(struct describe *d, const char *remote)
 	describe_put(d, &(struct describe_data){ .name = name_of(name, remote, "interrogation/?"),
 			    .about = "common address",
 			    .verbs = &v,
-			    .verb_count = 1 });
+			    .verb_count = 1,
+			    .parts = octets + 2 });
 }
 
 size_t

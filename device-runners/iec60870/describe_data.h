@@ -6,11 +6,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct asdu_sizes;
 struct describe;
 
 /* A master of 104, whose data have no remote device; or one remote device of a master of 101, of
  * this address. */
 bool describe_iec_master_data(const char *remote, struct describe *d, size_t i);
+/* The sizes of its addresses, where they are not those of 104; copied, for the one device of this
+ * process. */
+void describe_iec_master_sizes(const struct asdu_sizes *sizes);
 /* Rows that the two have, and rows of a remote device of 103. */
 size_t describe_iec_master_count(const char *remote);
 bool describe_103_data(const char *remote, struct describe *d, size_t i);

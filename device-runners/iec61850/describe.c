@@ -4,6 +4,7 @@
 
 #include "device-runners/runtime/note.h"
 #include "device-runners/runtime/report/describe.h"
+#include "protocols/iec61850/control.h"
 
 void
 describe_client(struct runner *r, const struct json *conf)
@@ -34,6 +35,10 @@ describe_client(struct runner *r, const struct json *conf)
 	"{\"session_id\":$id,\"action\":\"" action "\",\"value\":$value,"                          \
 	"\"origin\":{\"category\":\"REMOTE_CONTROL\",\"identification\":\"gatewayctl\"},"          \
 	"\"test\":false,\"checks\":[]}"
+#define FORM                                                                                       \
+	"{\"session_id\":\"json\",\"action\":\"SELECT|CANCEL|OPERATE\",\"value\":\"%s\","          \
+	"\"origin\":{\"category\":\"%s\",\"identification\":\"text\"},"                            \
+	"\"test\":\"boolean\",\"checks\":[\"text\"]}"
 #define MATCH(action) "{\"session_id\":$id,\"action\":\"" action "\"}"
 #define GOOD "{\"success\":true}"
 
@@ -52,7 +57,7 @@ value_of(const struct iec61850_type *type)
 }
 
 /* Data, commands and changes have names of their own: "data/breaker", "command/breaker". */
-enum { ROW_NAME = 300 };
+enum { ROW_NAME = 300, FORM_SIZE = 512 };
 
 static const char *
 row_name(char text[ROW_NAME], const char *kind, const char *name)
@@ -74,26 +79,40 @@ put_data(const struct conf_data *data, struct describe *d)
 }
 
 static void
+make_form(char form[FORM_SIZE], const char *value)
+{
+	char names[200] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; iec61850_category_names[i]; i++)
+		used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i ? "|" : "",
+		    iec61850_category_names[i]);
+	snprintf(form, FORM_SIZE, FORM, value, names);
+}
+
+static void
 put_command(const struct conf_command *command, struct describe *d)
 {
 	const char *const takes[] = { "system", "command", command->name, NULL };
 	const char *const result[] = { "gateway", "command", command->name, NULL };
+	char text[ROW_NAME], form[FORM_SIZE];
+	make_form(form, value_of(command->type));
 	const struct describe_verb verbs[] = {
 		{ .verb = "command",
 		    .takes = takes,
+		    .form = form,
 		    .request = CONTROL("OPERATE"),
 		    .result = result,
 		    .match = MATCH("OPERATE"),
 		    .good = GOOD },
 		{ .verb = "select",
 		    .takes = takes,
+		    .form = form,
 		    .request = CONTROL("SELECT"),
 		    .result = result,
 		    .match = MATCH("SELECT"),
 		    .good = GOOD },
 	};
-	char text[ROW_NAME];
-
 	describe_put(d, &(struct describe_data){ .name = row_name(text, "command", command->name),
 			    .value = value_of(command->type),
 			    .about = command->item,

@@ -16,9 +16,10 @@ static const char *const type_names[] = {
 	[MODBUS_QUEUE] = "queue",
 };
 
-/* The range of a value. Integers without a type may also be negative, as two's complement. */
+/* The range of a value. A master takes integers without a type that are negative, too, as two's
+ * complement; a slave does not. */
 static const char *
-value_of(const struct conf_data *d, char text[TEXT])
+value_of(const struct conf_data *d, bool negative, char text[TEXT])
 {
 	bool is_float =
 	    d->typed.kind == MODBUS_KIND_FLOAT32 || d->typed.kind == MODBUS_KIND_FLOAT64;
@@ -31,8 +32,8 @@ value_of(const struct conf_data *d, char text[TEXT])
 		return "integer 0..1";
 	if (d->bits > 62)
 		return "integer";
-	snprintf(text, TEXT, "integer -%" PRIu64 "..%" PRIu64, UINT64_C(1) << (d->bits - 1),
-	    (UINT64_C(1) << d->bits) - 1);
+	snprintf(text, TEXT, "integer %s%" PRIu64 "..%" PRIu64, negative ? "-" : "",
+	    negative ? UINT64_C(1) << (d->bits - 1) : 0, (UINT64_C(1) << d->bits) - 1);
 	return text;
 }
 
@@ -84,7 +85,7 @@ put_remote_data(struct describe *d, const char *unit, const struct conf_data *da
 
 	snprintf(name, sizeof(name), "%s/%s", unit, data->name);
 	describe_put(d, &(struct describe_data){ .name = name,
-			    .value = value_of(data, value),
+			    .value = value_of(data, true, value),
 			    .about = about(data, text),
 			    .gives = gives,
 			    .verbs = &write,
@@ -122,7 +123,7 @@ put_slave_data(struct describe *d, const struct conf_data *data)
 
 	snprintf(where, sizeof(where), "device %u, %s", data->unit, about(data, text));
 	describe_put(d, &(struct describe_data){ .name = data->name,
-			    .value = value_of(data, value),
+			    .value = value_of(data, false, value),
 			    .about = where,
 			    .verbs = &set,
 			    .verb_count = 1 });
@@ -136,7 +137,8 @@ describe_slave_data(const struct conf_slave *c, struct describe *d, size_t i)
 	static const char *const takes[] = { "system", "write", NULL };
 	static const struct describe_verb answer = { .verb = "answer",
 		.takes = takes,
-		.request = "{\"request_id\":$id,\"success\":$value}" };
+		.request = "{\"request_id\":$id,\"success\":$value}",
+		.form = "{\"request_id\":\"text\",\"success\":\"boolean\"}" };
 
 	if (i < c->count)
 		put_slave_data(d, &c->data[i]);

@@ -614,9 +614,10 @@ client_describe_data(void *device, struct describe *d, size_t i)
 {
 	static const char *const gives[] = { "gateway", "message", NULL };
 	static const char *const takes[] = { "system", "message", NULL };
-	static const struct describe_verb send = {
-		.verb = "send", .takes = takes, .request = "{\"address\":\"\",\"message\":$value}"
-	};
+	static const struct describe_verb send = { .verb = "send",
+		.takes = takes,
+		.request = "{\"address\":\"\",\"message\":$value}",
+		.form = "{\"address\":\"text\",\"message\":\"text\"}" };
 
 	(void)device;
 	if (i == 0)

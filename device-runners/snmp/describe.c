@@ -114,13 +114,19 @@ describe_object(struct describe *d, const char *oid)
 		    .request = "{\"session_id\":$id,\"data\":$value}",
 		    .result = result,
 		    .match = "{\"session_id\":$id}",
-		    .good = "{\"success\":true}" },
+		    .good = "{\"success\":true}",
+		    .form =
+			"{\"session_id\":\"json\",\"data\":{\"type\":\"INTEGER|UNSIGNED|COUNTER|"
+			"BIG_COUNTER|TIME_TICKS|STRING|STRING_HEX|OBJECT_ID|IP_ADDRESS|"
+			"ARBITRARY\",\"value\":\"integer|text\"}}" },
 	};
+	static const char *const parts[] = { "oid", NULL };
 
 	describe_put(d, &(struct describe_data){ .name = oid,
 			    .value = "json",
 			    .about = "as {\"type\": \"INTEGER\", \"value\": 7}",
 			    .gives = read,
 			    .verbs = verbs,
-			    .verb_count = 2 });
+			    .verb_count = 2,
+			    .parts = parts });
 }

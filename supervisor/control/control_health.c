@@ -252,9 +252,11 @@ put_data(struct json_writer *w, const msgpack_object *f)
 		put_type(w, "result", &v[3]);
 		put_str(w, "match", &v[4]);
 		put_str(w, "good", &v[5]);
+		put_str(w, "form", &v[6]);
 		json_end_object(w);
 	}
 	json_end_array(w);
+	put_type(w, "parts", &f[5]);
 }
 
 static void

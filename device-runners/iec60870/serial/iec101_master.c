@@ -129,6 +129,7 @@ create(struct runner *r, const struct json *conf)
 	int rc = iec101_conf_load(
 	    r, conf, role, &m->map, &m->remotes.line, &iec_remotes_line_ops, &m->remotes);
 	iec_remotes_init(&m->remotes, json_get(conf, role->list), &m->map.zone, &ops);
+	describe_iec_master_sizes(&m->map.sizes);
 	if (rc < 0) {
 		destroy(m);
 		return NULL;

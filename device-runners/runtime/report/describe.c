@@ -47,13 +47,14 @@ pack_verb(struct describe *d, const struct describe_verb *v)
 {
 	msgpack_packer *p = &d->packer;
 
-	msgpack_pack_array(p, 6);
+	msgpack_pack_array(p, 7);
 	ipc_pack_reason(p, v->verb);
 	pack_type(d, v->takes);
 	ipc_pack_reason(p, v->request ? v->request : "");
 	pack_type(d, v->result);
 	ipc_pack_reason(p, v->match ? v->match : "");
 	ipc_pack_reason(p, v->good ? v->good : "");
+	ipc_pack_reason(p, v->form ? v->form : "");
 }
 
 void
@@ -63,7 +64,7 @@ describe_put(struct describe *d, const struct describe_data *data)
 	size_t before = d->rows.len;
 
 	d->bad = false;
-	msgpack_pack_array(p, 5);
+	msgpack_pack_array(p, 6);
 	ipc_pack_reason(p, data->name);
 	ipc_pack_reason(p, data->value ? data->value : "");
 	ipc_pack_reason(p, data->about ? data->about : "");
@@ -71,6 +72,7 @@ describe_put(struct describe *d, const struct describe_data *data)
 	msgpack_pack_array(p, data->verb_count);
 	for (size_t i = 0; i < data->verb_count; i++)
 		pack_verb(d, &data->verbs[i]);
+	pack_type(d, data->parts);
 	if (d->bad || d->rows.len - before > ROW_MAX)
 		buffer_truncate(&d->rows, before);
 	else

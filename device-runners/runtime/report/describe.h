@@ -36,6 +36,9 @@ struct describe_verb {
 	/* The members of the answer's payload that show that it answers this request ("":
 	 * each does), and that show success ("": each does). */
 	const char *match, *good;
+	/* What payloads it takes, for the check of send: JSON with kinds in place of values. NULL:
+	 * such as the request, with any value of the data's. */
+	const char *form;
 };
 
 /*
@@ -43,12 +46,16 @@ struct describe_verb {
  * one for each `?` in the types, in order.
  * value: "integer", "integer 0..65535", "number", "number -1..0.99", "boolean", "text", "json", or
  * words with a bar between them ("OFF|ON"). "": verbs take no value.
+ * Forms and parts have these kinds, and "null", "oid", several with a bar between them, and
+ * "GROUP01..16" for words that are numbered. In a form an array has a kind of all
+ * its elements and, second, how many there are; a key that ends with '?' may be missing or null.
  */
 struct describe_data {
 	const char *name, *value, *about;
 	const char *const *gives; /* the type of events that bring its value; NULL: none */
 	const struct describe_verb *verbs;
-	size_t verb_count; /* IPC_MAX_DESCRIBED_VERBS at most */
+	size_t verb_count;	  /* IPC_MAX_DESCRIBED_VERBS at most */
+	const char *const *parts; /* what each '?' may be: kinds, ends with NULL; NULL: anything */
 };
 
 /* Once in a call of describe_data(). Copied. */

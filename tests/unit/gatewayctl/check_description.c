@@ -135,45 +135,6 @@ START_TEST(what_holds)
 }
 END_TEST
 
-static const struct {
-	const char *request, *payload, *why; /* why NULL: it is taken */
-} payloads[] = {
-	{ "{\"request_id\":$id,\"value\":$value}", "{\"request_id\":null,\"value\":7}", NULL },
-	{ "{\"request_id\":$id,\"value\":$value}", "{\"value\":7}",
-	    "the payload has no 'request_id'" },
-	{ "{\"request_id\":$id,\"value\":$value}", "{\"request_id\":1,\"value\":70000}",
-	    "value: expected an integer of 0..65535, found 70000" },
-	{ "{\"c\":{\"value\":$value}}", "{\"c\":7}", "c: expected an object, found a number" },
-	{ "{\"c\":{\"value\":$value,\"select\":false}}", "{\"c\":{\"value\":7,\"select\":true}}",
-	    NULL },
-	{ "$value", "7", NULL },
-	{ "$value", "\"x\"", "expected an integer of 0..65535, found x" },
-	{ "$value", NULL, "a payload is missing" },
-	{ "", "7", NULL },
-	{ "", NULL, NULL },
-};
-
-START_TEST(what_is_taken)
-{
-	struct json_doc *row = parse("{\"value\":\"integer 0..65535\"}");
-	struct json_doc *payload = payloads[_i].payload ? parse(payloads[_i].payload) : NULL;
-	struct json_doc *verb = json_doc_new(4);
-	struct json *o = json_add(verb, NULL, JSON_OBJECT, NULL, NULL, 0);
-	char why[DESCRIPTION_WHY] = "";
-
-	json_add(
-	    verb, o, JSON_STRING, "request", payloads[_i].request, strlen(payloads[_i].request));
-	bool taken = description_takes(
-	    json_root(row), json_root(verb), payload ? json_root(payload) : NULL, why);
-	ck_assert_msg(taken == !payloads[_i].why, "%s", why);
-	if (payloads[_i].why)
-		ck_assert_str_eq(why, payloads[_i].why);
-	json_free(row);
-	json_free(verb);
-	json_free(payload);
-}
-END_TEST
-
 START_TEST(requests_are_filled)
 {
 	char out[DESCRIPTION_TEXT];
@@ -194,7 +155,6 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, long_values);
 	tcase_add_table_test(tc, names, finds);
 	tcase_add_table_test(tc, what_holds, subsets);
-	tcase_add_table_test(tc, what_is_taken, payloads);
 	tcase_add_test(tc, requests_are_filled);
 }
 

@@ -103,9 +103,10 @@ static const struct row rows[] = {
 	ROW(DESCRIPTION, RUN, PHASE_LATER,
 	    "\x92\x07" /* goes on at 7 */
 	    "\x92"
-	    "\x95\xa1x\xa7integer\xa0" TYPE "\x91" /* name, value, about, gives, one verb */
-	    "\x96\xa5write\x91\xa1y\xa3$id\x91\xa1z\xa1m\xa1g"
-	    "\x95\xa1p\xa0\xa0\xc0\x90"), /* no type, no verb */
+	    "\x96\xa1x\xa7integer\xa0" TYPE "\x91" /* name, value, about, gives, one verb */
+	    "\x97\xa5write\x91\xa1y\xa3$id\x91\xa1z\xa1m\xa1g\xa6\"text\""
+	    "\xc0"			      /* no part that is a '?' */
+	    "\x96\xa1p\xa0\xa0\xc0\x90\xc0"), /* no type, no verb */
 };
 
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };

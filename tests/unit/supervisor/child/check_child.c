@@ -140,7 +140,7 @@ say(enum ipc_type type, uint32_t id, const char *body, size_t len)
 	ev_run(loop, EVRUN_NOWAIT);
 }
 
-#define ROW "\x95\xa1x\xa0\xa0\xc0\x90"
+#define ROW "\x96\xa1x\xa0\xa0\xc0\x90\xc0"
 #define SAY(type, id, body) say(IPC_##type, id, body, sizeof(body) - 1)
 
 START_TEST(descriptions_are_answers)
