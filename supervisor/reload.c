@@ -144,6 +144,30 @@ same_detail(const struct config_diff *d)
 	return one ? "goes on" : "go on";
 }
 
+/* What is not of one device changed. */
+static void
+put_part(struct reload *r, enum config_part part, const char *what, const char *detail)
+{
+	const struct config *before = r->handler->current(r->arg);
+	char text[LOG_KEYS] = "";
+	struct keys log = { .text = textbuf_make(text, sizeof(text)) };
+
+	config_gateway_changes(before, r->after, part, on_key, &log);
+	if (!r->diff_only)
+		log_write(LOG_LEVEL_NOTICE, NULL, "reload_gateway", "changed %s%s%s, %s", what,
+		    log.text.len ? ": " : "", text, detail);
+	if (!r->client)
+		return;
+	struct keys k = { .w = control_begin_row(r->client) };
+	json_put_str(k.w, "change", "changed");
+	json_put_str(k.w, "what", what);
+	json_put_str(k.w, "detail", detail);
+	json_begin_array(k.w, "keys");
+	config_gateway_changes(before, r->after, part, on_key, &k);
+	json_end_array(k.w);
+	control_end_row(r->client);
+}
+
 static void
 put_gateway_rows(struct reload *r)
 {
@@ -152,18 +176,19 @@ put_gateway_rows(struct reload *r)
 	char text[80];
 
 	if (d->name)
-		put_row(r, "changed", "name", all);
+		put_part(r, CONFIG_PART_NAME, "name", all);
 	if (d->elsewhere)
-		put_row(r, "changed", "event server", all);
+		put_part(r, CONFIG_PART_SERVER, "event server", all);
 	snprintf(text, sizeof(text), "the log level%s of %zu device%s: at once",
 	    LOG_PLURAL(d->levels), d->levels, LOG_PLURAL(d->levels));
 	if (d->log)
-		put_row(r, "changed", "log",
+		put_part(r, CONFIG_PART_LOG, "log",
 		    "takes effect at once, in place of what 'gatewayctl log' set");
 	else if (d->levels)
-		put_row(r, "changed", "log", text);
+		put_part(r, CONFIG_PART_LOG, "log", text);
 	if (d->control)
-		put_row(r, "changed", "control", "takes effect when gatewayd is started again");
+		put_part(r, CONFIG_PART_CONTROL, "control",
+		    "takes effect when gatewayd is started again");
 }
 
 static void

@@ -215,6 +215,16 @@ const char *config_change_name(enum config_change change);
 
 /* "data[3].interval: 1 -> 2"; values of secrets are left out. Borrowed. */
 typedef void config_key_change(void *arg, const char *text);
+/* The same of the file's keys beside its devices, by what they are for. */
+enum config_part {
+	CONFIG_PART_NAME,
+	CONFIG_PART_SERVER,
+	CONFIG_PART_LOG,
+	CONFIG_PART_CONTROL,
+	CONFIG_PARTS
+};
+void config_gateway_changes(const struct config *before, const struct config *after,
+    enum config_part part, config_key_change *say, void *arg);
 /* Says for each key of a device what has changed, in the file's order. */
 void config_device_changes(const struct config_device *before, const struct config_device *after,
     config_key_change *say, void *arg);

@@ -4,7 +4,7 @@
 
 #include "supervisor/config/config_private.h"
 
-/* Which keys of a device differ, for people. */
+/* Which keys of a device, or of the gateway, differ, for people. */
 
 enum { MAX_PATH = 256, MAX_VALUE = 60, MAX_CHANGE = MAX_PATH + 2 * MAX_VALUE + 16 };
 
@@ -211,4 +211,25 @@ config_device_changes(const struct config_device *before, const struct config_de
 	compare_limits(&c, &before->limits, &after->limits);
 	if (before->runner_reads || after->runner_reads)
 		compare_member(&c, "runner_reads", before->runner_reads, after->runner_reads);
+}
+
+void
+config_gateway_changes(const struct config *before, const struct config *after,
+    enum config_part part, config_key_change *say, void *arg)
+{
+	static const char *const keys[CONFIG_PARTS][6] = {
+		[CONFIG_PART_NAME] = { "name", "gateway_name", "monitor" },
+		[CONFIG_PART_SERVER] = { "event_server", "event_server_address",
+		    "event_server_group", "monitor", "sandbox" },
+		[CONFIG_PART_LOG] = { "log" },
+		[CONFIG_PART_CONTROL] = { "control" },
+	};
+	struct changes c = { .say = say, .arg = arg };
+
+	for (size_t i = 0; keys[part][i]; i++) {
+		const struct json *a = json_get(json_root(before->doc), keys[part][i]);
+		const struct json *b = json_get(json_root(after->doc), keys[part][i]);
+		if (a || b)
+			compare_member(&c, keys[part][i], a, b);
+	}
 }

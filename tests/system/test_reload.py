@@ -270,6 +270,27 @@ class TestReload(Base):
         self.assertNotIn("secret", g.log())
         g.wait(lambda: g.status("p1")["pid"] not in (None, first), "another process")
 
+    def test_the_keys_of_the_gateway(self):
+        log = {"version": 1, "handlers": {"console": {"class": "logging.StreamHandler"}},
+               "root": {"level": "INFO", "handlers": ["console"]}}
+        g = self.start(probe("p1"), log=log)
+        server = self.conf["event_server"]["eventer_server"]
+        name = next(iter(self.naming))
+        changed = {"event_server": {"eventer_server": {**server, "host": "localhost", "token": "secret2"}},
+                   "log": {**log, "root": {**log["root"], "level": "DEBUG"}}, "control": {"group": "root"}, name: "other"}
+        self.conf = {**self.conf, **{k: v for k, v in changed.items() if k not in ("log", "control")}}
+        self.write(g, probe("p1"), **{k: changed[k] for k in ("log", "control")})
+        keys = {row["what"]: row["keys"] for row in g.ctl("reload", "--diff")}
+        self.assertEqual(keys["name"], [f"{name}: {self.naming[name]} -> other"])
+        self.assertEqual(keys["event server"], ["event_server.eventer_server.host: 127.0.0.1 -> localhost",
+                                                "event_server.eventer_server.token: changed"])
+        self.assertEqual(keys["log"], ["log.root.level: INFO -> DEBUG"])
+        self.assertEqual(keys["control"], ["control: added, {...}"])
+        self.assertNotIn("reload_gateway", "".join(g.log()))
+        self.assertEqual(g.ctl.run("reload").returncode, 0)
+        g.wait_log("event_server.eventer_server.host: 127.0.0.1 -> localhost")
+        self.assertNotIn("secret", "".join(g.log()))
+
     def test_limits_without_a_restart(self):
         self.preset("p1")
         g = self.start(probe("p1", interval_ms=5), limits={"ping_ms": 3000})
