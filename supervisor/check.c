@@ -286,7 +286,9 @@ add_device(struct check *k, const struct config_device *conf)
 	buffer_init(&d->text, MAX_TEXT);
 	if (k->options.verbose)
 		put_head(&d->text, k->options.config, conf);
-	d->child = child_new(&k->host, conf, &no_prefix, 1, LOG_LEVEL_WARNING, d);
+	/* With the level a runner knows whether somebody reads what it says of its data. */
+	d->child = child_new(&k->host, conf, &no_prefix, 1,
+	    k->options.verbose ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING, d);
 	if (!d->child)
 		return -1;
 	k->count++;

@@ -445,6 +445,8 @@ on_init(struct runner *r, const msgpack_object *f, int fd)
 	bool created = r->device && !r->config_errors;
 	if (created && r->check_only && r->type->describe)
 		r->type->describe(r, json_root(doc));
+	if (created && r->check_only && log_get_level() >= LOG_LEVEL_NOTICE)
+		runner_note_data(r);
 	json_free(doc);
 	if (!created)
 		leave(r, EX_CONFIG);

@@ -108,7 +108,9 @@ void runner_health_clear(struct runner *r);
 /* report/health.c: the round trips of all ends as counters of the runner: how many took up to so
  * many microseconds, as Prometheus has histograms, and the sum of all. */
 void runner_health_count(struct runner *r);
-/* report/describe.c: answers DESCRIBE. */
+/* report/describe.c: in a check that somebody reads each data is a note; */
+void runner_note_data(struct runner *r);
+/* answers DESCRIBE. */
 void runner_describe(struct runner *r, uint32_t id, uint32_t from);
 
 /* runner.c: a message that could not be sent means that the supervisor is gone. */

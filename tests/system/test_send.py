@@ -5,6 +5,7 @@ import copy
 import json
 import os
 import re
+import subprocess
 import sys
 import unittest
 
@@ -13,7 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import iec104  # noqa: E402
 import iec_serial  # noqa: E402
 import test_iec61850  # noqa: E402
-from gatewayd import Gateway  # noqa: E402
+from gatewayd import Gateway, program  # noqa: E402
 from test_modbus_master import master_conf, register  # noqa: E402
 from test_modbus_slave import tcp_conf  # noqa: E402
 from test_ping import host  # noqa: E402
@@ -194,6 +195,28 @@ class Send(unittest.TestCase):
         """One that is another event of the same device, or no type at all."""
         return not type_ or not all(type_) or (name == "ups" and type_[:-1] in (["read"], ["write"]) and
                                                "." in type_[-1])
+
+    def test_the_check_says_the_same(self):
+        """gatewayd --check --verbose prints what a running device describes."""
+        r = subprocess.run([program("gatewayd"), "--check", "--verbose", "--config", self.g.config],
+                           capture_output=True, text=True)
+        parts = re.split(r"^(\w+) \(\w+\): runner ", r.stdout, flags=re.M)
+        said = dict(zip(parts[1::2], parts[2::2]))
+        count = 0
+        for name in self.names:
+            rows = self.g.ctl("describe", name)
+            lines = re.findall(r"^  data (.*)$", said[name], flags=re.M)
+            self.assertEqual([line.partition(": ")[0] for line in lines], [row["name"] for row in rows], name)
+            for row, line in zip(rows, lines):
+                self.assertIn(f"{row['name']}: {row['value']}", line)
+                if row["gives"]:
+                    self.assertIn("; from " + "/".join(row["gives"]), line)
+                for verb in row["verbs"]:
+                    self.assertIn(f"; {verb['verb']} " + "/".join(verb["takes"]), line)
+                count += 1
+        self.assertGreater(count, 60)
+        quiet = subprocess.run([program("gatewayd"), "--check", "--config", self.g.config], capture_output=True, text=True)
+        self.assertNotIn("  data ", quiet.stdout)
 
     def test_the_nearest(self):
         for name, typed, near in (("mm", "remote_device/1/writ/x", "remote_device/1/write/x"),

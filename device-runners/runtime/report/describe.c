@@ -2,15 +2,18 @@
 
 #include <string.h>
 
+#include "common/textbuf.h"
 #include "device-runners/runtime/runner_private.h"
 
 enum {
+	NOTED_DATA = 500,     /* of a device, in a check */
 	PAGE_MAX = 48 * 1024, /* bytes of rows after which a message ends */
 	ROW_MAX = 12 * 1024,  /* a longer one is left out */
 	ROWS_LIMIT = 1024 * 1024,
 };
 
 struct describe {
+	struct runner *notes; /* in a check: rows are notes of it */
 	struct buffer rows;
 	msgpack_packer packer;
 	uint32_t count;
@@ -57,9 +60,37 @@ pack_verb(struct describe *d, const struct describe_verb *v)
 	ipc_pack_reason(p, v->form ? v->form : "");
 }
 
+static void
+add_type(struct textbuf *t, const char *word, const char *const *type)
+{
+	textbuf_add(t, "; %s ", word);
+	for (size_t i = 0; type[i]; i++)
+		textbuf_add(t, "%s%s", i ? "/" : "", type[i]);
+}
+
+/* A row in a line for people. */
+static void
+note_data(struct runner *r, const struct describe_data *data)
+{
+	char text[IPC_MAX_TEXT];
+	struct textbuf t = textbuf_make(text, sizeof(text));
+
+	textbuf_add(&t, "data %s: %s%s%s", data->name, data->value ? data->value : "",
+	    data->value && *data->value && data->about ? ", " : "", data->about ? data->about : "");
+	if (data->gives)
+		add_type(&t, "from", data->gives);
+	for (size_t i = 0; i < data->verb_count; i++)
+		add_type(&t, data->verbs[i].verb, data->verbs[i].takes);
+	runner_note(r, "%s", textbuf_end(&t));
+}
+
 void
 describe_put(struct describe *d, const struct describe_data *data)
 {
+	if (d->notes) {
+		note_data(d->notes, data);
+		return;
+	}
 	msgpack_packer *p = &d->packer;
 	size_t before = d->rows.len;
 
@@ -77,6 +108,19 @@ describe_put(struct describe *d, const struct describe_data *data)
 		buffer_truncate(&d->rows, before);
 	else
 		d->count++;
+}
+
+void
+runner_note_data(struct runner *r)
+{
+	struct describe d = { .notes = r };
+	size_t i = 0;
+
+	while (i < NOTED_DATA && r->type->describe_data && r->type->describe_data(r->device, &d, i))
+		i++;
+	if (i == NOTED_DATA)
+		runner_note(
+		    r, "and more data: 'gatewayctl describe' prints them of a running device");
 }
 
 void
