@@ -64,6 +64,16 @@ struct scl_tree {
 	bool failed;
 };
 
+/* Of Debian 13's expat on it is deprecated for one that Debian 12's does not have. */
+static unsigned long
+line_of(const struct scl_tree *t)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+	return XML_GetCurrentLineNumber(t->parser);
+#pragma GCC diagnostic pop
+}
+
 static void
 fail(struct scl_tree *t, const char *fmt, ...)
 {
@@ -72,7 +82,7 @@ fail(struct scl_tree *t, const char *fmt, ...)
 	if (t->failed)
 		return;
 	t->failed = true;
-	int n = snprintf(t->why, SCL_WHY, "line %lu: ", XML_GetCurrentLineNumber(t->parser));
+	int n = snprintf(t->why, SCL_WHY, "line %lu: ", line_of(t));
 	va_start(ap, fmt);
 	vsnprintf(t->why + n, SCL_WHY - (size_t)n, fmt, ap);
 	va_end(ap);
@@ -159,7 +169,7 @@ add(struct scl_tree *t, enum scl_tag tag, const char **attributes)
 	if (!e)
 		return;
 	*e = (struct scl_element){ .tag = tag,
-		.line = (unsigned)XML_GetCurrentLineNumber(t->parser),
+		.line = (unsigned)line_of(t),
 		.attributes = keep_attributes(t, attributes),
 		.text = "" };
 	struct scl_element *parent = t->depth ? t->open[t->depth - 1] : NULL;
