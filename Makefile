@@ -1,8 +1,10 @@
 # One Makefile, not recursive. The lists below show which code lives in which process.
-# CFLAGS and LDFLAGS are the user's. SAN=1 builds into build-san/ with ASan and UBSan, SAN=fuzz into build-fuzz/
+# CFLAGS and LDFLAGS are the user's. CROSS=aarch64-linux-gnu builds into build-aarch64-linux-gnu/ for that machine, with
+# Debian's cross compiler and the libraries of its multiarch; HOSTCC builds what runs here. SAN=1 builds into build-san/ with ASan and UBSan, SAN=fuzz into build-fuzz/
 # for libFuzzer as well.
 
 CC ?= cc
+HOSTCC ?= cc
 PKG_CONFIG ?= pkg-config
 PREFIX ?= /usr
 VERSION := 0.1.0
@@ -18,14 +20,21 @@ CFLAGS ?= -O1 -g
 WERROR := -w
 SANFLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 else
-B := build
+B := build$(CROSS:%=-%)
 CFLAGS ?= -O2 -g
 HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero \
     -fPIE '-ffile-prefix-map=$(CURDIR)=.'
 HARDEN_LD := -pie -Wl,-z,relro,-z,now
 endif
+ifdef CROSS
+CC := $(CROSS)-gcc
+AR := $(CROSS)-ar
+PKG_CONFIG := PKG_CONFIG_LIBDIR=/usr/lib/$(CROSS)/pkgconfig:/usr/share/pkgconfig pkg-config
+endif
+# As libseccomp names the machine that is built for.
+ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 WERROR ?= -Werror
-ALL_CFLAGS = -std=gnu17 -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes $(WERROR) -D_GNU_SOURCE \
+ALL_CFLAGS = -std=gnu17 -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes $(WERROR) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 \
     -DGATEWAYD_VERSION='"$(VERSION)"' -I. -I$(B) $(HARDEN) $(SANFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -Wl,--as-needed $(HARDEN_LD) $(SANFLAGS) $(LDFLAGS)
 
@@ -88,17 +97,16 @@ $(B)/ctl/%.o: gatewayctl/%.c
 	$(COMPILE)
 
 # The system call filters, of the runners and of the supervisor's lock, are computed once, here, by libseccomp.
-$(B)/device-runners/runtime/filter/mkfilter: $(B)/device-runners/runtime/filter/mkfilter.o
-	@echo "  link $@"; $(CC) $(ALL_LDFLAGS) -o $@ $^ -lseccomp
-$(B)/device-runners/runtime/filter/tables.c: $(B)/device-runners/runtime/filter/mkfilter
-	@$< >$@
-$(B)/device-runners/runtime/filter/tables.o: $(B)/device-runners/runtime/filter/tables.c
+MKFILTER := $(B)/device-runners/runtime/filter/mkfilter
+$(MKFILTER): device-runners/runtime/filter/mkfilter.c device-runners/runtime/filter/filter.h
+	@mkdir -p $(@D); echo "  link $@"; $(HOSTCC) -std=gnu17 -Wall -Wextra $(WERROR) -D_GNU_SOURCE -I. -o $@ $< -lseccomp
+$(B)/device-runners/runtime/filter/tables.c: $(MKFILTER)
+	@$< $(ARCH) >$@
+$(B)/supervisor/child/lock_filter.c: $(MKFILTER)
+	@mkdir -p $(@D); $< $(ARCH) lock >$@
+$(B)/device-runners/runtime/filter/tables.o $(B)/supervisor/child/lock_filter.o: $(B)/%.o: $(B)/%.c
 	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
-
-$(B)/supervisor/child/lock_filter.c: $(B)/device-runners/runtime/filter/mkfilter
-	@mkdir -p $(@D); $< lock >$@
-$(B)/supervisor/child/lock_filter.o: $(B)/supervisor/child/lock_filter.c supervisor/child/lock_filter.h
-	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
+$(B)/supervisor/child/lock_filter.o: supervisor/child/lock_filter.h
 
 LINK = @mkdir -p $(@D); echo "  link $@"; $(CC) $(ALL_LDFLAGS) -o $@
 
@@ -292,9 +300,9 @@ install: all
 
 # build/gatewayd_VERSION_ARCH.deb, of what is installed.
 deb: all
-	@B=$(B) VERSION=$(VERSION) MAKE='$(MAKE)' etc/deb/build
+	@B=$(B) VERSION=$(VERSION) CROSS=$(CROSS) MAKE='$(MAKE)' etc/deb/build
 
 clean:
-	rm -rf build build-san build-fuzz
+	rm -rf build build-*
 
 -include $(shell find $(B) -type f -name '*.d' 2>/dev/null)

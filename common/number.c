@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef unsigned __int128 u128;
-
 enum {
 	MIN_DIGITS = 15, /* any decimal of so many digits survives binary64 */
 	MAX_DIGITS = 17, /* no binary64 needs more */
@@ -78,6 +76,9 @@ put_slowly(char *out, double v)
 /* v = m / 2^shift, 1e-5 <= v < 1e15, m of 53 bits. Looks for the shortest of 15, 16, 17 digits
  * within half a unit of the last place: all of it fits 128 bits, so nothing is rounded but the
  * result. */
+#ifdef __SIZEOF_INT128__
+typedef unsigned __int128 u128;
+
 static char *
 put_exactly(char *out, uint64_t m, unsigned shift, unsigned scale17)
 {
@@ -96,6 +97,27 @@ put_exactly(char *out, uint64_t m, unsigned shift, unsigned scale17)
 	}
 	return NULL;
 }
+#else
+/* On a machine without 128 bits the C library finds the same digits. */
+static char *
+put_exactly(char *out, uint64_t m, unsigned shift, unsigned scale17)
+{
+	double v = ldexp((double)m, -(int)shift);
+	char text[NUMBER_MAX_DOUBLE];
+
+	(void)scale17;
+	for (int digits = MIN_DIGITS; digits <= MAX_DIGITS; digits++) {
+		snprintf(text, sizeof(text), "%.*e", digits - 1, v);
+		if (strtod(text, NULL) != v)
+			continue;
+		long exponent = strtol(strchr(text, 'e') + 1, NULL, 10);
+		text[1] = text[0]; /* over the point */
+		return put_decimal(
+		    out, strtoull(text + 1, NULL, 10), (unsigned)(digits - 1 - exponent));
+	}
+	return NULL;
+}
+#endif
 
 char *
 number_put_double(char *out, double v)

@@ -36,7 +36,7 @@ struct backup {
 static int
 fail(struct backup *b, const char *what, const char *why)
 {
-	snprintf(b->err, b->err_size, "%s: %s", what, why);
+	snprintf(b->err, b->err_size, "%.1024s: %.256s", what, why);
 	return -1;
 }
 

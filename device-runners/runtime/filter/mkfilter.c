@@ -2,15 +2,18 @@
  * Build tool: writes, as C source on stdout, the system call filters of the
  * runners (gateway-sandbox(7)) and the names of all system calls, so that a
  * runner neither links libseccomp nor computes anything. Runs on the machine
- * that builds, for its own architecture.
+ * that builds, for the architecture that it is told.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +32,7 @@
 enum { MAX_NUMBER = 1024, MAX_FILTER = 4096 };
 
 static scmp_filter_ctx ctx;
+static uint32_t arch; /* the architecture that is built for */
 
 static void
 die(const char *what, int error)
@@ -37,7 +41,8 @@ die(const char *what, int error)
 	exit(EXIT_FAILURE);
 }
 
-/* A name that this architecture does not have is left out: nobody can call it. */
+/* A name that the architecture does not have is left out: nobody can call it. libseccomp takes this
+ * machine's number, a negative one where it has none, and translates it. */
 static void
 add(uint32_t action, const char *name, unsigned count, const struct scmp_arg_cmp *args)
 {
@@ -45,14 +50,15 @@ add(uint32_t action, const char *name, unsigned count, const struct scmp_arg_cmp
 
 	if (number == __NR_SCMP_ERROR)
 		die(name, -ENOSYS);
-	if (number < 0)
+	if (seccomp_syscall_resolve_name_arch(arch, name) < 0)
 		return;
 	int r = seccomp_rule_add_array(ctx, action, number, count, args);
 	if (r < 0)
 		die(name, r);
 }
 
-/* Calls that work on what the process already has, or tell the time. */
+/* Calls that work on what the process already has, or tell the time. Machines of 32 bits have some
+ * of them twice or three times: with wide offsets, identifiers and times. */
 static const char *const plain[] = {
 	/* descriptors */
 	"read",
@@ -61,8 +67,11 @@ static const char *const plain[] = {
 	"write",
 	"writev",
 	"lseek",
+	"_llseek",
 	"fstat",
+	"fstat64",
 	"close",
+	"recv",
 	"recvfrom",
 	"recvmsg",
 	"accept",
@@ -79,17 +88,23 @@ static const char *const plain[] = {
 	"epoll_pwait",
 	"poll",
 	"ppoll",
+	"ppoll_time64",
 	"select",
 	"_newselect",
 	"pselect6",
+	"pselect6_time64",
 	"eventfd2",
 	"timerfd_create",
 	"timerfd_settime",
+	"timerfd_settime64",
 	"nanosleep",
 	"clock_nanosleep",
+	"clock_nanosleep_time64",
 	/* time and chance */
 	"clock_gettime",
+	"clock_gettime64",
 	"clock_getres",
+	"clock_getres_time64",
 	"gettimeofday",
 	"time",
 	"getrandom",
@@ -100,7 +115,9 @@ static const char *const plain[] = {
 	"madvise",
 	/* the process itself */
 	"futex",
+	"futex_time64",
 	"sched_yield",
+	"sigreturn",
 	"rt_sigreturn",
 	"rt_sigprocmask",
 	"sigaltstack",
@@ -109,9 +126,13 @@ static const char *const plain[] = {
 	"gettid",
 	"getppid",
 	"getuid",
+	"getuid32",
 	"geteuid",
+	"geteuid32",
 	"getgid",
+	"getgid32",
 	"getegid",
+	"getegid32",
 	"uname",
 	"exit",
 	"exit_group",
@@ -151,6 +172,13 @@ allow_option(int level, int option)
 	add(SCMP_ACT_ALLOW, "setsockopt", 2, args);
 }
 
+/* Whether the architecture is one of 32 bits, whose C library asks with statx() for times of 64. */
+static bool
+is_narrow(void)
+{
+	return seccomp_syscall_resolve_name_arch(arch, "mmap2") >= 0;
+}
+
 static void
 allow_limited(void)
 {
@@ -167,8 +195,10 @@ allow_limited(void)
 	};
 
 	allow_without("mmap", 2, PROT_EXEC);
+	allow_without("mmap2", 2, PROT_EXEC);
 	allow_without("mprotect", 2, PROT_EXEC);
 	allow_value("fcntl", 1, fcntls, sizeof(fcntls) / sizeof(fcntls[0]));
+	allow_value("fcntl64", 1, fcntls, sizeof(fcntls) / sizeof(fcntls[0]));
 	allow_value("ioctl", 1, ioctls, sizeof(ioctls) / sizeof(ioctls[0]));
 	allow_value("prctl", 0, (const uint64_t[]){ PR_SET_NAME }, 1);
 	allow_option(SOL_SOCKET, SO_KEEPALIVE);
@@ -181,9 +211,12 @@ allow_limited(void)
 	allow_option(IPPROTO_TCP, TCP_USER_TIMEOUT);
 	add(SCMP_ACT_ALLOW, "tgkill", 2, abort_self);
 	add(SCMP_ACT_ALLOW, "prlimit64", 2, read_limit);
-	/* The C library's fstat() is this one, with a path that a filter cannot read; it asks, for
-	 * a buffer's size, and goes on without an answer. */
+	/* The C library's fstat() is one of these, with a path that a filter cannot read; it asks,
+	 * for a buffer's size, and goes on without an answer. */
 	add(SCMP_ACT_ERRNO(EACCES), "newfstatat", 0, NULL);
+	add(SCMP_ACT_ERRNO(EACCES), "fstatat64", 0, NULL);
+	if (is_narrow())
+		add(SCMP_ACT_ERRNO(EACCES), "statx", 0, NULL);
 	/* Names of mappings, of newer C libraries: not needed, not worth a life. */
 	add(SCMP_ACT_ERRNO(EINVAL), "prctl", 1,
 	    &(struct scmp_arg_cmp){ 0, SCMP_CMP_EQ, 0x53564d41, 0 });
@@ -213,11 +246,13 @@ allow_sending(void)
 	};
 
 	add(SCMP_ACT_ALLOW, "sendto", 2, connected);
+	allow_without("send", 3, MSG_FASTOPEN);
 }
 
 static void
 allow_addresses(void)
 {
+	allow_without("send", 3, MSG_FASTOPEN);
 	allow_without("sendto", 3, MSG_FASTOPEN);
 	allow_without("sendmsg", 2, MSG_FASTOPEN);
 }
@@ -232,7 +267,15 @@ set_attribute(enum scmp_filter_attr attribute, uint32_t value)
 }
 
 static void
-print_filter(const char *head)
+print_code(const struct sock_filter code[], size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		printf("\t{ 0x%02x, %u, %u, 0x%08x },\n", code[i].code, code[i].jt, code[i].jf,
+		    code[i].k);
+}
+
+static void
+print_filter(const char *head, const struct sock_filter first[], size_t count_first)
 {
 	static struct sock_filter code[MAX_FILTER];
 	int fd = memfd_create("filter", MFD_CLOEXEC);
@@ -243,13 +286,27 @@ print_filter(const char *head)
 	ssize_t n = pread(fd, code, sizeof(code), 0);
 	if (n <= 0 || n == sizeof(code) || n % (ssize_t)sizeof(code[0]))
 		die("export", -EFBIG);
-	size_t count = (size_t)n / sizeof(code[0]);
 	printf("%s[] = {\n", head);
-	for (size_t i = 0; i < count; i++)
-		printf("\t{ 0x%02x, %u, %u, 0x%08x },\n", code[i].code, code[i].jt, code[i].jf,
-		    code[i].k);
+	print_code(first, count_first);
+	print_code(code, (size_t)n / sizeof(code[0]));
 	printf("};\n\n");
 	close(fd);
+}
+
+static void
+begin(uint32_t otherwise)
+{
+	/* The kernel of the machine that builds does not matter: it is not asked. */
+	seccomp_api_set(3);
+	ctx = seccomp_init(otherwise);
+	if (!ctx)
+		die("init", -ENOMEM);
+	if (arch != seccomp_arch_native() &&
+	    (seccomp_arch_remove(ctx, SCMP_ARCH_NATIVE) < 0 || seccomp_arch_add(ctx, arch) < 0))
+		die("architecture", -EINVAL);
+	set_attribute(SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	/* A binary tree over the numbers: some ten comparisons a call instead of ninety. */
+	set_attribute(SCMP_FLTATR_CTL_OPTIMIZE, 2);
 }
 
 static void
@@ -257,14 +314,7 @@ write_filter(unsigned which)
 {
 	char head[64];
 
-	/* The kernel of the machine that builds does not matter: it is not asked. */
-	seccomp_api_set(3);
-	ctx = seccomp_init(SCMP_ACT_TRAP);
-	if (!ctx)
-		die("init", -ENOMEM);
-	set_attribute(SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-	/* A binary tree over the numbers: some ten comparisons a call instead of ninety. */
-	set_attribute(SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	begin(SCMP_ACT_TRAP);
 	allow_plain();
 	allow_limited();
 	if (which & FILTER_TTY)
@@ -274,7 +324,7 @@ write_filter(unsigned which)
 	else
 		allow_sending();
 	snprintf(head, sizeof(head), "static const struct sock_filter filter_%u", which);
-	print_filter(head);
+	print_filter(head, NULL, 0);
 	seccomp_release(ctx);
 }
 
@@ -294,7 +344,7 @@ write_names(void)
 {
 	printf("const char *const filter_call_names[] = {\n");
 	for (int i = 0; i < MAX_NUMBER; i++) {
-		char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, i);
+		char *name = seccomp_syscall_resolve_num_arch(arch, i);
 		if (name)
 			printf("\t[%d] = \"%s\",\n", i, name);
 		free(name);
@@ -381,11 +431,15 @@ static const char *const denied_to_children[] = {
 	"chown",
 	"fchown",
 	"lchown",
+	"chown32",
+	"fchown32",
+	"lchown32",
 	"fchownat",
 	"utime",
 	"utimes",
 	"futimesat",
 	"utimensat",
+	"utimensat_time64",
 	"setxattr",
 	"lsetxattr",
 	"fsetxattr",
@@ -414,13 +468,13 @@ static const struct {
 	{ .name = "ioprio_set", .arg = 1 },
 };
 
-enum { FCHMODAT2 = 452 }; /* on every machine; libseccomp 2.5 does not know its name */
-
-#ifdef __s390__
-enum { CLONE_FLAGS = 1 };
-#else
-enum { CLONE_FLAGS = 0 };
-#endif
+/* In front of the lock of a child: fchmodat2(), whose number is 452 on every machine, and whose
+ * name libseccomp 2.5 does not know. */
+static const struct sock_filter deny_fchmodat2[] = {
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 452, 0, 1),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+};
 
 static void
 deny(const char *const names[], size_t count)
@@ -433,9 +487,6 @@ static void
 deny_to_children(bool may_unshare)
 {
 	deny(denied_to_children, sizeof(denied_to_children) / sizeof(denied_to_children[0]));
-	int r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), FCHMODAT2, 0);
-	if (r < 0)
-		die("fchmodat2", r);
 	for (size_t i = 0; i < sizeof(to_itself) / sizeof(to_itself[0]); i++)
 		add(SCMP_ACT_ERRNO(EPERM), to_itself[i], 1,
 		    &(struct scmp_arg_cmp){ 0, SCMP_CMP_NE, FILTER_OWN_PID, 0 });
@@ -450,32 +501,30 @@ static void
 deny_to_runners(void)
 {
 	deny(denied_to_runners, sizeof(denied_to_runners) / sizeof(denied_to_runners[0]));
+	/* s390x has the stack first. */
+	unsigned flags = arch == SCMP_ARCH_S390X ? 1 : 0;
 	/* Threads, no processes. clone3() has its flags in memory, where a filter does not see
 	 * them: libc takes clone() then. */
 	add(SCMP_ACT_ERRNO(EPERM), "clone", 1,
-	    &(struct scmp_arg_cmp){ CLONE_FLAGS, SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0 });
+	    &(struct scmp_arg_cmp){ flags, SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0 });
 	add(SCMP_ACT_ERRNO(ENOSYS), "clone3", 0, NULL);
 }
 
 static void
 begin_lock(void)
 {
-	seccomp_api_set(3);
-	ctx = seccomp_init(SCMP_ACT_ALLOW);
-	if (!ctx)
-		die("init", -ENOMEM);
-	set_attribute(SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-	set_attribute(SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	begin(SCMP_ACT_ALLOW);
 	deny(denied_to_all, sizeof(denied_to_all) / sizeof(denied_to_all[0]));
 }
 
 static void
-end_lock(const char *name)
+end_lock(const char *name, bool of_children)
 {
 	char head[64];
 
 	snprintf(head, sizeof(head), "const struct sock_filter %s", name);
-	print_filter(head);
+	print_filter(head, deny_fchmodat2,
+	    of_children ? sizeof(deny_fchmodat2) / sizeof(deny_fchmodat2[0]) : 0);
 	printf("const size_t %s_count = sizeof(%s) / sizeof(%s[0]);\n", name, name, name);
 	seccomp_release(ctx);
 }
@@ -487,29 +536,102 @@ write_locks(void)
 	       "const unsigned lock_filter_own_pid = 0x%xu;\n",
 	    FILTER_OWN_PID);
 	begin_lock();
-	end_lock("lock_filter_supervisor");
+	end_lock("lock_filter_supervisor", false);
 	begin_lock();
 	deny_to_children(false);
-	end_lock("lock_filter_server");
+	end_lock("lock_filter_server", true);
 	for (int may_unshare = 0; may_unshare < 2; may_unshare++) {
 		begin_lock();
 		deny_to_children(may_unshare);
 		deny_to_runners();
-		end_lock(may_unshare ? "lock_filter_namespaces" : "lock_filter");
+		end_lock(may_unshare ? "lock_filter_namespaces" : "lock_filter", true);
 	}
 }
 
-/* Without an argument the filters of the runtime, with one those of the supervisor's lock. */
+/* What the filters compare with, and the machine that is built for may number in another way: the
+ * compiler looks. */
+#define CONSTANT(name)                                                                             \
+	{                                                                                          \
+#name, (uint64_t)(name)                                                            \
+	}
+static const struct {
+	const char *name;
+	uint64_t value;
+} constants[] = {
+	CONSTANT(F_GETFD),
+	CONSTANT(F_SETFD),
+	CONSTANT(F_GETFL),
+	CONSTANT(F_SETFL),
+	CONSTANT(FIONREAD),
+	CONSTANT(FIONBIO),
+	CONSTANT(TCGETS),
+	CONSTANT(TCSETS),
+	CONSTANT(TCSETSW),
+	CONSTANT(TCSETSF),
+	CONSTANT(TCSBRK),
+	CONSTANT(TCSBRKP),
+	CONSTANT(TCXONC),
+	CONSTANT(TCFLSH),
+	CONSTANT(TIOCOUTQ),
+	CONSTANT(TIOCMGET),
+	CONSTANT(TIOCMSET),
+	CONSTANT(TIOCMBIS),
+	CONSTANT(TIOCMBIC),
+	CONSTANT(TIOCGICOUNT),
+	CONSTANT(TIOCGRS485),
+	CONSTANT(TIOCSRS485),
+	CONSTANT(PROT_EXEC),
+	CONSTANT(PR_SET_NAME),
+	CONSTANT(SOL_SOCKET),
+	CONSTANT(SO_KEEPALIVE),
+	CONSTANT(SO_LINGER),
+	CONSTANT(IPPROTO_TCP),
+	CONSTANT(TCP_NODELAY),
+	CONSTANT(TCP_QUICKACK),
+	CONSTANT(TCP_KEEPIDLE),
+	CONSTANT(TCP_KEEPINTVL),
+	CONSTANT(TCP_KEEPCNT),
+	CONSTANT(TCP_USER_TIMEOUT),
+	CONSTANT(MSG_FASTOPEN),
+	CONSTANT(SIGABRT),
+	CONSTANT(CLONE_THREAD),
+	CONSTANT(EACCES),
+	CONSTANT(EINVAL),
+	CONSTANT(ENOSYS),
+	CONSTANT(EPERM),
+};
+
+static void
+write_constants(void)
+{
+	printf("#include <errno.h>\n#include <fcntl.h>\n#include <netinet/in.h>\n#include "
+	       "<netinet/tcp.h>\n"
+	       "#include <sched.h>\n#include <signal.h>\n#include <sys/ioctl.h>\n#include "
+	       "<sys/mman.h>\n"
+	       "#include <sys/prctl.h>\n#include <sys/socket.h>\n#include <termios.h>\n\n");
+	for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
+		printf("_Static_assert(%s == %#" PRIx64
+		       ", \"mkfilter compares %s with another number\");\n",
+		    constants[i].name, constants[i].value, constants[i].name);
+	printf("\n");
+}
+
+/* mkfilter ARCHITECTURE: the filters of the runtime; mkfilter ARCHITECTURE lock: those of the
+ * supervisor's lock. The architecture as libseccomp names it, the first word of `gcc -dumpmachine`.
+ */
 int
 main(int argc, char **argv)
 {
 	const struct scmp_version *v = seccomp_version();
 
-	(void)argv;
+	arch = argc > 1 ? seccomp_arch_resolve_name(argv[1]) : 0;
+	if (!arch)
+		die(argc > 1 ? argv[1] : "architecture", -EINVAL);
 	printf("/* Made by mkfilter with libseccomp %u.%u.%u. */\n#include <stddef.h>\n"
 	       "#include <linux/filter.h>\n",
 	    v->major, v->minor, v->micro);
-	if (argc > 1) {
+	write_constants();
+	if (argc > 2) {
 		write_locks();
 		return 0;
 	}

@@ -125,7 +125,7 @@ END_TEST
 
 START_TEST(many)
 {
-	char whole[32];
+	char whole[96];
 
 	for (size_t i = 0; i < MANY; i++) {
 		snprintf(names[i], sizeof(names[i]), "d%zu", i);
@@ -134,9 +134,10 @@ START_TEST(many)
 	build(MANY);
 	for (size_t i = 0; i < MANY; i++) {
 		expect(names[i], &devices[i]);
-		snprintf(whole, sizeof(whole), "%s/%s", children[i].conf.type, names[i]);
+		snprintf(whole, sizeof(whole), "%.31s/%.31s", children[i].conf.type, names[i]);
 		expect(whole, &devices[i]);
-		snprintf(whole, sizeof(whole), "%s/%s", i % 2 ? "modbus_slave" : "ping", names[i]);
+		snprintf(
+		    whole, sizeof(whole), "%.31s/%.31s", i % 2 ? "modbus_slave" : "ping", names[i]);
 		expect_error(whole, ENOENT);
 	}
 	expect_error("d4096", ENOENT);
