@@ -33,8 +33,9 @@ struct history_options {
 	size_t types;
 };
 
-/* Which arguments name devices, so that '*', '?' and '[' in them stand for others. */
-enum command_names { NAMES_NONE, NAMES_ALL, NAMES_FIRST, NAMES_BUT_LAST };
+/* Which arguments name devices, so that '*', '?' and '[' in them stand for others. NAMES_FIRST: it
+ * names just one. NAMES_TYPES: what stands before a '/' in each. */
+enum command_names { NAMES_NONE, NAMES_ALL, NAMES_FIRST, NAMES_BUT_LAST, NAMES_TYPES };
 
 struct options {
 	const char *socket; /* or NULL */

@@ -499,7 +499,7 @@ find_command(const char *name)
 static bool
 check_count(const struct command *c, int argc)
 {
-	bool many = c->names != NAMES_NONE && !is_stream(c);
+	bool many = c->names != NAMES_NONE && c->names != NAMES_FIRST && !is_stream(c);
 
 	if (argc >= c->min && (argc <= c->max || many))
 		return true;

@@ -33,7 +33,7 @@ names_clear(struct names *n)
 static bool
 is_name(enum command_names which, int i, int argc)
 {
-	return which == NAMES_ALL || (which == NAMES_FIRST && i == 0) ||
+	return which == NAMES_ALL || which == NAMES_TYPES || (which == NAMES_FIRST && i == 0) ||
 	       (which == NAMES_BUT_LAST && i + 1 < argc);
 }
 
@@ -76,19 +76,49 @@ short_name(const char *whole)
 	return strchr(whole, '/') + 1;
 }
 
-/* A pattern with '/' is of the type too. */
+/* A pattern with '/' is of the type too. rest: what follows each name. Returns how many fit. */
 static int
-expand_one(struct names *n, const struct names *all, const char *pattern)
+expand_one(struct names *n, const struct names *all, const char *pattern, const char *rest)
 {
 	bool whole = strchr(pattern, '/');
+	char text[CONTROL_MAX_TEXT];
 	int before = n->count;
 
-	for (int i = 0; i < all->count; i++)
-		if (fnmatch(pattern, whole ? all->list[i] : short_name(all->list[i]), 0) == 0)
-			add(n, all->list[i]);
-	if (n->count > before)
+	for (int i = 0; i < all->count; i++) {
+		if (fnmatch(pattern, whole ? all->list[i] : short_name(all->list[i]), 0) != 0)
+			continue;
+		snprintf(text, sizeof(text), "%s%s", all->list[i], rest);
+		add(n, text);
+	}
+	return n->count - before;
+}
+
+/* The part of argument i that is a pattern of names: its length, or 0. '?' and '*' alone are
+ * segments of an event type. */
+static size_t
+pattern_of(enum command_names which, const char *text, int i, int argc)
+{
+	size_t len = which == NAMES_TYPES ? strcspn(text, "/") : strlen(text);
+
+	if (!is_name(which, i, argc) || strcspn(text, "*?[") >= len)
 		return 0;
-	fprintf(stderr, "gatewayctl: no device fits '%s'\n", pattern);
+	return which == NAMES_TYPES && len == 1 ? 0 : len;
+}
+
+static int
+expand(struct names *n, const struct names *all, enum command_names which, const char *text,
+    size_t len)
+{
+	char pattern[CONTROL_MAX_TEXT];
+
+	snprintf(pattern, sizeof(pattern), "%.*s", (int)len, text);
+	int found = expand_one(n, all, pattern, text + len);
+	if (found && (found == 1 || which != NAMES_FIRST))
+		return 0;
+	if (found)
+		fprintf(stderr, "gatewayctl: '%s' fits %d devices, expected one\n", pattern, found);
+	else
+		fprintf(stderr, "gatewayctl: no device fits '%s'\n", pattern);
 	return -1;
 }
 
@@ -102,7 +132,8 @@ names_expand(struct names *n, struct session *client, const struct options *o,
 
 	*n = (struct names){ 0 };
 	for (int i = 0; i < argc && rc == 0; i++) {
-		if (!is_name(which, i, argc) || !is_pattern(argv[i])) {
+		size_t len = pattern_of(which, argv[i], i, argc);
+		if (len == 0) {
 			add(n, argv[i]);
 			continue;
 		}
@@ -113,7 +144,7 @@ names_expand(struct names *n, struct session *client, const struct options *o,
 			break;
 		}
 		asked = true;
-		rc = expand_one(n, &all, argv[i]);
+		rc = expand(n, &all, which, argv[i], len);
 	}
 	names_clear(&all);
 	return rc;
@@ -149,7 +180,8 @@ names_suggest(struct session *client, enum command_names which, int argc, char *
 {
 	struct names all = { 0 };
 
-	if (which != NAMES_NONE && client->fd >= 0 && ask(client, &all) == 0)
+	if (which != NAMES_NONE && which != NAMES_TYPES && client->fd >= 0 &&
+	    ask(client, &all) == 0)
 		for (int i = 0; i < argc; i++)
 			if (is_name(which, i, argc) && !is_device(&all, argv[i]))
 				suggest_one(&all, argv[i]);

@@ -434,10 +434,10 @@ fitting(const char *text, size_t width)
 	return len;
 }
 
-void
-output_folded(FILE *f, const char *text, size_t indent)
+/* width 0: not at all. */
+static void
+put_folded(FILE *f, const char *text, size_t indent, size_t width)
 {
-	size_t width = output_terminal_width(f);
 	bool folds = width > 2 * indent;
 
 	for (size_t before = 0;; before = indent) {
@@ -449,6 +449,12 @@ output_folded(FILE *f, const char *text, size_t indent)
 	}
 }
 
+void
+output_folded(FILE *f, const char *text, size_t indent)
+{
+	put_folded(f, text, indent, output_terminal_width(f));
+}
+
 const struct column *
 output_shown(const struct column *col)
 {
@@ -458,7 +464,8 @@ output_shown(const struct column *col)
 }
 
 void
-output_pairs(FILE *f, const char *indent, const struct column *columns, const struct json *row)
+output_pairs(FILE *f, const char *indent, size_t terminal, const struct column *columns,
+    const struct json *row)
 {
 	struct buffer b;
 	size_t width = 0;
@@ -469,9 +476,12 @@ output_pairs(FILE *f, const char *indent, const struct column *columns, const st
 	buffer_init(&b, MAX_CELL);
 	for (const struct column *c = output_shown(columns); c->key; c = output_shown(c + 1)) {
 		buffer_reset(&b);
+		buffer_printf(&b, "%s%-*s  ", indent, (int)width, c->header);
 		output_cell_text(&b, c, row);
-		fprintf(f, "%s%-*s  %.*s\n", indent, (int)width, c->header, (int)b.len,
-		    (const char *)buffer_data(&b));
+		buffer_u8(&b, '\0');
+		if (!buffer_failed(&b))
+			put_folded(
+			    f, (const char *)buffer_data(&b), strlen(indent) + width + 2, terminal);
 	}
 	buffer_clear(&b);
 }

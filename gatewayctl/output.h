@@ -36,6 +36,7 @@ struct column {
 	bool right;    /* aligned */
 	bool coloured; /* its words have colours on a terminal */
 	bool quiet;    /* left out of a table where no row has it, unless it was asked for */
+	bool folds;    /* goes on in the next line where others are cut */
 	unsigned char
 	    least; /* columns to which it may be cut where the terminal is narrow; 0: not */
 	unsigned char drop; /* left out where that is not enough: the highest first; 0: never */
@@ -51,9 +52,10 @@ const struct column *output_shown(const struct column *col);
 /* Prints JSON text; controls and what turns the direction of writing are escaped. */
 void output_json(FILE *f, const char *text);
 
-/* "name  value" lines of one object, the names aligned. */
-void output_pairs(
-    FILE *f, const char *indent, const struct column *columns, const struct json *row);
+/* "name  value" lines of one object, the names aligned. Values that are too long for a terminal so
+ * wide go on below themselves; 0: nothing is. */
+void output_pairs(FILE *f, const char *indent, size_t terminal, const struct column *columns,
+    const struct json *row);
 
 /* The bytes of the first character of text, which is not empty, and the columns that it takes: none
  * for an accent of its own, two for most of Chinese, one for what is not known. */

@@ -274,45 +274,88 @@ fitting(const char *text, size_t width, size_t *have)
 	return bytes;
 }
 
-/* One cell, padded, or cut with an ellipsis, to width. */
-static void
-print_cell(FILE *f, const char *text, bool right, size_t width, bool last, const char *colour)
+/* The same, up to the last space where that is not too early. */
+static size_t
+folding(const char *text, size_t width, size_t *have)
 {
-	size_t have = output_width(text), bytes = strlen(text);
-	bool cut = have > width;
+	size_t bytes = fitting(text, width, have), space = bytes, columns;
 
-	if (cut)
-		bytes = fitting(text, width - 1, &have);
-	have += cut;
-	size_t pad = width > have ? width - have : 0;
-	fprintf(f, "%*s%s%.*s%s%s%*s", (int)(right ? pad : 0), "", colour ? colour : "", (int)bytes,
-	    text, cut ? "…" : "", colour ? "\033[0m" : "", (int)(right || last ? 0 : pad), "");
+	while (space > 0 && text[space - 1] != ' ')
+		space--;
+	if (!text[bytes] || space <= bytes / 2)
+		return bytes;
+	*have = 0;
+	for (size_t at = 0; at < space; *have += columns)
+		at += output_character(text + at, &columns);
+	return space;
 }
 
-static void
-print_line(const struct table *t, const struct layout *l, FILE *f, const struct table_style *style,
-    const char *text, const char *colour)
+/* One cell, padded to width; what is too long is cut with an ellipsis, or goes on in the next line.
+ * Returns what is left of it, or NULL. */
+static const char *
+print_cell(
+    FILE *f, const char *text, const struct column *c, size_t width, bool last, const char *colour)
 {
-	size_t last = 0;
-	bool begun = false;
+	size_t have = output_width(text), bytes = strlen(text);
+	bool long_ = have > width, cut = long_ && !c->folds;
 
-	for (size_t i = 0; i < t->columns; i++)
-		if (!l->out[i])
-			last = i;
+	if (long_)
+		bytes = c->folds ? folding(text, width, &have) : fitting(text, width - 1, &have);
+	have += cut;
+	size_t pad = width > have ? width - have : 0;
+	fprintf(f, "%*s%s%.*s%s%s%*s", (int)(c->right ? pad : 0), "", colour ? colour : "",
+	    (int)bytes, text, cut ? "…" : "", colour ? "\033[0m" : "",
+	    (int)(c->right || last ? 0 : pad), "");
+	return long_ && !cut ? text + bytes + strspn(text + bytes, " ") : NULL;
+}
+
+static size_t
+last_column(const struct table *t, const struct layout *l)
+{
+	size_t last = t->columns;
+
+	while (last-- > 0 && l->out[last])
+		;
+	return last;
+}
+
+/* Prints what is left of the cells, and leaves what does not fit. Returns whether that is any. */
+static bool
+print_cells(const struct table *t, const struct layout *l, FILE *f, const struct table_style *style,
+    const char *left[TABLE_MAX_COLUMNS], const char *const colour[TABLE_MAX_COLUMNS])
+{
+	size_t last = last_column(t, l);
+	bool begun = false, more = false;
+
 	fputs(style->indent, f);
-	for (size_t i = 0; i < t->columns; i++) {
-		const struct column *c = t->shown[i];
-		const char *cell = text ? text : c->header ? c->header : c->key;
-		text = text ? text + strlen(text) + 1 : NULL;
+	for (size_t i = 0; i <= last && i < t->columns; i++) {
 		if (l->out[i])
 			continue;
-		if (begun)
-			fprintf(f, "%*s", (int)l->gap, "");
+		fprintf(f, "%*s", begun ? (int)l->gap : 0, "");
 		begun = true;
-		const char *own = text && c->coloured && !colour ? colour_of(cell) : colour;
-		print_cell(f, cell, c->right, l->width[i], i == last, style->colour ? own : NULL);
+		left[i] = print_cell(f, left[i] ? left[i] : "", t->shown[i], l->width[i], i == last,
+		    style->colour && left[i] ? colour[i] : NULL);
+		more |= left[i] != NULL;
 	}
 	fputc('\n', f);
+	return more;
+}
+
+/* text: the cells of a row; NULL: the headers. */
+static void
+print_row(const struct table *t, const struct layout *l, FILE *f, const struct table_style *style,
+    const char *text, const char *colour)
+{
+	const char *left[TABLE_MAX_COLUMNS], *own[TABLE_MAX_COLUMNS];
+
+	for (size_t i = 0; i < t->columns; i++) {
+		const struct column *c = t->shown[i];
+		left[i] = text ? text : c->header ? c->header : c->key;
+		own[i] = text && c->coloured && !colour ? colour_of(left[i]) : colour;
+		text = text ? text + strlen(text) + 1 : NULL;
+	}
+	while (print_cells(t, l, f, style, left, own))
+		;
 }
 
 void
@@ -331,7 +374,7 @@ table_print(struct table *t, FILE *f, const struct table_style *style)
 	}
 	measure(t, &l);
 	fit(t, &l, style->width);
-	print_line(t, &l, f, style, NULL, NULL);
+	print_row(t, &l, f, style, NULL, NULL);
 	for (size_t n = 0; n < t->rows; n++)
-		print_line(t, &l, f, style, text_at(t, t->row[n].at), t->row[n].colour);
+		print_row(t, &l, f, style, text_at(t, t->row[n].at), t->row[n].colour);
 }

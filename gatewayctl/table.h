@@ -1,7 +1,8 @@
 /*
  * Tables of gatewayctl: rows are kept, sorted, fitted to the width of a
  * terminal and printed. Columns shrink first, then those that matter least are
- * left out, in the order of their `drop`.
+ * left out, in the order of their `drop`. A cell of a column that folds is never
+ * cut.
  */
 #ifndef GATEWAYCTL_TABLE_H
 #define GATEWAYCTL_TABLE_H

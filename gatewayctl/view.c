@@ -130,42 +130,43 @@ static const struct column limit_columns[] = {
 
 static const struct column plan_columns[] = {
 	{ .key = "kind", .header = "KIND", .cell = CELL_TEXT },
-	{ .key = "target", .header = "TARGET", .cell = CELL_TEXT },
+	{ .key = "target", .header = "TARGET", .cell = CELL_TEXT, .least = 16 },
 	{ .key = "port", .header = "PORT", .cell = CELL_INT, .right = true },
 	{ .key = "opened", .header = "OPENED", .cell = CELL_FLAG },
-	{ .key = "any_address", .header = "ANY ADDRESS", .cell = CELL_FLAG },
+	{ .key = "any_address", .header = "ANY ADDRESS", .cell = CELL_FLAG, .drop = 1 },
 	{ .key = NULL },
 };
 
-#define REMOTE_COUNTERS(HEADER)                                                                    \
-	{ .key = "requests", .header = HEADER("REQUESTS"), .cell = CELL_INT, .right = true },      \
-	    { .key = "errors", .header = HEADER("ERRORS"), .cell = CELL_INT, .right = true },      \
-	    { .key = "timeouts", .header = HEADER("TIMEOUTS"), .cell = CELL_INT, .right = true },  \
-	    { .key = "loss_percent",                                                               \
-		    .header = HEADER("LOSS %"),                                                    \
-		    .cell = CELL_RATE,                                                             \
-		    .right = true },                                                               \
-	    { .key = "retries", .header = HEADER("RETRIES"), .cell = CELL_INT, .right = true },    \
-	    { .key = "bytes_in", .header = HEADER("IN"), .cell = CELL_BYTES, .right = true },      \
-	    { .key = "bytes_out", .header = HEADER("OUT"), .cell = CELL_BYTES, .right = true },    \
-	    { .key = "rtt_min_us", .header = HEADER("MIN"), .cell = CELL_MICROS, .right = true },  \
-	    { .key = "rtt_avg_us",                                                                 \
-		    .header = HEADER("AVERAGE"),                                                   \
-		    .cell = CELL_MICROS,                                                           \
-		    .right = true },                                                               \
+#define REMOTE_COUNTER(HEADER, KEY, TITLE, CELL, DROP)                                             \
 	{                                                                                          \
-		.key = "rtt_max_us", .header = HEADER("MAX"), .cell = CELL_MICROS, .right = true   \
+		.key = KEY, .header = HEADER(TITLE), .cell = CELL, .right = true, .drop = DROP     \
 	}
+#define REMOTE_COUNTERS(HEADER)                                                                    \
+	REMOTE_COUNTER(HEADER, "requests", "REQUESTS", CELL_INT, 5),                               \
+	    REMOTE_COUNTER(HEADER, "errors", "ERRORS", CELL_INT, 2),                               \
+	    REMOTE_COUNTER(HEADER, "timeouts", "TIMEOUTS", CELL_INT, 3),                           \
+	    REMOTE_COUNTER(HEADER, "loss_percent", "LOSS %", CELL_RATE, 7),                        \
+	    REMOTE_COUNTER(HEADER, "retries", "RETRIES", CELL_INT, 8),                             \
+	    REMOTE_COUNTER(HEADER, "bytes_in", "IN", CELL_BYTES, 10),                              \
+	    REMOTE_COUNTER(HEADER, "bytes_out", "OUT", CELL_BYTES, 9),                             \
+	    REMOTE_COUNTER(HEADER, "rtt_min_us", "MIN", CELL_MICROS, 12),                          \
+	    REMOTE_COUNTER(HEADER, "rtt_avg_us", "AVERAGE", CELL_MICROS, 4),                       \
+	    REMOTE_COUNTER(HEADER, "rtt_max_us", "MAX", CELL_MICROS, 11)
 #define SHOWN(header) header
 #define JSON_ONLY(header) NULL
 
 static const struct column remote_columns[] = {
-	{ .key = "remote", .header = "NAME", .cell = CELL_TEXT },
+	{ .key = "remote", .header = "NAME", .cell = CELL_TEXT, .least = 12 },
 	{ .key = "state", .header = "STATE", .cell = CELL_TEXT, .coloured = true },
-	{ .key = "since", .header = "SINCE", .cell = CELL_DURATION },
+	{ .key = "since", .header = "SINCE", .cell = CELL_DURATION, .drop = 1 },
 	REMOTE_COUNTERS(SHOWN),
-	{ .key = "what", .header = "WHAT", .cell = CELL_TEXT, .least = 20 },
-	{ .key = "last_error", .header = "LAST ERROR", .cell = CELL_TEXT, .least = 12 },
+	{ .key = "what", .header = "WHAT", .cell = CELL_TEXT, .least = 30, .folds = true },
+	{ .key = "last_error",
+	    .header = "LAST ERROR",
+	    .cell = CELL_TEXT,
+	    .least = 12,
+	    .folds = true,
+	    .drop = 6 },
 	{ .key = NULL },
 };
 
@@ -176,7 +177,7 @@ static const struct column health_columns[] = {
 	{ .key = "severity", .cell = CELL_TEXT },
 	{ .key = "state", .header = "STATE", .cell = CELL_TEXT, .coloured = true },
 	{ .key = "since", .header = "SINCE", .cell = CELL_DURATION, .drop = 1 },
-	{ .key = "what", .header = "WHAT", .cell = CELL_TEXT, .least = 20 },
+	{ .key = "what", .header = "WHAT", .cell = CELL_TEXT, .least = 20, .folds = true },
 	{ .key = "last_error", .cell = CELL_TEXT },
 	REMOTE_COUNTERS(JSON_ONLY),
 	{ .key = NULL },
@@ -203,11 +204,16 @@ static const struct column read_columns[] = {
 
 static const struct column obituary_columns[] = {
 	{ .key = "time", .header = "TIME", .cell = CELL_TIME },
-	{ .key = "pid", .header = "PID", .cell = CELL_INT },
-	{ .key = "uptime", .header = "UPTIME", .cell = CELL_DURATION },
-	{ .key = "events", .header = "EVENTS", .cell = CELL_INT, .right = true },
-	{ .key = "cause", .header = "CAUSE", .cell = CELL_TEXT, .least = 20 },
-	{ .key = "last_line", .header = "LAST LINE", .cell = CELL_TEXT, .least = 12 },
+	{ .key = "pid", .header = "PID", .cell = CELL_INT, .drop = 4 },
+	{ .key = "uptime", .header = "UPTIME", .cell = CELL_DURATION, .drop = 2 },
+	{ .key = "events", .header = "EVENTS", .cell = CELL_INT, .right = true, .drop = 3 },
+	{ .key = "cause", .header = "CAUSE", .cell = CELL_TEXT, .least = 20, .folds = true },
+	{ .key = "last_line",
+	    .header = "LAST LINE",
+	    .cell = CELL_TEXT,
+	    .least = 12,
+	    .folds = true,
+	    .drop = 1 },
 	{ .key = NULL },
 };
 
@@ -538,7 +544,7 @@ print_section(const struct view *v, const struct section *s, const struct json *
 	struct table t;
 
 	if (s->kind == SECTION_PAIRS) {
-		output_pairs(stdout, "  ", s->columns, j);
+		output_pairs(stdout, "  ", v->options->width, s->columns, j);
 	} else if (s->kind == SECTION_MAP) {
 		print_map(j);
 	} else {

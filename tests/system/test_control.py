@@ -166,6 +166,20 @@ class Status(Case):
         g.write_config({"devices": [probe("p1", fault="f" * 100)]})
         self.assertIn("f" * 100, "".join(self.on_terminal(g, 80, "reload")))
 
+    def test_what_is_wrong_is_told_whole(self):
+        """On a narrow terminal as well: in health, and in show, whose tables and long names fit."""
+        long = "a-name-that-is-longer-than-a-narrow-terminal-is-wide-and-goes-on-below"
+        fault = "the port is taken by another program; stop that one, or give this device another port"
+        g = self.serve([probe(long, fault=fault)])
+        g.enable(long)
+        g.wait_state(long, "failed")
+        for width in 60, 80:
+            for command in "health", "show":
+                lines = self.on_terminal(g, width, "--color", "never", "--no-pager", command, "*")
+                self.assertEqual([line for line in lines if self.columns(line) > width], [])
+                words = iter(" ".join(lines).split())
+                self.assertEqual([w for w in fault.split() if w not in words], [], lines)
+
     def test_chosen_sorted_filtered(self):
         g = self.serve([probe(n) for n in ("b", "a", "c")])
         g.enable("a")
@@ -220,6 +234,16 @@ class Status(Case):
         g.ctl("log", "plc?", "debug")
         levels = [r["device"]["log_level"] for r in g.ctl("show", "*")]
         self.assertEqual(levels, ["debug", "debug", "info"])
+        g.ctl("wait", "r*", "disabled")
+        r = g.ctl.run("wait", "plc*")
+        self.assertEqual((r.returncode, r.stderr), (1, "gatewayctl: 'plc*' fits 2 devices, expected one\n"))
+        g.wait(lambda: g.ctl("events", "plc1"), "it is registered that it does not run")
+        for pattern in ("pl*", "p*1/gateway/running", "plc[1]/gateway/?"):
+            self.assertEqual([r["type"][2] for r in g.ctl("events", pattern)][0], "plc1", pattern)
+        r = g.ctl.run("events", "x*")
+        self.assertEqual((r.returncode, r.stderr), (1, "gatewayctl: no device fits 'x*'\n"))
+        r = g.ctl.run("read", "pcl1")
+        self.assertIn("did you mean 'plc1'?", r.stderr)
         r = g.ctl.run("status", "x*")
         self.assertEqual((r.returncode, r.stderr), (1, "gatewayctl: no device fits 'x*'\n"))
 

@@ -99,9 +99,16 @@ START_TEST(pairs_are_aligned)
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
-	output_pairs(f, "  ", columns, json_root(doc));
+	output_pairs(f, "  ", 0, columns, json_root(doc));
 	fclose(f);
 	ck_assert_str_eq(text, "  NAME   a\n  SINCE  -\n  N      5\n  WHY    -\n  RATE   -\n");
+	free(text);
+	json_free(doc);
+	doc = parse("{\"why\": \"it is too long for the line\"}");
+	f = open_memstream(&text, &size);
+	output_pairs(f, "  ", 24, columns, json_root(doc));
+	fclose(f);
+	ck_assert_ptr_nonnull(strstr(text, "\n  WHY    it is too long \n         for the line\n"));
 	free(text);
 	json_free(doc);
 }
