@@ -25,7 +25,12 @@ static const struct column status_columns[] = {
 	    .cell = CELL_RATE,
 	    .right = true,
 	    .drop = 3 },
-	{ .key = "why", .header = "WHY", .cell = CELL_TEXT, .least = 20, .quiet = true },
+	{ .key = "why",
+	    .header = "WHY",
+	    .cell = CELL_TEXT,
+	    .least = 20,
+	    .quiet = true,
+	    .folds = true },
 	{ .key = NULL },
 };
 
