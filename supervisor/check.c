@@ -91,14 +91,29 @@ on_state(void *arg, struct child *c, enum child_state before)
 	k->faulty += d->at_fault;
 }
 
+/* A runner knows its own keys only; what it ignores may be meant for the supervisor. */
+static const char *
+supervisors_nearest(enum schema_severity severity, const char *path, const char *message)
+{
+	bool unknown =
+	    severity == SCHEMA_WARNING && strcmp(message, SCHEMA_UNKNOWN_KEY ", ignored") == 0;
+
+	return unknown ? config_supervisors_nearest(path) : NULL;
+}
+
 static void
 on_config_fault(void *arg, struct child *c, enum schema_severity severity, const char *path,
     const char *message)
 {
 	struct check *k = arg;
 	struct checked *d = checked_of(c);
-	char full[1024];
+	const char *nearest = supervisors_nearest(severity, path, message);
+	char full[1024], text[256];
 
+	if (nearest) {
+		snprintf(text, sizeof(text), "%s; did you mean '%s'?", message, nearest);
+		message = text;
+	}
 	snprintf(full, sizeof(full), "devices[%td]%s%s", d->conf - k->options.config->devices,
 	    *path ? "." : "", path);
 	if (severity == SCHEMA_ERROR)

@@ -211,7 +211,7 @@ find(const char *type)
 	fprintf(stderr, "gatewayctl: no device type '%s'", type);
 	if (n.best)
 		fprintf(stderr, "; did you mean '%s'?", n.best);
-	fprintf(stderr, " There are:");
+	fprintf(stderr, "%s:", n.best ? " There are" : "; there are");
 	for (size_t i = 0; i < BLOCKS; i++)
 		fprintf(stderr, " %s", blocks[i].type);
 	fprintf(stderr, "\n");

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/fdutil.h"
+#include "common/nearest.h"
 #include "supervisor/config/config_private.h"
 #include "supervisor/config/toml_tree.h"
 #include "supervisor/config/yaml_tree.h"
@@ -345,16 +346,26 @@ config_device_find(const struct config_device *d, const char *path)
 	return find(d->conf, path);
 }
 
+static const char *const supervisors_keys[] = { "runner", "runner_reads", "limits", "sandbox",
+	"enabled", NULL };
+
 bool
 config_is_supervisors_key(const char *key)
 {
-	static const char *const keys[] = { "runner", "runner_reads", "limits", "sandbox",
-		"enabled" };
-
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		if (strcmp(keys[i], key) == 0)
+	for (size_t i = 0; supervisors_keys[i]; i++)
+		if (strcmp(supervisors_keys[i], key) == 0)
 			return true;
 	return false;
+}
+
+const char *
+config_supervisors_nearest(const char *key)
+{
+	struct nearest n = nearest_begin(key);
+
+	for (size_t i = 0; supervisors_keys[i]; i++)
+		nearest_offer(&n, supervisors_keys[i]);
+	return n.best;
 }
 
 void

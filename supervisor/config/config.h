@@ -171,6 +171,9 @@ void config_free(struct config *c);
 const struct json *config_find(const struct config *c, const char *path);
 /* The same below a device's own tree: how a runner's config_error gets its line and column. */
 const struct json *config_device_find(const struct config_device *d, const char *path);
+/* The key that only the supervisor reads, as "enabled", which a misspelt key of a device most
+ * likely stands for, or NULL. */
+const char *config_supervisors_nearest(const char *key);
 
 /* Whether the device would be started the same way in both (same name, type, runner, sandbox,
  * limits, fault and own tree; the order of keys, comments and lines do not count): what reload

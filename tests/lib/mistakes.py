@@ -80,6 +80,10 @@ MISTAKES = [
     Mistake("^sandbox", "sandbx", "5:1",
             "sandbx",
             "unknown key, ignored; did you mean 'sandbox'?", True),
+    # A key of the supervisor's own, among those of the device type.
+    Mistake("enabled: true", "enabeld: true", "10:5",
+            "devices[0].enabeld",
+            "unknown key, ignored; did you mean 'enabled'?", True),
     Mistake("connect_delay: 5", "conect_delay: 5", "15:7",
             "devices[0].connection.conect_delay",
             "unknown key, ignored; did you mean 'connect_delay'?", True),
