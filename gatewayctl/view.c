@@ -269,9 +269,9 @@ static const struct column result_columns[] = {
 
 static const struct column reload_columns[] = {
 	{ .key = "change", .header = "CHANGE", .cell = CELL_TEXT },
-	{ .key = "what", .header = "WHAT", .cell = CELL_TEXT },
-	{ .key = "detail", .header = "DETAIL", .cell = CELL_TEXT },
-	{ .key = "keys", .header = "KEYS", .cell = CELL_LIST },
+	{ .key = "what", .header = "WHAT", .cell = CELL_TEXT, .least = 16, .folds = true },
+	{ .key = "detail", .header = "DETAIL", .cell = CELL_TEXT, .least = 16, .folds = true },
+	{ .key = "keys", .header = "KEYS", .cell = CELL_LIST, .least = 16, .folds = true },
 	{ .key = NULL },
 };
 
