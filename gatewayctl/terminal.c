@@ -54,6 +54,7 @@ terminal_start_pager(void)
 	/* Quits when it all fits on the screen, leaves colours and the screen as they are. */
 	setenv("LESS", "FRSX", 0);
 	setenv("LESSSECURE", "1", 1);
+	setenv("LESSCHARSET", "utf-8", 0); /* as what we print is, whatever the locale */
 	if (posix_spawn_file_actions_init(&actions) != 0)
 		goto done;
 	posix_spawn_file_actions_adddup2(&actions, ends[0], STDIN_FILENO);
