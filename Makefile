@@ -64,7 +64,7 @@ FAMILIES := $(patsubst device-runners/%/family.mk,%,$(wildcard device-runners/*/
 PROTOCOLS := $(patsubst protocols/%/,%,$(wildcard protocols/*/))
 PROGRAMS := $(B)/gatewayd $(B)/gateway-eventd $(B)/gatewayctl $(B)/gateway-web $(B)/libexec/gateway-resolve $(FAMILIES:%=$(B)/libexec/%)
 
-.PHONY: all check check-san unit vectors replay system host interop same fault attack fuzz campaign bench growth lint schema install deb clean demo soak page pictures \
+.PHONY: all check check-san unit vectors replay system host interop same fault attack fuzz campaign bench growth lint schema install deb clean demo soak page pictures walk \
     test-tools demo-tools
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -205,6 +205,10 @@ page: all test-tools
 # build/pictures/*.png of the page at three widths, for looking at; the README's among them.
 pictures: all test-tools
 	@BUILD=$(B) tests/web/pictures
+
+# A new user, an operator and an author of configurations, from nothing in a bare Debian 12: needs Debian's mirror.
+walk:
+	@BUILD=$(B) tests/walk/run
 
 # Random configurations and events to hat-gateway's devices and to ours: make same SECONDS=3600 SEED=1 SAME=yaml.
 same: all test-tools

@@ -9,14 +9,14 @@ import tempfile
 
 from gatewayd import wait_until
 
-# Run in the new namespaces: $1 a folder for mounts, $2 what lies above this host's files. Nothing of the host
+# Run in the new namespaces: $1 a folder for mounts, $2 what lies above the files of $3. Nothing of the host
 # can be written by it but null and its like: /proc/sys and /sys are read-only.
 BOOT = r"""
 set -e
 mount -t tmpfs none "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
 cp -a "$2/." "$1/upper"
-mount -t overlay none -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
+mount -t overlay none -o "lowerdir=$3,upperdir=$1/upper,workdir=$1/work" "$1/root"
 cd "$1/root"
 echo >etc/fstab # the host's disks are nobody's business here
 mount -t proc proc proc
@@ -46,9 +46,11 @@ def cgroup2():
 
 
 class Box:
-    """Raises OSError where this machine does not let one be made."""
+    """lower: the root of another system in place of this host's. Raises OSError where this machine does not let one
+    be made."""
 
-    def __init__(self, layer):
+    def __init__(self, layer, lower="/"):
+        self.lower = lower
         self.folder = tempfile.mkdtemp(prefix="gatewayd-box-")
         self.process, self.cgroup = None, None
         try:
@@ -67,7 +69,7 @@ class Box:
         with open(os.path.join(self.folder, "log"), "wb") as log:
             self.process = subprocess.Popen(
                 ["sh", "-c", 'echo $$ >"$1/cgroup.procs" && shift && exec unshare --cgroup --pid --fork --kill-child '
-                 '--mount --uts --ipc --net sh -c "$@"', "sh", cgroup, BOOT, "sh", self.folder, layer],
+                 '--mount --uts --ipc --net sh -c "$@"', "sh", cgroup, BOOT, "sh", self.folder, layer, self.lower],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_until(self._is_up, "systemd is up", 20)
 
@@ -78,15 +80,20 @@ class Box:
         r = self.run("systemctl", "is-system-running")
         return r.stdout.strip() in ("running", "degraded")
 
-    def run(self, *command):
+    def argv(self, *command):
+        """The words that run a command in it; None before it has a process 1."""
         with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as f:
             init = f.read().split()
-        if not init:
+        return init and [
+            "nsenter", "-t", init[0], "-m", "-p", "-n", "-i", "-u", "-C", "-r", "-w", "env", "-i",
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "TERM=screen", *command]
+
+    def run(self, *command):
+        argv = self.argv(*command)
+        if not argv:
             return subprocess.CompletedProcess(command, 1, "", "not started")
         return subprocess.run(
-            ["nsenter", "-t", init[0], "-m", "-p", "-n", "-i", "-u", "-C", "-r", "-w", "env", "-i",
-             "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", *command],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=180, check=False)
+            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=180, check=False)
 
     def write(self, path, text):
         r = self.run("sh", "-c", 'printf %s "$1" >"$2"', "sh", text, path)
