@@ -16,9 +16,12 @@ static struct server server;
 static char err[200], folder[64];
 static int bad_writes; /* of LMDB's first two pages, which say what is whole, so many fail */
 
-/* Stands in for libc's, in LMDB too. */
+/* Stands in for libc's pwrite, in LMDB too, under the name that LMDB asks for: with files of 64
+ * bits the headers give the function another. */
+ssize_t stand_in(int fd, const void *p, size_t n, off_t at) __asm__("pwrite");
+
 ssize_t
-pwrite(int fd, const void *p, size_t n, off_t at)
+stand_in(int fd, const void *p, size_t n, off_t at)
 {
 	if (bad_writes && at < 2 * LMDB_PAGE) {
 		bad_writes--;
