@@ -135,8 +135,8 @@ judge_link(struct control_client *to)
 	const struct engine *e = to->control->engine;
 	const struct eventlink *l = engine_link(e);
 	const struct eventlink_stats stats = eventlink_stats(l);
-	bool up = eventlink_state(l) == LINK_UP;
-	enum control_health how = up ? HEALTH_OK : HEALTH_CRITICAL;
+	char why[IDLE_MAX_TEXT];
+	enum control_health how = eventlink_state(l) == LINK_UP ? HEALTH_OK : HEALTH_CRITICAL;
 
 	if (!judge(to, how))
 		return;
@@ -146,7 +146,7 @@ judge_link(struct control_client *to)
 	json_put_str(w, "state", eventlink_state_name(eventlink_state(l)));
 	json_put_int(
 	    w, "since", stats.since.ns ? monotime_diff_ms(monotime_now(), stats.since) : 0);
-	put_text(w, "what", up ? NULL : stats.last_error);
+	put_text(w, "what", control_explain_idle(to->control, why));
 	control_end_row(to);
 }
 
@@ -164,6 +164,7 @@ judge_process(struct control_client *to, const struct child *c)
 {
 	const struct process_obituary *o = process_obituary(child_process(c), 0);
 	enum control_health how = of_child[child_state(c)];
+	char why[IDLE_MAX_TEXT];
 
 	if (!judge(to, how))
 		return;
@@ -172,7 +173,7 @@ judge_process(struct control_client *to, const struct child *c)
 	json_put_str(w, "remote", NULL);
 	json_put_str(w, "state", child_state_name(child_state(c)));
 	json_put_int(w, "since", monotime_diff_ms(monotime_now(), process_since(child_process(c))));
-	put_text(w, "what", how == HEALTH_OK || !o ? NULL : o->cause);
+	put_text(w, "what", how == HEALTH_OK ? NULL : control_explain(to->control, c, why));
 	put_text(w, "last_error", o ? o->last_line : NULL);
 	control_end_row(to);
 }

@@ -1,6 +1,7 @@
 """Why devices do not run: the reason is in info, status and wait, in the words of whoever is in the way, and the log
 has a line for each change. What is optional keeps nobody from running."""
 
+import json
 import os
 import pty
 import shutil
@@ -20,6 +21,11 @@ import namespaces as ns  # noqa: E402
 import ports  # noqa: E402
 from gatewayd import PROBE, Gateway, probe  # noqa: E402
 from test_modbus_master import master_conf, register, tty_conf  # noqa: E402
+
+
+def slave_conf(port):
+    return {"modbus_type": "TCP", "transport": {"type": "TCP", "local_host": "127.0.0.1", "local_port": port, "remote_hosts": None,
+                                                "max_connections": None, "response_timeout": 2, "keep_alive_timeout": None}, "data": []}
 
 
 REMOTE103 = {"address": 1, "response_timeout": 1, "send_retry_count": 3, "poll_class1_delay": 0.5, "poll_class2_delay": 2,
@@ -43,6 +49,9 @@ class Case(unittest.TestCase):
         g.wait(lambda: told(g.ctl("info")[0]["why_idle"]), f"info: {texts}")
         self.assertTrue(told(g.status("p1")["why"]), g.status("p1"))
         self.assertIn("WHY", g.ctl.text("status"))
+        (row,) = (json.loads(g.ctl.run("--json", "health").stdout))
+        self.assertEqual((row["remote"], row["severity"]), ("Event Server", "critical"))
+        self.assertTrue(told(row["what"]), row)
         for command in (("wait", "--timeout", "0.2", "p1"), ("enable", "p1")):
             r = g.ctl.run(*command)
             self.assertEqual(r.returncode, 1)
@@ -216,6 +225,20 @@ class SideListener(Case):
 
 
 class Device(Case):
+    def test_a_port_of_a_slave_that_another_program_has(self):
+        other = ports.listen()
+        port = other.getsockname()[1]
+        g = self.gateway({"devices": [{"module": "hat.gateway.devices.modbus.slave", "name": "p1", **slave_conf(port)}]})
+        g.start()
+        g.enable("p1")
+        for look in (lambda: g.status("p1")["why"], lambda: g.ctl("show", "p1")[0]["device"]["why"],
+                     lambda: g.ctl.run("wait", "--timeout", "0.2", "p1").stderr,
+                     lambda: json.loads(g.ctl.run("--json", "health").stdout)[0]["what"]):
+            g.wait(lambda look=look: f"listen on 127.0.0.1 port {port}: Address already in use" in (look() or ""), "the reason")
+        other.close()
+        g.wait_state("p1", "running", 60)
+        self.assertIsNone(g.status("p1")["why"])
+
     def test_a_runner_that_cannot_be_started(self):
         os.chmod(self.dir, 0o755)
         runner = os.path.join(self.dir, "runner")

@@ -31,7 +31,7 @@ s = socket.socket(fileno=3)
 s.setblocking(True)
 s.recv(65536)
 for number, version in (32, 2), (34, 0):
-    s.send(number.to_bytes(2, "little") + bytes(2) + version.to_bytes(4, "little") + b"\\x90")
+    s.send(number.to_bytes(4, "little") + version.to_bytes(4, "little") + b"\\x90")
 raise SystemExit(1)
 """
 
