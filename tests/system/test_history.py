@@ -135,18 +135,6 @@ class History(unittest.TestCase):
 
 class Disk(unittest.TestCase):
     @unittest.skipUnless(MOUNTS, "a mount namespace is not available")
-    def test_a_state_folder_that_cannot_be_written(self):
-        g = Gateway({"devices": [probe("p1")]}, start=False)
-        self.addCleanup(g.close)
-        g.wrap = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o ro,mode=700 none "$0" && exec "$@"', g.state]
-        g.start()
-        g.wait(lambda: "Read-only file system" in (g.ctl("info")[0]["why_idle"] or ""), "the reason is shown")
-        mount = ["nsenter", "-m", "-t", str(g.pid), "mount", "-o", "remount,rw", g.state]
-        subprocess.run(mount, check=True)
-        g.wait(lambda: g.ctl("info")[0]["link"] == "connected", "it starts when the folder can be written")
-        self.assertIsNone(g.ctl("info")[0]["why_idle"])
-
-    @unittest.skipUnless(MOUNTS, "a mount namespace is not available")
     def test_a_full_disk_under_a_gateway(self):
         """What devices register reaches those who are connected; a device can still be switched off."""
         g = Gateway({"devices": [probe("p1")]}, start=False)
