@@ -140,6 +140,38 @@ is_mostly_last(uint16_t type)
 	return type == IPC_PONG || type == IPC_REGISTER;
 }
 
+/*
+ * Many runners that talk at once are read in several turns of the supervisor's loop: after
+ * IPC_TURN_MS of a turn the others wait for the next one, in which those that were read already
+ * have no second share.
+ */
+static bool
+has_share(struct channel *c)
+{
+	static struct {
+		unsigned iteration;
+		uint32_t round;
+		bool held; /* somebody waits for the next turn */
+	} turn;
+	unsigned iteration = ev_iteration(c->loop);
+
+	if (iteration != turn.iteration) {
+		turn.round += !turn.held;
+		turn.iteration = iteration;
+		turn.held = false;
+	}
+	bool late = ev_time() - ev_now(c->loop) > IPC_TURN_MS / 1e3;
+	bool served = c->round == turn.round;
+	bool read_now = c->read_now;
+	c->read_now = false;
+	if (!read_now && (served || late)) {
+		turn.held |= !served;
+		return false;
+	}
+	c->round = turn.round;
+	return true;
+}
+
 static void
 on_readable(struct ev_loop *loop, ev_io *w, int revents)
 {
@@ -148,6 +180,8 @@ on_readable(struct ev_loop *loop, ev_io *w, int revents)
 	bool quiet = turn - c->turn > 1;
 
 	(void)revents;
+	if (c->peer == IPC_RUNNER && !has_share(c))
+		return;
 	c->turn = turn;
 	for (int i = 0; i < IPC_READ_BURST && ev_is_active(&c->readable); i++)
 		if (!receive(c) || (quiet && is_mostly_last(c->heard)))
@@ -299,6 +333,7 @@ channel_come_first(struct channel *c)
 void
 channel_read_now(struct channel *c)
 {
+	c->read_now = true;
 	ev_feed_event(c->loop, &c->readable, EV_READ);
 }
 

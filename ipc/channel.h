@@ -23,6 +23,7 @@ enum {
 	IPC_MAX_QUEUED_FDS = 64,
 	IPC_RETRY_MS =
 	    50, /* after a send for which the kernel had no memory, until it is tried again */
+	IPC_TURN_MS = 8,     /* of a turn of the supervisor's loop, after which no other is read */
 	IPC_READ_BURST = 32, /* packets read in one turn, so that no channel starves the others */
 };
 
@@ -69,6 +70,8 @@ struct channel {
 	uint16_t heard;
 	bool stalled;	    /* the queue overflowed: nothing more is sent */
 	const void *packet; /* while on_message() runs: what it is about, as it came */
+	uint32_t round;	    /* in which it was read last */
+	bool read_now;	    /* channel_read_now() */
 };
 
 /* Takes fd (non-blocking). peer: who is at the other end. */

@@ -53,6 +53,8 @@ static const struct column info_columns[] = {
 	{ .key = "clients", .header = "control clients", .cell = CELL_INT },
 	{ .key = "longest_turn_us", .header = "longest turn, us", .cell = CELL_INT },
 	{ .key = "longest_turn_minute_us", .header = "in the last minute", .cell = CELL_INT },
+	{ .key = "longest_turn_cpu_us", .header = "its CPU time, us", .cell = CELL_INT },
+	{ .key = "longest_turn_cpu_minute_us", .header = "in the last minute", .cell = CELL_INT },
 	{ .key = "seccomp", .header = "own call filter", .cell = CELL_TEXT },
 	{ .key = "no_new_privs", .header = "no new privileges", .cell = CELL_FLAG },
 	{ .key = "dumpable", .header = "memory can be read", .cell = CELL_FLAG },

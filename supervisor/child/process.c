@@ -287,7 +287,8 @@ on_exited(struct ev_loop *loop, ev_io *w, int revents)
 	const struct process_ops *ops = p->options.ops;
 
 	(void)revents;
-	if (!reap(p))
+	/* Many may end at once: others are reaped in the next turn. */
+	if (ev_time() - ev_now(loop) > PROCESS_TURN_MS / 1e3 || !reap(p))
 		return;
 	ev_io_stop(loop, w);
 	if (!ops->on_reaped || ops->on_reaped(p->options.arg))
@@ -483,6 +484,7 @@ process_new(const struct process_options *options)
 	p->output.device = options->device;
 	ev_timer_init(&p->deadline, on_deadline, 0., 0.);
 	ev_io_init(&p->exited, on_exited, -1, EV_READ);
+	ev_set_priority(&p->exited, 1); /* those who talk cannot keep it waiting */
 	p->deadline.data = p;
 	p->exited.data = p;
 	return p;

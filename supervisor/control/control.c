@@ -61,6 +61,9 @@ end_request(struct control_client *c)
 {
 	json_free(c->request);
 	c->request = NULL;
+	free(c->names);
+	c->names = NULL;
+	c->name_count = 0;
 }
 
 static void
@@ -350,6 +353,10 @@ answer(struct control_client *c, const void *packet, size_t len)
 		return;
 	}
 	c->request = doc;
+	if (control_take_names(c) < 0) {
+		control_refuse(c, REASON_SYSTEM, "out of memory");
+		return;
+	}
 	ev_timer_stop(c->control->loop, &c->deadline);
 	handlers[c->command](c, json_root(doc));
 }
@@ -579,10 +586,11 @@ watch(struct control *control)
 	ev_timer_init(&control->refill, on_refill, 0., 0.);
 	ev_timer_init(&control->rates, on_rates, CONTROL_RATE_MS / 1e3, CONTROL_RATE_MS / 1e3);
 	ev_timer_init(&control->walk, control_on_walk, 0., 0.);
+	ev_timer_init(&control->retrace, control_on_retrace, 0., 0.);
 	ev_prepare_init(&control->before_wait, on_before_wait);
 	/* After the engine's, which sends the turn's events. */
 	ev_set_priority(&control->before_wait, -1);
-	control->walk.data = control->refill.data = control->rates.data =
+	control->walk.data = control->retrace.data = control->refill.data = control->rates.data =
 	    control->before_wait.data = control;
 	ev_timer_start(control->loop, &control->rates);
 	ev_prepare_start(control->loop, &control->before_wait);
@@ -685,6 +693,7 @@ control_close(struct control *control)
 	ev_timer_stop(control->loop, &control->refill);
 	ev_timer_stop(control->loop, &control->rates);
 	ev_timer_stop(control->loop, &control->walk);
+	ev_timer_stop(control->loop, &control->retrace);
 	ev_prepare_stop(control->loop, &control->before_wait);
 	control->engine->watch = (struct engine_watch){ 0 };
 	control_free(control);

@@ -17,6 +17,7 @@
 #include "supervisor/engine/monitor.h"
 
 enum {
+	CONTROL_SLICE_US = 1000, /* of a turn, for one answer; what one device takes comes on top */
 	CONTROL_MAX_CLIENTS = 64,
 	CONTROL_MAX_OBSERVERS = 32,	       /* of them */
 	CONTROL_IDLE_MS = 10000,	       /* a client that asks nothing is disconnected */

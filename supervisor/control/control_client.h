@@ -15,7 +15,8 @@ typedef void control_each(struct control_client *c, struct child *child);
 
 /* The answer that is given device by device. */
 struct control_walk {
-	control_each *each; /* NULL: none is */
+	control_each *each;			/* NULL: none is */
+	void (*done)(struct control_client *c); /* in place of the answer's end; NULL: that */
 	bool named;
 	const struct json *name; /* the next one, of the request */
 	size_t next;		 /* device, where none is named */
@@ -35,8 +36,10 @@ struct control_client {
 	bool kill_pending;	  /* closed at the next turn of the loop */
 	bool overrun;		  /* rows were left out: more than may wait */
 	struct json_doc *request; /* that is being answered, or NULL */
-	enum control_id command;  /* of request */
-	struct buffer packet;	  /* rows of the packet that is being built */
+	const char **names;	  /* of request, sorted; NULL: it has none */
+	size_t name_count;
+	enum control_id command; /* of request */
+	struct buffer packet;	 /* rows of the packet that is being built */
 	struct json_writer writer;
 	size_t row_start; /* in packet */
 	bool row_comma;
@@ -63,8 +66,10 @@ struct control {
 	struct monotime started;
 	ev_timer refill; /* of budget; runs while it is used up */
 	ev_timer rates;
-	ev_timer walk; /* runs while a client's answer is given in slices */
-	size_t walked; /* the client that had the last slice */
+	ev_timer walk;	  /* runs while a client's answer is given in slices */
+	ev_timer retrace; /* runs while devices are told whether they are traced */
+	size_t retraced;  /* devices that were */
+	size_t walked;	  /* the client that had the last slice */
 	ev_prepare before_wait;
 	unsigned budget, observer_budget;
 	struct monotime budget_since;
@@ -134,13 +139,16 @@ control_handler control_on_events;
 control_handler control_on_metrics;
 /* control_walk.c */
 /* Calls each for every device in "names" of the request (all, where there are none), in slices from
- * the loop, and finishes the answer with c->walk.code. Returns false after control_refuse() where a
- * name is unknown. */
-bool control_walk(struct control_client *c, const struct json *request, control_each *each);
+ * the loop, and then done, or finishes the answer with c->walk.code where that is NULL. Returns
+ * false after control_refuse() where a name is unknown. */
+bool control_walk(struct control_client *c, const struct json *request, control_each *each,
+    void (*done)(struct control_client *c));
 /* The callback of control->walk. */
 void control_on_walk(struct ev_loop *loop, ev_timer *timer, int revents);
 /* control_stream.c */
 control_handler control_on_watch, control_on_trace, control_on_wait;
+/* The callback of control->retrace. */
+void control_on_retrace(struct ev_loop *loop, ev_timer *timer, int revents);
 /* Whether the command runs until its client closes. */
 bool control_streams(enum control_id command);
 /* The rows of one event; payload left out where it would not fit. */
@@ -151,9 +159,7 @@ void control_put_event(struct control_client *c, const char *direction, const st
 struct engine_device *control_find_device(struct control_client *c, const char *name);
 /* Whether "names" of the request holds the device, or there are none. */
 bool control_wants(const struct control_client *c, const struct child *child);
-/* Calls each for every device in "names" of the request (all, where there are none). Returns -1
- * after control_refuse() where a name is unknown: nothing was called then. */
-int control_each_device(struct control_client *c, const struct json *request,
-    void (*each)(struct control_client *c, struct child *child));
+/* Takes the names of the request, for control_wants(). Returns 0, or -1 when out of memory. */
+int control_take_names(struct control_client *c);
 
 #endif

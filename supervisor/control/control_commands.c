@@ -1,6 +1,7 @@
 /* The control socket's commands that do something, but the queries of events. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -27,48 +28,44 @@ control_find_device(struct control_client *c, const char *name)
 	return d;
 }
 
-static bool
-is_named(const struct child *child, const char *name)
+static int
+compare_names(const void *a, const void *b)
 {
-	const struct config_device *d = child_conf(child);
-	size_t len = strlen(d->type);
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
-	return strcmp(d->name, name) == 0 ||
-	       (strncmp(d->type, name, len) == 0 && name[len] == '/' &&
-		   strcmp(d->name, name + len + 1) == 0);
+int
+control_take_names(struct control_client *c)
+{
+	const struct json *names = json_get(json_root(c->request), "names");
+
+	if (!names || names->count == 0)
+		return 0;
+	c->names = malloc(names->count * sizeof(*c->names));
+	if (!c->names)
+		return -1;
+	json_foreach (name, names)
+		c->names[c->name_count++] = name->text;
+	qsort(c->names, c->name_count, sizeof(*c->names), compare_names);
+	return 0;
+}
+
+static bool
+is_named(const struct control_client *c, const char *name)
+{
+	return bsearch(&name, c->names, c->name_count, sizeof(*c->names), compare_names);
 }
 
 bool
 control_wants(const struct control_client *c, const struct child *child)
 {
-	const struct json *names = json_get(json_root(c->request), "names");
+	const struct config_device *d = child_conf(child);
+	char full[2 * CONFIG_MAX_NAME + 2];
 
-	if (!names || names->count == 0)
+	if (!c->names || is_named(c, d->name))
 		return true;
-	json_foreach (name, names)
-		if (is_named(child, name->text))
-			return true;
-	return false;
-}
-
-int
-control_each_device(struct control_client *c, const struct json *request,
-    void (*each)(struct control_client *c, struct child *child))
-{
-	struct engine *e = c->control->engine;
-	const struct json *names = json_get(request, "names");
-
-	if (!names || names->count == 0) {
-		for (size_t i = 0; i < e->device_count; i++)
-			each(c, e->devices[i]->child);
-		return 0;
-	}
-	json_foreach (name, names)
-		if (!control_find_device(c, name->text))
-			return -1;
-	json_foreach (name, names)
-		each(c, engine_find(e, name->text)->child);
-	return 0;
+	snprintf(full, sizeof(full), "%s/%s", d->type, d->name);
+	return is_named(c, full);
 }
 
 static void
@@ -178,25 +175,22 @@ on_enabled(void *arg, struct eventer_events_iter *events, const char *error)
 		control_finish(c, CONTROL_DONE);
 }
 
-/* A device that is to be disabled is disabled at once, whatever the Event Server says to it. */
+/* Devices of the request that a reload has removed meanwhile are left out. */
 static void
-set_enable(struct control_client *c, const struct json *request, const char *value)
+register_enables(struct control_client *c)
 {
 	struct engine *e = c->control->engine;
-	const struct json *names = json_get(request, "names");
+	const struct json *names = json_get(json_root(c->request), "names");
 	struct buffer b;
 	size_t count = 0;
 
-	json_foreach (name, names)
-		if (!control_find_device(c, name->text))
-			return;
 	buffer_init(&b, MAX_ENABLES);
 	json_foreach (name, names) {
-		struct engine_device *d = engine_find(e, name->text);
-		put_enable(&b, d->child, value);
+		const struct engine_device *d = engine_find(e, name->text);
+		if (!d)
+			continue;
+		put_enable(&b, d->child, c->command == CONTROL_ENABLE ? "true" : "false");
 		count++;
-		if (c->command == CONTROL_DISABLE)
-			engine_disable(d);
 	}
 	if (engine_register(e, count, &b, on_enabled, c) < 0)
 		control_refuse_errno(c, "cannot send the event");
@@ -205,13 +199,26 @@ set_enable(struct control_client *c, const struct json *request, const char *val
 void
 control_on_enable(struct control_client *c, const struct json *request)
 {
-	set_enable(c, request, "true");
+	const struct json *names = json_get(request, "names");
+
+	json_foreach (name, names)
+		if (!control_find_device(c, name->text))
+			return;
+	register_enables(c);
 }
 
+static void
+disable(struct control_client *c, struct child *child)
+{
+	(void)c;
+	engine_disable(child_owner(child));
+}
+
+/* Devices are disabled first, whatever the Event Server says to it. */
 void
 control_on_disable(struct control_client *c, const struct json *request)
 {
-	set_enable(c, request, "false");
+	control_walk(c, request, disable, register_enables);
 }
 
 /* gatewayctl may register system events of this gateway's devices only. */
@@ -309,10 +316,18 @@ control_forget_request(struct control_client *c)
 
 /* --- the rest --- */
 
+static void
+restart(struct control_client *c, struct child *child)
+{
+	log_write(LOG_LEVEL_NOTICE, child_conf(child)->label, "restart",
+	    "restart: requested by user %u", c->uid);
+	child_restart(child);
+	put_result(c, child_conf(child)->label, "restarts");
+}
+
 void
 control_on_restart(struct control_client *c, const struct json *request)
 {
-	struct engine *e = c->control->engine;
 	const struct json *names = json_get(request, "names");
 
 	json_foreach (name, names) {
@@ -324,14 +339,7 @@ control_on_restart(struct control_client *c, const struct json *request)
 			return;
 		}
 	}
-	json_foreach (name, names) {
-		struct child *child = engine_find(e, name->text)->child;
-		log_write(LOG_LEVEL_NOTICE, child_conf(child)->label, "restart",
-		    "restart: requested by user %u", c->uid);
-		child_restart(child);
-		put_result(c, child_conf(child)->label, "restarts");
-	}
-	control_finish(c, CONTROL_DONE);
+	control_walk(c, request, restart, NULL);
 }
 
 static void
@@ -344,19 +352,22 @@ set_level(struct control_client *c, struct child *child)
 	put_result(c, child_conf(child)->label, level);
 }
 
-void
-control_on_log(struct control_client *c, const struct json *request)
+static void
+set_own_level(struct control_client *c)
 {
-	const struct json *names = json_get(request, "names");
-	const char *level = json_str(json_get(request, "level"));
+	const char *level = json_str(json_get(json_root(c->request), "level"));
 
-	if (control_each_device(c, request, set_level) < 0)
-		return;
-	if (!names || names->count == 0) {
+	if (!c->names) {
 		log_sink_set_level((enum log_level)log_level_parse(level));
 		put_result(c, "gatewayd", level);
 	}
 	control_finish(c, CONTROL_DONE);
+}
+
+void
+control_on_log(struct control_client *c, const struct json *request)
+{
+	control_walk(c, request, set_level, set_own_level);
 }
 
 void

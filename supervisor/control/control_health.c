@@ -207,7 +207,7 @@ control_on_health(struct control_client *c, const struct json *request)
 {
 	const struct json *names = json_get(request, "names");
 
-	if (!control_walk(c, request, judge_device))
+	if (!control_walk(c, request, judge_device, NULL))
 		return;
 	if (!names || names->count == 0)
 		judge_link(c);

@@ -91,8 +91,9 @@ gateway_row(struct control_client *c)
 	json_put_int(w, "devices", (int64_t)e->device_count);
 	json_put_int(w, "control_clients", (int64_t)control->client_count);
 	json_put_int(w, "control_requests", (int64_t)control->served);
-	json_put_int(w, "longest_turn_us", turns_longest_us(&e->turns));
-	json_put_int(w, "longest_turn_minute_us", turns_last_minute_us(&e->turns, monotime_now()));
+	json_put_int(w, "longest_turn_us", turns_longest_us(&e->turns.wall));
+	json_put_int(
+	    w, "longest_turn_minute_us", turns_last_minute_us(&e->turns.wall, monotime_now()));
 	put_optional(w, "cpu_us", usage_cpu_us(getpid()));
 	put_optional(w, "memory_bytes", usage_memory(getpid()));
 	put_optional(w, "open_files", usage_open_files());
@@ -174,5 +175,5 @@ void
 control_on_metrics(struct control_client *c, const struct json *request)
 {
 	gateway_row(c);
-	control_walk(c, request, device_row);
+	control_walk(c, request, device_row, NULL);
 }

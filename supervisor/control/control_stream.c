@@ -369,12 +369,30 @@ control_stream_update(struct control *control)
 		.on_registered = watched ? on_registered : NULL,
 		.on_notified = watched ? on_notified : NULL,
 		.on_trace = on_trace };
-	for (size_t i = 0; i < e->device_count; i++) {
-		struct child *child = e->devices[i]->child;
+	control->retraced = 0;
+	ev_timer_start(control->loop, &control->retrace);
+}
+
+/* In slices; from the start where clients or devices changed meanwhile. */
+void
+control_on_retrace(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct control *control = timer->data;
+	const struct engine *e = control->engine;
+	struct monotime began = monotime_now();
+
+	(void)revents;
+	while (control->retraced < e->device_count &&
+	       (monotime_now().ns - began.ns) / 1000 < CONTROL_SLICE_US) {
+		struct child *child = e->devices[control->retraced++]->child;
 		bool traced = is_traced(control, child);
 		if (traced != child_is_traced(child))
 			child_set_trace(child, traced);
 	}
+	if (control->retraced >= e->device_count)
+		return;
+	ev_timer_set(timer, 0., 0.);
+	ev_timer_start(loop, timer);
 }
 
 /* A removed device has no further state: clients that wait for it are told now. */
@@ -397,25 +415,27 @@ show_state(struct control_client *c, struct child *child)
 	put_state(c, child, -1);
 }
 
-void
-control_on_watch(struct control_client *c, const struct json *request)
+static void
+follow(struct control_client *c)
 {
-	const struct json *names = json_get(request, "names");
-
-	put_link(c);
-	if (names && names->count && control_each_device(c, request, show_state) < 0)
-		return;
 	control_stream_update(c->control);
 	control_flush(c);
 }
 
 void
+control_on_watch(struct control_client *c, const struct json *request)
+{
+	put_link(c);
+	if (c->names)
+		control_walk(c, request, show_state, follow);
+	else
+		follow(c);
+}
+
+void
 control_on_trace(struct control_client *c, const struct json *request)
 {
-	if (control_each_device(c, request, show_state) < 0)
-		return;
-	control_stream_update(c->control);
-	control_flush(c);
+	control_walk(c, request, show_state, follow);
 }
 
 void

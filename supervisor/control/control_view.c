@@ -130,13 +130,13 @@ top_row(struct control_client *c, struct child *child)
 void
 control_on_top(struct control_client *c, const struct json *request)
 {
-	control_walk(c, request, top_row);
+	control_walk(c, request, top_row, NULL);
 }
 
 void
 control_on_status(struct control_client *c, const struct json *request)
 {
-	control_walk(c, request, status_row);
+	control_walk(c, request, status_row, NULL);
 }
 
 static void
@@ -331,7 +331,7 @@ show_row(struct control_client *c, struct child *child)
 void
 control_on_show(struct control_client *c, const struct json *request)
 {
-	control_walk(c, request, show_row);
+	control_walk(c, request, show_row, NULL);
 }
 
 static void
@@ -464,8 +464,12 @@ control_on_info(struct control_client *c, const struct json *request)
 	json_put_int(w, "enabled", enabled);
 	json_put_int(w, "running", running);
 	json_put_int(w, "clients", (int64_t)control->client_count);
-	json_put_int(w, "longest_turn_us", turns_longest_us(&e->turns));
-	json_put_int(w, "longest_turn_minute_us", turns_last_minute_us(&e->turns, monotime_now()));
+	json_put_int(w, "longest_turn_us", turns_longest_us(&e->turns.wall));
+	json_put_int(
+	    w, "longest_turn_minute_us", turns_last_minute_us(&e->turns.wall, monotime_now()));
+	json_put_int(w, "longest_turn_cpu_us", turns_longest_us(&e->turns.cpu));
+	json_put_int(
+	    w, "longest_turn_cpu_minute_us", turns_last_minute_us(&e->turns.cpu, monotime_now()));
 	put_own_lock(w);
 	control_end_row(c);
 	control_finish(c, CONTROL_DONE);

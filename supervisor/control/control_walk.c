@@ -5,8 +5,6 @@
  */
 #include "supervisor/control/control_client.h"
 
-enum { SLICE_US = 1000 /* of a turn; what one device takes comes on top */ };
-
 /* The next device of the walk; NULL: it is over. Of a device that a reload has removed since,
  * nothing is said. */
 static struct child *
@@ -36,7 +34,7 @@ walk_slice(struct control_client *c)
 		child = next_device(c);
 		if (child)
 			c->walk.each(c, child);
-	} while (child && (monotime_now().ns - began.ns) / 1000 < SLICE_US);
+	} while (child && (monotime_now().ns - began.ns) / 1000 < CONTROL_SLICE_US);
 	return !child;
 }
 
@@ -67,11 +65,15 @@ control_on_walk(struct ev_loop *loop, ev_timer *timer, int revents)
 	if (!walk_slice(c))
 		return;
 	c->walk.each = NULL;
-	control_finish(c, c->walk.code);
+	if (c->walk.done)
+		c->walk.done(c);
+	else
+		control_finish(c, c->walk.code);
 }
 
 bool
-control_walk(struct control_client *c, const struct json *request, control_each *each)
+control_walk(struct control_client *c, const struct json *request, control_each *each,
+    void (*done)(struct control_client *c))
 {
 	const struct json *names = json_get(request, "names");
 	bool named = names && names->count;
@@ -80,7 +82,7 @@ control_walk(struct control_client *c, const struct json *request, control_each 
 		if (!control_find_device(c, n->text))
 			return false;
 	c->walk = (struct control_walk){
-		.each = each, .named = named, .name = named ? names->child : NULL
+		.each = each, .done = done, .named = named, .name = named ? names->child : NULL
 	};
 	if (!ev_is_active(&c->control->walk))
 		ev_timer_start(c->control->loop, &c->control->walk);

@@ -46,6 +46,7 @@ leave(struct engine *e)
 	ev_timer_stop(e->loop, &e->leave_limit);
 	e->leaving = false;
 	e->active = false;
+	engine_starts_clear(e);
 	engine_out_drop(e);
 	eventlink_off(&e->link);
 	engine_close_second(e);
@@ -56,7 +57,7 @@ leave(struct engine *e)
 static void
 leave_if_done(struct engine *e)
 {
-	if (!e->leaving || !all_ended(e))
+	if (!e->leaving || e->starts.stopping || !all_ended(e))
 		return;
 	if (eventlink_state(&e->link) == LINK_UP) {
 		if (!engine_out_is_empty(e) || eventlink_unsent(&e->link))
@@ -422,8 +423,7 @@ destroy(struct engine *e)
 	e->active = false;
 	log_write(LOG_LEVEL_INFO, NULL, "engine", "engine destroyed: devices stop");
 	engine_close_second(e);
-	for (size_t i = 0; i < e->device_count; i++)
-		engine_enable(e->devices[i], false);
+	engine_stop_all(e);
 }
 
 static void
@@ -433,10 +433,16 @@ follow_status(struct engine *e)
 	    eventlink_state(&e->link) == LINK_UP && !e->leaving &&
 	    (!e->config->require_operational || eventlink_status(&e->link) == EVENTER_OPERATIONAL);
 
-	if (wanted && !e->active)
+	if (wanted && !e->active && !e->starts.stopping)
 		create(e);
 	else if (!wanted && e->active && !e->leaving)
 		destroy(e);
+}
+
+void
+engine_on_stopped(struct engine *e)
+{
+	follow_status(e);
 }
 
 static void
@@ -652,8 +658,8 @@ engine_disconnect(struct engine *e, void (*on_left)(void *arg), void *arg)
 		struct child *c = e->devices[i]->child;
 		if (child_conf(c)->limits.stop_ms > longest)
 			longest = child_conf(c)->limits.stop_ms;
-		engine_enable(e->devices[i], false);
 	}
+	engine_stop_all(e);
 	ev_timer_set(&e->leave_limit, (longest + ENGINE_LEAVE_SLACK_MS) / 1e3, 0.);
 	ev_timer_start(e->loop, &e->leave_limit);
 }

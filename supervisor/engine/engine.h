@@ -20,8 +20,9 @@
 enum {
 	ENGINE_LEAVE_SLACK_MS = 3000,
 	ENGINE_ANSWER_MS =
-	    5000,	      /* for what an operator registers, until the Event Server answers */
-	ENGINE_START_MS = 5,  /* of a turn, after which no further device is started in it */
+	    5000, /* for what an operator registers, until the Event Server answers */
+	ENGINE_START_MS =
+	    5, /* of a turn, after which no further device is started in it, or stopped */
 	ENGINE_END_MS = 1000, /* the Event Server has this long to take what was sent, and close */
 };
 
@@ -48,10 +49,12 @@ struct engine_asked {
 	struct monotime since;
 };
 
-/* Devices that are enabled and start in turn. */
+/* Devices that are enabled and start in turn; or all stop in turn, as the engine is destroyed. */
 struct engine_starts {
 	struct engine_device *first, *last;
-	ev_timer timer;
+	ev_timer timer, stop_timer;
+	bool stopping;
+	size_t stopped;	   /* devices that were told to */
 	char unknown[120]; /* why it is not known which devices are enabled; "": it is */
 };
 

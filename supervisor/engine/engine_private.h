@@ -26,6 +26,12 @@ void engine_starts_init(struct engine *e);
 void engine_starts_clear(struct engine *e);
 /* child_enable(); a device that is to start does so in its turn. */
 void engine_enable(struct engine_device *d, bool enabled);
+/* All devices stop: some at once, the others in slices from the loop. The engine is not created
+ * again before that is over.
+ */
+void engine_stop_all(struct engine *e);
+/* All of them are told. The engine is created where it is wanted. */
+void engine_on_stopped(struct engine *e);
 /* It does not start. */
 void engine_unqueue(struct engine_device *d);
 

@@ -322,6 +322,7 @@ engine_reload(struct engine *e, const struct config_diff *diff, const struct con
 	e->device_count = after->device_count;
 	e->config = after;
 	engine_sort(e);
+	e->starts.stopped = 0;
 	*p.retired = (struct engine_retired){ e->retired, before };
 	e->retired = p.retired;
 	apply_target(e, &p, server);

@@ -65,9 +65,43 @@ on_start(struct ev_loop *loop, ev_timer *w, int revents)
 	ev_timer_start(loop, w);
 }
 
+/* A reload may have changed the devices meanwhile: what it added is disabled. */
+static void
+on_stop(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct engine *e = w->data;
+	struct monotime began = monotime_now();
+
+	(void)revents;
+	while (e->starts.stopped < e->device_count) {
+		engine_enable(e->devices[e->starts.stopped++], false);
+		if (monotime_diff_ms(monotime_now(), began) >= ENGINE_START_MS)
+			break;
+	}
+	if (e->starts.stopped < e->device_count) {
+		ev_timer_set(w, 0., 0.);
+		ev_timer_start(loop, w);
+		return;
+	}
+	e->starts.stopping = false;
+	engine_on_stopped(e);
+}
+
+void
+engine_stop_all(struct engine *e)
+{
+	e->starts.stopping = true;
+	e->starts.stopped = 0;
+	while (e->starts.first)
+		engine_unqueue(e->starts.first);
+	on_stop(e->loop, &e->starts.stop_timer, 0);
+}
+
 void
 engine_starts_init(struct engine *e)
 {
+	ev_timer_init(&e->starts.stop_timer, on_stop, 0., 0.);
+	e->starts.stop_timer.data = e;
 	ev_timer_init(&e->starts.timer, on_start, 0., 0.);
 	e->starts.timer.data = e;
 }
@@ -76,6 +110,8 @@ void
 engine_starts_clear(struct engine *e)
 {
 	ev_timer_stop(e->loop, &e->starts.timer);
+	ev_timer_stop(e->loop, &e->starts.stop_timer);
+	e->starts.stopping = false;
 	while (e->starts.first)
 		engine_unqueue(e->starts.first);
 }

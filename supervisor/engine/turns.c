@@ -1,15 +1,17 @@
 #include "supervisor/engine/turns.h"
 
+#include <time.h>
+
 enum { NS = 1000000000 };
 
 void
-turns_record(struct turns *t, struct monotime now, int64_t ns)
+turns_record(struct turns_longest *t, struct monotime now, int64_t ns)
 {
 	int64_t second = now.ns / NS;
 	size_t i = (size_t)(second % TURNS_SECONDS);
 
-	if (ns > t->longest_ns)
-		t->longest_ns = ns;
+	if (ns > t->ns)
+		t->ns = ns;
 	if (t->seconds[i].second != second) {
 		t->seconds[i].second = second;
 		t->seconds[i].longest_ns = 0;
@@ -19,13 +21,13 @@ turns_record(struct turns *t, struct monotime now, int64_t ns)
 }
 
 int64_t
-turns_longest_us(const struct turns *t)
+turns_longest_us(const struct turns_longest *t)
 {
-	return t->longest_ns / 1000;
+	return t->ns / 1000;
 }
 
 int64_t
-turns_last_minute_us(const struct turns *t, struct monotime now)
+turns_last_minute_us(const struct turns_longest *t, struct monotime now)
 {
 	int64_t longest = 0;
 
@@ -34,6 +36,15 @@ turns_last_minute_us(const struct turns *t, struct monotime now)
 		    t->seconds[i].longest_ns > longest)
 			longest = t->seconds[i].longest_ns;
 	return longest / 1000;
+}
+
+static int64_t
+cpu_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (int64_t)t.tv_sec * NS + t.tv_nsec;
 }
 
 static void
@@ -50,10 +61,15 @@ on_before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
 {
 	struct turns *t = w->data;
 	struct monotime now = monotime_now();
+	int64_t cpu = cpu_now();
 
 	(void)loop, (void)revents;
-	if (t->began.ns)
-		turns_record(t, now, now.ns - t->began.ns);
+	if (t->began.ns) {
+		turns_record(&t->wall, now, now.ns - t->began.ns);
+		/* The wait itself costs next to nothing. */
+		turns_record(&t->cpu, now, cpu - t->cpu_ns);
+	}
+	t->cpu_ns = cpu;
 	t->began.ns = 0;
 }
 

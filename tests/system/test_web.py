@@ -13,6 +13,7 @@ from web import Web  # noqa: E402
 
 # What passes between two questions.
 MOVES = {'since', 'uptime', 'link_since', 'events_per_s', 'clients', 'longest_turn_us', 'longest_turn_minute_us',
+         'longest_turn_cpu_us', 'longest_turn_cpu_minute_us',
          'events_out', 'messages_out', 'rss_kib', 'anonymous_kib', 'pss_kib', 'event_server_bytes', 'store_bytes',
          'store_types', 'store_series', 'store_events', 'store_commits', 'store_queries'}
 
