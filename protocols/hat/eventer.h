@@ -122,11 +122,16 @@ struct eventer_events_iter {
 	struct cursor c;
 	size_t left;
 	bool registered; /* Event, else RegisterEvent */
+	size_t keep;	 /* bytes from the end that are not given out yet; 0: all are */
 };
 
 /* False at the end, and where an event is malformed: ask eventer_events_end(). Events before a
  * malformed one have been given out by then. */
 bool eventer_events_next(struct eventer_events_iter *it, struct eventer_event *event);
+/* The events are given out in parts: about len bytes now, others after the next call. */
+void eventer_events_part(struct eventer_events_iter *it, size_t len);
+/* Whether another part follows the one that is given out. */
+bool eventer_events_more(const struct eventer_events_iter *it);
 /* DEC_OK when all events were read and nothing follows them. */
 enum dec eventer_events_end(const struct eventer_events_iter *it);
 

@@ -331,10 +331,24 @@ eventer_get_events(struct cursor *c, bool registered)
 	return it;
 }
 
+void
+eventer_events_part(struct eventer_events_iter *it, size_t len)
+{
+	size_t left = cursor_left(&it->c);
+
+	it->keep = left > len ? left - len : 0;
+}
+
+bool
+eventer_events_more(const struct eventer_events_iter *it)
+{
+	return it->keep && it->left && cursor_ok(&it->c);
+}
+
 bool
 eventer_events_next(struct eventer_events_iter *it, struct eventer_event *event)
 {
-	if (it->left == 0)
+	if (it->left == 0 || (it->keep && cursor_left(&it->c) <= it->keep))
 		return false;
 	get_event(&it->c, it->registered, event);
 	if (!cursor_ok(&it->c))

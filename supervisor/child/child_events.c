@@ -76,9 +76,11 @@ void
 child_answer_query(struct child_query *q, struct eventer_events_iter *events, const char *error)
 {
 	struct child *c = q->child;
+	bool more = events && eventer_events_more(events);
 	struct eventer_event e;
 
-	uplink_end_query(q);
+	if (!more)
+		uplink_end_query(q);
 	if (!c || !child_is_alive(c))
 		return;
 	child_flush_events(c);
@@ -89,7 +91,10 @@ child_answer_query(struct child_query *q, struct eventer_events_iter *events, co
 			send_query_page(c, q->id, true, NULL);
 		add_event(c, &e);
 	}
-	send_query_page(c, q->id, false, error);
+	/* What is notified meanwhile is none of the answer. */
+	send_query_page(c, q->id, more, more ? NULL : error);
+	if (more)
+		return;
 	process_step(c->process, uplink_query_bytes(&c->uplink) ? CHILD_ASKED : CHILD_ANSWERED);
 }
 

@@ -16,12 +16,21 @@ put_events(struct control_client *c, struct eventer_events_iter *events)
 		control_put_event(c, NULL, NULL, &e.timestamp, &e);
 }
 
+/* The rest of the answer comes in later turns. */
+static bool
+is_part(const struct eventer_events_iter *events)
+{
+	return events && eventer_events_more(events);
+}
+
 static void
 on_latest(void *arg, struct eventer_events_iter *events, const char *error)
 {
 	struct control_client *c = arg;
 
 	put_events(c, events);
+	if (is_part(events))
+		return;
 	if (error)
 		control_refuse(c, REASON_EVENT_SERVER, "the query failed: %s", error);
 	else
@@ -35,6 +44,8 @@ on_page(void *arg, struct eventer_events_iter *events, const char *error)
 	struct control_client *c = arg;
 
 	put_events(c, events);
+	if (is_part(events))
+		return;
 	c->overrun = false;
 	if (error)
 		control_refuse(c, REASON_EVENT_SERVER, "the query failed: %s", error);

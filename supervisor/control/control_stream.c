@@ -151,7 +151,9 @@ static void
 on_registered(void *arg, struct child *child, size_t count, const void *events, size_t len)
 {
 	struct timestamp now = timestamp_now();
-	struct eventer_events_iter it = { cursor_make(events, len), count, true };
+	struct eventer_events_iter it = {
+		.c = cursor_make(events, len), .left = count, .registered = true
+	};
 	struct eventer_event e;
 	struct watchers to;
 

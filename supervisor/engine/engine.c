@@ -333,8 +333,10 @@ on_enables(void *arg, struct eventer_events_iter *events, const char *error)
 	struct engine *e = arg;
 	struct eventer_event event;
 
+	bool more = events && eventer_events_more(events);
+
 	snprintf(e->starts.unknown, sizeof(e->starts.unknown), "%s", error ? error : "");
-	if (error && e->active)
+	if (error && e->active && !more)
 		log_error(
 		    "cannot learn from the Event Server which devices are enabled: %s", error);
 	while (events && e->active && !e->leaving && eventer_events_next(events, &event)) {
@@ -346,7 +348,7 @@ on_enables(void *arg, struct eventer_events_iter *events, const char *error)
 		if (!d->enable_known)
 			engine_enable(d, is_json_true(&event.payload));
 	}
-	if (!error && e->active && !e->leaving)
+	if (!error && !more && e->active && !e->leaving)
 		enable_by_configuration(e);
 }
 

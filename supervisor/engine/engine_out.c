@@ -57,6 +57,11 @@ on_message_answer(void *arg, struct eventer_events_iter *events, const char *err
 {
 	struct engine_message *m = arg;
 
+	if (events && m->is_query && eventer_events_more(events)) {
+		if (m->cb)
+			m->cb(m->arg, events, error);
+		return;
+	}
 	if (m->is_query && m->party.asking)
 		gate_answered(&m->engine->out.gate, &m->party, m->since, monotime_now());
 	tell(m, events, error);
@@ -239,6 +244,11 @@ on_device_answer(void *arg, struct eventer_events_iter *events, const char *erro
 	struct engine_device *d = a->device;
 	struct child_query *q = a->query;
 
+	if (events && eventer_events_more(events)) {
+		if (q)
+			child_answer_query(q, events, error);
+		return;
+	}
 	gate_answered(&e->out.gate, d ? &d->party : NULL, a->since, monotime_now());
 	*a = (struct engine_asked){ 0 };
 	if (q)

@@ -38,6 +38,13 @@ set_timer(struct eventlink *l, int64_t ms)
 	ev_timer_start(l->loop, &l->timer);
 }
 
+static void
+stop_giving(struct eventlink *l)
+{
+	l->given.on = false;
+	ev_timer_stop(l->loop, &l->given.timer);
+}
+
 /* Closes the connection and waits, longer each time, with a quarter of jitter. */
 static void
 back_off(struct eventlink *l, const char *why)
@@ -49,6 +56,7 @@ back_off(struct eventlink *l, const char *why)
 	conn_close(&l->conn);
 	l->asked_count = 0;
 	l->wants_room = false;
+	stop_giving(l);
 	if (was == LINK_UP && monotime_diff_ms(monotime_now(), l->since) >= LINK_SETTLED_MS)
 		l->backoff_ms = LINK_BACKOFF_FIRST_MS;
 	snprintf(l->last_error, sizeof(l->last_error), "%s", why);
@@ -143,23 +151,92 @@ ended_well(struct eventer_events_iter *it)
 	return eventer_events_end(it) == DEC_OK;
 }
 
+/* Returns false when the link went down in there. */
+static bool
+give_part(struct eventlink *l)
+{
+	struct eventlink_given *g = &l->given;
+	struct eventer_event e;
+
+	eventer_events_part(&g->events, LINK_PART);
+	if (g->asked.cb)
+		g->asked.cb(g->asked.arg, &g->events, g->error);
+	else
+		l->handler->on_events(l->arg, &g->events);
+	if (!g->on)
+		return false;
+	while (eventer_events_next(&g->events, &e))
+		;
+	return true;
+}
+
+/* Gives out as much as fits into the turn. Returns true when more is left for the next one. */
+static bool
+give(struct eventlink *l)
+{
+	struct eventlink_given *g = &l->given;
+
+	do {
+		if (!give_part(l))
+			return false;
+		if (!eventer_events_more(&g->events)) {
+			g->on = false;
+			if (!ended_well(&g->events))
+				back_off(l, g->asked.cb ? "malformed events in an answer"
+							: "malformed events");
+			else if (g->ack)
+				eventer_send_events_ack(&l->conn.chatter, g->conv);
+			return false;
+		}
+	} while (ev_time() - ev_now(l->loop) < LINK_TURN_MS / 1e3);
+	return true;
+}
+
+static void
+give_later(struct eventlink *l)
+{
+	ev_timer_set(&l->given.timer, 0., 0.);
+	ev_timer_start(l->loop, &l->given.timer);
+}
+
+static void
+on_give(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct eventlink *l = w->data;
+
+	(void)loop, (void)revents;
+	if (give(l))
+		give_later(l);
+	else
+		conn_resume(&l->conn);
+}
+
+static void
+begin_giving(struct eventlink *l, const struct eventlink_given *given)
+{
+	ev_timer timer = l->given.timer;
+
+	l->given = *given;
+	l->given.timer = timer;
+	l->given.on = true;
+	if (!give(l))
+		return;
+	conn_hold(&l->conn);
+	give_later(l);
+}
+
 static void
 on_events(struct eventlink *l, const struct chatter_msg *msg)
 {
-	struct eventer_events_iter it;
+	struct eventlink_given given = { .ack = !msg->last, .conv = chatter_msg_conv(msg) };
 
-	if (l->state != LINK_UP || eventer_events_notify_decode(msg->data, &it) != DEC_OK) {
+	if (l->state != LINK_UP ||
+	    eventer_events_notify_decode(msg->data, &given.events) != DEC_OK) {
 		back_off(l, "malformed events");
 		return;
 	}
-	l->events_in += it.left;
-	l->handler->on_events(l->arg, &it);
-	if (l->state != LINK_UP)
-		return;
-	if (!ended_well(&it))
-		back_off(l, "malformed events");
-	else if (!msg->last)
-		eventer_send_events_ack(&l->conn.chatter, chatter_msg_conv(msg));
+	l->events_in += given.events.left;
+	begin_giving(l, &given);
 }
 
 /* Finds who asked for this answer, which is awaited no longer. */
@@ -202,9 +279,11 @@ on_query_res(struct eventlink *l, const struct chatter_msg *msg)
 	if (msg->cut)
 		give_answer(l, &q, NULL, "the answer is longer than 32 MiB");
 	else if (q.in_parts || !eventer_query_res_more(&it))
-		give_answer(l, &q, &it, NULL);
+		begin_giving(l, &(struct eventlink_given){ .events = it, .asked = q });
 	else if (it.left)
-		give_answer(l, &q, &it, "the answer is not complete: the server cut it");
+		begin_giving(l, &(struct eventlink_given){ .events = it,
+				    .asked = q,
+				    .error = "the answer is not complete: the server cut it" });
 	else
 		give_answer(l, &q, NULL, "the server refused it: it costs too much");
 }
@@ -345,6 +424,8 @@ eventlink_init(struct eventlink *l, struct ev_loop *loop, struct broker *broker,
 	conn_init(&l->conn, loop, &conn_handler, l);
 	ev_timer_init(&l->timer, on_timer, 0., 0.);
 	l->timer.data = l;
+	ev_timer_init(&l->given.timer, on_give, 0., 0.);
+	l->given.timer.data = l;
 }
 
 void
@@ -366,6 +447,7 @@ eventlink_retarget(struct eventlink *l, const struct eventlink_target *target)
 static void
 set_off(struct eventlink *l)
 {
+	stop_giving(l);
 	free(l->asked);
 	l->asked = NULL;
 	l->asked_count = 0;

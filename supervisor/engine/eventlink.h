@@ -21,6 +21,8 @@ enum {
 	LINK_KERNEL_LOW = 32 * 1024, /* unsent bytes in the kernel: those cannot be shared out */
 	LINK_MAX_ASKED = 1024,	     /* answers that are awaited */
 	LINK_MAX_QUERY = 512,	     /* bytes of a query besides its types */
+	LINK_PART = 64 * 1024,	     /* bytes of events that are given out at once */
+	LINK_TURN_MS = 4,	     /* of a turn, after which no further part is given out in it */
 };
 
 enum eventlink_state { LINK_OFF, LINK_WAITING, LINK_CONNECTING, LINK_UP };
@@ -43,14 +45,16 @@ struct eventlink_handler {
 	/* The connection is over. Callbacks of awaited answers do not come. */
 	void (*on_down)(void *arg, const char *why);
 	void (*on_status)(void *arg, enum eventer_status status);
-	/* Notified events, to be iterated over; borrowed. */
+	/* Notified events, to be iterated over; borrowed. Many are given out in parts. */
 	void (*on_events)(void *arg, struct eventer_events_iter *events);
 	/* All is written, after eventlink_want_room(). */
 	void (*on_room)(void *arg);
 };
 
 /* The answer of the Event Server. events: of a query, or what it registered; NULL where it refused.
- * error: what is wrong with the answer, or missing in it, for people; NULL: nothing. */
+ * error: what is wrong with the answer, or missing in it, for people; NULL: nothing. The answer to
+ * a query is given out in parts, in several turns: while eventer_events_more(events) it is called
+ * again. */
 typedef void eventlink_answer_cb(void *arg, struct eventer_events_iter *events, const char *error);
 
 struct eventlink_asked {
@@ -59,6 +63,18 @@ struct eventlink_asked {
 	bool in_parts;		 /* more may follow */
 	eventlink_answer_cb *cb;
 	void *arg;
+};
+
+/* Events that are given out in parts; the connection is held meanwhile, so that what came later
+ * stays later. */
+struct eventlink_given {
+	bool on;
+	struct eventer_events_iter events;
+	struct eventlink_asked asked; /* cb NULL: notified events */
+	const char *error;
+	bool ack; /* with MsgEventsAck in conv, at the end */
+	struct chatter_conv conv;
+	ev_timer timer;
 };
 
 struct eventlink {
@@ -81,6 +97,7 @@ struct eventlink {
 	uint64_t connects, events_out, messages_out, events_in;
 	struct eventlink_asked *asked; /* LINK_MAX_ASKED at most, owned */
 	size_t asked_count;
+	struct eventlink_given given;
 };
 
 void eventlink_init(struct eventlink *l, struct ev_loop *loop, struct broker *broker,

@@ -8,6 +8,8 @@
 
 #include "common/fdutil.h"
 
+enum { HELD_MS = 1000 /* until the timer looks again */ };
+
 static void
 finish(struct conn *c, const char *why)
 {
@@ -27,7 +29,7 @@ schedule(struct conn *c)
 
 	if (deadline.ns == 0)
 		return;
-	int64_t ms = monotime_diff_ms(deadline, monotime_now());
+	int64_t ms = c->held ? HELD_MS : monotime_diff_ms(deadline, monotime_now());
 	ev_timer_stop(c->loop, &c->timer);
 	ev_timer_set(&c->timer, (double)(ms < 0 ? 0 : ms + 1) / 1e3, 0.);
 	ev_timer_start(c->loop, &c->timer);
@@ -39,7 +41,7 @@ pull_messages(struct conn *c)
 {
 	struct chatter_msg msg;
 
-	for (;;) {
+	while (!c->held) {
 		switch (chatter_next(&c->chatter, &msg)) {
 		case DEC_OK:
 			c->handler->on_message(c->arg, &msg);
@@ -53,13 +55,14 @@ pull_messages(struct conn *c)
 			return false;
 		}
 	}
+	return true;
 }
 
 /* Returns false when the connection is over. */
 static bool
 read_messages(struct conn *c)
 {
-	for (int i = 0; i < CONN_BURST; i++) {
+	for (int i = 0; i < CONN_BURST && !c->held; i++) {
 		size_t size;
 		uint8_t *room = chatter_room(&c->chatter, CONN_READ, &size);
 		if (!room) {
@@ -105,7 +108,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)loop, (void)revents;
 	if (!read_messages(c))
 		return;
-	if (!chatter_tick(&c->chatter, monotime_now())) {
+	if (!c->held && !chatter_tick(&c->chatter, monotime_now())) {
 		finish(c, "the peer is silent: no answer to a ping");
 		return;
 	}
@@ -194,6 +197,7 @@ conn_close(struct conn *c)
 	fd_close(c->fd);
 	c->fd = -1;
 	c->ended = false;
+	c->held = false;
 	chatter_clear(&c->chatter);
 	buffer_clear(&c->out);
 }
@@ -202,7 +206,27 @@ void
 conn_end(struct conn *c)
 {
 	c->ended = true;
+	c->held = false;
+	ev_io_start(c->loop, &c->readable);
 	shutdown(c->fd, SHUT_WR);
+}
+
+void
+conn_hold(struct conn *c)
+{
+	c->held = true;
+	ev_io_stop(c->loop, &c->readable);
+}
+
+void
+conn_resume(struct conn *c)
+{
+	if (!c->held)
+		return;
+	c->held = false;
+	ev_io_start(c->loop, &c->readable);
+	if (pull_messages(c))
+		conn_flush(c);
 }
 
 bool

@@ -32,6 +32,7 @@ struct conn {
 	struct ev_loop *loop;
 	int fd;	    /* -1 when closed */
 	bool ended; /* by conn_end() */
+	bool held;  /* by conn_hold() */
 	ev_io readable, writable;
 	ev_timer timer;
 	struct chatter chatter;
@@ -48,6 +49,11 @@ void conn_init(struct conn *c, struct ev_loop *loop, const struct conn_handler *
 void conn_open(struct conn *c, int fd);
 /* Frees everything; on_closed does not come. May be called twice. */
 void conn_close(struct conn *c);
+/* In on_message(): what the message borrows from stays, and no other one is read, until
+ * conn_resume(). Only for a moment: pings are not answered. */
+void conn_hold(struct conn *c);
+/* From the loop, not from a callback of the connection. */
+void conn_resume(struct conn *c);
 /* Writes as many waiting bytes as the socket accepts; the rest follows by itself. Call it once a
  * turn, after the last append. */
 void conn_flush(struct conn *c);

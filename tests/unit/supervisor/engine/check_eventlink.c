@@ -19,10 +19,43 @@ static struct eventlink link_;
 static struct listening listening;
 static int ups, downs, events, answers, rooms, registered, acks;
 static enum eventer_status status;
-static bool refuse, mute, more, fail;
+static int large_parts, large_events;
+static bool refuse, mute, more, fail, answers_large, off_in_part;
 static char last_error[200];
 
 /* --- the server --- */
+
+enum { LARGE = 4000 };
+
+/* LARGE events of 90 bytes, and one that is notified behind them. */
+static void
+answer_large(struct chatter_conv conv)
+{
+	static const struct sbs_str segments[] = { { "a", 1 }, { "b", 1 } };
+	const struct eventer_payload payload = { .kind = EVENTER_PAYLOAD_JSON,
+		.data =
+		    sbs_str("[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]") };
+	const struct eventer_id id = { 1, 1, 1 };
+	const struct timestamp t = { 1, 2 };
+	struct buffer b, type, rest;
+
+	buffer_init(&b, 1 << 20);
+	buffer_init(&type, 100);
+	buffer_init(&rest, 200);
+	eventer_put_type(&type, segments, 2);
+	eventer_put_rest(&rest, NULL, &payload);
+	for (int i = 0; i < LARGE; i++)
+		eventer_put_event(&b, &id, (struct sbs_str){ (char *)buffer_data(&type), type.len },
+		    &t, (struct sbs_str){ (char *)buffer_data(&rest), rest.len });
+	buffer_clear(&type);
+	buffer_clear(&rest);
+	eventer_begin_query_res(&listening.server.chatter, conv, LARGE, b.len);
+	buffer_append(&listening.server.out, buffer_data(&b), b.len);
+	eventer_put_query_more(&listening.server.chatter, false);
+	eventer_begin_events_notify(&listening.server.chatter, 1, b.len / LARGE, true);
+	buffer_append(&listening.server.out, buffer_data(&b), b.len / LARGE);
+	buffer_clear(&b);
+}
 
 static void
 server_message(void *arg, const struct chatter_msg *msg)
@@ -47,7 +80,9 @@ server_message(void *arg, const struct chatter_msg *msg)
 			    &listening.server.chatter, chatter_msg_conv(msg), 0, 0);
 	}
 	acks += type == EVENTER_EVENTS_ACK;
-	if (type == EVENTER_QUERY_REQ && !mute) {
+	if (type == EVENTER_QUERY_REQ && answers_large) {
+		answer_large(chatter_msg_conv(msg));
+	} else if (type == EVENTER_QUERY_REQ && !mute) {
 		eventer_begin_query_res(&listening.server.chatter, chatter_msg_conv(msg), 0, 0);
 		eventer_put_query_more(&listening.server.chatter, more);
 	}
@@ -92,6 +127,9 @@ on_events(void *arg, struct eventer_events_iter *it)
 	struct eventer_event e;
 
 	(void)arg;
+	/* What is notified later comes later. */
+	if (answers_large)
+		ck_assert_int_eq(large_events, LARGE);
 	while (eventer_events_next(it, &e))
 		events++;
 }
@@ -110,6 +148,22 @@ on_answer(void *arg, struct eventer_events_iter *it, const char *error)
 	ck_assert(it || error);
 	answers++;
 	snprintf(last_error, sizeof(last_error), "%s", error ? error : "");
+}
+
+static void
+on_large(void *arg, struct eventer_events_iter *it, const char *error)
+{
+	struct eventer_event e;
+	bool last = !eventer_events_more(it);
+
+	ck_assert_ptr_eq(arg, &link_);
+	ck_assert_ptr_null(error);
+	large_parts++;
+	answers += last;
+	while (eventer_events_next(it, &e))
+		large_events++;
+	if (off_in_part)
+		eventlink_off(&link_);
 }
 
 static const struct eventlink_handler handler = { on_up, on_down, on_status, on_events, on_room };
@@ -321,6 +375,35 @@ START_TEST(an_answer_that_is_too_long_is_skipped)
 }
 END_TEST
 
+START_TEST(a_large_answer_is_given_out_in_parts)
+{
+	connect_up();
+	answers_large = true;
+	ck_assert_int_eq(eventlink_query(&link_, &none, on_large, &link_), 0);
+	ck_assert(wait_for(&acks, 1, 5000));
+	ck_assert_int_eq(answers, 1);
+	ck_assert_int_eq(large_events, LARGE);
+	ck_assert_int_ge(large_parts, 5);
+	ck_assert_int_eq(events, 1);
+	ck_assert_int_eq(downs, 0);
+}
+END_TEST
+
+START_TEST(the_link_may_go_off_in_a_part)
+{
+	connect_up();
+	answers_large = off_in_part = true;
+	ck_assert_int_eq(eventlink_query(&link_, &none, on_large, &link_), 0);
+	ck_assert(wait_for(&large_parts, 1, 5000));
+	ck_assert_int_eq(eventlink_state(&link_), LINK_OFF);
+	off_in_part = answers_large = false;
+	ups = 0;
+	connect_up();
+	ck_assert_int_eq(large_parts, 1);
+	ck_assert_int_eq(answers, 0);
+}
+END_TEST
+
 START_TEST(registers_are_answered)
 {
 	connect_up();
@@ -416,6 +499,8 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, more_than_fits_is_not_tried);
 	tcase_add_test(tc, queries_are_bounded);
 	tcase_add_test(tc, an_answer_to_no_query_ends_it);
+	tcase_add_test(tc, a_large_answer_is_given_out_in_parts);
+	tcase_add_test(tc, the_link_may_go_off_in_a_part);
 	tcase_add_test(tc, room_comes_back);
 }
 
