@@ -11,6 +11,7 @@
 
 enum {
 	AT_ONCE = 16,	    /* runners alive at the same time */
+	STARTS = 4,	    /* runners started in one turn */
 	MAX_TEXT = 1 << 20, /* bytes of what is said of a device */
 	MAX_PLANS = 64 << 20,
 	MAX_PATH = 512,
@@ -19,8 +20,8 @@ enum {
 /* A device that is checked. */
 struct checked {
 	const struct config_device *conf;
-	struct child *child;
-	struct buffer text; /* what it does and may touch; printed in the devices' order */
+	struct child *child; /* from its start until it has ended; then NULL */
+	struct buffer text;  /* what it does and may touch; printed in the devices' order */
 	bool planned, at_fault, ended;
 };
 
@@ -30,7 +31,7 @@ struct check {
 	check_done *done;
 	void *arg;
 	struct checked *devices;
-	size_t count, started, ended, printed;
+	size_t count, started, ended, printed, freed;
 	int faulty;
 	ev_prepare before_wait;
 	struct buffer plans; /* struct planned of what one device alone can have */
@@ -262,6 +263,25 @@ static const struct child_ops ops = {
 	.on_plan = on_plan,
 };
 
+static void
+start_next(struct check *k)
+{
+	static const struct sbs_str no_prefix = { "check", 5 };
+	struct checked *d = &k->devices[k->started++];
+
+	/* With the level a runner knows whether somebody reads what it says of its data. */
+	d->child = child_new(&k->host, d->conf, &no_prefix, 1,
+	    k->options.verbose ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING, d);
+	if (d->child) {
+		child_enable(d->child, true);
+		return;
+	}
+	report(k, SCHEMA_ERROR, d->conf->conf, "", "out of memory");
+	d->at_fault = d->ended = true;
+	k->ended++;
+	k->faulty++;
+}
+
 /* Children are started and left here, where none of them is at work. */
 static void
 on_before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
@@ -269,8 +289,13 @@ on_before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
 	struct check *k = w->data;
 
 	(void)revents;
-	while (k->started < k->count && k->started - k->ended < AT_ONCE)
-		child_enable(k->devices[k->started++].child, true);
+	while (k->freed < k->started && k->devices[k->freed].ended) {
+		child_free(k->devices[k->freed].child);
+		k->devices[k->freed++].child = NULL;
+	}
+	size_t starts = STARTS;
+	while (starts-- > 0 && k->started < k->count && k->started - k->ended < AT_ONCE)
+		start_next(k);
 	if (k->ended < k->count)
 		return;
 	ev_prepare_stop(loop, w);
@@ -291,23 +316,16 @@ put_head(struct buffer *b, const struct config *config, const struct config_devi
 	    named && config->name ? config->name : "", named ? "/" : "", d->type, d->name);
 }
 
-static int
+static void
 add_device(struct check *k, const struct config_device *conf)
 {
-	struct sbs_str no_prefix = sbs_str("check");
 	struct checked *d = &k->devices[k->count];
 
 	*d = (struct checked){ .conf = conf };
 	buffer_init(&d->text, MAX_TEXT);
 	if (k->options.verbose)
 		put_head(&d->text, k->options.config, conf);
-	/* With the level a runner knows whether somebody reads what it says of its data. */
-	d->child = child_new(&k->host, conf, &no_prefix, 1,
-	    k->options.verbose ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING, d);
-	if (!d->child)
-		return -1;
 	k->count++;
-	return 0;
 }
 
 static void
@@ -366,10 +384,8 @@ check_start(struct ev_loop *loop, const struct check_options *options, check_don
 	k->devices = calloc(config->device_count + 1, sizeof(*k->devices));
 	for (size_t i = 0; k->devices && i < config->device_count; i++) {
 		bool wanted = !options->wants || options->wants(options->arg, &config->devices[i]);
-		if (wanted && add_device(k, &config->devices[i]) < 0) {
-			check_free(k);
-			return NULL;
-		}
+		if (wanted)
+			add_device(k, &config->devices[i]);
 	}
 	if (k->options.verbose && !config->at_fault) {
 		print_server(config);

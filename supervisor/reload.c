@@ -12,10 +12,12 @@
 #include "common/monotime.h"
 #include "supervisor/check.h"
 #include "supervisor/child/lock.h"
+#include "supervisor/reload_load.h"
 
 enum {
 	MAX_KEYS = 20,	/* of one device */
 	LOG_KEYS = 800, /* bytes of them in a line of the log */
+	SLICE_MS = 4,	/* of a turn, for the rows of devices */
 };
 
 struct reload {
@@ -29,7 +31,11 @@ struct reload {
 	struct control_client *client; /* or NULL */
 	struct config *after;	       /* owned until it is applied */
 	struct config_diff *diff;
+	bool *wanted; /* by the check, of the devices in after */
+	struct reload_load *load;
 	struct check *check;
+	size_t row;	/* of diff, the next to be said */
+	ev_timer rows;	/* while devices are said in slices */
 	ev_timer begin; /* of the one that follows */
 };
 
@@ -191,20 +197,31 @@ put_gateway_rows(struct reload *r)
 		    "takes effect when gatewayd is started again");
 }
 
+/* As many as fit into the turn; whether that was all. */
+static bool
+put_device_rows(struct reload *r)
+{
+	const struct config_diff *d = r->diff;
+	struct monotime began = monotime_now();
+
+	for (; r->row < d->count && d->rows[r->row].change != CONFIG_SAME; r->row++) {
+		if (monotime_diff_ms(monotime_now(), began) >= SLICE_MS)
+			return false;
+		const char *detail = device_detail(d, &d->rows[r->row]);
+		put_device_row(r, &d->rows[r->row], detail);
+		if (!r->diff_only)
+			log_device(&d->rows[r->row], detail);
+	}
+	return true;
+}
+
 static void
-put_rows(struct reload *r)
+put_same_row(struct reload *r)
 {
 	const struct config_diff *d = r->diff;
 	size_t changes = d->count - d->counts[CONFIG_SAME];
 	char name[32];
 
-	put_gateway_rows(r);
-	for (size_t i = 0; i < d->count && d->rows[i].change != CONFIG_SAME; i++) {
-		const char *detail = device_detail(d, &d->rows[i]);
-		put_device_row(r, &d->rows[i], detail);
-		if (!r->diff_only)
-			log_device(&d->rows[i], detail);
-	}
 	snprintf(name, sizeof(name), "%zu device%s", d->counts[CONFIG_SAME],
 	    LOG_PLURAL(d->counts[CONFIG_SAME]));
 	if (d->counts[CONFIG_SAME] || !(changes || d->server || d->log || d->levels || d->control))
@@ -220,6 +237,24 @@ reload_resume(struct reload *r)
 		ev_timer_start(r->loop, &r->begin);
 }
 
+/* All that one reload had. */
+static void
+clear(struct reload *r)
+{
+	ev_timer_stop(r->loop, &r->rows);
+	reload_load_free(r->load);
+	check_free(r->check);
+	config_free(r->after);
+	free(r->diff);
+	free(r->wanted);
+	r->load = NULL;
+	r->check = NULL;
+	r->after = NULL;
+	r->diff = NULL;
+	r->wanted = NULL;
+	r->row = 0;
+}
+
 /* error: NULL where it was done. */
 static void
 finish(struct reload *r, const char *error)
@@ -227,12 +262,7 @@ finish(struct reload *r, const char *error)
 	struct control_client *client = r->client;
 	char text[256];
 
-	check_free(r->check);
-	config_free(r->after);
-	free(r->diff);
-	r->check = NULL;
-	r->after = NULL;
-	r->diff = NULL;
+	clear(r);
 	r->client = NULL;
 	r->busy = false;
 	if (!r->diff_only) {
@@ -257,7 +287,7 @@ apply(struct reload *r)
 	size_t counts[CONFIG_CHANGES];
 
 	memcpy(counts, r->diff->counts, sizeof(counts));
-	put_rows(r);
+	put_same_row(r);
 	if (r->diff_only) {
 		finish(r, NULL);
 		return;
@@ -276,13 +306,28 @@ apply(struct reload *r)
 }
 
 static void
+on_rows(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct reload *r = w->data;
+
+	(void)revents;
+	if (put_device_rows(r)) {
+		apply(r);
+		return;
+	}
+	ev_timer_set(w, 0., 0.);
+	ev_timer_start(loop, w);
+}
+
+static void
 on_checked(void *arg, int faulty)
 {
 	struct reload *r = arg;
 	char error[128];
 
 	if (faulty == 0) {
-		apply(r);
+		put_gateway_rows(r);
+		on_rows(r->loop, &r->rows, 0);
 		return;
 	}
 	snprintf(error, sizeof(error), "%d device%s at fault", faulty, LOG_PLURAL(faulty));
@@ -297,10 +342,20 @@ is_new(void *arg, const struct config_device *d)
 {
 	const struct reload *r = arg;
 
-	for (size_t i = 0; i < r->diff->count && r->diff->rows[i].change != CONFIG_SAME; i++)
-		if (r->diff->rows[i].after == d)
-			return true;
-	return false;
+	return r->wanted[d - r->after->devices];
+}
+
+/* Returns 0, or -1 when out of memory. */
+static int
+find_new(struct reload *r)
+{
+	const struct config_diff *d = r->diff;
+
+	r->wanted = calloc(r->after->device_count + 1, sizeof(*r->wanted));
+	for (size_t i = 0; r->wanted && i < d->count && d->rows[i].change != CONFIG_SAME; i++)
+		if (d->rows[i].after)
+			r->wanted[d->rows[i].after - r->after->devices] = true;
+	return r->wanted ? 0 : -1;
 }
 
 /* With another group than before gatewayd would not come back after its next end. */
@@ -346,8 +401,9 @@ has_data_folder(struct reload *r)
 }
 
 static void
-begin(struct reload *r)
+on_loaded(void *arg)
 {
+	struct reload *r = arg;
 	struct check_options options = { .libexec = r->libexec,
 		.zone = r->zone,
 		.broker = r->broker,
@@ -355,22 +411,30 @@ begin(struct reload *r)
 		.wants = is_new,
 		.arg = r };
 
-	r->busy = true;
-	r->after = config_load(r->config_path, on_fault, r);
+	reload_load_take(r->load, on_fault, r, &r->after, &r->diff);
 	if (!r->after || !has_group(r) || !has_data_folder(r)) {
 		finish(r, "the configuration is at fault");
 		return;
 	}
-	r->diff = config_diff(r->handler->current(r->arg), r->after);
 	options.config = r->after;
 	if (r->diff && is_new_at_fault(r)) {
 		finish(r, "the configuration is at fault");
 		return;
 	}
-	if (r->diff)
+	if (r->diff && find_new(r) == 0)
 		r->check = check_start(r->loop, &options, on_checked, r);
 	if (!r->check)
 		finish(r, "out of memory");
+}
+
+static void
+begin(struct reload *r)
+{
+	r->busy = true;
+	r->load =
+	    reload_load_start(r->loop, r->config_path, r->handler->current(r->arg), on_loaded, r);
+	if (!r->load)
+		finish(r, strerror(errno));
 }
 
 static void
@@ -434,6 +498,8 @@ reload_new(struct ev_loop *loop, const char *config_path, const char *libexec, c
 		.arg = arg };
 	ev_timer_init(&r->begin, on_again, 0., 0.);
 	r->begin.data = r;
+	ev_timer_init(&r->rows, on_rows, 0., 0.);
+	r->rows.data = r;
 	return r;
 }
 
@@ -443,8 +509,6 @@ reload_free(struct reload *r)
 	if (!r)
 		return;
 	ev_timer_stop(r->loop, &r->begin);
-	check_free(r->check);
-	config_free(r->after);
-	free(r->diff);
+	clear(r);
 	free(r);
 }

@@ -130,7 +130,7 @@ struct eventer_events_iter {
 bool eventer_events_next(struct eventer_events_iter *it, struct eventer_event *event);
 /* The events are given out in parts: about len bytes now, others after the next call. */
 void eventer_events_part(struct eventer_events_iter *it, size_t len);
-/* Whether another part follows the one that is given out. */
+/* Whether another part follows the one that is given out; it may be empty. */
 bool eventer_events_more(const struct eventer_events_iter *it);
 /* DEC_OK when all events were read and nothing follows them. */
 enum dec eventer_events_end(const struct eventer_events_iter *it);

@@ -336,13 +336,13 @@ eventer_events_part(struct eventer_events_iter *it, size_t len)
 {
 	size_t left = cursor_left(&it->c);
 
-	it->keep = left > len ? left - len : 0;
+	it->keep = it->left && cursor_ok(&it->c) && left > len ? left - len : 0;
 }
 
 bool
 eventer_events_more(const struct eventer_events_iter *it)
 {
-	return it->keep && it->left && cursor_ok(&it->c);
+	return it->keep;
 }
 
 bool

@@ -19,6 +19,8 @@
 
 enum {
 	ENGINE_LEAVE_SLACK_MS = 3000,
+	ENGINE_PUMP_MS =
+	    4, /* of a turn, after which no further message is put onto the link in it */
 	ENGINE_ANSWER_MS =
 	    5000, /* for what an operator registers, until the Event Server answers */
 	ENGINE_START_MS =
@@ -65,6 +67,8 @@ struct engine_out {
 	struct engine_message
 	    *messages; /* of the engine and of operators: waiting, or unanswered */
 	ev_timer wake;
+	unsigned iteration; /* of the loop, in which messages leave until that time */
+	ev_tstamp until;
 };
 
 /* An observer (the control socket); any callback may be NULL. */

@@ -290,14 +290,29 @@ send_query(struct engine *e, struct engine_device *d)
 
 /* --- the gate --- */
 
+/* A server that reads as fast as devices register would hold up everybody else. */
+static bool
+has_time(struct engine *e)
+{
+	struct engine_out *out = &e->out;
+
+	if (ev_iteration(e->loop) != out->iteration || out->until == 0.) {
+		out->iteration = ev_iteration(e->loop);
+		out->until = ev_time() + ENGINE_PUMP_MS / 1e3;
+		return true;
+	}
+	return ev_time() < out->until;
+}
+
 void
 engine_pump(struct engine *e)
 {
 	struct engine_out *out = &e->out;
 	struct gate_party *p;
 	enum gate_ring ring;
+	bool late = false;
 
-	while (eventlink_state(&e->link) == LINK_UP &&
+	while (eventlink_state(&e->link) == LINK_UP && !(late = !has_time(e)) &&
 	       (p = gate_next(&out->gate, eventlink_unsent(&e->link), monotime_now(), &ring))) {
 		if (!p->is_device)
 			send_message(e, p->owner, ring);
@@ -310,7 +325,10 @@ engine_pump(struct engine *e)
 		eventlink_want_room(&e->link);
 	struct monotime wakes = gate_wakes(&out->gate);
 	ev_timer_stop(e->loop, &out->wake);
-	if (wakes.ns) {
+	if (late && gate_waits(&out->gate)) {
+		ev_timer_set(&out->wake, 0., 0.);
+		ev_timer_start(e->loop, &out->wake);
+	} else if (wakes.ns) {
 		int64_t ms = monotime_diff_ms(wakes, monotime_now());
 		ev_timer_set(&out->wake, ms < 0 ? 0. : (double)(ms + 1) / 1e3, 0.);
 		ev_timer_start(e->loop, &out->wake);
@@ -327,7 +345,7 @@ on_wake(struct ev_loop *loop, ev_timer *w, int revents)
 bool
 engine_out_is_empty(const struct engine *e)
 {
-	return !e->out.gate.rings[GATE_OWN].first && !e->out.gate.rings[GATE_EVENTS].first;
+	return !gate_waits(&e->out.gate);
 }
 
 void

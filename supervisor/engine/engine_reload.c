@@ -134,8 +134,10 @@ void
 engine_reap(struct engine *e)
 {
 	struct engine_device **at = &e->removed;
+	struct monotime began = monotime_now();
 
-	while (*at) {
+	/* The others are freed in later turns. */
+	while (*at && monotime_diff_ms(monotime_now(), began) < ENGINE_START_MS) {
 		struct engine_device *d = *at;
 		if (child_state(d->child) != CHILD_DISABLED || child_is_alive(d->child) ||
 		    d->party.in[GATE_EVENTS].waits) {

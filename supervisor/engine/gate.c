@@ -102,6 +102,12 @@ gate_wants_room(const struct gate *g, size_t unsent)
 		   (g->rings[GATE_EVENTS].first || g->rings[GATE_QUERIES].first));
 }
 
+bool
+gate_waits(const struct gate *g)
+{
+	return g->rings[GATE_OWN].first || g->rings[GATE_EVENTS].first;
+}
+
 struct monotime
 gate_wakes(const struct gate *g)
 {

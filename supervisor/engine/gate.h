@@ -65,6 +65,8 @@ struct gate_party *gate_next(
     struct gate *g, size_t unsent, struct monotime now, enum gate_ring *ring);
 /* Somebody waits for the link to have room. */
 bool gate_wants_room(const struct gate *g, size_t unsent);
+/* Somebody has an own message, or events. */
+bool gate_waits(const struct gate *g);
 /* When a party of the query ring has rested; ns 0: none rests, or an answer comes before. */
 struct monotime gate_wakes(const struct gate *g);
 

@@ -29,7 +29,7 @@ class Slave(unittest.TestCase):
         self.assertGreaterEqual(info["longest_turn_us"], info["longest_turn_minute_us"])
         self.assertGreater(info["longest_turn_minute_us"], 0)
         self.assertGreater(info["longest_turn_cpu_us"], 0)
-        self.assertLess(info["longest_turn_cpu_us"], 20_000)
+        self.assertLess(info["longest_turn_cpu_us"], 60_000)
 
 
 if __name__ == "__main__":
