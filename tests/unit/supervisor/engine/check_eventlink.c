@@ -219,6 +219,7 @@ connect_to_it(void)
 	static const struct sbs_str type[] = { { "*", 1 } };
 	static struct buffer subscriptions;
 
+	buffer_clear(&subscriptions);
 	buffer_init(&subscriptions, 100);
 	eventer_put_type(&subscriptions, type, 1);
 	eventlink_on(&link_, &(struct eventlink_target){ .unix_path = listening.path,
