@@ -581,7 +581,8 @@ class Send(Case):
             ("gateway//p1/system/x", "empty segment"),
             ("gateway/" + "/".join("x" * 40), "too many"),
         ):
-            self.refused(1, text, g.ctl, "send", type_, "1")
+            self.refused(1, text, g.ctl, "send", "--force", type_, "1")
+        self.refused(1, "begin with gateway/probe/p1/system/", g.ctl, "send", "gateway/probe/p1/gateway/x", "1")
         self.refused(1, "no device 'other'", g.ctl, "send", "other", "x", "1")
         self.refused(2, "not JSON", g.ctl, "send", "p1", "x", "{")
         self.refused(2, "usage", g.ctl, "send", "p1")

@@ -276,7 +276,7 @@ class TestReload(Base):
         g = self.start(probe("p1"), log=log)
         server = self.conf["event_server"]["eventer_server"]
         name = next(iter(self.naming))
-        changed = {"event_server": {"eventer_server": {**server, "host": "localhost", "token": "secret2"}},
+        changed = {"event_server": {"eventer_server": {**server, "host": "localhost", "token": "hidden2"}},
                    "log": {**log, "root": {**log["root"], "level": "DEBUG"}}, "control": {"group": "root"}, name: "other"}
         self.conf = {**self.conf, **{k: v for k, v in changed.items() if k not in ("log", "control")}}
         self.write(g, probe("p1"), **{k: changed[k] for k in ("log", "control")})
@@ -289,7 +289,7 @@ class TestReload(Base):
         self.assertNotIn("reload_gateway", "".join(g.log()))
         self.assertEqual(g.ctl.run("reload").returncode, 0)
         g.wait_log("event_server.eventer_server.host: 127.0.0.1 -> localhost")
-        self.assertNotIn("secret", "".join(g.log()))
+        self.assertNotIn("hidden2", "".join(g.log()))
 
     def test_limits_without_a_restart(self):
         self.preset("p1")
