@@ -369,6 +369,32 @@ output_cell_text(struct buffer *b, const struct column *col, const struct json *
 }
 
 void
+output_key_text(struct buffer *b, const char *key, enum cell cell, const struct json *row)
+{
+	const struct column col = { .key = key, .header = "", .cell = cell };
+
+	output_cell_text(b, &col, row);
+}
+
+size_t
+output_width_from(struct buffer *b, size_t start)
+{
+	buffer_u8(b, '\0');
+	size_t width = output_width((const char *)buffer_data(b) + start);
+
+	buffer_truncate(b, b->len - 1);
+	return width;
+}
+
+void
+output_pad(struct buffer *b, size_t start, size_t width)
+{
+	size_t have = output_width_from(b, start);
+
+	buffer_printf(b, "%*s", (int)(have < width ? width - have : 0) + 2, "");
+}
+
+void
 output_row_json(
     struct json_writer *w, const char *key, const struct column *columns, const struct json *row)
 {

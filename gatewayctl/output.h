@@ -44,6 +44,12 @@ struct column {
 
 /* Columns end with key NULL. */
 void output_cell_text(struct buffer *b, const struct column *col, const struct json *row);
+/* The same, of a key without a column. */
+void output_key_text(struct buffer *b, const char *key, enum cell cell, const struct json *row);
+/* The width of the text in the buffer behind start; pads it with blanks up to width, and two more.
+ */
+size_t output_width_from(struct buffer *b, size_t start);
+void output_pad(struct buffer *b, size_t start, size_t width);
 void output_row_json(
     struct json_writer *w, const char *key, const struct column *columns, const struct json *row);
 

@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "gatewayctl/pcapng.h"
+#include "gatewayctl/stream/stream.h"
 
-enum { MAX_LINE = 1024 * 1024, FIRST_DEVICE_WIDTH = 8, MAX_DEVICE_WIDTH = 40, STREAM_INDENT = 14 };
+enum { MAX_LINE = 1024 * 1024 };
 
 /* --- columns --- */
 
@@ -288,193 +289,6 @@ const struct view_format view_results = { .kind = VIEW_RESULTS, .columns = resul
 const struct view_format view_reload = { .kind = VIEW_TABLE, .columns = reload_columns };
 const struct view_format view_stream = { .kind = VIEW_STREAM };
 
-/* --- streams --- */
-
-static const struct column stream_event_columns[] = {
-	{ .key = "kind", .cell = CELL_TEXT },
-	{ .key = "time", .header = "TIME", .cell = CELL_TIME },
-	{ .key = "direction", .header = "WHAT", .cell = CELL_TEXT },
-	{ .key = "device", .header = "DEVICE", .cell = CELL_TEXT },
-	{ .key = "type", .cell = CELL_TYPE },
-	{ .key = "source_time", .cell = CELL_TIME },
-	{ .key = "payload", .cell = CELL_PAYLOAD },
-	{ .key = NULL },
-};
-
-static const struct column stream_state_columns[] = {
-	{ .key = "kind", .header = "WHAT", .cell = CELL_TEXT },
-	{ .key = "time", .header = "TIME", .cell = CELL_TIME },
-	{ .key = "device", .header = "DEVICE", .cell = CELL_TEXT },
-	{ .key = "state", .cell = CELL_TEXT },
-	{ .key = "before", .cell = CELL_TEXT },
-	{ .key = "link", .cell = CELL_TEXT },
-	{ .key = "last_exit", .cell = CELL_TEXT },
-	{ .key = NULL },
-};
-
-static const struct column stream_link_columns[] = {
-	{ .key = "kind", .header = "WHAT", .cell = CELL_TEXT },
-	{ .key = "time", .header = "TIME", .cell = CELL_TIME },
-	{ .key = "state", .cell = CELL_TEXT },
-	{ .key = "server_status", .cell = CELL_TEXT },
-	{ .key = NULL },
-};
-
-static const struct column stream_frame_columns[] = {
-	{ .key = "kind", .cell = CELL_TEXT },
-	{ .key = "time", .header = "TIME", .cell = CELL_TIME },
-	{ .key = "direction", .header = "WHAT", .cell = CELL_TEXT },
-	{ .key = "device", .header = "DEVICE", .cell = CELL_TEXT },
-	{ .key = "protocol", .cell = CELL_TEXT },
-	{ .key = "local", .cell = CELL_TEXT },
-	{ .key = "remote", .cell = CELL_TEXT },
-	{ .key = "text", .cell = CELL_TEXT },
-	{ .key = "bytes", .cell = CELL_INT },
-	{ .key = "hex", .cell = CELL_TEXT },
-	{ .key = NULL },
-};
-
-static void
-append_cell(struct buffer *b, const char *key, enum cell cell, const struct json *row)
-{
-	const struct column col = { .key = key, .header = "", .cell = cell };
-
-	output_cell_text(b, &col, row);
-}
-
-/* How many segments of the type say what the device column says. */
-static size_t
-known_segments(const struct json *type, const char *device)
-{
-	size_t i = 0;
-
-	if (!device || !type || type->type != JSON_ARRAY)
-		return 0;
-	json_foreach (segment, type) {
-		const char *text = json_str(segment);
-		if (i++ >= 2 && text && strcmp(text, device) == 0)
-			return i;
-	}
-	return 0;
-}
-
-static void
-event_detail(struct buffer *b, const struct json *row)
-{
-	const struct json *type = json_get(row, "type");
-	size_t known = known_segments(type, json_str(json_get(row, "device")));
-	struct json rest = { .type = JSON_ARRAY, .key = "type" };
-	const struct json o = { .type = JSON_OBJECT, .child = &rest, .last = &rest, .count = 1 };
-
-	rest.child = type && type->type == JSON_ARRAY ? type->child : NULL;
-	while (rest.child && known--)
-		rest.child = rest.child->next;
-	append_cell(b, "type", CELL_TYPE, &o);
-	buffer_append_str(b, " = ");
-	append_cell(b, "payload", CELL_PAYLOAD, row);
-}
-
-static void
-state_detail(struct buffer *b, const struct json *row)
-{
-	const char *state = json_str(json_get(row, "state"));
-	const char *before = json_str(json_get(row, "before"));
-
-	append_cell(b, "state", CELL_TEXT, row);
-	if (before && state && strcmp(before, state) != 0) {
-		buffer_append_str(b, ", was ");
-		append_cell(b, "before", CELL_TEXT, row);
-	}
-	if (json_str(json_get(row, "link"))) {
-		buffer_append_str(b, ", link ");
-		append_cell(b, "link", CELL_TEXT, row);
-	}
-	if (state && json_str(json_get(row, "last_exit")) &&
-	    (strcmp(state, "backoff") == 0 || strcmp(state, "failed") == 0)) {
-		buffer_append_str(b, ": ");
-		append_cell(b, "last_exit", CELL_TEXT, row);
-	}
-}
-
-static void
-link_detail(struct buffer *b, const struct json *row)
-{
-	buffer_append_str(b, "Event Server ");
-	append_cell(b, "state", CELL_TEXT, row);
-	if (json_str(json_get(row, "server_status"))) {
-		buffer_append_str(b, ", ");
-		append_cell(b, "server_status", CELL_TEXT, row);
-	}
-}
-
-static void
-frame_detail(struct buffer *b, const struct json *row)
-{
-	const char *text = json_str(json_get(row, "text"));
-
-	if (text && *text) {
-		append_cell(b, "text", CELL_TEXT, row);
-		buffer_append_str(b, "  ");
-	}
-	append_cell(b, "hex", CELL_TEXT, row);
-}
-
-static const struct {
-	const char *kind;
-	const struct column *columns;
-	const char *what; /* the key of the WHAT column */
-	void (*detail)(struct buffer *b, const struct json *row);
-	bool counts;
-} stream_kinds[] = {
-	{ "event", stream_event_columns, "direction", event_detail, true },
-	{ "frame", stream_frame_columns, "direction", frame_detail, true },
-	{ "state", stream_state_columns, "kind", state_detail, false },
-	{ "link", stream_link_columns, "kind", link_detail, false },
-};
-
-/* The width of the text in the buffer behind start. */
-static size_t
-width_from(struct buffer *b, size_t start)
-{
-	buffer_u8(b, '\0');
-	size_t width = output_width((const char *)buffer_data(b) + start);
-
-	buffer_truncate(b, b->len - 1);
-	return width;
-}
-
-static void
-pad(struct buffer *b, size_t start, size_t width)
-{
-	size_t have = width_from(b, start);
-
-	buffer_printf(b, "%*s", (int)(have < width ? width - have : 0) + 2, "");
-}
-
-static void
-stream_text(struct view *v, const struct json *row, size_t kind)
-{
-	struct buffer b;
-
-	buffer_init(&b, MAX_LINE);
-	append_cell(&b, "time", CELL_TIME, row);
-	pad(&b, 0, 12);
-	size_t start = b.len;
-	append_cell(&b, stream_kinds[kind].what, CELL_TEXT, row);
-	pad(&b, start, 5);
-	start = b.len;
-	append_cell(&b, "device", CELL_TEXT, row);
-	size_t width = width_from(&b, start);
-	if (width > v->device_width && width <= MAX_DEVICE_WIDTH)
-		v->device_width = width;
-	pad(&b, start, v->device_width);
-	stream_kinds[kind].detail(&b, row);
-	buffer_u8(&b, '\0');
-	if (!buffer_failed(&b))
-		output_folded(stdout, (const char *)buffer_data(&b), STREAM_INDENT);
-	buffer_clear(&b);
-}
-
 static void
 print_json(const struct view_format *format, const struct json *row)
 {
@@ -489,18 +303,6 @@ print_json(const struct view_format *format, const struct json *row)
 	buffer_clear(&b);
 }
 
-/* An index of stream_kinds, or -1. */
-static int
-stream_kind(const struct json *row)
-{
-	const char *kind = json_str(json_get(row, "kind"));
-
-	for (size_t i = 0; kind && i < sizeof(stream_kinds) / sizeof(stream_kinds[0]); i++)
-		if (strcmp(stream_kinds[i].kind, kind) == 0)
-			return (int)i;
-	return -1;
-}
-
 static bool
 add_stream(struct view *v, const struct json *row)
 {
@@ -512,9 +314,9 @@ add_stream(struct view *v, const struct json *row)
 		print_json(v->format, row);
 		putchar('\n');
 	} else {
-		stream_text(v, row, (size_t)i);
+		stream_print(row, i, &v->device_width);
 	}
-	return stream_kinds[i].counts;
+	return stream_counts(i);
 }
 
 /* --- sections --- */
@@ -536,8 +338,8 @@ print_map(const struct json *map)
 		};
 		struct json o = { .type = JSON_OBJECT, .child = &text, .last = &text, .count = 1 };
 		output_cell_text(&b, &name, &o);
-		pad(&b, 0, width);
-		append_cell(&b, m->key, CELL_TEXT, map);
+		output_pad(&b, 0, width);
+		output_key_text(&b, m->key, CELL_TEXT, map);
 		printf("  %.*s\n", (int)b.len, (const char *)buffer_data(&b));
 		buffer_clear(&b);
 	}
@@ -620,8 +422,7 @@ view_put_json(struct json_writer *w, const struct view_format *format, const str
 		sections_json(w, format->sections, row);
 	else
 		output_row_json(w, NULL,
-		    format->kind == VIEW_STREAM ? stream_kinds[kind].columns : format->columns,
-		    row);
+		    format->kind == VIEW_STREAM ? stream_columns(kind) : format->columns, row);
 	return true;
 }
 
@@ -631,9 +432,9 @@ print_result(const struct json *row)
 	struct buffer b;
 
 	buffer_init(&b, MAX_LINE);
-	append_cell(&b, "name", CELL_TEXT, row);
+	output_key_text(&b, "name", CELL_TEXT, row);
 	buffer_append_str(&b, ": ");
-	append_cell(&b, "result", CELL_TEXT, row);
+	output_key_text(&b, "result", CELL_TEXT, row);
 	printf("%.*s\n", (int)b.len, (const char *)buffer_data(&b));
 	buffer_clear(&b);
 }
@@ -683,7 +484,7 @@ view_begin(struct view *v, const struct view_format *format, const struct view_o
 	const char *bad = NULL;
 
 	*v = (struct view){
-		.format = format, .options = options, .device_width = FIRST_DEVICE_WIDTH
+		.format = format, .options = options, .device_width = STREAM_DEVICE_WIDTH
 	};
 	if (format->kind == VIEW_TABLE) {
 		if (!table_init(&v->table, format->columns, options->columns, options->json))

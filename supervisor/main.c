@@ -69,16 +69,16 @@ usage(FILE *f)
 }
 
 static const struct option long_options[] = {
-	{ "config", required_argument, NULL, 'c' },
-	{ "libexec", required_argument, NULL, 'l' },
-	{ "check", no_argument, NULL, 'k' },
-	{ "strict", no_argument, NULL, 's' },
-	{ "json", no_argument, NULL, 'j' },
-	{ "verbose", no_argument, NULL, 'v' },
-	{ "schema", no_argument, NULL, 'S' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ NULL, 0, NULL, 0 },
+	{ .name = "config", .has_arg = required_argument, .val = 'c' },
+	{ .name = "libexec", .has_arg = required_argument, .val = 'l' },
+	{ .name = "check", .has_arg = no_argument, .val = 'k' },
+	{ .name = "strict", .has_arg = no_argument, .val = 's' },
+	{ .name = "json", .has_arg = no_argument, .val = 'j' },
+	{ .name = "verbose", .has_arg = no_argument, .val = 'v' },
+	{ .name = "schema", .has_arg = no_argument, .val = 'S' },
+	{ .name = "help", .has_arg = no_argument, .val = 'h' },
+	{ .name = "version", .has_arg = no_argument, .val = 'V' },
+	{ .name = NULL },
 };
 
 /* Returns -1 to go on, else an exit code. */

@@ -230,11 +230,11 @@ load_title(struct ber_oid *oid, struct runner *r, const struct json *conf, const
 static int
 load_address(struct iso_address *a, struct runner *r, const struct json *conf, bool local)
 {
-	const char *keys[2][5] = { { "remote_tsel", "remote_ssel", "remote_psel", "remote_ap_title",
-				       "remote_ae_qualifier" },
-		{ "local_tsel", "local_ssel", "local_psel", "local_ap_title",
-		    "local_ae_qualifier" } };
-	const char **k = keys[local];
+	static const char *const remote_keys[] = { "remote_tsel", "remote_ssel", "remote_psel",
+		"remote_ap_title", "remote_ae_qualifier" };
+	static const char *const local_keys[] = { "local_tsel", "local_ssel", "local_psel",
+		"local_ap_title", "local_ae_qualifier" };
+	const char *const *k = local ? local_keys : remote_keys;
 
 	a->has_ae_qualifier = json_int(json_get(conf, k[4]), 0, MAX_ARC, &a->ae_qualifier);
 	return load_selector(&a->tsel, r, conf, k[0], 2) +

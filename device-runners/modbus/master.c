@@ -5,16 +5,14 @@
 #include "device-runners/modbus/master.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "common/number.h"
 #include "device-runners/modbus/client.h"
 #include "device-runners/modbus/conf/conf.h"
-#include "device-runners/modbus/data_value.h"
 #include "device-runners/modbus/describe.h"
+#include "device-runners/modbus/events/master_events.h"
 #include "device-runners/modbus/frames.h"
 #include "device-runners/modbus/outcome.h"
 #include "device-runners/modbus/sched.h"
@@ -25,7 +23,6 @@
 enum {
 	MAX_PAYLOAD_NODES = 32 * 1024,	    /* of a system event; a request_id may be anything */
 	MAX_ID_TEXT = 64 * 1024,	    /* more than an event has */
-	RESULT_TEXT = 160,		    /* a read event's payload without its value */
 	MAX_PENDING = 2 * MODBUS_MAX_FRAME, /* bytes that the kernel has not taken */
 };
 
@@ -61,128 +58,18 @@ struct master {
 	struct health_end **healths; /* by remote; owned */
 	bool probing;		     /* for an echo, on behalf of it */
 	struct limit noise, bad_writes;
-	uint64_t *requests, *timeouts, *late, *bad, *connects, *writes;
+	uint64_t *requests, *timeouts, *late, *bad, *connects;
+	struct master_events events;
 };
 
 static void pump(struct master *m);
 static void arm(struct master *m, struct monotime at);
-
-static void
-register_text(struct master *m, const char *const type[], size_t len, const char *text)
-{
-	char json[64];
-	int n = snprintf(json, sizeof(json), "\"%s\"", text);
-
-	runner_register(m->runner, type, len, NULL, json, (size_t)n);
-}
 
 static size_t
 index_of(const struct master *m, const struct remote *r)
 {
 	return (size_t)(remote_conf(r) - m->conf.remotes);
 }
-
-/* --- Events that remote devices give rise to --- */
-
-struct unit_text {
-	char text[4];
-};
-
-static struct unit_text
-unit_text(const struct remote *r)
-{
-	struct unit_text t;
-
-	*number_put_uint(t.text, remote_conf(r)->unit) = '\0';
-	return t;
-}
-
-static void
-on_remote_status(void *arg, const struct remote *r)
-{
-	struct unit_text unit = unit_text(r);
-	const char *const type[] = { "gateway", "remote_device", unit.text, "status" };
-
-	register_text(arg, type, 4, remote_status_name(remote_status(r)));
-}
-
-/* The text is a name of ours, for which RESULT_TEXT has room. */
-static char *
-put_text(char *p, const char *text)
-{
-	size_t len = strlen(text);
-
-	memcpy(p, text, len);
-	return p + len;
-}
-
-/* Data without a type, the usual case, and errors: written by hand, because it is fast. */
-static void
-register_read(struct master *m, const char *const type[5], const struct conf_data *d,
-    const char *result, const char *cause, const uint8_t *value)
-{
-	char json[RESULT_TEXT + MODBUS_MAX_VALUE_TEXT];
-	char *p = put_text(put_text(json, "{\"result\":\""), result);
-
-	if (value) {
-		p = put_text(p, "\",\"value\":");
-		p += modbus_value_format(value, d->bits, p);
-		p = put_text(put_text(p, ",\"cause\":\""), cause);
-	}
-	p = put_text(p, "\"}");
-	runner_register(m->runner, type, 5, NULL, json, (size_t)(p - json));
-}
-
-static void
-on_remote_read(void *arg, const struct remote *r, const struct conf_data *d, const char *result,
-    const char *cause, const uint8_t *value)
-{
-	struct master *m = arg;
-	struct unit_text unit = unit_text(r);
-	const char *const type[] = { "gateway", "remote_device", unit.text, "read", d->name };
-
-	if (!value || d->typed.kind == MODBUS_KIND_NONE) {
-		register_read(m, type, d, result, cause, value);
-		return;
-	}
-	struct json_writer *w = runner_payload(m->runner);
-	json_begin_object(w, NULL);
-	json_put_str(w, "result", result);
-	data_value_put(d, value, w, "value");
-	json_put_str(w, "cause", cause);
-	json_end_object(w);
-	runner_register_payload(m->runner, type, 5, NULL);
-}
-
-static void
-register_written(
-    struct master *m, const char *unit, const char *name, const struct remote_written *written)
-{
-	const char *const type[] = { "gateway", "remote_device", unit, "write", name };
-	struct json_writer *w = runner_payload(m->runner);
-
-	json_begin_object(w, NULL);
-	json_put_raw(w, "request_id", written->request_id, strlen(written->request_id));
-	json_put_str(w, "result", written->result);
-	if (written->step) {
-		json_put_int(w, "step", written->step);
-		json_put_int(w, "steps", written->steps);
-	}
-	json_end_object(w);
-	runner_register_payload(m->runner, type, 5, NULL);
-	++*m->writes;
-}
-
-static void
-on_remote_written(void *arg, const struct remote *r, const struct conf_data *d,
-    const struct remote_written *written)
-{
-	register_written(arg, unit_text(r).text, d->name, written);
-}
-
-static const struct remote_ops remote_ops = {
-	.status = on_remote_status, .read = on_remote_read, .written = on_remote_written
-};
 
 /* --- Health --- */
 
@@ -552,7 +439,7 @@ take_write(struct master *m, struct remote *r, const char *unit, const char *nam
 	if (fault) {
 		limit_warning(
 		    &m->bad_writes, "write of %s to device %s refused: %s", name, unit, fault);
-		register_written(m, unit, name, &refused);
+		master_events_written(&m->events, unit, name, &refused);
 		return;
 	}
 	remote_add_write(r, d, request_id, value, monotime_now());
@@ -679,7 +566,7 @@ make_counters(struct master *m)
 	m->late = runner_counter(m->runner, "late_answers");
 	m->bad = runner_counter(m->runner, "bad_bytes");
 	m->connects = runner_counter(m->runner, "connects");
-	m->writes = runner_counter(m->runner, "writes");
+	master_events_init(&m->events, m->runner);
 }
 
 static void
@@ -721,7 +608,8 @@ master_create(struct runner *r, const struct json *conf)
 		health_off(m->healths[i], "disabled");
 	}
 	for (size_t i = 0; i < m->conf.count; i++)
-		if (!(m->remotes[i] = remote_new(&m->conf, &m->conf.remotes[i], &remote_ops, m)))
+		if (!(m->remotes[i] = remote_new(
+			  &m->conf, &m->conf.remotes[i], &master_events_remote, &m->events)))
 			runner_fail(r, "out of memory");
 	make_endpoint(m);
 	make_counters(m);

@@ -165,8 +165,14 @@ static void
 allow_option(int level, int option)
 {
 	const struct scmp_arg_cmp args[] = {
-		{ 1, SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint32_t)level },
-		{ 2, SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint32_t)option },
+		{ .arg = 1,
+		    .op = SCMP_CMP_MASKED_EQ,
+		    .datum_a = UINT32_MAX,
+		    .datum_b = (uint32_t)level },
+		{ .arg = 2,
+		    .op = SCMP_CMP_MASKED_EQ,
+		    .datum_a = UINT32_MAX,
+		    .datum_b = (uint32_t)option },
 	};
 
 	add(SCMP_ACT_ALLOW, "setsockopt", 2, args);
@@ -186,12 +192,15 @@ allow_limited(void)
 	static const uint64_t ioctls[] = { FIONREAD, FIONBIO, TCGETS };
 	/* abort() of this very process: the number is put in when the filter is loaded. */
 	static const struct scmp_arg_cmp abort_self[] = {
-		{ 0, SCMP_CMP_MASKED_EQ, UINT32_MAX, FILTER_OWN_PID },
-		{ 2, SCMP_CMP_MASKED_EQ, UINT32_MAX, SIGABRT },
+		{ .arg = 0,
+		    .op = SCMP_CMP_MASKED_EQ,
+		    .datum_a = UINT32_MAX,
+		    .datum_b = FILTER_OWN_PID },
+		{ .arg = 2, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = SIGABRT },
 	};
 	static const struct scmp_arg_cmp read_limit[] = {
-		{ 0, SCMP_CMP_EQ, 0, 0 },
-		{ 2, SCMP_CMP_EQ, 0, 0 },
+		{ .arg = 0, .op = SCMP_CMP_EQ },
+		{ .arg = 2, .op = SCMP_CMP_EQ },
 	};
 
 	allow_without("mmap", 2, PROT_EXEC);
@@ -241,8 +250,8 @@ static void
 allow_sending(void)
 {
 	static const struct scmp_arg_cmp connected[] = {
-		{ 3, SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0 },
-		{ 4, SCMP_CMP_EQ, 0, 0 },
+		{ .arg = 3, .op = SCMP_CMP_MASKED_EQ, .datum_a = MSG_FASTOPEN },
+		{ .arg = 4, .op = SCMP_CMP_EQ },
 	};
 
 	add(SCMP_ACT_ALLOW, "sendto", 2, connected);
