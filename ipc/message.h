@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 enum {
-	/* Of this table: it is raised with every change of a shape, of a meaning, or of what a side
-	 * must understand. Both sides say theirs, INIT as a field and PLAN as its id, and neither
-	 * goes on with another. 1 had no version in PLAN. */
+	/* The version of this table: it is raised with every change of a shape, of a meaning, or of
+	 * what a side must understand. Both sides say theirs, INIT as a field and PLAN as its id,
+	 * and neither goes on with another. 1 had no version in PLAN. */
 	IPC_VERSION = 2,
 	IPC_HEADER = 8,		     /* type u16, flags u16 (0), id u32; little endian */
 	IPC_MAX_MESSAGE = 64 * 1024, /* bytes of a packet, header included */

@@ -147,8 +147,8 @@ repeats_request(uint8_t fc)
 	return fc != MODBUS_READ_FIFO_QUEUE && fc > MODBUS_READ_INPUT_REGISTERS;
 }
 
-/* Whether the right answer can have the bytes of its request. Of reads only that of 17 to 24 bits
- * from 0x03xx on can: its byte count is 3. */
+/* Whether the right answer can have the bytes of its request. Among reads only that of 17 to 24
+ * bits from 0x03xx on can: its byte count is 3. */
 static bool
 is_alike(const struct modbus_pdu *req)
 {
@@ -257,7 +257,7 @@ drop_late(struct client *c, const struct modbus_frame *f)
 		l->owed--;
 }
 
-/* Decodes an answer that is for the request under way; true where it is one to it. Where its
+/* Decodes an answer that is for the request under way; true where it is one to it. If its
  * identifier matched, it may be untidy. */
 static bool
 understand(const struct client *c, const struct modbus_frame *f, struct modbus_pdu *res)

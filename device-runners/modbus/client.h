@@ -85,7 +85,7 @@ void client_init(
     struct client *c, const struct client_conf *conf, const struct client_ops *ops, void *arg);
 /* No connection: nothing is owed and nothing received. */
 void client_reset(struct client *c);
-/* A new one. Where frames carry no identifier nothing is asked for one time-out, but
+/* A new one. If frames carry no identifier nothing is asked for one time-out, but
  * RECONNECT_QUIET_MAX_MS at most: who had the line before may have left a request behind, and its
  * answer would be taken for one of ours. */
 void client_open(struct client *c, struct monotime now);

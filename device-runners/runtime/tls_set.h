@@ -22,8 +22,8 @@ struct tls_plan {
 /* Loads TLS, before the sandbox closes. Returns 0, or -1 after a runner_config_error() at path. */
 int tls_plan_load(struct tls_plan *p, struct runner *r, const char *path);
 
-/* In a check: reads the files, says what is wrong with them, and ends the check. Where there is no
- * TLS it ends it at once. f and plan are borrowed. */
+/* In a check: reads the files, says what is wrong with them, and ends the check. Without TLS
+ * it ends it at once. f and plan are borrowed. */
 struct tls_set;
 void tls_set_check(struct tls_set *f, struct runner *r, const struct tls_plan *plan);
 

@@ -191,7 +191,7 @@ int64_t eventer_send_init_res(
 enum dec eventer_status_decode(struct sbs_str data, enum eventer_status *status);
 int64_t eventer_send_status_notify(struct chatter *c, enum eventer_status status);
 
-/* The events of a MsgEventsNotify. Where msg.last is false it wants MsgEventsAck. */
+/* The events of a MsgEventsNotify. If msg.last is false it wants MsgEventsAck. */
 enum dec eventer_events_notify_decode(struct sbs_str data, struct eventer_events_iter *it);
 int64_t eventer_send_events_ack(struct chatter *c, struct chatter_conv conv);
 /* The caller appends count encoded Events of len bytes together to out next. */

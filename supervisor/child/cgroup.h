@@ -1,8 +1,8 @@
 /*
  * A control group for each runner, in the supervisor, where systemd delegated
  * its own to it (Delegate= of the unit): the kernel counts the runner's whole
- * memory and its processes, whatever it does about its own limits. Where
- * nothing was delegated nothing here does anything.
+ * memory and its processes, whatever it does about its own limits. If
+ * nothing was delegated, nothing here does anything.
  */
 #ifndef SUPERVISOR_CGROUP_H
 #define SUPERVISOR_CGROUP_H

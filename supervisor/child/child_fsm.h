@@ -71,7 +71,7 @@ enum child_kill {
 	CHILD_KILL_HUNG,
 };
 
-/* 0: none. Where ping_ms is 0 it is not pinged. */
+/* 0: none. If ping_ms is 0 it is not pinged. */
 struct child_deadlines {
 	uint32_t start_ms, ping_ms, stop_ms;
 };

@@ -47,7 +47,7 @@ struct control_client {
 	struct control_walk walk;
 };
 
-/* Where clients come from; path NULL: there is none. */
+/* The socket that clients come from; path NULL: there is none. */
 struct control_socket {
 	struct control *control;
 	char *path;

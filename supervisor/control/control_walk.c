@@ -5,8 +5,8 @@
  */
 #include "supervisor/control/control_client.h"
 
-/* The next device of the walk; NULL: it is over. Of a device that a reload has removed since,
- * nothing is said. */
+/* The next device of the walk; NULL: it is over. A device that a reload has removed since is
+ * left out. */
 static struct child *
 next_device(struct control_client *c)
 {

@@ -28,7 +28,7 @@ enum {
 	ENGINE_END_MS = 1000, /* the Event Server has this long to take what was sent, and close */
 };
 
-/* Subscriptions are said once a connection. Where they are one a device, what a reload adds is
+/* Subscriptions are said once a connection. If there is one a device, what a reload adds is
  * followed over a second connection until the first one is made again. */
 struct engine_second {
 	struct eventlink link;

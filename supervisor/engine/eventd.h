@@ -34,7 +34,7 @@ void eventd_kill(struct eventd *d, const char *why);
 /* It runs, and nobody can connect any more: somebody removed its socket. */
 bool eventd_is_lost(const struct eventd *d);
 /* Looks whether the folder of its events is still the one that it has open, and says what changed.
- * Where another one with events took its place, it is started again. */
+ * If another one with events took its place, it is started again. */
 void eventd_look_at_folder(struct eventd *d);
 /* Why nobody can connect to it over TCP, where event_server.built_in.listen says so; "". */
 const char *eventd_listener_fault(const struct eventd *d);

@@ -100,7 +100,7 @@ class Life:
 
 
 def difference(lives):
-    """Of two lives, each (instructions, events)."""
+    """For two lives, each (instructions, events)."""
     return (lives[1][0] - lives[0][0]) / (lives[1][1] - lives[0][1])
 
 

@@ -14,7 +14,7 @@ MOST = 1.3
 
 
 def instructions(tool, kind, n):
-    """Of one thing of this kind among n."""
+    """For one thing of this kind among n."""
     if not shutil.which("valgrind"):
         raise RuntimeError("valgrind is not installed")
     with tempfile.TemporaryDirectory(prefix="gatewayd-bench-") as folder:

@@ -245,7 +245,7 @@ class Slave(Case):
 class Dissector103(lib.Case):
 
     def test_frames_of_a_master(self):
-        """Of 103, with a link address of one octet."""
+        """A line of 103, with a link address of one octet."""
         far = lib.Remote(5)
         self.addCleanup(far.close)
         frames = []

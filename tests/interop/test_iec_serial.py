@@ -353,7 +353,7 @@ class Lib60870(unittest.TestCase):
 
     def test_c104_offers_no_101(self):
         """lib60870 would be the third implementation to talk to; c104, through which Python has it, wraps 104
-        alone. Where this fails, there are tests of 101 to be written."""
+        alone. If this fails, there are tests of 101 to be written."""
         try:
             import c104
         except ImportError as e:

@@ -715,7 +715,7 @@ class Do(Case):
         self.assertEqual(g.status("p1")["last_exit"], None)
 
     def descriptors(self, g):
-        """Of gatewayd, which lets nobody but root look at them."""
+        """Those of gatewayd, which lets nobody but root look at them."""
         return len(os.listdir(f"/proc/{g.pid}/fd")) if os.geteuid() == 0 else 0
 
     def test_toggles(self):

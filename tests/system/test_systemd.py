@@ -294,7 +294,7 @@ class Package(unittest.TestCase):
         out = self.tell("systemd-analyze", "security", "--no-pager", "gatewayd")
         self.assertLessEqual(float(re.search(r"exposure level for gatewayd.service: ([\d.]+)", out)[1]), 1.5)
 
-        # Who may use gatewayctl: by default the group of the process, else one that the process is not in.
+        # The users of gatewayctl: by default the group of the process, else one that the process is not in.
         self.assertEqual(self.asks("gatewayd").returncode, 0)
         self.assertEqual(self.asks().returncode, 3)
         self.tell("sed", "-i", "s/^#control:/control:/", CONFIG)

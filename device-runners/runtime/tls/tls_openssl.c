@@ -153,7 +153,7 @@ use_authorities(SSL_CTX *ssl, const struct tls_files *f, bool server, char why[T
 }
 
 /*
- * Lists of revoked certificates are looked at for the whole chain, always (RFC 5280 6.3). Where
+ * Lists of revoked certificates are looked at for the whole chain, always (RFC 5280 6.3). If
  * strict mode does not ask for more, an authority without a list is no fault, and a list out of
  * its time is used as it is: it still knows what was revoked.
  */
@@ -284,7 +284,7 @@ is_address(const char *host)
 	return inet_pton(AF_INET, host, &a) == 1 || inet_pton(AF_INET6, host, &a) == 1;
 }
 
-/* Whom the session is for, and whom the peer's certificate must be for. */
+/* The host that the session is for, which the peer's certificate must name. */
 static bool
 expect_host(SSL *ssl, const char *host, bool must)
 {

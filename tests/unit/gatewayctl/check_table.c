@@ -16,7 +16,7 @@ static const struct column columns[] = {
 	{ .key = NULL },
 };
 
-/* Of print_table(). */
+/* Options of print_table(). */
 static const char *names, *sort;
 static bool json, colour;
 

@@ -191,13 +191,13 @@ START_TEST(rtu_retry_leaves_one_answer_owed)
 	ask(1, 10, 1);
 	answer(0, 1, 1);
 	ck_assert_int_eq(done_count, 2);
-	/* Of two requests one was answered: which, nobody knows. Even the same one waits. */
+	/* One of two requests was answered: which, nobody knows. Even the same one waits. */
 	ck_assert_int_gt(client_hold(&client, 1, 3, first).ns, now.ns);
 	pass_ms(10);
 	answer(0, 1, 2);
 	ck_assert_int_eq(done_count, 2);
 	ck_assert_int_eq(client_hold(&client, 1, 3, first).ns, 0);
-	/* Where it never comes, time clears it. */
+	/* If it never comes, time clears it. */
 	ask(1, 10, 1);
 	pass_ms(TIMEOUT_MS);
 	pass_ms(TIMEOUT_MS);
@@ -230,7 +230,7 @@ START_TEST(echo_is_taken_off)
 	answer(0, 1, 9);
 	ck_assert_int_eq(done_count, 1);
 	ck_assert(client.echo == CLIENT_ECHO_HEARD);
-	/* Of a single write only the second copy is its answer. */
+	/* For a single write only the second copy is its answer. */
 	struct modbus_pdu req = { .fc = 6, .address = 1, .value = 2 };
 	uint8_t pdu[MODBUS_MAX_PDU];
 	size_t n = modbus_pdu_encode(MODBUS_REQUEST, &req, pdu);

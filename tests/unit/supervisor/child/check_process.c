@@ -217,7 +217,7 @@ START_TEST(it_has_one_descriptor_more_and_no_environment)
 	int pipes[2];
 	char text[256] = "";
 
-	/* Whoever started us may have left some of its own. */
+	/* The process that started us may have left some of its own. */
 	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 	ck_assert_int_eq(pipe2(pipes, O_CLOEXEC), 0);
 	fd = pipes[1];

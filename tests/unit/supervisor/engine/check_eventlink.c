@@ -452,7 +452,8 @@ START_TEST(an_answer_to_no_query_ends_it)
 }
 END_TEST
 
-/* Who waits for room while the server takes nothing is told when there is again, once. */
+/* A device that waits for room while the server takes nothing is told once when there is room
+ * again. */
 START_TEST(room_comes_back)
 {
 	static const char event[400] = { 0 };
