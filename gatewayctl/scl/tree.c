@@ -64,7 +64,8 @@ struct scl_tree {
 	bool failed;
 };
 
-/* Of Debian 13's expat on it is deprecated for one that Debian 12's does not have. */
+/* XML_GetCurrentLineNumber is deprecated from Debian 13's expat on, for one that Debian 12's does
+ * not have. */
 static unsigned long
 line_of(const struct scl_tree *t)
 {

@@ -226,7 +226,7 @@ fail:
 	return NULL;
 }
 
-/* Who reads the file knows what is secret in it. */
+/* Readers of the file know what is secret in it. */
 static void
 warn_readable(struct config_check *k)
 {

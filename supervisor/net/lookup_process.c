@@ -105,7 +105,7 @@ lookup_process_stop(struct lookup *n)
 	n->process = NULL;
 }
 
-/* Whoever asked connects to it: it is of the Internet, not a Unix socket's. */
+/* The asker connects to the address: it is of the Internet, not of a Unix socket. */
 static bool
 is_whole_address(const struct sockaddr_storage *a, socklen_t len)
 {

@@ -40,7 +40,7 @@ def rest(gateway, seconds):
 
 
 def scrape(gateway, web):
-    """Of one /metrics: wall time, and CPU time of gatewayd and of gateway-web, in ms."""
+    """Wall time of one /metrics, and CPU time of gatewayd and of gateway-web for it, in ms."""
     before, began = [bench.cpu_ns(p) for p in (gateway.pid, web.process.pid)], time.monotonic()
     status, _, body = web.ask("/metrics")
     wall = time.monotonic() - began
