@@ -131,11 +131,11 @@ main(int argc, char **argv)
 		log_error("%s", err);
 		return EXIT_FAILURE;
 	}
-	listen_log(fd);
 	if (web_sandbox_lock(err, sizeof(err)) < 0) {
 		log_error("%s", err);
 		return EXIT_FAILURE;
 	}
+	listen_log(fd);
 	web_run(&server, &stopping, &waiting);
 	web_clear(&server);
 	return EXIT_SUCCESS;

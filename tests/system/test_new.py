@@ -26,6 +26,7 @@ class Blocks(unittest.TestCase):
             path = os.path.join(folder, "site.yaml")
             with open(path, "w", encoding="utf-8") as f:
                 f.write(text)
+            os.chmod(path, 0o600)  # some blocks have secrets
             return run(program("gatewayd"), "--check", "--strict", "--verbose", "--config", path)
 
 

@@ -73,6 +73,7 @@ class Mistakes(unittest.TestCase):
             def check(text, *args):
                 with open(path, "w", encoding="utf-8") as f:
                     f.write(text)
+                os.chmod(path, 0o600)  # there are secrets in it
                 return subprocess.run([program("gatewayd"), "--check", "--config", path, *args], capture_output=True,
                                       text=True, timeout=3 * WAIT_S)
             self.assertEqual(check(mistakes.BASE, "--strict").stderr, "")
