@@ -7,7 +7,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 import many_points  # noqa: E402
-from gatewayd import WAIT_S, Gateway  # noqa: E402
+from gatewayd import BUILD, WAIT_S, Gateway  # noqa: E402
 from ports import free_port  # noqa: E402
 from test_eventd import Eventd  # noqa: E402
 
@@ -29,7 +29,8 @@ class Slave(unittest.TestCase):
         self.assertGreaterEqual(info["longest_turn_us"], info["longest_turn_minute_us"])
         self.assertGreater(info["longest_turn_minute_us"], 0)
         self.assertGreater(info["longest_turn_cpu_us"], 0)
-        self.assertLess(info["longest_turn_cpu_us"], 60_000)
+        # A sanitizer makes a turn some three times as long.
+        self.assertLess(info["longest_turn_cpu_us"], 240_000 if "san" in os.path.basename(BUILD) else 60_000)
 
 
 if __name__ == "__main__":
