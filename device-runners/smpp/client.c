@@ -617,7 +617,7 @@ client_describe_data(void *device, struct describe *d, size_t i)
 	static const struct describe_verb send = { .verb = "send",
 		.takes = takes,
 		.request = "{\"address\":\"\",\"message\":$value}",
-		.form = "{\"address\":\"text\",\"message\":\"text\"}" };
+		.form = "{\"address\":\"text\",\"message\":\"text\",\"request_id?\":\"json\"}" };
 
 	(void)device;
 	if (i == 0)
