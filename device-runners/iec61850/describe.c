@@ -25,6 +25,7 @@ describe_client(struct runner *r, const struct json *conf)
 	}
 	runner_note(r, "registers gateway/status, gateway/entry_id/REPORT, gateway/data/NAME (%s)",
 	    note_list(names, sizeof(names), json_get(conf, "data"), "name"));
+	runner_note(r, "registers gateway/command/NAME, gateway/change/NAME");
 	runner_note(r, "takes system/command/NAME (%s)",
 	    note_list(names, sizeof(names), json_get(conf, "commands"), "name"));
 	runner_note(r, "takes system/change/NAME (%s)",
@@ -38,7 +39,7 @@ describe_client(struct runner *r, const struct json *conf)
 #define FORM                                                                                       \
 	"{\"session_id\":\"json\",\"action\":\"SELECT|CANCEL|OPERATE\",\"value\":\"%s\","          \
 	"\"origin\":{\"category\":\"%s\",\"identification\":\"text\"},"                            \
-	"\"test\":\"boolean\",\"checks\":[\"text\"]}"
+	"\"test\":\"boolean\",\"checks\":[\"SYNCHRO|INTERLOCK\"]}"
 #define MATCH(action) "{\"session_id\":$id,\"action\":\"" action "\"}"
 #define GOOD "{\"success\":true}"
 
