@@ -58,9 +58,15 @@ describe_points(struct runner *r, const struct json *conf)
 }
 
 static void
-describe_slave_events(struct runner *r)
+describe_slave_events(struct runner *r, const struct json *conf)
 {
-	runner_note(r, "registers gateway/connections, gateway/command/TYPE/ASDU/IO");
+	bool freezes = false;
+
+	json_foreach (p, json_get(conf, "data"))
+		freezes |= json_is_true(json_get(p, "freeze")) &&
+			   strcmp(note_value(p, "data_type"), "BINARY_COUNTER") == 0;
+	runner_note(r, "registers gateway/connections, gateway/command/TYPE/ASDU/IO%s",
+	    freezes ? ", gateway/counter_interrogation/ASDU" : "");
 	runner_note(r, "takes system/data/TYPE/ASDU/IO, system/command/TYPE/ASDU/IO");
 }
 
@@ -87,7 +93,7 @@ describe_101_slave(struct runner *r, const struct json *conf)
 	note_line(r, conf);
 	describe_sizes(r, conf);
 	describe_points(r, conf);
-	describe_slave_events(r);
+	describe_slave_events(r, conf);
 }
 
 void
@@ -148,5 +154,5 @@ describe_104_slave(struct runner *r, const struct json *conf)
 	    hosts->type == JSON_ARRAY ? note_list(list, sizeof(list), hosts, NULL) : "any host");
 	describe_connection(r, conf);
 	describe_points(r, conf);
-	describe_slave_events(r);
+	describe_slave_events(r, conf);
 }
