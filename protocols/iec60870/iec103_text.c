@@ -99,6 +99,34 @@ put_object(struct textbuf *t, uint8_t type, const struct iec103_object *o)
 		details[type](t, o);
 }
 
+/* Causes of transmission of clause 7.2.3 that no event bears. */
+static const char *const causes[] = {
+	[3] = "reset of the frame count bit",
+	[4] = "reset of the communication unit",
+	[5] = "start",
+	[6] = "power on",
+	[IEC103_CAUSE_TIME_SYNC] = "time synchronization",
+	[IEC103_CAUSE_INTERROGATION_END] = "end of general interrogation",
+	[IEC103_COMMAND_ACK] = "command accepted",
+	[IEC103_COMMAND_NACK] = "command refused",
+	[31] = "transmission of disturbance data",
+};
+
+static void
+put_cause(struct textbuf *t, const struct iec103_asdu *a)
+{
+	const char *name = iec103_cause_name(a->cause);
+
+	if (!name && a->cause < sizeof(causes) / sizeof(causes[0]))
+		name = causes[a->cause];
+	if (a->cause == IEC103_COMMAND_ACK && a->type_id == IEC103_COMMAND)
+		name = "command";
+	if (name)
+		textbuf_add(t, ", %s", name);
+	else
+		textbuf_add(t, ", cause %u", a->cause);
+}
+
 void
 iec103_asdu_text(struct textbuf *t, const uint8_t *asdu, size_t len)
 {
@@ -110,15 +138,11 @@ iec103_asdu_text(struct textbuf *t, const uint8_t *asdu, size_t len)
 		textbuf_add(t, "%zu bytes that are no ASDU", len);
 		return;
 	}
-	const char *cause = iec103_cause_name(a.cause);
 	if (a.type)
 		textbuf_add(t, "%s (%u)", a.type->name, a.type_id);
 	else
 		textbuf_add(t, "type %u, %zu bytes", a.type_id, len);
-	if (cause)
-		textbuf_add(t, ", %s", cause);
-	else
-		textbuf_add(t, ", cause %u", a.cause);
+	put_cause(t, &a);
 	textbuf_add(t, ", ASDU %u", a.common);
 	while (dec == DEC_OK && !textbuf_is_full(t) && iec103_next(&a, &o))
 		put_object(t, a.type_id, &o);

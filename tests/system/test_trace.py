@@ -4,8 +4,10 @@ import json
 import os
 import re
 import socket
+import subprocess
 import sys
 import threading
+import typing
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))
@@ -14,13 +16,14 @@ import iec104  # noqa: E402
 import iec_serial  # noqa: E402
 import mms  # noqa: E402
 import snmp  # noqa: E402
-from gatewayd import Gateway  # noqa: E402
+from gatewayd import Gateway, program  # noqa: E402
 from modbus_peer import Bridge, Registers, Slave, rtu  # noqa: E402
 from test_modbus_master import master_conf, register, tty_conf  # noqa: E402
 from patience import WAIT_S  # noqa: E402
 from smsc import DELIVER, Smsc  # noqa: E402
 from test_modbus_slave import Master, tcp_conf  # noqa: E402
-from test_iec61850 import attributes, config as iec61850_conf  # noqa: E402
+from test_iec104 import point  # noqa: E402
+from test_iec61850 import ORIGIN, attributes, config as iec61850_conf  # noqa: E402
 from test_smpp import client_conf  # noqa: E402
 from test_snmp_gateway import NAMESPACE, namespaces  # noqa: E402
 from test_snmp_manager import A, conf as manager_conf  # noqa: E402
@@ -81,14 +84,9 @@ class Modbus(Case):
         self.assertEqual(row['hex'][4:], '00000006' '0103' '000a' '0002')
         self.frame(p, r'transaction \d+, unit 1, read holding registers: 7 65535', direction='rx', remote=remote)
         self.frame(p, r'transaction \d+, unit 1, read holding registers: exception 2, illegal data address')
-        # The same lines for people, and in the log.
+        # The same lines for people.
         line = g.ctl.text('trace', '--count', '1', 'plc').splitlines()[-1]
         self.assertRegex(line, r' (rx|tx) +plc +transaction \d+, unit 1, .*  [0-9a-f]{16,}$')
-        self.assertNotIn('received from', '\n'.join(g.log()))
-        g.ctl('log', 'plc', 'debug')
-        g.wait_log(f'sent to {remote}: transaction ')
-        g.wait_log(f'received from {remote}: transaction ')
-        g.wait_log(', unit 1, read holding registers: 7 65535')
 
     def test_answers_that_come_in_pieces_are_one_frame_each(self):
         """And what is no frame is shown as it came."""
@@ -256,6 +254,185 @@ class Ping(Case):
             asked = self.frame(p, text % 'request', remote=host, protocol=protocol, direction='tx', bytes=24)
             answer = self.frame(p, text % 'reply', remote=host, protocol=protocol, direction='rx', bytes=24)
             self.assertEqual(asked['hex'][8:], answer['hex'][8:])  # identifier, sequence and data
+
+
+class Debugged(typing.NamedTuple):
+    """A device, and how to make number n (1 or 2) of its exchanges: the texts of its request and of its answer."""
+    conf: dict
+    request: tuple  # direction, pattern in which {n} stands for the number
+    answer: tuple
+    exchange: typing.Callable = lambda n: None
+    begin: typing.Callable = lambda: None
+    remotes: tuple = ()
+
+    def texts(self, n):
+        return [(way, text.replace('{n}', str(n))) for way, text in (self.request, self.answer)]
+
+
+class DebugLog(Case):
+    """log NAME debug: a line for each request and each answer, with what it asks and says, until the level is info."""
+
+    def closing(self, peer):
+        self.addCleanup(peer.close)
+        return peer
+
+    def modbus_master(self):
+        slave = Slave(device=Registers({10: 0}))
+        self.addCleanup(slave.stop)
+        return Debugged(
+            master_conf(slave.port, [(1, [register('a', 10, interval=0.1)])]),
+            ('tx', r'transaction \d+, unit 1, read holding registers 10'),
+            ('rx', 'transaction .*, unit 1, read holding registers: 4000{n}'),
+            lambda n: slave.device.values.update({10: 40000 + n}), remotes=(1,))
+
+    def modbus_slave(self):
+        conf, masters = tcp_conf(), []
+        return Debugged(
+            conf, ('rx', 'transaction {n}, unit 1, read holding registers 0'),
+            ('tx', 'transaction {n}, unit 1, read holding registers: .*'),
+            lambda n: masters[0].ask(b'\x03\x00\x00\x00\x01'),
+            lambda: masters.append(self.closing(Master(conf['transport']['local_port']))))
+
+    def iec101_master(self):
+        remote = self.closing(iec_serial.Remote())
+
+        def exchange(n):
+            self.g.ctl('send', 'iec101_master', 'remote_device/1/interrogation/5',
+                       json.dumps({'is_test': False, 'request': 20 + n, 'cause': 'ACTIVATION'}))
+            remote.queue.append(bytes.fromhex(f'010103000500' f'0{n}0000' '01'))
+        return Debugged(
+            iec_serial.master101(remote.path, [iec_serial.remote(1)]),
+            ('tx', 'link 1, .*user data.*, C_IC_NA_1 ACTIVATION, ASDU 5, 0 QOI 2{n}'),
+            ('rx', 'link 1, respond user data, M_SP_NA_1 SPONTANEOUS, ASDU 5, {n} ON'), exchange,
+            lambda: self.g.wait_log('iec101_master: remote device 1 connected'), (1,))
+
+    def iec101_slave(self):
+        master = self.closing(iec_serial.RawMaster())
+
+        def exchange(n):
+            master.ask(master.DATA, bytes([100, 1, 6, 0, 5, 0, 0, 0, 0, 20 + n]))
+            self.g.wait(lambda: (master.poll() or bytes(3))[2] == 10, 'the end of the interrogation')
+        return Debugged(
+            iec_serial.slave101(master.path, [1], [iec_serial.point('SINGLE', 5, 100)], keep_alive=60),
+            ('rx', 'link 1, .*user data.*, C_IC_NA_1 ACTIVATION, ASDU 5, 0 QOI 2{n}'),
+            ('tx', 'link 1, .*user data.*, C_IC_NA_1 .*, ASDU 5, 0 QOI 2{n}'), exchange,
+            lambda: master.open_link(lambda done: self.g.wait(done, 'the answer to a reset')))
+
+    def iec103_master(self):
+        remote = self.closing(iec_serial.Remote())
+
+        def exchange(n):
+            self.g.ctl('send', 'iec103_master', f'remote_device/1/command/1/160/1{n}',
+                       json.dumps({'session_id': n, 'value': 'ON'}))
+            self.g.wait(lambda: len(remote.taken) == n, 'the command')
+            remote.queue.append(bytes([1, 0x81, 20, 1, 160, 10 + n, 2, 0, 0, 5, 6, remote.taken[-1][-1]]))
+        return Debugged(
+            iec_serial.master103(remote.path, [iec_serial.remote(1)]),
+            ('tx', r'link 1, .*user data.*, general command \(20\), command, ASDU 1, FUN 160 INF 1{n} ON.*'),
+            ('rx', r'link 1, respond user data, time-tagged message \(1\), command accepted, ASDU 1, FUN 160 INF 1{n} ON .*'), exchange,
+            lambda: self.g.wait_log('iec103_master: remote device 1 connected'), (1,))
+
+    def iec104_master(self):
+        station, peers = self.closing(iec104.Station()), []
+
+        def exchange(n):
+            self.g.ctl('send', 'iec104_master', 'interrogation/7',
+                       json.dumps({'is_test': False, 'request': 20 + n, 'cause': 'ACTIVATION'}))
+            peers[0].expect(100, 6)
+            peers[0].send(iec104.asdu(100, 7, 7, [(0, bytes([20 + n]))]))
+        return Debugged(
+            iec104.master_conf(station.port), ('tx', r'I \d+/\d+, C_IC_NA_1 ACTIVATION, ASDU 7, 0 QOI 2{n}'),
+            ('rx', r'I \d+/\d+, C_IC_NA_1 ACTIVATION_CONFIRMATION, ASDU 7, 0 QOI 2{n}'), exchange,
+            lambda: peers.append(self.closing(station.accept())))
+
+    def iec104_slave(self):
+        port, masters = iec104.free_port(), []
+
+        def begin():
+            masters.append(self.closing(iec104.Peer(socket.create_connection(('127.0.0.1', port)))))
+            masters[0].startdt()
+        return Debugged(
+            iec104.slave_conf(port, [point(100, common=7)]), ('rx', r'I \d+/\d+, C_IC_NA_1 ACTIVATION, ASDU 7, 0 QOI 2{n}'),
+            ('tx', r'I \d+/\d+, C_IC_NA_1 .*, ASDU 7, 0 QOI 2{n}'),
+            lambda n: masters[0].send(iec104.asdu(100, 6, 7, [(0, bytes([20 + n]))])), begin)
+
+    def iec61850_client(self):
+        server = self.closing(mms.Server(attributes()))
+        return Debugged(
+            iec61850_conf(server.port), ('tx', r'request \d+, write "LD0"/"GGIO1\$CO\$SPCSO1\$Oper" = \{true, .*'),
+            ('rx', r'response \d+, write done'),
+            lambda n: self.g.ctl('send', 'iec61850_client', 'command/c1', json.dumps({
+                'session_id': str(n), 'action': 'OPERATE', 'value': True, 'origin': ORIGIN, 'test': False, 'checks': []})),
+            lambda: server.wait_write('GI'))
+
+    def ping(self):
+        conf = {'name': 'here', 'host': '127.0.0.1', 'ping_delay': 0.1, 'ping_timeout': 1, 'retry_count': 0, 'retry_delay': 0}
+        return Debugged(
+            {'remote_devices': [conf]}, ('tx', r'echo request, identifier \d+, sequence \d+, 16 bytes'),
+            ('rx', r'echo reply, identifier \d+, sequence \d+, 16 bytes'))
+
+    def smpp_client(self):
+        smsc, sessions = self.closing(Smsc()), []
+
+        def exchange(n):
+            self.g.ctl('send', 'smpp_client', 'message', json.dumps({'address': f'385{n}', 'message': 'on'}))
+            sessions[0].accept(sessions[0].take_message(), b'id%d' % n)
+        return Debugged(
+            client_conf(smsc.port), ('tx', r'submit_sm \d+ from "" to "385{n}", .*'),
+            ('rx', r'submit_sm_resp \d+ ROK.*id{n}.*'), exchange, lambda: sessions.append(smsc.bound()))
+
+    def snmp_manager(self):
+        agent = snmp.Agent({A: (snmp.INTEGER, b'\0')})
+        self.addCleanup(agent.stop)
+        return Debugged(
+            manager_conf(agent.port), ('tx', rf'v2c get-request -?\d+: {re.escape(A)}.*'),
+            ('rx', rf'v2c response -?\d+: {re.escape(A)} 4{{n}}'),
+            lambda n: agent.values.update({A: (snmp.INTEGER, bytes([40 + n]))}))
+
+    def snmp_trap_listener(self):
+        with snmp.bound() as s:
+            port = s.getsockname()[1]
+        s = self.closing(snmp.bound())
+        return Debugged(
+            {'local_host': '127.0.0.1', 'local_port': port, 'users': [], 'remote_devices': []},
+            ('rx', rf'v2c inform-request {{n}}: .*{re.escape(A)} 4{{n}}'), ('tx', 'v2c response {n}: .*'),
+            lambda n: s.sendto(snmp.trap_v2c([(A, snmp.INTEGER, bytes([40 + n]))], kind=snmp.INFORM, request_id=n),
+                               ('127.0.0.1', port)))
+
+    def logged(self, name, way, text):
+        verb = {'tx': 'sent to', 'rx': 'received from'}[way]
+        line = re.compile(rf'.*\b{name}: {verb} [^ ]+: {text}')
+        return next((x for x in self.g.lines if line.fullmatch(x)), None)
+
+    def test_each_device_type(self):
+        schema = json.loads(subprocess.run([program('gatewayd'), '--schema'], capture_output=True, check=True).stdout)
+        devices = {t: getattr(self, t)() for t in schema['definitions'] if t != 'device'}
+        self.g = self.serve(*({**d.conf, 'module': t, 'name': t} for t, d in devices.items()))
+        self.g.wait_connected()
+        for name, d in devices.items():
+            for remote in d.remotes:
+                self.g.ctl('send', name, f'remote_device/{remote}/enable', 'true')
+        self.g.enable(*devices)
+        self.g.wait_state(devices, 'running')
+        for d in devices.values():
+            d.begin()
+        self.g.ctl('log', *devices, 'debug')
+        for name, d in devices.items():
+            self.g.ctl.run('describe', name)  # its process answers: now it has the level
+            d.exchange(1)
+            for way, text in d.texts(1):
+                self.g.wait(lambda: self.logged(name, way, text), f'{name}: {way} {text}')
+        self.g.ctl('log', *devices, 'info')
+        shown = []
+        for name, d in devices.items():
+            p = self.trace(self.g, name)
+            self.g.ctl.run('describe', name)
+            d.exchange(2)
+            shown += [(name, way, re.escape(self.frame(p, text, direction=way)['text'])) for way, text in d.texts(2)]
+        self.g.disable(*devices)
+        self.g.wait_state(devices, 'disabled')
+        self.g.stop()
+        self.assertEqual([x for x in shown if self.logged(*x)], [])
 
 
 if __name__ == '__main__':

@@ -74,9 +74,8 @@ static const struct {
 	    "link 1, respond user data, M_ME_NB_1 SPONTANEOUS, ASDU 1, 261 -10 overflow" },
 	/* 103: general command, switch ON */
 	{ &unbalanced, NULL, 16, "\x68\x0a\x0a\x68\x73\x03\x14\x81\x14\x03\x80\x10\x02\x07\xbb\x16",
-	    "link 3, user data FCB 1, general command (20), cause 20, ASDU 3, FUN 128 INF "
-	    "16 "
-	    "ON return 7" },
+	    "link 3, user data FCB 1, general command (20), command, ASDU 3, "
+	    "FUN 128 INF 16 ON return 7" },
 };
 
 START_TEST(ft12_frame)
