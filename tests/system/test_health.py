@@ -1,22 +1,29 @@
 """The health of remote ends as an operator sees it: frozen, absent and refusing devices of each type, in status,
 show, health and the log."""
 
+import contextlib
 import json
+import multiprocessing
 import os
+import re
+import signal
 import socket
 import sys
 import tempfile
+import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import iec104  # noqa: E402
 import iec_serial  # noqa: E402
+import mms  # noqa: E402
 import snmp  # noqa: E402
 from gatewayd import Gateway, probe  # noqa: E402
 from modbus_peer import Registers, Slave  # noqa: E402
 from serial_bridge import Bridge  # noqa: E402
-from smsc import Smsc  # noqa: E402
+from smsc import BIND, RESPONSE, Smsc  # noqa: E402
+from test_iec61850 import attributes, config as iec61850_conf  # noqa: E402
 from test_modbus_master import master_conf, register  # noqa: E402
 from test_modbus_slave import tcp_conf  # noqa: E402
 from test_ping import host  # noqa: E402
@@ -132,6 +139,18 @@ class Modbus(Case):
         row = self.wait_end("plc", "device 9", "down")
         self.assertTrue(row["what"].startswith("exception 11: gateway target device failed to respond; "), row["what"])
         self.wait_end("plc", "device 1", "up")
+        self.g.wait_log("device 9 is down: exception 11")
+        self.assertEqual(self.g.status("plc")["remotes"], {"up": 1, "all": 2, "state": "down"})
+        self.assertEqual((self.health("plc")[0], list(self.health("plc")[1])), (2, ["device 9"]))
+
+    def test_a_wrong_unit_that_nobody_has(self):
+        self.modbus([(1, [register("x", 0)]), (9, [register("y", 0)])])
+        self.slave.silent_units = {9}
+        self.wait_end("plc", "device 9", "down")
+        self.wait_end("plc", "device 1", "up")
+        self.g.wait_log("device 9 is down: no answer within 0.2 s")
+        self.assertEqual(self.g.status("plc")["remotes"], {"up": 1, "all": 2, "state": "down"})
+        self.assertEqual((self.health("plc")[0], list(self.health("plc")[1])), (2, ["device 9"]))
 
     def test_nobody_listens(self):
         with socket.socket() as s:
@@ -224,6 +243,86 @@ class Others(Case):
         smsc.close()
         session.close()
         self.wait_end("sms", "SMSC 127.0.0.1", "down")
+
+
+def serve_stations(station):
+    """Takes each connection, starts it and answers its tests, until it ends."""
+    while True:
+        with contextlib.suppress(AssertionError, OSError):
+            peer = station.accept()
+            threading.Thread(target=lambda p: [p.event() for _ in iter(int, 1)], args=(peer,), daemon=True).start()
+
+
+def serve_sessions(smsc):
+    """Takes each session, binds it and answers its enquiries, until it ends."""
+
+    def answer(session):
+        while p := session.take():
+            session.say(p.command | RESPONSE, 0, p.sequence, b"smsc\0" if p.command == BIND else b"")
+
+    while True:
+        threading.Thread(target=answer, args=(smsc.session(),), daemon=True).start()
+
+
+def peers(pipe):
+    """The process of all peers: says where they are, and serves until it is killed."""
+    threading.excepthook = lambda args: None  # connections that ended
+    keep = {"modbus_master": Slave(device=Registers({0: 7})), "iec101_master": iec_serial.Remote(),
+            "iec103_master": iec_serial.Remote(), "iec104_master": iec104.Station(), "smpp_client": Smsc(),
+            "snmp_manager": snmp.Agent({A: (snmp.INTEGER, b"\1")}), "iec61850_client": mms.Server(attributes())}
+    for serve, name in (serve_stations, "iec104_master"), (serve_sessions, "smpp_client"):
+        threading.Thread(target=serve, args=(keep[name],), daemon=True).start()
+    pipe.send({name: p.path if hasattr(p, "path") else p.port for name, p in keep.items()})
+    signal.pause()
+
+
+class Frozen(Case):
+    """Peers that stop, with their connections open, and go on."""
+
+    def test_each_device_type_that_asks(self):
+        mine, theirs = multiprocessing.Pipe()
+        process = multiprocessing.get_context("fork").Process(target=peers, args=(theirs,), daemon=True)
+        process.start()
+        self.addCleanup(process.join)
+        self.addCleanup(process.kill)
+        at = mine.recv()
+        patient = {"response_timeout": 0.5}
+        confs = {
+            "modbus_master": master_conf(at["modbus_master"], [(1, [register("x", 0)])], request_timeout=0.5),
+            "iec101_master": iec_serial.master101(at["iec101_master"], [iec_serial.remote(1, **patient)]),
+            "iec103_master": iec_serial.master103(at["iec103_master"], [iec_serial.remote(1, **patient)]),
+            "iec104_master": iec104.master_conf(at["iec104_master"], test_timeout=1, response_timeout=1),
+            "smpp_client": client_conf(at["smpp_client"], enquire_link_delay=0.2, enquire_link_timeout=0.5),
+            "snmp_manager": manager_conf(at["snmp_manager"], request_timeout=0.5),
+            "iec61850_client": iec61850_conf(at["iec61850_client"], connection={
+                "status_delay": 0.2, "status_timeout": 0.5, "response_timeout": 0.5, "connect_timeout": 1})}
+        g = self.serve(*({**conf, "module": name, "name": name} for name, conf in confs.items()))
+        for name in "modbus_master", "iec101_master", "iec103_master":
+            g.ctl("send", name, "remote_device/1/enable", "true")
+
+        def states():
+            return {name: (row["remotes"] or {}).get("state") for name, row in g.status().items()}
+
+        def said(name, state):
+            return len([x for x in g.log() if re.search(rf" {name}: .* is {state}(: |$)", x)])
+
+        def told(state, times):
+            g.wait(lambda: set(states().values()) == {state}, f"all are {state}: {states()}")
+            for name in confs:
+                g.wait(lambda: said(name, state) >= times, f"{name} says that it is {state}")
+
+        told("up", 1)
+        self.assertEqual(self.health(), (0, {}))
+        os.kill(process.pid, signal.SIGSTOP)
+        told("down", 1)
+        r = g.ctl.run("--json", "health")
+        rows = [row for row in json.loads(r.stdout) if row["remote"]]
+        self.assertEqual((r.returncode, {row["device"] for row in rows}), (2, set(confs)))
+        self.assertEqual({(row["state"], row["severity"]) for row in rows}, {("down", "critical")})
+        self.assertEqual([row for row in rows if not row["what"]], [])
+        self.assertEqual({name: said(name, "down") for name in confs}, dict.fromkeys(confs, 1))
+        os.kill(process.pid, signal.SIGCONT)
+        told("up", 2)
 
 
 class Gateways(Case):
