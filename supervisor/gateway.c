@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "supervisor/child/cgroup.h"
@@ -487,16 +488,20 @@ open_parts(struct gateway *g)
 	return -1;
 }
 
-/* The folder that a folder is in, which is made again where somebody removes it, or on which a file
- * system is mounted late. */
+/* The nearest folder that is there, of those that a folder is in: the folder is made again where
+ * somebody removes it, comes late, or has a file system mounted late. Never the root. */
 static const char *
 above(const char *path, char folder[PATHS_SIZE])
 {
+	char *slash;
+
 	snprintf(folder, PATHS_SIZE, "%s", path);
-	char *slash = strrchr(folder, '/');
-	if (!slash || slash == folder)
-		return path;
-	*slash = '\0';
+	do {
+		slash = strrchr(folder, '/');
+		if (!slash || slash == folder)
+			return path;
+		*slash = '\0';
+	} while (access(folder, F_OK) < 0 && errno == ENOENT);
 	return folder;
 }
 
