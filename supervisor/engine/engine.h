@@ -68,7 +68,7 @@ struct engine_out {
 	    *messages; /* of the engine and of operators: waiting, or unanswered */
 	ev_timer wake;
 	unsigned iteration; /* of the loop, in which messages leave until that time */
-	ev_tstamp until;
+	struct monotime until;
 };
 
 /* An observer (the control socket); any callback may be NULL. */

@@ -296,12 +296,12 @@ has_time(struct engine *e)
 {
 	struct engine_out *out = &e->out;
 
-	if (ev_iteration(e->loop) != out->iteration || out->until == 0.) {
+	if (ev_iteration(e->loop) != out->iteration || out->until.ns == 0) {
 		out->iteration = ev_iteration(e->loop);
-		out->until = ev_time() + ENGINE_PUMP_MS / 1e3;
+		out->until = monotime_add_ms(monotime_now(), ENGINE_PUMP_MS);
 		return true;
 	}
-	return ev_time() < out->until;
+	return monotime_cmp(monotime_now(), out->until) < 0;
 }
 
 void
