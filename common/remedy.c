@@ -7,6 +7,9 @@ static const char power[] = "; check the device's power, cable and address";
 static const char serial_group[] =
     "; the user of gatewayd needs the tty's group (ls -l shows it), in the unit by "
     "SupplementaryGroups";
+static const char no_route[] = "; this host has no route there: see 'ip route'";
+static const char ping_group[] = "; net.ipv4.ping_group_range (sysctl) has to include a group of "
+				 "gatewayd, or it needs CAP_NET_RAW";
 static const char descriptors[] = "; raise LimitNOFILE in the unit of gatewayd";
 static const char behind_gateway[] =
     "; check device_id, and the device on the line behind its gateway";
@@ -25,9 +28,7 @@ static const struct {
 	    .error = ETIMEDOUT,
 	    .text = "; check the peer's power, cable and address, and firewalls" },
 	{ .of = REMEDY_CONNECT, .error = EHOSTUNREACH, .text = power },
-	{ .of = REMEDY_CONNECT,
-	    .error = ENETUNREACH,
-	    .text = "; this host has no route there: see 'ip route'" },
+	{ .of = REMEDY_CONNECT, .error = ENETUNREACH, .text = no_route },
 	{ .of = REMEDY_CONNECT, .error = EMFILE, .text = descriptors },
 	{ .of = REMEDY_LISTEN,
 	    .error = EACCES,
@@ -57,19 +58,9 @@ static const struct {
 	    .error = EPERM,
 	    .text = "; take the right to write from them ('chmod go-w')" },
 	{ .of = REMEDY_FILE, .error = EMFILE, .text = descriptors },
-	{ .of = REMEDY_PING,
-	    .error = EACCES,
-	    .text = "; net.ipv4.ping_group_range (sysctl) has to include a group of gatewayd, or "
-		    "it needs "
-		    "CAP_NET_RAW" },
-	{ .of = REMEDY_PING,
-	    .error = EPERM,
-	    .text = "; net.ipv4.ping_group_range (sysctl) has to include a group of gatewayd, or "
-		    "it needs "
-		    "CAP_NET_RAW" },
-	{ .of = REMEDY_PING,
-	    .error = ENETUNREACH,
-	    .text = "; this host has no route there: see 'ip route'" },
+	{ .of = REMEDY_PING, .error = EACCES, .text = ping_group },
+	{ .of = REMEDY_PING, .error = EPERM, .text = ping_group },
+	{ .of = REMEDY_PING, .error = ENETUNREACH, .text = no_route },
 	{ .of = REMEDY_PING, .error = EMFILE, .text = descriptors },
 	{ .of = REMEDY_FOLDER, .error = EACCES, .text = folder_owner },
 	{ .of = REMEDY_FOLDER, .error = EPERM, .text = folder_owner },

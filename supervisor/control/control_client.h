@@ -105,6 +105,9 @@ void control_socket_keep(struct control_socket *s);
 
 /* control_view.c */
 /* As [seconds, microseconds]. */
+/* null where v is below 0, where there is no text, or an empty one. */
+void control_put_optional(struct json_writer *w, const char *key, int64_t v);
+void control_put_text(struct json_writer *w, const char *key, const char *text);
 void control_put_time(struct json_writer *w, const char *key, const struct timestamp *t);
 /* What the built-in Event Server counts; all null where there is none, or it does not run. */
 void control_put_numbers(struct json_writer *w, const struct eventd *d);

@@ -19,12 +19,6 @@ static const char *const counter_keys[IPC_REMOTE_COUNTERS] = {
 	[IPC_REMOTE_RTT_MAX] = "rtt_max_us",
 };
 
-static void
-put_text(struct json_writer *w, const char *key, const char *text)
-{
-	json_put_str(w, key, text && *text ? text : NULL);
-}
-
 static int64_t
 milliseconds_since(const struct timestamp *t)
 {
@@ -44,8 +38,8 @@ put_end(struct json_writer *w, const struct remote_end *e)
 	json_put_str(w, "remote", e->name);
 	json_put_str(w, "state", ipc_remote_state_name(e->state));
 	json_put_int(w, "since", milliseconds_since(&e->since));
-	put_text(w, "what", e->what);
-	put_text(w, "last_error", e->last_error);
+	control_put_text(w, "what", e->what);
+	control_put_text(w, "last_error", e->last_error);
 	if (e->counters[IPC_REMOTE_REQUESTS])
 		json_put_double(w, "loss_percent",
 		    (double)e->counters[IPC_REMOTE_TIMEOUTS] * 100 /
@@ -146,7 +140,7 @@ judge_link(struct control_client *to)
 	json_put_str(w, "state", eventlink_state_name(eventlink_state(l)));
 	json_put_int(
 	    w, "since", stats.since.ns ? monotime_diff_ms(monotime_now(), stats.since) : 0);
-	put_text(w, "what", control_explain_idle(to->control, why));
+	control_put_text(w, "what", control_explain_idle(to->control, why));
 	control_end_row(to);
 }
 
@@ -173,8 +167,8 @@ judge_process(struct control_client *to, const struct child *c)
 	json_put_str(w, "remote", NULL);
 	json_put_str(w, "state", child_state_name(child_state(c)));
 	json_put_int(w, "since", monotime_diff_ms(monotime_now(), process_since(child_process(c))));
-	put_text(w, "what", how == HEALTH_OK ? NULL : control_explain(to->control, c, why));
-	put_text(w, "last_error", o ? o->last_line : NULL);
+	control_put_text(w, "what", how == HEALTH_OK ? NULL : control_explain(to->control, c, why));
+	control_put_text(w, "last_error", o ? o->last_line : NULL);
 	control_end_row(to);
 }
 

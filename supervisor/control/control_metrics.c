@@ -12,15 +12,6 @@ enum {
 	MEMORY_EACH = 4,  /* more of them each fourth time: it is a third of what all this costs */
 };
 
-static void
-put_optional(struct json_writer *w, const char *key, int64_t v)
-{
-	if (v < 0)
-		json_put_null(w, key);
-	else
-		json_put_int(w, key, v);
-}
-
 /* --- rows --- */
 
 static void
@@ -44,8 +35,8 @@ put_eventd(struct json_writer *w, const struct eventd *d)
 	}
 	json_put_int(w, "eventd_running", process_state(p) == CHILD_RUNNING);
 	json_put_int(w, "eventd_restarts", process_restarts(p));
-	put_optional(w, "eventd_cpu_us", usage_cpu_us(process_pid(p)));
-	put_optional(w, "eventd_memory_bytes", usage_memory(process_pid(p)));
+	control_put_optional(w, "eventd_cpu_us", usage_cpu_us(process_pid(p)));
+	control_put_optional(w, "eventd_memory_bytes", usage_memory(process_pid(p)));
 	control_put_numbers(w, d);
 }
 
@@ -64,7 +55,7 @@ put_link(struct json_writer *w, const struct engine *e)
 	json_put_int(w, "link_messages_out", (int64_t)s.messages_out);
 	json_put_int(w, "link_bytes_out", (int64_t)s.bytes_out);
 	json_put_int(w, "link_bytes_in", (int64_t)s.bytes_in);
-	put_optional(
+	control_put_optional(
 	    w, "link_idle_ms", s.heard.ns ? monotime_diff_ms(monotime_now(), s.heard) : -1);
 	json_put_int(w, "link_pending_bytes", (int64_t)eventlink_unsent(l));
 	json_put_int(w, "events_unrouted", (int64_t)e->unrouted);
@@ -94,9 +85,9 @@ gateway_row(struct control_client *c)
 	json_put_int(w, "longest_turn_us", turns_longest_us(&e->turns.wall));
 	json_put_int(
 	    w, "longest_turn_minute_us", turns_last_minute_us(&e->turns.wall, monotime_now()));
-	put_optional(w, "cpu_us", usage_cpu_us(getpid()));
-	put_optional(w, "memory_bytes", usage_memory(getpid()));
-	put_optional(w, "open_files", usage_open_files());
+	control_put_optional(w, "cpu_us", usage_cpu_us(getpid()));
+	control_put_optional(w, "memory_bytes", usage_memory(getpid()));
+	control_put_optional(w, "open_files", usage_open_files());
 	put_eventd(w, control->hooks.eventd(control->hooks.arg));
 	control_end_row(c);
 }
@@ -120,7 +111,7 @@ put_ends(struct json_writer *w, const struct remotes *r)
 		json_put_int(w, "errors", (int64_t)e->counters[IPC_REMOTE_ERRORS]);
 		json_put_int(w, "timeouts", (int64_t)e->counters[IPC_REMOTE_TIMEOUTS]);
 		json_put_int(w, "rtt_avg_us", (int64_t)e->counters[IPC_REMOTE_RTT_AVG]);
-		put_optional(w, "last_success", e->heard ? (int64_t)e->heard : -1);
+		control_put_optional(w, "last_success", e->heard ? (int64_t)e->heard : -1);
 		json_end_object(w);
 	}
 	json_end_array(w);
@@ -133,10 +124,10 @@ put_process(struct json_writer *w, struct child *child, unsigned memory_each)
 	const struct process *p = child_process(child);
 	pid_t pid = process_pid(p);
 
-	put_optional(
+	control_put_optional(
 	    w, "uptime_ms", pid ? monotime_diff_ms(monotime_now(), process_spawned(p)) : -1);
-	put_optional(w, "cpu_us", usage_cpu_us(pid));
-	put_optional(w, "memory_bytes", child_memory(child, memory_each));
+	control_put_optional(w, "cpu_us", usage_cpu_us(pid));
+	control_put_optional(w, "memory_bytes", child_memory(child, memory_each));
 	json_put_int(w, "restarts", process_restarts(p));
 	put_causes(w, p);
 }

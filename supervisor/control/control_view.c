@@ -11,8 +11,8 @@
 #include "supervisor/child/lock.h"
 #include "supervisor/child/sandbox_view.h"
 
-static void
-put_optional(struct json_writer *w, const char *key, int64_t v)
+void
+control_put_optional(struct json_writer *w, const char *key, int64_t v)
 {
 	if (v < 0)
 		json_put_null(w, key);
@@ -27,7 +27,7 @@ put_limit(struct json_writer *w, const char *key, int64_t v)
 	if (v == INT64_MAX)
 		json_put_str(w, key, "unlimited");
 	else
-		put_optional(w, key, v);
+		control_put_optional(w, key, v);
 }
 
 void
@@ -39,8 +39,8 @@ control_put_time(struct json_writer *w, const char *key, const struct timestamp 
 	json_end_array(w);
 }
 
-static void
-put_text(struct json_writer *w, const char *key, const char *text)
+void
+control_put_text(struct json_writer *w, const char *key, const char *text)
 {
 	json_put_str(w, key, text && *text ? text : NULL);
 }
@@ -83,17 +83,17 @@ put_status(struct json_writer *w, const struct control *control, const struct ch
 	json_put_str(w, "name", child_conf(c)->name);
 	json_put_str(w, "type", child_conf(c)->type);
 	json_put_str(w, "state", child_state_name(child_state(c)));
-	put_optional(w, "pid", process_pid(p) ? process_pid(p) : -1);
+	control_put_optional(w, "pid", process_pid(p) ? process_pid(p) : -1);
 	json_put_int(w, "since", monotime_diff_ms(monotime_now(), process_since(p)));
 	json_put_int(w, "restarts", process_restarts(p));
-	put_text(w, "last_exit", o ? o->cause : NULL);
-	put_text(w, "link", running ? child_link(c) : NULL);
+	control_put_text(w, "last_exit", o ? o->cause : NULL);
+	control_put_text(w, "link", running ? child_link(c) : NULL);
 	control_put_remotes(w, c);
 	if (running)
 		json_put_double(w, "events_per_s", child_event_rate(c, monotime_now()));
 	else
 		json_put_null(w, "events_per_s");
-	put_text(w, "why", control_explain(control, c, why));
+	control_put_text(w, "why", control_explain(control, c, why));
 }
 
 static void
@@ -122,7 +122,7 @@ top_row(struct control_client *c, struct child *child)
 	struct json_writer *w = control_begin_row(c);
 
 	put_status(w, c->control, child);
-	put_optional(w, "cpu_us", usage_cpu_us(process_pid(child_process(child))));
+	control_put_optional(w, "cpu_us", usage_cpu_us(process_pid(child_process(child))));
 	json_put_int(w, "errors", (int64_t)errors_of(child_remotes(child)));
 	control_end_row(c);
 }
@@ -164,7 +164,7 @@ put_device(struct json_writer *w, const struct control *control, const struct ch
 	json_put_str(w, "module", conf->module);
 	json_put_str(w, "runner", conf->runner ? conf->runner : conf->family);
 	put_prefix(w, c);
-	put_text(w, "last_line", process_last_line(child_process(c)));
+	control_put_text(w, "last_line", process_last_line(child_process(c)));
 	json_put_str(w, "log_level", log_level_name(child_log_level(c)));
 	json_put_bool(w, "traced", child_is_traced(c));
 	json_put_int(w, "deaths", process_deaths(child_process(c)));
@@ -178,10 +178,10 @@ put_process(struct json_writer *w, const struct process *p, const struct sandbox
 	json_put_int(w, "pid", process_pid(p));
 	json_put_int(w, "uptime", monotime_diff_ms(monotime_now(), process_spawned(p)));
 	json_put_int(w, "exec_us", (int64_t)(process_exec_ns(p) / 1000));
-	put_optional(w, "rss_kib", v->rss_kib);
-	put_optional(w, "anonymous_kib", v->anonymous_kib);
-	put_optional(w, "pss_kib", v->pss_kib);
-	put_optional(w, "threads", v->threads);
+	control_put_optional(w, "rss_kib", v->rss_kib);
+	control_put_optional(w, "anonymous_kib", v->anonymous_kib);
+	control_put_optional(w, "pss_kib", v->pss_kib);
+	control_put_optional(w, "threads", v->threads);
 	json_end_object(w);
 }
 
@@ -206,14 +206,14 @@ put_sandbox(struct json_writer *w, const struct child *c, const struct sandbox_v
 	json_put_str(w, "configured", config_sandbox_name(child_conf(c)->sandbox));
 	json_put_str(w, "missing", sandbox_view_missing(process_pid(child_process(c))));
 	json_put_str(w, "seccomp", sandbox_view_seccomp_name(v->seccomp));
-	put_optional(w, "seccomp_filters", v->seccomp_filters);
+	control_put_optional(w, "seccomp_filters", v->seccomp_filters);
 	if (v->no_new_privs < 0)
 		json_put_null(w, "no_new_privs");
 	else
 		json_put_bool(w, "no_new_privs", v->no_new_privs);
-	put_text(w, "capabilities", v->capabilities);
-	put_optional(w, "uid", v->uid);
-	put_optional(w, "gid", v->gid);
+	control_put_text(w, "capabilities", v->capabilities);
+	control_put_optional(w, "uid", v->uid);
+	control_put_optional(w, "gid", v->gid);
 	json_put_str(w, "groups", v->groups);
 	put_namespaces(w, v);
 	put_limit(w, "address_space", v->address_space);
@@ -280,7 +280,7 @@ put_plan(struct json_writer *w, const struct child *c)
 		json_begin_object(w, NULL);
 		json_put_str(w, "kind", ipc_resource_name(p->kind));
 		json_put_str(w, "target", p->target);
-		put_optional(w, "port", ipc_resource_has_port(p->kind) ? p->port : -1);
+		control_put_optional(w, "port", ipc_resource_has_port(p->kind) ? p->port : -1);
 		json_put_bool(w, "opened", p->open);
 		json_put_bool(w, "any_address", p->kind == IPC_RESOURCE_UDP_LISTEN);
 		json_end_object(w);
@@ -301,7 +301,7 @@ put_obituaries(struct json_writer *w, const struct process *p)
 		json_put_int(w, "uptime", o->uptime_ms);
 		json_put_str(w, "cause", o->cause);
 		json_put_int(w, "events", (int64_t)o->events);
-		put_text(w, "last_line", o->last_line);
+		control_put_text(w, "last_line", o->last_line);
 		json_end_object(w);
 	}
 	json_end_array(w);
@@ -353,7 +353,7 @@ put_server(struct json_writer *w, const struct engine *e)
 	json_put_str(w, "server_status", up ? eventer_status_name(eventlink_status(l)) : NULL);
 	json_put_int(
 	    w, "link_since", stats.since.ns ? monotime_diff_ms(monotime_now(), stats.since) : 0);
-	put_text(w, "link_error", up ? NULL : stats.last_error);
+	control_put_text(w, "link_error", up ? NULL : stats.last_error);
 	json_put_int(w, "connects", (int64_t)stats.connects);
 	json_put_int(w, "events_out", (int64_t)stats.events_out);
 	json_put_int(w, "messages_out", (int64_t)stats.messages_out);
@@ -370,7 +370,7 @@ put_monitor(struct json_writer *w, const struct monitor *m)
 	if (m)
 		snprintf(server, sizeof(server), "%s:%u", m->config->server_host,
 		    m->config->server_port);
-	put_text(w, "monitor_server", server);
+	control_put_text(w, "monitor_server", server);
 	json_put_str(w, "blessing", m ? monitor_state_name(m) : NULL);
 }
 
@@ -380,7 +380,7 @@ control_put_numbers(struct json_writer *w, const struct eventd *d)
 	const uint64_t *numbers = d ? eventd_numbers(d) : NULL;
 
 	for (int i = 0; i < NUMBER_COUNT; i++)
-		put_optional(w, number_key((enum number)i),
+		control_put_optional(w, number_key((enum number)i),
 		    numbers ? number_read(numbers, (enum number)i) : -1);
 }
 
@@ -412,12 +412,12 @@ put_eventd(struct json_writer *w, const struct eventd *d)
 	pid_t pid = p ? process_pid(p) : 0;
 
 	json_put_str(w, "eventd_state", p ? child_state_name(process_state(p)) : NULL);
-	put_optional(w, "eventd_pid", pid ? pid : -1);
-	put_optional(w, "eventd_restarts", p ? (int64_t)process_restarts(p) : -1);
-	put_text(w, "eventd_last_exit", o ? o->cause : NULL);
-	put_optional(w, "eventd_uptime", o ? o->uptime_ms : -1);
-	put_text(w, "eventd_last_line", p ? process_last_line(p) : NULL);
-	put_text(w, "eventd_listener", d ? eventd_listener_fault(d) : NULL);
+	control_put_optional(w, "eventd_pid", pid ? pid : -1);
+	control_put_optional(w, "eventd_restarts", p ? (int64_t)process_restarts(p) : -1);
+	control_put_text(w, "eventd_last_exit", o ? o->cause : NULL);
+	control_put_optional(w, "eventd_uptime", o ? o->uptime_ms : -1);
+	control_put_text(w, "eventd_last_line", p ? process_last_line(p) : NULL);
+	control_put_text(w, "eventd_listener", d ? eventd_listener_fault(d) : NULL);
 	control_put_numbers(w, d);
 	put_eventd_lock(w, pid);
 }
@@ -457,7 +457,7 @@ control_on_info(struct control_client *c, const struct json *request)
 	json_put_str(w, "log_level", log_level_name(log_sink_device_level(NULL)));
 	json_put_bool(w, "engine", e->active);
 	put_monitor(w, monitor);
-	put_text(w, "why_idle", control_explain_idle(control, why));
+	control_put_text(w, "why_idle", control_explain_idle(control, why));
 	put_server(w, e);
 	put_eventd(w, eventd);
 	json_put_int(w, "devices", (int64_t)e->device_count);
