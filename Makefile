@@ -59,6 +59,8 @@ obj = $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard $(1))))
 #   FAMILY_PROTOCOLS  the folders of protocols/ that it links
 #   FAMILY_LIBS       libraries, as the linker names them
 #   FAMILY_DEPENDS    Debian packages that building it needs (read by tests/lib/deps)
+#   FAMILY_LOADS      yes: its program loads objects while it starts; tls: its devices with TLS do, and have a program of
+#                     their own, libexec/FAMILY-tls
 # Its program is libexec/FAMILY, made of its sources, those of the folders in it, and the runtime.
 FAMILIES := $(patsubst device-runners/%/family.mk,%,$(wildcard device-runners/*/family.mk))
 PROTOCOLS := $(patsubst protocols/%/,%,$(wildcard protocols/*/))
@@ -122,23 +124,40 @@ $(B)/gatewayctl: $(B)/ctl/main.o $(AR_CTL) $(AR_IPC) $(AR_COMMON)
 $(B)/gateway-web: $(B)/web/main.o $(AR_WEB) $(AR_CTL) $(AR_IPC) $(AR_COMMON)
 	$(LINK) $^ -lmicrohttpd -lseccomp -l$(MSGPACK) -lm
 
-# Each runner has its own copy of these two, where the system has them as archives: many processes, each started
-# often, pay more for a shared library than for the few pages of it that they use. libm comes after libc: most runners
-# need nothing of it that libc has not.
-static_or_shared = $(if $(filter /%,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(1))
+# A runner is linked statically, where it loads nothing and the system has the archives: many processes, each started
+# often, pay more for shared libraries than for the few pages of them that they use. Those that load have their own copy
+# of these two. libm comes after libc: most runners need nothing of it that libc has not.
+has_archive = $(filter /%,$(shell $(CC) -print-file-name=lib$(1).a))
+static_or_shared = $(if $(call has_archive,$(1)),-l:lib$(1).a,-l$(1))
 RUNNER_LIBS := $(call static_or_shared,ev) $(call static_or_shared,$(MSGPACK))
+STATIC := $(if $(call has_archive,c),$(HARDEN_LD:-pie=-static-pie),$(HARDEN_LD))
+NO_TLS := $(B)/device-runners/runtime/tls/tls_none.o
 
-# A protocol's archive comes twice: protocols may need one another.
+# $(1) the program, $(2) its family, $(3) objects before the archives. A protocol's archive comes twice: protocols may need
+# one another.
+define RUNNER_RULE
+$$(B)/libexec/$(1): $$(B)/device-runners/$(2)/main.o $(3) $$(B)/device-runners/$(2).a $$(AR_RUNTIME) \
+    $$(AR_PROTOCOLS_$(2)) $$(AR_IPC) $$(AR_COMMON)
+	$$(LINK) $$(filter %.o %.a,$$^) $$(AR_PROTOCOLS_$(2)) $$(AR_COMMON) $(RUNNER_LIBS) $$(LIBS_$(2)) -lc -lm
+endef
 define FAMILY_RULE
 FAMILY_PROTOCOLS :=
 FAMILY_LIBS :=
+FAMILY_LOADS :=
 include device-runners/$(1)/family.mk
 AR_PROTOCOLS_$(1) := $$(FAMILY_PROTOCOLS:%=$$(B)/protocols/%.a)
 LIBS_$(1) := $$(FAMILY_LIBS)
 $$(B)/device-runners/$(1).a: $$(call obj,device-runners/$(1)/*.c device-runners/$(1)/*/*.c)
-$$(B)/libexec/$(1): $$(B)/device-runners/$(1)/main.o $$(B)/device-runners/$(1).a $$(AR_RUNTIME) \
-    $$(AR_PROTOCOLS_$(1)) $$(AR_IPC) $$(AR_COMMON)
-	$$(LINK) $$< $$(filter %.a,$$^) $$(AR_PROTOCOLS_$(1)) $$(AR_COMMON) $(RUNNER_LIBS) $$(LIBS_$(1)) -lc -lm
+ifeq ($$(FAMILY_LOADS),yes)
+$$(eval $$(call RUNNER_RULE,$(1),$(1),))
+else
+$$(eval $$(call RUNNER_RULE,$(1),$(1),$$(NO_TLS)))
+$$(B)/libexec/$(1): HARDEN_LD := $$(STATIC)
+endif
+ifeq ($$(FAMILY_LOADS),tls)
+$$(eval $$(call RUNNER_RULE,$(1)-tls,$(1),))
+all: $$(B)/libexec/$(1)-tls
+endif
 endef
 $(foreach f,$(FAMILIES),$(eval $(call FAMILY_RULE,$(f))))
 

@@ -1,1 +1,2 @@
 FAMILY_PROTOCOLS := smpp
+FAMILY_LOADS := yes

@@ -134,9 +134,10 @@ take_sandbox(const struct json *o, enum ipc_sandbox *sandbox)
 
 static void
 check_module(
-    struct config_check *k, const struct json *j, const char *base, struct config_device *d)
+    struct config_check *k, const struct json *o, const char *base, struct config_device *d)
 {
 	char path[64], list[512];
+	const struct json *j = json_get(o, "module");
 	const char *module = json_str(j);
 
 	if (!module)
@@ -145,7 +146,7 @@ check_module(
 	const struct device_type *t = device_type_find(module);
 	d->module = t ? t->module : module;
 	d->type = t ? t->type : module;
-	d->family = t ? t->family : NULL;
+	d->family = t ? device_type_family(t, o) : NULL;
 	if (d->family)
 		return;
 	device_type_list(list, sizeof(list));
@@ -221,7 +222,6 @@ static void
 check_device(struct config_check *k, const struct json *o, size_t index, const struct json *log,
     struct config_device *d)
 {
-	const struct json *module = json_get(o, "module");
 	char base[40], path[64];
 
 	d->conf = o;
@@ -234,8 +234,8 @@ check_device(struct config_check *k, const struct json *o, size_t index, const s
 	join(path, sizeof(path), base, "module");
 	if (json_get(o, "runner"))
 		check_runner(k, o, base, d);
-	else if (module)
-		check_module(k, module, base, d);
+	else if (json_get(o, "module"))
+		check_module(k, o, base, d);
 	else
 		config_error(k, o, path, "is missing");
 	take_limits(o, &d->limits);

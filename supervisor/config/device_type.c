@@ -13,8 +13,16 @@ static const struct device_type types[] = {
 	{ .module = MODULE("iec101.master"), .type = "iec101_master", .family = "iec60870" },
 	{ .module = MODULE("iec101.slave"), .type = "iec101_slave", .family = "iec60870" },
 	{ .module = MODULE("iec103.master"), .type = "iec103_master", .family = "iec60870" },
-	{ .module = MODULE("iec104.master"), .type = "iec104_master", .family = "iec60870" },
-	{ .module = MODULE("iec104.slave"), .type = "iec104_slave", .family = "iec60870" },
+	{ .module = MODULE("iec104.master"),
+	    .type = "iec104_master",
+	    .family = "iec60870",
+	    .tls_key = "security",
+	    .tls_family = "iec60870-tls" },
+	{ .module = MODULE("iec104.slave"),
+	    .type = "iec104_slave",
+	    .family = "iec60870",
+	    .tls_key = "security",
+	    .tls_family = "iec60870-tls" },
 	{ .module = MODULE("iec61850.client"), .type = "iec61850_client", .family = "iec61850" },
 	{ .module = MODULE("ping"), .type = "ping", .family = "icmp" },
 	{ .module = MODULE("smpp.client"), .type = "smpp_client", .family = "smpp" },
@@ -33,6 +41,14 @@ device_type_find(const char *module)
 		if (strcmp(types[i].module, module) == 0 || strcmp(types[i].type, module) == 0)
 			return &types[i];
 	return NULL;
+}
+
+const char *
+device_type_family(const struct device_type *t, const struct json *conf)
+{
+	const struct json *tls = t->tls_key ? json_get(conf, t->tls_key) : NULL;
+
+	return tls && tls->type != JSON_NULL ? t->tls_family : t->family;
 }
 
 const struct device_type *
