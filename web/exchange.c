@@ -237,7 +237,7 @@ read_body(void *arg, uint64_t at, char *out, size_t most)
 	struct exchange *x = arg;
 
 	(void)at;
-	if (x->metrics && x->ended && x->body.len < most)
+	if (x->metrics && x->ended && x->body.len == 0)
 		write_metrics(x);
 	size_t n = x->body.len < most ? x->body.len : most;
 	if (n == 0 && x->ended)

@@ -17,14 +17,16 @@ add(struct metrics *m, const char *text)
 	json_free(doc);
 }
 
-static const char gateway[] = "{\"kind\":\"gateway\",\"version\":\"1.2\",\"uptime_ms\":1500,"
-			      "\"link_up\":1,\"link_connects\":3,\"blessed\":null}";
+static const char gateway[] =
+    "{\"kind\":\"gateway\",\"version\":\"1.2\",\"uptime_ms\":1500,"
+    "\"device_columns\":[\"restarts\",\"unknown\",\"cpu_us\",\"enabled\"],"
+    "\"end_columns\":[\"up\",\"requests\"],\"causes\":[\"exit\",\"signal\"],"
+    "\"link_up\":1,\"link_connects\":3,\"blessed\":null}";
 static const char device[] =
     "{\"kind\":\"device\",\"name\":\"a\\\"b\\\\c\\nd\",\"type\":\"t\",\"state\":\"running\","
-    "\"enabled\":1,\"restarts\":2,\"deaths_by_cause\":{\"signal\":2},"
+    "\"numbers\":\"2 77 1500001 1\",\"deaths\":\"0 2\","
     "\"counters\":{\"rtt_le_1ms\":1,\"rtt_count\":4,\"rtt_sum_us\":2500000,\"reads\":7},"
-    "\"ends\":[{\"remote\":\"x\",\"up\":1,\"requests\":5},{\"remote\":\"x\",\"up\":0},"
-    "{\"remote\":\"y\",\"up\":0}]}";
+    "\"ends\":[\"1 5 x\",\"0 - x\",\"0 - y z\"]}";
 
 /* The whole text, NUL-terminated, in memory that the caller frees. */
 static char *
@@ -71,7 +73,7 @@ END_TEST
 
 START_TEST(check_histogram)
 {
-	char *text = written(false, (const char *[]){ device }, 1);
+	char *text = written(false, (const char *[]){ gateway, device }, 2);
 
 	HAS(text, ",le=\"0.001\"} 1\n");
 	HAS(text, ",le=\"0.005\"} 0\n");
@@ -84,11 +86,50 @@ END_TEST
 
 START_TEST(check_a_remote_of_a_name_once)
 {
-	char *text = written(false, (const char *[]){ device }, 1);
+	char *text = written(false, (const char *[]){ gateway, device }, 2);
 
 	HAS(text, "gatewayd_remote_up{device=\"a\\\"b\\\\c\\nd\",type=\"t\",remote=\"x\"} 1\n");
 	HAS_NOT(text, "remote=\"x\"} 0\n");
-	HAS(text, "remote=\"y\"} 0\n");
+	HAS(text, "remote=\"y z\"} 0\n");
+	HAS(text, "gatewayd_remote_requests_total{device=\"a\\\"b\\\\c\\nd\",type=\"t\",remote="
+		  "\"x\"} 5\n");
+	HAS_NOT(text,
+	    "gatewayd_remote_requests_total{device=\"a\\\"b\\\\c\\nd\",type=\"t\",remote=\"y");
+	free(text);
+}
+END_TEST
+
+/* The gateway's row says in which order the numbers are; one that is not known is left out. */
+START_TEST(check_columns)
+{
+	char *text = written(false, (const char *[]){ gateway, device }, 2);
+
+	HAS(text, "\ngatewayd_device_restarts_total{device=\"a\\\"b\\\\c\\nd\",type=\"t\"} 2\n");
+	HAS(text, "\ngatewayd_device_cpu_seconds_total{device=\"a\\\"b\\\\c\\nd\",type=\"t\"} "
+		  "1.500001\n");
+	HAS(text, "\ngatewayd_device_enabled{device=\"a\\\"b\\\\c\\nd\",type=\"t\"} 1\n");
+	HAS(text, "type=\"t\",cause=\"exit\"} 0\n");
+	HAS_NOT(text, " 77\n");
+	HAS_NOT(text, "cause=\"memory\"");
+	free(text);
+}
+END_TEST
+
+/* Numbers that are missing, too many or none. */
+START_TEST(check_odd_numbers)
+{
+	char *text = written(false,
+	    (const char *[]){ gateway,
+		"{\"kind\":\"device\",\"name\":\"d\",\"type\":\"t\",\"numbers\":\"x  -5 "
+		"99999999999999999999999 1 8 9\",\"deaths\":\"\",\"ends\":[\"1\",\"\",7,\"1 2 "
+		"\"]}" },
+	    2);
+
+	HAS_NOT(text, "gatewayd_device_restarts_total{");
+	HAS_NOT(text, "gatewayd_device_cpu_seconds_total{");
+	HAS_NOT(text, "cause=");
+	HAS(text, "gatewayd_device_enabled{device=\"d\",type=\"t\"} 1e+19\n");
+	HAS(text, "gatewayd_remote_up{device=\"d\",type=\"t\",remote=\"\"} 1\n");
 	free(text);
 }
 END_TEST
@@ -121,8 +162,10 @@ START_TEST(check_bounds)
 	struct buffer b;
 	size_t lines = 0;
 
+	add(m, gateway);
 	for (int i = 0; i < METRICS_MAX_DEVICES + 10; i++)
-		add(m, "{\"kind\":\"device\",\"name\":\"d\",\"type\":\"t\",\"enabled\":1}");
+		add(m,
+		    "{\"kind\":\"device\",\"name\":\"d\",\"type\":\"t\",\"numbers\":\"0 0 0 1\"}");
 	buffer_init(&b, 64 * 1024 * 1024);
 	while (metrics_write(m, &b))
 		ck_assert_uint_le(b.len, 64 * 1024 * 1024);
@@ -150,6 +193,8 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, check_text_format);
 	tcase_add_test(tc, check_histogram);
 	tcase_add_test(tc, check_a_remote_of_a_name_once);
+	tcase_add_test(tc, check_columns);
+	tcase_add_test(tc, check_odd_numbers);
 	tcase_add_test(tc, check_open_metrics);
 	tcase_add_test(tc, check_nothing_and_rows_of_other_kinds);
 	tcase_add_test(tc, check_bounds);
