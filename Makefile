@@ -31,6 +31,11 @@ CC := $(CROSS)-gcc
 AR := $(CROSS)-ar
 PKG_CONFIG := PKG_CONFIG_LIBDIR=/usr/lib/$(CROSS)/pkgconfig:/usr/share/pkgconfig pkg-config
 endif
+# Named before anything is compiled, not by an error of the compiler.
+UNSUPPORTED := $(shell CC='$(CC)' PKG_CONFIG='$(PKG_CONFIG)' etc/unsupported)
+ifneq ($(UNSUPPORTED),)
+$(error $(UNSUPPORTED))
+endif
 # As libseccomp names the machine that is built for.
 ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 WERROR ?= -Werror
@@ -242,7 +247,7 @@ attack: all test-tools
 	@BUILD=$(B) tests/attack/run
 
 # Hosts that this one is not: disks that fill, come late or cannot be written, addresses that come late, other
-# clocks. What the machine does not allow is skipped, saying so.
+# clocks, older kernels. What the machine does not allow is skipped, saying so.
 host: all test-tools
 	@BUILD=$(B) SUITE=host tests/lib/run-system tests/host/test_*.py
 

@@ -58,12 +58,6 @@ kernel_landlock_abi(void)
 	return (int)syscall(SYS_landlock_create_ruleset, NULL, (size_t)0, LANDLOCK_VERSION);
 }
 
-int
-kernel_landlock_create(const void *attributes, size_t size)
-{
-	return (int)syscall(SYS_landlock_create_ruleset, attributes, size, 0U);
-}
-
 static int
 allow_rights(int ruleset, int fd, uint64_t rights)
 {
@@ -137,6 +131,12 @@ known_rights(int abi)
 	return (UINT64_C(1) << abis[abi].fs_rights) - 1;
 }
 
+static int
+open_ruleset(const struct ruleset *r, int abi)
+{
+	return (int)syscall(SYS_landlock_create_ruleset, r, abis[abi].size, 0U);
+}
+
 int
 kernel_landlock_open(void)
 {
@@ -145,18 +145,30 @@ kernel_landlock_open(void)
 	if (abi < 0)
 		return -1;
 	const struct ruleset r = { known_rights(abi), abis[abi].net, abis[abi].scoped };
-	return kernel_landlock_create(&r, abis[abi].size);
+	return open_ruleset(&r, abi);
 }
 
-int
-kernel_landlock_open_writes(void)
+static int
+open_rights(uint64_t rights)
 {
 	int abi = known_abi();
 
 	if (abi < 0)
 		return -1;
-	const struct ruleset r = { .fs = known_rights(abi) & WRITES };
-	return kernel_landlock_create(&r, abis[abi].size);
+	const struct ruleset r = { .fs = known_rights(abi) & rights };
+	return open_ruleset(&r, abi);
+}
+
+int
+kernel_landlock_open_writes(void)
+{
+	return open_rights(WRITES);
+}
+
+int
+kernel_landlock_open_writes_and_execute(void)
+{
+	return open_rights(WRITES | EXECUTE);
 }
 
 /* file: which of the rights a file can have. */

@@ -4,7 +4,6 @@
  * none. gatewayd starts it for a name that neither /etc/hosts nor DNS knows,
  * where /etc/nsswitch.conf names more: its modules block, and may be anybody's.
  */
-#include <linux/landlock.h>
 #include <netdb.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -23,14 +22,6 @@ enum { MEMORY = 256 * 1024 * 1024, CPU_S = 5, FILES = 64 };
 static void
 contain(void)
 {
-	const struct landlock_ruleset_attr writes = {
-		.handled_access_fs = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
-				     LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR |
-				     LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
-				     LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
-				     LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM |
-				     LANDLOCK_ACCESS_FS_EXECUTE,
-	};
 	static const struct {
 		int resource;
 		rlim_t most;
@@ -48,7 +39,7 @@ contain(void)
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
 		setrlimit(limits[i].resource, &(struct rlimit){ limits[i].most, limits[i].most });
-	int rules = kernel_landlock_create(&writes, sizeof(writes));
+	int rules = kernel_landlock_open_writes_and_execute();
 	if (rules >= 0)
 		kernel_landlock_restrict(rules);
 	close(rules);

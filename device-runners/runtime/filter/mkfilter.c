@@ -4,6 +4,7 @@
  * runner neither links libseccomp nor computes anything. Runs on the machine
  * that builds, for the architecture that it is told.
  */
+#include <asm/termbits.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -24,7 +25,6 @@
 #include <sys/socket.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "device-runners/runtime/filter/filter.h"
@@ -235,10 +235,9 @@ static void
 allow_tty(void)
 {
 	/* No TIOCSTI, no line disciplines, no TIOCSSERIAL. */
-	static const uint64_t ioctls[] = { TCSETS, TCSETSW, TCSETSF, 0x802c542a /* TCGETS2 */,
-		0x402c542b /* TCSETS2 */, 0x402c542c /* TCSETSW2 */, 0x402c542d /* TCSETSF2 */,
-		TCSBRK, TCSBRKP, TCXONC, TCFLSH, TIOCOUTQ, TIOCMGET, TIOCMSET, TIOCMBIS, TIOCMBIC,
-		TIOCGICOUNT, TIOCGRS485, TIOCSRS485 };
+	static const uint64_t ioctls[] = { TCSETS, TCSETSW, TCSETSF, TCGETS2, TCSETS2, TCSETSW2,
+		TCSETSF2, TCSBRK, TCSBRKP, TCXONC, TCFLSH, TIOCOUTQ, TIOCMGET, TIOCMSET, TIOCMBIS,
+		TIOCMBIC, TIOCGICOUNT, TIOCGRS485, TIOCSRS485 };
 
 	allow_value("ioctl", 1, ioctls, sizeof(ioctls) / sizeof(ioctls[0]));
 }
@@ -577,6 +576,10 @@ static const struct {
 	CONSTANT(TCSETS),
 	CONSTANT(TCSETSW),
 	CONSTANT(TCSETSF),
+	CONSTANT(TCGETS2),
+	CONSTANT(TCSETS2),
+	CONSTANT(TCSETSW2),
+	CONSTANT(TCSETSF2),
 	CONSTANT(TCSBRK),
 	CONSTANT(TCSBRKP),
 	CONSTANT(TCXONC),
@@ -613,11 +616,12 @@ static const struct {
 static void
 write_constants(void)
 {
-	printf("#include <errno.h>\n#include <fcntl.h>\n#include <netinet/in.h>\n#include "
+	printf("#include <asm/termbits.h>\n#include <errno.h>\n#include <fcntl.h>\n#include "
+	       "<netinet/in.h>\n#include "
 	       "<netinet/tcp.h>\n"
 	       "#include <sched.h>\n#include <signal.h>\n#include <sys/ioctl.h>\n#include "
 	       "<sys/mman.h>\n"
-	       "#include <sys/prctl.h>\n#include <sys/socket.h>\n#include <termios.h>\n\n");
+	       "#include <sys/prctl.h>\n#include <sys/socket.h>\n\n");
 	for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
 		printf("_Static_assert(%s == %#" PRIx64
 		       ", \"mkfilter compares %s with another number\");\n",

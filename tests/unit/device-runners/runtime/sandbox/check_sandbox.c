@@ -52,8 +52,14 @@ in_box(enum ipc_sandbox level, bool tty, bool addresses, void (*act)(void))
 		_exit(0);
 	}
 	close(pipes[1]);
-	ssize_t n = read(pipes[0], said, sizeof(said) - 1);
-	said[n > 0 ? n : 0] = '\0';
+	size_t used = 0;
+	ssize_t n;
+	/* Each line is a write of its own: of the steps that this kernel has not, and of the end.
+	 */
+	while (used < sizeof(said) - 1 &&
+	       (n = read(pipes[0], said + used, sizeof(said) - 1 - used)) > 0)
+		used += (size_t)n;
+	said[used] = '\0';
 	close(pipes[0]);
 	waitpid(pid, &status, 0);
 	return status;
