@@ -1,5 +1,6 @@
 #include "gatewayctl/output.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
@@ -97,7 +98,8 @@ rate_text(struct buffer *b, const struct column *col, const struct json *row)
 static void
 rate_json(struct json_writer *w, const struct column *col, const struct json *row)
 {
-	char text[32];
+	/* Room for any double. */
+	char text[DBL_MAX_10_EXP + 8];
 	double v;
 
 	if (!json_double(json_get(row, col->key), &v)) {
