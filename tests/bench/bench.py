@@ -400,14 +400,17 @@ def iec104_slave(name, port, count):
 # --- the table ---
 
 ROWS = []
+BINDING = set()  # names of rows
 
 
-def row(name, targets=None, peer=True, quick=True):
+def row(name, targets=None, peer=True, quick=True, binding=False):
     """A row: a function of a side that returns samples, each a dict of metric to figure. targets: metric to the
-    highest (or, as (">=", n), the lowest) figure that will do."""
+    highest (or, as (">=", n), the lowest) figure that will do; binding: a row that misses one has failed."""
 
     def add(function):
         ROWS.append((name, function, targets or {}, peer, quick))
+        if binding:
+            BINDING.add(name)
         return function
 
     return add
@@ -431,6 +434,11 @@ def meets(figure, target):
     if target is None:
         return None
     return figure >= target[1] if isinstance(target, tuple) else figure <= target
+
+
+def keeps(name, figures, targets):
+    """False of a row that has to meet its targets and does not."""
+    return name not in BINDING or all(meets(figures[k]["median"], t) for k, t in targets.items())
 
 
 def cell(figure):
