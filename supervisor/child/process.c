@@ -123,12 +123,29 @@ process_step(struct process *p, enum child_event event)
 	do_actions(p, actions);
 }
 
+/* Pings of many go out together: so many that the turn would be long. */
+static bool
+is_one_too_many(struct ev_loop *loop)
+{
+	static unsigned turn, served;
+
+	if (turn != ev_iteration(loop))
+		served = 0;
+	turn = ev_iteration(loop);
+	return ++served > PROCESS_DEADLINES_A_TURN;
+}
+
 static void
 on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct process *p = w->data;
 
-	(void)loop, (void)revents;
+	(void)revents;
+	if (is_one_too_many(loop)) {
+		ev_timer_set(w, 0., 0.);
+		ev_timer_start(loop, w);
+		return;
+	}
 	/* Timers may be a little early; the policy is not asked before its time. */
 	if (monotime_cmp(monotime_now(), p->fsm.deadline) < 0)
 		schedule(p);

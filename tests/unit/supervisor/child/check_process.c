@@ -103,6 +103,69 @@ run_until(enum child_state state)
 	ck_assert_int_eq(process_state(p), state);
 }
 
+/* Pings of many that are due together. */
+
+enum { MANY = 3 * PROCESS_DEADLINES_A_TURN, DUE_MS = 20 };
+static struct {
+	unsigned turn, in_turn, most, all;
+} pings;
+
+static int
+spawn_nothing(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static void
+on_any_state(void *arg, enum child_state before)
+{
+	(void)arg, (void)before;
+}
+
+static void
+count_ping(void *arg)
+{
+	(void)arg;
+	if (pings.turn != ev_iteration(loop))
+		pings.in_turn = 0;
+	pings.turn = ev_iteration(loop);
+	pings.in_turn++;
+	if (pings.in_turn > pings.most)
+		pings.most = pings.in_turn;
+	if (++pings.all == MANY)
+		ev_break(loop, EVBREAK_ALL);
+}
+
+START_TEST(pings_of_many_take_several_turns)
+{
+	static const struct process_ops many_ops = { .spawn = spawn_nothing,
+		.on_running = on_running,
+		.on_state = on_any_state,
+		.on_ended = on_ended,
+		.ping = count_ping };
+	const struct process_options options = { .loop = loop,
+		.ops = &many_ops,
+		.name = "test",
+		.limits = { .start_ms = 60000, .stop_ms = 200, .ping_ms = DUE_MS } };
+	struct process *many[MANY];
+
+	for (size_t i = 0; i < MANY; i++) {
+		many[i] = process_new(&options);
+		process_step(many[i], CHILD_ENABLE);
+		process_step(many[i], CHILD_READY);
+		process_step(many[i], CHILD_PONG);
+	}
+	pings.all = pings.most = 0;
+	usleep(2 * DUE_MS * 1000);
+	ev_run(loop, 0);
+	ck_assert_uint_eq(pings.all, MANY);
+	ck_assert_uint_le(pings.most, PROCESS_DEADLINES_A_TURN);
+	for (size_t i = 0; i < MANY; i++)
+		process_free(many[i], SIGKILL);
+}
+END_TEST
+
 START_TEST(how_it_died)
 {
 	static const struct {
@@ -301,6 +364,7 @@ static void
 add_tests(TCase *tc)
 {
 	tcase_add_checked_fixture(tc, begin, end);
+	tcase_add_test(tc, pings_of_many_take_several_turns);
 	tcase_add_loop_test(tc, how_it_died, 0, 4);
 	tcase_add_test(tc, a_fault_of_the_configuration_is_not_tried_again);
 	tcase_add_test(tc, it_is_asked_to_stop);
