@@ -1,6 +1,7 @@
 """gatewayd as a program: options, exit codes, what --check says of faulty files, the life of the built-in
 Event Server."""
 
+import contextlib
 import ctypes
 import glob
 import json
@@ -373,7 +374,19 @@ def children(pid):
         return list(map(int, f.read().split()))
 
 
-CONTAINER = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+CONTAINER = ["unshare", *([] if os.geteuid() == 0 else ["--user", "--map-current-user"]), "--pid", "--fork", "--mount-proc",
+             "--kill-child"]
+# A runner of a third party that leaves two processes behind, in sessions of their own, until somebody opens the pipe.
+LEAVING = """#!/usr/bin/python3 -I
+import os
+for _ in range(2):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            open(%r).read()
+        os._exit(0)
+os.execv(%r, [%r])
+"""
 
 
 @unittest.skipIf(subprocess.run([*CONTAINER, "true"], stderr=subprocess.DEVNULL, check=False).returncode,
@@ -381,11 +394,17 @@ CONTAINER = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 class Container(Case):
     """gatewayd as process 1."""
 
-    def start(self, command='exec "$@"'):
-        g = Gateway({"devices": [probe("p1")]}, wrap=[*CONTAINER, "sh", "-c", command, "sh"])
+    def start(self, command='exec "$@"', device=None):
+        g = Gateway({"devices": [device or probe("p1")]}, wrap=[*CONTAINER, "sh", "-c", command, "sh"])
         self.addCleanup(g.close)
         (self.first,) = children(g.pid)
+        self.addCleanup(self.end, self.first)
         return g
+
+    def end(self, first):
+        """unshare(1) itself takes no notice of SIGTERM."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(first, signal.SIGTERM)
 
     def test_what_others_left_is_reaped(self):
         g = self.start('(mkfifo "$RUNTIME_DIRECTORY/end"; read x <"$RUNTIME_DIRECTORY/end") & exec "$@"')
@@ -396,6 +415,30 @@ class Container(Case):
             f.write("\n")
         g.wait(lambda: len(children(self.first)) == 1, "the end of the zombie")
         self.assertEqual(g.status("p1")["state"], "running")
+
+    def test_what_a_runner_left_is_reaped(self):
+        end, runner = os.path.join(self.dir, "end"), os.path.join(self.dir, "leaving")
+        foreign = os.path.join(ROOT, "tests", "lib", "foreign_runner.py")
+        os.mkfifo(end)
+        with open(runner, "w", encoding="ascii") as f:
+            f.write(LEAVING % (end, foreign, foreign))
+        os.chmod(runner, 0o755)
+        g = self.start(device={"name": "p1", "type": "acme_meter", "runner": runner, "sandbox": "off",
+                               "limits": {"memory": 1 << 30}, "address": "127.0.0.1"})
+        g.enable("p1")
+        g.wait_state("p1", "running")
+        g.wait(lambda: len(children(self.first)) == 3, "the gateway and two orphans")
+        (gateway,) = (pid for pid in children(self.first) if children(pid))
+        # The runner, which never waits for its own children, leaves them when it ends.
+        runner = next(pid for pid in children(gateway) if children(pid))
+        self.assertEqual(len(children(runner)), 2)
+        g.disable("p1")
+        g.wait_state("p1", "disabled")
+        with open(end, "w", encoding="ascii") as f:
+            f.write("\n")
+        g.wait(lambda: children(self.first) == [gateway], "the end of all that the runner left")
+        os.kill(self.first, signal.SIGTERM)
+        self.assertEqual(g.process.wait(WAIT_S), 0)
 
     def test_signals_and_exit_code(self):
         for number, code in ((signal.SIGTERM, 0), (signal.SIGINT, 0)):
