@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -208,11 +209,20 @@ send_packet(struct channel *c, const void *packet, size_t len, int fd)
 	return sendmsg(c->fd, &m, MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
 
+/* Room for one fd more. */
+static bool
+has_room_for_fd(struct channel *c)
+{
+	if (!c->fds)
+		c->fds = calloc(IPC_MAX_QUEUED_FDS, sizeof(*c->fds));
+	return c->fds && c->fd_count < IPC_MAX_QUEUED_FDS;
+}
+
 static int
 queue_packet(struct channel *c, int fd)
 {
 	if (c->queue.len + 4 + c->out.len > IPC_MAX_QUEUE + c->answers ||
-	    (fd >= 0 && c->fd_count == IPC_MAX_QUEUED_FDS)) {
+	    (fd >= 0 && !has_room_for_fd(c))) {
 		c->stalled = true;
 		fd_close(fd);
 		errno = ENOBUFS;
@@ -349,6 +359,8 @@ channel_close(struct channel *c)
 	c->fd = -1;
 	while (c->fd_count)
 		drop_first_fd(c);
+	free(c->fds);
+	c->fds = NULL;
 	buffer_clear(&c->out);
 	buffer_clear(&c->queue);
 }

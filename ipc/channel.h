@@ -61,8 +61,8 @@ struct channel {
 	ev_timer retry;	   /* in place of writable, where the kernel is short of room */
 	struct buffer out; /* the message that is being built */
 	msgpack_packer packer;
-	struct buffer queue; /* length u32 and bytes of each packet that waits */
-	struct queued_fd fds[IPC_MAX_QUEUED_FDS];
+	struct buffer queue;   /* length u32 and bytes of each packet that waits */
+	struct queued_fd *fds; /* of the queue; owned; NULL: none */
 	size_t fd_count;
 	size_t answers;	       /* bytes of answers that were queued since it was last empty */
 	uint64_t sent, queued; /* packets sent, packets ever queued or sent */

@@ -2,6 +2,7 @@
 #include "device-runners/runtime/runner.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -448,6 +449,7 @@ on_init(struct runner *r, const msgpack_object *f, int fd)
 	if (created && r->check_only && log_get_level() >= LOG_LEVEL_NOTICE)
 		runner_note_data(r);
 	json_free(doc);
+	malloc_trim(0); /* The tree was most of what it ever needs. */
 	if (!created)
 		leave(r, EX_CONFIG);
 	send_plan(r);

@@ -69,11 +69,6 @@ struct runner {
 		struct limit limit;
 	} trace;
 	size_t plan_count, plan_bytes; /* plan_bytes: at most so many of its message */
-	struct plan_entry {
-		uint8_t kind;
-		uint16_t port;
-		char *target;
-	} plan[IPC_MAX_PLAN];
 	struct open_request opens[IPC_MAX_ASKED];
 	struct query_request queries[IPC_MAX_ASKED];
 
@@ -89,6 +84,12 @@ struct runner {
 
 	struct counter counters[RUNNER_MAX_COUNTERS];
 	size_t counter_count;
+	/* Last: most of its pages are never touched. */
+	struct plan_entry {
+		uint8_t kind;
+		uint16_t port;
+		char *target;
+	} plan[IPC_MAX_PLAN];
 };
 
 /* runner_events.c */

@@ -256,12 +256,9 @@ forget_process(struct child *c)
 	requests_clear(&c->requests);
 	remotes_clear(&c->remotes);
 	child_describe_clear(c);
-	for (size_t i = 0; i < IPC_MAX_ASKED; i++) {
-		struct child_query *q = &c->uplink.queries[i];
-		if (q->child && q->sent)
+	for (struct child_query *q; (q = c->uplink.queries); uplink_end_query(q))
+		if (q->sent)
 			c->host->ops->forget_query(c->host->arg, c, q);
-		uplink_end_query(q);
-	}
 	uplink_drop_events(&c->uplink);
 }
 

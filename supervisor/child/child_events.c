@@ -76,6 +76,7 @@ void
 child_answer_query(struct child_query *q, struct eventer_events_iter *events, const char *error)
 {
 	struct child *c = q->child;
+	uint32_t id = q->id;
 	bool more = events && eventer_events_more(events);
 	struct eventer_event e;
 
@@ -88,11 +89,11 @@ child_answer_query(struct child_query *q, struct eventer_events_iter *events, co
 		if (!child_owns_event(c, &e))
 			continue;
 		if (uplink_is_full(&c->uplink, &e))
-			send_query_page(c, q->id, true, NULL);
+			send_query_page(c, id, true, NULL);
 		add_event(c, &e);
 	}
 	/* What is notified meanwhile is none of the answer. */
-	send_query_page(c, q->id, more, more ? NULL : error);
+	send_query_page(c, id, more, more ? NULL : error);
 	if (more)
 		return;
 	process_step(c->process, uplink_query_bytes(&c->uplink) ? CHILD_ASKED : CHILD_ANSWERED);

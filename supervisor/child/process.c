@@ -212,10 +212,22 @@ ended_as_told(const struct process *p)
 	       (p->fsm.state == CHILD_STOPPING || p->options.once);
 }
 
+/* An empty one in place of the oldest. Without memory for one it is nobody's. */
+static struct process_obituary *
+next_obituary(struct process *p)
+{
+	static struct process_obituary lost;
+	struct process_obituary **o = &p->obituaries[p->deaths++ % PROCESS_MAX_OBITUARIES];
+
+	if (!*o)
+		*o = malloc(sizeof(**o));
+	return *o ? *o : &lost;
+}
+
 static struct process_obituary *
 make_obituary(struct process *p)
 {
-	struct process_obituary *o = &p->obituaries[p->deaths++ % PROCESS_MAX_OBITUARIES];
+	struct process_obituary *o = next_obituary(p);
 
 	*o = (struct process_obituary){ .when = timestamp_now(),
 		.uptime_ms = monotime_diff_ms(monotime_now(), p->spawned),
@@ -237,7 +249,7 @@ make_obituary(struct process *p)
 void
 process_refuse(struct process *p, const char *cause)
 {
-	struct process_obituary *o = &p->obituaries[p->deaths++ % PROCESS_MAX_OBITUARIES];
+	struct process_obituary *o = next_obituary(p);
 
 	p->refused = true;
 	*o = (struct process_obituary){ .when = timestamp_now() };
@@ -508,6 +520,14 @@ process_new(const struct process_options *options)
 }
 
 static void
+free_memory(struct process *p)
+{
+	for (size_t i = 0; i < PROCESS_MAX_OBITUARIES; i++)
+		free(p->obituaries[i]);
+	free(p);
+}
+
+static void
 end_freed(struct process *p)
 {
 	struct process **at = &freed;
@@ -516,7 +536,7 @@ end_freed(struct process *p)
 		at = &(*at)->next_freed;
 	*at = p->next_freed;
 	forget_process(p);
-	free(p);
+	free_memory(p);
 }
 
 static void
@@ -536,7 +556,7 @@ process_free(struct process *p, int signum)
 	output_close(&p->output);
 	if (!p->pid || p->reaped) {
 		forget_process(p);
-		free(p);
+		free_memory(p);
 		return;
 	}
 	pidfd_send_signal(p->pidfd, signum, NULL, 0);
@@ -717,5 +737,5 @@ process_obituary(const struct process *p, size_t index)
 {
 	if (index >= p->deaths || index >= PROCESS_MAX_OBITUARIES)
 		return NULL;
-	return &p->obituaries[(p->deaths - 1 - index) % PROCESS_MAX_OBITUARIES];
+	return p->obituaries[(p->deaths - 1 - index) % PROCESS_MAX_OBITUARIES];
 }

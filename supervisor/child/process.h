@@ -24,7 +24,7 @@ enum {
 	PROCESS_FD = 3,		 /* what a process gets beside its standard descriptors */
 	PROCESS_EXTRA_FD = 4,	 /* and another one, where there is one */
 	PROCESS_MAX_WORDS = 240, /* bytes of a reason */
-	PROCESS_MAX_TROUBLE = 512,
+	PROCESS_MAX_TROUBLE = 544,
 	PROCESS_DEADLINES_A_TURN = 64, /* of the loop; the others come in the next one */
 	PROCESS_TURN_MS = 8,	       /* of a turn of the loop, after which no other is reaped */
 	PROCESS_KILL_MS = 1000,	       /* a killed process has this long to end, at our own end */

@@ -21,8 +21,8 @@ struct process {
 	struct output output;
 	char violation[PROCESS_MAX_WORDS], last_words[PROCESS_MAX_WORDS];
 	char trouble[PROCESS_MAX_TROUBLE];
-	struct process_obituary obituaries[PROCESS_MAX_OBITUARIES]; /* a ring */
-	uint32_t deaths;					    /* ever */
+	struct process_obituary *obituaries[PROCESS_MAX_OBITUARIES]; /* a ring; owned */
+	uint32_t deaths;					     /* ever */
 	uint32_t deaths_by[PROCESS_CAUSES];
 	struct process *next_freed;
 };

@@ -44,25 +44,54 @@ requests_set_plan(struct requests *r, const msgpack_object_array *list)
 	return why;
 }
 
+/* Of the list and the memory. */
+static void
+forget(struct request_open *o)
+{
+	struct request_open **at = &o->requests->opens;
+
+	while (*at != o)
+		at = &(*at)->next;
+	*at = o->next;
+	free(o);
+}
+
 static void
 on_opened(void *arg, int fd, int error, const char *why)
 {
 	struct request_open *o = arg;
 	struct requests *r = o->requests;
-
 	struct plan_row *row = &r->plan[o->index];
+	uint32_t id = o->id;
 
-	o->requests = NULL;
+	forget(o);
 	if (fd >= 0)
 		row->open = true;
-	r->on_opened(
-	    r->arg, o->id, fd, error, fd >= 0 && row->kind != IPC_RESOURCE_FILE ? "" : why);
+	r->on_opened(r->arg, id, fd, error, fd >= 0 && row->kind != IPC_RESOURCE_FILE ? "" : why);
+}
+
+/* In front of the list; the broker answers later. Returns 0, or -1: out of memory. */
+static int
+begin_open(struct requests *r, uint32_t id, uint64_t index)
+{
+	const struct plan_row *row = &r->plan[index];
+	struct request_open *o = malloc(sizeof(*o));
+
+	if (!o)
+		return -1;
+	*o = (struct request_open){ .requests = r, .next = r->opens, .id = id, .index = index };
+	r->opens = o;
+	o->request = broker_open(r->broker, row->kind, row->target, row->port, on_opened, o);
+	if (o->request)
+		return 0;
+	forget(o);
+	return -1;
 }
 
 const char *
 requests_open(struct requests *r, uint32_t id, uint64_t index, bool ending)
 {
-	struct request_open *o = NULL;
+	size_t count = 0;
 
 	if (index >= r->plan_count || !r->broker)
 		return "an open that is not in its plan";
@@ -70,33 +99,27 @@ requests_open(struct requests *r, uint32_t id, uint64_t index, bool ending)
 		return "a flood of opens";
 	if (ending)
 		return NULL;
-	for (size_t i = 0; i < IPC_MAX_ASKED; i++) {
-		if (r->opens[i].requests && r->opens[i].id == id)
+	for (const struct request_open *o = r->opens; o; o = o->next, count++)
+		if (o->id == id)
 			return "an open with an id in use";
-		if (!r->opens[i].requests && !o)
-			o = &r->opens[i];
-	}
-	if (!o)
+	if (count == IPC_MAX_ASKED)
 		return "too many opens at once";
-	const struct plan_row *row = &r->plan[index];
-	*o = (struct request_open){ r, id, index, NULL };
-	o->request = broker_open(r->broker, row->kind, row->target, row->port, on_opened, o);
-	if (!o->request) {
-		o->requests = NULL;
+	if (begin_open(r, id, index) < 0)
 		r->on_opened(r->arg, id, -1, ENOMEM, "out of memory");
-	}
 	return NULL;
 }
 
 void
 requests_cancel(struct requests *r, uint32_t id)
 {
-	for (size_t i = 0; i < IPC_MAX_ASKED; i++) {
-		if (!r->opens[i].requests || r->opens[i].id != id)
-			continue;
-		broker_cancel(r->opens[i].request);
-		r->opens[i].requests = NULL;
-	}
+	struct request_open *o = r->opens;
+
+	while (o && o->id != id)
+		o = o->next;
+	if (!o)
+		return;
+	broker_cancel(o->request);
+	forget(o);
 }
 
 bool
@@ -114,10 +137,9 @@ requests_is_flood(struct requests *r, ev_tstamp now, size_t len)
 void
 requests_clear(struct requests *r)
 {
-	for (size_t i = 0; i < IPC_MAX_ASKED; i++) {
-		if (r->opens[i].requests)
-			broker_cancel(r->opens[i].request);
-		r->opens[i].requests = NULL;
+	while (r->opens) {
+		broker_cancel(r->opens->request);
+		forget(r->opens);
 	}
 	for (size_t i = 0; i < r->plan_count; i++)
 		free(r->plan[i].target);

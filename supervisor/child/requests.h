@@ -30,7 +30,8 @@ struct plan_row {
 struct requests;
 
 struct request_open {
-	struct requests *requests; /* NULL: free */
+	struct requests *requests;
+	struct request_open *next;
 	uint32_t id;
 	size_t index;
 	struct broker_request *request;
@@ -43,8 +44,8 @@ struct requests {
 	void *arg;
 	struct plan_row *plan;
 	size_t plan_count;
-	struct request_open opens[IPC_MAX_ASKED];
-	ev_tstamp second; /* when the counts below began */
+	struct request_open *opens; /* under way */
+	ev_tstamp second;	    /* when the counts below began */
 	uint32_t messages, bytes, opened;
 };
 

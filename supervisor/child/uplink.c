@@ -1,5 +1,6 @@
 #include "supervisor/child/uplink.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "ipc/channel.h"
@@ -41,6 +42,8 @@ uplink_clear(struct uplink *u)
 	buffer_clear(&u->pending);
 	buffer_clear(&u->events);
 	hash_set_clear(&u->types);
+	while (u->queries)
+		uplink_end_query(u->queries);
 }
 
 void
@@ -343,28 +346,27 @@ uplink_drop_events(struct uplink *u)
 struct child_query *
 uplink_begin_query(struct uplink *u, struct child *child, uint32_t id)
 {
-	for (size_t i = 0; i < IPC_MAX_ASKED; i++) {
-		struct child_query *q = &u->queries[i];
-		if (q->child)
-			continue;
-		*q = (struct child_query){ .child = child, .id = id, .order = u->queries_begun++ };
-		buffer_init(&q->types, IPC_MAX_QUERY_BYTES);
-		return q;
-	}
-	return NULL;
+	struct child_query **at = &u->queries;
+	size_t count = 0;
+
+	for (; *at; at = &(*at)->next)
+		count++;
+	struct child_query *q = count < IPC_MAX_ASKED ? malloc(sizeof(*q)) : NULL;
+	if (!q)
+		return NULL;
+	*q = (struct child_query){ .child = child, .uplink = u, .id = id };
+	buffer_init(&q->types, IPC_MAX_QUERY_BYTES);
+	return *at = q;
 }
 
 struct child_query *
 uplink_waiting_query(struct uplink *u)
 {
-	struct child_query *first = NULL;
+	struct child_query *q = u->queries;
 
-	for (size_t i = 0; i < IPC_MAX_ASKED; i++) {
-		struct child_query *q = &u->queries[i];
-		if (q->child && !q->sent && (!first || q->order < first->order))
-			first = q;
-	}
-	return first;
+	while (q && q->sent)
+		q = q->next;
+	return q;
 }
 
 size_t
@@ -372,15 +374,19 @@ uplink_query_bytes(const struct uplink *u)
 {
 	size_t sum = 0;
 
-	for (size_t i = 0; i < IPC_MAX_ASKED; i++)
-		if (u->queries[i].child)
-			sum += u->queries[i].size;
+	for (const struct child_query *q = u->queries; q; q = q->next)
+		sum += q->size;
 	return sum;
 }
 
 void
 uplink_end_query(struct child_query *q)
 {
+	struct child_query **at = &q->uplink->queries;
+
+	while (*at != q)
+		at = &(*at)->next;
+	*at = q->next;
 	buffer_clear(&q->types);
-	q->child = NULL;
+	free(q);
 }

@@ -22,9 +22,10 @@ enum { UPLINK_EVENTS_MESSAGE = 48 * 1024 /* about the size of a message of event
 struct child;
 
 struct child_query {
-	struct child *child; /* NULL: free */
+	struct child *child;
+	struct uplink *uplink;
+	struct child_query *next;
 	uint32_t id;
-	uint64_t order;	     /* of its coming */
 	bool sent;	     /* to the Event Server; else it waits */
 	uint32_t count;	     /* types */
 	struct buffer types; /* encoded, of one that waits */
@@ -47,8 +48,7 @@ struct uplink {
 	struct buffer events;
 	msgpack_packer packer;
 	uint32_t events_count;
-	struct child_query queries[IPC_MAX_ASKED];
-	uint64_t queries_begun;
+	struct child_query *queries; /* in the order of their coming */
 };
 
 /* window: bytes of credit. */
@@ -86,13 +86,13 @@ const char *uplink_add(struct uplink *u, const struct eventer_event *e);
 void uplink_pack_events(struct uplink *u, msgpack_packer *p, struct buffer *out);
 void uplink_drop_events(struct uplink *u);
 
-/* A free query, now this child's, or NULL: too many at once. */
+/* A query of this child, or NULL: too many at once, or out of memory. */
 struct child_query *uplink_begin_query(struct uplink *u, struct child *child, uint32_t id);
 /* The query that has waited for longest, or NULL. */
 struct child_query *uplink_waiting_query(struct uplink *u);
 /* Bytes of the types of all its queries, those that wait and those that were sent. */
 size_t uplink_query_bytes(const struct uplink *u);
-/* It is free again. */
+/* It is freed. */
 void uplink_end_query(struct child_query *q);
 
 #endif

@@ -23,8 +23,11 @@ enum {
 
 extern const struct filter filters[FILTER_COUNT];
 
-/* By system call number; NULL where there is none. */
-extern const char *const filter_call_names[];
+enum { FILTER_NAME = 28 };
+
+/* By system call number; "" where there is none. Without pointers: these would be private pages of
+ * each process. */
+extern const char filter_call_names[][FILTER_NAME];
 extern const size_t filter_call_count;
 
 #endif

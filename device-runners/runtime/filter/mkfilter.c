@@ -350,7 +350,7 @@ write_filters(void)
 static void
 write_names(void)
 {
-	printf("const char *const filter_call_names[] = {\n");
+	printf("const char filter_call_names[][FILTER_NAME] = {\n");
 	for (int i = 0; i < MAX_NUMBER; i++) {
 		char *name = seccomp_syscall_resolve_num_arch(arch, i);
 		if (name)

@@ -31,13 +31,16 @@ struct health_end {
 };
 
 struct health {
-	struct health_end *ends[IPC_MAX_REMOTES];
-	bool gone[IPC_MAX_REMOTES]; /* removed, which was not sent yet */
-	size_t count;		    /* keys that were ever used */
+	size_t count; /* keys that were ever used */
 	ev_timer pace;
 	bool refused;
 	struct limit limit;
 	uint64_t trips[BUCKETS]; /* round trips by bucket, each in one, and their sum */
+	/* By key; owned; as long as the next power of two of count. */
+	struct health_slot {
+		struct health_end *end; /* NULL: free */
+		bool gone;		/* removed, which was not sent yet */
+	} * slots;
 };
 
 static struct health_end nobody;
@@ -83,7 +86,7 @@ pack_end(msgpack_packer *p, uint32_t key, const struct health_end *h)
 static bool
 has_news(const struct health *s, size_t key, uint8_t least)
 {
-	return s->gone[key] || (s->ends[key] && s->ends[key]->news >= least);
+	return s->slots[key].gone || (s->slots[key].end && s->slots[key].end->news >= least);
 }
 
 /* One message of what is news from key `from` on; returns the key to go on with. */
@@ -103,10 +106,10 @@ send_some(struct runner *r, size_t from, uint8_t least)
 	for (size_t i = from; i < to; i++) {
 		if (!has_news(s, i, least))
 			continue;
-		pack_end(p, (uint32_t)i, s->ends[i]);
-		s->gone[i] = false;
-		if (s->ends[i])
-			s->ends[i]->news = NEWS_NONE;
+		pack_end(p, (uint32_t)i, s->slots[i].end);
+		s->slots[i].gone = false;
+		if (s->slots[i].end)
+			s->slots[i].end->news = NEWS_NONE;
 	}
 	runner_sent(r, channel_send(&r->channel, -1));
 	return to;
@@ -174,9 +177,23 @@ runner_health_clear(struct runner *r)
 		return;
 	ev_timer_stop(r->loop, &s->pace);
 	for (size_t i = 0; i < s->count; i++)
-		free(s->ends[i]);
+		free(s->slots[i].end);
+	free(s->slots);
 	free(s);
 	r->health = NULL;
+}
+
+/* Another key, the next one. */
+static void
+grow(struct runner *r, struct health *s)
+{
+	if ((s->count & (s->count - 1)) == 0) {
+		size_t room = s->count ? 2 * s->count : 1;
+		s->slots = realloc(s->slots, room * sizeof(*s->slots));
+		if (!s->slots)
+			runner_fail(r, "out of memory");
+	}
+	s->slots[s->count++] = (struct health_slot){ 0 };
 }
 
 static struct health_end *
@@ -185,7 +202,7 @@ add(struct runner *r, const char *fmt, va_list ap)
 	struct health *s = health_of(r);
 	size_t key = 0;
 
-	while (key < s->count && s->ends[key])
+	while (key < s->count && s->slots[key].end)
 		key++;
 	if (key == IPC_MAX_REMOTES) {
 		if (!s->refused)
@@ -200,8 +217,9 @@ add(struct runner *r, const char *fmt, va_list ap)
 	h->since = timestamp_now();
 	vsnprintf(h->name, sizeof(h->name), fmt, ap);
 	snprintf(h->what, sizeof(h->what), "nothing is known yet");
-	s->ends[key] = h;
-	s->count += key == s->count;
+	if (key == s->count)
+		grow(r, s);
+	s->slots[key].end = h;
 	tell(h, NEWS_STATE);
 	return h;
 }
@@ -223,8 +241,8 @@ health_remove(struct health_end *h)
 	if (!h || !h->r)
 		return;
 	tell(h, NEWS_STATE);
-	h->r->health->gone[h->key] = true;
-	h->r->health->ends[h->key] = NULL;
+	h->r->health->slots[h->key].gone = true;
+	h->r->health->slots[h->key].end = NULL;
 	free(h);
 }
 
@@ -327,7 +345,7 @@ look_for_silent(struct health *s)
 	struct monotime now = monotime_now();
 
 	for (size_t i = 0; i < s->count; i++) {
-		struct health_end *h = s->ends[i];
+		struct health_end *h = s->slots[i].end;
 		if (h && h->due.ns && monotime_cmp(now, h->due) >= 0)
 			health_down(h, "no answer yet");
 	}

@@ -43,12 +43,12 @@ on_denied(int signum, siginfo_t *info, void *context)
 {
 	char line[128];
 	unsigned number = (unsigned)info->si_syscall;
-	const char *name = number < filter_call_count ? filter_call_names[number] : NULL;
+	const char *name = number < filter_call_count ? filter_call_names[number] : "";
 	size_t n = 0;
 
 	(void)signum, (void)context;
 	n = append(line, sizeof(line), n, "<2>denied system call ");
-	n = append(line, sizeof(line), n, name ? name : "of no name");
+	n = append(line, sizeof(line), n, *name ? name : "of no name");
 	n = append(line, sizeof(line), n, " (");
 	n = append_number(line, sizeof(line), n, number);
 	n = append(line, sizeof(line), n, ")\n");

@@ -256,16 +256,21 @@ START_TEST(queries_at_once_are_bounded)
 {
 	struct child *c = (struct child *)&u;
 
-	for (uint32_t i = 0; i < IPC_MAX_ASKED; i++)
-		ck_assert_uint_eq(uplink_begin_query(&u, c, i)->id, i);
+	struct child_query *queries[IPC_MAX_ASKED];
+
+	for (uint32_t i = 0; i < IPC_MAX_ASKED; i++) {
+		queries[i] = uplink_begin_query(&u, c, i);
+		ck_assert_uint_eq(queries[i]->id, i);
+	}
 	ck_assert_ptr_null(uplink_begin_query(&u, c, 99));
-	ck_assert_ptr_eq(uplink_waiting_query(&u), &u.queries[0]);
-	u.queries[0].sent = true;
-	ck_assert_ptr_eq(uplink_waiting_query(&u), &u.queries[1]);
-	u.queries[1].size = u.queries[63].size = 100;
+	ck_assert_ptr_eq(uplink_waiting_query(&u), queries[0]);
+	queries[0]->sent = true;
+	ck_assert_ptr_eq(uplink_waiting_query(&u), queries[1]);
+	queries[1]->size = queries[63]->size = 100;
 	ck_assert_uint_eq(uplink_query_bytes(&u), 200);
-	uplink_end_query(&u.queries[3]);
-	ck_assert_ptr_eq(uplink_begin_query(&u, c, 99), &u.queries[3]);
+	uplink_end_query(queries[3]);
+	ck_assert_uint_eq(uplink_begin_query(&u, c, 99)->id, 99);
+	ck_assert_ptr_null(uplink_begin_query(&u, c, 100));
 }
 END_TEST
 
