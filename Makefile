@@ -118,7 +118,7 @@ $(B)/supervisor/child/lock_filter.o: supervisor/child/lock_filter.h
 LINK = @mkdir -p $(@D); echo "  link $@"; $(CC) $(ALL_LDFLAGS) -o $@
 
 $(B)/gatewayd: $(B)/supervisor/main.o $(AR_SUPERVISOR) $(AR_HAT) $(AR_IPC) $(AR_COMMON)
-	$(LINK) $^ -lev -lyaml -l$(MSGPACK) -lcares -lsystemd -lm
+	$(LINK) $^ -lev -lyaml -l$(MSGPACK) -lcares -lm
 $(B)/gateway-eventd: $(B)/event-server/main.o $(AR_EVENTD) $(AR_HAT) $(AR_COMMON)
 	$(LINK) $^ -lev -llmdb -lseccomp -lm
 $(B)/libexec/gateway-resolve: $(B)/resolve/main.o $(AR_COMMON)
@@ -178,7 +178,7 @@ UNIT := $(patsubst %.c,$(B)/%,$(shell find tests/unit -name 'check_*.c' | sort))
 TEST_ARCHIVES := $(AR_SUPERVISOR) $(AR_EVENTD) $(AR_WEB) $(AR_CTL) $(FAMILIES:%=$(B)/device-runners/%.a) $(AR_RUNTIME) \
     $(PROTOCOLS:%=$(B)/protocols/%.a) $(AR_IPC) $(AR_COMMON)
 TEST_LIBS := -lcheck -lev -lyaml -l$(MSGPACK) -lcares -llmdb -lseccomp -lexpat -lmicrohttpd -lmodbus \
-    -lsmpp34 -lssl -lcrypto -lsystemd \
+    -lsmpp34 -lssl -lcrypto \
     $(sort $(foreach f,$(FAMILIES),$(LIBS_$(f)))) -lsubunit -lrt -lpthread -lm
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(TEST_ARCHIVES)

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "common/daemon/notify.h"
 #include "common/log.h"
 #include "supervisor/child/cgroup.h"
 #include "supervisor/child/kernel_features.h"
@@ -71,7 +71,7 @@ gateway_stop(struct gateway *g, int exit_code)
 {
 	g->stopping = true;
 	g->exit_code = exit_code;
-	sd_notify(0, "STOPPING=1");
+	notify_manager("STOPPING=1");
 	engine_disconnect(&g->engine, on_stopped, g);
 }
 

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sysexits.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "common/daemon/notify.h"
 #include "common/fdutil.h"
 #include "common/log.h"
 #include "supervisor/check.h"
@@ -155,7 +155,7 @@ static void
 on_watchdog(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	(void)loop, (void)w, (void)revents;
-	sd_notify(0, "WATCHDOG=1");
+	notify_manager("WATCHDOG=1");
 }
 
 /* SIGHUP during the start waits for watch_signals(). By default it would end us, and a service
@@ -193,7 +193,7 @@ watch_signals(struct program *p)
 	} handlers[] = { { .number = SIGTERM, .handle = on_terminate },
 		{ .number = SIGINT, .handle = on_terminate },
 		{ .number = SIGHUP, .handle = on_hangup } };
-	uint64_t watchdog_us = 0;
+	uint64_t watchdog_us = notify_watchdog_us();
 
 	for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
 		ev_signal_init(&p->signals[i], handlers[i].handle, handlers[i].number);
@@ -201,7 +201,7 @@ watch_signals(struct program *p)
 		ev_signal_start(p->loop, &p->signals[i]);
 	}
 	hold_hangup(SIG_UNBLOCK);
-	if (sd_watchdog_enabled(0, &watchdog_us) > 0) {
+	if (watchdog_us) {
 		ev_timer_init(&p->watchdog, on_watchdog, 0., (double)watchdog_us / 3e6);
 		ev_timer_start(p->loop, &p->watchdog);
 	}
@@ -269,7 +269,7 @@ run(struct program *p)
 	if (!p->gateway)
 		return EXIT_FAILURE;
 	watch_signals(p);
-	sd_notify(0, "READY=1");
+	notify_manager("READY=1");
 	ev_run(p->loop, 0);
 	return gateway_free(p->gateway);
 }

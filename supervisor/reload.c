@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 
+#include "common/daemon/notify.h"
 #include "common/log.h"
 #include "common/textbuf.h"
 #include "common/monotime.h"
@@ -269,7 +269,7 @@ finish(struct reload *r, const char *error)
 		if (error)
 			log_write(LOG_LEVEL_ERROR, NULL, "reload_failed",
 			    "reload: %s; nothing has changed", error);
-		sd_notify(0, "READY=1");
+		notify_manager("READY=1");
 	}
 	if (client && error) {
 		snprintf(
@@ -440,7 +440,11 @@ begin(struct reload *r)
 static void
 notify_reloading(void)
 {
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, (int64_t)(monotime_now().ns / 1000));
+	char text[64];
+
+	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
+	    (int64_t)(monotime_now().ns / 1000));
+	notify_manager(text);
 }
 
 int
