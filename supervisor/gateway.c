@@ -373,11 +373,12 @@ static int
 apply_config(void *arg, struct config *after, const struct config_diff *diff)
 {
 	struct gateway *g = arg;
-	struct eventlink_target target = server_target(g, after);
 	struct config *before = g->config;
 
 	if (g->stopping)
 		return errno = ECANCELED, -1;
+	config_settle(after);
+	struct eventlink_target target = server_target(g, after);
 	if (diff->server) {
 		g->next = after;
 		engine_disconnect(&g->engine, on_left_for_next, g);
@@ -538,6 +539,7 @@ gateway_start(struct ev_loop *loop, const char *config_path, bool verbose, struc
 	g->verbose = verbose;
 	g->paths = paths;
 	g->config = config;
+	config_settle(config);
 	open_log(g);
 	for (size_t i = 0; i < g->config->device_count; i++)
 		set_log_level(g, &g->config->devices[i]);

@@ -292,6 +292,8 @@ apply(struct reload *r)
 		finish(r, NULL);
 		return;
 	}
+	check_free(r->check); /* it has texts of after, which move */
+	r->check = NULL;
 	if (r->handler->apply(r->arg, r->after, r->diff) < 0) {
 		finish(r, errno == ECANCELED ? "the gateway stops" : strerror(errno));
 		return;

@@ -48,8 +48,10 @@ load(void *arg)
 	struct reload_load *l = arg;
 
 	l->after = config_load(l->path, keep_fault, l);
-	if (l->after)
+	if (l->after) {
+		config_keep_texts(l->after);
 		l->diff = config_diff(l->before, l->after);
+	}
 	ev_async_send(l->loop, &l->ended);
 	return NULL;
 }

@@ -129,6 +129,17 @@ names(const struct json *j, const char *text)
 	return false;
 }
 
+static bool
+conf_names(const struct config_device *conf, const char *text)
+{
+	struct json_doc *doc;
+	const struct json *tree = config_device_tree(conf, &doc);
+	bool found = tree && names(tree, text);
+
+	json_free(doc);
+	return found;
+}
+
 /* A file is one that the device's own configuration names, or the system's authorities; a check
  * opens nothing else. */
 static const char *
@@ -141,7 +152,7 @@ check_file(const struct child *c, uint64_t index)
 	if (row && row->kind != IPC_RESOURCE_FILE && c->host->check_only)
 		return "an open during a check that is not of a file";
 	if (!row || row->kind != IPC_RESOURCE_FILE || strcmp(row->target, authorities) == 0 ||
-	    names(c->conf->conf, row->target))
+	    conf_names(c->conf, row->target))
 		return NULL;
 	return "a file that its configuration does not name";
 }

@@ -44,7 +44,7 @@ requests_set_plan(struct requests *r, const msgpack_object_array *list)
 	return why;
 }
 
-/* Of the list and the memory. */
+/* Takes it off the list and frees it. */
 static void
 forget(struct request_open *o)
 {

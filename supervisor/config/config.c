@@ -150,8 +150,10 @@ load_text(
 	struct config_check k = { .report = report, .arg = arg, .file = file };
 
 	k.c = calloc(1, sizeof(*k.c));
-	if (k.c)
+	if (k.c) {
+		k.c->texts_fd = -1;
 		k.c->path = strdup(file);
+	}
 	if (!k.c || !k.c->path)
 		config_error(&k, NULL, "", "out of memory");
 	else
@@ -272,6 +274,8 @@ config_free(struct config *c)
 		return;
 	int saved = errno;
 	json_free(c->doc);
+	json_free(c->rest);
+	fd_close(c->texts_fd);
 	free(c->path);
 	free(c->address_host);
 	for (size_t i = 0; i < c->device_count; i++) {
@@ -366,16 +370,4 @@ config_supervisors_nearest(const char *key)
 	for (size_t i = 0; supervisors_keys[i]; i++)
 		nearest_offer(&n, supervisors_keys[i]);
 	return n.best;
-}
-
-void
-config_device_json(const struct config_device *d, struct buffer *b)
-{
-	struct json_writer w = { .b = b };
-
-	json_begin_object(&w, NULL);
-	json_foreach (m, d->conf)
-		if (!config_is_supervisors_key(m->key))
-			json_put_tree(&w, m->key, m);
-	json_end_object(&w);
 }

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/buffer.h"
 #include "common/json.h"
@@ -71,6 +72,13 @@ struct config_limits {
 	uint32_t types;			     /* event types that the device may register */
 };
 
+/* A part of a file. */
+struct config_text {
+	int fd; /* -1: none */
+	off_t at;
+	size_t len;
+};
+
 struct config_device {
 	const char *name;   /* unique per type; no '/' */
 	const char *label;  /* what people call it: the name, or "type/name" where types share it */
@@ -80,7 +88,8 @@ struct config_device {
 	const char *family; /* runner executable below libexec, "modbus"; NULL when runner is set */
 	const char *runner; /* absolute path of a third party's runner, or NULL */
 	const struct json *runner_reads; /* array of absolute paths that it may read, or NULL */
-	const struct json *conf;	 /* the device's own tree */
+	const struct json *conf;	 /* the device's own tree; NULL once settled */
+	struct config_text text;	 /* what config_device_json() gives, once it is kept */
 	enum ipc_sandbox sandbox;
 	bool enabled; /* where no 'enable' event has said so or otherwise */
 	struct config_limits limits;
@@ -118,10 +127,12 @@ struct config_log {
 };
 
 struct config {
-	struct json_doc *doc; /* owns all texts below, unless said otherwise */
-	char *path;	      /* of the file; owned */
-	const char *name;     /* the gateway's */
-	bool name_in_types;   /* seed naming: gateway/<name>/<type>/<device>/... */
+	struct json_doc *doc; /* owns all texts below, unless said otherwise, until it is settled */
+	struct json_doc *rest; /* owns them then, and doc is without "devices"; else NULL */
+	int texts_fd;	       /* of the devices' texts; owned; -1: none */
+	char *path;	       /* of the file; owned */
+	const char *name;      /* the gateway's */
+	bool name_in_types;    /* seed naming: gateway/<name>/<type>/<device>/... */
 	const char
 	    *component_name; /* at the Monitor Server; the gateway's where nothing else is said */
 	enum config_server server;
@@ -166,10 +177,22 @@ struct config *config_load_text(
     const char *text, size_t len, const char *file, config_report *report, void *arg);
 void config_free(struct config *c);
 
+/* Writes each device's own tree as text into memory of the kernel's, so that config_settle() need
+ * not, which takes long where there is much. For a thread, too. Returns 0 or -1. */
+int config_keep_texts(struct config *c);
+/* What is in force needs the trees of its devices rarely: frees them, and keeps their texts, about
+ * 0.1 KiB a data point outside of the process. Before anybody has texts or trees of it; devices
+ * stay where they are. Without memory for that nothing changes. */
+void config_settle(struct config *c);
+/* The device's own tree; where it was settled without what is the supervisor's, parsed again.
+ * Returns NULL when out of memory. *doc is for json_free(). */
+const struct json *config_device_tree(const struct config_device *d, struct json_doc **doc);
+
 /* Finds the node of path ("devices[3].connection.port") in the tree, or the closest one above it.
  * Never NULL. */
 const struct json *config_find(const struct config *c, const char *path);
-/* The same below a device's own tree: how a runner's config_error gets its line and column. */
+/* The same below a device's own tree, which was not settled: how a runner's config_error gets its
+ * line and column. */
 const struct json *config_device_find(const struct config_device *d, const char *path);
 /* The key that only the supervisor reads, as "enabled", which a misspelt key of a device most
  * likely stands for, or NULL. */

@@ -198,8 +198,13 @@ config_device_changes(const struct config_device *before, const struct config_de
     config_key_change *say, void *arg)
 {
 	struct changes c = { .say = say, .arg = arg };
+	struct json_doc *x, *y;
+	const struct json *a = config_device_tree(before, &x), *b = config_device_tree(after, &y);
 
-	compare_objects(&c, before->conf, after->conf, config_is_supervisors_key);
+	if (a && b)
+		compare_objects(&c, a, b, config_is_supervisors_key);
+	json_free(x);
+	json_free(y);
 	say_names(&c, "runner", before->runner ? before->runner : "none",
 	    after->runner ? after->runner : "none");
 	say_names(&c, "sandbox", config_sandbox_name(before->sandbox),

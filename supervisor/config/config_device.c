@@ -339,7 +339,7 @@ void
 config_check_devices(struct config_check *k, const struct json *root)
 {
 	const struct json *devices = json_get(root, "devices"), *log = json_get(root, "log");
-	struct config_device defaults = { .limits = default_limits };
+	struct config_device defaults = { .limits = default_limits, .text = { .fd = -1 } };
 	struct config *c = k->c;
 
 	take_limits(root, &defaults.limits);

@@ -98,6 +98,21 @@ trees_equal(const struct json *a, const struct json *b)
 	return a == b || (a && b && config_tree_equal(a, b));
 }
 
+/* Texts that differ may mean the same, in another order. */
+static bool
+own_trees_equal(const struct config_device *a, const struct config_device *b)
+{
+	struct json_doc *x, *y;
+
+	if (config_text_equal(&a->text, &b->text))
+		return true;
+	const struct json *j = config_device_tree(a, &x), *k = config_device_tree(b, &y);
+	bool equal = j && k && members_equal(j, k, config_is_supervisors_key);
+	json_free(x);
+	json_free(y);
+	return equal;
+}
+
 bool
 config_device_equal(const struct config_device *a, const struct config_device *b)
 {
@@ -105,7 +120,7 @@ config_device_equal(const struct config_device *a, const struct config_device *b
 	       text_equal(a->family, b->family) && text_equal(a->runner, b->runner) &&
 	       trees_equal(a->runner_reads, b->runner_reads) && text_equal(a->fault, b->fault) &&
 	       a->sandbox == b->sandbox && own_limits_equal(&a->limits, &b->limits) &&
-	       members_equal(a->conf, b->conf, config_is_supervisors_key);
+	       own_trees_equal(a, b);
 }
 
 static bool

@@ -46,6 +46,8 @@ enum log_level config_log_level(const struct json *log, const char *logger);
 const char *config_check_name(struct config_check *k, const struct json *j, const char *path);
 /* Whether two trees mean the same, whatever the order of keys. Out of memory is a difference. */
 bool config_tree_equal(const struct json *a, const struct json *b);
+/* Whether both were kept, and are the same bytes. */
+bool config_text_equal(const struct config_text *a, const struct config_text *b);
 /* Whether a key of a device is the supervisor's alone. */
 bool config_is_supervisors_key(const char *key);
 

@@ -47,6 +47,13 @@ START_TEST(devices_compare_by_meaning)
 	struct config *b = load_good(text);
 	ck_assert(config_device_equal(a->devices, b->devices) == pairs[_i].equal);
 	ck_assert(config_device_equal(b->devices, a->devices) == pairs[_i].equal);
+	config_settle(a);
+	ck_assert_ptr_null(a->devices[0].conf);
+	ck_assert(config_device_equal(a->devices, b->devices) == pairs[_i].equal);
+	ck_assert_int_eq(config_keep_texts(b), 0);
+	ck_assert(config_device_equal(a->devices, b->devices) == pairs[_i].equal);
+	config_settle(b);
+	ck_assert(config_device_equal(b->devices, a->devices) == pairs[_i].equal);
 	config_free(a);
 	config_free(b);
 }
@@ -79,11 +86,15 @@ static const struct {
 	{ HEAD, HEAD "control: {group: ops}\n", "", "control" },
 };
 
-START_TEST(diff_says_what_a_reload_does)
+static void
+expect_diff(int _i, bool settled)
 {
 	struct config *before = load_good(diffs[_i].before), *after = load_good(diffs[_i].after);
-	struct config_diff *d = config_diff(before, after);
 	struct buffer b;
+
+	if (settled)
+		config_settle(before);
+	struct config_diff *d = config_diff(before, after);
 
 	ck_assert_ptr_nonnull(d);
 	buffer_init(&b, 4096);
@@ -109,6 +120,12 @@ START_TEST(diff_says_what_a_reload_does)
 	free(d);
 	config_free(before);
 	config_free(after);
+}
+
+START_TEST(diff_says_what_a_reload_does)
+{
+	expect_diff(_i, false);
+	expect_diff(_i, true);
 }
 END_TEST
 
