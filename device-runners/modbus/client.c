@@ -11,6 +11,12 @@ identified(const struct client *c)
 	return c->conf.framing == MODBUS_TCP && !c->conf.zero_ids;
 }
 
+static struct client_late *
+late_of(struct client *c, uint8_t unit)
+{
+	return c->conf.late ? &c->conf.late[unit] : &c->none;
+}
+
 void
 client_init(
     struct client *c, const struct client_conf *conf, const struct client_ops *ops, void *arg)
@@ -31,7 +37,7 @@ client_reset(struct client *c)
 	c->earliest = (struct monotime){ 0 };
 	c->pace = (struct tty_pace){ .char_ns = c->conf.char_ns, .silence_ns = c->conf.silence_ns };
 	if (!identified(c))
-		memset(c->late, 0, sizeof(c->late));
+		memset(c->conf.late, 0, CLIENT_UNITS * sizeof(c->conf.late[0]));
 }
 
 static struct monotime
@@ -83,7 +89,7 @@ client_free_at(const struct client *c)
 struct monotime
 client_hold(const struct client *c, uint8_t unit, uint8_t fc, uint64_t identity)
 {
-	const struct client_late *l = &c->late[unit];
+	const struct client_late *l = c->conf.late ? &c->conf.late[unit] : &c->none;
 
 	if (l->owed == 0 || l->fc != fc)
 		return (struct monotime){ 0 };
@@ -108,7 +114,7 @@ client_send(struct client *c, uint8_t unit, const struct modbus_pdu *req, const 
     size_t len, bool broadcast, struct monotime now)
 {
 	bool mbap = c->conf.framing == MODBUS_TCP;
-	struct client_late *l = &c->late[unit];
+	struct client_late *l = late_of(c, unit);
 
 	c->now = now;
 	c->transaction++;
@@ -250,7 +256,7 @@ learn_echo(struct client *c)
 static void
 drop_late(struct client *c, const struct modbus_frame *f)
 {
-	struct client_late *l = &c->late[f->unit];
+	struct client_late *l = late_of(c, f->unit);
 
 	c->late_dropped++;
 	if (l->owed && f->len && (f->pdu[0] & 0x7f) == l->fc)
@@ -292,7 +298,7 @@ static void
 on_frame(struct client *c, const struct modbus_frame *f, struct monotime now)
 {
 	struct modbus_pdu res;
-	struct client_late *l = &c->late[f->unit];
+	struct client_late *l = late_of(c, f->unit);
 
 	if (!c->busy || !modbus_expected(c->conf.framing, &c->expect, f)) {
 		drop_late(c, f);
@@ -349,7 +355,7 @@ doubt_echo(struct client *c)
 void
 client_tick(struct client *c, struct monotime now)
 {
-	struct client_late *l = &c->late[c->expect.unit];
+	struct client_late *l = late_of(c, c->expect.unit);
 
 	if (!c->busy || monotime_cmp(now, c->deadline) < 0)
 		return;

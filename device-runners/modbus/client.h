@@ -20,6 +20,18 @@ enum {
 	CLIENT_MAX_ECHO_DOUBTS = 3,
 };
 
+enum { CLIENT_UNITS = 256 };
+
+/* Answers of one unit that may still come. */
+struct client_late {
+	uint8_t fc;
+	uint8_t owed;	   /* 0: none */
+	bool ambiguous;	   /* one came, and it is not known which */
+	bool missing;	   /* one never came, in all the time that it was waited for */
+	uint64_t identity; /* of the request that timed out last */
+	struct monotime until;
+};
+
 struct client_conf {
 	enum modbus_framing framing;
 	bool zero_ids;	    /* MBAP: a transaction identifier of 0 fits every request */
@@ -27,6 +39,9 @@ struct client_conf {
 	int64_t delay_ns;   /* from an answer to the next request */
 	int64_t silence_ns; /* of the line before a request; 0 for MBAP */
 	int64_t char_ns;    /* 0 unless serial */
+	/* CLIENT_UNITS of the caller's, zeroed; NULL for MBAP without zero_ids, whose identifiers
+	 * tell answers apart. */
+	struct client_late *late;
 };
 
 enum client_result {
@@ -45,16 +60,6 @@ struct client_ops {
 
 /* Whether the line repeats what we send (RS-485 adapters). */
 enum client_echo { CLIENT_ECHO_UNKNOWN, CLIENT_ECHO_NONE, CLIENT_ECHO_HEARD };
-
-/* Answers of one unit that may still come. */
-struct client_late {
-	uint8_t fc;
-	uint8_t owed;	   /* 0: none */
-	bool ambiguous;	   /* one came, and it is not known which */
-	bool missing;	   /* one never came, in all the time that it was waited for */
-	uint64_t identity; /* of the request that timed out last */
-	struct monotime until;
-};
 
 struct client {
 	struct client_conf conf;
@@ -77,7 +82,7 @@ struct client {
 	uint8_t echo_doubts;				   /* see CLIENT_MAX_ECHO_DOUBTS */
 	uint64_t late_dropped, bad_frames, echoes_dropped; /* counters */
 	struct modbus_stream stream;
-	struct client_late late[256]; /* by unit; unused where identifiers tell */
+	struct client_late none; /* of every unit where identifiers tell: owes nothing */
 	uint8_t sent[MODBUS_MAX_FRAME];
 };
 
@@ -132,7 +137,7 @@ client_has_answered(const struct client *c)
 static inline bool
 client_owes(const struct client *c, uint8_t unit)
 {
-	return c->late[unit].owed > 0;
+	return c->conf.late && c->conf.late[unit].owed > 0;
 }
 
 /* Names a request, for client_hold(). */

@@ -47,6 +47,7 @@ struct master {
 	struct line line;
 	struct frames frames;
 	struct client client;
+	struct client_late *late_answers; /* the client's; owned */
 	struct sched sched;
 	struct remote **remotes; /* owned, in the order of the configuration */
 	bool *live; /* by remote: an enable event came: it is newer than the query's, and than the
@@ -535,6 +536,7 @@ master_free(void *device)
 	free(m->live);
 	free(m->limited);
 	free(m->healths);
+	free(m->late_answers);
 	line_clear(&m->line);
 	frames_close(&m->frames);
 	tty_alarm_free(m->alarm);
@@ -582,6 +584,9 @@ make_client(struct master *m)
 		.char_ns = c->transport.serial ? tty_char_ns(&c->transport.tty) : 0,
 	};
 
+	if (conf.framing != MODBUS_TCP || conf.zero_ids)
+		conf.late = m->late_answers =
+		    runner_alloc(m->runner, CLIENT_UNITS, sizeof(*conf.late));
 	client_init(&m->client, &conf, &client_ops, m);
 }
 

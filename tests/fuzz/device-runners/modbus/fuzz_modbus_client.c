@@ -32,6 +32,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct client c;
+	static struct client_late late[CLIENT_UNITS];
 	size_t quantity = 1, room, at = 1;
 	struct monotime now = { 1 };
 	uint8_t pdu[MODBUS_MAX_PDU];
@@ -39,8 +40,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1)
 		return 0;
 	framing = data[0] % 3;
-	client_init(
-	    &c, &(struct client_conf){ .framing = framing, .timeout_ns = 100 }, &ops, &quantity);
+	client_init(&c,
+	    &(struct client_conf){ .framing = framing, .timeout_ns = 100, .late = late }, &ops,
+	    &quantity);
 	while (at + 2 < size) {
 		size_t n = data[at], act = data[at + 1];
 		at += 2;

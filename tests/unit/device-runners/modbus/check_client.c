@@ -7,6 +7,7 @@
 enum { MS = 1000000, TIMEOUT_MS = 100 };
 
 static struct client client;
+static struct client_late late[CLIENT_UNITS];
 static struct monotime now;
 static uint8_t sent[MODBUS_MAX_FRAME];
 static size_t sent_len;
@@ -37,7 +38,9 @@ static const struct client_ops ops = { on_send, on_done };
 static void
 start(enum modbus_framing framing)
 {
-	struct client_conf conf = { .framing = framing, .timeout_ns = TIMEOUT_MS * MS };
+	struct client_conf conf = {
+		.framing = framing, .timeout_ns = TIMEOUT_MS * MS, .late = late
+	};
 
 	client_init(&client, &conf, &ops, NULL);
 	now = (struct monotime){ INT64_C(1000000000) };
@@ -369,6 +372,7 @@ END_TEST
 START_TEST(silence_and_delay_are_kept)
 {
 	struct client_conf conf = { .framing = MODBUS_RTU,
+		.late = late,
 		.timeout_ns = TIMEOUT_MS * MS,
 		.delay_ns = 2 * MS,
 		.silence_ns = 4 * MS,
