@@ -226,8 +226,8 @@ START_TEST(unusable_data_is_no_event_server)
 		"{\"server_id\": 3, \"eventer_server\": {\"host\": \"h\", \"port\": 65536}}",
 		"{\"server_id\": 3, \"eventer_server\": {\"host\": 1, \"port\": 1}}",
 		"{\"server_id\": 3, \"eventer_server\": {\"host\": \"a\\u0000b\", \"port\": 1}}",
-		"{\"server_id\": 3, \"eventer_server\": {\"host\": \"h\", \"port\": 1}, "
-		"\"server_token\": 5}",
+		("{\"server_id\": 3, \"eventer_server\": {\"host\": \"h\", \"port\": 1}, "
+		 "\"server_token\": 5}"),
 	};
 	bool answer;
 
