@@ -99,25 +99,39 @@ kernel_features_read(void)
 /* --- the consequences --- */
 
 static bool
-is_strict(const struct config_device *d)
+is_strict(enum ipc_sandbox level)
 {
-	return d->sandbox == IPC_SANDBOX_STRICT || d->sandbox == IPC_SANDBOX_NAMESPACES;
+	return level == IPC_SANDBOX_STRICT || level == IPC_SANDBOX_NAMESPACES;
+}
+
+static int
+refuse(const char *device, const char *whose)
+{
+	log_write(LOG_LEVEL_ERROR, device, "sandbox_missing",
+	    "%s sandbox is to be strict, and this kernel has no system call filters (seccomp): "
+	    "'sandbox: best-effort' runs without them",
+	    whose);
+	return -1;
 }
 
 static int
 refuse_strict(const struct config *config)
 {
-	int result = 0;
+	int result = is_strict(config->built_in.sandbox) ? refuse(NULL, "gatewayd's own") : 0;
 
-	for (size_t i = 0; i < config->device_count; i++) {
-		if (!is_strict(&config->devices[i]))
-			continue;
-		log_write(LOG_LEVEL_ERROR, config->devices[i].name, "sandbox_missing",
-		    "its sandbox is to be strict, and this kernel has no system call filters "
-		    "(seccomp)");
-		result = -1;
-	}
+	for (size_t i = 0; i < config->device_count; i++)
+		if (is_strict(config->devices[i].sandbox))
+			result = refuse(config->devices[i].name, "its");
 	return result;
+}
+
+static void
+log_seccomp(const struct kernel_features *k)
+{
+	if (!k->seccomp)
+		log_write(LOG_LEVEL_WARNING, NULL, "kernel",
+		    "this kernel has no system call filters (seccomp): no call of a runner is "
+		    "denied");
 }
 
 static void
@@ -125,7 +139,8 @@ log_landlock(const struct kernel_features *k)
 {
 	if (k->landlock_abi == 0)
 		log_write(LOG_LEVEL_WARNING, NULL, "kernel",
-		    "this kernel has no Landlock (Linux 5.13): only seccomp confines the runners");
+		    "this kernel has no Landlock (Linux 5.13)%s",
+		    k->seccomp ? ": only seccomp confines the runners" : "");
 	else if (k->landlock_abi < KERNEL_LANDLOCK_NEWEST)
 		log_write(LOG_LEVEL_INFO, NULL, "kernel",
 		    "Landlock ABI %d does not cover %s: only seccomp does", k->landlock_abi,
@@ -138,6 +153,7 @@ kernel_features_check(const struct kernel_features *k, const struct config *conf
 	if (k->landlock_abi)
 		log_write(LOG_LEVEL_INFO, NULL, "kernel", "sandbox: seccomp %s, Landlock ABI %d",
 		    k->seccomp ? "yes" : "no", k->landlock_abi);
+	log_seccomp(k);
 	log_landlock(k);
 	for (unsigned i = 0; i < KERNEL_FEATURES; i++)
 		if (k->lacks >> i & 1)

@@ -22,7 +22,9 @@ static int
 check(struct kernel_features k, enum ipc_sandbox level)
 {
 	struct config_device device = { .name = "plc1", .sandbox = level };
-	const struct config config = { .devices = &device, .device_count = 1 };
+	const struct config config = {
+		.devices = &device, .device_count = 1, .built_in.sandbox = level
+	};
 
 	lines[0] = '\0';
 	log_set_sink(sink);
@@ -37,6 +39,7 @@ START_TEST(without_seccomp_strict_is_refused)
 
 	ck_assert_int_eq(check(none, IPC_SANDBOX_STRICT), -1);
 	ck_assert_ptr_nonnull(strstr(lines, "plc1: its sandbox is to be strict"));
+	ck_assert_ptr_nonnull(strstr(lines, "gatewayd's own sandbox is to be strict"));
 	ck_assert_int_eq(check(none, IPC_SANDBOX_NAMESPACES), -1);
 	ck_assert_int_eq(check(none, IPC_SANDBOX_BEST_EFFORT), 0);
 	ck_assert_int_eq(check(none, IPC_SANDBOX_OFF), 0);
@@ -52,7 +55,12 @@ START_TEST(what_is_missing_is_named)
 		int result;
 		const char *line;
 	} rows[] = {
-		{ .kernel = { true, 0, 0 }, .line = "no Landlock (Linux 5.13)" },
+		{ .kernel = { true, 0, 0 },
+		    .line = "no Landlock (Linux 5.13): only seccomp confines" },
+		{ .kernel = { false, 0, 0 }, .result = -1, .line = "no Landlock (Linux 5.13)\n" },
+		{ .kernel = { false, 7, 0 },
+		    .result = -1,
+		    .line = "no call of a runner is denied" },
 		{ .kernel = { true, 2, 0 }, .line = "ABI 2 does not cover TCP ports and signals" },
 		{ .kernel = { true, 4, 0 }, .line = "ABI 4 does not cover signals" },
 		{ .kernel = { true, 7, 1 << KERNEL_WAIT },
