@@ -11,7 +11,6 @@ RENDERERS = {
     "mandoc": ["mandoc", "-T", "utf8", "-O", "width=78"],
     "groff": ["groff", "-mandoc", "-Tutf8", "-rLL=78n", "-P-c"],
 }
-BODY = 5  # columns that a section's text is indented by
 
 
 def path(page):
@@ -40,10 +39,16 @@ def section(text, name):
     return lines[start:end]
 
 
+def indent(line):
+    return len(line) - len(line.lstrip())
+
+
 def blocks_of(lines):
+    """What stands further in than the section's text: 5 columns in mandoc and groff 1.22, 7 in groff 1.23."""
     found, block = [], []
+    body = min((indent(line) for line in lines if line.strip()), default=0)
     for line in [*lines, "x"]:
-        inside = len(line) - len(line.lstrip()) > BODY
+        inside = indent(line) > body
         if inside or (not line.strip() and block):
             block.append(line)
         elif block:
