@@ -71,7 +71,7 @@ FAMILIES := $(patsubst device-runners/%/family.mk,%,$(wildcard device-runners/*/
 PROTOCOLS := $(patsubst protocols/%/,%,$(wildcard protocols/*/))
 PROGRAMS := $(B)/gatewayd $(B)/gateway-eventd $(B)/gatewayctl $(B)/gateway-web $(B)/libexec/gateway-resolve $(FAMILIES:%=$(B)/libexec/%)
 
-.PHONY: all check check-san unit vectors replay system host interop same fault attack fuzz campaign bench growth lint schema install deb clean demo soak page pictures walk \
+.PHONY: all check check-san unit vectors replay system host interop same fault attack fuzz campaign bench growth lint schema install deb clean demo soak page pictures walk port \
     test-tools demo-tools
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -250,6 +250,11 @@ attack: all test-tools
 # clocks, older kernels. What the machine does not allow is skipped, saying so.
 host: all test-tools
 	@BUILD=$(B) SUITE=host tests/lib/run-system tests/host/test_*.py
+
+# Debian 13, and arm64, armhf and s390x under qemu-user, in systems of their own below build-port/: PORT="trixie armhf"
+# for some of them. What the machine does not allow is skipped, saying so.
+port:
+	@tests/port/run
 
 # Figures, beside hat-gateway where PyPI is in reach. BENCH=quick: the bounded version; BENCH_ROWS: some rows.
 BENCH_TOOLS := $(patsubst %.c,$(B)/%,$(filter-out tests/bench/tool.c,$(wildcard tests/bench/*.c)))
