@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 import unittest
 
@@ -12,6 +13,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 from browser import Browser  # noqa: E402
 from event_server import EventServer  # noqa: E402
 from gatewayd import ROOT, Gateway, probe, wait_until  # noqa: E402
+from patience import WAIT_S  # noqa: E402
 from site_web import DATA, MARKUP, QUOTES, SCRIPT, TURNED, hostile_devices, modbus, modbus_device, site, url, wait_running  # noqa: E402
 from web import Web  # noqa: E402
 
@@ -21,11 +23,11 @@ WIDTHS = ((360, 740), (1280, 800), (3840, 2160))
 NAMED = {"button", "link", "textbox", "searchbox", "combobox", "heading", "table", "region", "img", "image", "dialog", "navigation"}
 MOST_BYTES = 100 * 1024
 SHOWN_WITHIN_S = 1.0
-MOST_CPU_MS = 2 * 1000 / 60  # a frame, of all threads
+MOST_CPU_MS = 3 * 1000 / 60  # a frame, of all threads, beside live rows and a trace
 FRAMES = 240
+RUNNING, LIVE_MS = (256, 10000) if os.environ.get("LONG") else (64, 5000)
 LONG_TASK_MS = 50  # the browser's own bound: what takes longer is felt
-# Collects tasks of the page that take longer than that, from now on.
-WATCH_TASKS = "window.tasks = []; new PerformanceObserver(l => window.tasks.push(...l.getEntries().map(e => e.duration))).observe({ type: 'longtask' })"
+TASKS_STOLEN = 2  # a host that takes the processor away makes so many of them long; what the page does is done more often
 # Scrolls as fast as a finger does and tells how long frames take.
 SCROLL = """new Promise(done => {
     const times = []; let last = performance.now();
@@ -52,10 +54,25 @@ def cpu_ms(browser):
     return 1000 * sum(p["cpuTime"] for p in processes if p["type"] == "renderer")
 
 
-def busy_ms(page):
-    """CPU time of the page's own thread so far, after Performance.enable."""
-    metrics = page.call("Performance.getMetrics")["metrics"]
-    return 1000 * next(m["value"] for m in metrics if m["name"] == "TaskDuration")
+def tasks_ms(browser, act):
+    """CPU time of each task of the pages' own threads while act() runs, however busy the machine is, the longest first."""
+    events, complete = [], threading.Event()
+
+    def hear(method, params):
+        if method == "Tracing.dataCollected":
+            events.extend(params["value"])
+        elif method == "Tracing.tracingComplete":
+            complete.set()
+
+    browser.listeners[None] = [hear]
+    browser.call("Tracing.start", categories="toplevel", transferMode="ReportEvents")
+    act()
+    browser.call("Tracing.end")
+    if not complete.wait(WAIT_S):
+        raise AssertionError("the browser's trace does not end")
+    pages = {(e["pid"], e["tid"]) for e in events if e.get("name") == "thread_name" and e["args"]["name"] == "CrRendererMain"}
+    own = [e["tdur"] / 1000 for e in events if (e["pid"], e["tid"]) in pages and "tdur" in e]
+    return sorted(own, reverse=True)
 
 
 class PageCase(unittest.TestCase):
@@ -310,57 +327,46 @@ class Many(PageCase):
             page.wait("((rows) => rows.length > 0 && rows.length < 200 && rows.every((r) => r.innerText.includes('value/77')))([...document.querySelectorAll('.values tbody tr')])")
             self.quiet(page)
 
-    @unittest.skipUnless(os.environ.get("LONG"), "times of the wall, for an idle machine: LONG=1")
     def test_4096_devices_without_jank(self):
-        devices = [probe(f"d{n:04}", enabled=n < 256, interval_ms=1000, remotes=4) for n in range(4096)]
+        devices = [probe(f"d{n:04}", enabled=n < RUNNING, interval_ms=1000, remotes=4) for n in range(4096)]
         with site(devices) as (g, web):
-            g.wait(lambda: g.ctl("info")[0]["running"] == 256, "they run", 60)
+            g.wait(lambda: g.ctl("info")[0]["running"] == RUNNING, "they run", 60)
             page = self.open(web)
             page.wait_text("4,096 devices", ".shown")
-            page.wait_text("Running 256", ".chips")
-            page.call("Performance.enable", timeDomain="threadTicks")
-            page.eval(WATCH_TASKS)
-            seen, before = {}, busy_ms(page)
-
-            def after(what):
-                nonlocal before
-                page.wait("new Promise(done => requestAnimationFrame(() => setTimeout(() => done(true), 100)))")
-                seen[what] = page.eval("window.tasks.splice(0)")
-                now = busy_ms(page)
-                print(f"    4,096 devices, {what}: {now - before:.0f} ms of CPU of the page's thread; {len(seen[what])} tasks "
-                      f"over {LONG_TASK_MS} ms, the longest {max(seen[what], default=0):.0f} ms")
-                before = now
-
-            page.wait("new Promise(done => setTimeout(() => done(true), 10000))")
-            after("10 s of live rows")
-            page.eval(SCROLL)
-            after("scrolling")
-            page.key("/")
-            page.type("d1")
-            page.wait_text("of 4,096 devices", ".shown")
-            after("filtering")
-            for column in ("State", "Name", "Events/s"):
-                page.eval(f"[...document.querySelectorAll('.head button')].find(b => b.innerText.startsWith({column!r}))?.click()")
-            after("sorting")
-            self.assertEqual([what for what, tasks in seen.items() if tasks], [])
-            self.quiet(page)
-
-    def test_4096_devices(self):
-        devices = [probe(f"d{n:04}", enabled=n < 8, interval_ms=100) for n in range(4096)]
-        with site(devices) as (_, web):
-            page = self.open(web)
-            page.wait_text("4,096 devices", ".shown")
-            page.wait_text("Running 8", ".chips")
+            page.wait_text(f"Running {RUNNING}", ".chips")
             self.assertLess(page.eval("document.querySelectorAll('.row').length"), 120)
             self.assertEqual(page.eval("document.querySelector('.table').getAttribute('aria-rowcount')"), "4097")
-            before = cpu_ms(self.browser)
-            frames = page.eval(SCROLL)
-            cpu = (cpu_ms(self.browser) - before) / FRAMES
-            print(f"    4,096 devices, scrolling: a frame each {frames['median']:.1f} ms, 95 % within {frames['p95']:.1f} ms, {cpu:.1f} ms of CPU")
-            self.assertLess(cpu, MOST_CPU_MS)
+
+            def live():
+                page.eval(f"new Promise(done => setTimeout(() => done(true), {LIVE_MS}))")
+
+            def scroll():
+                before = cpu_ms(self.browser)
+                frames = page.eval(SCROLL)
+                cpu = (cpu_ms(self.browser) - before) / FRAMES
+                print(f"    4,096 devices, scrolling: a frame each {frames['median']:.1f} ms, 95 % within {frames['p95']:.1f} ms, {cpu:.1f} ms of CPU")
+                self.assertLess(cpu, MOST_CPU_MS)
+
+            def filter_them():
+                page.key("/")
+                page.type("d40")
+                page.wait_text("96 of 4,096 devices", ".shown")
+                page.key("Escape")
+                page.wait("document.querySelector('.shown').innerText === '4,096 devices'")
+
+            def sort():
+                for column in ("State", "Device", "Events/s", "Last error", "Since"):
+                    page.eval(f"[...document.querySelectorAll('.head button')].find(b => b.innerText.startsWith({column!r})).click()")
+                    page.eval("new Promise(done => requestAnimationFrame(() => setTimeout(() => done(true), 0)))")
+
+            page.eval("new Promise(done => setTimeout(() => done(true), 500))")
+            longest = {}
+            for what, act in (("live rows", live), ("scrolling", scroll), ("filtering", filter_them), ("sorting", sort)):
+                tasks = tasks_ms(self.browser, act)
+                self.assertGreater(len(tasks), 10)
+                longest[what] = tasks[TASKS_STOLEN]
+                print(f"    4,096 devices, {what}: {len(tasks)} tasks, {sum(tasks):.0f} ms of CPU, the longest {tasks[0]:.1f} ms")
+            self.assertEqual([what for what, ms in longest.items() if ms > LONG_TASK_MS], [], longest)
             page.key("End")
-            page.wait("document.activeElement.innerText === 'd4095'")
-            page.key("/")
-            page.type("d40")
-            page.wait_text("96 of 4,096 devices", ".shown")
+            page.wait("document.activeElement.closest('.row')?.ariaRowIndex === '4097'")
             self.quiet(page)

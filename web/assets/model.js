@@ -17,7 +17,19 @@ export const model = {
 	heard: null, // now() of its last word
 	down: null, // what keeps gatewayd from answering
 	loaded: false,
+	samples: 0, // of the sparklines, so far
 };
+
+const collator = new Intl.Collator("en", { numeric: true });
+export const collate = (a, b) => (a === b ? 0 : collator.compare(a, b));
+let ranked = true;
+
+// Each device knows its place in the order of names: to sort thousands by a number costs next to nothing.
+export function rank() {
+	if (!ranked)
+		[...model.devices.values()].sort((a, b) => collate(a.name, b.name)).forEach((d, i) => (d.rank = i));
+	ranked = true;
+}
 
 const listeners = new Set();
 let frame = 0;
@@ -58,6 +70,7 @@ function ownSeverity(d) {
 
 // The worst of what health says of it, else what its state says.
 function judge(d) {
+	d.search = "";
 	d.severity = ownSeverity(d);
 	d.why = d.severity === 3 || d.restarts ? d.lastExit : null;
 	for (const h of d.health) {
@@ -75,8 +88,9 @@ function takeRow(row) {
 	const key = keyOf(row.type, row.name);
 	let d = model.devices.get(key);
 	if (!d) {
-		d = { key, name: String(row.name), type: String(row.type), history: [], health: [], search: "" };
+		d = { key, name: String(row.name), type: String(row.type), history: [], health: [], search: "", rank: 0 };
 		model.devices.set(key, d);
+		ranked = false;
 	}
 	d.state = String(row.state);
 	d.pid = row.pid;
@@ -187,6 +201,7 @@ function sample() {
 		if (d.history.length > HISTORY)
 			d.history.shift();
 	}
+	model.samples++;
 	changed();
 }
 

@@ -1,6 +1,6 @@
 // The first view: what is wrong, the numbers, the table of devices, what changed.
 import { button, clock, count, counted, duration, el, rate, setAge, setAttribute, setHidden, setSparkline, setStyle, setText, sparkline } from "./dom.js";
-import { history, model, onChange, problems, SEVERITY } from "./model.js";
+import { collate, history, model, onChange, problems, rank, SEVERITY } from "./model.js";
 import { Rows } from "./rows.js";
 
 const PROBLEMS_SHOWN = 6;
@@ -8,9 +8,10 @@ const CHANGES_SHOWN = 6;
 
 const text = (v) => String(v ?? "");
 const worst = (d) => -d.severity;
+const byName = (a, b) => a.rank - b.rank;
 const COLUMNS = [
 	{ key: "state", title: "State", by: (a, b) => worst(a) - worst(b) },
-	{ key: "name", title: "Device", by: (a, b) => collate(a.name, b.name) },
+	{ key: "name", title: "Device", by: byName },
 	{ key: "remotes", title: "Remote ends", by: (a, b) => share(a) - share(b) },
 	{ key: "events", title: "Events/s", by: (a, b) => (b.rate ?? -1) - (a.rate ?? -1) },
 	{ key: "link", title: "Link", by: (a, b) => collate(text(a.link), text(b.link)) },
@@ -25,8 +26,6 @@ const SHOW = [
 	{ key: "disabled", title: "Disabled", has: (d) => d.state === "disabled" },
 ];
 
-const collator = new Intl.Collator("en", { numeric: true });
-const collate = (a, b) => collator.compare(a, b);
 const share = (d) => (d.remotes && d.remotes.all ? d.remotes.up / d.remotes.all : 2);
 
 export const deviceHref = (key) => "#/device/" + key.split("/").map(encodeURIComponent).join("/");
@@ -95,14 +94,15 @@ export class Overview {
 		const column = COLUMNS.find((c) => c.key === this.query.sort.replace(/^-/, "")) || COLUMNS[0];
 		const sign = this.query.sort.startsWith("-") ? -1 : 1;
 		const fits = (d) => {
-			const all = `${d.key} ${text(d.why)} ${text(d.link)} ${d.state}`.toLowerCase();
-			return words.every((w) => all.includes(w));
+			d.search ||= `${d.key} ${text(d.why)} ${text(d.link)} ${d.state}`.toLowerCase();
+			return words.every((w) => d.search.includes(w));
 		};
+		rank();
 		const list = [];
 		for (const d of model.devices.values())
 			if (has(d) && (!words.length || fits(d)))
 				list.push(d);
-		return list.sort((a, b) => sign * column.by(a, b) || collate(a.name, b.name));
+		return list.sort((a, b) => sign * column.by(a, b) || byName(a, b));
 	}
 
 	draw() {
@@ -254,7 +254,7 @@ function makeRow() {
 }
 
 function fillRow(row, d) {
-	const { words, name, type, bar, spark } = row.parts;
+	const { words, name, type, bar } = row.parts;
 	const [state, remotes, events, link, restarts, since, error] = words;
 	row.key = d.key;
 	setAttribute(row, "data-severity", SEVERITY[d.severity]);
@@ -265,13 +265,22 @@ function fillRow(row, d) {
 	setText(type, d.type);
 	fillRemotes(remotes, bar, d.remotes);
 	setText(events, rate(d.rate));
-	setSparkline(spark, d.history, history.points, `Events a second in ${history.seconds} s: now ${rate(d.rate)}`);
+	drawSparkline(row, d);
 	setText(link, d.link);
 	setText(restarts, count(d.restarts));
 	setAttribute(restarts, "data-some", String(d.restarts > 0));
 	setAge(since, d.since);
 	setText(error, d.why ?? "");
 	setAttribute(error, "title", d.why ? String(d.why).slice(0, 300) : "");
+}
+
+// Once for each sample: its path is most of what a row costs.
+function drawSparkline(row, d) {
+	if (row.sampled === model.samples && row.sampledOf === d)
+		return;
+	row.sampled = model.samples;
+	row.sampledOf = d;
+	setSparkline(row.parts.spark, d.history, history.points, `Events a second in ${history.seconds} s: now ${rate(d.rate)}`);
 }
 
 function fillRemotes(word, bar, remotes) {
