@@ -22,8 +22,7 @@ SANFLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=un
 else
 B := build$(CROSS:%=-%)
 CFLAGS ?= -O2 -g
-HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero \
-    -fPIE '-ffile-prefix-map=$(CURDIR)=.'
+HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fPIE '-ffile-prefix-map=$(CURDIR)=.'
 HARDEN_LD := -pie -Wl,-z,relro,-z,now
 endif
 ifdef CROSS
@@ -35,6 +34,14 @@ endif
 UNSUPPORTED := $(shell CC='$(CC)' PKG_CONFIG='$(PKG_CONFIG)' etc/unsupported)
 ifneq ($(UNSUPPORTED),)
 $(error $(UNSUPPORTED))
+endif
+ifndef SAN
+# Not every clang knows it.
+ZERO := -ftrivial-auto-var-init=zero
+HARDEN += $(shell $(CC) $(ZERO) -E -x c /dev/null >/dev/null 2>&1 && echo $(ZERO))
+# What is paid for with each event is optimised across its files, where the compiler is gcc. Those objects hold their
+# code as well: what is linked without it, as tests are, takes that.
+LTO := $(if $(shell $(CC) -dM -E -x c /dev/null | grep __clang__),,-flto=auto -ffat-lto-objects)
 endif
 # As libseccomp names the machine that is built for.
 ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
@@ -63,6 +70,7 @@ obj = $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard $(1))))
 # A family of device types is a folder with a family.mk, which sets, each optional:
 #   FAMILY_PROTOCOLS  the folders of protocols/ that it links
 #   FAMILY_LIBS       libraries, as the linker names them
+#   FAMILY_LTO        yes: it is optimised across its files, as it costs something with each event
 #   FAMILY_DEPENDS    Debian packages that building it needs (read by tests/lib/deps)
 #   FAMILY_LOADS      yes: its program loads objects while it starts; tls: its devices with TLS do, and have a program of
 #                     their own, libexec/FAMILY-tls
@@ -97,7 +105,7 @@ $(foreach p,$(PROTOCOLS),$(eval $(call PROTOCOL_RULE,$(p))))
 	@$(AR) rcs $@ $^
 
 $(B)/web/main.o: ALL_CFLAGS += -DWEB_ASSETS='"$(PREFIX)/share/gatewayd/web"'
-COMPILE = @mkdir -p $(@D); echo "  cc   $<"; $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+COMPILE = @mkdir -p $(@D); echo "  cc   $<"; $(CC) $(ALL_CFLAGS) $(OBJECT_LTO) -MMD -MP -c -o $@ $<
 $(B)/%.o: %.c
 	$(COMPILE)
 $(B)/ctl/%.o: gatewayctl/%.c
@@ -115,7 +123,13 @@ $(B)/device-runners/runtime/filter/tables.o $(B)/supervisor/child/lock_filter.o:
 	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
 $(B)/supervisor/child/lock_filter.o: supervisor/child/lock_filter.h
 
-LINK = @mkdir -p $(@D); echo "  link $@"; $(CC) $(ALL_LDFLAGS) -o $@
+LINK = @mkdir -p $(@D); echo "  link $@"; $(CC) $(HARDEN) $(CFLAGS) $(PROGRAM_LTO) $(ALL_LDFLAGS) -o $@
+PROGRAM_LTO := -fno-lto
+define LTO_RULE
+$(B)/$(1)/%.o: private OBJECT_LTO := $(LTO)
+endef
+$(foreach f,common ipc protocols/hat device-runners/runtime supervisor/child supervisor/engine,$(eval $(call LTO_RULE,$(f))))
+$(B)/gatewayd: private PROGRAM_LTO := $(LTO)
 
 $(B)/gatewayd: $(B)/supervisor/main.o $(AR_SUPERVISOR) $(AR_HAT) $(AR_IPC) $(AR_COMMON)
 	$(LINK) $^ -lev -lyaml -l$(MSGPACK) -lcares -lm
@@ -149,7 +163,12 @@ define FAMILY_RULE
 FAMILY_PROTOCOLS :=
 FAMILY_LIBS :=
 FAMILY_LOADS :=
+FAMILY_LTO :=
 include device-runners/$(1)/family.mk
+ifdef FAMILY_LTO
+$$(foreach f,device-runners/$(1) $$(FAMILY_PROTOCOLS:%=protocols/%),$$(eval $$(call LTO_RULE,$$(f))))
+$$(B)/libexec/$(1) $$(B)/libexec/$(1)-tls: private PROGRAM_LTO := $$(LTO)
+endif
 AR_PROTOCOLS_$(1) := $$(FAMILY_PROTOCOLS:%=$$(B)/protocols/%.a)
 LIBS_$(1) := $$(FAMILY_LIBS)
 $$(B)/device-runners/$(1).a: $$(call obj,device-runners/$(1)/*.c device-runners/$(1)/*/*.c)

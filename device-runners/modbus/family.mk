@@ -1,1 +1,2 @@
 FAMILY_PROTOCOLS := modbus
+FAMILY_LTO := yes

@@ -51,9 +51,9 @@ class Life:
     """A supervisor under callgrind with one device that is enabled, and others."""
 
     def __init__(self, folder, device, devices):
-        self.out, shim = folder / "callgrind", folder / "pidfd.so"
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-D_GNU_SOURCE", "-o", shim,
-                        bench.ROOT / "tests" / "lib" / "pidfd_shim.c"], check=True)
+        self.out, shim = folder / "callgrind", folder / "shim.so"
+        sources = [bench.ROOT / "tests" / "lib" / f"{part}_shim.c" for part in ("pidfd", "turn")]
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-D_GNU_SOURCE", "-o", shim, *sources], check=True)
         env = ["env", f"LD_PRELOAD={shim}", "valgrind", "--tool=callgrind", "-q", f"--callgrind-out-file={self.out}"]
         # valgrind knows no seccomp(2) either.
         unlocked = [lambda port, d=d: {**d(port), "sandbox": "off"} for d in devices]
@@ -133,13 +133,12 @@ def registered(folder, device, conf, size, long):
     return life.end(), events
 
 
-# Under callgrind a turn of 4 ms brings a fiftieth of what it does by itself, so that fewer events share what a turn costs.
-@row("registered-devices", (10, 100, 1000), limit=1450)
+@row("registered-devices", (10, 100, 1000), limit=1300)
 def registered_devices(folder, size, long):
     return registered(folder, ("modbus_device", "changing"), modbus("d0", 100), size, long)
 
 
-@row("registered-iec104", (10,), limit=2100)
+@row("registered-iec104", (10,), limit=1800)
 def registered_iec104(folder, size, long):
     return registered(folder, ("iec104_device", 30, 10), iec104("d0"), size, long)
 
@@ -149,17 +148,17 @@ def runner(device, conf, family, counter, long):
     return rows.under_callgrind("ours", device, conf, family, counter, 2 if long else 0.5)
 
 
-@row("runner-still", (1,), limit=2250)
+@row("runner-still", (1,), limit=2000)
 def runner_still(_folder, _size, long):
     return runner(("modbus_device", "still"), modbus("d0", 10), "modbus", "requests", long)
 
 
-@row("runner-changing", (1,), limit=1550)
+@row("runner-changing", (1,), limit=1450)
 def runner_changing(_folder, _size, long):
     return runner(("modbus_device", "changing"), modbus("d0", 100), "modbus", None, long)
 
 
-@row("runner-iec104", (22,), limit=1750)
+@row("runner-iec104", (22,), limit=1650)
 def runner_iec104(_folder, _size, long):
     return runner(("iec104_device", 30, 22), iec104("d0"), "iec60870", None, long)
 
