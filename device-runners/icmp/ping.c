@@ -13,7 +13,6 @@
 #include "device-runners/icmp/heap.h"
 #include "device-runners/icmp/ping.h"
 #include "device-runners/icmp/ping_conf.h"
-#include "device-runners/runtime/limit.h"
 #include "device-runners/runtime/report/describe.h"
 #include "device-runners/runtime/report/health.h"
 #include "device-runners/runtime/peer_address.h"
@@ -40,6 +39,7 @@ struct host {
 	struct probe probe;
 	const struct ping_host *conf;
 	struct health_end *health;
+	bool failed; /* the last try failed by an error, not by a time-out */
 	int resource, fd;
 	uint32_t open_id; /* 0: not asked for */
 	bool wants_open;
@@ -61,7 +61,6 @@ struct ping {
 	struct ping_conf conf;
 	struct trace trace; /* of the host at hand */
 	struct heap heap;
-	struct limit limit;
 	ev_timer timer;
 	struct monotime last_turn, armed, opens_since;
 	bool behind;	    /* that turn left what was due */
@@ -159,8 +158,9 @@ settle(struct host *h)
 static void
 fail_try(struct host *h, const char *why)
 {
-	limit_info(&h->ping->limit, "%s (%s): %s", h->conf->name, h->conf->address, why);
+	log_debug("%s (%s): %s", h->conf->name, h->conf->address, why);
 	health_note_error(h->health, "%s", why);
+	h->failed = true;
 	probe_failed(&h->probe, monotime_now());
 }
 
@@ -401,13 +401,15 @@ tick(struct host *h, struct monotime now)
 		receive(h);
 	if (h->probe.state == PROBE_WAITING && monotime_cmp(h->probe.deadline, now) <= 0) {
 		++*p->lost;
+		h->failed = false;
 		health_lost(h->health);
 	}
 	enum probe_task task = probe_tick(&h->probe, now);
 	/* A series ended without a reply. */
 	if (task == PROBE_CLOSE && h->probe.state == PROBE_IDLE)
-		health_down(
-		    h->health, "no reply to %u requests", (unsigned)h->conf->probe.retries + 1);
+		health_down(h->health, "no reply to %u requests%s%s",
+		    (unsigned)h->conf->probe.retries + 1, h->failed ? ": " : "",
+		    h->failed ? health_last_error(h->health) : "");
 	do_task(h, task);
 	settle(h);
 }

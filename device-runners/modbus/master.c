@@ -88,7 +88,7 @@ on_failed(void *arg, const char *why)
 
 	for (size_t i = 0; i < m->conf.count; i++)
 		if (remote_is_enabled(m->remotes[i]))
-			health_down(m->healths[i], "not connected: %s", why);
+			health_down_as_logged(m->healths[i], "not connected: %s", why);
 }
 
 static void

@@ -170,11 +170,21 @@ on_line(void *arg, enum connection_status status, int fd)
 {
 	struct slave *s = arg;
 
-	if (status == CONNECTION_CONNECTED)
-		peers_add(&s->peers, fd, NULL, NULL);
+	if (status != CONNECTION_CONNECTED)
+		return;
+	health_masters_start(s->peers.health);
+	peers_add(&s->peers, fd, NULL, NULL);
 }
 
-static const struct endpoint_ops endpoint_ops = { .status = on_line };
+static void
+on_failed(void *arg, const char *why)
+{
+	struct slave *s = arg;
+
+	health_masters_closed(s->peers.health, why);
+}
+
+static const struct endpoint_ops endpoint_ops = { .status = on_line, .failed = on_failed };
 
 /* A serial line may come and go; the device exists without it. */
 static void

@@ -42,7 +42,7 @@ static void
 peer_is_down(struct endpoint *e, const char *why)
 {
 	if (e->conf.health)
-		health_down(e->conf.health, "%s", why);
+		health_down_as_logged(e->conf.health, "%s", why);
 }
 
 /* This address failed: the next one, or a pause. */

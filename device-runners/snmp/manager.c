@@ -43,7 +43,7 @@ struct manager {
 	ev_io io;
 	ev_timer wake; /* the agent's */
 	ev_timer life; /* the next attempt, or the next cycle */
-	struct limit link_limit, event_limit;
+	struct limit event_limit;
 	struct health_end *health;
 	struct monotime sent_at;
 	uint64_t *requests, *timeouts, *strangers, *bad, *wrong_digests, *not_in_time, *reports,
@@ -205,7 +205,6 @@ lose(struct manager *m, const char *why, const char *remedy)
 {
 	bool was_connected = m->status && strcmp(m->status, "CONNECTED") == 0;
 
-	limit_warning(&m->link_limit, "agent %s: %s%s", m->conf.host, why, remedy);
 	health_down(m->health, "%s%s", why, remedy);
 	close_socket(m);
 	wait_and_connect(m, was_connected ? 0 : m->conf.connect_delay_ns);

@@ -16,11 +16,15 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "system")]
 
 import eventer  # noqa: E402
+import iec104  # noqa: E402
 import iec_serial  # noqa: E402
 import namespaces as ns  # noqa: E402
 import ports  # noqa: E402
-from gatewayd import PROBE, Gateway, probe  # noqa: E402
+from gatewayd import PROBE, Gateway, probe, program  # noqa: E402
+from test_iec61850 import config as iec61850_conf  # noqa: E402
 from test_modbus_master import master_conf, register, tty_conf  # noqa: E402
+from test_smpp import client_conf  # noqa: E402
+from test_snmp_manager import conf as manager_conf  # noqa: E402
 
 
 def slave_conf(port):
@@ -309,6 +313,103 @@ class Device(Case):
             began = time.monotonic()
             g.wait(lambda: time.monotonic() - began > 0.5, "more attempts")
             self.assertEqual(len([x for x in g.log() if f" {name}: " in x and text in x and "next attempt" in x]), 1)
+
+
+# Nobody has these addresses, or the way to them, before the test says so.
+THERE, HERE_LATER = "192.0.2.1", "192.0.2.9"
+HOLD = """
+import socket, sys
+for kind, port in zip(sys.argv[1::2], sys.argv[2::2]):
+    s = socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
+    s.bind(("0.0.0.0", int(port)))
+    if kind == "tcp":
+        s.listen()
+    globals()[kind + port] = s
+print("bound", flush=True)
+sys.stdin.read()
+"""
+
+
+@ns.needs_network
+class Reasons(Case):
+    """A reason why the other end cannot be had is logged once, another one again, and the current one is shown, for each
+    device type."""
+
+    def devices(self):
+        """(conf, kind, enabled remote devices) by type. kind: a client, a server or a line."""
+        tty = {name: os.path.join(self.dir, name) for name in ("iec101_master", "iec101_slave", "iec103_master")}
+        self.ttys = list(tty.values())
+        modbus = master_conf(502, [(1, [register("a", 1)])], connect_delay=0.1)
+        return {
+            "modbus_master": (modbus, "client", (1,)),
+            "modbus_slave": (slave_conf(1502), "server", ()),
+            "iec101_master": ({**iec_serial.master101(tty["iec101_master"], [iec_serial.remote(1)]), "reconnect_delay": 0.1}, "line", (1,)),
+            "iec101_slave": (iec_serial.slave101(tty["iec101_slave"], [1], []), "line", ()),
+            "iec103_master": ({**iec_serial.master103(tty["iec103_master"], [REMOTE103]), "reconnect_delay": 0.1}, "line", (1,)),
+            "iec104_master": (iec104.master_conf(2404, reconnect_delay=0.1), "client", ()),
+            "iec104_slave": (iec104.slave_conf(12404), "server", ()),
+            "iec61850_client": (iec61850_conf(102, connection={"reconnect_delay": 0.1}), "client", ()),
+            "ping": ({"remote_devices": [{"name": "far", "host": "127.0.0.1", "ping_delay": 0.1, "ping_timeout": 0.1, "retry_count": 1,
+                                          "retry_delay": 0.1}]}, "client", ()),
+            "smpp_client": (client_conf(2775), "client", ()),
+            "snmp_manager": (manager_conf(161, connect_delay=0.1), "client", ()),
+            "snmp_trap_listener": ({"local_host": "127.0.0.1", "local_port": 1162, "users": [], "remote_devices": []}, "server", ()),
+        }
+
+    def elsewhere(self, conf, kind):
+        return json.loads(json.dumps(conf).replace("127.0.0.1", HERE_LATER if kind == "server" else THERE))
+
+    def test_each_device_type(self):
+        schema = json.loads(subprocess.run([program("gatewayd"), "--schema"], capture_output=True, check=True).stdout)
+        devices = self.devices()
+        self.assertEqual(set(devices), {t for t in schema["definitions"] if t != "device"})
+        kinds = {name: kind for name, (_, kind, _) in devices.items()}
+        self.g = self.gateway({"devices": [{**self.elsewhere(conf, kind), "module": name, "name": name}
+                                           for name, (conf, kind, _) in devices.items()]}, wrap=ns.wrap("ip link set lo up", "-n", "-m"))
+        self.g.start()
+        self.g.wait_connected()
+        for name, (_, _, remotes) in devices.items():
+            for remote in remotes:
+                self.g.ctl("send", name, f"remote_device/{remote}/enable", "true")
+        self.g.enable(*devices)
+        self.say(kinds, {"client": "Network is unreachable", "server": "Cannot assign requested address",
+                         "line": "No such file or directory"})
+        self.enter("ip", "route", "add", "unreachable", "192.0.2.0/24")
+        for path in self.ttys:
+            os.symlink("/dev/null", path)
+        holder = subprocess.Popen(["nsenter", "-n", "-t", str(self.g.pid), sys.executable, "-c", HOLD, "tcp", "1502",
+                                   "tcp", "12404", "udp", "1162"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(holder.communicate)
+        self.assertEqual(holder.stdout.readline(), b"bound\n")
+        self.enter("ip", "address", "add", HERE_LATER + "/32", "dev", "lo")
+        servers = [name for name, kind in kinds.items() if kind == "server"]
+        self.g.ctl.run("restart", *servers)
+        self.say(kinds, {"client": "No route to host", "server": "Address already in use",
+                         "line": "Inappropriate ioctl for device"})
+
+    def enter(self, *command):
+        ns.enter(self.g.pid, *command, flags=("-n",))
+
+    def say(self, kinds, texts):
+        for name, kind in kinds.items():
+            self.g.wait(lambda: self.logged(name, texts[kind]), f"{name}: {texts[kind]}")
+            self.g.wait(lambda: texts[kind] in self.shown(name), f"{name} shows {texts[kind]}")
+        lasting = {name: texts[kind] for name, kind in kinds.items() if kind != "server"}
+        before = {name: len(self.logged(name, text)) for name, text in lasting.items()}
+        # At most the state of the remote end, and when it is tried again.
+        self.assertEqual({name: n for name, n in before.items() if n > 2}, {})
+        began = time.monotonic()
+        self.g.wait(lambda: time.monotonic() - began > 1, "more attempts")
+        self.assertEqual({name: len(self.logged(name, text)) for name, text in lasting.items()}, before)
+
+    def logged(self, name, text):
+        return [x for x in self.g.log() if f" {name}: " in x and text in x]
+
+    def shown(self, name):
+        """What show and status say of it now."""
+        (row,), status = self.g.ctl("show", name), self.g.status(name)
+        return json.dumps([[e["what"] for e in row.get("remote_ends") or []], status["why"],
+                           row["obituaries"][-1:] if status["state"] != "running" else []])
 
 
 if __name__ == "__main__":

@@ -210,7 +210,7 @@ class Others(Case):
         row = self.wait_end("p", "here (127.0.0.1)", "up")
         self.g.wait(lambda: self.count("p", "here (127.0.0.1)", "rtt_avg_us"), "round trips")
         row = self.wait_end("p", "nowhere (nowhere.invalid)", "down")
-        self.assertEqual(row["what"], "no reply to 2 requests")
+        self.assertIn("no reply to 2 requests: look up nowhere.invalid: Domain name not found", row["what"])
         self.assertTrue(row["last_error"])
         self.assertEqual(self.health("p")[0], 2)
 

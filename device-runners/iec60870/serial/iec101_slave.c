@@ -120,12 +120,21 @@ on_line(void *device, enum connection_status status)
 
 	if (status == CONNECTION_DISCONNECTED)
 		iec_masters_disconnect(&s->station.masters);
+	if (status == CONNECTION_CONNECTED)
+		health_masters_start(s->station.masters.health);
 	for (int i = 0; status == CONNECTION_CONNECTED && i < iec_line_stations(&s->line); i++)
 		iec_line_open_station(&s->line, i);
 }
 
+static void
+on_failed(void *device, const char *why)
+{
+	health_masters_closed(((struct slave *)device)->station.masters.health, why);
+}
+
 static const struct iec_line_ops line_ops = {
 	.status = on_line,
+	.failed = on_failed,
 	.up = on_up,
 	.down = on_down,
 	.data = on_data,

@@ -77,7 +77,7 @@ on_down(struct iec_line *l, const struct link_action *a)
 	 * lets go: a command would be one of long ago. */
 	line_drop_output(&l->bytes);
 	if (health_of(l, a->station))
-		health_down(health_of(l, a->station), "%s", a->reason);
+		health_down_as_logged(health_of(l, a->station), "%s", a->reason);
 	limit_warning(&l->limit, "%s lost: %s%s", iec_line_name(l, a->station), a->reason,
 	    l->link.conf.controlling ? "; connecting again" : "");
 	l->ops->down(l->device, a->station);
@@ -222,7 +222,16 @@ on_status(void *arg, enum connection_status status, int fd)
 		pump(l);
 }
 
-static const struct endpoint_ops endpoint_ops = { .status = on_status };
+static void
+on_failed(void *arg, const char *why)
+{
+	struct iec_line *l = arg;
+
+	if (l->ops->failed)
+		l->ops->failed(l->device, why);
+}
+
+static const struct endpoint_ops endpoint_ops = { .status = on_status, .failed = on_failed };
 
 /* --- for the device --- */
 

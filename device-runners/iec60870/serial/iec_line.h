@@ -50,6 +50,8 @@ struct iec_line_ops {
 	/* The endpoint's status changed. On DISCONNECTED all stations have lost their connection.
 	 */
 	void (*status)(void *device, enum connection_status status);
+	/* It could not be opened, which was logged. NULL where nobody needs it. */
+	void (*failed)(void *device, const char *why);
 	/* The link to a station stands; it is lost. Both were logged. */
 	void (*up)(void *device, int station);
 	void (*down)(void *device, int station);

@@ -194,7 +194,7 @@ on_line(void *device, enum connection_status status)
 
 	for (int i = 0; status == CONNECTION_DISCONNECTED && i < s->count; i++) {
 		if (s->list[i].enabled)
-			health_down(
+			health_down_as_logged(
 			    s->list[i].health, "the line is not open%s%s", *why ? ": " : "", why);
 		disconnected(&s->list[i]);
 	}

@@ -255,6 +255,13 @@ static const enum log_level levels[] = {
 	[IPC_REMOTE_DOWN] = LOG_LEVEL_WARNING,
 };
 
+static void
+log_state(struct health_end *h, enum log_level level)
+{
+	limit_log(&h->r->health->limit, level, "%s is %s%s%s", h->name,
+	    ipc_remote_state_name(h->state), *h->what ? ": " : "", h->what);
+}
+
 /* what: "" none. */
 static void
 set_state(struct health_end *h, enum ipc_remote_state state, const char *what)
@@ -275,8 +282,7 @@ set_state(struct health_end *h, enum ipc_remote_state state, const char *what)
 	/* An answer is news where there was none before. */
 	if (before == IPC_REMOTE_OFF && state == IPC_REMOTE_UP)
 		level = LOG_LEVEL_INFO;
-	limit_log(&h->r->health->limit, level, "%s is %s%s%s", h->name,
-	    ipc_remote_state_name(state), *what ? ": " : "", what);
+	log_state(h, level);
 }
 
 #define FORMAT(text, fmt)                                                                          \
@@ -310,6 +316,17 @@ spoil(struct health_end *h, enum ipc_remote_state state, const char *text)
 	set_state(h, state, text);
 }
 
+/* A reason is news as well as a state is. */
+static void
+go_down(struct health_end *h, const char *text)
+{
+	bool other = h->r && h->state == IPC_REMOTE_DOWN && strcmp(h->what, text) != 0;
+
+	spoil(h, IPC_REMOTE_DOWN, text);
+	if (other)
+		log_state(h, levels[IPC_REMOTE_DOWN]);
+}
+
 void
 health_degraded(struct health_end *h, const char *fmt, ...)
 {
@@ -319,6 +336,13 @@ health_degraded(struct health_end *h, const char *fmt, ...)
 
 void
 health_down(struct health_end *h, const char *fmt, ...)
+{
+	FORMAT(text, fmt);
+	go_down(h, text);
+}
+
+void
+health_down_as_logged(struct health_end *h, const char *fmt, ...)
 {
 	FORMAT(text, fmt);
 	spoil(h, IPC_REMOTE_DOWN, text);
@@ -355,6 +379,12 @@ bool
 health_is_up(const struct health_end *h)
 {
 	return h->state == IPC_REMOTE_UP;
+}
+
+const char *
+health_last_error(const struct health_end *h)
+{
+	return h->last_error;
 }
 
 /* --- what happened --- */
@@ -471,7 +501,10 @@ health_timeout(struct health_end *h, const char *fmt, ...)
 	h->silences += h->silences < HEALTH_DOWN_TIMEOUTS;
 	bool down = h->state == IPC_REMOTE_DOWN || h->silences == HEALTH_DOWN_TIMEOUTS;
 	uint8_t silences = h->silences;
-	spoil(h, down ? IPC_REMOTE_DOWN : IPC_REMOTE_DEGRADED, text);
+	if (down)
+		go_down(h, text);
+	else
+		spoil(h, IPC_REMOTE_DEGRADED, text);
 	h->silences = silences;
 }
 
@@ -509,8 +542,19 @@ health_masters_new(struct runner *r)
 void
 health_masters_start(struct health_masters *m)
 {
+	health_remove(m->none);
+	m->none = NULL;
 	ev_timer_set(&m->late, HEALTH_MASTER_MS / 1e3, 0.);
 	ev_timer_start(m->r->loop, &m->late);
+}
+
+void
+health_masters_closed(struct health_masters *m, const char *why)
+{
+	ev_timer_stop(m->r->loop, &m->late);
+	if (!m->none)
+		m->none = health_add(m->r, "masters");
+	health_down_as_logged(m->none, "the line is not open: %s", why);
 }
 
 struct health_end *

@@ -2,7 +2,8 @@
  * The health of a device's remote ends, in runner processes: who answers, who
  * does not and since when, and how much went to and fro. gatewayctl shows it
  * (status, show, health). Each change for the worse is one log line at warning,
- * the way back one at notice, under a rate limit.
+ * so is each change of the reason why it is down, the way back one at notice,
+ * under a rate limit.
  *
  * A family adds an end for each thing that can fail by itself (a Modbus device
  * id, a station, a host, a server), and tells what happens:
@@ -51,6 +52,9 @@ void health_up(struct health_end *h);
 void health_degraded(struct health_end *h, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void health_down(struct health_end *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* For a reason whose changes the log has already (endpoint.h). */
+void health_down_as_logged(struct health_end *h, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 void health_off(struct health_end *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Something is asked of it from now on. It is down where nothing was heard of it within about that
@@ -75,16 +79,21 @@ void health_note_error(struct health_end *h, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 bool health_is_up(const struct health_end *h);
+/* As health_note_error() and its like told it; "" none. */
+const char *health_last_error(const struct health_end *h);
 
 /*
  * The masters of a slave: each is an end that is up while it is connected, and gone after it. In
- * place of them stands one that is down while there is none for HEALTH_MASTER_MS.
+ * place of them stands one that is down while there is none for HEALTH_MASTER_MS, or none can
+ * come.
  */
 struct health_masters;
 /* In create(). Never NULL; lives as long as the process. */
 struct health_masters *health_masters_new(struct runner *r);
 /* The device waits for masters from now on. */
 void health_masters_start(struct health_masters *m);
+/* None can come: the line is not open; why as the log has it (endpoint.h). After all have left. */
+void health_masters_closed(struct health_masters *m, const char *why);
 struct health_end *health_masters_join(struct health_masters *m, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void health_masters_leave(struct health_masters *m, struct health_end *master);
