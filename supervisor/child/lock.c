@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <link.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
@@ -22,7 +23,7 @@
 
 enum { MAX_FILTER = 512 };
 
-/* Every program needs these to begin, an interpreter of the system's too. */
+/* A program that loads libraries needs these to begin, an interpreter of the system's too. */
 static const char *const system_reads[] = {
 	"/usr",
 	"/lib",
@@ -38,6 +39,9 @@ static const char *const system_reads[] = {
 #endif
 	NULL,
 };
+
+/* A program of ours that is whole reads nothing but the time zone. */
+static const char *const own_reads[] = { "/etc/localtime", "/usr/share/zoneinfo", NULL };
 
 /* --- before the fork --- */
 
@@ -81,14 +85,41 @@ allow_program(int rules, const char *program, bool folder)
 	return kernel_landlock_allow_read(rules, path);
 }
 
+/* Whether the kernel starts the program itself, without the loader of libraries. */
+static bool
+is_static(const char *program)
+{
+	union {
+		ElfW(Ehdr) head;
+		char bytes[4096];
+	} file;
+	int fd = open(program, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, file.bytes, sizeof(file.bytes));
+	bool found =
+	    n > (ssize_t)sizeof(file.head) && memcmp(file.head.e_ident, ELFMAG, SELFMAG) == 0 &&
+	    file.head.e_phentsize == sizeof(ElfW(Phdr)) && file.head.e_phoff <= (size_t)n &&
+	    file.head.e_phnum <= ((size_t)n - file.head.e_phoff) / sizeof(ElfW(Phdr));
+
+	fd_close(fd);
+	for (size_t i = 0; found && i < file.head.e_phnum; i++) {
+		ElfW(Phdr) row;
+		memcpy(&row, file.bytes + file.head.e_phoff + i * sizeof(row), sizeof(row));
+		if (row.p_type == PT_INTERP)
+			return false;
+	}
+	return found;
+}
+
 static int
 prepare_rules(struct lock *l, const char *program)
 {
+	bool whole = l->own && is_static(program);
+
 	l->rules = kernel_landlock_open();
 	if (l->rules < 0)
 		return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -1;
-	if (allow_program(l->rules, program, l->own) < 0 ||
-	    allow_all(l->rules, system_reads, kernel_landlock_allow_read) < 0 ||
+	if (allow_program(l->rules, program, l->own && !whole) < 0 ||
+	    allow_all(l->rules, whole ? own_reads : system_reads, kernel_landlock_allow_read) < 0 ||
 	    allow_all(l->rules, l->reads, kernel_landlock_allow_read) < 0 ||
 	    allow_all(l->rules, l->writes, kernel_landlock_allow_read) < 0)
 		return -1;

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -253,6 +254,81 @@ END_TEST
 
 static char site[] = "/tmp/check_lock-XXXXXX";
 
+static char whole[200]; /* a program in it that has no loader */
+
+static void
+make_whole(void)
+{
+	static char bytes[4 << 20];
+	ElfW(Ehdr) *head = (ElfW(Ehdr) *)bytes;
+	FILE *f = fopen("/bin/sh", "r");
+	size_t n = fread(bytes, 1, sizeof(bytes), f);
+
+	fclose(f);
+	ElfW(Phdr) *rows = (ElfW(Phdr) *)(bytes + head->e_phoff);
+	for (int i = 0; i < head->e_phnum; i++)
+		if (rows[i].p_type == PT_INTERP)
+			rows[i].p_type = PT_NULL;
+	ck_assert_ptr_nonnull(mkdtemp(site));
+	ck_assert_int_eq(chmod(site, 0755), 0);
+	snprintf(whole, sizeof(whole), "%s/program", site);
+	f = fopen(whole, "w");
+	ck_assert_uint_eq(fwrite(bytes, 1, n, f), n);
+	ck_assert_int_eq(fchmod(fileno(f), 0755), 0);
+	fclose(f);
+}
+
+static bool
+can_read(const char *path)
+{
+	return open(path, O_RDONLY) >= 0;
+}
+
+/* The row that is not as it should be, from 1. */
+static int
+read_as_whole(void)
+{
+	if (!can_read(whole) || !can_read("/usr/share/zoneinfo"))
+		return 1;
+	if (can_read("/usr/bin") || can_read("/bin/sh") || can_read("/dev/null") || can_read(site))
+		return 2;
+	return 0;
+}
+
+static int
+read_as_loader(void)
+{
+	return can_read("/usr/bin") && can_read("/bin/sh") && can_read("/dev/null") ? 0 : 1;
+}
+
+/* try() with the lock of a program. */
+static int
+locked_as(const char *program, bool own, int (*try)(void))
+{
+	struct lock lock = { .level = LOCK_STRICT, .own = own, .files = 40 };
+	int status;
+
+	ck_assert_int_eq(lock_prepare(&lock, program), 0);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(lock_self(&lock) == 0 ? try() : 100);
+	lock_clear(&lock);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 101;
+}
+
+START_TEST(a_program_of_ours_that_is_whole_reads_time_zones)
+{
+	make_whole();
+	if (kernel_landlock_abi() > 0)
+		ck_assert_int_eq(locked_as(whole, true, read_as_whole), 0);
+	ck_assert_int_eq(locked_as(whole, false, read_as_loader), 0);
+	ck_assert_int_eq(locked_as("/bin/sh", true, read_as_loader), 0);
+	unlink(whole);
+	rmdir(site);
+}
+END_TEST
+
 static bool
 makes(const char *folder, const char *name)
 {
@@ -389,6 +465,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, no_core_no_privileges_an_end_with_its_parent);
 	tcase_add_test(tc, namespaces_are_allowed_at_their_level);
 	tcase_add_test(tc, off_is_off);
+	tcase_add_test(tc, a_program_of_ours_that_is_whole_reads_time_zones);
 	tcase_add_test(tc, files_are_those_of_the_system_to_read);
 	tcase_add_test(tc, root_becomes_nobody);
 	tcase_add_test(tc, nobody_runs_what_he_cannot_reach_by_its_descriptor);
