@@ -138,11 +138,14 @@ class Gateway:
         with open(path, "w", encoding="utf-8") as f:
             json.dump(conf, f)
         argv = [BUILD / "gatewayd", "--config", path] if side == "ours" else [PEER, "--conf", path]
-        argv = [*wrap, *argv]
-        env = {**os.environ, "RUNTIME_DIRECTORY": self.dir, "STATE_DIRECTORY": self.dir}
+        self.argv = [*wrap, *argv]
         self.log = open(os.path.join(self.dir, "log"), "w+", encoding="utf-8")
+        self.start()
+
+    def start(self):
+        env = {**os.environ, "RUNTIME_DIRECTORY": self.dir, "STATE_DIRECTORY": self.dir}
         self.started_ns = time.monotonic_ns()
-        self.process = popen(argv, GATEWAY, env=env, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        self.process = popen(self.argv, GATEWAY, env=env, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.pid = self.process.pid
 
     def runners(self):

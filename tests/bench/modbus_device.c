@@ -5,8 +5,9 @@
  * Writes of four registers are taken for a stamp, and their age is kept.
  *
  * "count" is "stat" that leaves the ages alone. stat:
- * {"requests":..,"writes":..,"age":{..},"gap":..}, gap being the longest time in us between two
- * requests of one connection since the last stat.
+ * {"requests":..,"writes":..,"age":{..},"gap":..,"polled":..,"polled_at":..}, gap being the longest
+ * time in us between two requests of one connection since the last stat, polled how many
+ * connections ever had a request, and polled_at when the last one had its first.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -27,9 +28,9 @@ struct peer {
 
 static struct peer *peers[TOOL_MAX_FDS];
 static enum mode mode;
-static uint64_t requests, writes;
+static uint64_t requests, writes, polled;
 static uint16_t turn;
-static int64_t gap;
+static int64_t gap, polled_at;
 static struct samples age;
 
 static void
@@ -103,6 +104,10 @@ note_gap(struct peer *p)
 
 	if (p->last && now - p->last > gap)
 		gap = now - p->last;
+	if (!p->last) {
+		polled++;
+		polled_at = now;
+	}
 	p->last = now;
 }
 
@@ -130,8 +135,10 @@ on_input(int fd)
 static void
 on_order(char *line)
 {
-	printf("{\"requests\":%llu,\"writes\":%llu,\"gap\":%.1f,\"age\":",
-	    (unsigned long long)requests, (unsigned long long)writes, (double)gap / 1e3);
+	printf("{\"requests\":%llu,\"writes\":%llu,\"gap\":%.1f,\"polled\":%llu,\"polled_at\":%lld,"
+	       "\"age\":",
+	    (unsigned long long)requests, (unsigned long long)writes, (double)gap / 1e3,
+	    (unsigned long long)polled, (long long)polled_at);
 	samples_end_line(&age, line);
 	gap = 0;
 }

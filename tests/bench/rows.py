@@ -231,31 +231,7 @@ def memory(side, make, count):
     return lives
 
 
-@row("runner-start", {"cpu ms/start": 1.5}, peer=False)
-def runner_start(side):
-    """A restart of a runner until it runs: its own CPU time and the supervisor's, the outer lock, the inner one and the
-    exchange of configuration and plan in it."""
-    starts = 10 if bench.QUICK else 50
-
-    def restart(s):
-        ctl = [bench.BUILD / "gatewayctl", "--socket", os.path.join(s.gateway.dir, "control"), "restart", "--wait", "m"]
-        subprocess.run(ctl, check=True, stdout=subprocess.DEVNULL, timeout=bench.WAIT_S)
-        return s.gateway.cpu()
-
-    def figures(s):
-        before, own = s.gateway.cpu()[0], 0
-        for _ in range(starts):
-            supervisor, runners = restart(s)
-            own += runners
-        of_both = (supervisor - before + own) / 1e6 / starts
-        return {"cpu ms/start": of_both, "runner ms/start": own / 1e6 / starts}
-
-    with Scene(side, ("modbus_device", "still"), [modbus("m", 10, 1)]) as s:
-        restart(s)
-        return [figures(s) for _ in range(bench.WINDOWS)]
-
-
-TARGETS_100 = {"start ms": 300, "PSS KiB": 30 * 1024, "PSS KiB a runner": 250}
+TARGETS_100 = {"start ms": 120, "PSS KiB": 15 * 1024}
 
 
 @row("modbus-100-devices", TARGETS_100)
