@@ -10,6 +10,9 @@
 #include "common/fdutil.h"
 #include "common/utf8.h"
 
+/* Bytes in which most messages are unpacked; for the others there is more until the next one. */
+enum { ZONE = 2048 };
+
 union control {
 	struct cmsghdr align;
 	char bytes[CMSG_SPACE(sizeof(int))];
@@ -82,7 +85,7 @@ dispatch(struct channel *c, const uint8_t *packet, size_t len, int fd)
 		c->handler->on_register(c->arg, packet + IPC_HEADER, len - IPC_HEADER);
 		return;
 	}
-	if (!zone && !(zone = msgpack_zone_new(16 * 1024))) {
+	if (!zone && !(zone = msgpack_zone_new(ZONE))) {
 		violation(c, "out of memory", packet, len, fd);
 		return;
 	}

@@ -3,6 +3,20 @@
  * the Event Server takes them, with the credit that they hold; those for its
  * runner until they leave in one message; and its queries. In the supervisor;
  * no socket here.
+ *
+ * An event on its way from a driver to the Event Server is written four times in
+ * user space, besides the payload itself:
+ * 1. runner_register() writes it into the batch: the driver's texts are its own,
+ *    and a message is as long as what one turn of the loop brings.
+ * 2. send_batch() puts the batch behind its message's header, which has the
+ *    number of events: a batch may have to wait for credit, and others of the
+ *    runner's messages leave before it.
+ * 3. uplink_take() checks it, and writes it as the Event Server's protocol has it,
+ *    with the device's prefix, into pending: the packet's buffer serves all
+ *    runners, and the link may be busy.
+ * 4. eventlink_register() puts a device's pending events into the link's output,
+ *    when the gate gives the device its turn: one stream has the events of all.
+ * The kernel copies it into and out of both sockets.
  */
 #ifndef SUPERVISOR_UPLINK_H
 #define SUPERVISOR_UPLINK_H

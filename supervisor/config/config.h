@@ -29,8 +29,7 @@ enum {
 
 /* Defaults and ranges of config_limits. */
 #define CONFIG_MEMORY_DEFAULT                                                                      \
-	(UINT64_C(256) << 20) /* libraries 20 MiB, a data point about 1 KiB                        \
-			       */
+	(UINT64_C(256) << 20) /* TLS takes 9 MiB, a data point about 1 KiB while it starts */
 #define CONFIG_MEMORY_MIN (UINT64_C(32) << 20)
 #define CONFIG_MEMORY_MAX (UINT64_C(1) << 40)
 enum {

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import time
 
@@ -70,8 +71,8 @@ def texts_kib(pid):
 
 @row("supervisor-memory", {"KiB a point": 0.1}, peer=False)
 def supervisor_memory(_):
-    """Of gatewayd, by data point: what two configurations of as many devices differ by. The texts of devices are in
-    the kernel's memory."""
+    """PSS of gatewayd by data point: what two configurations of as many devices differ by. The texts of devices are
+    in the kernel's memory."""
     sizes, figures = (1000, 60_000), []
     for points in sizes:
         devices = [modbus("d0", 10, 1), *(modbus(f"d{i}", points, 1) for i in (1, 2))]
@@ -79,6 +80,20 @@ def supervisor_memory(_):
             figures.append((bench.pss_kib(s.gateway.pid), texts_kib(s.gateway.pid)))
     own, texts = ((b - a) / 2 / (sizes[1] - sizes[0]) for a, b in zip(*figures))
     return [{"KiB a point": own, "of texts, KiB a point": texts}]
+
+
+def address_space_kib(points):
+    with Scene("ours", STILL, [modbus("d", points, 1)], "running") as s:
+        status = pathlib.Path(f"/proc/{s.gateway.runners()[0]}/status").read_text(encoding="utf-8")
+    return int(re.search(r"VmPeak:\s*(\d+)", status)[1])
+
+
+@row("runner-address-space", {"KiB": 2048, "KiB a point": 1.1}, peer=False)
+def runner_address_space(_):
+    """What "memory" of "limits" limits, as gatewayd.yaml(5) has it."""
+    few, many = 10, 60_000
+    least, most = address_space_kib(few), address_space_kib(many)
+    return [{"KiB": least, "KiB a point": (most - least) / (many - few)}]
 
 
 @row("service-restart-100", {"restart ms": 400}, peer=False)
