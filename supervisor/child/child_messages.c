@@ -116,30 +116,6 @@ verify_lock(struct child *c)
 	return c->verified ? NULL : missing;
 }
 
-/* Whether a text of the tree is that one; trees are no deeper than the reader allows. */
-static bool
-names(const struct json *j, const char *text)
-{
-	if (j->type == JSON_STRING)
-		return strcmp(j->text, text) == 0;
-	if (j->type == JSON_OBJECT || j->type == JSON_ARRAY)
-		json_foreach (m, j)
-			if (names(m, text))
-				return true;
-	return false;
-}
-
-static bool
-conf_names(const struct config_device *conf, const char *text)
-{
-	struct json_doc *doc;
-	const struct json *tree = config_device_tree(conf, &doc);
-	bool found = tree && names(tree, text);
-
-	json_free(doc);
-	return found;
-}
-
 /* A file is one that the device's own configuration names, or the system's authorities; a check
  * opens nothing else. */
 static const char *
@@ -152,7 +128,7 @@ check_file(const struct child *c, uint64_t index)
 	if (row && row->kind != IPC_RESOURCE_FILE && c->host->check_only)
 		return "an open during a check that is not of a file";
 	if (!row || row->kind != IPC_RESOURCE_FILE || strcmp(row->target, authorities) == 0 ||
-	    conf_names(c->conf, row->target))
+	    config_device_names(c->conf, row->target))
 		return NULL;
 	return "a file that its configuration does not name";
 }

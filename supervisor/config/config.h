@@ -186,6 +186,9 @@ void config_settle(struct config *c);
 /* The device's own tree; where it was settled without what is the supervisor's, parsed again.
  * Returns NULL when out of memory. *doc is for json_free(). */
 const struct json *config_device_tree(const struct config_device *d, struct json_doc **doc);
+/* Whether that is one of the texts in the device's own tree, keys excepted. Does not parse what was
+ * settled. */
+bool config_device_names(const struct config_device *d, const char *text);
 
 /* Finds the node of path ("devices[3].connection.port") in the tree, or the closest one above it.
  * Never NULL. */

@@ -198,8 +198,10 @@ config_device_changes(const struct config_device *before, const struct config_de
     config_key_change *say, void *arg)
 {
 	struct changes c = { .say = say, .arg = arg };
-	struct json_doc *x, *y;
-	const struct json *a = config_device_tree(before, &x), *b = config_device_tree(after, &y);
+	struct json_doc *x = NULL, *y = NULL;
+	bool same = config_text_equal(&before->text, &after->text);
+	const struct json *a = same ? NULL : config_device_tree(before, &x);
+	const struct json *b = same ? NULL : config_device_tree(after, &y);
 
 	if (a && b)
 		compare_objects(&c, a, b, config_is_supervisors_key);

@@ -115,6 +115,66 @@ config_device_tree(const struct config_device *d, struct json_doc **doc)
 	return *doc ? json_root(*doc) : NULL;
 }
 
+/* Trees are no deeper than the reader allows. */
+static bool
+tree_names(const struct json *j, const char *text)
+{
+	if (j->type == JSON_STRING)
+		return strcmp(j->text, text) == 0;
+	if (j->type == JSON_OBJECT || j->type == JSON_ARRAY)
+		json_foreach (m, j)
+			if (tree_names(m, text))
+				return true;
+	return false;
+}
+
+/* What config_device_json() wrote: a quote in a text has a backslash before it. text does not begin
+ * as what follows a text. */
+static bool
+json_names(const char *json, size_t len, const char *text, size_t size)
+{
+	const char *at = json, *end = json + len;
+
+	while ((at = memmem(at, (size_t)(end - at), text, size))) {
+		if (at > json && at[-1] != '\\' && at + size < end && at[size] != ':')
+			return true;
+		at++;
+	}
+	return false;
+}
+
+static bool
+text_names(const struct config_text *t, const char *text)
+{
+	struct buffer json, quoted;
+	struct json_writer w = { .b = &quoted };
+
+	buffer_init(&json, CONFIG_MAX_FILE);
+	buffer_init(&quoted, CONFIG_MAX_FILE);
+	read_text(t, &json);
+	json_put_str(&w, NULL, text);
+	bool found = !buffer_failed(&json) && !buffer_failed(&quoted) &&
+		     json_names((const char *)buffer_data(&json), json.len,
+			 (const char *)buffer_data(&quoted), quoted.len);
+	buffer_clear(&json);
+	buffer_clear(&quoted);
+	return found;
+}
+
+bool
+config_device_names(const struct config_device *d, const char *text)
+{
+	struct json_doc *doc;
+
+	/* Hardly a path begins so. */
+	if (!d->conf && !strchr(",:]}", *text))
+		return text_names(&d->text, text);
+	const struct json *tree = config_device_tree(d, &doc);
+	bool found = tree && tree_names(tree, text);
+	json_free(doc);
+	return found;
+}
+
 bool
 config_text_equal(const struct config_text *a, const struct config_text *b)
 {

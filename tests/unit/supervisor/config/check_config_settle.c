@@ -120,6 +120,42 @@ START_TEST(changes_are_told_by_key)
 }
 END_TEST
 
+START_TEST(its_texts_are_found_without_a_tree)
+{
+	static const char text[] =
+	    "name: g\n"
+	    "devices:\n"
+	    "- {module: " MASTER
+	    ", name: a, /key: [{b: /file, c: '/quo\"ted'}, 'x\"/in\"x', '/end\\']}\n";
+	static const struct {
+		const char *text;
+		bool found;
+	} rows[] = {
+		{ .text = "/file", .found = true },
+		{ .text = "/quo\"ted", .found = true },
+		{ .text = "/end\\", .found = true },
+		{ .text = "x\"/in\"x", .found = true },
+		{ .text = "/in" },
+		{ .text = "/key" },
+		{ .text = "/fil" },
+		{ .text = "file" },
+		{ .text = "/end" },
+		{ .text = "" },
+		{ .text = "," },
+	};
+	struct config *c = load_good(text);
+
+	for (int settled = 0; settled < 2; settled++) {
+		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+			ck_assert_msg(
+			    config_device_names(c->devices, rows[i].text) == rows[i].found, "%s",
+			    rows[i].text);
+		config_settle(c);
+	}
+	config_free(c);
+}
+END_TEST
+
 /* More than is read at once. */
 START_TEST(long_texts_are_compared_to_their_end)
 {
@@ -151,6 +187,7 @@ add_tests(TCase *tc)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, everything_but_the_trees_stays);
 	tcase_add_test(tc, runners_get_the_same_text);
+	tcase_add_test(tc, its_texts_are_found_without_a_tree);
 	tcase_add_test(tc, changes_are_told_by_key);
 	tcase_add_test(tc, long_texts_are_compared_to_their_end);
 }
