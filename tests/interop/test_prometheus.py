@@ -31,6 +31,26 @@ scrape_configs:
 """
 
 
+# What is to be seen of each thing: samples that a gateway with a Modbus device has, without their labels.
+SHOWN = {
+    'build': ['gatewayd_build_info'],
+    'link': ['gatewayd_link_up', 'gatewayd_link_state_age_seconds', 'gatewayd_link_events_sent_total',
+             'gatewayd_link_events_received_total', 'gatewayd_link_sent_bytes_total', 'gatewayd_link_received_bytes_total',
+             'gatewayd_link_pending_bytes', 'gatewayd_link_idle_seconds'],
+    'supervisor': ['gatewayd_longest_turn_seconds', 'gatewayd_longest_turn_minute_seconds', 'gatewayd_memory_bytes',
+                   'gatewayd_open_fds'],
+    'device': ['gatewayd_device_state', 'gatewayd_device_deaths_total', 'gatewayd_device_restarts_total',
+               'gatewayd_device_uptime_seconds', 'gatewayd_device_cpu_seconds_total', 'gatewayd_device_memory_bytes',
+               'gatewayd_device_credit_used_bytes', 'gatewayd_device_events_registered_total',
+               'gatewayd_device_events_delivered_total', 'gatewayd_device_reported_total',
+               'gatewayd_device_round_trip_seconds_bucket'],
+    'remote end': ['gatewayd_remote_up', 'gatewayd_remote_errors_total', 'gatewayd_remote_timeouts_total',
+                   'gatewayd_remote_requests_total', 'gatewayd_remote_last_success_timestamp_seconds'],
+    'store': ['gatewayd_store_types', 'gatewayd_store_bytes', 'gatewayd_store_queries_total', 'gatewayd_store_commits_total',
+              'gatewayd_store_refused_quota_total'],
+}
+
+
 def promtool(*args, text=None, cwd=None):
     return subprocess.run(['promtool', *args], input=text, capture_output=True, text=True, cwd=cwd)
 
@@ -53,6 +73,14 @@ class Prometheus(unittest.TestCase):
     def test_promtool_finds_nothing_to_say(self):
         r = promtool('check', 'metrics', text=self.web.ask('/metrics')[2].decode())
         self.assertEqual((r.returncode, r.stdout, r.stderr), (0, '', ''))
+
+    def test_each_thing_has_its_numbers(self):
+        text = wait_until(lambda: (t := self.web.ask('/metrics')[2].decode()).count('gatewayd_device_round_trip') and t,
+                          'round trips', seconds=3 * WAIT_S)
+        there = {re.match(r'\w+', line)[0] for line in text.splitlines() if not line.startswith('#')}
+        self.assertEqual({thing: missing for thing, names in SHOWN.items() if (missing := set(names) - there)}, {})
+        for name in ('requests', 'connects'):
+            self.assertIn(f'gatewayd_device_reported_total{{device="plc",type="modbus_master",name="{name}"}}', text)
 
     def test_rules(self):
         r = promtool('check', 'rules', 'gatewayd.rules.yaml', cwd=RULES)
