@@ -11,7 +11,7 @@ VERSION := 0.1.0
 
 ifeq ($(SAN),1)
 B := build-san
-CFLAGS ?= -O1 -g
+CFLAGS ?= -O1 -g1
 SANFLAGS := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 else ifeq ($(SAN),fuzz)
 B := build-fuzz
