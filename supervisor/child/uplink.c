@@ -8,6 +8,8 @@
 
 /* Bytes that may be pending beyond the runner's credit: our own events, and the prefix of each. */
 enum { PENDING_SLACK = 64 * 1024, PENDING_FACTOR = 8 };
+/* Bytes from which a chunk is not added to: what one device puts onto the link in its turn. */
+enum { UPLINK_CHUNK = 8 * 1024 };
 
 struct chunk {
 	uint32_t count, len;
@@ -178,21 +180,37 @@ take_event(struct uplink *u, struct cursor *in, struct ipc_text *known, uint32_t
 	return NULL;
 }
 
+/* The events of a REGISTER, in chunks of which the last one is open from *start on, after *ended
+ * events; or what is wrong with one. */
+static const char *
+take_events(struct uplink *u, struct cursor *in, uint32_t sent, uint32_t *kept, size_t *start,
+    uint32_t *ended)
+{
+	struct ipc_text known = { 0 };
+	const char *why = NULL;
+
+	for (uint32_t i = 0; i < sent && !why; i++) {
+		if (u->pending.len - *start >= UPLINK_CHUNK && !buffer_failed(&u->pending)) {
+			end_chunk(u, *start, *kept - *ended, 0);
+			*ended = *kept;
+			*start = begin_chunk(u);
+		}
+		why = take_event(u, in, &known, kept);
+	}
+	return why;
+}
+
 const char *
 uplink_take(struct uplink *u, const void *body, size_t len, uint32_t *count)
 {
 	struct cursor in = cursor_make(body, len);
-	struct ipc_text known = { 0 };
-	const char *why = NULL;
 
-	*count = ipc_events_begin(&in);
 	/* The same sum as the runner's: the count is not part of it. */
-	uint32_t sent = *count;
+	uint32_t sent = ipc_events_begin(&in), ended = 0;
 	uint64_t cost = cursor_left(&in) + (uint64_t)sent * IPC_EVENT_COST;
 	size_t before = u->pending.len, start = begin_chunk(u);
 	*count = 0;
-	for (uint32_t i = 0; i < sent && !why; i++)
-		why = take_event(u, &in, &known, count);
+	const char *why = take_events(u, &in, sent, count, &start, &ended);
 	if (!why && !cursor_done(&in))
 		why = "bytes after the message";
 	u->credit -= (int64_t)cost;
@@ -203,7 +221,7 @@ uplink_take(struct uplink *u, const void *body, size_t len, uint32_t *count)
 	if (why || *count == 0)
 		undo_chunk(u, before);
 	else
-		end_chunk(u, start, *count, cost);
+		end_chunk(u, start, *count - ended, cost);
 	if (!why && *count == 0)
 		u->to_return += cost;
 	return why;

@@ -450,6 +450,7 @@ engine_on_stopped(struct engine *e)
 static void
 on_up(void *arg)
 {
+	engine_out_open(arg);
 	follow_status(arg);
 	notify_link(arg);
 }

@@ -16,6 +16,7 @@
 #include "supervisor/engine/eventlink.h"
 #include "supervisor/engine/gate.h"
 #include "supervisor/engine/turns.h"
+#include "supervisor/engine/window.h"
 
 enum {
 	ENGINE_LEAVE_SLACK_MS = 3000,
@@ -63,6 +64,7 @@ struct engine_starts {
 /* Everything that leaves for the Event Server. */
 struct engine_out {
 	struct gate gate;
+	struct window window;
 	struct engine_asked asked[GATE_MAX_ASKED];
 	struct engine_message
 	    *messages; /* of the engine and of operators: waiting, or unanswered */

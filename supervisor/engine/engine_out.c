@@ -304,6 +304,44 @@ has_time(struct engine *e)
 	return monotime_cmp(monotime_now(), out->until) < 0;
 }
 
+/* A failure is an answer too: the server read all that was before it. */
+static void
+on_mark_answer(void *arg, struct eventer_events_iter *events, const char *error)
+{
+	struct engine *e = arg;
+
+	(void)events, (void)error;
+	window_answered(&e->out.window, monotime_now());
+}
+
+static void
+put_mark(struct engine *e)
+{
+	struct window *w = &e->out.window;
+
+	if (window_wants_mark(w, eventlink_put(&e->link)) &&
+	    eventlink_register(&e->link, 0, "", 0, on_mark_answer, e) == 0)
+		window_marked(w, eventlink_put(&e->link), monotime_now());
+}
+
+/* What the gate may count on: a window that is full is a link without room for devices. */
+static size_t
+unsent(struct engine *e)
+{
+	size_t bytes = eventlink_unsent(&e->link);
+
+	put_mark(e);
+	return bytes < GATE_ROOM && !window_has_room(&e->out.window, eventlink_put(&e->link))
+		   ? GATE_ROOM
+		   : bytes;
+}
+
+void
+engine_out_open(struct engine *e)
+{
+	window_open(&e->out.window, eventlink_put(&e->link));
+}
+
 void
 engine_pump(struct engine *e)
 {
@@ -313,7 +351,7 @@ engine_pump(struct engine *e)
 	bool late = false;
 
 	while (eventlink_state(&e->link) == LINK_UP && !(late = !has_time(e)) &&
-	       (p = gate_next(&out->gate, eventlink_unsent(&e->link), monotime_now(), &ring))) {
+	       (p = gate_next(&out->gate, unsent(e), monotime_now(), &ring))) {
 		if (!p->is_device)
 			send_message(e, p->owner, ring);
 		else if (ring == GATE_EVENTS)

@@ -37,6 +37,8 @@ void engine_unqueue(struct engine_device *d);
 
 /* engine_out.c */
 void engine_out_init(struct engine *e);
+/* The link is up. */
+void engine_out_open(struct engine *e);
 /* engine_query(), but before what devices send. */
 int engine_query_own(
     struct engine *e, size_t count, struct buffer *types, engine_answer_cb *cb, void *arg);

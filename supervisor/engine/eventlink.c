@@ -567,6 +567,12 @@ eventlink_unsent(const struct eventlink *l)
 	return conn_unsent(&l->conn);
 }
 
+uint64_t
+eventlink_put(const struct eventlink *l)
+{
+	return l->conn.bytes_out + conn_unsent(&l->conn);
+}
+
 bool
 eventlink_hangs(struct eventlink *l, uint32_t connections)
 {

@@ -133,6 +133,8 @@ enum eventlink_state eventlink_state(const struct eventlink *l);
 enum eventer_status eventlink_status(const struct eventlink *l);
 /* Bytes that were put and are not written yet. */
 size_t eventlink_unsent(const struct eventlink *l);
+/* Bytes that were ever put, written or not. */
+uint64_t eventlink_put(const struct eventlink *l);
 /* Whether the server said nothing on so many connections in a row; then counting begins again. */
 bool eventlink_hangs(struct eventlink *l, uint32_t connections);
 /* Its numbers, to show. */

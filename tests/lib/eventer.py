@@ -650,7 +650,10 @@ class _ServedClient(_Client):
         server.register_messages += 1
         r = Reader(msg.data)
         if server.counting:
-            server.count += r.int()
+            count = r.int()
+            server.count += count
+            if not count and not msg.last:
+                self.chatter.send('HatEventer.MsgRegisterRes', put_int(0) + put_list(put_event, []), reply_to=msg)
             return
         t = time.monotonic()
         server.session += 1
@@ -662,7 +665,7 @@ class _ServedClient(_Client):
             server.registered.append((t, event))
             server.latest[event.type] = event
         server.count += len(events)
-        if not msg.last and server.answering.is_set():
+        if not msg.last and (server.answering.is_set() or not events):
             self.chatter.send('HatEventer.MsgRegisterRes',
                               put_int(0) + put_list(put_event, events), reply_to=msg)
 

@@ -261,6 +261,7 @@ class Link(Case):
         time.sleep(1)
         self.assertLess(cpu_s(self.g.pid) - before, 0.3, "waiting for room costs nothing")
         self.server.stalled.clear()
+        self.server.wait(lambda: self.server.count >= 2 * count, 6 * WAIT_S)
         for n in self.names:
             kind = self.kind(n, "gateway/echo")
             self.server.wait(lambda k=kind: len(self.server.find(k)) == count, 6 * WAIT_S)
@@ -275,7 +276,7 @@ class Link(Case):
         self.enable("p0")
         self.g.wait_state("p0", "running")
         server.stalled.set()
-        self.g.wait(lambda: self.g.ctl("info")[0]["waiting_bytes"], "what does not leave")
+        self.g.wait(lambda: self.g.ctl("show", "p0")[0]["queues"]["to_event_server_bytes"], "what does not leave")
         chatter, fill = server.clients[0].chatter, eventer.Chatter.fill
 
         def talk(this, n):

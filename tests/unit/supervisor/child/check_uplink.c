@@ -144,6 +144,43 @@ START_TEST(what_is_registered_leaves_in_order_and_holds_credit)
 }
 END_TEST
 
+/* A large REGISTER leaves in several turns of its device, and its credit with the last of them. */
+START_TEST(a_large_message_leaves_in_chunks)
+{
+	enum { EVENTS = 100, JSON = 500 };
+	static char json[JSON + 1];
+	struct buffer b;
+	msgpack_packer p;
+	uint32_t count, left = EVENTS;
+	const void *events;
+	size_t len, chunks = 0;
+
+	memset(json, '1', JSON);
+	buffer_init(&b, 1 << 20);
+	msgpack_packer_init(&p, &b, write_body);
+	msgpack_pack_array(&p, EVENTS);
+	for (int i = 0; i < EVENTS; i++) {
+		msgpack_pack_array(&p, 3);
+		msgpack_pack_array(&p, 1);
+		ipc_pack_str(&p, "gateway");
+		msgpack_pack_nil(&p);
+		ipc_pack_text(&p, json, JSON);
+	}
+	ck_assert_ptr_null(uplink_take(&u, buffer_data(&b), b.len, &count));
+	ck_assert_uint_eq(count, EVENTS);
+	for (; uplink_peek(&u, &count, &events, &len); chunks++) {
+		ck_assert_uint_le(len, 9 * 1024);
+		ck_assert_uint_gt(count, 0);
+		ck_assert_uint_ge(u.outstanding, EVENTS * JSON);
+		left -= uplink_took(&u);
+	}
+	ck_assert_uint_eq(left, 0);
+	ck_assert_uint_ge(chunks, 6);
+	ck_assert_uint_eq(u.outstanding, 0);
+	buffer_clear(&b);
+}
+END_TEST
+
 START_TEST(credit_goes_back_in_quarters)
 {
 	uint64_t cost = 0;
@@ -280,6 +317,7 @@ add_tests(TCase *tc)
 	tcase_add_checked_fixture(tc, begin, end);
 	tcase_add_table_test(tc, types_that_a_runner_may_register, types);
 	tcase_add_test(tc, what_is_registered_leaves_in_order_and_holds_credit);
+	tcase_add_test(tc, a_large_message_leaves_in_chunks);
 	tcase_add_test(tc, credit_goes_back_in_quarters);
 	tcase_add_test(tc, who_overdraws_or_lies_leaves_nothing_pending);
 	tcase_add_test(tc, the_window_is_the_devices);
