@@ -673,6 +673,42 @@ class TestDurability(unittest.TestCase):
             self.assertEqual(kept, {str(n): -1 if n in (0, 99) else n for n in range(100)})
             self.assertEqual(d.logged().count('gateway/g/t/inventor has 100 event types'), 1)
 
+    @unittest.skipUnless(os.environ.get('LONG'), 'writes 0.4 GB: LONG=1')
+    def test_a_full_store_is_recovered_at_start(self):
+        """Three devices fill it to the last event: after a crash all of it is there, what is known goes on, and what
+        the gateway itself needs to know of a device has room. On a full disk it starts as well."""
+        with tempfile.TemporaryDirectory() as d:
+            kept = {}
+            with Eventd('--data', d, '--no-sync') as server, server.client() as client:
+                for device in 'abcd':
+                    for n in range(100):
+                        kind = f'gateway/g/t/{device}/gateway/{n}'
+                        if not client.register([RegisterEvent(kind, None, Binary('', bytes([n]) * 1000000))], response=True):
+                            break
+                        kept[tuple(kind.split('/'))] = n
+                self.assertRegex(server.logged(), 'the store is full')
+                self.assertIn('gateway/g/t/a has ', server.logged())
+                server.kill()
+
+            def full_disk():
+                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+                size = os.stat(os.path.join(d, 'data.mdb')).st_size
+                resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+            for limits in (None, full_disk):
+                with Eventd('--data', d, '--no-sync', limits=limits) as server, server.client() as client:
+                    for (*_, device, _, n) in list(kept)[1::20]:
+                        (event,) = client.query_latest([f'gateway/g/t/{device}/gateway/{n}']).events
+                        self.assertEqual(event.payload.data[:1], bytes([kept[event.type] % 256]))
+                    for kind in ('gateway/g/t/z/system/enable', 'gateway/g/t/a/gateway/running'):
+                        self.assertTrue(client.register([RegisterEvent(kind, None, Json(True))], response=True), kind)
+                    first = RegisterEvent('gateway/g/t/a/gateway/0', None, Json(1))
+                    self.assertTrue(client.register([first], response=True))
+                    server.kill()
+                with Eventd('--data', d, '--no-sync') as server, server.client() as client:
+                    self.assertEqual(payloads(client.query_latest(['gateway/g/t/a/gateway/0']).events), [1])
+                    self.assertEqual(payloads(client.query_latest(['gateway/g/t/z/system/enable']).events), [True])
+
     def test_its_numbers_count_what_was_refused(self):
         fd = os.memfd_create('numbers', os.MFD_ALLOW_SEALING)
         self.addCleanup(os.close, fd)
