@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/daemon/notify.h"
+#include "common/daemon/spawn.h"
 #include "common/log.h"
 #include "supervisor/child/cgroup.h"
 #include "supervisor/child/kernel_features.h"
@@ -540,6 +541,7 @@ gateway_start(struct ev_loop *loop, const char *config_path, bool verbose, struc
 	g->paths = paths;
 	g->config = config;
 	config_settle(config);
+	spawn_prepare();
 	open_log(g);
 	for (size_t i = 0; i < g->config->device_count; i++)
 		set_log_level(g, &g->config->devices[i]);

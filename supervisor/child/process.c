@@ -12,6 +12,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/daemon/spawn.h"
 #include "common/fdutil.h"
 #include "common/trust.h"
 #include "supervisor/child/process_private.h"
@@ -330,6 +331,7 @@ on_exited(struct ev_loop *loop, ev_io *w, int revents)
 struct start {
 	const struct process_exec *exec;
 	const struct lock *lock;
+	int fd, extra_fd; /* exec's; -1: none */
 	int output;
 	int group; /* for cgroup_join(); -1: none */
 	/* Why it did not come to its program; 0 where it did. Volatile: for the compiler nothing
@@ -366,12 +368,12 @@ set_descriptors(const struct start *s)
 	    move_fd(s->output, STDERR_FILENO) < 0)
 		return -1;
 	/* Out of the way of the other one. */
-	int extra = s->exec->extra_fd;
-	if (extra && (extra = fcntl(extra, F_DUPFD_CLOEXEC, PROCESS_EXTRA_FD + 1)) < 0)
+	int extra = s->extra_fd;
+	if (extra >= 0 && (extra = fcntl(extra, F_DUPFD_CLOEXEC, PROCESS_EXTRA_FD + 1)) < 0)
 		return -1;
-	if (s->exec->fd >= 0 && move_fd(s->exec->fd, PROCESS_FD) < 0)
+	if (s->fd >= 0 && move_fd(s->fd, PROCESS_FD) < 0)
 		return -1;
-	return extra ? move_fd(extra, PROCESS_EXTRA_FD) : 0;
+	return extra >= 0 ? move_fd(extra, PROCESS_EXTRA_FD) : 0;
 }
 
 /* Before all else, so that what it may use is counted from the first page on. */
@@ -383,27 +385,17 @@ join_group(const struct start *s)
 	return lock_is_strict(s->lock) ? -1 : 0;
 }
 
-static void
-become_program(struct start *s)
+static int
+become_program(void *arg)
 {
+	struct start *s = arg;
+
 	reset_signals();
 	if (join_group(s) == 0 && setsid() >= 0 && set_descriptors(s) >= 0 &&
 	    lock_self(s->lock) == 0)
 		lock_exec(s->lock, s->exec->path, s->exec->argv);
 	s->error = errno;
-	_exit(EX_OSERR);
-}
-
-/* Not fork(): that copies the page tables of a grown supervisor. A function of its own, as the two
- * share its frame. */
-static __attribute__((noinline)) pid_t
-start_child(struct start *s)
-{
-	pid_t pid = vfork();
-
-	if (pid == 0)
-		become_program(s);
-	return pid;
+	return EX_OSERR;
 }
 
 /* Returns 0, or -1 with errno. */
@@ -411,7 +403,13 @@ static int
 exec_process(struct process *p, const struct process_exec *exec, int output, int group)
 {
 	struct lock lock = exec->lock;
-	struct start s = { .exec = exec, .lock = &lock, .output = output, .group = group };
+	struct start s = { .exec = exec,
+		.lock = &lock,
+		.fd = exec->fd,
+		.extra_fd = exec->extra_fd ? exec->extra_fd : -1,
+		.output = output,
+		.group = group };
+	int *const fds[] = { &s.fd, &s.extra_fd, &s.output, &s.group, &lock.rules, &lock.program };
 	sigset_t all, before;
 
 	if (lock_prepare(&lock, exec->path) < 0) {
@@ -422,11 +420,11 @@ exec_process(struct process *p, const struct process_exec *exec, int output, int
 	/* A handler of ours must not run in the child. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
-	pid_t pid = start_child(&s);
+	pid_t pid = spawn_child(become_program, &s, fds, sizeof(fds) / sizeof(fds[0]));
 	int error = pid < 0 ? errno : s.error;
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	lock_clear(&lock);
-	/* It has ended: vfork(2) waited for that. */
+	/* It has ended: spawn_child() waited for that. */
 	if (pid > 0 && error)
 		waitpid(pid, NULL, 0);
 	p->pid = error ? 0 : pid;
