@@ -158,6 +158,7 @@ END_TEST
 /* Beyond the bounds of devices nothing is kept. */
 START_TEST(check_bounds)
 {
+	static const char enabled[] = "gatewayd_device_enabled{";
 	struct metrics *m = metrics_new(false);
 	struct buffer b;
 	size_t lines = 0;
@@ -170,8 +171,8 @@ START_TEST(check_bounds)
 	while (metrics_write(m, &b))
 		ck_assert_uint_le(b.len, 64 * 1024 * 1024);
 	buffer_u8(&b, '\0');
-	for (const char *at = (char *)buffer_data(&b); (at = strstr(at, "device_enabled{")); at++)
-		lines++;
+	for (const char *at = (char *)buffer_data(&b); *at; at = strchr(at, '\n') + 1)
+		lines += strncmp(at, enabled, sizeof(enabled) - 1) == 0;
 	ck_assert_uint_eq(lines, METRICS_MAX_DEVICES);
 	buffer_clear(&b);
 	metrics_free(m);
