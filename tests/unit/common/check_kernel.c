@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/kernel.h"
+#include "tests/unit/skip.h"
 #include "tests/unit/suite.h"
 
 enum { FIRST = 100, LAST = 150 };
@@ -60,6 +61,7 @@ END_TEST
 
 START_TEST(a_kernel_without_close_range)
 {
+	SKIP_WITHOUT_FILTERS;
 	ck_assert_int_eq(in_child(ENOSYS), 0);
 	/* What is refused is an error. */
 	ck_assert_int_eq(in_child(EPERM), 2);

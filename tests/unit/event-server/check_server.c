@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "event-server/peer.h"
@@ -16,19 +15,19 @@ static struct server server;
 static char err[200], folder[64];
 static int bad_writes; /* of LMDB's first two pages, which say what is whole, so many fail */
 
-/* Stands in for libc's pwrite, in LMDB too, under the name that LMDB asks for: with files of 64
- * bits the headers give the function another. */
-ssize_t stand_in(int fd, const void *p, size_t n, off_t at) __asm__("pwrite");
+/* Stands in for libc's pwrite, in LMDB too, under the name that LMDB asks for, whose offset is a
+ * long: with files of 64 bits the headers give the function another name. */
+ssize_t stand_in(int fd, const void *p, size_t n, long at) __asm__("pwrite");
 
 ssize_t
-stand_in(int fd, const void *p, size_t n, off_t at)
+stand_in(int fd, const void *p, size_t n, long at)
 {
 	if (bad_writes && at < 2 * LMDB_PAGE) {
 		bad_writes--;
 		errno = EIO;
 		return -1;
 	}
-	return syscall(SYS_pwrite64, fd, p, n, at);
+	return pwrite64(fd, p, n, at);
 }
 
 static void

@@ -9,6 +9,7 @@
 
 #include "common/fdutil.h"
 #include "ipc/channel.h"
+#include "tests/unit/skip.h"
 #include "tests/unit/suite.h"
 
 /* What one end heard. */
@@ -97,6 +98,14 @@ teardown(void)
 	channel_close(&supervisor.channel);
 	channel_close(&runner.channel);
 	ev_loop_destroy(loop);
+	loop = NULL;
+}
+
+/* Stands in for libev's: no turn is late, however slow the machine is. */
+ev_tstamp
+ev_time(void)
+{
+	return loop ? ev_now(loop) : 0;
 }
 
 static void
@@ -369,6 +378,7 @@ END_TEST
 
 START_TEST(two_fds_are_a_violation)
 {
+	SKIP_WHERE(lacks_cut_mark(), "the kernel does not say that descriptors were cut off");
 	int before = open_fds(),
 	    fds[2] = { open("/dev/null", O_RDONLY), open("/dev/null", O_RDONLY) };
 	union {

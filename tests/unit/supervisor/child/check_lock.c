@@ -21,6 +21,7 @@
 #include "common/sanitized.h"
 #include "supervisor/child/lock.h"
 #include "supervisor/child/sandbox_view.h"
+#include "tests/unit/skip.h"
 #include "tests/unit/suite.h"
 
 /* Runs try() in a process that is locked so; its exit code. */
@@ -77,6 +78,7 @@ try_what_is_denied(void)
 
 START_TEST(what_is_denied_fails)
 {
+	SKIP_WITHOUT_FILTERS;
 	ck_assert_int_eq(locked(LOCK_STRICT, try_what_is_denied), 0);
 	ck_assert_int_eq(locked(LOCK_BEST_EFFORT, try_what_is_denied), 0);
 }
@@ -108,6 +110,7 @@ try_what_is_allowed(void)
 
 START_TEST(threads_and_signals_to_itself_are_allowed)
 {
+	SKIP_WITHOUT_FILTERS;
 	ck_assert_int_eq(locked(LOCK_STRICT, try_what_is_allowed), 0);
 }
 END_TEST
@@ -127,6 +130,7 @@ look_at_itself(void)
 
 START_TEST(no_core_no_privileges_an_end_with_its_parent)
 {
+	SKIP_WITHOUT_FILTERS;
 	ck_assert_int_eq(locked(LOCK_STRICT, look_at_itself), 0);
 }
 END_TEST
@@ -159,6 +163,7 @@ try_files(void)
 
 START_TEST(files_are_those_of_the_system_to_read)
 {
+	SKIP_WITHOUT_FILTERS;
 	if (!SANITIZED && kernel_landlock_abi() > 0)
 		ck_assert_int_eq(locked(LOCK_STRICT, try_files), 0);
 }
@@ -178,6 +183,7 @@ look_at_ids(void)
 
 START_TEST(root_becomes_nobody)
 {
+	SKIP_WITHOUT_FILTERS;
 	if (!SANITIZED && geteuid() == 0 && kernel_landlock_abi() > 0)
 		ck_assert_int_eq(locked(LOCK_STRICT, look_at_ids), 0);
 }
@@ -219,6 +225,7 @@ try_unshare(void)
 
 START_TEST(namespaces_are_allowed_at_their_level)
 {
+	SKIP_WITHOUT_FILTERS;
 	ck_assert_int_eq(locked(LOCK_NAMESPACES, try_unshare), 0);
 	ck_assert_int_eq(locked(LOCK_STRICT, try_unshare), 1);
 }
@@ -400,6 +407,7 @@ count_capabilities(void)
 
 START_TEST(a_server_may_serve_and_write_its_folder)
 {
+	SKIP_WITHOUT_FILTERS;
 	if (SANITIZED)
 		return;
 	memcpy(site + sizeof(site) - 7, "XXXXXX", 7);
@@ -440,6 +448,7 @@ supervise(void)
 
 START_TEST(the_supervisor_and_its_children_write_where_they_must)
 {
+	SKIP_WITHOUT_FILTERS;
 	int status;
 
 	if (SANITIZED)

@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -22,6 +23,7 @@
 #include "common/sanitized.h"
 #include "device-runners/runtime/filter/filter.h"
 #include "device-runners/runtime/sandbox/sandbox.h"
+#include "tests/unit/skip.h"
 #include "tests/unit/suite.h"
 
 static char said[512];
@@ -146,6 +148,7 @@ died_denied(int status, const char *name)
 
 START_TEST(ordinary_work_goes_on)
 {
+	SKIP_WITHOUT_FILTERS;
 	ck_assert_int_eq(
 	    WEXITSTATUS(in_sandbox(IPC_SANDBOX_STRICT, false, do_ordinary_things)), 42);
 	ck_assert_str_eq(said, "");
@@ -154,16 +157,19 @@ END_TEST
 
 START_TEST(a_denied_call_kills_and_is_named)
 {
+	SKIP_WITHOUT_FILTERS;
 	if (SANITIZED)
 		return;
-	ck_assert(died_denied(in_sandbox(IPC_SANDBOX_STRICT, false, open_a_file),
-	    "<2>denied system call openat (257)\n"));
+	char line[64];
+	snprintf(line, sizeof(line), "<2>denied system call openat (%d)\n", SYS_openat);
+	ck_assert(died_denied(in_sandbox(IPC_SANDBOX_STRICT, false, open_a_file), line));
 	ck_assert(died_denied(in_sandbox(IPC_SANDBOX_BEST_EFFORT, true, open_a_file), "openat"));
 }
 END_TEST
 
 START_TEST(abort_is_an_abort)
 {
+	SKIP_WITHOUT_FILTERS;
 	int status = in_sandbox(IPC_SANDBOX_STRICT, false, raise_abort);
 
 	ck_assert(WIFSIGNALED(status));
@@ -173,6 +179,7 @@ END_TEST
 
 START_TEST(a_tty_is_for_those_who_planned_one)
 {
+	SKIP_WITHOUT_FILTERS;
 	int other;
 
 	ck_assert_int_eq(openpty(&tty_fd, &other, NULL, NULL, NULL), 0);
@@ -242,6 +249,7 @@ hears(int fd)
  */
 START_TEST(a_connected_datagram_socket_reaches_nobody_else)
 {
+	SKIP_WITHOUT_FILTERS;
 	struct sockaddr_in peer;
 
 	peer_fd = bound_socket(&peer);
@@ -273,6 +281,7 @@ END_TEST
 
 START_TEST(memory_has_a_limit)
 {
+	SKIP_WITHOUT_FILTERS;
 	if (!SANITIZED)
 		ck_assert_int_eq(
 		    WEXITSTATUS(in_sandbox(IPC_SANDBOX_STRICT, false, use_memory)), 42);
@@ -294,6 +303,7 @@ namespaces_are_to_be_had(void)
 
 START_TEST(root_becomes_nobody)
 {
+	SKIP_WITHOUT_FILTERS;
 	if (getuid() != 0)
 		return;
 	ck_assert_int_eq(WEXITSTATUS(in_sandbox(IPC_SANDBOX_STRICT, false, tell_who)), 42);
@@ -338,6 +348,7 @@ lock_cost(void)
 
 START_TEST(it_costs_less_than_a_millisecond)
 {
+	SKIP_WITHOUT_FILTERS;
 	enum { TIMES = 25 };
 	int best = INT_MAX;
 
@@ -356,7 +367,7 @@ END_TEST
 START_TEST(names_are_those_of_this_machine)
 {
 	ck_assert_uint_gt(filter_call_count, 300);
-	ck_assert_str_eq(filter_call_names[0], "read");
+	ck_assert_str_eq(filter_call_names[SYS_read], "read");
 	ck_assert_uint_gt(filters[FILTER_TTY].count, filters[0].count);
 }
 END_TEST
