@@ -7,9 +7,10 @@ import subprocess
 import textwrap
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+# groff 1.23 indents by 7 columns and justifies, unless told otherwise.
 RENDERERS = {
     "mandoc": ["mandoc", "-T", "utf8", "-O", "width=78"],
-    "groff": ["groff", "-mandoc", "-Tutf8", "-rLL=78n", "-P-c"],
+    "groff": ["groff", "-mandoc", "-Tutf8", "-rLL=78n", "-rIN=5n", "-dAD=l", "-P-c"],
 }
 
 
@@ -43,11 +44,11 @@ def indent(line):
     return len(line) - len(line.lstrip())
 
 
-def blocks_of(lines):
-    """What stands further in than the section's text: 5 columns in mandoc and groff 1.22, 7 in groff 1.23."""
+def blocks_of(text, name):
+    """What stands in a section further in than text does."""
     found, block = [], []
-    body = min((indent(line) for line in lines if line.strip()), default=0)
-    for line in [*lines, "x"]:
+    body = indent(section(text, "NAME")[0])
+    for line in [*section(text, name), "x"]:
         inside = indent(line) > body
         if inside or (not line.strip() and block):
             block.append(line)
@@ -59,7 +60,7 @@ def blocks_of(lines):
 
 def displays(page, name="EXAMPLES"):
     """The displays of a section; both renderers must show the same."""
-    mandoc, groff = (blocks_of(section(rendered(page, r), name)) for r in RENDERERS)
+    mandoc, groff = (blocks_of(rendered(page, r), name) for r in RENDERERS)
     squeeze = [re.sub(r"\n\n+", "\n\n", "\n".join(b)) for b in (mandoc, groff)]
     assert squeeze[0] == squeeze[1], f"{page}: mandoc shows\n{squeeze[0]}\ngroff shows\n{squeeze[1]}"
     return mandoc

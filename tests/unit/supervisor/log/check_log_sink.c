@@ -337,7 +337,7 @@ START_TEST(tcp_syslog_that_never_reads_is_not_waited_for)
 	ck_assert_int_eq(syslog_out_open(&out, &conf), 0);
 	for (int i = 0; i < 20000; i++)
 		syslog_out_write(&out, LOG_LEVEL_INFO, NULL, NULL, text);
-	/* Whoever waited for one that never reads would wait longer. */
+	/* A reader that never reads would be waited for longer. */
 	ck_assert_int_lt(monotime_diff_ms(monotime_now(), start), 20000);
 	ck_assert(!buffer_failed(&out.pending));
 	ck_assert_uint_le(out.pending.len, SYSLOG_MAX_PENDING);
