@@ -79,7 +79,7 @@ FAMILIES := $(patsubst device-runners/%/family.mk,%,$(wildcard device-runners/*/
 PROTOCOLS := $(patsubst protocols/%/,%,$(wildcard protocols/*/))
 PROGRAMS := $(B)/gatewayd $(B)/gateway-eventd $(B)/gatewayctl $(B)/gateway-web $(B)/libexec/gateway-resolve $(FAMILIES:%=$(B)/libexec/%)
 
-.PHONY: all check check-san unit vectors replay system host interop same fault attack fuzz campaign bench growth lint schema install deb clean demo soak page pictures walk port \
+.PHONY: all check check-san unit vectors replay system host interop same fault attack fuzz campaign bench growth lint analyze schema install deb clean demo soak page pictures walk port \
     test-tools demo-tools
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -291,6 +291,12 @@ soak: all test-tools
 
 lint:
 	@tests/lib/lint
+
+# clang's analyzer and gcc -fanalyzer, some seconds a file. Each finding that is none has its answer in tests/lib/analyze, for
+# the sources of these folders; of others each is printed: make analyze ANALYZE=protocols.
+ANALYZE ?= common ipc resolve supervisor
+analyze: all
+	@B=$(B) tests/lib/analyze $(ANALYZE)
 
 # The JSON Schema of the configuration, of the tables that check it; a test compares.
 schema: all

@@ -180,6 +180,8 @@ keep_plan(struct check *k, struct checked *d, const struct plan_row *row)
 	    row->kind == IPC_RESOURCE_UDP_LISTEN) {
 		kept.target = strdup(row->target); /* the plan ends with the runner */
 		buffer_append(&k->plans, &kept, sizeof(kept));
+		if (buffer_failed(&k->plans))
+			free((char *)kept.target);
 	}
 	if (!host || check_plans_is_host(row->target))
 		return;
