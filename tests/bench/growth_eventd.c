@@ -1,7 +1,6 @@
 /*
- * What one thing costs gateway-eventd where there are N of what it is among:
- * growth_eventd KIND N. callgrind counts the instructions of measured() alone;
- * printed is how many things it did.
+ * What one thing costs gateway-eventd where there are N of what it is among: growth_eventd KIND N.
+ * It prints how many things it did.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "event-server/peer.h"
 #include "event-server/query.h"
 #include "event-server/server.h"
+#include "tests/bench/growth_kind.h"
 
 enum { PAGE = 256, BATCH = 1000, TURNS = 200, STEP_S = 1 };
 
@@ -253,37 +253,23 @@ measure_clients(void)
 	return 10 * TURNS;
 }
 
-static const struct kind {
-	const char *name;
-	void (*prepare)(void);
-	size_t (*measure)(void); /* how many things it did */
-} kinds[] = {
-	{ "latest", prepare_latest, measure_one },
-	{ "last", prepare_last, measure_one },
-	{ "page", prepare_page, measure_page },
-	{ "since", prepare_since, measure_page },
-	{ "all", prepare_all, measure_all },
-	{ "clients", prepare_clients, measure_clients },
+static const struct kind kinds[] = {
+	{ .name = "latest", .prepare = prepare_latest, .measure = measure_one },
+	{ .name = "last", .prepare = prepare_last, .measure = measure_one },
+	{ .name = "page", .prepare = prepare_page, .measure = measure_page },
+	{ .name = "since", .prepare = prepare_since, .measure = measure_page },
+	{ .name = "all", .prepare = prepare_all, .measure = measure_all },
+	{ .name = "clients", .prepare = prepare_clients, .measure = measure_clients },
 };
-
-/* callgrind knows it by its name. */
-__attribute__((noinline)) size_t measured(const struct kind *k);
-__attribute__((noinline)) size_t
-measured(const struct kind *k)
-{
-	return k->measure();
-}
 
 int
 main(int argc, char **argv)
 {
 	const struct access access = { 0 };
-	const struct kind *k = NULL;
 	char err[200];
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (argc == 3 && strcmp(argv[1], kinds[i].name) == 0)
-			k = &kinds[i];
+	const struct kind *k =
+	    argc == 3 ? kind_named(kinds, sizeof(kinds) / sizeof(kinds[0]), argv[1]) : NULL;
 	wanted = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
 	if (!k || wanted == 0)
 		fail("KIND N");

@@ -10,6 +10,7 @@
 
 #include "device-runners/iec60870/iec_points.h"
 #include "device-runners/modbus/cache.h"
+#include "tests/bench/growth_kind.h"
 
 enum { TIMES = 1000, STEP = 7919, MOST_TEXT = 128 };
 
@@ -152,33 +153,18 @@ measure_find(void)
 	return TIMES;
 }
 
-static const struct kind {
-	const char *name;
-	void (*prepare)(void);
-	size_t (*measure)(void); /* how many things it did */
-} kinds[] = {
+static const struct kind kinds[] = {
 	{ .name = "write", .prepare = prepare_cache, .measure = measure_write },
 	{ .name = "read", .prepare = prepare_cache, .measure = measure_read },
 	{ .name = "find", .prepare = prepare_find, .measure = measure_find },
 	{ .name = "start", .prepare = prepare_station, .measure = measure_start },
 };
 
-/* callgrind knows it by its name. */
-__attribute__((noinline)) size_t measured(const struct kind *k);
-__attribute__((noinline)) size_t
-measured(const struct kind *k)
-{
-	return k->measure();
-}
-
 int
 main(int argc, char **argv)
 {
-	const struct kind *k = NULL;
-
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (argc == 3 && strcmp(argv[1], kinds[i].name) == 0)
-			k = &kinds[i];
+	const struct kind *k =
+	    argc == 3 ? kind_named(kinds, sizeof(kinds) / sizeof(kinds[0]), argv[1]) : NULL;
 	wanted = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
 	if (!k || wanted < 10)
 		fail("KIND N");
