@@ -76,6 +76,9 @@ def _register(client, msg):
     client.server.count += len(events)
     if client.server.per_second:
         time.sleep(len(events) / client.server.per_second)
+    asked = [client.server.event(e.type, e.payload) for e in events if e.type[-2:] == ('system', 'enable')]
+    if asked:
+        client.server.notify(asked)
     if not msg.last:
         client.chatter.send('HatEventer.MsgRegisterRes', eventer.put_int(0) + eventer.put_list(eventer.put_event, []),
                             reply_to=msg)
