@@ -580,8 +580,8 @@ server_init(struct server *s, struct db *db, int64_t server_id, size_t series_ma
 	ev_timer_init(&s->retain, on_retain, SERVER_RETAIN_S, SERVER_RETAIN_S);
 	s->before_sleep.data = s->again.data = s->stop.data = s->retain.data = s;
 	ev_prepare_start(s->loop, &s->before_sleep);
-	start_signal(s, &s->term, SIGTERM);
-	start_signal(s, &s->interrupt, SIGINT);
+	start_signal(s, &s->ends[0], SIGTERM);
+	start_signal(s, &s->ends[1], SIGINT);
 	return 0;
 }
 

@@ -95,10 +95,10 @@ struct server {
 	ev_prepare before_sleep;
 	ev_timer again; /* clients with more to do */
 	ev_timer stop;
-	ev_timer save;	 /* tries to write what the db lacks */
-	ev_timer retain; /* looks what has become too old */
-	ev_signal term, interrupt;
-	bool broken; /* the db is */
+	ev_timer save;	   /* tries to write what the db lacks */
+	ev_timer retain;   /* looks what has become too old */
+	ev_signal ends[2]; /* SIGTERM, SIGINT */
+	bool broken;	   /* the db is */
 	struct warnings warnings;
 	size_t walks; /* of clients, under way */
 };

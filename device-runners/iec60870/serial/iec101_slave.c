@@ -99,11 +99,9 @@ on_data(void *device, int station, const uint8_t *data, size_t len)
 {
 	struct slave *s = device;
 
-	if (station != LINK_ALL) {
+	if (station != LINK_ALL)
 		iec_station_serve(&s->masters[station], data, len);
-		return;
-	}
-	for (struct iec_master *m = s->station.masters.first; m; m = m->next)
+	for (struct iec_master *m = s->station.masters.first; m && station == LINK_ALL; m = m->next)
 		iec_station_serve(m, data, len);
 }
 
@@ -142,8 +140,6 @@ static const struct iec_line_ops line_ops = {
 	.noun = "master of device",
 };
 
-/* --- life --- */
-
 static void
 on_credit(void *device)
 {
@@ -175,13 +171,13 @@ destroy(void *device)
 static void *
 create(struct runner *r, const struct json *conf)
 {
-	const struct iec101_conf_role *role = &iec101_conf_slave;
-
-	if (runner_check_config(r, conf, &role->schema, "") > 0)
+	if (runner_check_config(r, conf, &iec101_conf_slave.schema, "") > 0)
 		return NULL;
 	struct slave *s = runner_alloc(r, 1, sizeof(*s));
-	s->masters = runner_alloc(r, json_get(conf, role->list)->count + 1, sizeof(*s->masters));
-	int rc = iec101_conf_load(r, conf, role, &s->station.map, &s->line, &line_ops, s);
+	s->masters =
+	    runner_alloc(r, json_get(conf, iec101_conf_slave.list)->count + 1, sizeof(*s->masters));
+	int rc =
+	    iec101_conf_load(r, conf, &iec101_conf_slave, &s->station.map, &s->line, &line_ops, s);
 	s->station.in = IEC_IN_101;
 	s->station.max_asdu = iec_line_max_asdu(&s->line);
 	rc |= iec_station_init(&s->station, r, &sink, conf);
