@@ -196,9 +196,9 @@ class Window:
 
 class Scene:
     """A sink, a device and a gateway between them, all devices running; enabled: the first ones. wrap: a command that
-    starts gatewayd."""
+    starts gatewayd; more: of its configuration."""
 
-    def __init__(self, side, device, devices, mode="count", core=OUTSIDE, known=100, wrap=(), enabled=None):
+    def __init__(self, side, device, devices, mode="count", core=OUTSIDE, known=100, wrap=(), enabled=None, **more):
         self.stack = contextlib.ExitStack()
         try:
             self.sink = self._enter(Tool("sink", known, *([] if enabled is None else [enabled])))
@@ -212,6 +212,7 @@ class Scene:
                     "eventer_server": {"host": "127.0.0.1", "port": self.sink.port},
                 },
                 "devices": [d(self.device.port) for d in devices],
+                **more,
             }
             if side == "ours":
                 del conf["log"]
