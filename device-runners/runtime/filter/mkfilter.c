@@ -5,6 +5,8 @@
  * that builds, for the architecture that it is told.
  */
 #include <asm/termbits.h>
+#include <byteswap.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -282,6 +284,18 @@ print_code(const struct sock_filter code[], size_t count)
 		    code[i].k);
 }
 
+/* Whether the architecture has the other byte order than this machine. */
+static bool
+is_other_order(void)
+{
+	bool big = arch == SCMP_ARCH_S390X || arch == SCMP_ARCH_S390 || arch == SCMP_ARCH_PPC ||
+		   arch == SCMP_ARCH_PPC64 || arch == SCMP_ARCH_MIPS || arch == SCMP_ARCH_MIPS64 ||
+		   arch == SCMP_ARCH_MIPS64N32 || arch == SCMP_ARCH_PARISC ||
+		   arch == SCMP_ARCH_PARISC64;
+
+	return big != (BYTE_ORDER == BIG_ENDIAN);
+}
+
 static void
 print_filter(const char *head, const struct sock_filter first[], size_t count_first)
 {
@@ -294,6 +308,10 @@ print_filter(const char *head, const struct sock_filter first[], size_t count_fi
 	ssize_t n = pread(fd, code, sizeof(code), 0);
 	if (n <= 0 || n == sizeof(code) || n % (ssize_t)sizeof(code[0]))
 		die("export", -EFBIG);
+	/* libseccomp exports in the byte order of the machine that is built for. */
+	if (is_other_order())
+		for (ssize_t i = 0; i < n / (ssize_t)sizeof(code[0]); i++)
+			code[i].code = bswap_16(code[i].code), code[i].k = bswap_32(code[i].k);
 	printf("%s[] = {\n", head);
 	print_code(first, count_first);
 	print_code(code, (size_t)n / sizeof(code[0]));
