@@ -106,7 +106,7 @@ run_until(enum child_state state)
 
 /* Pings of many that are due together. */
 
-enum { MANY = 3 * PROCESS_DEADLINES_A_TURN, DUE_MS = 20 };
+enum { MANY = 3 * PROCESS_DEADLINES_A_TURN, DUE_MS = 200 };
 static struct {
 	unsigned turn, in_turn, most, all;
 } pings;
