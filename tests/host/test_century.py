@@ -47,7 +47,10 @@ class Clocks(unittest.TestCase):
         self.g = Gateway({"devices": [conf], "sandbox": "off"}, start=False)
         self.addCleanup(self.g.close)
         layer = os.path.join(self.dir, "layer")
-        self.g.wrap = ns.wrap(f"mkdir -p '{layer}'\nmount -t tmpfs none '{layer}'\nmkdir '{layer}/upper' '{layer}/work'\n"
+        libexec = os.path.join(BUILD, "libexec")
+        # The program that is linked statically has no loader; its twin for TLS has one.
+        self.g.wrap = ns.wrap(f"mount --bind '{libexec}/iec60870-tls' '{libexec}/iec60870'\nmkdir -p '{layer}'\n"
+                              f"mount -t tmpfs none '{layer}'\nmkdir '{layer}/upper' '{layer}/work'\n"
                               f"echo '{shim}' >'{layer}/upper/ld.so.preload'\n"
                               f"mount -t overlay -o 'lowerdir=/etc,upperdir={layer}/upper,workdir={layer}/work' none /etc", "-m")
 
