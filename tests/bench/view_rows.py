@@ -13,7 +13,7 @@ from web import Web
 DEVICES, REMOTES = 1000, 4
 MINUTE_S = 62  # after which the turns of the start are none of the last minute's
 LOOKS, LOOK_S = 3, 8  # a page is open so often, so long; and none is, as long
-SCRAPES = 15
+SCRAPES, SCRAPE_S = 15, 0.3  # so far apart: gateway-web refuses many in a second
 
 
 def pinned(ahead=()):
@@ -48,7 +48,7 @@ def scrape(gateway, web):
     wall = time.monotonic() - began
     used = [bench.cpu_ns(p) - b for p, b in zip((gateway.pid, web.process.pid), before)]
     if status != 200:
-        raise RuntimeError(f"/metrics: {status}")
+        raise RuntimeError(f"/metrics: {status}: {body.decode()}")
     return body.decode(), wall * 1e3, used[0] / 1e6, used[1] / 1e6
 
 
@@ -71,7 +71,10 @@ def figures(gateway, web):
     began = time.monotonic()
     looks = [look(gateway, web) for _ in range(LOOKS)]
     time.sleep(max(0, began + MINUTE_S - time.monotonic()))
-    scrapes = [scrape(gateway, web)[1:] for _ in range(SCRAPES)]
+    scrapes = []
+    for _ in range(SCRAPES):
+        time.sleep(SCRAPE_S)
+        scrapes.append(scrape(gateway, web)[1:])
     samples = [{"scrape ms": wall, "CPU ms": ours + webs, "gatewayd ms": ours, "gateway-web ms": webs}
                for wall, ours, webs in scrapes]
     info = gateway.ctl("info")[0]
