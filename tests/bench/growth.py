@@ -132,12 +132,12 @@ def registered(folder, device, conf, size, long):
     return life.end(), events
 
 
-@row("registered-devices", (10, 100, 1000), limit=1300)
+@row("registered-devices", (10, 100, 1000), limit=1350)
 def registered_devices(folder, size, long):
     return registered(folder, ("modbus_device", "changing"), modbus("d0", 100), size, long)
 
 
-@row("registered-iec104", (10,), limit=1800)
+@row("registered-iec104", (10,), limit=1900)
 def registered_iec104(folder, size, long):
     return registered(folder, ("iec104_device", 30, 10), iec104("d0"), size, long)
 
