@@ -50,7 +50,10 @@ class Networks(Base):
         self.ip("-n", netns, "link", "set", f"{link}p", "up")
 
     def drop_networks(self):
-        for netns, *_ in self.links.values():
+        # Those of a namespace go some time after it: the next test has the same names.
+        for netns, link, *_ in self.links.values():
+            for name in (link, f"{link}m"):
+                subprocess.run(["ip", "link", "del", name], capture_output=True)
             subprocess.run(["ip", "netns", "del", netns], capture_output=True)
 
     def reach(self, name):
