@@ -129,7 +129,9 @@ define LTO_RULE
 $(B)/$(1)/%.o: private OBJECT_LTO := $(LTO)
 endef
 $(foreach f,common ipc protocols/hat device-runners/runtime supervisor/child supervisor/engine,$(eval $(call LTO_RULE,$(f))))
-$(B)/gatewayd: private PROGRAM_LTO := $(LTO)
+# All programs: where an object is linked without it, the folder of the build stays in what is for debuggers, and so in
+# the identifier of the build.
+$(PROGRAMS): private PROGRAM_LTO := $(LTO)
 
 $(B)/gatewayd: $(B)/supervisor/main.o $(AR_SUPERVISOR) $(AR_HAT) $(AR_IPC) $(AR_COMMON)
 	$(LINK) $^ -lev -lyaml -l$(MSGPACK) -lcares -lm
@@ -167,8 +169,8 @@ FAMILY_LTO :=
 include device-runners/$(1)/family.mk
 ifdef FAMILY_LTO
 $$(foreach f,device-runners/$(1) $$(FAMILY_PROTOCOLS:%=protocols/%),$$(eval $$(call LTO_RULE,$$(f))))
-$$(B)/libexec/$(1) $$(B)/libexec/$(1)-tls: private PROGRAM_LTO := $$(LTO)
 endif
+$$(B)/libexec/$(1)-tls: private PROGRAM_LTO := $$(LTO)
 AR_PROTOCOLS_$(1) := $$(FAMILY_PROTOCOLS:%=$$(B)/protocols/%.a)
 LIBS_$(1) := $$(FAMILY_LIBS)
 $$(B)/device-runners/$(1).a: $$(call obj,device-runners/$(1)/*.c device-runners/$(1)/*/*.c)

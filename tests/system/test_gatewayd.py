@@ -806,6 +806,13 @@ class Installed(Case):
             r = subprocess.run(["lintian", "--allow-root", package], capture_output=True, text=True)
             self.assertEqual((r.returncode, r.stdout), (0, ""))
 
+    @unittest.skipIf("san" in os.path.basename(BUILD), "a sanitized program is for those who have its sources")
+    def test_no_program_names_the_folder_that_it_was_built_in(self):
+        programs = [program(name) for name in ("gatewayd", "gateway-eventd", "gatewayctl", "gateway-web")]
+        for path in programs + glob.glob(os.path.join(glob.escape(BUILD), "libexec", "*")):
+            with open(path, "rb") as f:
+                self.assertNotIn(ROOT.encode() + b"\0", f.read(), path)
+
     @unittest.skipUnless(os.environ.get("LONG"), "builds twice: LONG=1")
     @unittest.skipUnless(shutil.which("dpkg-deb"), "dpkg-deb is not installed")
     def test_two_folders_give_the_same_package(self):
