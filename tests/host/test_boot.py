@@ -98,6 +98,7 @@ for module; do
     cdc_acm) driver="166 ttyACM" ;;
     *) continue ;;
     esac
+    grep -q "^ *$driver$" /proc/devices && continue
     sed "1a $driver" /proc/devices >/run/devices.$module
     mount --bind /run/devices.$module /proc/devices
 done
