@@ -11,6 +11,8 @@
 
 #include "common/fdutil.h"
 
+enum { UNSHARE = 1 << 1 }; /* CLOSE_RANGE_UNSHARE */
+
 /* Numbers of this age are the same on every architecture. */
 #ifndef SYS_close_range
 #define SYS_close_range 436
@@ -50,6 +52,12 @@ kernel_close_from(int first)
 	if (syscall(SYS_close_range, (unsigned)first, ~0U, 0U) == 0)
 		return 0;
 	return errno == ENOSYS ? close_listed(first) : -1;
+}
+
+int
+kernel_unshare_below(int first)
+{
+	return (int)syscall(SYS_close_range, (unsigned)first, ~0U, UNSHARE);
 }
 
 int

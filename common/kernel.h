@@ -8,6 +8,10 @@
 /* Closes every descriptor from `first` on: by close_range(2) (Linux 5.9), before that one by one as
  * /proc/self/fd lists them. Returns 0, or -1 with errno. */
 int kernel_close_from(int first);
+/* Gives a process that shares its table of descriptors one of its own, with those below `first`:
+ * the others are neither copied nor closed. close_range(2), Linux 5.9. Returns 0, or -1 with errno.
+ */
+int kernel_unshare_below(int first);
 
 /* landlock(7), Linux 5.13. The version of its ABI, or -1 with errno (ENOSYS, EOPNOTSUPP: none). */
 int kernel_landlock_abi(void);

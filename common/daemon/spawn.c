@@ -6,21 +6,16 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/fdutil.h"
+#include "common/kernel.h"
 #include "common/sanitized.h"
-
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
 
 enum {
 	LOWEST = 8 /* above those that the child gives to its program */,
 	STACK = 256 * 1024,
-	UNSHARE = 1 << 1 /* CLOSE_RANGE_UNSHARE */,
 	CANNOT_UNSHARE = 121
 };
 
@@ -56,13 +51,12 @@ struct child {
 	volatile bool shared; /* the child could not get a table of descriptors of its own */
 };
 
-/* A copy of the table below `end`, and nothing above: the rest is neither copied nor closed. */
 static int
 run_apart(void *arg)
 {
 	struct child *c = arg;
 
-	if (syscall(SYS_close_range, (unsigned)end, ~0U, UNSHARE) < 0) {
+	if (kernel_unshare_below(end) < 0) {
 		c->shared = true;
 		return CANNOT_UNSHARE;
 	}
